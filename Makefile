@@ -1,0 +1,50 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.PHONY: help setup system demo test check bench clean lock sample
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with `fab` in it; on Debian as root also the system packages
+	@echo 'ready: $(BIN)/fab --list'
+
+system:
+	@scripts/system-packages
+
+$(STAMP): requirements.lock scripts/system-packages scripts/find-python | system
+	@set -euo pipefail; python=$$(scripts/find-python); \
+	  rm -rf $(VENV); "$$python" -m venv $(VENV); \
+	  echo "installing the Python packages of requirements.lock into $(VENV)"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  touch $@
+
+demo: $(STAMP) ## from .env to a served HTTPS page on a rehearsal node, with a summary
+	@$(BIN)/python -m rehearsal.demo
+
+check: $(STAMP) ## ruff, mypy strict, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@shellcheck -x scripts/* $$(git ls-files '*.sh') .ci/run
+
+test: check ## check, then every test: unit tests, then the rehearsal node's
+	@$(BIN)/python -m pytest
+
+bench: ## the measurements (one target each, bench-…)
+
+lock: ## write requirements.lock anew from pyproject.toml
+	@$(BIN)/python -m pip install --quiet pip-tools
+	@$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --extra dev \
+	  --output-file requirements.lock pyproject.toml
+
+clean: ## remove .venv, build and caches; rehearsal nodes first
+	@if [ -x $(BIN)/fab ]; then $(BIN)/fab node-down --all; fi
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The machine: templates, rendering, and Butane to Ignition."""

@@ -1,0 +1,1 @@
+"""Certificates and keys: issuing, checking, the encrypted key file, storing."""

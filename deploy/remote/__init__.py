@@ -1,0 +1,1 @@
+"""ACT: the only rooms that hold a connection."""

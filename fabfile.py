@@ -1,0 +1,1 @@
+"""corefab: containerised web apps on Fedora CoreOS machines over SSH."""

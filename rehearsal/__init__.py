@@ -1,0 +1,1 @@
+"""Throwaway nodes on this machine, provisioned by the real Ignition and booted by systemd."""

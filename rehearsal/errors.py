@@ -1,0 +1,10 @@
+"""What this package refuses, said so that the reader can mend it."""
+
+
+class RehearsalError(Exception):
+    """A rehearsal node that could not be built, booted or removed."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
