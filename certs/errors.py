@@ -1,5 +1,8 @@
 """What this package refuses, said so that the reader can mend it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class CertError(Exception):
     """A certificate, a key or a password that cannot be used."""
@@ -8,3 +11,18 @@ class CertError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: what was found, and what to do about it."""
+
+    message: str
+    hint: str = ""
+
+
+def refusal(source: str, problems: Sequence[Problem]) -> CertError:
+    """Make one error of all problems of one source, a line each, hints without repeats."""
+    hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
+    lines = [f"{source}: {problem.message}" for problem in problems]
+    return CertError("\n".join(lines), "\n".join(hints))

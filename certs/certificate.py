@@ -1,0 +1,120 @@
+"""What a certificate says, as plain values."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from certs.errors import CertError
+from certs.names import matches
+
+_E = TypeVar("_E", bound=x509.ExtensionType)
+
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
+# What cryptography raises for bytes that are no certificate; it reads extensions only on demand.
+PARSE_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One certificate. `sha256` is the fingerprint of `der`, and both times carry their zone."""
+
+    subject: str
+    common_name: str
+    names: tuple[str, ...]
+    issuer: str
+    serial: str
+    sha256: str
+    not_before: datetime
+    not_after: datetime
+    key_type: str
+    is_ca: bool
+    der: bytes = field(repr=False)
+
+    def days_left(self, now: datetime) -> int:
+        """Count whole days until it expires; negative once it has."""
+        return (self.not_after - now) // timedelta(days=1)
+
+    def covers(self, name: str) -> bool:
+        """Tell whether one of its names stands for a host name or an address."""
+        return any(matches(pattern, name) for pattern in self.names)
+
+    def x509(self) -> x509.Certificate:
+        """Hand out the library's object, for signatures and extensions."""
+        return x509.load_der_x509_certificate(self.der)
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate as one PEM block."""
+        return self.x509().public_bytes(Encoding.PEM)
+
+
+def from_der(der: bytes, *, source: str = "certificate") -> Certificate:
+    """Read one certificate, from a live handshake for example; raise CertError."""
+    try:
+        return from_x509(x509.load_der_x509_certificate(der))
+    except PARSE_ERRORS as error:
+        raise CertError(f"{source}: not a certificate: {error}", "get the file again") from error
+
+
+def from_x509(found: x509.Certificate) -> Certificate:
+    """Read the library's object; raises one of PARSE_ERRORS where its inside is broken."""
+    constraints = extension(found, x509.BasicConstraints)
+    return Certificate(
+        subject=found.subject.rfc4514_string(),
+        common_name=_common_name(found.subject),
+        names=_names(found),
+        issuer=found.issuer.rfc4514_string(),
+        serial=f"{found.serial_number:x}",
+        sha256=found.fingerprint(hashes.SHA256()).hex(),
+        not_before=found.not_valid_before_utc,
+        not_after=found.not_valid_after_utc,
+        key_type=key_type(found.public_key()),
+        is_ca=constraints is not None and constraints.ca,
+        der=found.public_bytes(Encoding.DER),
+    )
+
+
+def key_type(key: object) -> str:
+    """Name a public or private key's kind and size, such as `ECDSA P-256` or `RSA 2048`."""
+    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+        return f"RSA {key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
+        return f"ECDSA {_CURVES.get(key.curve.name, key.curve.name)}"
+    return type(key).__name__.removesuffix("PublicKey").removesuffix("PrivateKey")
+
+
+def _common_name(subject: x509.Name) -> str:
+    found = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    value = found[0].value if found else ""
+    return value if isinstance(value, str) else value.hex()
+
+
+def _names(found: x509.Certificate) -> tuple[str, ...]:
+    names = extension(found, x509.SubjectAlternativeName) or ()
+    return tuple(
+        str(name.value) for name in names if isinstance(name, x509.DNSName | x509.IPAddress)
+    )
+
+
+def extension(found: x509.Certificate, kind: type[_E]) -> _E | None:
+    """Get one of a certificate's extensions; None where it has none of that kind."""
+    try:
+        return found.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None

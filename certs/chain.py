@@ -1,0 +1,73 @@
+"""A server's certificate with the ones that vouch for it."""
+
+import re
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from certs.certificate import PARSE_ERRORS, Certificate, from_x509
+from certs.errors import Problem, refusal
+
+_BLOCK = re.compile(
+    rb"-----BEGIN (?P<label>[A-Z0-9 ]{1,64})-----(?P<body>.*?)(?P<end>-----END (?P=label)-----|\Z)",
+    re.DOTALL,
+)
+_AGAIN = "get the file again from whoever issued it"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Certificates as a server sends them, its own first; never empty. `source` names the file."""
+
+    certificates: tuple[Certificate, ...]
+    source: str
+
+    @property
+    def leaf(self) -> Certificate:
+        """The server's own certificate."""
+        return self.certificates[0]
+
+    @property
+    def pem(self) -> bytes:
+        """All of it as PEM, in order, and nothing else."""
+        return b"".join(certificate.pem for certificate in self.certificates)
+
+
+def read_chain(pem: bytes, *, source: str) -> Chain:
+    """Read PEM text that holds one or more certificates; raise CertError with every problem.
+
+    Text around the blocks is passed over. A private key among them is refused: it would be
+    sent to places where only certificates go.
+    """
+    read = [_read(match, place) for place, match in enumerate(_BLOCK.finditer(pem), 1)]
+    problems = [one for one in read if isinstance(one, Problem)] or _absent(pem, read)
+    if problems:
+        raise refusal(source, problems)
+    return Chain(tuple(one for one in read if isinstance(one, Certificate)), source)
+
+
+def _read(match: re.Match[bytes], place: int) -> Certificate | Problem:
+    label = match["label"].decode("ascii")
+    if label.endswith("PRIVATE KEY"):
+        return Problem(
+            f"block {place} is a private key",
+            "keep the key in its own file, and consider it seen by whoever could read this one",
+        )
+    if label != "CERTIFICATE":
+        return Problem(f"block {place} is a {label}, not a CERTIFICATE", "leave it out")
+    if not match["end"]:
+        return Problem(f"certificate {place} has no END line: the file is cut off", _AGAIN)
+    try:
+        return from_x509(x509.load_pem_x509_certificate(match[0]))
+    except PARSE_ERRORS as error:
+        return Problem(f"certificate {place} cannot be read: {error}", _AGAIN)
+
+
+def _absent(pem: bytes, read: list[Certificate | Problem]) -> list[Problem]:
+    if read:
+        return []
+    if not pem.strip():
+        return [Problem("the file is empty", _AGAIN)]
+    if pem.startswith(b"\x30"):
+        return [Problem("this is DER or PKCS, not PEM", "import the file instead of copying it")]
+    return [Problem("no certificate in it", "expected PEM: -----BEGIN CERTIFICATE-----")]

@@ -1,0 +1,138 @@
+"""Certificates and keys on this machine's disk: the only room that touches files."""
+
+import os
+import re
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from certs.errors import CertError
+
+MATERIAL = Path(__file__).parent / "material"
+_MOST_BYTES = 1 << 20  # the largest chains and bundles are a few kilobytes
+# Without waiting: a named pipe where a file should be has no writer.
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_APP = re.compile(r"(?!authority\Z)[a-z0-9][a-z0-9.-]*\Z")
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Where an app's files and the project's authority are kept."""
+
+    app: str
+    root: Path = MATERIAL
+
+    def __post_init__(self) -> None:
+        if not _APP.match(self.app):
+            raise CertError(
+                f"{self.app!r} cannot be an app's folder",
+                "use lower case letters, digits and dashes",
+            )
+
+    @property
+    def certificate(self) -> Path:
+        """The app's chain, as the server sends it."""
+        return self.root / self.app / "server.crt"
+
+    @property
+    def key(self) -> Path:
+        """The app's encrypted key."""
+        return self.root / self.app / "server.key.enc"
+
+    @property
+    def authority_certificate(self) -> Path:
+        """The certificate that visitors of the project's own authority trust."""
+        return self.root / "authority" / "ca.crt"
+
+    @property
+    def authority_key(self) -> Path:
+        """The authority's encrypted key."""
+        return self.root / "authority" / "ca.key.enc"
+
+
+def read(path: Path) -> bytes:
+    """Read a public file; raise CertError that says why it cannot be read."""
+    return _read(path, private=False)
+
+
+def read_secret(path: Path) -> bytes:
+    """Read a file with a secret; refuse one that others on this machine can read or change."""
+    return _read(path, private=True)
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Replace a file in one step; nobody else could read it at any moment."""
+    _replace(path, data, 0o600)
+
+
+def write_public(path: Path, data: bytes) -> None:
+    """Replace a file that anybody may read in one step."""
+    _replace(path, data, 0o644)
+
+
+def _read(path: Path, *, private: bool) -> bytes:
+    try:
+        descriptor = os.open(path, _READ)
+        try:
+            _check(path, os.fstat(descriptor), private=private)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(_MOST_BYTES + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError as error:
+        raise CertError(f"{path}: no such file", "make or import a certificate first") from error
+    except OSError as error:
+        raise CertError(
+            f"{path}: {error.strerror}", "check the path and who may read it"
+        ) from error
+
+
+def _check(path: Path, found: os.stat_result, *, private: bool) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise CertError(f"{path}: not a file", "give the path of a file")
+    if found.st_size > _MOST_BYTES:
+        raise CertError(
+            f"{path}: {found.st_size} bytes, which is no certificate or key",
+            f"give a file of at most {_MOST_BYTES} bytes",
+        )
+    if private and found.st_mode & _OTHERS:
+        raise CertError(
+            f"{path}: others on this machine can use it (mode {stat.S_IMODE(found.st_mode):04o})",
+            f"chmod 600 {path}, and consider it seen",
+        )
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            _write_new(beside, data, mode)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        _settle(path.parent)
+    except OSError as error:
+        raise CertError(
+            f"{path}: cannot be written: {error.strerror}",
+            "check the folder, who may write there, and the space left on its disk",
+        ) from error
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)  # the umask may have taken bits away from a public file
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _settle(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
