@@ -1,0 +1,23 @@
+"""A file that a node is to hold."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of root's on a node: absolute path, content, permission bits."""
+
+    path: str
+    content: bytes = field(repr=False)
+    mode: int = 0o644
+
+    @property
+    def sha256(self) -> str:
+        """The content's hash, lower hex."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def mark(self) -> str:
+        """Permission bits and owner as a node's `stat` writes them."""
+        return f"{self.mode:o} root:root"

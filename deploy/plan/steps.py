@@ -1,0 +1,188 @@
+"""What a deploy does: the difference between what is wanted and what a node holds."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from deploy.errors import DeployError
+from deploy.plan.files import File
+from deploy.plan.state import NodeState
+
+Kind = Literal["undo", "stage", "image", "files", "seal", "switch", "prove", "finish"]
+# A load unpacks the archive beside the image, and podman keeps a spare copy while it commits.
+_STORAGE_SHARE = 2.5
+_MARGIN_BYTES = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of the workstation: name, id (`sha256:…`), size in bytes."""
+
+    name: str
+    id: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a node should hold of an app; `files` maps a project file's path to its mark."""
+
+    app: str
+    image: Image
+    units: tuple[File, ...]
+    files: Mapping[str, str]
+    certificate: str
+    key: str
+    credentials: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a deploy: what it is, in words, and the credential it seals."""
+
+    kind: Kind
+    summary: str
+    credential: str = ""
+
+
+def steps(wanted: Wanted, state: NodeState, *, first: bool) -> tuple[Step, ...]:
+    """Decide the steps; none when the node holds and runs what is wanted.
+
+    Raises:
+        DeployError: for `--first` where a release is, for none where none is, for a full disk.
+    """
+    _refuse_mismatch(wanted.app, state, first=first)
+    undo = tuple(_undo(state))
+    reasons = tuple(changes(wanted, state))
+    if not reasons:
+        return undo
+    _refuse_full_disk(wanted, state)
+    plan = (*undo, *_release_steps(wanted, state))
+    check(plan)
+    return plan
+
+
+def changes(wanted: Wanted, state: NodeState) -> Iterator[str]:
+    """Name each difference between what is wanted and what a node holds, a line each."""
+    held = state.manifest
+    if held is None:
+        yield "no release on the node yet"
+        return
+    if held.image_id != wanted.image.id:
+        yield f"image {short(held.image_id)} -> {short(wanted.image.id)}"
+    yield from _unit_changes(wanted, state)
+    yield from file_changes(held.files, wanted.files)
+    if held.certificate != wanted.certificate:
+        yield f"certificate {held.certificate[:16]} -> {wanted.certificate[:16]}"
+    elif held.key != wanted.key:
+        yield "the TLS key file was encrypted anew"
+    for credential in _to_seal(wanted, state):
+        yield f"credential {credential} is {state.credentials.get(credential, 'absent')}"
+    if state.active != "active":
+        yield f"the app is {state.active}"
+
+
+def file_changes(held: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    """Name each project file added, changed or deleted."""
+    for path in sorted(held.keys() | wanted.keys()):
+        if path not in held:
+            yield f"file added: {path}"
+        elif path not in wanted:
+            yield f"file deleted: {path}"
+        elif held[path] != wanted[path]:
+            yield f"file changed: {path}"
+
+
+def check(plan: tuple[Step, ...]) -> None:
+    """Refuse a plan that would leave something unproven.
+
+    Raises:
+        ValueError: when a switch is not preceded by its parts or not followed by a proof.
+    """
+    kinds = [step.kind for step in plan]
+    order = [kind for kind in ("stage", "image", "switch", "prove", "finish") if kind in kinds]
+    if "switch" in kinds and order != ["stage", "image", "switch", "prove", "finish"]:
+        raise ValueError(f"a switch needs stage, image, prove and finish: {kinds}")
+    if [kind for kind in kinds if kind in order] != order:
+        raise ValueError(f"steps out of order: {kinds}")
+
+
+def short(image_id: str) -> str:
+    """Shorten an image id for people."""
+    return image_id.removeprefix("sha256:")[:12]
+
+
+def _refuse_mismatch(app: str, state: NodeState, *, first: bool) -> None:
+    if first and state.manifest:
+        raise DeployError(
+            f"release {state.manifest.release} of {app} is on this node already",
+            "run `fab deploy` without --first",
+        )
+    if not first and not state.manifest:
+        raise DeployError(
+            f"there is no release of {app} on this node yet", "run `fab deploy --first`"
+        )
+
+
+def _refuse_full_disk(wanted: Wanted, state: NodeState) -> None:
+    if wanted.image.id in state.images:
+        return
+    needs = int(wanted.image.size * _STORAGE_SHARE) + _MARGIN_BYTES
+    for place, free in (
+        ("/var/lib/containers", state.storage_free),
+        ("/var/tmp", state.scratch_free),  # noqa: S108 -- where podman unpacks, on the node
+    ):
+        if free < needs:
+            raise DeployError(
+                f"{place} on the node has {megabytes(free)} free; "
+                f"an image of {megabytes(wanted.image.size)} needs {megabytes(needs)}",
+                "make room on the node (`podman image prune`), or give it a larger disk",
+            )
+
+
+def megabytes(count: int) -> str:
+    """Write bytes for people."""
+    return f"{count / 1e6:.0f} MB"
+
+
+def _undo(state: NodeState) -> Iterator[Step]:
+    if state.interrupted:
+        yield Step(
+            "undo", f"put back what the unfinished deploy {state.interrupted.release} changed"
+        )
+
+
+def _release_steps(wanted: Wanted, state: NodeState) -> Iterator[Step]:
+    yield Step("stage", "units checked by the node's Quadlet generator")
+    if wanted.image.id in state.images:
+        yield Step("image", f"image {short(wanted.image.id)}: on the node already")
+    else:
+        size = megabytes(wanted.image.size)
+        yield Step("image", f"image {short(wanted.image.id)}: {size} to send, compressed")
+    yield Step("files", f"{len(wanted.files)} project files: changed ones only")
+    for credential in _to_seal(wanted, state):
+        yield Step("seal", f"credential {credential} sealed on the node", credential)
+    yield Step("switch", f"{wanted.app} restarted with the new release")
+    yield Step("prove", "HTTPS endpoint healthy, with the expected certificate")
+    yield Step("finish", "release written down")
+
+
+def _to_seal(wanted: Wanted, state: NodeState) -> tuple[str, ...]:
+    keep = {"same", "present"}
+    return tuple(name for name in wanted.credentials if state.credentials.get(name) not in keep)
+
+
+def _unit_changes(wanted: Wanted, state: NodeState) -> Iterator[str]:
+    for unit in wanted.units:
+        held = state.files.get(unit.path)
+        if held is None:
+            yield f"unit added: {unit.path}"
+        elif held.sha256 != unit.sha256:
+            yield f"unit changed: {unit.path}"
+        elif held.mode != unit.mark:
+            yield f"unit {unit.path} is {held.mode}, not {unit.mark}"
+    gone = (state.manifest.units.keys() if state.manifest else set()) - {
+        unit.path for unit in wanted.units
+    }
+    for path in sorted(gone):
+        yield f"unit removed: {path}"

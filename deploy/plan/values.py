@@ -1,0 +1,99 @@
+"""The values of the templates' blanks, from the settings."""
+
+from collections.abc import Mapping
+from zlib import crc32
+
+from deploy.settings.kinds import FirewallPort
+from deploy.settings.model import Settings
+
+_FIRST_UID = 20_000
+_UIDS = 20_000
+# Zincati knows two strategies; switching updates off is a flag of its own.
+_STRATEGY_WHEN_OFF = "immediate"
+_START_MARGIN_SECONDS = 30
+
+
+def app_uid(app: str) -> int:
+    """Choose the user id of an app: the same on every node, between 20000 and 39999."""
+    return _FIRST_UID + crc32(app.encode()) % _UIDS
+
+
+def template_values(
+    settings: Settings, ssh_keys: tuple[str, ...] = ()
+) -> Mapping[str, str | tuple[str, ...]]:
+    """Name every blank's value; a tuple repeats its line, an empty one removes it."""
+    return _node_values(settings, ssh_keys) | _app_values(settings) | _container_values(settings)
+
+
+def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str | tuple[str, ...]]:
+    window = settings.update_window
+    off = settings.update_strategy == "off"
+    return {
+        "NODE_USER": settings.node_user,
+        "NODE_HOSTNAME": settings.node_hostname,
+        "SSH_KEY": ssh_keys,
+        "TIME_ZONE": settings.time_zone,
+        "FIREWALL_TCP_PORT": _ports(settings.firewall_ports, "tcp"),
+        "FIREWALL_UDP_PORT": _ports(settings.firewall_ports, "udp"),
+        "UPDATES_ENABLED": "false" if off else "true",
+        "UPDATE_STRATEGY": _STRATEGY_WHEN_OFF if off else settings.update_strategy,
+        "UPDATE_DAYS": ", ".join(f'"{day}"' for day in window.days),
+        "UPDATE_START": window.start,
+        "UPDATE_MINUTES": str(window.minutes),
+        "JOURNAL_LIMIT": settings.journal_limit,
+        "SWAP_DEVICE": _when(settings.swap_megabytes, "zram0"),
+        "SWAP_MEGABYTES": _when(settings.swap_megabytes, str(settings.swap_megabytes)),
+    }
+
+
+def _app_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
+    uid = str(app_uid(settings.app))
+    in_container = settings.container_user == "app"
+    return {
+        "APP": settings.app,
+        "UID": uid,
+        "CONTAINER_UID": _when(in_container, uid),
+        "SECRETS_UID": uid if in_container else "0",
+        "HTTPS_PORT": str(settings.https_port),
+        "HTTP_PORT": _when(settings.http_port, str(settings.http_port)),
+        "CREDENTIAL": tuple(source.credential for source in settings.sources),
+    }
+
+
+def _container_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
+    smtp = settings.smtp_host
+    return {
+        "CONTAINER_HTTPS_PORT": str(settings.container_https_port),
+        "CONTAINER_HTTP_PORT": _when(settings.http_port, str(settings.container_http_port)),
+        "NOTIFY": settings.notify,
+        "HEALTH_PATH": _escaped(settings.health_path),
+        "STOP_SECONDS": str(settings.stop_seconds),
+        "STOP_LIMIT_SECONDS": str(settings.stop_seconds + _START_MARGIN_SECONDS),
+        "START_SECONDS": str(settings.health_timeout_seconds + _START_MARGIN_SECONDS),
+        "MEMORY_LIMIT": settings.memory_limit,
+        "CPU_LIMIT": settings.cpu_limit,
+        "TASKS_LIMIT": str(settings.tasks_limit),
+        "SMTP_HOST": _when(smtp, smtp),
+        "SMTP_PORT": _when(smtp, str(settings.smtp_port)),
+        "SMTP_USER": _when(
+            smtp and settings.smtp_user, f'"SMTP_USER={_escaped(settings.smtp_user)}"'
+        ),
+        "ENVIRONMENT": tuple(
+            f'"{name}={_escaped(value)}"' for name, value in sorted(settings.environment.items())
+        ),
+    }
+
+
+def _when(condition: object, value: str) -> tuple[str, ...]:
+    return (value,) if condition else ()
+
+
+def _ports(ports: tuple[FirewallPort, ...], protocol: str) -> tuple[str, ...]:
+    return tuple(str(port.number) for port in ports if port.protocol == protocol)
+
+
+def _escaped(text: str) -> str:
+    r"""Escape text for a quoted word of a unit: \, ", newlines, and systemd's own % and $."""
+    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("%", "%%"), ("$", "$$")):
+        text = text.replace(plain, escaped)
+    return text

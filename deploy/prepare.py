@@ -1,0 +1,127 @@
+"""Verb: settings, keys and templates become the machine spec, `build/<app>.bu` and `.ign`."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from butane.assemble import assemble
+from butane.compile import Compiled, compile_text
+from butane.errors import ButaneError
+from butane.render import render_folder
+from deploy import report
+from deploy.errors import DeployError
+from deploy.plan.values import template_values
+from deploy.settings.model import SECRET_KEYS, Settings, allowed
+from deploy.settings.read import SettingsError, read_settings
+from deploy.ssh_keys import collect_keys
+
+TEMPLATES = Path("butane/templates")
+OVERLAYS = Path("butane/overlays")
+
+
+def prepare(folder: Path, settings: Settings, *, compiler: str = "auto") -> Path:
+    """Write build/<app>.bu and build/<app>.ign (0600); return the latter.
+
+    Raises:
+        ButaneError: when a template or an overlay is wrong; nothing is written then.
+    """
+    keys = collect_keys(settings.ssh_keys, folder=folder)
+    rendered = render_machine(folder, template_values(settings, keys))
+    build = folder / "build"
+    files = build / settings.app
+    text = assemble(_fragments(rendered))
+    _write_tree(files, rendered)
+    compiled = compile_text(text, files=files, name=f"build/{settings.app}.bu", tool=compiler)
+    _refuse_secrets(settings, text, compiled.ignition)
+    _write(build / f"{settings.app}.bu", text.encode())
+    _write(build / f"{settings.app}.ign", compiled.ignition.encode())
+    _tell(settings, compiled, keys)
+    return build / f"{settings.app}.ign"
+
+
+def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Settings:
+    """Read the settings; ask for what is missing when there is somebody to ask.
+
+    Answers are kept in `.env` (0600), secrets are not asked for here.
+    """
+    try:
+        return read_settings(folder, name)
+    except SettingsError as error:
+        if not error.missing or not may_ask or not report.has_terminal():
+            raise
+        answers = {key: report.ask(f"{key} ({allowed(key)})") for key in error.missing}
+    settings = read_settings(folder, name, answers)
+    _keep(folder / (f".env.{name}" if name else ".env"), answers)
+    return settings
+
+
+def render_machine(folder: Path, values: Mapping[str, str | tuple[str, ...]]) -> dict[str, bytes]:
+    """Render templates and overlays: path -> content; an overlay may not replace a template."""
+    rendered = render_folder(folder / TEMPLATES, values)
+    overlays = render_folder(folder / OVERLAYS, values)
+    clash = sorted(rendered.keys() & overlays.keys())
+    if clash:
+        raise ButaneError(
+            f"{OVERLAYS / clash[0]} has the name of a template",
+            "give the overlay a name of its own; its settings override the template's all the same",
+        )
+    return rendered | overlays
+
+
+def _fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
+    first = ("node.bu", "app.bu")
+    others = sorted(name for name in rendered if name.endswith(".bu") and name not in first)
+    return {name: rendered[name].decode() for name in (*first, *others)}
+
+
+def _refuse_secrets(settings: Settings, *texts: str) -> None:
+    for source in settings.sources:
+        value = source.value.get_secret_value() if source.value else ""
+        if value and any(value in text for text in texts):
+            raise DeployError(
+                f"the value of {source.key} appears in the machine spec",
+                "a spec can be read by every process of the machine: remove it from the overlay "
+                "or setting that holds it; credentials reach a node by `fab deploy`",
+            )
+
+
+def _tell(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> None:
+    for warning in compiled.warnings:
+        report.warn(warning)
+    report.good(
+        f"build/{settings.app}.bu and build/{settings.app}.ign, compiled by {compiled.tool}"
+    )
+    for key in keys:
+        kind, _, comment = key.split(" ", 2) if key.count(" ") > 1 else (*key.split(" ", 1), "")
+        report.say(f"  {settings.node_user} may log in with {kind} {comment}".rstrip())
+
+
+def _keep(file: Path, answers: Mapping[str, str]) -> None:
+    lines = [f"{key}={answer}\n" for key, answer in answers.items() if key not in SECRET_KEYS]
+    old = file.read_bytes() if file.exists() else b""
+    separator = b"" if not old or old.endswith(b"\n") else b"\n"
+    _write(file, old + separator + "".join(lines).encode())
+    report.good(f"your answers are kept in {file.name}")
+
+
+def _write_tree(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        _write(folder / name, content)
+    for stale in folder.rglob("*"):
+        if stale.is_file() and stale.relative_to(folder).as_posix() not in files:
+            stale.unlink()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write beside and rename; 0600 from the first byte, as mkstemp makes it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(beside).replace(path)
+    except OSError as error:
+        raise DeployError(
+            f"{path} cannot be written: {error.strerror}", "make room there"
+        ) from error

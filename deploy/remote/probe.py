@@ -1,0 +1,30 @@
+"""Ask a node what it holds of an app: one round trip."""
+
+import base64
+from collections.abc import Mapping
+
+from deploy.errors import DeployError
+from deploy.plan.command import Command
+from deploy.plan.state import NodeState, read_state
+from deploy.remote.connection import Remote
+
+
+def probe(
+    remote: Remote, app: str, *, paths: tuple[str, ...], credentials: Mapping[str, str | None]
+) -> NodeState:
+    """Ask for the state; a credential with a value is compared on the node, where it stays.
+
+    Raises:
+        DeployError: when the node cannot answer.
+    """
+    lines = "".join(
+        f"{name} {'-' if value is None else base64.b64encode(value.encode()).decode()}\n"
+        for name, value in credentials.items()
+    )
+    result = remote.run(Command("probe", (app, *paths), lines.encode()))
+    if result.code:
+        raise DeployError(
+            f"the node could not tell its state: {result.stderr.strip() or 'no answer'}",
+            "the user needs `sudo` without a password, the node podman, jq and systemd-creds",
+        )
+    return read_state(result.stdout)

@@ -1,0 +1,119 @@
+"""A node that runs commands over one Fabric connection."""
+
+import shlex
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Protocol
+
+import paramiko
+from fabric.connection import Connection
+
+from deploy.errors import DeployError
+from deploy.plan.command import Command
+
+_CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Remote(Protocol):
+    """A node that runs commands."""
+
+    def run(self, command: Command) -> Result:
+        """Run a command to its end, whatever its exit code."""
+        ...
+
+    def hold(self, command: Command) -> Result:
+        """Run a command that says one line and then lasts as long as the connection."""
+        ...
+
+
+class FabricRemote:
+    """A node reached by Fabric; one connection for all commands."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def run(self, command: Command) -> Result:
+        """Run a command as root, feeding its stdin and reading both outputs at once.
+
+        Raises:
+            DeployError: when the connection is lost.
+        """
+        channel = self._start(command)
+        errors = bytearray()
+        threads = (
+            threading.Thread(target=_feed, args=(channel, command.stdin), daemon=True),
+            threading.Thread(target=_drain, args=(channel.recv_stderr, errors), daemon=True),
+        )
+        for thread in threads:
+            thread.start()
+        output = bytearray()
+        _drain(channel.recv, output)
+        for thread in threads:
+            thread.join()
+        code = channel.recv_exit_status()
+        if code < 0:
+            raise _lost(self._connection.host)
+        return Result(code, output.decode(errors="replace"), errors.decode(errors="replace"))
+
+    def hold(self, command: Command) -> Result:
+        """Start a command and return when it has said a line or has ended."""
+        channel = self._start(command)
+        output = bytearray()
+        while not output.endswith(b"\n") and (part := channel.recv(_CHUNK)):
+            output += part
+        errors = bytearray()
+        code = 0
+        if not output:
+            _drain(channel.recv_stderr, errors)
+            code = channel.recv_exit_status()
+        return Result(code, output.decode(), errors.decode(errors="replace"))
+
+    def _start(self, command: Command) -> paramiko.Channel:
+        try:
+            channel: paramiko.Channel = self._connection.transport.open_session()
+            channel.exec_command(command_line(command))
+        except (paramiko.SSHException, OSError, AttributeError) as error:
+            raise _lost(self._connection.host) from error
+        return channel
+
+
+def command_line(command: Command) -> str:
+    """Write a command as the one line that a remote shell gets; nothing secret is in it."""
+    scripts = resources.files("deploy.remote") / "scripts"
+    text = "\n".join(
+        (scripts / f"{name}.sh").read_text(encoding="utf-8")
+        for name in ("preamble", command.script)
+    )
+    return shlex.join(("sudo", "-n", "bash", "-c", text, command.script, *command.arguments))
+
+
+def _lost(host: str) -> DeployError:
+    return DeployError(
+        f"the connection to {host} was lost",
+        "run the same command again; it puts back or finishes what was begun",
+    )
+
+
+def _feed(channel: paramiko.Channel, content: bytes) -> None:
+    try:
+        channel.sendall(content)
+        channel.shutdown_write()
+    except OSError:
+        # The command ended without reading all; its exit code tells.
+        return
+
+
+def _drain(receive: Callable[[int], bytes], into: bytearray) -> None:
+    while part := receive(_CHUNK):
+        into += part

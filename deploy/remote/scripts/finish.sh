@@ -1,0 +1,15 @@
+# finish APP RELEASE KEEP AUDIT: the release has proven itself: write it down, drop the oldest
+# beyond KEEP. AUDIT is a line of JSON.
+# shellcheck shell=bash
+app=$1 release=$2 keep=$3 audit=$4
+one_at_a_time "$app"
+home=$(home_of "$app")
+install -d -m 0755 /var/lib/corefab
+printf '%s\n' "$audit" >>/var/lib/corefab/audit.log
+rm -f "$home/switching" "$home/deploying"
+podman untag "localhost/$app:failed" "localhost/$app:failed" 2>/dev/null || true
+while IFS= read -r old; do
+  [ "$old" != "$release" ] || continue
+  podman rmi "localhost/$app:$old" >/dev/null 2>&1 || true
+  rm -rf "$home/releases/${old:?}"
+done < <(cd "$home/releases" && printf '%s\n' */ | tr -d / | sort -r | tail -n "+$((keep + 1))")

@@ -1,0 +1,72 @@
+# probe APP PATH...: what this node holds of an app, as JSON. On stdin a line a credential:
+# its name, and its value in base64 or `-`; the answer says absent, present, same or different.
+# shellcheck shell=bash
+app=$1
+shift
+home=$(home_of "$app")
+
+free_bytes() {
+  local path=$1
+  while [ ! -e "$path" ]; do path=$(dirname "$path"); done
+  df --output=avail -B1 "$path" | tail -n 1 | tr -d ' '
+}
+
+hashes() {
+  local path
+  for path in "$@"; do
+    [ -f "$path" ] || continue
+    printf '%s\t%s\t%s\n' "$path" "$(stat -c '%a %U:%G' "$path")" \
+      "$(sha256sum <"$path" | cut -d ' ' -f 1)"
+  done
+}
+
+credentials() {
+  local name value sealed
+  while read -r name value; do
+    sealed=/etc/credstore.encrypted/$app.$name
+    if [ ! -e "$sealed" ]; then
+      printf '%s\tabsent\n' "$name"
+    elif [ "$value" = - ]; then
+      printf '%s\tpresent\n' "$name"
+    elif cmp -s <(systemd-creds decrypt --name="$name" "$sealed" - 2>/dev/null) \
+      <(printf '%s' "$value" | base64 -d); then
+      printf '%s\tsame\n' "$name"
+    else
+      printf '%s\tdifferent\n' "$name"
+    fi
+  done
+}
+
+manifest=null
+if [ -e "$home/current/manifest.json" ]; then manifest=$(cat "$home/current/manifest.json"); fi
+interrupted=null
+if [ -e "$home/deploying" ]; then interrupted=$(cat "$home/deploying"); fi
+
+jq -n \
+  --arg boot_id "$(cat /proc/sys/kernel/random/boot_id)" \
+  --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
+  --arg podman "$(podman --version | cut -d ' ' -f 3)" \
+  --arg systemd "$(systemctl --version | head -n 1 | cut -d ' ' -f 2)" \
+  --argjson manifest "$manifest" \
+  --argjson interrupted "$interrupted" \
+  --argjson storage_free "$(free_bytes /var/lib/containers/storage)" \
+  --argjson scratch_free "$(free_bytes /var/tmp)" \
+  --arg firewall "$(systemctl is-active corefab-firewall.service 2>/dev/null || true)" \
+  --arg active "$(systemctl show -P ActiveState "$app.service")" \
+  --arg since "$(systemctl show -P ActiveEnterTimestamp "$app.service")" \
+  --argjson restarts "$(systemctl show -P NRestarts "$app.service" | grep -x '[0-9]*' || echo 0)" \
+  --arg images "$(podman image ls --all --quiet --no-trunc)" \
+  --arg files "$(hashes "$@")" \
+  --arg credentials "$(credentials)" \
+  --arg staged "$(if command -v rpm-ostree >/dev/null; then
+      rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
+    fi)" \
+  'def rows: split("\n") | map(select(. != "") | split("\t"));
+   {boot_id: $boot_id, os: $os, podman: $podman, systemd: $systemd,
+    manifest: $manifest, interrupted: $interrupted,
+    storage_free: $storage_free, scratch_free: $scratch_free,
+    firewall: $firewall, active: $active, since: $since, restarts: $restarts,
+    images: ($images | split("\n") | map(select(. != "")) | unique),
+    files: ($files | rows | map({key: .[0], value: {mode: .[1], sha256: .[2]}}) | from_entries),
+    credentials: ($credentials | rows | map({key: .[0], value: .[1]}) | from_entries),
+    staged_update: $staged}'

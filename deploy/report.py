@@ -1,0 +1,98 @@
+"""The only room that prints or asks."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+_console = Console(highlight=False, soft_wrap=True)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    _console.print(text, markup=False)
+
+
+def good(text: str) -> None:
+    """Print a line about something that went well."""
+    _console.print(f"[green]✓[/] {escape(text)}")
+
+
+def warn(text: str) -> None:
+    """Print a warning, apart from the output."""
+    _errors.print(f"[yellow]warning:[/] {escape(text)}")
+
+
+def fail(message: str, hint: str) -> None:
+    """Print what went wrong and what to do."""
+    _errors.print(f"[bold red]error:[/] {escape(message)}")
+    if hint:
+        _errors.print(f"[bold]what to do:[/] {escape(hint)}")
+
+
+@contextmanager
+def step(summary: str) -> Iterator[None]:
+    """Show a step, then how long it took."""
+    began = time.monotonic()
+    with _console.status(escape(summary)):
+        yield
+    _console.print(f"[green]✓[/] {escape(summary)} [dim]{time.monotonic() - began:.1f} s[/]")
+
+
+@contextmanager
+def progress(summary: str, total: int) -> Iterator[Progress]:
+    """Show a bar of bytes; its one task has the id 0. `total` is in bytes."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=_console, transient=True) as bar:
+        bar.add_task(summary, total=total)
+        yield bar
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(escape(cell) for cell in row))
+    _console.print(shown)
+
+
+def as_json(value: Mapping[str, object]) -> None:
+    """Print a value as JSON, for programs."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def has_terminal() -> bool:
+    """Tell whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask(question: str, *, hidden: bool = False) -> str:
+    """Ask for a value; a secret's input is hidden and asked for twice."""
+    answer: str = click.prompt(question, hide_input=hidden, confirmation_prompt=hidden)
+    return answer
+
+
+def ask_secret(question: str) -> str:
+    """Ask once for a secret that exists already."""
+    answer: str = click.prompt(question, hide_input=True)
+    return answer
+
+
+def confirm(question: str) -> bool:
+    """Ask yes or no; no is the default."""
+    return click.confirm(question, default=False)

@@ -1,0 +1,181 @@
+"""The kinds of value a setting can have: how each is read and what it allows."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import BeforeValidator
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MINUTES_A_DAY = 24 * 60
+_HIGHEST_PORT = 65535
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LOWER = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a kind allows, in the words of an error message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallPort:
+    """A port that the firewall lets in."""
+
+    number: int
+    protocol: str
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.protocol}"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateWindow:
+    """When Zincati may restart the machine: days, start as HH:MM, length in minutes."""
+
+    days: tuple[str, ...]
+    start: str
+    minutes: int
+
+
+def _matching(pattern: str) -> BeforeValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and not compiled.fullmatch(value):
+            raise ValueError
+        return value
+
+    return BeforeValidator(check)
+
+
+def _port(value: object) -> object:
+    if isinstance(value, str):
+        return _port_number(value)
+    return value
+
+
+def _port_number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= _HIGHEST_PORT:
+        raise ValueError
+    return int(text)
+
+
+def _optional_port(value: object) -> object:
+    return None if value in {"", "0"} else _port(value)
+
+
+def _whole(low: int, high: int) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str):
+            if not re.fullmatch(r"[0-9]{1,7}", value) or not low <= int(value) <= high:
+                raise ValueError
+            return int(value)
+        return value
+
+    return BeforeValidator(check)
+
+
+def words(value: object) -> object:
+    """Split text at commas and white space."""
+    return tuple(re.split(r"[,\s]+", value.strip())) if isinstance(value, str) else value
+
+
+def _each(read: Callable[[str], object]) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str):
+            return tuple(read(word) for word in re.split(r"[,\s]+", value.strip()) if word)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _firewall_port(word: str) -> FirewallPort:
+    number, _, protocol = word.partition("/")
+    if protocol not in {"", "tcp", "udp"}:
+        raise ValueError
+    return FirewallPort(_port_number(number), protocol or "tcp")
+
+
+def _subject_name(word: str) -> str:
+    try:
+        return str(ipaddress.ip_address(word))
+    except ValueError:
+        pass
+    if not re.fullmatch(rf"(\*\.)?{_LOWER}(\.{_LOWER})*", word):
+        raise ValueError
+    return word
+
+
+def _update_window(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\S+) +(\d\d):(\d\d)-(\d\d):(\d\d)", value.strip())
+    if not match:
+        raise ValueError
+    days = tuple(match[1].split(","))
+    start, end = _minute(match[2], match[3]), _minute(match[4], match[5])
+    if not set(days) <= set(_DAYS) or start == end:
+        raise ValueError
+    return UpdateWindow(days, f"{match[2]}:{match[3]}", (end - start) % _MINUTES_A_DAY)
+
+
+def _minute(hour: str, minute: str) -> int:
+    if int(hour) > 23 or int(minute) > 59:  # noqa: PLR2004 -- the last hour and minute
+        raise ValueError
+    return int(hour) * 60 + int(minute)
+
+
+def _time_zone(value: object) -> object:
+    if value not in available_timezones():
+        raise ValueError
+    return value
+
+
+# fmt: off
+Label = Annotated[str, _matching(r"[a-z][a-z0-9-]{0,22}(?<!-)"),
+    Allowed("a lower-case letter, then letters, digits and '-', 23 at most")]
+HostName = Annotated[str, _matching(rf"{_LABEL}(\.{_LABEL})*"),
+    Allowed("a host name such as web1 or web1.example.org")]
+Address = Annotated[str, _matching(r"([A-Za-z0-9][A-Za-z0-9._:%-]*)?"),
+    Allowed("a host name, an IP address or a Host of your SSH config")]
+User = Annotated[str, _matching(r"[a-z_][a-z0-9_-]{0,30}"),
+    Allowed("a user name of the node")]
+Port = Annotated[int, BeforeValidator(_port),
+    Allowed("a port from 1 to 65535")]
+OptionalPort = Annotated[int | None, BeforeValidator(_optional_port),
+    Allowed("a port from 1 to 65535, or nothing for none")]
+Words = Annotated[tuple[str, ...], BeforeValidator(words),
+    Allowed("words separated by commas")]
+FirewallPorts = Annotated[tuple[FirewallPort, ...], _each(_firewall_port),
+    Allowed("ports such as 9100 or 51820/udp, separated by commas")]
+SubjectNames = Annotated[tuple[str, ...], _each(_subject_name),
+    Allowed("lower-case host names (a leading *. may be) and IP addresses, separated by commas")]
+UpdateWindowOf = Annotated[UpdateWindow, BeforeValidator(_update_window),
+    Allowed("days and times such as Sat,Sun 03:00-05:00")]
+TimeZone = Annotated[str, BeforeValidator(_time_zone),
+    Allowed("a time zone such as Europe/Sofia or UTC")]
+Image = Annotated[str, _matching(r"[a-z0-9][a-z0-9._:/@-]*"),
+    Allowed("an image name such as localhost/shop:latest (lower case)")]
+UrlPath = Annotated[str, _matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*"),
+    Allowed("a path that starts with /")]
+Size = Annotated[str, _matching(r"[1-9][0-9]{0,9}[KMGT]"),
+    Allowed("a size such as 512M or 2G")]
+Percent = Annotated[str, _matching(r"[1-9][0-9]{0,4}%"),
+    Allowed("a percentage such as 100% (one core) or 150%")]
+Seconds = Annotated[int, _whole(1, 3600),
+    Allowed("whole seconds from 1 to 3600")]
+Days = Annotated[int, _whole(0, 3650),
+    Allowed("whole days from 0 to 3650")]
+Tasks = Annotated[int, _whole(16, 1_000_000),
+    Allowed("a whole number from 16")]
+Megabytes = Annotated[int, _whole(0, 1_000_000),
+    Allowed("megabytes, 0 for none")]
+Releases = Annotated[int, _whole(2, 100),
+    Allowed("a whole number from 2 to 100")]
+# fmt: on

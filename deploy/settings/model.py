@@ -1,0 +1,118 @@
+"""Every setting: name, kind, default."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from deploy.settings import kinds
+from deploy.settings.kinds import Allowed, UpdateWindow
+
+
+def _alias(field: str) -> str:
+    return field.upper()
+
+
+class Settings(BaseModel):
+    """What the operator wants of one app and its node; frozen, checked whole."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=_alias, hide_input_in_errors=True
+    )
+
+    project: kinds.Label
+    name: kinds.Label = "www"
+
+    node_address: kinds.Address = ""
+    node_port: kinds.Port | None = None
+    node_user: kinds.User = "core"
+    node_hostname: kinds.HostName = "corefab"
+    identity_file: Path | None = None
+    known_hosts: Path = Path("certs/known_hosts")
+    public_address: kinds.Address = ""
+
+    image: kinds.Image
+    project_files: Path | None = None
+    https_port: kinds.Port = 443
+    http_port: kinds.OptionalPort = None
+    container_https_port: kinds.Port = 8443
+    container_http_port: kinds.Port = 8080
+    container_user: Annotated[Literal["app", "image"], Allowed("app or image")] = "app"
+    notify: Annotated[Literal["true", "false"], Allowed("true or false")] = "false"
+    health_path: kinds.UrlPath = "/"
+    health_timeout_seconds: kinds.Seconds = 60
+    stop_seconds: kinds.Seconds = 10
+    memory_limit: kinds.Size = "512M"
+    cpu_limit: kinds.Percent = "100%"
+    tasks_limit: kinds.Tasks = 512
+    keep_releases: kinds.Releases = 5
+
+    ssh_keys: kinds.Words = ("agent", "~/.ssh/*.pub")
+    firewall_ports: kinds.FirewallPorts = ()
+    update_strategy: Annotated[
+        Literal["immediate", "periodic", "off"], Allowed("immediate, periodic or off")
+    ] = "periodic"
+    update_window: kinds.UpdateWindowOf = UpdateWindow(("Sat", "Sun"), "03:00", 120)
+    time_zone: kinds.TimeZone = "UTC"
+    journal_limit: kinds.Size = "500M"
+    swap_megabytes: kinds.Megabytes = 2048
+
+    cert_names: kinds.SubjectNames
+    cert_password: SecretStr | None = None
+    cert_password_command: str = ""
+    cert_warn_days: kinds.Days = 30
+
+    smtp_host: kinds.Address = ""
+    smtp_port: kinds.Port = 587
+    smtp_user: str = ""
+    smtp_password: SecretStr | None = None
+    smtp_password_command: str = ""
+
+    environment: dict[str, str] = Field(default_factory=dict, alias="ENV_*")
+    secrets: dict[str, SecretStr] = Field(default_factory=dict, alias="SECRET_*")
+    secret_commands: dict[str, str] = Field(default_factory=dict, alias="SECRET_*_COMMAND")
+
+    @property
+    def app(self) -> str:
+        """The stem of every unit, path, credential and network of this app."""
+        return f"{self.project}-{self.name}"
+
+    @property
+    def sources(self) -> tuple["Source", ...]:
+        """Where each credential of the app comes from, in the order of their names."""
+        found = [
+            Source("cert_pass", "CERT_PASSWORD", self.cert_password, self.cert_password_command)
+        ]
+        if self.smtp_host:
+            value, command = self.smtp_password, self.smtp_password_command
+            found.append(Source("smtp_pass", "SMTP_PASSWORD", value, command))
+        for name in self.secrets.keys() | self.secret_commands.keys():
+            key, command = f"SECRET_{name.upper()}", self.secret_commands.get(name, "")
+            found.append(Source(name, key, self.secrets.get(name), command))
+        return tuple(sorted(found, key=lambda source: source.credential))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a credential comes from: a value, else a command's output, else a prompt."""
+
+    credential: str
+    key: str
+    value: SecretStr | None
+    command: str
+
+
+_GROUPS = {"environment", "secrets", "secret_commands"}
+KEYS = tuple(_alias(name) for name in Settings.model_fields if name not in _GROUPS)
+SECRET_KEYS = frozenset({"CERT_PASSWORD", "SMTP_PASSWORD"})
+REQUIRED = tuple(
+    _alias(name) for name, field in Settings.model_fields.items() if field.is_required()
+)
+
+
+def allowed(key: str) -> str:
+    """Say what a setting allows."""
+    field = Settings.model_fields[key.lower()]
+    texts = [mark.text for mark in field.metadata if isinstance(mark, Allowed)]
+    return texts[0] if texts else "text"

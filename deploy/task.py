@@ -1,0 +1,62 @@
+"""Fabric's @task, typed; expected errors become one clean message."""
+
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
+import click
+import fabric
+from fabric.connection import Connection
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from butane.errors import ButaneError
+from certs.errors import CertError
+from deploy import report
+from deploy.errors import DeployError
+from rehearsal.errors import RehearsalError
+
+_Options = ParamSpec("_Options")
+_INTERRUPTED = 130
+
+
+def task(
+    **options: object,
+) -> Callable[
+    [Callable[Concatenate[Context, _Options], int | None]],
+    Callable[Concatenate[Context, _Options], None],
+]:
+    """Make a function a `fab` task; what it returns is the exit code, None for 0."""
+
+    def decorate(
+        body: Callable[Concatenate[Context, _Options], int | None],
+    ) -> Callable[Concatenate[Context, _Options], None]:
+        @functools.wraps(body)
+        def run(context: Context, *args: _Options.args, **kwargs: _Options.kwargs) -> None:
+            code = _guarded(functools.partial(body, context, *args, **kwargs))
+            if code:
+                raise Exit(code=code)
+
+        made: Callable[Concatenate[Context, _Options], None] = fabric.task(**options)(run)
+        return made
+
+    return decorate
+
+
+def target(context: Context) -> tuple[str, int | None, str | None] | None:
+    """Read the node that `fab -H user@host:port` names: address, port, user; None without -H."""
+    if not isinstance(context, Connection):
+        return None
+    given = Connection.derive_shorthand(None, context.original_host)
+    return given["host"], given["port"], given["user"]
+
+
+def _guarded(body: Callable[[], int | None]) -> int | None:
+    try:
+        return body()
+    except (ButaneError, CertError, DeployError, RehearsalError) as error:
+        report.fail(error.message, error.hint)
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        report.fail("interrupted", "run the same command again; it goes on from what is there")
+        return _INTERRUPTED
