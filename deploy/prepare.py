@@ -10,13 +10,13 @@ from butane.compile import Compiled, compile_text
 from butane.errors import ButaneError
 from butane.render import render_folder
 from deploy import report
+from deploy.app_files import TEMPLATES
 from deploy.errors import DeployError
 from deploy.plan.values import template_values
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
 from deploy.settings.read import SettingsError, read_settings
 from deploy.ssh_keys import collect_keys
 
-TEMPLATES = Path("butane/templates")
 OVERLAYS = Path("butane/overlays")
 
 

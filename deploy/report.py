@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import click
@@ -48,8 +48,8 @@ def step(summary: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress(summary: str, total: int) -> Iterator[Progress]:
-    """Show a bar of bytes; its one task has the id 0. `total` is in bytes."""
+def progress(summary: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar of `total` bytes; the block gets a function to move it on by some."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -57,8 +57,8 @@ def progress(summary: str, total: int) -> Iterator[Progress]:
         TransferSpeedColumn(),
     )
     with Progress(*columns, console=_console, transient=True) as bar:
-        bar.add_task(summary, total=total)
-        yield bar
+        task = bar.add_task(summary, total=total)
+        yield lambda count: bar.advance(task, count)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

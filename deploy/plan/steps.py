@@ -8,7 +8,7 @@ from deploy.errors import DeployError
 from deploy.plan.files import File
 from deploy.plan.state import NodeState
 
-Kind = Literal["undo", "stage", "image", "files", "seal", "switch", "prove", "finish"]
+Kind = Literal["stage", "image", "files", "seal", "switch", "prove", "finish"]
 # A load unpacks the archive beside the image, and podman keeps a spare copy while it commits.
 _STORAGE_SHARE = 2.5
 _MARGIN_BYTES = 200_000_000
@@ -52,12 +52,10 @@ def steps(wanted: Wanted, state: NodeState, *, first: bool) -> tuple[Step, ...]:
         DeployError: for `--first` where a release is, for none where none is, for a full disk.
     """
     _refuse_mismatch(wanted.app, state, first=first)
-    undo = tuple(_undo(state))
-    reasons = tuple(changes(wanted, state))
-    if not reasons:
-        return undo
+    if not tuple(changes(wanted, state)):
+        return ()
     _refuse_full_disk(wanted, state)
-    plan = (*undo, *_release_steps(wanted, state))
+    plan = tuple(_release_steps(wanted, state))
     check(plan)
     return plan
 
@@ -76,7 +74,7 @@ def changes(wanted: Wanted, state: NodeState) -> Iterator[str]:
         yield f"certificate {held.certificate[:16]} -> {wanted.certificate[:16]}"
     elif held.key != wanted.key:
         yield "the TLS key file was encrypted anew"
-    for credential in _to_seal(wanted, state):
+    for credential in to_seal(wanted, state):
         yield f"credential {credential} is {state.credentials.get(credential, 'absent')}"
     if state.active != "active":
         yield f"the app is {state.active}"
@@ -145,13 +143,6 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.0f} MB"
 
 
-def _undo(state: NodeState) -> Iterator[Step]:
-    if state.interrupted:
-        yield Step(
-            "undo", f"put back what the unfinished deploy {state.interrupted.release} changed"
-        )
-
-
 def _release_steps(wanted: Wanted, state: NodeState) -> Iterator[Step]:
     yield Step("stage", "units checked by the node's Quadlet generator")
     if wanted.image.id in state.images:
@@ -160,14 +151,15 @@ def _release_steps(wanted: Wanted, state: NodeState) -> Iterator[Step]:
         size = megabytes(wanted.image.size)
         yield Step("image", f"image {short(wanted.image.id)}: {size} to send, compressed")
     yield Step("files", f"{len(wanted.files)} project files: changed ones only")
-    for credential in _to_seal(wanted, state):
+    for credential in to_seal(wanted, state):
         yield Step("seal", f"credential {credential} sealed on the node", credential)
     yield Step("switch", f"{wanted.app} restarted with the new release")
     yield Step("prove", "HTTPS endpoint healthy, with the expected certificate")
     yield Step("finish", "release written down")
 
 
-def _to_seal(wanted: Wanted, state: NodeState) -> tuple[str, ...]:
+def to_seal(wanted: Wanted, state: NodeState) -> tuple[str, ...]:
+    """Name the credentials that the node lacks or holds with another value."""
     keep = {"same", "present"}
     return tuple(name for name in wanted.credentials if state.credentials.get(name) not in keep)
 

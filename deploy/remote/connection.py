@@ -25,6 +25,7 @@ class Target:
     user: str
     identity: Path | None
     known_hosts: Path
+    may_ask: bool = False
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def _open(target: Target, ask_passphrase: Callable[[str], str] | None) -> Connec
     except paramiko.PasswordRequiredException as error:
         if ask_passphrase is None:
             raise DeployError(
-                f"the identity {target.identity or 'file'} has a passphrase, and nobody to ask for it",
+                f"{target.identity or 'the SSH key'} has a passphrase and nobody is there to ask",
                 "add it to the SSH agent (`ssh-add`), or run the command in a terminal",
             ) from error
     passphrase = ask_passphrase(f"passphrase of {target.identity or 'your SSH key'}")
@@ -142,3 +143,6 @@ def _where(target: Target) -> str:
     return f"{target.host}:{target.port}" if target.port not in {None, _SSH_PORT} else target.host
 
 
+def real_host(target: Target) -> str:
+    """Resolve a Host of the SSH config to the address behind it."""
+    return str(_connection(target, "").host)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.remote.connection import Remote
+from deploy.remote.remote import Remote
 
 _HELD = 75
 

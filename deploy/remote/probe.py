@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.plan.state import NodeState, read_state
-from deploy.remote.connection import Remote
+from deploy.remote.remote import Remote
 
 
 def probe(

@@ -1,0 +1,47 @@
+"""The files that an Ignition config carries, decoded."""
+
+import base64
+import gzip
+import json
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+from butane.errors import ButaneError
+
+_USUAL_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedFile:
+    """A file of an Ignition config: path, content, permission bits."""
+
+    path: str
+    content: bytes = field(repr=False)
+    mode: int
+
+
+def carried_files(ignition: str) -> tuple[CarriedFile, ...]:
+    """Decode every file of an Ignition config whose content is in the config itself.
+
+    Raises:
+        ButaneError: for a file whose content has to be fetched.
+    """
+    files = json.loads(ignition).get("storage", {}).get("files", [])
+    return tuple(
+        CarriedFile(
+            file["path"],
+            _content(file["path"], file.get("contents", {})),
+            file.get("mode", _USUAL_MODE),
+        )
+        for file in files
+    )
+
+
+def _content(path: str, contents: dict[str, str]) -> bytes:
+    source = contents.get("source", "data:,")
+    if not source.startswith("data:"):
+        raise ButaneError(f"{path} is fetched from {source}", "use contents.local or inline")
+    head, _, body = source.removeprefix("data:").partition(",")
+    raw = unquote_to_bytes(body)
+    content = base64.b64decode(raw) if head.endswith(";base64") else raw
+    return gzip.decompress(content) if contents.get("compression") == "gzip" else content

@@ -1,0 +1,78 @@
+"""Where an app's credentials come from: a setting, a command's output, or somebody to ask."""
+
+import subprocess
+from collections.abc import Callable
+
+from deploy.errors import DeployError
+from deploy.settings.model import Settings, Source
+
+_LONGEST_SECONDS = 120
+
+
+class Credentials:
+    """The values of an app's credentials, each fetched once and only when needed."""
+
+    def __init__(self, settings: Settings, ask: Callable[[str], str] | None) -> None:
+        self._sources = {source.credential: source for source in settings.sources}
+        self._ask = ask
+        self._values: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Credentials({', '.join(self._sources)})"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The credentials of the app."""
+        return tuple(self._sources)
+
+    def known(self) -> dict[str, str | None]:
+        """Give the values that need nobody to ask; None for the others."""
+        return {
+            name: self.value(name) if source.value or source.command else self._values.get(name)
+            for name, source in self._sources.items()
+        }
+
+    def value(self, credential: str) -> str:
+        """Fetch a value.
+
+        Raises:
+            DeployError: when there is no source, or the source gives nothing.
+        """
+        if credential not in self._values:
+            self._values[credential] = self._fetch(self._sources[credential])
+        return self._values[credential]
+
+    def _fetch(self, source: Source) -> str:
+        if source.value:
+            return source.value.get_secret_value()
+        if source.command:
+            return _output(source)
+        if self._ask is None:
+            raise DeployError(
+                f"{source.key} is not set and nobody is there to ask",
+                f"set {source.key} in .env, or {source.key}_COMMAND to a command that prints it",
+            )
+        return self._ask(source.key)
+
+
+def _output(source: Source) -> str:
+    where = f"{source.key}_COMMAND"
+    try:
+        done = subprocess.run(
+            ["sh", "-c", source.command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_LONGEST_SECONDS,
+            check=False,
+        )
+    except (subprocess.TimeoutExpired, UnicodeDecodeError) as error:
+        raise DeployError(f"{where} gave no text in time", f"try it: {source.command}") from error
+    value = done.stdout.removesuffix("\n")
+    if done.returncode or not value:
+        said = done.stderr.strip().splitlines()
+        raise DeployError(
+            f"{where} gave nothing (exit code {done.returncode}){': ' + said[-1] if said else ''}",
+            f"try it: {source.command}",
+        )
+    return value

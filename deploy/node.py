@@ -1,0 +1,52 @@
+"""The node that the settings name: how to reach it, and where its app answers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy import report
+from deploy.endpoint import Endpoint
+from deploy.errors import DeployError
+from deploy.remote.connection import Target, connect, real_host
+from deploy.remote.remote import FabricRemote
+from deploy.settings.model import Settings
+
+
+def target(folder: Path, settings: Settings) -> Target:
+    """Say how to reach the node.
+
+    Raises:
+        DeployError: when no node is named.
+    """
+    if not settings.node_address:
+        raise DeployError(
+            "no node is named", "set NODE_ADDRESS in .env, or give one with `fab -H user@host …`"
+        )
+    return Target(
+        settings.node_address,
+        settings.node_port,
+        settings.node_user,
+        settings.identity_file,
+        folder / settings.known_hosts,
+        may_ask=report.has_terminal(),
+    )
+
+
+def endpoint(folder: Path, settings: Settings) -> Endpoint:
+    """Say where the app answers, and by which name a visitor asks for it."""
+    address = settings.public_address or real_host(target(folder, settings))
+    name = settings.cert_names[0]
+    host = f"www{name[1:]}" if name.startswith("*") else name
+    return Endpoint(address, settings.https_port, host)
+
+
+@contextmanager
+def reached(folder: Path, settings: Settings) -> Iterator[FabricRemote]:
+    """Log in to the node for as long as the block lasts."""
+    with connect(target(folder, settings), asker()) as remote:
+        yield remote
+
+
+def asker() -> Callable[[str], str] | None:
+    """Give the way to ask for a secret, when there is somebody to ask."""
+    return report.ask_secret if report.has_terminal() else None

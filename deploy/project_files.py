@@ -1,0 +1,62 @@
+"""The project files on the workstation that an app gets beside its image."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.errors import DeployError
+
+# Version control, settings and keys have no business on a node.
+_PASSED_OVER = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "node_modules"})
+
+
+def list_files(folder: Path | None) -> dict[str, str]:
+    """List the files below a folder: relative path -> mark (hash and kind).
+
+    Passed over: version control, `.env*`, caches. A link's mark is its target's text.
+
+    Raises:
+        DeployError: naming everything that cannot be sent.
+    """
+    if folder is None:
+        return {}
+    if not folder.is_dir():
+        raise DeployError(f"PROJECT_FILES names {folder}, which is no folder", "mend PROJECT_FILES")
+    marks: dict[str, str] = {}
+    problems: list[str] = []
+    for path in _walk(folder):
+        name = path.relative_to(folder).as_posix()
+        try:
+            marks[name] = _mark(path)
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror}")
+        except ValueError as error:
+            problems.append(f"{path}: {error}")
+    if problems:
+        raise DeployError(
+            "\n".join(problems), "move them out of PROJECT_FILES, or make them readable"
+        )
+    return marks
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name in _PASSED_OVER or path.name.startswith(".env"):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _walk(path)
+        else:
+            yield path
+
+
+def _mark(path: Path) -> str:
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        return f"link {os.readlink(path)}"  # noqa: PTH115 -- the text, not a resolved path
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("neither a file nor a link")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{digest} x" if found.st_mode & stat.S_IXUSR else digest

@@ -1,0 +1,68 @@
+"""When a deploy fails or is interrupted: put back what served, show why, say so."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deploy import report
+from deploy.delivery import Delivery
+from deploy.errors import DeployError
+from deploy.plan import command
+from deploy.plan.command import Command
+from deploy.plan.state import NodeState
+from deploy.prove import prove
+
+_LOG_LINES = 20
+_PROOF_SECONDS = 60
+
+
+@contextmanager
+def put_back(delivery: Delivery, before: NodeState) -> Iterator[None]:
+    """Run a block; whatever ends it early, the node gets back what `before` says it served.
+
+    Raises:
+        DeployError: the block's own, with the app's last log lines and what serves now.
+        KeyboardInterrupt: after putting back, when the operator interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        report.say("interrupted")
+        report.say(_put_back(delivery, before))
+        raise
+    except DeployError as error:
+        logs = _logs(delivery)
+        served = _put_back(delivery, before)
+        raise DeployError(f"{error.message}{logs}\n{served}", error.hint) from error
+
+
+def _put_back(delivery: Delivery, before: NodeState) -> str:
+    app = delivery.manifest.app
+    try:
+        result = delivery.remote.run(command.undo(app))
+    except DeployError as error:
+        return f"{error.message}: the next `fab deploy` puts back what this one changed"
+    if result.code:
+        return f"putting back failed: {result.stderr.strip()}; the next `fab deploy` tries again"
+    if before.manifest is None:
+        return f"{app} is as it was: nothing deployed"
+    return _proof(delivery, before.manifest.release, before.manifest.certificate)
+
+
+def _proof(delivery: Delivery, release: str, certificate: str) -> str:
+    path = delivery.settings.health_path
+    try:
+        prove(delivery.endpoint, path, certificate, timeout_seconds=_PROOF_SECONDS)
+    except DeployError as error:
+        return f"release {release} was put back, but does not answer: {error.message}"
+    return f"release {release} serves again, proven over HTTPS"
+
+
+def _logs(delivery: Delivery) -> str:
+    app = delivery.manifest.app
+    try:
+        result = delivery.remote.run(Command("logs", (app, str(_LOG_LINES))))
+    except DeployError:
+        return ""
+    lines = result.stdout.strip().splitlines()
+    shown = "\n".join(f"  | {line}" for line in lines)
+    return f"\nlast lines of {app}:\n{shown}" if lines else ""

@@ -1,0 +1,163 @@
+"""Verb: bring an app on its node to what is wanted, or leave what was there."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy import node, report
+from deploy.app_files import app_files
+from deploy.author import author
+from deploy.credentials import Credentials
+from deploy.delivery import Delivery
+from deploy.errors import DeployError
+from deploy.image.local import find_image
+from deploy.plan import command
+from deploy.plan.release import Manifest, release_id
+from deploy.plan.state import NodeState
+from deploy.plan.steps import Wanted, changes, steps, to_seal
+from deploy.project_files import list_files
+from deploy.put_back import put_back
+from deploy.remote.lock import take_lock
+from deploy.remote.probe import probe
+from deploy.remote.remote import Remote
+from deploy.settings.model import Settings
+from deploy.tls import Pair, check_pair, load_pair
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is wanted, with the material that makes it."""
+
+    folder: Path
+    settings: Settings
+    wanted: Wanted
+    pair: Pair
+    credentials: Credentials
+
+
+def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
+    """Deploy the app.
+
+    Raises:
+        DeployError: when something fails; the node serves what it served before.
+    """
+    goal = _goal(folder, settings)
+    with node.reached(folder, settings) as remote:
+        state = _state(remote, goal)
+        if state.interrupted:
+            _lock(remote, goal)
+            state = _undo(remote, goal, state)
+            plan = steps(goal.wanted, state, first=first)
+        else:
+            plan = steps(goal.wanted, state, first=first)
+            if plan:
+                _lock(remote, goal)
+        if not plan:
+            report.good(f"nothing to do: {settings.app} serves what is wanted{_which(state)}")
+            return
+        _check_pair(goal, state)
+        _show(goal, state)
+        delivery = _delivery(remote, goal, state)
+        with put_back(delivery, state):
+            for step in plan:
+                delivery.carry_out(step)
+    report.good(f"{settings.app} serves release {delivery.manifest.release} at {delivery.endpoint}")
+
+
+def files_folder(folder: Path, settings: Settings) -> Path | None:
+    """Say where the project files are."""
+    return folder / settings.project_files if settings.project_files else None
+
+
+def _goal(folder: Path, settings: Settings) -> Goal:
+    pair = load_pair(folder, settings)
+    wanted = Wanted(
+        app=settings.app,
+        image=find_image(settings.image),
+        units=app_files(folder, settings),
+        files=list_files(files_folder(folder, settings)),
+        certificate=pair.leaf.sha256,
+        key=hashlib.sha256(pair.key_file).hexdigest(),
+        credentials=tuple(source.credential for source in settings.sources),
+    )
+    return Goal(folder, settings, wanted, pair, Credentials(settings, node.asker()))
+
+
+def _state(remote: Remote, goal: Goal) -> NodeState:
+    paths = tuple(unit.path for unit in goal.wanted.units)
+    return probe(remote, goal.settings.app, paths=paths, credentials=goal.credentials.known())
+
+
+def _lock(remote: Remote, goal: Goal) -> None:
+    who = author(goal.folder).who
+    take_lock(remote, goal.settings.app, who=who, what="deploy", now=datetime.now(UTC))
+
+
+def _undo(remote: Remote, goal: Goal, state: NodeState) -> NodeState:
+    unfinished = state.interrupted.release if state.interrupted else ""
+    with report.step(f"put back what the unfinished deploy {unfinished} changed"):
+        result = remote.run(command.undo(goal.settings.app))
+        if result.code:
+            raise DeployError(f"undo failed on the node: {result.stderr.strip()}")
+    return _state(remote, goal)
+
+
+def _check_pair(goal: Goal, state: NodeState) -> None:
+    """Check certificate, key and password together whenever one of them is new to the node."""
+    held = state.manifest
+    known = held and (held.certificate, held.key) == (goal.wanted.certificate, goal.wanted.key)
+    if not known or "cert_pass" in to_seal(goal.wanted, state):
+        check_pair(goal.pair, goal.settings, goal.credentials.value("cert_pass"))
+
+
+def _show(goal: Goal, state: NodeState) -> None:
+    report.say(f"{goal.settings.app} on {goal.settings.node_address}{_which(state)}:")
+    for change in changes(goal.wanted, state):
+        report.say(f"  {change}")
+    if state.staged_update:
+        report.warn(
+            f"the node has an OS update staged ({state.staged_update}) and may restart for it"
+        )
+
+
+def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
+    settings = goal.settings
+    return Delivery(
+        remote=remote,
+        target=node.target(goal.folder, settings),
+        endpoint=node.endpoint(goal.folder, settings),
+        settings=settings,
+        wanted=goal.wanted,
+        pair=goal.pair,
+        credentials=goal.credentials,
+        manifest=_manifest(goal),
+        previous=state.manifest.release if state.manifest else "",
+        files_folder=files_folder(goal.folder, settings),
+        on_node=state.images,
+    )
+
+
+def _manifest(goal: Goal) -> Manifest:
+    now = datetime.now(UTC)
+    made_by = author(goal.folder)
+    wanted = goal.wanted
+    return Manifest(
+        release=release_id(now, secrets.token_hex(2)),
+        app=wanted.app,
+        image=wanted.image.name,
+        image_id=wanted.image.id,
+        certificate=wanted.certificate,
+        key=wanted.key,
+        units={unit.path: unit.sha256 for unit in wanted.units},
+        files=dict(wanted.files),
+        by=made_by.who,
+        commit=made_by.commit,
+        dirty=made_by.dirty,
+        at=now,
+    )
+
+
+def _which(state: NodeState) -> str:
+    return f" (release {state.manifest.release})" if state.manifest else ""

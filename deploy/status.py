@@ -1,0 +1,65 @@
+"""Verb: say what an app is on its node."""
+
+from pathlib import Path
+
+from deploy import node, report
+from deploy.endpoint import Answer, ask
+from deploy.plan.state import NodeState
+from deploy.plan.steps import short
+from deploy.remote.probe import probe
+from deploy.settings.model import Settings
+
+_SICK = 1
+
+
+def status(folder: Path, settings: Settings, *, as_json: bool) -> int:
+    """Show release, unit and health; return 1 when the app is not healthy."""
+    names = {source.credential: None for source in settings.sources}
+    with node.reached(folder, settings) as remote:
+        state = probe(remote, settings.app, paths=(), credentials=names)
+    held = state.manifest
+    answer = ask(node.endpoint(folder, settings), settings.health_path) if held else None
+    health = _health(answer, state)
+    facts = _facts(folder, settings, state) | {"health": health}
+    if as_json:
+        report.as_json(facts)
+    else:
+        rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
+        report.table(settings.app, ("", ""), rows)
+    return 0 if health == "healthy" else _SICK
+
+
+def _health(answer: Answer | None, state: NodeState) -> str:
+    if answer is None or state.manifest is None:
+        return "nothing deployed"
+    return answer.complaint(state.manifest.certificate) or "healthy"
+
+
+def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, object]:
+    held = state.manifest
+    return {
+        "app": settings.app,
+        "node": settings.node_address,
+        "endpoint": str(node.endpoint(folder, settings)),
+        "release": held.release if held else None,
+        "image": f"{held.image} {short(held.image_id)}" if held else None,
+        "commit": (held.commit[:12] + (" (dirty)" if held.dirty else "")) if held else None,
+        "deployed_by": held.by if held else None,
+        "unit": f"{settings.app}.service {state.active}"
+        + (f" since {state.since}" * bool(state.since)),
+        "restarts": state.restarts,
+        "credentials": dict(sorted(state.credentials.items())),
+        "firewall": state.firewall,
+        "unfinished_deploy": state.interrupted.release if state.interrupted else None,
+        "os": state.os,
+        "staged_update": state.staged_update or None,
+        "podman": state.podman,
+        "systemd": state.systemd,
+        "storage_free_bytes": state.storage_free,
+    }
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {word}" for name, word in value.items())
+    return "-" if value is None else str(value)

@@ -1,0 +1,56 @@
+"""The certificate and the encrypted key that an app is to serve with."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from certs.certificate import Certificate
+from certs.chain import Chain, read_chain
+from certs.checks import problems
+from certs.errors import refusal
+from certs.keyfile import decrypt
+from certs.store import Material, read, read_secret
+from deploy.settings.model import Settings
+
+MATERIAL = Path("certs/material")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A chain and its key file, as they are on the workstation."""
+
+    chain: Chain
+    key_file: bytes = field(repr=False)
+
+    @property
+    def leaf(self) -> Certificate:
+        """The app's own certificate."""
+        return self.chain.leaf
+
+
+def material(folder: Path, settings: Settings) -> Material:
+    """Say where an app's certificate and key are kept."""
+    return Material(settings.app, folder / MATERIAL)
+
+
+def load_pair(folder: Path, settings: Settings) -> Pair:
+    """Read an app's certificate and key file, without the key's password.
+
+    Raises:
+        CertError: when one is missing or cannot be read.
+    """
+    kept = material(folder, settings)
+    chain = read_chain(read(kept.certificate), source=str(kept.certificate.relative_to(folder)))
+    return Pair(chain, read_secret(kept.key))
+
+
+def check_pair(pair: Pair, settings: Settings, password: str) -> None:
+    """Refuse a pair that would not serve: every problem at once.
+
+    Raises:
+        CertError: for a wrong password, a key of another certificate, an expired one, ….
+    """
+    key = decrypt(pair.key_file, password.encode(), source="server.key.enc")
+    found = problems(pair.chain, key, names=settings.cert_names, now=datetime.now(UTC))
+    if found:
+        raise refusal(pair.chain.source, found)
