@@ -1,0 +1,105 @@
+"""The processes of a node: a supervisor, systemd-nspawn, and the node's own PID 1."""
+
+import os
+import signal
+from pathlib import Path
+
+from rehearsal import programs, provision, wait
+from rehearsal.network import Network
+from rehearsal.places import Folder
+
+HERE = Path(__file__).parent
+START_SECONDS = 20.0
+STOP_SECONDS = 20.0
+
+
+def start(folder: Folder, base: Path, network: Network) -> None:
+    """Boot the node in processes that outlive this one."""
+    folder.pidfile.unlink(missing_ok=True)
+    command = [str(HERE / "supervise.sh"), str(folder.pidfile), *_nspawn(folder, network)]
+    # The node may set the sysctls of its own network, and no others.
+    env = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
+    programs.detach(provision.inside(folder, base, command), output=folder.console, env=env)
+
+
+def await_start(folder: Folder) -> None:
+    """Wait until the supervisor said who it is."""
+    wait.until(folder.pidfile.exists, START_SECONDS, f"node {folder.name} was not started")
+
+
+def running(folder: Folder) -> bool:
+    """Tell whether the node's supervisor is alive."""
+    return supervisor(folder) is not None
+
+
+def supervisor(folder: Folder) -> int | None:
+    """Find the pid of the supervisor; never that of a process which got its number later."""
+    try:
+        pid, started, boot = folder.pidfile.read_text(encoding="ascii").split()
+    except (FileNotFoundError, ValueError):
+        return None
+    if boot != Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip():
+        return None
+    return int(pid) if _start_time(int(pid)) == started else None
+
+
+def leader(network: Network) -> int | None:
+    """Find the node's PID 1, by its number out here."""
+    depth = len(_namespace_pids(os.getpid())) + 1
+    for pid in network.processes():
+        numbers = _namespace_pids(pid)
+        if len(numbers) == depth and numbers[-1] == "1":
+            return pid
+    return None
+
+
+def stop(folder: Folder, network: Network | None) -> None:
+    """Kill the node's processes at once and wait until they are gone."""
+    if pid := supervisor(folder):
+        _kill(pid)
+    if network is None:
+        return
+
+    def gone() -> bool:
+        alive = network.processes()
+        for process in alive:
+            _kill(process)
+        return not alive and not running(folder)
+
+    wait.until(gone, STOP_SECONDS, f"the processes of node {folder.name} did not end")
+
+
+def _nspawn(folder: Folder, network: Network) -> list[str]:
+    words = [
+        *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--console=pipe"),
+        *(f"--directory={provision.ROOT}", f"--machine={network.namespace}"),
+        *(f"--hostname={folder.name}", f"--network-namespace-path={network.path}"),
+        *("--capability=all", "--system-call-filter=@keyring bpf"),
+        *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
+    ]
+    # Where systemd runs this machine, nspawn gets a scope of its own from it.
+    return words if Path("/run/systemd/system").is_dir() else [*words, "--keep-unit"]
+
+
+def _start_time(pid: int) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _namespace_pids(pid: int) -> list[str]:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
+    return line.split()[1:]
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

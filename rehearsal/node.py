@@ -1,0 +1,32 @@
+"""What a rehearsal node is, as its users see it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that is up: SSH logins work and systemd has settled."""
+
+    name: str
+    address: str
+    address6: str
+    port: int
+    host_keys: tuple[str, ...]
+    boot_id: str
+    tree: Path
+    state: Literal["running", "degraded"]
+    failed_units: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One line of `fab node-status`; a node that was cut off half-way is `broken`."""
+
+    name: str
+    state: Literal["running", "stopped", "broken"]
+    address: str
+    boot_id: str
+    tree: Path

@@ -1,0 +1,99 @@
+"""Where rehearsal keeps things: one folder under the user's cache."""
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal.errors import RehearsalError
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+def cache() -> Path:
+    """Name rehearsal's folder in the user's cache, made if need be."""
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    parent = Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".cache"
+    folder = parent / "corefab" / "rehearsal"
+    try:
+        (folder / "nodes").mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise RehearsalError(
+            f"{folder}: cannot be made: {error.strerror}",
+            "choose another place with XDG_CACHE_HOME",
+        ) from error
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Everything one node has on disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Name the node."""
+        return self.path.name
+
+    @property
+    def etc(self) -> Path:
+        """Hold the node's own /etc."""
+        return self.path / "etc"
+
+    @property
+    def var(self) -> Path:
+        """Hold the node's own /var."""
+        return self.path / "var"
+
+    @property
+    def console(self) -> Path:
+        """Hold what the node said on its console."""
+        return self.path / "console.log"
+
+    @property
+    def pidfile(self) -> Path:
+        """Hold the supervisor's pid, start time and the workstation's boot id."""
+        return self.path / "supervisor"
+
+    @property
+    def record(self) -> Path:
+        """Hold the state as JSON."""
+        return self.path / "state.json"
+
+    @property
+    def ignition(self) -> Path:
+        """Hold the config given to Ignition; 0600."""
+        return self.path / "config.ign"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Hold the node's host keys as ssh reads them."""
+        return self.path / "known_hosts"
+
+
+def folder(name: str) -> Folder:
+    """Name the folder of a node; it need not exist."""
+    if not NAME.fullmatch(name):
+        raise RehearsalError(
+            f"node name {name!r}: only a-z, 0-9 and inner hyphens, at most 32 characters",
+            "a good name is short: www, test-1",
+        )
+    return Folder(cache() / "nodes" / name)
+
+
+def folders() -> tuple[Folder, ...]:
+    """List the folders of all nodes."""
+    nodes = cache() / "nodes"
+    return tuple(Folder(path) for path in sorted(nodes.iterdir()) if path.is_dir())
+
+
+def require_space(path: Path, wanted_bytes: int) -> None:
+    """Refuse to go on where the file system is nearly full."""
+    free = shutil.disk_usage(path).free
+    if free < wanted_bytes:
+        raise RehearsalError(
+            f"{path}: {free >> 20} MiB are free, {wanted_bytes >> 20} MiB are needed",
+            "make room, or choose another place with XDG_CACHE_HOME",
+        )

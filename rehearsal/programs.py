@@ -1,0 +1,108 @@
+"""Starting the workstation's programs; the only room that does."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rehearsal.errors import RehearsalError
+
+IGNITION = Path("/usr/lib/dracut/modules.d/30ignition/ignition")
+
+NEEDED = {  # program -> Debian package
+    "mmdebstrap": "mmdebstrap",
+    "systemd-nspawn": "systemd-container",
+    "ip": "iproute2",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+    "setsid": "util-linux",
+    "ssh": "openssh-client",
+    str(IGNITION): "ignition",
+}
+
+
+def missing() -> tuple[str, ...]:
+    """List the Debian packages that a rehearsal node needs and this machine lacks."""
+    return tuple(sorted({package for name, package in NEEDED.items() if not _found(name)}))
+
+
+def require() -> None:
+    """Refuse to go on without root and the needed programs."""
+    if os.geteuid() != 0:
+        raise RehearsalError(
+            "rehearsal nodes need root: they are booted with systemd-nspawn",
+            "run the command as root (sudo), or use a real node",
+        )
+    if packages := missing():
+        raise RehearsalError(
+            f"these Debian packages are missing: {', '.join(packages)}",
+            f"install them: apt-get install {' '.join(packages)}",
+        )
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    doing: str,
+    env: Mapping[str, str] | None = None,
+    timeout_seconds: float | None = None,
+) -> str:
+    """Run a program to its end and return what it printed; a failure names what was being done."""
+    result = attempt(argv, env=env, timeout_seconds=timeout_seconds)
+    if result.returncode:
+        said = _last_lines(result.stderr or result.stdout)
+        raise RehearsalError(
+            f"{doing}: {Path(argv[0]).name} failed with exit code {result.returncode}", said
+        )
+    return result.stdout
+
+
+def attempt(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    timeout_seconds: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, whatever comes of it; a timeout counts as exit code 124."""
+    words = [str(word) for word in argv]
+    try:
+        return subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(words, 124, "", f"no answer in {timeout_seconds} s")
+    except OSError as error:
+        raise RehearsalError(f"{words[0]}: cannot be started: {error.strerror}") from error
+
+
+def detach(
+    argv: Sequence[str | Path], *, output: Path, env: Mapping[str, str] | None = None
+) -> None:
+    """Start a program in a session of its own that outlives this one, its words going to a file."""
+    with output.open("ab") as log:
+        subprocess.run(
+            ["setsid", "--fork", *map(str, argv)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **(env or {})},
+            cwd="/",
+            check=True,
+        )
+
+
+def _found(name: str) -> bool:
+    return Path(name).exists() if name.startswith("/") else shutil.which(name) is not None
+
+
+def _last_lines(text: str, count: int = 12) -> str:
+    return "\n".join(text.strip().splitlines()[-count:])

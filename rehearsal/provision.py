@@ -1,0 +1,109 @@
+"""A node's own /etc and /var, as Ignition makes them on a first boot."""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from rehearsal import programs, state
+from rehearsal.errors import RehearsalError
+from rehearsal.places import Folder
+
+HERE = Path(__file__).parent
+ROOT = Path("/run/corefab/root")  # the node's tree, in its private mount namespace only
+CONTROLLERS = (
+    Path("/sys/fs/cgroup/cgroup.controllers"),
+    Path("/sys/fs/cgroup/unified/cgroup.controllers"),
+)
+NEWEST = (3, 3, 0)  # what Debian's Ignition 2.14 reads
+
+# The stock node makes this user whatever the machine spec says.
+CORE: dict[str, Any] = {
+    "ignition": {"version": "3.3.0"},
+    "passwd": {"users": [{"name": "core", "groups": ["adm", "sudo", "systemd-journal", "wheel"]}]},
+}
+
+
+def config(path: Path) -> bytes:
+    """Read a machine's Ignition file and join it to what the stock node brings."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RehearsalError(
+            f"{path}: cannot be read: {error.strerror}", "make it first: fab prepare"
+        ) from error
+    _check(path, content)
+    parts = [json.dumps(CORE).encode(), content]
+    merge = [{"source": f"data:;base64,{base64.b64encode(part).decode()}"} for part in parts]
+    whole = {"ignition": {"version": "3.3.0", "config": {"merge": merge}}}
+    return json.dumps(whole).encode()
+
+
+def provision(folder: Folder, base: Path, content: bytes) -> None:
+    """Fill the node's /etc and /var: the stock ones, then Ignition's fetch and files stages."""
+    for name in ("etc", "var"):
+        programs.run(
+            ["cp", "--archive", "--reflink=auto", base / name, folder.path],
+            doing="copying the stock system",
+        )
+    _suit_the_kernel(folder)
+    state.write_private(folder.ignition, content)
+    for stage in ("fetch", "files"):
+        _ignite(folder, base, stage)
+    # Fedora's systemd applies presets in full on a first boot, Debian's only those that enable.
+    command = ["chroot", str(ROOT), "systemctl", "preset-all", "--quiet"]
+    programs.run(inside(folder, base, command), doing="applying the presets")
+
+
+def inside(folder: Folder, base: Path, command: list[str]) -> list[str]:
+    """Wrap a command so that it sees the node's whole tree, and nobody else does."""
+    ROOT.parent.mkdir(exist_ok=True)
+    return [
+        *("unshare", "--mount", "--propagation", "private", "--"),
+        *(str(HERE / "assemble.sh"), str(base), str(folder.path), str(ROOT), *command),
+    ]
+
+
+def _check(path: Path, content: bytes) -> None:
+    try:
+        version = str(json.loads(content)["ignition"]["version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RehearsalError(
+            f"{path}: not an Ignition config", "make it anew: fab prepare"
+        ) from error
+    match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", version)
+    if not match or tuple(map(int, match.groups())) > NEWEST:
+        raise RehearsalError(
+            f"{path}: Ignition spec {version}; a rehearsal node reads up to 3.3.0",
+            "use Butane variant fcos, version 1.4.0, for what you rehearse",
+        )
+
+
+def _ignite(folder: Folder, base: Path, stage: str) -> None:
+    words = [
+        *(str(programs.IGNITION), "--platform=file", f"--stage={stage}", "--log-to-stdout"),
+        *(f"--root={ROOT}", f"--config-cache={folder.path / 'ignition.json'}"),
+    ]
+    env = {
+        "IGNITION_CONFIG_FILE": str(folder.ignition),
+        "PATH": f"{HERE / 'stand-ins'}:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    result = programs.attempt(inside(folder, base, words), env=env)
+    if result.returncode:
+        said = [line for line in result.stdout.splitlines() if "CRITICAL" in line or "ERR" in line]
+        raise RehearsalError(
+            f"Ignition refused the machine spec in its {stage} stage",
+            "\n".join(said) or result.stderr.strip(),
+        )
+
+
+def _suit_the_kernel(folder: Folder) -> None:
+    if any("pids" in path.read_text().split() for path in CONTROLLERS if path.exists()):
+        return
+    drop_in = folder.etc / "containers" / "containers.conf.d" / "90-rehearsal.conf"
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text(
+        "# This kernel counts no processes in cgroup v2.\n[containers]\npids_limit = 0\n",
+        encoding="utf-8",
+    )

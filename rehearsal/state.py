@@ -1,0 +1,47 @@
+"""What is remembered of a node between commands."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rehearsal.network import Network
+from rehearsal.places import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A node's network, its stock tree, and how long it took until it was ready."""
+
+    slot: int
+    base: str
+    seconds: float = 0.0
+    ready: bool = False
+
+    @property
+    def network(self) -> Network:
+        """Name the network the node has."""
+        return Network(self.slot)
+
+
+def save(folder: Folder, record: Record) -> None:
+    """Replace the record on disk."""
+    written = folder.record.with_suffix(".new")
+    written.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
+    written.replace(folder.record)
+
+
+def load(folder: Folder) -> Record | None:
+    """Read the record; nothing where there is none or it was cut short."""
+    try:
+        return Record(**json.loads(folder.record.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, from its first byte."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
