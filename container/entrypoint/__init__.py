@@ -1,0 +1,1 @@
+"""Before the app starts: its TLS key, decrypted in memory only."""

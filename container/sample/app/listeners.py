@@ -1,0 +1,50 @@
+"""Listening sockets, one for each address, so that neither family depends on the other."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterable
+
+from container.errors import ContainerError
+
+_BACKLOG = 1024
+_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+
+def listen(addresses: Iterable[str], port: int) -> list[socket.socket]:
+    """Listen on each address; one of a family that the kernel lacks is left out."""
+    found = [_listen(address, port) for address in addresses]
+    listeners = [listener for listener in found if listener is not None]
+    if not listeners:
+        raise ContainerError(f"port {port}: no address to listen on", code=os.EX_UNAVAILABLE)
+    return listeners
+
+
+def _listen(address: str, port: int) -> socket.socket | None:
+    try:
+        return _bound(address, port)
+    except OSError as error:
+        if error.errno in _NO_FAMILY:
+            return None
+        raise ContainerError(
+            f"cannot listen on port {port} of {address}: {error.strerror}",
+            code=os.EX_UNAVAILABLE,
+        ) from error
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address, port))
+        listener.listen(_BACKLOG)
+        listener.settimeout(0)
+    except OSError:
+        listener.close()
+        raise
+    return listener

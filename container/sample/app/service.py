@@ -1,0 +1,141 @@
+"""The service: accept, answer in threads, and heed SIGTERM, SIGHUP and systemd's watchdog."""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+
+from container.entrypoint.key import install_key, server_context
+from container.errors import ContainerError
+from container.notify import Notifier, reloading
+from container.sample.app.connections import Connections, Phase
+from container.sample.app.handlers import Handler, PageHandler, RedirectHandler
+from container.sample.app.listeners import listen
+from container.sample.app.settings import Settings
+
+_DRAIN_SECONDS = 5.0
+_TICK_SECONDS = 1.0
+
+
+class Sample:
+    """One run of the sample; `state` is starting, ready or stopping."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.state = "starting"
+        self.started = time.monotonic()
+        self.connections = Connections()
+        self._notifier = Notifier(settings.notify_socket)
+        self._context = self._read_certificate()
+        self._selector = selectors.DefaultSelector()
+        self._signals = _signal_channel()
+        self._watchdog_due = 0.0
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; the exit code is 0 when every answer was sent."""
+        self._selector.register(self._signals, selectors.EVENT_READ)
+        self._listen(self.settings.https_port, PageHandler)
+        if self.settings.http_port is not None:
+            self._listen(self.settings.http_port, RedirectHandler)
+        self.state = "ready"
+        self._notifier.send("READY=1", f"STATUS=serving on port {self.settings.https_port}")
+        _say(f"{self.settings.app} {self.settings.version} serves on {self.settings.https_port}")
+        while self.state == "ready":
+            self._turn()
+        return self._drain()
+
+    def _listen(self, port: int, handler: type[Handler]) -> None:
+        for listener in listen(self.settings.addresses, port):
+            self._selector.register(listener, selectors.EVENT_READ, handler)
+
+    def _turn(self) -> None:
+        interval = self.settings.watchdog_seconds / 3
+        for key, _ in self._selector.select(min(_TICK_SECONDS, interval or _TICK_SECONDS)):
+            if key.data is None:
+                self._heed_signals()
+            else:
+                self._accept(key.fileobj, key.data)  # type: ignore[arg-type]  # only sockets
+        self.connections.expire()
+        if interval and time.monotonic() >= self._watchdog_due:
+            self._watchdog_due = time.monotonic() + interval
+            self._notifier.send("WATCHDOG=1")
+
+    def _heed_signals(self) -> None:
+        for number in self._signals.recv(64):
+            if number in {signal.SIGTERM, signal.SIGINT}:
+                self.state = "stopping"
+            elif number == signal.SIGHUP:
+                self._reload()
+
+    def _reload(self) -> None:
+        self._notifier.send(*reloading())
+        try:
+            self._context = self._read_certificate()
+        except ContainerError as error:
+            _say(f"the certificate was not re-read, the old one stays: {error}", stream=sys.stderr)
+        else:
+            _say("the certificate was re-read")
+        self._notifier.send("READY=1")
+
+    def _read_certificate(self) -> ssl.SSLContext:
+        return server_context(self.settings.tls.certificate, install_key(self.settings.tls))
+
+    def _accept(self, listener: socket.socket, handler: type[Handler]) -> None:
+        while True:
+            try:
+                connection, address = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError:  # the client left again, or no descriptor is free just now
+                return
+            if not self.connections.make_room():
+                connection.close()
+                continue
+            if handler is PageHandler:
+                connection = self._context.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
+            self.connections.enter(connection, Phase.NEW)
+            arguments = (connection, address, handler)
+            threading.Thread(target=self._serve, args=arguments, daemon=True).start()
+
+    def _serve(self, connection: socket.socket, address: object, handler: type[Handler]) -> None:
+        try:
+            handler(connection, address, self)
+        finally:
+            self.connections.leave(connection)
+            connection.close()
+
+    def _drain(self) -> int:
+        """Take what already waits to be accepted, answer what was asked, then leave."""
+        self._notifier.send("STOPPING=1", "STATUS=finishing requests")
+        for key in list(self._selector.get_map().values()):
+            if key.data is not None:
+                self._accept(key.fileobj, key.data)  # type: ignore[arg-type]  # only sockets
+                self._selector.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while len(self.connections) and time.monotonic() < deadline:
+            self.connections.end_idle()
+            time.sleep(0.02)
+        return 0 if not len(self.connections) else 1
+
+
+def _signal_channel() -> socket.socket:
+    """Have signals arrive as bytes on a socket, so that none is lost between two waits."""
+    reader, writer = socket.socketpair()
+    reader.settimeout(0)
+    writer.settimeout(0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
+    return reader
+
+
+def _say(line: str, *, stream: object = None) -> None:
+    print(line, file=stream or sys.stdout, flush=True)  # type: ignore[arg-type]

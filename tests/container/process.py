@@ -1,0 +1,78 @@
+"""A program under test: started, read line by line against a deadline, ended by its own id."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+class Program:
+    """One process with its output; standard error is read together with standard output."""
+
+    def __init__(
+        self, *argv: str, env: Mapping[str, str] | None = None, pass_fds: tuple[int, ...] = ()
+    ) -> None:
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
+        self._process = subprocess.Popen(
+            argv,
+            env={**environment, "PYTHONUNBUFFERED": "1", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=pass_fds,
+        )
+        self.pid = self._process.pid
+        self.output = ""
+
+    def until(self, text: str, seconds: float = 10.0, *, after: int = 0) -> str:
+        """Read until this text appears after position `after`; give back all output so far."""
+        deadline = time.monotonic() + seconds
+        while text not in self.output[after:]:
+            assert self._read(deadline - time.monotonic()), f"no {text!r} in:\n{self.output}"
+        return self.output
+
+    def ended(self, seconds: float = 10.0) -> int:
+        """Read until the program has ended; give back its exit code, minus the signal's number."""
+        deadline = time.monotonic() + seconds
+        while self._read(deadline - time.monotonic()):
+            pass
+        return self._process.wait(max(0.1, deadline - time.monotonic()))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to this process alone."""
+        os.kill(self.pid, number)
+
+    def alive(self) -> bool:
+        """Tell whether it still runs."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End it, whatever state it is in."""
+        if self.alive():
+            self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _read(self, seconds: float) -> bool:
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(max(0.0, seconds)):
+                return False
+        found = os.read(self._process.stdout.fileno(), 65536)
+        self.output += found.decode(errors="replace")
+        return bool(found)
+
+
+def python(*arguments: str) -> tuple[str, ...]:
+    """Make the argv that runs a module or file with this Python."""
+    return (sys.executable, *arguments)
