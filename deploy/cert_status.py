@@ -14,7 +14,8 @@ from deploy.plan.command import Command
 from deploy.settings.model import Settings
 from deploy.tls import load_pair
 
-_COLUMNS = ("where", "subject", "names", "days left", "expires", "SHA-256")
+_COLUMNS = ("where", "subject", "names", "days left", "expires", "SHA-256 begins")
+_SHORT = 16
 _TROUBLE = 1
 
 
@@ -39,6 +40,8 @@ def cert_status(folder: Path, settings: Settings, *, as_json: bool) -> int:
         report.table(
             f"certificates of {settings.app}", _COLUMNS, [_cells(row, now) for row in rows]
         )
+        for fingerprint in {row.certificate.sha256: None for row in rows if row.certificate}:
+            report.say(f"SHA-256 {fingerprint}")
         for warning in warnings:
             report.warn(warning)
     expired = any(row.certificate and row.certificate.days_left(now) < 0 for row in rows)
@@ -92,7 +95,7 @@ def _cells(row: Row, now: datetime) -> tuple[str, ...]:
         return (row.where, "-", "-", "-", "-", "-")
     expires = f"{found.not_after:%Y-%m-%d}"
     days = str(found.days_left(now))
-    return (row.where, found.subject, ", ".join(found.names), days, expires, found.sha256)
+    return (row.where, found.subject, ", ".join(found.names), days, expires, found.sha256[:_SHORT])
 
 
 def _facts(row: Row, now: datetime) -> dict[str, object]:

@@ -10,6 +10,10 @@ from deploy.errors import DeployError
 from deploy.remote.connection import Target, connect, real_host
 from deploy.remote.remote import FabricRemote
 from deploy.settings.model import Settings
+from rehearsal import lifecycle
+
+# As NODE_ADDRESS: the rehearsal node that bears the name of the project.
+REHEARSAL = "rehearsal"
 
 
 def target(folder: Path, settings: Settings) -> Target:
@@ -23,12 +27,24 @@ def target(folder: Path, settings: Settings) -> Target:
             "no node is named", "set NODE_ADDRESS in .env, or give one with `fab -H user@host …`"
         )
     return Target(
-        settings.node_address,
+        _address(settings),
         settings.node_port,
         settings.node_user,
         settings.identity_file,
         folder / settings.known_hosts,
         may_ask=report.has_terminal(),
+    )
+
+
+def _address(settings: Settings) -> str:
+    if settings.node_address != REHEARSAL:
+        return settings.node_address
+    for one in lifecycle.status():
+        if one.name == settings.project and one.state == "running":
+            return one.address
+    raise DeployError(
+        f"NODE_ADDRESS is {REHEARSAL} and no rehearsal node {settings.project} runs",
+        "start it with `fab node-up`",
     )
 
 

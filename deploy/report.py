@@ -12,7 +12,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-_console = Console(highlight=False, soft_wrap=True)
+# A file or a pipe has no width of its own: nothing must be folded there.
+_WIDTH = None if sys.stdout.isatty() else 400
+_console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -1,0 +1,43 @@
+"""The project's own known_hosts: which host key each node must show."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_SSH_PORT = 22
+
+
+def pin(path: Path, host: str, port: int | None, keys: tuple[str, ...]) -> None:
+    """Let a node show these keys and no others; each is `ssh-ed25519 AAAA…`."""
+    lines = [f"{_pattern(host, port)} {' '.join(key.split()[:2])}\n" for key in keys]
+    _replace(path, [*_others(path, host, port), *lines])
+
+
+def unpin(path: Path, host: str, port: int | None) -> None:
+    """Forget a node."""
+    if path.exists():
+        _replace(path, _others(path, host, port))
+
+
+def _pattern(host: str, port: int | None) -> str:
+    return host if port in {None, _SSH_PORT} else f"[{host}]:{port}"
+
+
+def _others(path: Path, host: str, port: int | None) -> list[str]:
+    if not path.exists():
+        return []
+    pattern = _pattern(host, port)
+    return [
+        line
+        for line in path.read_text().splitlines(keepends=True)
+        if line.split(" ", 1)[0] != pattern
+    ]
+
+
+def _replace(path: Path, lines: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=".known_hosts.")
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(lines)
+    Path(beside).chmod(0o644)
+    Path(beside).replace(path)

@@ -1,0 +1,41 @@
+"""Verb: pin a node's host key, once a person has compared it with the machine's console."""
+
+from pathlib import Path
+
+from deploy import node, report
+from deploy.errors import DeployError
+from deploy.known_hosts import pin
+from deploy.remote.connection import real_host
+from deploy.remote.host_key import shown_key
+from deploy.settings.model import Settings
+
+
+def trust(folder: Path, settings: Settings, *, fingerprint: str) -> None:
+    """Pin the key that the node shows, if it is the expected one or the operator says so.
+
+    Raises:
+        DeployError: when it is another key, or nobody can say.
+    """
+    target = node.target(folder, settings)
+    host = real_host(target)
+    line, shown = shown_key(host, target.port)
+    if fingerprint and fingerprint != shown:
+        raise DeployError(
+            f"{host} shows {shown}, not {fingerprint}",
+            "compare with the machine's console; somebody may be in between",
+        )
+    if not fingerprint:
+        _ask(host, shown)
+    pin(target.known_hosts, host, target.port, (line,))
+    report.good(f"pinned {shown} for {host} in {settings.known_hosts}")
+
+
+def _ask(host: str, shown: str) -> None:
+    if not report.has_terminal():
+        raise DeployError(
+            f"{host} shows {shown}, and nobody is there to compare it",
+            "give the fingerprint from the machine's console: fab trust --fingerprint SHA256:…",
+        )
+    report.say(f"{host} shows the host key {shown}")
+    if not report.confirm("Does the machine's console show the same fingerprint?"):
+        raise DeployError("not pinned", "find out who answers at that address")
