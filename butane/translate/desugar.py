@@ -17,7 +17,7 @@ def desugar(source: Record, at: Lowering) -> Record:
     config = add_mount_units(source, config, at)
     add_trees(source, config, at)
     add_quadlets(source, config, at)
-    if at.findings.fatal:
+    if at.findings.are_fatal():
         return config
     config = add_boot_device(source, config, at)
     partitions = Findings()

@@ -36,7 +36,6 @@ class Findings:
         """Add a key that the version does not know."""
         self.found.append(Finding("warning", (*path, key), f"unused key {key}", at_key=True))
 
-    @property
-    def fatal(self) -> bool:
+    def are_fatal(self) -> bool:
         """Tell whether an error is among them."""
         return any(each.kind == "error" for each in self.found)

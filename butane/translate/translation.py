@@ -80,17 +80,17 @@ class _Job:
         at = Lowering(version, self.files)
         find_unused_keys(source, root, version.minor, at.findings)
         check_source(source, version, at.findings)
-        if at.findings.fatal:
+        if at.findings.are_fatal():
             return self._refuse(root, at.findings, INVALID_SOURCE)
         config = desugar(source, at)
-        if at.findings.fatal:
+        if at.findings.are_fatal():
             return self._refuse(root, at.findings, INVALID_SOURCE)
         result = Findings()
         check_ignition(config, version, result)
         for each in result.found:
             path = at.sources.find(each.path)
             at.findings.found.append(Finding(each.kind, path, each.message))
-        if at.findings.fatal:
+        if at.findings.are_fatal():
             return self._refuse(root, at.findings, INVALID_RESULT)
         reports = make_reports(at.findings.found, root, self.text, self.name)
         return Translation(write(config, version, pretty=self.pretty), reports)

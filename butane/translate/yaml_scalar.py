@@ -110,7 +110,9 @@ def _is_timestamp(text: str) -> bool:
     numbers = [int(each) for each in match.groups() if each is not None]
     year = numbers[0] or 400  # year 0 exists here, and is a leap year
     try:
-        datetime.datetime(year, *numbers[1:], tzinfo=datetime.UTC)
+        hour, minute, second = numbers[3:] or (0, 0, 0)
+        datetime.date(year, numbers[1], numbers[2])
+        datetime.time(hour, minute, second)
     except ValueError:
         return False
     return True
