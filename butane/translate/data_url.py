@@ -1,0 +1,93 @@
+"""Data URLs: the shortest way to carry some bytes, and reading one back."""
+
+import base64
+import binascii
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+_PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()"
+_BASE64 = ";base64,"
+_GZIP = "gzip"
+_GZIP_HEADER = bytes.fromhex("1f8b08000000000002ff")  # no name, no time, as Go writes it
+
+_CHUNK = 64 * 1024
+_TYPE = r"(?:(?:text|image|audio|video|application|message|multipart)TOKEN*|[xX]-TOKEN*)/TOKEN*"
+_VALUE = r"(?:\"(?:[^\"\\\x80-\U0010ffff]|\\[\x00-\x7f])*\"|TOKEN+)"
+_WORD = r"[!#$%&'*+.0-9A-Z^_`a-z{|}~-]"
+_HEAD = re.compile(
+    f"data:(?:{_TYPE})?(?P<params>(?:;TOKEN+={_VALUE})*)(?P<base64>;base64)?,".replace(
+        "TOKEN", _WORD
+    )
+)
+_URL_TEXT = re.compile(r"(?:[!$&'()*+,\-./0-9:;=?@A-Z_a-z~]|%[0-9a-fA-F]{2})*")
+_BASE64_TEXT = re.compile(r"[0-9A-Za-z+/\n]*={0,2}\n*")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Bytes as a URL; `compression` is empty when none is used."""
+
+    url: str
+    compression: str
+
+
+def pack(data: bytes, *, may_compress: bool = True) -> Packed:
+    """Pick the shortest of percent-encoding, base64, and gzip in base64.
+
+    Gzip has to be shorter by more than the four letters of its name, as in Butane.
+    """
+    plain = len(data.translate(None, _PLAIN))
+    escaped = 1 + len(data) + 2 * plain
+    encoded = len(_BASE64) + 4 * -(-len(data) // 3)
+    if may_compress and (packed := _gzip(data)):
+        length = len(_BASE64) + 4 * -(-len(packed) // 3)
+        if length + len(_GZIP) < min(escaped, encoded):
+            return Packed(_base64_url(packed), _GZIP)
+    if encoded < escaped:
+        return Packed(_base64_url(data), "")
+    return Packed(percent_url(data), "")
+
+
+def percent_url(data: bytes) -> str:
+    """Carry bytes percent-encoded."""
+    return "data:," + quote_from_bytes(data, safe="!*'()")
+
+
+def _base64_url(data: bytes) -> str:
+    return f"data:{_BASE64}{base64.b64encode(data).decode()}"
+
+
+def _gzip(data: bytes) -> bytes:
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = squeeze.compress(data) + squeeze.flush()
+    trailer = struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
+    return _GZIP_HEADER + body + trailer
+
+
+def unpack(url: str) -> bytes | None:
+    """Read the bytes of a data URL; None when it is malformed."""
+    head = _HEAD.match(url)
+    if head is None:
+        return None
+    body = url[head.end() :]
+    if not head["base64"]:
+        return unquote_to_bytes(body) if _URL_TEXT.fullmatch(body) else None
+    if not _BASE64_TEXT.fullmatch(body):
+        return None
+    try:
+        return base64.b64decode(body.replace("\n", ""), validate=True)
+    except binascii.Error:
+        return None
+
+
+def inflate(data: bytes, limit: int) -> bytes | None:
+    """Decompress gzip up to a limit in bytes; None when it is not gzip or longer than that."""
+    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        result = stream.decompress(data, limit + 1)
+    except zlib.error:
+        return None
+    return result if stream.eof and len(result) <= limit else None

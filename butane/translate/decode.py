@@ -1,0 +1,225 @@
+"""From YAML nodes to records, by the schema table and go-yaml's rules of decoding."""
+
+import math
+from dataclasses import dataclass, field
+
+from butane.errors import ButaneError
+from butane.translate.record import Field, Record, Struct, Value, field_named, fields_of
+from butane.translate.yaml_node import Node
+from butane.translate.yaml_scalar import Resolved, is_null, resolve
+
+_TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
+_FALSE = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
+_LARGEST = 2**63 - 1
+_SHOWN = 10
+
+# go-yaml's bounds on what aliases may make of a document
+_FREE_ALIASES = 100
+_FREE_NODES = 1000
+_SMALL, _LARGE = 400_000, 4_000_000
+_SMALLEST = -(2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A node that cannot become what the schema wants."""
+
+    line: int
+    column: int
+    message: str
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Decodes nodes for one minor version and gathers the problems."""
+
+    minor: int
+    problems: list[Problem] = field(default_factory=list)
+    _seen: int = 0
+    _aliased: int = 0
+    _depth: int = 0
+
+    def record(self, node: Node, struct: Struct) -> Record | None:
+        """Decode a mapping; None when it is null or is no mapping."""
+        into = Record(struct)
+        return into if self._mapping(node, into, None) else None
+
+    def _count(self) -> None:
+        """Refuse what grows out of all proportion through aliases."""
+        self._seen += 1
+        self._aliased += self._depth > 0
+        if self._aliased > _FREE_ALIASES and self._seen > _FREE_NODES:
+            scale = min(max((self._seen - _SMALL) / (_LARGE - _SMALL), 0), 1)
+            if self._aliased / self._seen > 0.99 - 0.89 * scale:
+                raise ButaneError("yaml: document contains excessive aliasing")
+
+    def _follow(self, node: Node) -> Node:
+        self._count()
+        if node.kind == "alias" and node.target is not None:
+            return node.target
+        return node
+
+    def _refuse(self, node: Node, wanted: str) -> None:
+        tag = resolve(node).tag if node.kind == "scalar" else ""
+        found = f"{tag} `{_shorten(node.text)}`" if tag else node.tag or f"!!{_SHORT[node.kind]}"
+        message = f"cannot unmarshal {found} into {wanted}"
+        self.problems.append(Problem(node.line, node.column, message))
+
+    def _mapping(self, node: Node, into: Record, merged: set[str] | None) -> bool:
+        aliased = node.kind == "alias"
+        self._depth += aliased
+        node = self._follow(node)
+        good = self._fill(node, into, merged)
+        self._depth -= aliased
+        return good
+
+    def _fill(self, node: Node, into: Record, merged: set[str] | None) -> bool:
+        if node.kind != "mapping":
+            if not is_null(node):
+                self._refuse(node, into.struct.name)
+            return False
+        if self._has_duplicates(node):
+            return False
+        self._fields(node, into, merged)
+        self._merges(node, into, merged)
+        names = [each.name for each in fields_of(into.struct, self.minor)]
+        into.values = {name: into.values[name] for name in names if name in into.values}
+        return True
+
+    def _fields(self, node: Node, into: Record, merged: set[str] | None) -> None:
+        done: set[str] = set()
+        for key, value in node.pairs():
+            name = None if _is_merge(key) else self._key(key)
+            if name is None or (merged is not None and name in merged):
+                continue
+            if merged is not None:
+                merged.add(name)
+            wanted = field_named(into.struct, self.minor, name)
+            if wanted is not None and name in done:
+                message = f"field {name} already set in type {into.struct.name}"
+                self.problems.append(Problem(key.line, key.column, message))
+            elif wanted is not None:
+                done.add(name)
+                self._field(value, wanted, into)
+
+    def _merges(self, node: Node, into: Record, merged: set[str] | None) -> None:
+        found = [value for key, value in node.pairs() if _is_merge(key)]
+        if not found:
+            return
+        known = merged if merged is not None else {key.text for key, _ in node.pairs()}
+        value = found[-1]
+        for each in value.items if value.kind == "sequence" else [value]:
+            target = each.target if each.kind == "alias" else each
+            if target is None or target.kind != "mapping":
+                raise ButaneError("yaml: map merge requires map or sequence of maps as the value")
+            self._mapping(each, into, known)
+
+    def _has_duplicates(self, node: Node) -> bool:
+        first: dict[tuple[str, str], Node] = {}
+        found = False
+        for key, _ in node.pairs():
+            earlier = first.setdefault((key.kind, key.text), key)
+            if earlier is not key:
+                message = f'mapping key "{key.text}" already defined at line {earlier.line}'
+                self.problems.append(Problem(key.line, key.column, message))
+                found = True
+        return found
+
+    def _key(self, node: Node) -> str | None:
+        node = self._follow(node)
+        if node.kind != "scalar":
+            self._refuse(node, "string")
+            return None
+        return None if is_null(node) else _text(resolve(node), node)
+
+    def _field(self, node: Node, wanted: Field, into: Record) -> None:
+        value = self._list(node, wanted) if wanted.many else self._value(node, wanted)
+        if value is not None:
+            into.values[wanted.name] = value
+        elif not wanted.plain:
+            into.values.pop(wanted.name, None)
+
+    def _list(self, node: Node, wanted: Field) -> Value | None:
+        aliased = node.kind == "alias"
+        self._depth += aliased
+        node = self._follow(node)
+        result: Value | None = None
+        if node.kind == "sequence":
+            found = [self._value(item, wanted) for item in node.items]
+            if isinstance(wanted.type, Struct):
+                result = [each for each in found if isinstance(each, Record)]
+            else:
+                result = [each for each in found if isinstance(each, str)]
+        elif not is_null(node):
+            self._refuse(node, f"a list of {_name(wanted)}")
+        self._depth -= aliased
+        return result
+
+    def _value(self, node: Node, wanted: Field) -> Value | None:
+        if isinstance(wanted.type, Struct):
+            return self.record(node, wanted.type)
+        aliased = node.kind == "alias"
+        self._depth += aliased
+        node = self._follow(node)
+        self._depth -= aliased
+        if node.kind != "scalar":
+            self._refuse(node, _name(wanted))
+            return None
+        resolved = resolve(node)
+        if resolved.meaning is None:
+            return None
+        value = _CONVERT[wanted.type](resolved, node)
+        if value is None:
+            self._refuse(node, _name(wanted))
+        return value
+
+
+_SHORT = {"mapping": "map", "sequence": "seq", "scalar": "str", "alias": "alias"}
+
+
+def _is_merge(key: Node) -> bool:
+    return key.kind == "scalar" and key.text == "<<" and not key.quoted and key.tag in _MERGE_TAGS
+
+
+_MERGE_TAGS = ("", "!!merge")
+
+
+def _name(wanted: Field) -> str:
+    if isinstance(wanted.type, Struct):
+        return wanted.type.name
+    return {"text": "string", "integer": "int", "boolean": "bool"}[wanted.type]
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _text(resolved: Resolved, node: Node) -> str:
+    if resolved.tag == "!!binary" and isinstance(resolved.meaning, str):
+        return resolved.meaning
+    return node.text
+
+
+def _integer(resolved: Resolved, _node: Node) -> int | None:
+    number = resolved.meaning
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return None
+    if isinstance(number, float):
+        if math.isnan(number) or number < _SMALLEST:
+            return _SMALLEST
+        if number > _LARGEST:
+            return None
+    return int(number) if number <= _LARGEST else None
+
+
+def _boolean(resolved: Resolved, _node: Node) -> bool | None:
+    if isinstance(resolved.meaning, bool):
+        return resolved.meaning
+    if resolved.tag == "!!timestamp" or not isinstance(resolved.meaning, str):
+        return None
+    if resolved.meaning in _TRUE:
+        return True
+    return False if resolved.meaning in _FALSE else None
+
+
+_CONVERT = {"text": _text, "integer": _integer, "boolean": _boolean}

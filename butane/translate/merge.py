@@ -1,0 +1,172 @@
+"""Ignition's merge of a parent and a child config, with the sources of both."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from butane.translate.record import (
+    Field,
+    Path,
+    Record,
+    Struct,
+    Value,
+    fields_of,
+    is_zero,
+    item_key,
+)
+from butane.translate.source_map import SourceMap, populated
+
+_Places: TypeAlias = "dict[tuple[str, str], tuple[str, int]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a merge: a value, where it stands in its config, and that config's sources."""
+
+    value: Value | None
+    sources: SourceMap
+    path: Path = ()
+
+    def field(self, name: str) -> "Side":
+        """Step into a field of a record."""
+        value = self.value.values.get(name) if isinstance(self.value, Record) else None
+        return Side(value, self.sources, (*self.path, name))
+
+    def items(self) -> "list[Side]":
+        """Step into the items of a list."""
+        items: list[str | Record] = list(self.value) if isinstance(self.value, list) else []
+        return [Side(item, self.sources, (*self.path, i)) for i, item in enumerate(items)]
+
+    def source(self) -> Path:
+        """Tell where the value comes from."""
+        return self.sources.find(self.path)
+
+
+def merge(parent: Side, child: Side, minor: int) -> tuple[Record, SourceMap]:
+    """Merge two configs: the child wins, its items override the parent's like-named ones."""
+    state = _Merge(minor, SourceMap(dict(child.sources.sources)))
+    return state.record(parent, child, ()), state.sources
+
+
+def _record(side: Side) -> Record:
+    if not isinstance(side.value, Record):
+        raise TypeError(f"no record at {side.path}")
+    return side.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    minor: int
+    sources: SourceMap
+
+    def record(self, parent: Side, child: Side, to: Path) -> Record:
+        """Merge two records into one at a path of the result."""
+        result = Record(_record(child).struct)
+        places = _places(_record(child), self.minor)
+        for each in fields_of(result.struct, self.minor):
+            sides = parent.field(each.name), child.field(each.name)
+            target = (*to, each.name)
+            value = (
+                self._list(each, sides, target, (result.struct, places))
+                if each.many
+                else self._single(each, sides, target)
+            )
+            if value is not None:
+                result.values[each.name] = value
+        if to and not is_zero(child.value):
+            self.sources.add(child.source(), to)
+        return result
+
+    def _single(self, each: Field, sides: tuple[Side, Side], to: Path) -> Value | None:
+        parent, child = sides
+        nested = isinstance(each.type, Struct)
+        empty = is_zero if nested and each.plain else _is_unset
+        if empty(child.value) and (nested or not each.plain):
+            return self._adopt(parent, to)
+        if nested and not empty(parent.value):
+            return self.record(parent, child, to)
+        return child.value if child.path == to else self._adopt(child, to)
+
+    def _list(
+        self, each: Field, sides: tuple[Side, Side], to: Path, among: tuple[Struct, _Places]
+    ) -> Value | None:
+        parent, child = sides
+        if is_zero(parent.value):
+            return child.value if child.path == to else self._adopt(child, to)
+        self._forget(to)
+        struct, places = among
+        if each.name in struct.appended:
+            chosen = _unpaired((*parent.items(), *child.items()))
+        else:
+            chosen = _paired(parent, child, _handle(struct, each.name), places)
+        merged = [self._item(side, twin, (*to, i)) for i, (side, twin) in enumerate(chosen)]
+        self.sources.add((child if child.value else parent).source(), to)
+        records = [item for item in merged if isinstance(item, Record)]
+        return records or [item for item in merged if isinstance(item, str)]
+
+    def _item(self, side: Side, twin: Side | None, to: Path) -> Value | None:
+        if twin is None:
+            return self._adopt(side, to)
+        if isinstance(twin.value, Record):
+            return self.record(side, twin, to)
+        return self._adopt(twin, to)
+
+    def _adopt(self, side: Side, to: Path) -> Value | None:
+        for inner in populated(side.value) if side.value is not None else ():
+            self.sources.add(side.sources.find((*side.path, *inner)), (*to, *inner))
+        return side.value
+
+    def _forget(self, prefix: Path) -> None:
+        size = len(prefix)
+        for path in [path for path in self.sources.sources if path[:size] == prefix]:
+            del self.sources.sources[path]
+
+
+def _is_unset(value: Value | None) -> bool:
+    return value is None
+
+
+def _handle(struct: Struct, name: str) -> str:
+    return "shared" if name in struct.shared else name
+
+
+def _key(side: Side) -> str:
+    return item_key(side.value) if isinstance(side.value, str | Record) else ""
+
+
+def _places(child: Record, minor: int) -> _Places:
+    """Note in which list, and where in it, each key of a record's lists stands last."""
+    found: _Places = {}
+    for each in fields_of(child.struct, minor):
+        if each.many and each.name not in child.struct.appended:
+            handle = _handle(child.struct, each.name)
+            for index, item in enumerate(child.items(each.name)):
+                found[handle, item_key(item)] = (each.name, index)
+    return found
+
+
+def _unpaired(sides: Iterable[Side]) -> "list[tuple[Side, Side | None]]":
+    return [(side, None) for side in sides]
+
+
+def _paired(
+    parent: Side, child: Side, handle: str, places: _Places
+) -> "list[tuple[Side, Side | None]]":
+    """Pair the items of the result: the parent's, with a child's twin, then the child's own."""
+    chosen: list[tuple[Side, Side | None]] = []
+    theirs = child.items()
+    for side in parent.items():
+        place = places.get((handle, _key(side)))
+        if place is None:
+            chosen.append((side, None))
+        elif place[0] == child.path[-1] and not _removes_header(theirs[place[1]]):
+            chosen.append((side, theirs[place[1]]))
+    known = {_key(side) for side in parent.items()}
+    return chosen + _unpaired(side for side in theirs if _key(side) not in known)
+
+
+def _removes_header(side: Side) -> bool:
+    value = side.value
+    return (
+        isinstance(value, Record) and value.struct.name == "HTTPHeader" and not value.has("value")
+    )

@@ -1,0 +1,18 @@
+"""The rules for absolute paths."""
+
+import posixpath
+
+
+def path_problem(path: str) -> str:
+    """Say what is wrong with a path that has to be absolute and tidy; empty when nothing is."""
+    if not path:
+        return "path not specified"
+    if not path.startswith("/"):
+        return "path not absolute"
+    return "" if clean(path) == path else "path is not fully simplified"
+
+
+def clean(path: str) -> str:
+    """Simplify a path as Go does: one leading slash, no dots, no double slashes."""
+    simple = posixpath.normpath(path) if path else "."
+    return "/" + simple.lstrip("/") if simple.startswith("/") else simple

@@ -1,0 +1,111 @@
+"""Reports: what the user is told, with the place and an excerpt of the source."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from butane.translate.finding import Finding, Kind
+from butane.translate.record import Path
+from butane.translate.yaml_node import Node
+
+_AROUND = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One remark on a file; line and column count from 1, and are 0 where there is no place."""
+
+    kind: Kind
+    path: str
+    line: int
+    column: int
+    message: str
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        places = [self.path] if self.path not in ("", "$") else []
+        if self.line:
+            places.append(f"line {self.line} col {self.column}")
+        at = f" at {', '.join(places)}" if places else ""
+        return f"{self.kind}{at}: {self.message}"
+
+
+class Spot(Protocol):
+    """Anything that has a line, a column and a message."""
+
+    @property
+    def line(self) -> int:
+        """Tell the line, from 1."""
+
+    @property
+    def column(self) -> int:
+        """Tell the column, from 1."""
+
+    @property
+    def message(self) -> str:
+        """Tell what is the matter there."""
+
+
+def make_reports(
+    findings: Iterable[Finding], root: Node, source: str, name: str
+) -> tuple[Report, ...]:
+    """Place the findings in the source."""
+    lines = source.split("\n")
+    return tuple(_make(finding, root, lines, name) for finding in findings)
+
+
+def render_path(path: Path) -> str:
+    """Write a path as `$.storage.files.0`."""
+    return ".".join(("$", *map(str, path)))
+
+
+def _make(finding: Finding, root: Node, lines: list[str], name: str) -> Report:
+    node = _locate(root, finding.path, at_key=finding.at_key)
+    path = render_path(finding.path)
+    bare = Report(finding.kind, path, node.line, node.column, finding.message)
+    return replace(bare, excerpt=excerpt(lines, name, bare))
+
+
+def _locate(node: Node, path: Path, *, at_key: bool) -> Node:
+    """Find the deepest node that the path reaches."""
+    for depth, element in enumerate(path):
+        if at_key and depth == len(path) - 1:
+            keys = [key for key, _ in node.pairs() if key.text == element]
+            return keys[-1] if keys else node
+        found = _step(node, element)
+        if found is None:
+            break
+        node = found
+    return node
+
+
+def _step(node: Node, element: str | int) -> Node | None:
+    if isinstance(element, str):
+        return node.child(element)
+    if node.kind == "sequence" and element < len(node.items):
+        return node.items[element]
+    return None
+
+
+def excerpt(lines: list[str], name: str, spot: Spot) -> str:
+    """Show the lines around a spot, with carets under it and the message beside them."""
+    line, column = spot.line, spot.column
+    if not (1 <= line <= len(lines) and 1 <= column <= len(lines[line - 1])):
+        return ""
+    first, last = max(1, line - _AROUND), min(len(lines), line + _AROUND)
+    width = len(str(last))
+    blank = f" {' ' * width} |"
+    shown = [f"  --> {name or '<stdin>'}:{line}:{column}", blank]
+    for number in range(first, last + 1):
+        shown.append(f" {number:>{width}} | {lines[number - 1]}")
+        if number == line:
+            carets = _carets(lines[line - 1][column - 1 :])
+            shown.append(f"{blank} {' ' * (column - 1)}{carets} {spot.message}")
+    return "\n".join([*shown, blank])
+
+
+def _carets(rest: str) -> str:
+    word = re.match(r"\S*", rest)
+    return "^" * len(word[0]) if word else ""

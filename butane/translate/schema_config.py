@@ -1,0 +1,1 @@
+"""The table of all fields, continued: users, units, the boot device, and the whole file."""

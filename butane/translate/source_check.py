@@ -1,0 +1,149 @@
+"""The rules for a Butane file itself, before anything is translated."""
+
+import re
+
+from butane.translate.boot_device_check import check_boot_device, check_boot_luks, check_mirror
+from butane.translate.file_mode import DECIMAL_MODE, looks_decimal
+from butane.translate.finding import Findings
+from butane.translate.ignition_document import check_document
+from butane.translate.place import Check, Place, run_checks
+from butane.translate.quadlet import template_of
+from butane.translate.record import Record, Struct
+from butane.translate.schema import (
+    BOOT_DEVICE,
+    BOOT_LUKS,
+    CONFIG,
+    DROPIN,
+    GRUB_USER,
+    MIRROR,
+    QUADLET,
+    UNIT,
+)
+from butane.translate.schema_ignition import RESOURCE
+from butane.translate.schema_storage import DIRECTORY, FILE, FILESYSTEM, TREE
+from butane.translate.versions import Version
+
+_BOOT_DISK = "/dev/disk/by-id/coreos-boot-disk"
+_MOUNTABLE = re.compile(r"/(etc|var)(/|\Z)")
+_CONFIG_SINCE = 6
+_SWAP_SINCE = 4
+_NESTED_SINCE = 1
+_QUADLETS = ("container", "volume", "network", "kube", "image", "build", "pod", "artifact")
+
+_SOURCES = "only one of the following can be set: inline, local, source"
+_UNIT_SOURCES = "only one of the following can be set: contents, contents_local"
+_REUSE = (
+    "partitions cannot be reused by label; number must be specified except on boot disk"
+    f" ({_BOOT_DISK}) or when wipe_table is true"
+)
+_MOUNT_POINT = "path must be under /etc or /var if with_mount_unit is true"
+_NO_FORMAT = "format is required if with_mount_unit is true"
+_NO_PATH = "path is required if with_mount_unit is true and format is not swap"
+_NO_LOCAL = "local is required"
+_QUADLET_NAME = (
+    "unsupported file extension for quadlet: must be one of .container, .volume, .network, .kube,"
+    " .image, .build, .pod, or .artifact"
+)
+_QUADLET_INSTANCE = "template instances cannot have contents or contents_local"
+
+
+def check_source(config: Record, version: Version, findings: Findings) -> None:
+    """Check a decoded Butane file."""
+    run_checks(config, _CHECKS, version, findings)
+
+
+def _config(config: Record, at: Place) -> None:
+    if at.minor < _CONFIG_SINCE:
+        return
+    mirrored = config.record("boot_device").record("mirror").texts("devices")
+    storage = config.record("storage")
+    for i, disk in enumerate(storage.records("disks")):
+        if disk.text("device") in (_BOOT_DISK, *mirrored) or disk.is_true("wipe_table"):
+            continue
+        for p, partition in enumerate(disk.records("partitions")):
+            if not partition.number("number") and partition.has("label"):
+                at.warn("storage", "disks", i, "partitions", p, "number", message=_REUSE)
+    for i, filesystem in enumerate(storage.records("filesystems")):
+        path = filesystem.optional("path")
+        mounted = path is not None and filesystem.is_true("with_mount_unit")
+        if mounted and not _MOUNTABLE.match(path or ""):
+            at.error("storage", "filesystems", i, "path", message=_MOUNT_POINT)
+
+
+def _resource(resource: Record, at: Place) -> None:
+    given = [name for name in ("local", "inline", "source") if resource.has(name)]
+    if len(given) > 1:
+        last = "inline" if at.minor == 0 else given[-1]
+        at.error(last, message=_SOURCES)
+    elif given == ["inline"] and at.path[:2] == ("ignition", "config"):
+        check_document(resource.text("inline"), at)
+
+
+def _filesystem(filesystem: Record, at: Place) -> None:
+    if not filesystem.is_true("with_mount_unit"):
+        return
+    swap = at.minor >= _SWAP_SINCE and filesystem.text("format") == "swap"
+    no_path = not filesystem.text("path") and not swap
+    if at.minor < _SWAP_SINCE and no_path:
+        at.error("path", message=_NO_PATH)
+    if not filesystem.text("format"):
+        at.error("format", message=_NO_FORMAT)
+    elif at.minor >= _SWAP_SINCE and no_path:
+        at.error("path", message=_NO_PATH)
+
+
+def _directory(directory: Record, at: Place) -> None:
+    mode = directory.number("mode")
+    if mode is not None and looks_decimal(mode, directory=True):
+        at.warn("mode", message=DECIMAL_MODE)
+
+
+def _file(file: Record, at: Place) -> None:
+    mode = file.number("mode")
+    if mode is not None and looks_decimal(mode, directory=False):
+        at.warn("mode", message=DECIMAL_MODE)
+
+
+def _tree(tree: Record, at: Place) -> None:
+    if not tree.text("local"):
+        at.error(message=_NO_LOCAL)
+
+
+def _unit(unit: Record, at: Place) -> None:
+    if unit.has("contents") and unit.has("contents_local"):
+        at.error("contents_local", message=_UNIT_SOURCES)
+
+
+def _quadlet(quadlet: Record, at: Place) -> None:
+    name = quadlet.text("name")
+    if not name.endswith(tuple(f".{each}" for each in _QUADLETS)):
+        at.error("name", message=_QUADLET_NAME)
+    elif template_of(name):
+        for each in ("contents", "contents_local"):
+            if quadlet.has(each):
+                at.error(each, message=_QUADLET_INSTANCE)
+    else:
+        _unit(quadlet, at)
+
+
+def _grub_user(user: Record, at: Place) -> None:
+    for name in ("name", "password_hash"):
+        if not user.text(name):
+            at.error(name, message=f'field "{name}" is required')
+
+
+_CHECKS: dict[Struct, Check] = {
+    CONFIG: _config,
+    RESOURCE: _resource,
+    FILESYSTEM: _filesystem,
+    DIRECTORY: _directory,
+    FILE: _file,
+    TREE: _tree,
+    UNIT: _unit,
+    DROPIN: _unit,
+    QUADLET: _quadlet,
+    BOOT_DEVICE: check_boot_device,
+    BOOT_LUKS: check_boot_luks,
+    MIRROR: check_mirror,
+    GRUB_USER: _grub_user,
+}

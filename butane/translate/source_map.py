@@ -1,0 +1,45 @@
+"""From where in the Butane file each part of the Ignition config comes.
+
+Paths use Butane names on both sides. A path that is not in the map comes from its own like.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from butane.translate.record import Path, Record, Value, is_zero
+
+
+@dataclass(slots=True)
+class SourceMap:
+    """Source paths by result path."""
+
+    sources: dict[Path, Path] = field(default_factory=dict)
+
+    def add(self, source: Path, result: Path) -> None:
+        """Note the source of one path."""
+        self.sources[result] = source
+
+    def add_all(self, source: Path, result: Path, value: Value) -> None:
+        """Note one source for a value and everything in it."""
+        for inner in populated(value):
+            self.sources[(*result, *inner)] = source
+
+    def find(self, result: Path) -> Path:
+        """Tell where a path comes from."""
+        return self.sources.get(result, result)
+
+
+def populated(value: Value) -> Iterator[Path]:
+    """List the paths in a value that hold something, the value itself first."""
+    if is_zero(value):
+        return
+    yield ()
+    if isinstance(value, Record):
+        for name, child in value.values.items():
+            for inner in populated(child):
+                yield (name, *inner)
+    elif isinstance(value, list):
+        items: list[str | Record] = list(value)
+        for index, item in enumerate(items):
+            for inner in populated(item):
+                yield (index, *inner)

@@ -1,0 +1,135 @@
+"""Whole folders of local files: `storage.trees`."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from posixpath import normpath
+
+from butane.errors import ButaneError
+from butane.translate.data_url import pack
+from butane.translate.lower import Lowering
+from butane.translate.record import Path, Record, is_zero
+from butane.translate.schema_ignition import RESOURCE
+from butane.translate.storage_node import NODE_EXISTS, StorageNodes
+
+_OTHER_TYPE = "trees may only contain files, directories, and symlinks"
+
+
+def add_trees(source: Record, config: Record, at: Lowering) -> None:
+    """Add the contents of all trees to the config."""
+    trees = source.record("storage").records("trees")
+    nodes = StorageNodes(config) if trees else None
+    for index, tree in enumerate(trees):
+        origin: Path = ("storage", "trees", index)
+        if nodes is None:
+            return
+        try:
+            _Tree(tree, origin, nodes, at).add(at.files.folder(tree.text("local")))
+        except ButaneError as error:
+            at.findings.error(origin, error.message)
+            if at.files.root is None:
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    tree: Record
+    origin: Path
+    nodes: StorageNodes
+    at: Lowering
+
+    def add(self, root: FilePath) -> None:
+        """Add everything below a folder, and the folder itself where it has an owner or mode."""
+        base = self.tree.text("path") or "/"
+        for path, status in self._walk(root):
+            relative = os.path.relpath(path, root)
+            to = normpath(f"{base}/{relative}")
+            to = "/" + to.lstrip("/") if to.startswith("//") else to
+            try:
+                self._node(path, status, to)
+            except ButaneError as error:
+                self.at.findings.error(self.origin, error.message)
+            except OSError as error:
+                self.at.findings.error(self.origin, f"{relative}: {error.strerror}".lower())
+
+    def _walk(self, path: FilePath) -> Iterator[tuple[FilePath, os.stat_result]]:
+        """Visit a folder in the order of names; links are not followed."""
+        try:
+            status = path.lstat()
+            below = sorted(os.listdir(path)) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208
+        except OSError as error:
+            self.at.findings.error(self.origin, f"open {path.name}: {error.strerror}".lower())
+            return
+        yield path, status
+        for name in below:
+            yield from self._walk(path / name)
+
+    def _node(self, path: FilePath, status: os.stat_result, to: str) -> None:
+        if stat.S_ISDIR(status.st_mode):
+            self._directory(to)
+        elif stat.S_ISREG(status.st_mode):
+            self._file(path, status, to)
+        elif stat.S_ISLNK(status.st_mode):
+            self._link(path, to)
+        else:
+            raise ButaneError(_OTHER_TYPE)
+
+    def _directory(self, to: str) -> None:
+        mode = self.tree.number("dir_mode")
+        if mode is None and all(is_zero(self.tree.record(name)) for name in ("user", "group")):
+            return
+        if self.nodes.exists(to):
+            raise ButaneError(NODE_EXISTS)
+        index, node = self.nodes.add("directories", to, self.tree)
+        node.values["mode"] = 0o755 if mode is None else mode
+        self._note("directories", index, node)
+
+    def _file(self, path: FilePath, status: os.stat_result, to: str) -> None:
+        index, node = self._take("files", to)
+        contents = node.record("contents")
+        if contents.text("source"):
+            raise ButaneError(NODE_EXISTS)
+        data = self.at.files.read_at(path)
+        compressed = bool(contents.text("compression"))
+        packed = pack(data, may_compress=not compressed)
+        held = Record(RESOURCE, dict(contents.values))
+        held.values["source"] = packed.url
+        if not compressed:
+            held.values["compression"] = packed.compression
+        node.values["contents"] = held
+        place = ("storage", "files", index)
+        for field in ((), ("source",)) if compressed else ((), ("source",), ("compression",)):
+            self.at.sources.add(self.origin, (*place, "contents", *field))
+        if not node.has("mode"):
+            node.values["mode"] = self._file_mode(status)
+            self.at.sources.add(self.origin, (*place, "mode"))
+
+    def _file_mode(self, status: os.stat_result) -> int:
+        mode = self.tree.number("file_mode")
+        if mode is None:
+            return 0o755 if status.st_mode & 0o111 else 0o644
+        return mode
+
+    def _link(self, path: FilePath, to: str) -> None:
+        index, node = self._take("links", to)
+        if node.text("target"):
+            raise ButaneError(NODE_EXISTS)
+        node.values["target"] = str(path.readlink())
+        self.at.sources.add(self.origin, ("storage", "links", index, "target"))
+
+    def _take(self, kind: str, to: str) -> tuple[int, Record]:
+        """Give the node of a path, the user's own if it is there; refuse one of another kind."""
+        if found := self.nodes.find(kind, to):
+            return found
+        if self.nodes.exists(to):
+            raise ButaneError(NODE_EXISTS)
+        index, node = self.nodes.add(kind, to, self.tree)
+        self._note(kind, index, node)
+        return index, node
+
+    def _note(self, kind: str, index: int, node: Record) -> None:
+        self.at.sources.add_all(self.origin, ("storage", kind, index), node)
+        if index == 0:
+            self.at.sources.add(self.origin, ("storage", kind))
