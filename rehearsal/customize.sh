@@ -9,7 +9,7 @@ cp -r --preserve=mode --no-preserve=ownership "$overlay/." "$root/"
 chmod 0440 "$root/etc/sudoers.d/coreos-sudo-group"
 
 # The stock node has neither Perl nor Python, and no packages can be added to it.
-grep -rlIE -m1 '^#!.*(perl|python)' "$root"/usr/{bin,sbin,libexec,lib/systemd} | xargs -r rm -f
+grep -rlIE -m1 '^#!.*(perl|python)' "$root/usr" | xargs -r rm -f
 rm -rf "$root"/usr/bin/perl* "$root"/usr/{share,lib/*}/{perl,perl5,perl-base} \
   "$root"/usr/lib/*/perl "$root"/usr/lib/*/perl-base \
   "$root"/usr/{bin,sbin}/{apt,apt-*,dpkg,dpkg-*,deb-systemd-*,debconf*,ucf*,update-rc.d,invoke-rc.d} \
