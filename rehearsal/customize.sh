@@ -9,7 +9,7 @@ cp -r --preserve=mode --no-preserve=ownership "$overlay/." "$root/"
 chmod 0440 "$root/etc/sudoers.d/coreos-sudo-group"
 
 # The stock node has neither Perl nor Python, and no packages can be added to it.
-grep -rlIE -m1 '^#!.*(perl|python)' "$root"/usr/{bin,sbin,libexec,lib/systemd} | xargs -r rm -f
+grep -rlIE -m1 '^#!.*(perl|python)' "$root/usr" | xargs -r rm -f
 rm -rf "$root"/usr/bin/perl* "$root"/usr/{share,lib/*}/{perl,perl5,perl-base} \
   "$root"/usr/lib/*/perl "$root"/usr/lib/*/perl-base \
   "$root"/usr/{bin,sbin}/{apt,apt-*,dpkg,dpkg-*,deb-systemd-*,debconf*,ucf*,update-rc.d,invoke-rc.d} \
@@ -33,6 +33,11 @@ printf 'HOME=/var/home\nSHELL=/bin/bash\nSKEL=/etc/skel\nCREATE_MAIL_SPOOL=no\n'
 grep -q '^wheel:' "$root/etc/group" || chroot "$root" groupadd --system wheel
 ln -sf bash "$root/usr/bin/sh"
 
+# /usr/sbin is /usr/bin there; where both had a name, the program outlives the link to it.
+mv --no-clobber "$root"/usr/sbin/* "$root/usr/bin/"
+rm -r "$root/usr/sbin"
+ln -s bin "$root/usr/sbin"
+
 # Each node makes its own identity on its first boot, which is also when presets are applied.
 rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/hostname" "$root/etc/resolv.conf" \
   "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed"
@@ -47,6 +52,10 @@ rm -rf "$root"/usr/lib/systemd/{systemd-networkd*,system/systemd-networkd*,syste
   "$root"/usr/lib/systemd/system/{sysinit.target.wants/systemd-firstboot.service,getty.target.wants} \
   "$root"/usr/lib/systemd/system/*/systemd-networkd* "$root"/usr/bin/networkctl
 chroot "$root" systemctl preset-all --quiet
+
+# These would make folders of /home, /srv and /root at every boot, which are links here.
+rm "$root/usr/lib/tmpfiles.d/home.conf"
+sed -i '/[[:space:]]\/root/d' "$root/usr/lib/tmpfiles.d/provision.conf"
 
 # What the first boot would otherwise compute again on every node.
 chroot "$root" ldconfig

@@ -17,9 +17,11 @@ def start(folder: Folder, base: Path, network: Network) -> None:
     """Boot the node in processes that outlive this one."""
     folder.pidfile.unlink(missing_ok=True)
     command = [str(HERE / "supervise.sh"), str(folder.pidfile), *_nspawn(folder, network)]
-    # The node may set the sysctls of its own network, and no others.
-    env = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
-    programs.detach(provision.inside(folder, base, command), output=folder.console, env=env)
+    # The whole of it runs in the node's network: the node's /sys shows that one's interfaces,
+    # and whatever is left of a node that was cut off can be found by its network.
+    joined = ["nsenter", f"--net={network.path}", "--", *provision.inside(folder, base, command)]
+    env = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+    programs.detach(joined, output=folder.console, env=env)
 
 
 def await_start(folder: Folder) -> None:
@@ -73,7 +75,7 @@ def _nspawn(folder: Folder, network: Network) -> list[str]:
     words = [
         *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--console=pipe"),
         *(f"--directory={provision.ROOT}", f"--machine={network.namespace}"),
-        *(f"--hostname={folder.name}", f"--network-namespace-path={network.path}"),
+        f"--hostname={folder.name}",
         *("--capability=all", "--system-call-filter=@keyring bpf"),
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
     ]

@@ -16,7 +16,7 @@ PACKAGES = (
     *("nftables", "iproute2", "iputils-ping", "curl", "socat", "openssl", "ca-certificates"),
     *("rsync", "zstd", "xz-utils", "bzip2", "libarchive-tools", "cpio", "gnupg"),
     *("jq", "gawk", "less", "file", "diffutils", "util-linux", "lsof", "policycoreutils"),
-    "systemd-zram-generator",
+    *("libpam-systemd", "dbus-user-session", "libnss-myhostname", "systemd-zram-generator"),
 )
 EXCLUDED = tuple(f"/usr/share/{folder}/*" for folder in ("doc", "man", "locale", "info"))
 
