@@ -113,7 +113,7 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
-        _settle(path.parent)
+        settle(path.parent)
     except OSError as error:
         raise CertError(
             f"{path}: cannot be written: {error.strerror}",
@@ -130,7 +130,8 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
+    """Make what was renamed in a folder outlast a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
