@@ -6,8 +6,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.certificate import PARSE_ERRORS
+from certs.errors import CertError
 from certs.keyfile import PrivateKey
-from certs.names import general_names
+from certs.names import general_names, normal
 
 
 def signing_request(names: Sequence[str], *, key: PrivateKey) -> bytes:
@@ -23,3 +25,13 @@ def signing_request(names: Sequence[str], *, key: PrivateKey) -> bytes:
         .add_extension(alternatives, critical=False)
     )
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def requested_names(request: bytes) -> tuple[str, ...]:
+    """List the names that a PEM request asks for; raise CertError where it is none."""
+    try:
+        found = x509.load_pem_x509_csr(request).extensions
+        alternatives = found.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (*PARSE_ERRORS, x509.ExtensionNotFound) as error:
+        raise CertError(f"the signing request cannot be used: {error}", "make a new one") from error
+    return tuple(normal(str(name.value)) for name in alternatives)
