@@ -46,6 +46,13 @@ def read_chain(pem: bytes, *, source: str) -> Chain:
     return Chain(tuple(one for one in read if isinstance(one, Certificate)), source)
 
 
+def without_keys(pem: bytes) -> bytes:
+    """Leave the private keys out of a PEM file that holds both."""
+    return _BLOCK.sub(
+        lambda block: b"" if block["label"].endswith(b"PRIVATE KEY") else block[0], pem
+    )
+
+
 def _read(match: re.Match[bytes], place: int) -> Certificate | Problem:
     label = match["label"].decode("ascii")
     if label.endswith("PRIVATE KEY"):

@@ -59,8 +59,9 @@ def encrypt(key: PrivateKey, password: bytes) -> bytes:
 
 def decrypt(pem: bytes, password: bytes, *, source: str) -> PrivateKey:
     """Open an encrypted key file; raise CertError that names `source`, never the password."""
-    der = _envelope(pem, source)
-    _check_rounds(_read(der, source), source)
+    der = envelope(pem, source=source)
+    _read(der, source)
+    check_rounds(der, source=source)
     try:
         key = load_der_private_key(der, password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -81,20 +82,11 @@ def reencrypt(pem: bytes, old: bytes, new: bytes, *, source: str) -> bytes:
 
 def rounds(pem: bytes, *, source: str) -> int:
     """Read how many PBKDF2 rounds protect a key file; no password is needed."""
-    return _read(_envelope(pem, source), source).rounds
+    return _read(envelope(pem, source=source), source).rounds
 
 
-def _check_password(password: bytes) -> None:
-    if not password:
-        raise CertError("the key's password is empty", "give a password")
-    if len(password) > LONGEST_PASSWORD or any(byte in password for byte in b"\n\r\0"):
-        raise CertError(
-            "the key's password has a line break or a NUL in it, or is too long",
-            f"use one line of at most {LONGEST_PASSWORD} bytes, or openssl will not read it",
-        )
-
-
-def _envelope(pem: bytes, source: str) -> bytes:
+def envelope(pem: bytes, *, source: str) -> bytes:
+    """Take the DER out of an encrypted key's PEM; raise CertError that says what is there."""
     blocks = {label.decode("ascii"): body for label, body in _PEM.findall(pem)}
     if _LABEL in blocks:
         try:
@@ -110,6 +102,28 @@ def _envelope(pem: bytes, source: str) -> bytes:
     raise CertError(f"{source}: {what}", f"expected PEM: -----BEGIN {_LABEL}-----")
 
 
+def check_rounds(der: bytes, *, source: str) -> None:
+    """Refuse a forged count of rounds before it is worked through; pass what is no such file."""
+    try:
+        found = read_protection(der).rounds
+    except ValueError:
+        return
+    if not 1 <= found <= MOST_ROUNDS:
+        raise CertError(
+            f"{source}: {found} rounds of PBKDF2; from 1 to {MOST_ROUNDS} are taken", _RESTORE
+        )
+
+
+def _check_password(password: bytes) -> None:
+    if not password:
+        raise CertError("the key's password is empty", "give a password")
+    if len(password) > LONGEST_PASSWORD or any(byte in password for byte in b"\n\r\0"):
+        raise CertError(
+            "the key's password has a line break or a NUL in it, or is too long",
+            f"use one line of at most {LONGEST_PASSWORD} bytes, or openssl will not read it",
+        )
+
+
 def _read(der: bytes, source: str) -> Protection:
     try:
         return read_protection(der)
@@ -118,14 +132,6 @@ def _read(der: bytes, source: str) -> Protection:
             f"{source}: not protected by PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC: {error}",
             "import it, which encrypts it anew",
         ) from error
-
-
-def _check_rounds(protection: Protection, source: str) -> None:
-    if not 1 <= protection.rounds <= MOST_ROUNDS:
-        raise CertError(
-            f"{source}: {protection.rounds} rounds of PBKDF2; from 1 to {MOST_ROUNDS} are taken",
-            _RESTORE,
-        )
 
 
 def _kinds_hint() -> str:

@@ -1,11 +1,13 @@
 """Certificates and keys on this machine's disk: the only room that touches files."""
 
+import hashlib
 import os
 import re
 import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from certs.errors import CertError
 
@@ -13,7 +15,7 @@ MATERIAL = Path(__file__).parent / "material"
 _MOST_BYTES = 1 << 20  # the largest chains and bundles are a few kilobytes
 # Without waiting: a named pipe where a file should be has no writer.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-_APP = re.compile(r"(?!authority\Z)[a-z0-9][a-z0-9.-]*\Z")
+_APP = re.compile(r"(?!(authority|acme)\Z)[a-z0-9][a-z0-9.-]*\Z")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -50,6 +52,12 @@ class Material:
     def authority_key(self) -> Path:
         """The authority's encrypted key."""
         return self.root / "authority" / "ca.key.enc"
+
+    def account_key(self, directory: str) -> Path:
+        """The encrypted key of the account with the ACME authority of a directory's URL."""
+        host = re.sub(r"[^a-z0-9.-]", "", (urlsplit(directory).hostname or "").lower())
+        mark = hashlib.sha256(directory.encode()).hexdigest()[:8]
+        return self.root / "acme" / f"{host}-{mark}.key.enc"
 
 
 def read(path: Path) -> bytes:
@@ -113,7 +121,7 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
-        _settle(path.parent)
+        settle(path.parent)
     except OSError as error:
         raise CertError(
             f"{path}: cannot be written: {error.strerror}",
@@ -130,7 +138,8 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
+    """Make what was renamed in a folder outlast a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

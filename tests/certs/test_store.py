@@ -136,3 +136,14 @@ def test_an_apps_files_are_where_they_are_documented(tmp_path: Path) -> None:
     assert material.key == tmp_path / "serbest-www" / "server.key.enc"
     assert material.authority_certificate == tmp_path / "authority" / "ca.crt"
     assert material.authority_key == tmp_path / "authority" / "ca.key.enc"
+
+
+def test_every_directory_has_an_account_key_of_its_own(tmp_path: Path) -> None:
+    material = Material("serbest-www", tmp_path)
+
+    staging = material.account_key("https://acme.example/staging")
+    odd = material.account_key("https://[::1]:14000/../../dir")
+
+    assert staging != material.account_key("https://acme.example/dir")
+    assert staging.name.startswith("acme.example-")
+    assert {staging.parent, odd.parent} == {tmp_path / "acme"}

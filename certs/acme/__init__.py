@@ -1,0 +1,1 @@
+"""Certificates from any ACME authority (RFC 8555): the only room that talks to one."""

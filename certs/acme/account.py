@@ -1,0 +1,158 @@
+"""An account with an authority, and the connection that speaks for it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from acme import client, errors, messages
+from cryptography.hazmat.primitives.asymmetric import ec
+from josepy.jwa import ES256, ES384, ES512, RS256, JWASignature
+from josepy.jwk import JWK, JWKEC, JWKRSA
+
+from certs.acme.failure import speaking
+from certs.errors import CertError
+from certs.keyfile import PrivateKey
+
+# The library itself tries twice. An authority behind several front ends may refuse nonces of
+# its own more often, and Pebble does so on purpose.
+_NONCE_TRIES = 8
+_NEEDED = ("newNonce", "newAccount", "newOrder")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An authority by its directory. `trust` is a file with roots for its own TLS certificate."""
+
+    directory: str
+    trust: Path | None = None
+    timeout_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What ties an account to a customer (RFC 8555, 7.3.4); the HMAC key is base64url text."""
+
+    key_id: str
+    hmac_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who asks. `terms_agreed` says that somebody has read the authority's terms."""
+
+    key: PrivateKey = field(repr=False)
+    email: str = ""
+    terms_agreed: bool = False
+    binding: Binding | None = None
+
+
+class _Network(client.ClientNetwork):
+    def post(self, *args: Any, **kwargs: Any) -> requests.Response:
+        for _ in range(_NONCE_TRIES - 1):
+            try:
+                return super().post(*args, **kwargs)
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+        return super().post(*args, **kwargs)
+
+
+def connect(server: Server, account: Account) -> client.ClientV2:
+    """Find the account of this key with the authority, or open it; raise CertError."""
+    jwk, algorithm = _signing(account.key)
+    found = _client(server, _network(server, key=jwk, alg=algorithm))
+    with speaking(server.directory):
+        try:
+            found.new_account(_registration(only_return_existing=True))
+        except errors.ConflictError as existing:
+            found.net.account = _resource(existing.location)
+            return found
+        except messages.Error as error:
+            if error.code != "accountDoesNotExist":
+                raise
+        return _registered(found, server, account)
+
+
+def unsigned(server: Server) -> client.ClientV2:
+    """Connect without an account, for what an authority tells everybody; raise CertError."""
+    return _client(server, _network(server))
+
+
+def _network(server: Server, **signing: Any) -> _Network:
+    network = _Network(user_agent="corefab", timeout=server.timeout_seconds, **signing)
+    if server.trust is not None:
+        # Passed on to requests, which takes the path of a file as well.
+        network.verify_ssl = str(server.trust)  # type: ignore[assignment]
+    return network
+
+
+def _client(server: Server, network: _Network) -> client.ClientV2:
+    with speaking(server.directory):
+        try:
+            directory = client.ClientV2.get_directory(server.directory, network)
+        except OSError as error:
+            # requests says so of a file of roots that is missing; its network errors go on.
+            if isinstance(error, requests.RequestException):
+                raise
+            raise CertError(
+                f"{server.trust}: {error}", "give a PEM file with the authority's root"
+            ) from error
+        strange = [name for name in _NEEDED if not isinstance(directory[name], str)]
+    if strange:
+        raise CertError(f"{server.directory}: names no {', '.join(strange)}", "check the address")
+    return client.ClientV2(directory, network)
+
+
+def _registered(found: client.ClientV2, server: Server, account: Account) -> client.ClientV2:
+    terms = found.directory.meta.terms_of_service
+    if terms and not account.terms_agreed:
+        raise CertError(
+            f"{server.directory}: has terms that nobody has agreed to: {terms}",
+            "read them, then agree to them in the settings",
+        )
+    binding = _bound(found, account)
+    found.new_account(
+        _registration(
+            email=account.email or None,
+            terms_of_service_agreed=True,
+            external_account_binding=binding,
+        )
+    )
+    return found
+
+
+def _registration(**fields: Any) -> messages.NewRegistration:
+    return messages.NewRegistration.from_data(**fields)
+
+
+def _resource(location: str) -> messages.RegistrationResource:
+    return messages.RegistrationResource(uri=location, body=messages.Registration())
+
+
+def _bound(found: client.ClientV2, account: Account) -> dict[str, Any] | None:
+    if account.binding is None:
+        return None
+    if found.net.key is None:
+        raise TypeError(found.net)
+    try:
+        return messages.ExternalAccountBinding.from_data(
+            found.net.key.public_key(),
+            account.binding.key_id,
+            account.binding.hmac_key,
+            found.directory,
+        )
+    except (ValueError, TypeError) as error:
+        raise CertError(
+            "the HMAC key of the account's binding is not base64url text",
+            "copy it again from the authority; it has letters, digits, - and _ only",
+        ) from error
+
+
+def _signing(key: PrivateKey) -> tuple[JWK, JWASignature]:
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return JWKEC(key=key), _EC_ALGORITHMS[key.curve.name]
+    return JWKRSA(key=key), RS256
+
+
+_EC_ALGORITHMS = {"secp256r1": ES256, "secp384r1": ES384, "secp521r1": ES512}

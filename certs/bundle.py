@@ -1,0 +1,113 @@
+"""What an outside authority sends back, in whichever form: PEM, DER, PKCS#7 or PKCS#12."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
+
+from certs.certificate import PARSE_ERRORS, Certificate, from_der, from_x509
+from certs.chain import Chain, read_chain, without_keys
+from certs.checks import issued
+from certs.errors import CertError
+from certs.keyfile import PrivateKey
+from certs.plainkey import find_key, usable
+
+_PKCS7_PEM = b"-----BEGIN PKCS7-----"
+_SEQUENCE, _OBJECT_IDENTIFIER, _INTEGER = 0x30, 0x06, 0x02
+_AGAIN = "export it again: as PEM, DER, PKCS#7 (.p7b) or PKCS#12 (.p12, .pfx)"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A chain, and its key where the file brought one."""
+
+    chain: Chain
+    key: PrivateKey | None = field(default=None, repr=False)
+
+
+def read_bundle(
+    data: bytes,
+    *,
+    source: str,
+    key: PrivateKey | None = None,
+    password: bytes | None = None,
+) -> Bundle:
+    """Read a file of certificates and perhaps a key; raise CertError that names the file.
+
+    PEM keeps its order, which is for the checks to judge. PKCS#7 and PKCS#12 have none: theirs is
+    made, beginning with the certificate of `key` or of the file's own key.
+    """
+    if not data.strip():
+        raise CertError(f"{source}: the file is empty", _AGAIN)
+    if _PKCS7_PEM in data:
+        listed = _load_pkcs7(pkcs7.load_pem_pkcs7_certificates, data, source)
+        return Bundle(_arranged(listed, key, source))
+    if data.startswith(b"\x30"):
+        return _read_der(data, source, key, password)
+    found = find_key(data, source=source, password=password)
+    return Bundle(read_chain(without_keys(data), source=source), found)
+
+
+def _read_der(data: bytes, source: str, key: PrivateKey | None, password: bytes | None) -> Bundle:
+    kind = _first_tag(data)
+    if kind == _SEQUENCE:
+        return Bundle(Chain((from_der(data, source=source),), source))
+    if kind == _OBJECT_IDENTIFIER:
+        found = _load_pkcs7(pkcs7.load_der_pkcs7_certificates, data, source)
+        return Bundle(_arranged(found, key, source))
+    if kind == _INTEGER:
+        return _read_pkcs12(data, source, password)
+    raise CertError(f"{source}: neither a certificate nor PKCS#7 nor PKCS#12", _AGAIN)
+
+
+def _first_tag(data: bytes) -> int | None:
+    # What stands first in the outer sequence tells the three apart: see RFC 5280, 2315 and 7292.
+    length_bytes = data[1] & 0x7F if len(data) > 1 and data[1] & 0x80 else 0
+    return data[2 + length_bytes] if len(data) > 2 + length_bytes else None
+
+
+def _load_pkcs7(
+    load: Callable[[bytes], list[x509.Certificate]], data: bytes, source: str
+) -> list[Certificate]:
+    try:
+        return [from_x509(found) for found in load(data)]
+    except PARSE_ERRORS as error:
+        raise CertError(f"{source}: no readable PKCS#7: {error}", _AGAIN) from error
+
+
+def _read_pkcs12(data: bytes, source: str, password: bytes | None) -> Bundle:
+    try:
+        store = pkcs12.load_pkcs12(data, password)
+        held = [store.cert, *store.additional_certs]
+        found = [from_x509(one.certificate) for one in held if one is not None]
+    except PARSE_ERRORS as error:
+        hint = "give the password of the file" if password is None else "give another password"
+        raise CertError(
+            f"{source}: this PKCS#12 file does not open: {error}", f"{hint}, or {_AGAIN}"
+        ) from error
+    key = None if store.key is None else usable(store.key, source=source)
+    return Bundle(_arranged(found, key, source), key)
+
+
+def _arranged(found: Sequence[Certificate], key: PrivateKey | None, source: str) -> Chain:
+    """Order certificates from the server's up; those of other chains are left out."""
+    leaf = _leaf(list(dict.fromkeys(found)), key)
+    if leaf is None:
+        raise CertError(
+            f"{source}: no server's certificate for this key among {len(found)}",
+            "import it with the key that the request was made with",
+        )
+    chain = [leaf]
+    while above := next(
+        (one for one in found if one not in chain and issued(one, chain[-1])), None
+    ):
+        chain.append(above)
+    return Chain(tuple(chain), source)
+
+
+def _leaf(found: Sequence[Certificate], key: PrivateKey | None) -> Certificate | None:
+    if key is not None:
+        public = key.public_key()
+        return next((one for one in found if one.x509().public_key() == public), None)
+    return next((one for one in found if not one.is_ca), None)
