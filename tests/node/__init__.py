@@ -1,0 +1,1 @@
+"""Tests on the rehearsal node: a real systemd, sshd, podman and Ignition."""

@@ -1,0 +1,105 @@
+"""A checkout of its own, as a new user has it, and `fab` in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rehearsal import lifecycle
+from rehearsal.node import NodeStatus
+
+ROOT = Path(__file__).parents[2]
+FAB = Path(sys.executable).with_name("fab")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    code: int
+    out: str
+
+
+@dataclass(slots=True)
+class Project:
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def fab(self, *words: str, **settings: str) -> Said:
+        """Run fab to its end; its output is kept in one piece, as a person sees it."""
+        done = subprocess.run(
+            [FAB, *words],
+            cwd=self.folder,
+            env=self.environment(**settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout)
+
+    def start(self, *words: str, **settings: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [FAB, *words],
+            cwd=self.folder,
+            env=self.environment(**settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        keep = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        return keep | {"PYTHONUNBUFFERED": "1"} | settings
+
+    def must(self, *words: str, **settings: str) -> str:
+        said = self.fab(*words, **settings)
+        assert said.code == 0, said.out
+        return said.out
+
+    @property
+    def node(self) -> NodeStatus:
+        return next(one for one in lifecycle.status() if one.name == self.settings["PROJECT"])
+
+    def ssh(self, script: str) -> str:
+        """Run a script as root on the node."""
+        pins = self.folder / "certs/known_hosts"
+        options = ("-o", f"UserKnownHostsFile={pins}", "-o", "BatchMode=yes", "-F", "none")
+        identity = ("-i", str(self.folder / "id"))
+        host = f"core@{self.node.address}"
+        done = subprocess.run(
+            ["ssh", *options, *identity, host, "sudo", "bash", "-euo", "pipefail", "-s"],
+            input=script,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def make_project(folder: Path, project: str, **settings: str) -> Project:
+    """Copy what git tracks, write .env from .env.example, make a key pair."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
+    chosen = {"PROJECT": project, "SSH_KEYS": "id.pub", "IDENTITY_FILE": "id"} | settings
+    write_settings(folder / ".env", (folder / ".env.example").read_text(), chosen)
+    return Project(folder, chosen)
+
+
+def write_settings(file: Path, example: str, chosen: dict[str, str]) -> None:
+    lines = [line for line in example.splitlines() if line.partition("=")[0] not in chosen]
+    lines += [f"{key}={value}" for key, value in chosen.items()]
+    file.touch(mode=0o600)
+    file.write_text("\n".join(lines) + "\n")
