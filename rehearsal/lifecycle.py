@@ -4,10 +4,22 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from rehearsal import lock, machine, network, places, programs, provision, ready, state, stock
+from rehearsal import (
+    disk,
+    lock,
+    machine,
+    network,
+    places,
+    programs,
+    provision,
+    ready,
+    state,
+    stock,
+)
 from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from rehearsal.node import Node, NodeStatus
@@ -50,21 +62,24 @@ def up(
         except BaseException:
             _remove(folder)
             raise
-        record = Record(record.slot, record.base, time.monotonic() - started, ready=True)
-        state.save(folder, record)
-        return _node(folder, record, health)
+        return _ready(folder, record, health, time.monotonic() - started)
 
 
-def reboot(name: str, *, identity: Path | None = None, user: str = "core") -> Node:
+def reboot(
+    name: str,
+    *,
+    identity: Path | None = None,
+    user: str = "core",
+    seconds: float = ready.BOOT_SECONDS,
+) -> Node:
     """Restart a node as `systemctl reboot` does, and wait until it is ready again."""
     started = time.monotonic()
     folder, record = _existing(name)
     with _alone(folder):
         before = ready.boot_id(record.network)
         ready.inside(record.network, ["systemctl", "reboot"], 10)
-        health = Watch(folder, record.network).up(Login(user, identity), other_than=before)
-    again = Record(record.slot, record.base, time.monotonic() - started, ready=True)
-    return _node(folder, again, health)
+        health = Watch(folder, record.network, seconds).up(Login(user, identity), other_than=before)
+        return _ready(folder, record, health, time.monotonic() - started)
 
 
 def down(name: str) -> bool:
@@ -89,7 +104,8 @@ def find(name: str) -> Node | None:
     if record is None or not record.ready or not machine.running(folder):
         return None
     failed = ready.failed_units(record.network)
-    health = Health(ready.boot_id(record.network), "degraded" if failed else "running", failed)
+    word = "degraded" if failed else "running"
+    health = Health(ready.boot_id(record.network), word, failed, record.port)
     return _node(folder, record, health) if health.boot_id else None
 
 
@@ -99,7 +115,8 @@ def status() -> tuple[NodeStatus, ...]:
 
 
 def _boot(folder: Folder, base: Path, content: bytes, on_step: Callable[[str], None]) -> Record:
-    places.require_space(places.cache(), NODE_BYTES)
+    disk.require_space(places.cache(), NODE_BYTES)
+    disk.require_layers(places.cache())
     folder.path.mkdir(mode=0o700, parents=True)
 
     def claim(found: Network) -> None:
@@ -135,18 +152,24 @@ def _alone(folder: Folder) -> AbstractContextManager[None]:
     return lock.held(folder.path.with_suffix(".lock"))
 
 
+def _ready(folder: Folder, record: Record, health: Health, seconds: float) -> Node:
+    finished = replace(record, seconds=round(seconds, 2), port=health.port, ready=True)
+    state.save(folder, finished)
+    return _node(folder, finished, health)
+
+
 def _node(folder: Folder, record: Record, health: Health) -> Node:
     return Node(
         name=folder.name,
         address=str(record.network.address),
         address6=str(record.network.address6),
-        port=22,
+        port=health.port,
         host_keys=ready.host_keys(folder),
         boot_id=health.boot_id,
         tree=folder.path,
         state="degraded" if health.state == "degraded" else "running",
         failed_units=health.failed_units,
-        seconds=round(record.seconds, 2),
+        seconds=record.seconds,
     )
 
 

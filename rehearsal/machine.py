@@ -29,6 +29,11 @@ def await_start(folder: Folder) -> None:
     wait.until(folder.pidfile.exists, START_SECONDS, f"node {folder.name} was not started")
 
 
+def await_end(folder: Folder) -> None:
+    """Wait until a node that powers itself off is gone."""
+    wait.until(lambda: not running(folder), STOP_SECONDS, f"node {folder.name} runs on")
+
+
 def running(folder: Folder) -> bool:
     """Tell whether the node's supervisor is alive."""
     return supervisor(folder) is not None
@@ -47,12 +52,14 @@ def supervisor(folder: Folder) -> int | None:
 
 def leader(network: Network) -> int | None:
     """Find the node's PID 1, by its number out here."""
+    return next(iter(boots(network)), None)
+
+
+def boots(network: Network) -> tuple[int, ...]:
+    """List every PID 1 that runs in the node's network; a healthy node has one."""
     depth = len(_namespace_pids(os.getpid())) + 1
-    for pid in network.processes():
-        numbers = _namespace_pids(pid)
-        if len(numbers) == depth and numbers[-1] == "1":
-            return pid
-    return None
+    numbers = {pid: _namespace_pids(pid) for pid in network.processes()}
+    return tuple(pid for pid, own in numbers.items() if len(own) == depth and own[-1] == "1")
 
 
 def stop(folder: Folder, network: Network | None) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,13 +86,3 @@ def folders() -> tuple[Folder, ...]:
     """List the folders of all nodes."""
     nodes = cache() / "nodes"
     return tuple(Folder(path) for path in sorted(nodes.iterdir()) if path.is_dir())
-
-
-def require_space(path: Path, wanted_bytes: int) -> None:
-    """Refuse to go on where the file system is nearly full."""
-    free = shutil.disk_usage(path).free
-    if free < wanted_bytes:
-        raise RehearsalError(
-            f"{path}: {free >> 20} MiB are free, {wanted_bytes >> 20} MiB are needed",
-            "make room, or choose another place with XDG_CACHE_HOME",
-        )

@@ -13,6 +13,8 @@ from rehearsal.state import write_private
 from rehearsal.wait import PAUSE_SECONDS
 
 BOOT_SECONDS = 120.0
+SSH_PORT = 22
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SETTLED = ("running", "degraded")
 
 
@@ -31,6 +33,7 @@ class Health:
     boot_id: str
     state: str
     failed_units: tuple[str, ...]
+    port: int
 
 
 class Watch:
@@ -46,9 +49,10 @@ class Watch:
         boot_id = self._boot(other_than)
         state = self._settled()
         self._until_nologin_gone()
-        pin(self.folder, self.network)
-        self._until_login(login)
-        return Health(boot_id, state, failed_units(self.network))
+        port = ssh_port(self.network)
+        pin(self.folder, self.network, port)
+        self._until_login(login, port)
+        return Health(boot_id, state, failed_units(self.network), port)
 
     def _boot(self, other_than: str) -> str:
         while (found := boot_id(self.network)) in ("", other_than):
@@ -60,7 +64,7 @@ class Watch:
             said = inside(self.network, ["systemctl", "is-system-running", "--wait"], self._left())
             if said in SETTLED:
                 return said
-            self._pause(f"systemd did not settle: {said or 'no answer'}")
+            self._pause(f"systemd did not settle{_unfinished(self.network)}")
 
     def _until_nologin_gone(self) -> None:
         while (pid := machine.leader(self.network)) is None or Path(
@@ -68,8 +72,8 @@ class Watch:
         ).exists():
             self._pause("/run/nologin stayed")
 
-    def _until_login(self, login: Login) -> None:
-        while problem := _refusal(self.folder, self.network, login):
+    def _until_login(self, login: Login, port: int) -> None:
+        while problem := _refusal(self.folder, f"{self.network.address}", port, login):
             self._pause(f"no SSH login as {login.user}: {problem}")
 
     def _left(self) -> float:
@@ -86,14 +90,15 @@ class Watch:
 
 
 def boot_id(network: Network) -> str:
-    """Read the boot id the node shows itself; empty while it has none."""
+    """Read the boot id the node shows itself; empty while it has none of its own."""
     if (pid := machine.leader(network)) is None:
         return ""
     try:
-        path = Path(f"/proc/{pid}/root/proc/sys/kernel/random/boot_id")
-        return path.read_text(encoding="ascii").strip()
+        found = Path(f"/proc/{pid}/root{BOOT_ID}").read_text(encoding="ascii")
     except OSError:
         return ""
+    # Until systemd-nspawn is done, its child still sees the workstation.
+    return "" if found == BOOT_ID.read_text(encoding="ascii") else found.strip()
 
 
 def failed_units(network: Network) -> tuple[str, ...]:
@@ -105,7 +110,9 @@ def failed_units(network: Network) -> tuple[str, ...]:
 
 def inside(network: Network, words: list[str], seconds: float) -> str:
     """Run a command as the node's root, from out here; empty when the node cannot be entered."""
-    if (pid := machine.leader(network)) is None:
+    pid = machine.leader(network)
+    # Never enter a node that is not set up yet: the command would meet the workstation's systemd.
+    if pid is None or not boot_id(network):
         return ""
     enter = ["nsenter", f"--target={pid}", "--all", "--", "env", "-i", "PATH=/usr/sbin:/usr/bin"]
     return programs.attempt([*enter, *words], timeout_seconds=seconds).stdout.strip()
@@ -117,32 +124,45 @@ def host_keys(folder: Folder) -> tuple[str, ...]:
     return tuple(" ".join(file.read_text(encoding="ascii").split()[:2]) for file in files)
 
 
-def pin(folder: Folder, network: Network) -> None:
+def ssh_port(network: Network) -> int:
+    """Ask the node's sshd which port it listens on."""
+    said = inside(network, ["sshd", "-T"], 10).splitlines()
+    return next((int(line.split()[1]) for line in said if line.startswith("port ")), SSH_PORT)
+
+
+def pin(folder: Folder, network: Network, port: int) -> None:
     """Write the node's host keys where ssh finds them."""
-    names = f"{network.address},{network.address6}"
+    forms = "{0}" if port == SSH_PORT else "[{0}]:{1}"
+    names = ",".join(forms.format(name, port) for name in (network.address, network.address6))
     lines = "".join(f"{names} {key}\n" for key in host_keys(folder))
     write_private(folder.known_hosts, lines.encode())
 
 
-def _refusal(folder: Folder, network: Network, login: Login) -> str:
+def _refusal(folder: Folder, address: str, port: int, login: Login) -> str:
     if login.identity is None:
-        return _no_greeting(str(network.address))
+        return _no_greeting(address, port)
     words = [
         *("ssh", "-F", "none", "-i", str(login.identity), "-o", "BatchMode=yes"),
         *("-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"),
         *("-o", f"UserKnownHostsFile={folder.known_hosts}", "-o", "GlobalKnownHostsFile=none"),
-        *("-o", "ConnectTimeout=5", f"{login.user}@{network.address}", "true"),
+        *("-o", "ConnectTimeout=5", "-p", str(port), f"{login.user}@{address}", "true"),
     ]
     result = programs.attempt(words, timeout_seconds=15)
     return (result.stderr.strip() or "refused") if result.returncode else ""
 
 
-def _no_greeting(address: str) -> str:
+def _no_greeting(address: str, port: int) -> str:
     try:
-        with socket.create_connection((address, 22), timeout=2) as connection:
+        with socket.create_connection((address, port), timeout=2) as connection:
             return "" if connection.recv(4) == b"SSH-" else "sshd sent no greeting"
     except OSError as error:
         return str(error)
+
+
+def _unfinished(network: Network) -> str:
+    said = inside(network, ["systemctl", "list-jobs", "--no-legend", "--full"], 10)
+    running = [line.split()[1] for line in said.splitlines() if line.split()[-1:] == ["running"]]
+    return f": still starting {', '.join(running)}" if running else ""
 
 
 def _tail(path: Path, count: int = 15) -> str:

@@ -11,11 +11,12 @@ from rehearsal.places import Folder
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A node's network, its stock tree, and how long it took until it was ready."""
+    """A node's network, its stock tree, and when it is ready, its SSH port and the time it took."""
 
     slot: int
     base: str
     seconds: float = 0.0
+    port: int = 22
     ready: bool = False
 
     @property
