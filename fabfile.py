@@ -1,5 +1,6 @@
 """corefab: containerised web apps on Fedora CoreOS machines over SSH."""
 
+import sys
 from pathlib import Path
 
 from invoke.context import Context
@@ -16,7 +17,7 @@ from deploy.rollout import rollout
 from deploy.settings.model import Settings
 from deploy.settings.read import read_settings, with_node
 from deploy.status import status as show_status
-from deploy.task import target, task
+from deploy.task import commands, target, task
 from deploy.trust import trust as pin_host_key
 
 _FOLDER = Path(__file__).parent
@@ -108,3 +109,6 @@ def node_status(_: Context, *, json: bool = False) -> None:
 def node_reboot(_: Context, *, name: str = "", node: str = "") -> None:
     """Restart a rehearsal node and wait until it is ready again."""
     rehearse.node_reboot(read_settings(_FOLDER, name or None), name=node)
+
+
+ns = commands(sys.modules[__name__])

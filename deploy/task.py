@@ -2,11 +2,13 @@
 
 import functools
 from collections.abc import Callable
+from types import ModuleType
 from typing import Concatenate, ParamSpec
 
 import click
 import fabric
 from fabric.connection import Connection
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 
@@ -18,6 +20,8 @@ from rehearsal.errors import RehearsalError
 
 _Options = ParamSpec("_Options")
 _INTERRUPTED = 130
+# Fabric fills in the local user where none is named; NODE_USER is meant then.
+_NO_USER = "-"
 
 
 def task(
@@ -43,12 +47,19 @@ def task(
     return decorate
 
 
+def commands(module: ModuleType) -> Collection:
+    """Collect a module's tasks; a host given without a user is told from one given with."""
+    found = Collection.from_module(module)
+    found.configure({"user": _NO_USER})
+    return found
+
+
 def target(context: Context) -> tuple[str, int | None, str | None] | None:
     """Read the node that `fab -H user@host:port` names: address, port, user; None without -H."""
     if not isinstance(context, Connection):
         return None
-    given = Connection.derive_shorthand(None, context.original_host)
-    return given["host"], given["port"], given["user"]
+    user = None if context.user == _NO_USER else str(context.user)
+    return str(context.original_host), int(context.port), user
 
 
 def _guarded(body: Callable[[], int | None]) -> int | None:

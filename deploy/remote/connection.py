@@ -1,5 +1,6 @@
 """The one door to a node: Fabric with pinned host keys."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from deploy.errors import DeployError
 from deploy.remote.remote import FabricRemote
 
 _CONNECT_SECONDS = 10
+# What goes wrong is told once, by our own errors.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 _KEEPALIVE_SECONDS = 15
 _SSH_PORT = 22
 

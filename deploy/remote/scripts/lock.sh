@@ -3,7 +3,8 @@
 app=$1 holder=$2
 install -d -m 0755 /run/corefab
 exec 9<>"/run/corefab/$app.lock"
-if ! flock -n 9; then
+# A holder whose connection was just cut may need a moment to notice.
+if ! flock -w 5 9; then
   cat "/run/corefab/$app.lock" >&2
   exit 75
 fi

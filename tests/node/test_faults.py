@@ -1,0 +1,302 @@
+"""What goes wrong, ends in one message, and leaves what served before."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.node.project import Project
+
+pytestmark = pytest.mark.node
+
+# The line after which each step of a deploy is under way.
+UNDER_WAY = (
+    "unit changed",
+    "units checked",
+    "on the node already",
+    "project files",
+    "restarted",
+    "healthy",
+)
+
+
+@pytest.fixture(scope="module")
+def broken_images(deployed: Project) -> Iterator[dict[str, str]]:
+    """Build an image that dies at once and one that never answers."""
+    programs = {
+        "crash": "import sys; sys.exit('no such table')",
+        "hang": "import time; time.sleep(900)",
+    }
+    names = {}
+    for kind, program in programs.items():
+        names[kind] = f"localhost/corefab-{kind}:latest"
+        text = (
+            f"FROM {deployed.settings['IMAGE']}\n"
+            f'ENTRYPOINT ["/usr/bin/python3", "-c", "{program}"]\n'
+        )
+        build = ["podman", "build", "-q", "-t", names[kind], "-f", "-", str(deployed.folder)]
+        subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+    yield names
+    subprocess.run(["podman", "rmi", *names.values()], check=True, capture_output=True)
+
+
+def release_of(project: Project) -> str:
+    return project.ssh(f"readlink /var/lib/{project.settings['PROJECT']}-www/current").strip()
+
+
+def test_an_image_that_dies_is_put_back_and_its_last_words_are_shown(
+    serving: Project, broken_images: dict[str, str]
+) -> None:
+    before = release_of(serving)
+
+    said = serving.fab("deploy", IMAGE=broken_images["crash"])
+
+    assert said.code == 1
+    assert "no such table" in said.out
+    assert "serves again, proven over HTTPS" in said.out
+    assert release_of(serving) == before
+
+
+def test_an_image_that_never_answers_is_put_back(
+    serving: Project, broken_images: dict[str, str]
+) -> None:
+    before = release_of(serving)
+
+    said = serving.fab(
+        "deploy", IMAGE=broken_images["hang"], NOTIFY="false", HEALTH_TIMEOUT_SECONDS="3"
+    )
+
+    assert said.code == 1
+    assert "not healthy within 3 s" in said.out
+    assert "serves again" in said.out
+    assert release_of(serving) == before
+
+
+def test_a_failed_release_leaves_nothing_behind_but_its_image(
+    serving: Project, broken_images: dict[str, str]
+) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    look = f"ls /var/lib/{app} /var/lib/{app}/releases"
+    before = serving.ssh(look)
+
+    serving.fab("deploy", IMAGE=broken_images["crash"])
+
+    assert serving.ssh(look) == before
+
+
+@pytest.mark.parametrize("line", UNDER_WAY)
+def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str) -> None:
+    before = release_of(serving)
+
+    code, said = stopped_after(serving, line, signal.SIGINT)
+
+    assert code == 130
+    assert "interrupted" in said
+    assert release_of(serving) == before
+
+
+@pytest.mark.parametrize("line", UNDER_WAY)
+def test_after_a_kill_at_any_step_the_next_deploy_works(serving: Project, line: str) -> None:
+    stopped_after(serving, line, signal.SIGKILL)
+
+    serving.must("deploy")
+
+
+def stopped_after(project: Project, line: str, how: signal.Signals) -> tuple[int, str]:
+    """Start a deploy that changes the unit, and stop it once it has said a line."""
+    said = []
+    with project.start("deploy", ENV_GREETING=f"{how.name} {line}") as process:
+        assert process.stdout is not None
+        for text in process.stdout:
+            said.append(text)
+            if line in text:
+                os.kill(process.pid, how)
+                break
+        said.extend(process.stdout)
+    return process.returncode, "".join(said)
+
+
+def test_a_wrong_password_is_refused_before_the_node_is_touched(serving: Project) -> None:
+    said = serving.fab("deploy", CERT_PASSWORD="not the password")
+
+    assert said.code == 1
+    assert "password" in said.out
+    assert "not the password" not in said.out
+    assert "units checked" not in said.out
+
+
+def test_a_certificate_of_another_key_is_refused_before_the_node_is_touched(
+    serving: Project,
+) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    material = serving.folder / "certs/material" / app
+    kept = serving.folder / "kept"
+    shutil.copytree(material, kept)
+    serving.must("cert-issue")
+    shutil.copy2(kept / "server.key.enc", material / "server.key.enc")
+
+    said = serving.fab("deploy")
+
+    shutil.rmtree(material)
+    kept.rename(material)
+    assert said.code == 1
+    assert "is not the one of certificate" in said.out
+    assert "units checked" not in said.out
+
+
+def test_a_unit_the_generator_refuses_is_never_written(serving: Project) -> None:
+    template = serving.folder / "butane/templates/app/app.container"
+    right = template.read_text()
+    template.write_text(right.replace("ReadOnly=true", "ReadOnyl=true"))
+    before = release_of(serving)
+
+    said = serving.fab("deploy")
+
+    template.write_text(right)
+    assert said.code == 1
+    assert "ReadOnyl" in said.out
+    assert release_of(serving) == before
+
+
+def test_a_blank_without_value_names_file_and_line(serving: Project) -> None:
+    template = serving.folder / "butane/templates/node/sysctl.conf"
+    right = template.read_text()
+    template.write_text(right + "vm.swappiness = @SWAPPYNESS@\n")
+
+    said = serving.fab("prepare", "--yes")
+
+    template.write_text(right)
+    assert said.code == 1
+    assert (
+        f"sysctl.conf:{right.count(chr(10)) + 1}: the blank @SWAPPYNESS@ has no value" in said.out
+    )
+
+
+def test_a_missing_image_is_named(serving: Project) -> None:
+    said = serving.fab("deploy", IMAGE="localhost/nowhere:latest")
+
+    assert said.code == 1
+    assert "localhost/nowhere:latest" in said.out
+    assert "Traceback" not in said.out
+
+
+def test_a_host_key_that_is_not_pinned_stops_every_command(serving: Project) -> None:
+    for command in ("deploy", "status", "cert-status", "logs"):
+        said = serving.fab(command, KNOWN_HOSTS="certs/none")
+
+        assert said.code == 1
+        assert "is not pinned" in said.out
+        assert "fab trust --fingerprint SHA256:" in said.out
+
+
+def test_a_changed_host_key_stops_every_command(serving: Project, tmp_path: Path) -> None:
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "k"], check=True
+    )
+    public = (tmp_path / "k.pub").read_text().split()
+    pins = serving.folder / "certs/other_hosts"
+    pins.write_text(f"{serving.node.address} {public[0]} {public[1]}\n")
+
+    said = serving.fab("deploy", KNOWN_HOSTS="certs/other_hosts")
+
+    assert said.code == 1
+    assert "has changed" in said.out
+
+
+def test_trust_pins_the_key_with_the_right_fingerprint_only(serving: Project) -> None:
+    pins = {"KNOWN_HOSTS": "certs/trusted"}
+    wrong = serving.fab("trust", "--fingerprint", "SHA256:" + "A" * 43, **pins)
+    shown = serving.fab("trust", **pins)
+    right = next(word for word in shown.out.split() if word.startswith("SHA256:")).rstrip(",")
+
+    assert wrong.code == 1
+    assert shown.code == 1
+    assert "nobody is there" in shown.out
+    serving.must("trust", "--fingerprint", right, **pins)
+    serving.must("status", **pins)
+
+
+def test_a_node_that_does_not_answer_ends_in_one_message(serving: Project) -> None:
+    said = serving.fab("-H", f"core@{serving.node.address}:2", "status")
+
+    assert said.code == 1
+    assert "cannot be reached" in said.out
+    assert "Traceback" not in said.out
+
+
+def test_a_login_that_fails_says_whose_key_is_missing(serving: Project) -> None:
+    said = serving.fab("-H", f"nobody-here@{serving.node.address}", "status")
+
+    assert said.code == 1
+    assert "does not let nobody-here in" in said.out
+
+
+def test_two_deploys_at_once_the_second_names_the_first(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    holder = '{"who": "ann@desk", "what": "deploy", "since": "2026-01-01T00:00:00+00:00"}'
+    lock = f"/run/corefab/{app}.lock"
+    serving.ssh(
+        f"echo '{holder}' > {lock}; systemd-run --quiet --unit=holder flock {lock} sleep 60; "
+        f"until ! flock -n {lock} true; do :; done"
+    )
+
+    said = serving.fab("deploy", ENV_GREETING="second")
+
+    serving.ssh("systemctl stop holder")
+    assert said.code == 1
+    assert "being changed by ann@desk (deploy, since 2026-01-01" in said.out
+
+
+def test_a_disk_that_is_too_full_is_seen_before_anything_travels(
+    serving: Project, broken_images: dict[str, str]
+) -> None:
+    serving.ssh("mount -t tmpfs -o size=100m tmpfs /var/tmp")
+
+    said = serving.fab("deploy", IMAGE=broken_images["hang"], HEALTH_TIMEOUT_SECONDS="4")
+
+    serving.ssh("umount /var/tmp")
+    assert said.code == 1
+    assert "on the node has" in said.out
+    assert "units checked" not in said.out
+
+
+def test_a_hand_edit_of_a_unit_is_put_right(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    unit = f"/etc/containers/systemd/{app}.container"
+    serving.ssh(f"echo '# by hand' >> {unit}; chmod 600 {unit}")
+
+    said = serving.must("deploy")
+
+    assert f"unit changed: {unit}" in said
+    assert serving.ssh(f"stat -c %a {unit}").strip() == "644"
+
+
+def test_an_app_that_was_stopped_by_hand_is_started(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    serving.ssh(f"systemctl stop {app}")
+
+    said = serving.must("deploy")
+
+    assert "the app is inactive" in said
+
+
+def test_a_first_deploy_that_fails_can_be_tried_again(
+    staging: Project, serving: Project, broken_images: dict[str, str]
+) -> None:
+    settings = (staging.folder / ".env.staging").read_text()
+    other = staging.folder / ".env.again"
+    other.write_text(
+        settings.replace("=staging", "=again").replace("8444", "8446").replace("8081", "8082")
+    )
+    staging.must("cert-issue", "--name", "again")
+
+    failed = staging.fab("deploy", "--first", "--name", "again", IMAGE=broken_images["crash"])
+
+    assert failed.code == 1
+    assert "nothing deployed" in failed.out
+    staging.must("deploy", "--first", "--name", "again")
+    other.unlink()
