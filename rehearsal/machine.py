@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from rehearsal import programs, provision, wait
+from rehearsal import cgroup, programs, provision, wait
 from rehearsal.network import Network
 from rehearsal.places import Folder
 
@@ -16,7 +16,8 @@ STOP_SECONDS = 20.0
 def start(folder: Folder, base: Path, network: Network) -> None:
     """Boot the node in processes that outlive this one."""
     folder.pidfile.unlink(missing_ok=True)
-    command = [str(HERE / "supervise.sh"), str(folder.pidfile), *_nspawn(folder, network)]
+    own = str(cgroup.create(network) or "")
+    command = [str(HERE / "supervise.sh"), str(folder.pidfile), own, *_nspawn(folder, network)]
     # The whole of it runs in the node's network: the node's /sys shows that one's interfaces,
     # and whatever is left of a node that was cut off can be found by its network.
     joined = ["nsenter", f"--net={network.path}", "--", *provision.inside(folder, base, command)]
@@ -73,7 +74,7 @@ def stop(folder: Folder, network: Network | None) -> None:
         alive = network.processes()
         for process in alive:
             _kill(process)
-        return not alive and not running(folder)
+        return not alive and not running(folder) and cgroup.remove(network)
 
     wait.until(gone, STOP_SECONDS, f"the processes of node {folder.name} did not end")
 
@@ -87,7 +88,7 @@ def _nspawn(folder: Folder, network: Network) -> list[str]:
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
     ]
     # Where systemd runs this machine, nspawn gets a scope of its own from it.
-    return words if Path("/run/systemd/system").is_dir() else [*words, "--keep-unit"]
+    return words if cgroup.systemd_runs_here() else [*words, "--keep-unit"]
 
 
 def _start_time(pid: int) -> str:

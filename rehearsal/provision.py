@@ -6,16 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rehearsal import programs, state
+from rehearsal import cgroup, programs, state
 from rehearsal.errors import RehearsalError
 from rehearsal.places import Folder
 
 HERE = Path(__file__).parent
 ROOT = Path("/run/corefab/root")  # the node's tree, in its private mount namespace only
-CONTROLLERS = (
-    Path("/sys/fs/cgroup/cgroup.controllers"),
-    Path("/sys/fs/cgroup/unified/cgroup.controllers"),
-)
 NEWEST = (3, 3, 0)  # what Debian's Ignition 2.14 reads
 
 # The stock node makes this user whatever the machine spec says.
@@ -99,7 +95,7 @@ def _ignite(folder: Folder, base: Path, stage: str) -> None:
 
 
 def _suit_the_kernel(folder: Folder) -> None:
-    if any("pids" in path.read_text().split() for path in CONTROLLERS if path.exists()):
+    if "pids" in cgroup.controllers():
         return
     drop_in = folder.etc / "containers" / "containers.conf.d" / "90-rehearsal.conf"
     drop_in.parent.mkdir(parents=True, exist_ok=True)

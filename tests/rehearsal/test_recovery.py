@@ -54,15 +54,27 @@ def statuses() -> dict[str, str]:
     return {line.name: line.state for line in lifecycle.status()}
 
 
+def cut_off(step: str, spec: Path, how: signal.Signals) -> None:
+    """Bring a node up in another process, and signal that process at one of its steps."""
+    command = [sys.executable, "-c", UP, str(spec), step]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        assert any(line.startswith(step) for line in run.stdout)
+        run.send_signal(how)
+        run.wait(30)
+
+
 @pytest.mark.parametrize("step", ["provisioning", "booting", "waiting"])
 def test_a_run_killed_at_any_step_is_cleaned_by_the_next(
     step: str, spec: Path, ssh_key: Path
 ) -> None:
-    command = [sys.executable, "-c", UP, str(spec), step]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
-        assert run.stdout is not None
-        assert any(line.startswith(step) for line in run.stdout)
-        run.kill()
+    cut_off(step, spec, signal.SIGKILL)
     assert statuses()[NAME] == "broken"
 
     node = lifecycle.up(NAME, spec, identity=ssh_key)
@@ -70,6 +82,13 @@ def test_a_run_killed_at_any_step_is_cleaned_by_the_next(
     assert statuses()[NAME] == "running"
     assert len(machine.boots(network_of())) == 1
     assert node.state == "running"
+
+
+@pytest.mark.parametrize("step", ["provisioning", "booting", "waiting"])
+def test_ctrl_c_takes_the_half_made_node_down(step: str, spec: Path) -> None:
+    cut_off(step, spec, signal.SIGINT)
+
+    assert NAME not in statuses()
 
 
 def test_a_node_whose_supervisor_was_killed_is_stopped_and_goes_down(
@@ -197,6 +216,20 @@ def test_nodes_come_up_side_by_side_and_all_go_down_together(
     assert lifecycle.status() == ()
     monkeypatch.undo()
     assert statuses()[NAME] == "running"
+
+
+def test_no_two_nodes_share_a_cgroup(spec: Path, ssh_key: Path, shell: Shell) -> None:
+    lifecycle.up(NAME, spec, identity=ssh_key)
+    other = state.load(places.folder(shell.node.name))
+    assert other is not None
+
+    groups = [
+        Path(f"/proc/{machine.leader(network)}/cgroup").read_text().splitlines()[-1]
+        for network in (network_of(), other.network)
+    ]
+
+    assert groups[0].startswith("0::/")
+    assert groups[0] != groups[1]
 
 
 def test_the_workstation_keeps_no_mounts_of_a_node(shell: Shell) -> None:
