@@ -189,3 +189,22 @@ def test_openssl_answers_a_request_and_the_answer_is_imported(
     answer = read_bundle((tmp_path / "answer.pem").read_bytes(), source="answer.pem", key=key)
     assert answer.chain.leaf.covers("www.example.org")
     assert answer.chain.leaf.issuer == "CN=Middle"
+
+
+def tlv(tag: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return bytes([tag, len(body)]) + body
+
+
+@pytest.mark.parametrize("cipher", ["60864801650304012a", "2a864886f70d0307"])
+def test_a_damaged_key_that_makes_the_library_panic_is_told_like_any_other(cipher: str) -> None:
+    hmac = tlv(0x30, tlv(0x06, bytes.fromhex("2a864886f70d0209")), tlv(0x05))
+    parameters = tlv(0x30, tlv(0x04, bytes(8)), tlv(0x02, b"\x01"), hmac)
+    derivation = tlv(0x30, tlv(0x06, bytes.fromhex("2a864886f70d01050c")), parameters)
+    short_vector = tlv(0x30, tlv(0x06, bytes.fromhex(cipher)), tlv(0x04, b"short"))
+    scheme = tlv(0x06, bytes.fromhex("2a864886f70d01050d"))
+    algorithm = tlv(0x30, scheme, tlv(0x30, derivation, short_vector))
+    damaged = tlv(0x30, algorithm, tlv(0x04, bytes(16)))
+
+    with pytest.raises(CertError, match=r"www\.key"):
+        read_key(damaged, source="www.key", password=PASSWORD)
