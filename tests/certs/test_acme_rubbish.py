@@ -1,6 +1,7 @@
 """An authority that is down, refuses, or answers rubbish: CertError, and nothing left shown."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,14 +139,32 @@ def test_what_is_no_directory_is_told(fake: Fake, body: bytes) -> None:
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_a_server_in_trouble_is_told(fake: Fake, status: int) -> None:
-    assert str(status) in refusal(fake, dir=(status, b"<html>busy</html>")).message
+    refused = refusal(fake, dir=(status, b"<html>busy</html>"))
+
+    assert f"status {status} at {fake.url}/dir" in refused.message
+    assert ("later" in refused.hint) is (status >= 500)
 
 
 def test_a_server_that_is_down_is_told() -> None:
     with served(Fake()) as gone:
         pass
 
-    assert "cannot be reached" in refusal(gone).message
+    assert refusal(gone).message == f"{gone.url}/dir: cannot be reached: Connection refused"
+
+
+def test_a_server_without_encryption_is_told(fake: Fake) -> None:
+    plain = fake.url.replace("http:", "https:")
+
+    with pytest.raises(CertError, match="no TLS there"):
+        obtain(Server(plain), ACCOUNT, REQUEST, Page())
+
+
+def test_a_server_that_does_not_answer_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        server = Server(f"http://127.0.0.1:{mute.getsockname()[1]}/dir", timeout_seconds=1)
+
+        with pytest.raises(CertError, match="cannot be reached: timed out"):
+            obtain(server, ACCOUNT, REQUEST, Page())
 
 
 def test_a_rate_limit_is_told_with_the_authoritys_words(fake: Fake) -> None:
