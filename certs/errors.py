@@ -33,8 +33,8 @@ def refusal(source: str, problems: Sequence[Problem]) -> CertError:
 def no_panic(source: str) -> Iterator[None]:
     """Turn a panic of cryptography's Rust half into CertError.
 
-    Damaged key files can cause one (50.0.2: a short initialisation vector of any cipher). It is a
-    BaseException, and its class cannot be imported.
+    Damaged key files can cause one (50.0.2: a short vector in the DEK-Info line of an old PEM
+    key). It is a BaseException, and its class cannot be imported.
     """
     try:
         yield

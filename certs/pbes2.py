@@ -95,9 +95,6 @@ def read_protection(der: bytes) -> Protection:
     )
     if found != (_PBES2, _PBKDF2, _HMAC_SHA256, _AES256_CBC):
         raise ValueError(f"encrypted with {', '.join(oid.dotted_string for oid in found)}")
-    # The library does not refuse a short one: it panics (cryptography 50.0.2).
-    if len(encryption.iv) != _BLOCK_BYTES:
-        raise ValueError(f"an initialisation vector of {len(encryption.iv)} bytes")
     parameters = derivation.parameters
     return Protection(parameters.rounds, parameters.salt, encryption.iv)
 
