@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
-from certs.certificate import PARSE_ERRORS, Certificate, from_der, from_x509
+from certs.certificate import PARSE_ERRORS, Certificate, from_der, from_x509, tolerant
 from certs.chain import Chain, read_chain, without_keys
 from certs.checks import issued
-from certs.errors import CertError
+from certs.errors import CertError, no_panic
 from certs.keyfile import PrivateKey
 from certs.plainkey import find_key, usable
 
@@ -71,14 +71,16 @@ def _load_pkcs7(
     load: Callable[[bytes], list[x509.Certificate]], data: bytes, source: str
 ) -> list[Certificate]:
     try:
-        return [from_x509(found) for found in load(data)]
+        with tolerant():
+            return [from_x509(found) for found in load(data)]
     except PARSE_ERRORS as error:
         raise CertError(f"{source}: no readable PKCS#7: {error}", _AGAIN) from error
 
 
 def _read_pkcs12(data: bytes, source: str, password: bytes | None) -> Bundle:
     try:
-        store = pkcs12.load_pkcs12(data, password)
+        with tolerant(), no_panic(source):
+            store = pkcs12.load_pkcs12(data, password)
         held = [store.cert, *store.additional_certs]
         found = [from_x509(one.certificate) for one in held if one is not None]
     except PARSE_ERRORS as error:

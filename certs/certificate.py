@@ -1,5 +1,8 @@
 """What a certificate says, as plain values."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -9,6 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from certs.errors import CertError
@@ -56,7 +60,8 @@ class Certificate:
 
     def x509(self) -> x509.Certificate:
         """Hand out the library's object, for signatures and extensions."""
-        return x509.load_der_x509_certificate(self.der)
+        with tolerant():
+            return x509.load_der_x509_certificate(self.der)
 
     @property
     def pem(self) -> bytes:
@@ -64,10 +69,22 @@ class Certificate:
         return self.x509().public_bytes(Encoding.PEM)
 
 
+@contextmanager
+def tolerant() -> Iterator[None]:
+    """Read what later releases of the library will refuse, such as a serial number of zero.
+
+    Authorities made years ago have them; what matters here is judged by the checks.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        yield
+
+
 def from_der(der: bytes, *, source: str = "certificate") -> Certificate:
     """Read one certificate, from a live handshake for example; raise CertError."""
     try:
-        return from_x509(x509.load_der_x509_certificate(der))
+        with tolerant():
+            return from_x509(x509.load_der_x509_certificate(der))
     except PARSE_ERRORS as error:
         raise CertError(f"{source}: not a certificate: {error}", "get the file again") from error
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from certs.certificate import PARSE_ERRORS, Certificate, from_x509
+from certs.certificate import PARSE_ERRORS, Certificate, from_x509, tolerant
 from certs.errors import Problem, refusal
 
 _BLOCK = re.compile(
@@ -65,7 +65,8 @@ def _read(match: re.Match[bytes], place: int) -> Certificate | Problem:
     if not match["end"]:
         return Problem(f"certificate {place} has no END line: the file is cut off", _AGAIN)
     try:
-        return from_x509(x509.load_pem_x509_certificate(match[0]))
+        with tolerant():
+            return from_x509(x509.load_pem_x509_certificate(match[0]))
     except PARSE_ERRORS as error:
         return Problem(f"certificate {place} cannot be read: {error}", _AGAIN)
 

@@ -18,7 +18,7 @@ from certs.keyfile import PrivateKey
 
 _LEAST_RSA_BITS = 2048
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
-_WEAK_DIGESTS = ("md5", "sha1")
+_WEAK_DIGESTS = ("md5", "sha1", "an unknown algorithm")
 _LONGEST_SORTED = 6  # chains are short; trying every order of a long one would take forever
 _REISSUE = "have the certificate issued again"
 
@@ -110,9 +110,9 @@ def _strength_problems(found: Certificate) -> Iterator[Problem]:
             f"use RSA of {_LEAST_RSA_BITS} bits or more, or ECDSA on P-256 or larger",
         )
     # A self-signed certificate is trusted by being there, not by its signature.
-    digest = certificate.signature_hash_algorithm
-    if digest and digest.name in _WEAK_DIGESTS and found.issuer != found.subject:
-        yield Problem(f"{found.subject} is signed with {digest.name}", _REISSUE)
+    digest = _digest(certificate)
+    if digest in _WEAK_DIGESTS and found.issuer != found.subject:
+        yield Problem(f"{found.subject} is signed with {digest}", _REISSUE)
 
 
 def _order_problems(chain: Chain) -> Iterator[Problem]:
@@ -190,3 +190,11 @@ def _weak(key: CertificatePublicKeyTypes) -> bool:
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size < _LEAST_RSA_BITS
     return not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVES
+
+
+def _digest(certificate: x509.Certificate) -> str | None:
+    try:
+        found = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return "an unknown algorithm"
+    return found.name if found else None

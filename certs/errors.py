@@ -1,6 +1,7 @@
 """What this package refuses, said so that the reader can mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -26,3 +27,18 @@ def refusal(source: str, problems: Sequence[Problem]) -> CertError:
     hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
     lines = [f"{source}: {problem.message}" for problem in problems]
     return CertError("\n".join(lines), "\n".join(hints))
+
+
+@contextmanager
+def no_panic(source: str) -> Iterator[None]:
+    """Turn a panic of cryptography's Rust half into CertError.
+
+    Damaged key files can cause one (50.0.2: a short vector in the DEK-Info line of an old PEM
+    key). It is a BaseException, and its class cannot be imported.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise CertError(f"{source}: the file is damaged: {error}", "get it again") from error

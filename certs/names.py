@@ -67,7 +67,7 @@ def matches(pattern: str, name: str) -> bool:
     if not pattern.startswith("*.") or address(name) is not None:
         return False
     first, _, rest = name.partition(".")
-    return bool(first) and first != "*" and bool(rest) and rest == pattern[2:]
+    return bool(first) and bool(rest) and rest == pattern[2:]
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 
 from certs import keyfile
 from certs.certificate import key_type
-from certs.errors import CertError
+from certs.errors import CertError, no_panic
 from certs.keyfile import PrivateKey
 
 _BLOCK = re.compile(
@@ -62,7 +62,8 @@ def _load(
     password: bytes | None,
 ) -> PrivateKey:
     try:
-        return usable(loader(data, password), source=source)
+        with no_panic(source):
+            return usable(loader(data, password), source=source)
     except TypeError as error:
         # The library's way of saying that a password is missing, or was not needed.
         if password:

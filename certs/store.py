@@ -1,4 +1,4 @@
-"""Certificates and keys on this machine's disk: the only room that touches files."""
+"""Certificates and keys on this machine's disk: what writes and reads them, and where."""
 
 import hashlib
 import os

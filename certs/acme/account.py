@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from acme import client, errors, messages
@@ -17,6 +18,7 @@ from certs.keyfile import PrivateKey
 # The library itself tries twice. An authority behind several front ends may refuse nonces of
 # its own more often, and Pebble does so on purpose.
 _NONCE_TRIES = 8
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _NEEDED = ("newNonce", "newAccount", "newOrder")
 
 
@@ -88,6 +90,7 @@ def _network(server: Server, **signing: Any) -> _Network:
 
 
 def _client(server: Server, network: _Network) -> client.ClientV2:
+    _check_address(server.directory)
     with speaking(server.directory):
         try:
             directory = client.ClientV2.get_directory(server.directory, network)
@@ -102,6 +105,16 @@ def _client(server: Server, network: _Network) -> client.ClientV2:
     if strange:
         raise CertError(f"{server.directory}: names no {', '.join(strange)}", "check the address")
     return client.ClientV2(directory, network)
+
+
+def _check_address(directory: str) -> None:
+    try:
+        address = urlsplit(directory)
+        sound = address.scheme == "https" or address.hostname in _THIS_MACHINE
+    except ValueError:
+        sound = False
+    if not sound:
+        raise CertError(f"{directory!r} is no address of a directory", "it begins with https://")
 
 
 def _registered(found: client.ClientV2, server: Server, account: Account) -> client.ClientV2:

@@ -1,5 +1,6 @@
 """What goes wrong with an authority, said as our own error."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,7 @@ _SHOWN = {
     "http-01": "port 80 of this name must reach the node from the internet",
     "dns-01": "the TXT record must be on all of the zone's name servers before it is looked for",
 }
+_SERVERS_FAULT = 500
 # The libraries pass on whatever their parsing of a strange answer happens to raise.
 _STRANGE = (
     errors.Error,
@@ -51,23 +53,51 @@ def _said(directory: str, error: Exception) -> CertError:
     for kind, say in _SAYERS:
         if isinstance(error, kind):
             return say(directory, error)
-    return CertError(
-        f"{directory}: the answer makes no sense ({type(error).__name__}: {str(error)[:200]})",
-        "check that this is an ACME directory; if it is, try again later",
-    )
+    return _strange(directory, error)
 
 
-def _untrusted(directory: str, error: Exception) -> CertError:
+def _unencrypted(directory: str, error: Exception) -> CertError:
+    root = _innermost(error)
+    if not isinstance(root, ssl.SSLCertVerificationError):
+        return CertError(f"{directory}: no TLS there: {_words(root)}", "check the address and port")
     return CertError(
-        f"{directory}: its own TLS certificate is not trusted: {error}",
+        f"{directory}: its own TLS certificate is not trusted: {root.verify_message}",
         "check the address; for an authority of your own, give the file with its root certificate",
     )
 
 
 def _unreachable(directory: str, error: Exception) -> CertError:
     return CertError(
-        f"{directory}: cannot be reached: {error}",
+        f"{directory}: cannot be reached: {_words(_innermost(error))}",
         "check the address and this machine's connection; the present certificate stays",
+    )
+
+
+def _innermost(error: BaseException) -> BaseException:
+    # requests wraps urllib3, which wraps the system's error, each in a way of its own.
+    places = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
+    inner = next((one for one in places if isinstance(one, BaseException)), None)
+    return error if inner is None else _innermost(inner)
+
+
+def _words(error: BaseException) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _failed(directory: str, error: Exception) -> CertError:
+    answer = next((one for one in error.args if isinstance(one, requests.Response)), None)
+    if answer is None or answer.ok:
+        return _strange(directory, error)
+    return CertError(
+        f"{directory}: answers with status {answer.status_code} at {answer.url}",
+        "try again later" if answer.status_code >= _SERVERS_FAULT else "check the address",
+    )
+
+
+def _strange(directory: str, error: Exception) -> CertError:
+    return CertError(
+        f"{directory}: the answer makes no sense ({type(error).__name__}: {str(error)[:200]})",
+        "check that this is an ACME directory; if it is, try again later",
     )
 
 
@@ -112,11 +142,12 @@ def _unproven_names(error: errors.ValidationError) -> Iterator[Problem]:
 
 
 _SAYERS: tuple[tuple[type[Exception], Callable[[str, Exception], CertError]], ...] = (
-    (requests.exceptions.SSLError, _untrusted),
+    (requests.exceptions.SSLError, _unencrypted),
     (requests.exceptions.ConnectionError, _unreachable),
     (requests.exceptions.Timeout, _unreachable),
     (errors.ValidationError, _unproven),
     (errors.TimeoutError, _slow),
     (errors.IssuanceError, _refused),
     (messages.Error, _refused),
+    (errors.ClientError, _failed),
 )

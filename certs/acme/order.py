@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from acme import challenges, client, messages
+from cryptography import x509
 from josepy.jwk import JWK
 
 from certs.acme.account import Account, Server, connect, unsigned
 from certs.acme.challenge import Challenge, Solver
 from certs.acme.failure import speaking
-from certs.certificate import Certificate
+from certs.certificate import Certificate, extension
 from certs.chain import Chain, read_chain
 from certs.errors import CertError, Problem, refusal
 from certs.names import normal
@@ -61,6 +62,8 @@ def obtain(
 
 def suggested_renewal(server: Server, certificate: Certificate) -> datetime | None:
     """Ask when the authority would like a renewal (RFC 9773); None where it does not say."""
+    if extension(certificate.x509(), x509.AuthorityKeyIdentifier) is None:
+        return None  # by which certificates are named to the authority
     with speaking(server.directory):
         return unsigned(server).renewal_time(certificate.pem)[0]
 

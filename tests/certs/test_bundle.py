@@ -1,5 +1,6 @@
 """Importing what others made."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,14 @@ def test_pkcs7_is_put_in_order_around_the_key(encoding: Encoding) -> None:
 
     assert found.chain.certificates == (LEAF.certificate, MIDDLE.certificate, ROOT.certificate)
     assert found.key is None
+
+
+def test_pkcs7_without_any_key_begins_with_the_certificate_that_is_no_authoritys() -> None:
+    made = [one.certificate.x509() for one in (ROOT, MIDDLE, LEAF)]
+
+    found = read_bundle(pkcs7.serialize_certificates(made, Encoding.DER), source="chain.p7b")
+
+    assert found.chain.leaf == LEAF.certificate
 
 
 def test_pkcs7_without_the_keys_certificate_is_refused() -> None:
@@ -189,3 +198,12 @@ def test_openssl_answers_a_request_and_the_answer_is_imported(
     answer = read_bundle((tmp_path / "answer.pem").read_bytes(), source="answer.pem", key=key)
     assert answer.chain.leaf.covers("www.example.org")
     assert answer.chain.leaf.issuer == "CN=Middle"
+
+
+def test_a_damaged_key_that_makes_the_library_panic_is_told_like_any_other() -> None:
+    old = key_pem(PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(PASSWORD))
+    vector = re.search(rb"DEK-Info: [A-Z0-9-]+,([0-9A-F]+)", old)
+    assert vector is not None
+
+    with pytest.raises(CertError, match=r"www\.key: the file is damaged"):
+        read_key(old.replace(vector[1], vector[1][:20]), source="www.key", password=PASSWORD)

@@ -90,3 +90,11 @@ def test_all_broken_certificates_of_a_file_are_told_at_once() -> None:
 )
 def test_a_name_covers_what_the_standard_says(pattern: str, name: str, covered: bool) -> None:  # noqa: FBT001
     assert matches(pattern, name) is covered
+
+
+def test_an_old_authoritys_odd_serial_number_does_not_keep_it_from_being_read() -> None:
+    der = bytearray(LEAF.certificate.der)
+    serial = der.index(b"\xa0\x03\x02\x01\x02") + 7
+    der[serial] |= 0x80  # which makes it negative
+
+    assert from_der(bytes(der)).serial.startswith("-")

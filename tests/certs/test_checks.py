@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from certs.certificate import key_type
+from certs.authority import new_authority
+from certs.certificate import from_der, key_type
 from certs.chain import Chain
 from certs.checks import problems
 from tests.certs.forge import CLIENT, DAY, NOW, Made, Recipe, authority, chained, forge, new_key
@@ -153,3 +154,25 @@ def test_a_certificate_tells_what_it_is(middle: Made) -> None:
     assert len(told.sha256) == 64
     assert int(told.serial, 16) == told.x509().serial_number
     assert replace(told, der=b"").is_ca is False
+
+
+def test_an_issuer_may_not_vouch_beyond_its_bounds() -> None:
+    bound = new_authority("Bound", now=NOW, lifetime=DAY, key=new_key(), permitted=["example.com"])
+    issuer = Made(bound.certificate, bound.key)
+    made = forge(Recipe(), issuer)
+
+    assert "CN=Bound may not vouch for www.example.org" in found(chained(made), made, issuer)
+
+
+@pytest.mark.parametrize(("algorithm", "part"), [(0x05, "sha1"), (0x7F, "an unknown algorithm")])
+def test_an_outdated_or_unknown_signature_is_refused(algorithm: int, part: str) -> None:
+    signer = rsa.generate_private_key(65537, 2048)
+    root = forge(Recipe(subject="Root", names=(), ca=True), key=signer)
+    rsa_with = bytes.fromhex("2a864886f70d0101")
+    der = forge(Recipe(), root).certificate.der
+    outdated = from_der(der.replace(rsa_with + b"\x0b", rsa_with + bytes([algorithm])))
+
+    said = found(Chain((outdated,), "server.crt"), None)
+
+    assert f"CN=www.example.org is signed with {part}" in said
+    assert "signed with" not in found(chained(root), None)

@@ -51,6 +51,13 @@ def test_restoring_goes_back_and_restoring_again_returns(material: Material) -> 
     assert pair.restore(material, now=NOW + 3 * DAY) == TWO
 
 
+def test_restoring_passes_over_what_is_the_same_as_the_present(material: Material) -> None:
+    for turn, new in enumerate((ONE, TWO, TWO)):
+        pair.replace(material, new, now=NOW + turn * DAY)
+
+    assert pair.restore(material, now=NOW + 3 * DAY) == ONE
+
+
 def test_with_nothing_kept_there_is_nothing_to_restore(material: Material) -> None:
     pair.replace(material, ONE, now=NOW)
 

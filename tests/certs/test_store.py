@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import threading
 from pathlib import Path
 
@@ -29,6 +30,25 @@ def test_a_secret_is_for_its_owner_alone_whatever_the_umask(path: Path) -> None:
 
     assert (mode(path), mode(path.parent)) == (0o600, 0o700)
     assert read_secret(path) == b"secret"
+
+
+def test_a_secret_is_for_its_owner_alone_between_any_two_calls(path: Path) -> None:
+    path.parent.mkdir()
+    seen: list[int] = []
+
+    def look(frame: object, event: str, argument: object) -> None:
+        if event == "c_call":
+            seen.extend(mode(found) for found in path.parent.iterdir())
+
+    before = os.umask(0)
+    sys.setprofile(look)
+    try:
+        write_secret(path, b"secret")
+    finally:
+        sys.setprofile(None)
+        os.umask(before)
+
+    assert set(seen) == {0o600}
 
 
 def test_a_public_file_is_for_all_whatever_the_umask(path: Path) -> None:
