@@ -9,6 +9,10 @@ from deploy.plan.files import File
 from deploy.plan.state import NodeState
 
 Kind = Literal["stage", "image", "files", "seal", "switch", "prove", "finish"]
+_PLACES: Mapping[Kind, int] = {
+    "stage": 0, "image": 1, "files": 1, "seal": 1, "switch": 2, "prove": 3, "finish": 4,
+}  # fmt: skip
+_PARTS_OF_A_SWITCH: tuple[Kind, ...] = ("stage", "image", "prove", "finish")
 # A load unpacks the archive beside the image, and podman keeps a spare copy while it commits.
 _STORAGE_SHARE = 2.5
 _MARGIN_BYTES = 200_000_000
@@ -95,14 +99,17 @@ def check(plan: tuple[Step, ...]) -> None:
     """Refuse a plan that would leave something unproven.
 
     Raises:
-        ValueError: when a switch is not preceded by its parts or not followed by a proof.
+        ValueError: when a switch lacks one of its parts, or a step is out of place or doubled.
     """
     kinds = [step.kind for step in plan]
-    order = [kind for kind in ("stage", "image", "switch", "prove", "finish") if kind in kinds]
-    if "switch" in kinds and order != ["stage", "image", "switch", "prove", "finish"]:
-        raise ValueError(f"a switch needs stage, image, prove and finish: {kinds}")
-    if [kind for kind in kinds if kind in order] != order:
+    lacking = [kind for kind in _PARTS_OF_A_SWITCH if kind not in kinds]
+    if "switch" in kinds and lacking:
+        raise ValueError(f"a switch needs {', '.join(lacking)} as well: {kinds}")
+    if kinds != sorted(kinds, key=lambda kind: _PLACES[kind]):
         raise ValueError(f"steps out of order: {kinds}")
+    single = [kind for kind in kinds if kind != "seal"]
+    if len(single) != len(set(single)):
+        raise ValueError(f"a step comes twice: {kinds}")
 
 
 def short(image_id: str) -> str:

@@ -11,6 +11,8 @@ _UIDS = 20_000
 # Zincati knows two strategies; switching updates off is a flag of its own.
 _STRATEGY_WHEN_OFF = "immediate"
 _START_MARGIN_SECONDS = 30
+# systemd takes a carriage return for the end of a line too.
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "%": "%%", "$": "$$"}
 
 
 def app_uid(app: str) -> int:
@@ -93,7 +95,5 @@ def _ports(ports: tuple[FirewallPort, ...], protocol: str) -> tuple[str, ...]:
 
 
 def _escaped(text: str) -> str:
-    r"""Escape text for a quoted word of a unit: \, ", newlines, and systemd's own % and $."""
-    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("%", "%%"), ("$", "$$")):
-        text = text.replace(plain, escaped)
-    return text
+    r"""Escape text for a quoted word of a unit: \, ", line ends, and systemd's own % and $."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in text)

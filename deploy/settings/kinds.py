@@ -1,5 +1,6 @@
 """The kinds of value a setting can have: how each is read and what it allows."""
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Callable
@@ -83,14 +84,19 @@ def _whole(low: int, high: int) -> BeforeValidator:
 
 def words(value: object) -> object:
     """Split text at commas and white space."""
-    return tuple(re.split(r"[,\s]+", value.strip())) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return tuple(word for word in re.split(r"[,\s]+", value) if word)
+    return value
 
 
-def _each(read: Callable[[str], object]) -> BeforeValidator:
+def _each(read: Callable[[str], object], *, at_least: int = 0) -> BeforeValidator:
     def check(value: object) -> object:
-        if isinstance(value, str):
-            return tuple(read(word) for word in re.split(r"[,\s]+", value.strip()) if word)
-        return value
+        found = words(value)
+        if not isinstance(value, str) or not isinstance(found, tuple):
+            return value
+        if len(found) < at_least:
+            raise ValueError
+        return tuple(read(word) for word in found)
 
     return BeforeValidator(check)
 
@@ -103,10 +109,9 @@ def _firewall_port(word: str) -> FirewallPort:
 
 
 def _subject_name(word: str) -> str:
-    try:
-        return str(ipaddress.ip_address(word))
-    except ValueError:
-        pass
+    if "%" not in word:  # a zone belongs to one machine, not to a name
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.ip_address(word))
     if not re.fullmatch(rf"(\*\.)?{_LOWER}(\.{_LOWER})*", word):
         raise ValueError
     return word
@@ -115,7 +120,7 @@ def _subject_name(word: str) -> str:
 def _update_window(value: object) -> object:
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"(\S+) +(\d\d):(\d\d)-(\d\d):(\d\d)", value.strip())
+    match = re.fullmatch(r"(\S+) +([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})", value.strip())
     if not match:
         raise ValueError
     days = tuple(match[1].split(","))
@@ -154,7 +159,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(words),
     Allowed("words separated by commas")]
 FirewallPorts = Annotated[tuple[FirewallPort, ...], _each(_firewall_port),
     Allowed("ports such as 9100 or 51820/udp, separated by commas")]
-SubjectNames = Annotated[tuple[str, ...], _each(_subject_name),
+SubjectNames = Annotated[tuple[str, ...], _each(_subject_name, at_least=1),
     Allowed("lower-case host names (a leading *. may be) and IP addresses, separated by commas")]
 UpdateWindowOf = Annotated[UpdateWindow, BeforeValidator(_update_window),
     Allowed("days and times such as Sat,Sun 03:00-05:00")]

@@ -3,17 +3,19 @@
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
 from pydantic import ValidationError
 
 from deploy.errors import DeployError
+from deploy.settings.conflicts import conflicts
 from deploy.settings.model import KEYS, SECRET_KEYS, Settings, allowed
 
-_GROUP = re.compile(r"(?P<group>ENV|SECRET)_(?P<name>[A-Za-z][A-Za-z0-9_]*)")
+# A secret's file is named in lower case: of two keys that differ in case, one would be lost.
+_GROUP = re.compile(r"ENV_(?P<variable>[A-Za-z][A-Za-z0-9_]*)|SECRET_(?P<secret>[A-Z][A-Z0-9_]*)")
 # Some shells set NAME themselves (WSL does); the instance is chosen by `--name` or in `.env`.
 _NOT_FROM_ENVIRONMENT = {"NAME"}
 
@@ -63,65 +65,67 @@ def read_settings(
     Raises:
         SettingsError: with every problem, its file and line, what was found, what is allowed.
     """
-    files = [folder / ".env"]
-    if name:
-        files.append(folder / f".env.{name}")
     problems: list[Problem] = []
-    entries = dict(_asked(answers or {}))
+    files = [folder / ".env", *_instance_files(folder, name, problems)]
+    entries: dict[str, Entry] = {}
     for file in files:
         entries |= _file_entries(file, problems)
-    if name and not files[1].exists():
-        problems.append(_no_instance(folder, name))
     entries |= _environment(entries)
+    for key, answer in (answers or {}).items():
+        if key not in entries or not entries[key].value:
+            entries[key] = Entry(key, answer, "your answer")
     if name:
         entries["NAME"] = Entry("NAME", name, "--name")
     return _settings(entries, problems, " and ".join(file.name for file in files))
 
 
-def _no_instance(folder: Path, name: str) -> Problem:
-    known = sorted(
-        file.name.removeprefix(".env.")
-        for file in folder.glob(".env.*")
-        if file.name != ".env.example"
-    )
-    return Problem(
-        "NAME", f".env.{name} does not exist; instances here: {', '.join(known) or 'none'}"
-    )
-
-
-def _asked(answers: Mapping[str, str]) -> Iterator[tuple[str, Entry]]:
-    for key, value in answers.items():
-        yield key, Entry(key, value, "your answer")
+def _instance_files(folder: Path, name: str | None, problems: list[Problem]) -> list[Path]:
+    known = {file.name.removeprefix(".env."): file for file in folder.glob(".env.*")}
+    known.pop("example", None)
+    if name and name not in known:
+        here = ", ".join(sorted(known)) or "none"
+        problems.append(Problem("NAME", f".env.{name} does not exist; instances here: {here}"))
+    return [known[name]] if name in known else []
 
 
 def _file_entries(file: Path, problems: list[Problem]) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
-    try:
-        stream = file.open(encoding="utf-8")
-    except FileNotFoundError:
-        return found
-    with stream:
-        try:
-            bindings = list(parse_stream(stream))
-        except UnicodeDecodeError as error:
-            problems.append(Problem("", f"{file.name}: not UTF-8 text (byte {error.start})"))
-            return found
-    for binding in bindings:
+    for binding in _bindings(file, problems):
+        text = binding.original.string
         # The parser counts the blank lines before a binding as part of it.
-        lead = len(binding.original.string) - len(binding.original.string.lstrip("\n"))
+        lead = text[: len(text) - len(text.lstrip())].count("\n")
         where = f"{file.name}:{binding.original.line + lead}"
-        if binding.error or (binding.key and binding.value is None):
-            problems.append(Problem("", f"{where}: not of the form KEY=value"))
-        elif binding.key:
-            problem = _unknown(binding.key, where)
-            if binding.key in found:
-                problem = (
-                    f"{where}: {binding.key} is set again, first in {found[binding.key].where}"
-                )
-            if problem:
-                problems.append(Problem(binding.key, problem))
+        if problem := _form_problem(binding, where, found):
+            problems.append(Problem(binding.key or "", problem))
+        if binding.key:
             found[binding.key] = Entry(binding.key, binding.value or "", where)
     return found
+
+
+def _bindings(file: Path, problems: list[Problem]) -> list[Binding]:
+    try:
+        # An editor of another system may have put a byte order mark before the text.
+        with file.open(encoding="utf-8-sig") as stream:
+            return list(parse_stream(stream))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        problems.append(Problem("", f"{file.name} cannot be read: {error.strerror}"))
+    except UnicodeDecodeError as error:
+        problems.append(Problem("", f"{file.name}: not UTF-8 text (byte {error.start})"))
+    return []
+
+
+def _form_problem(binding: Binding, where: str, found: Mapping[str, Entry]) -> str:
+    if binding.error or (binding.key and binding.value is None):
+        return f"{where}: not of the form KEY=value"
+    if not binding.key:
+        return ""
+    if binding.key in found:
+        return f"{where}: {binding.key} is set again, first in {found[binding.key].where}"
+    if "\0" in (binding.value or ""):
+        return f"{where}: {binding.key} holds a NUL character"
+    return _unknown(binding.key, where)
 
 
 def _unknown(key: str, where: str) -> str:
@@ -147,7 +151,9 @@ def _settings(entries: Mapping[str, Entry], problems: list[Problem], files: str)
     except ValidationError as error:
         problems += [_problem(str(one["loc"][0]), entries) for one in error.errors()]
     if settings:
-        problems += _conflicts(settings, entries)
+        for key, text in conflicts(settings):
+            where = f"{entries[key].where}: " if key in entries else ""
+            problems.append(Problem(key, f"{where}{text}"))
     if problems or settings is None:
         raise SettingsError(tuple(problems), files)
     return settings
@@ -161,14 +167,16 @@ def _groups(entries: Mapping[str, Entry]) -> dict[str, object]:
         match = _GROUP.fullmatch(key)
         if key in KEYS or not match:
             continue
-        if match["group"] == "ENV":
-            environment[match["name"]] = entry.value
-        elif key.endswith("_COMMAND"):
-            commands[match["name"].removesuffix("_COMMAND").lower()] = entry.value
+        if match["variable"]:
+            environment[match["variable"]] = entry.value
+            continue
+        name = match["secret"].lower()
+        if name.endswith("_command"):
+            commands[name.removesuffix("_command")] = entry.value
         elif entry.value:
-            values[match["name"].lower()] = entry.value
+            values[name] = entry.value
         else:
-            commands.setdefault(match["name"].lower(), "")
+            commands.setdefault(name, "")
     return {"ENV_*": environment, "SECRET_*": values, "SECRET_*_COMMAND": commands}
 
 
@@ -179,26 +187,6 @@ def _problem(key: str, entries: Mapping[str, Entry]) -> Problem:
         return Problem(key, f"{where}{key} is missing; allowed: {allowed(key)}", missing=True)
     found = "given" if key in SECRET_KEYS else f'"{entry.value}"'
     return Problem(key, f"{entry.where}: {key} is {found}; allowed: {allowed(key)}")
-
-
-def _conflicts(settings: Settings, entries: Mapping[str, Entry]) -> Iterator[Problem]:
-    def where(key: str) -> str:
-        return f"{entries[key].where}: " if key in entries else ""
-
-    longest = 31  # a user name's limit: the app's user bears the app's name
-    if len(settings.app) > longest:
-        text = f"PROJECT and NAME make {settings.app!r}, longer than {longest} characters"
-        yield Problem("NAME", f"{where('NAME')}{text}")
-    taken = {settings.node_port or 22: "SSH"}
-    for key, port in (("HTTPS_PORT", settings.https_port), ("HTTP_PORT", settings.http_port)):
-        if port in taken:
-            yield Problem(key, f"{where(key)}{key} is {port}, which {taken[port]} uses already")
-        if port:
-            taken[port] = key
-    for source in settings.sources:
-        if source.value is not None and source.command:
-            key = source.key
-            yield Problem(key, f"{where(key)}{key} and {key}_COMMAND are both set; keep one")
 
 
 def with_node(settings: Settings, address: str, port: int | None, user: str | None) -> Settings:

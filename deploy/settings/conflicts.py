@@ -1,0 +1,38 @@
+"""Settings that are right alone and wrong together."""
+
+from collections.abc import Iterator
+
+from deploy.settings.model import Settings
+
+# A user name's limit: the app's user bears the app's name.
+_LONGEST_APP = 31
+_SSH_PORT = 22
+
+
+def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Name each contradiction: the key to change, and what is wrong."""
+    if len(settings.app) > _LONGEST_APP:
+        text = f"PROJECT and NAME make {settings.app!r}, longer than {_LONGEST_APP} characters"
+        yield "NAME", text
+    yield from _port_conflicts(settings)
+    yield from _source_conflicts(settings)
+
+
+def _port_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    taken = {settings.node_port or _SSH_PORT: "SSH"}
+    for key, port in (("HTTPS_PORT", settings.https_port), ("HTTP_PORT", settings.http_port)):
+        if port in taken:
+            yield key, f"{key} is {port}, which {taken[port]} uses already"
+        if port:
+            taken[port] = key
+
+
+def _source_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    credentials: dict[str, str] = {}
+    for source in settings.sources:
+        key, name = source.key, source.credential
+        if source.value is not None and source.command:
+            yield key, f"{key} and {key}_COMMAND are both set; keep one"
+        if name in credentials:
+            yield key, f"{key} makes the credential {name}, as {credentials[name]} does"
+        credentials[name] = key

@@ -1,0 +1,195 @@
+"""What a deploy does is decided by comparing two values."""
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.plan.files import File
+from deploy.plan.state import HeldFile, NodeState
+from deploy.plan.steps import Step, Wanted, changes, check, file_changes, steps, to_seal
+from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state
+
+OTHER = "sha256:" + "2" * 64
+
+
+def kinds(wanted: Wanted, held: NodeState, *, first: bool = False) -> list[str]:
+    return [step.kind for step in steps(wanted, held, first=first)]
+
+
+def test_a_node_that_holds_and_runs_what_is_wanted_needs_nothing() -> None:
+    assert steps(WANTED, state(), first=False) == ()
+    assert list(changes(WANTED, state())) == []
+
+
+def test_a_fresh_node_gets_everything() -> None:
+    assert list(changes(WANTED, fresh())) == ["no release on the node yet"]
+    assert kinds(WANTED, fresh(), first=True) == [
+        *("stage", "image", "files", "seal", "switch", "prove", "finish")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held", "line"),
+    [
+        (
+            replace(WANTED, image=replace(IMAGE, id=OTHER)),
+            state(),
+            "image 111111111111 -> 222222222222",
+        ),
+        (
+            replace(WANTED, units=(replace(UNIT, content=b"new"),)),
+            state(),
+            f"unit changed: {UNIT.path}",
+        ),
+        (WANTED, state(files={}), f"unit added: {UNIT.path}"),
+        (
+            replace(WANTED, units=()),
+            state(),
+            f"unit removed: {UNIT.path}",
+        ),
+        (
+            WANTED,
+            state(files={UNIT.path: HeldFile(mode="666 root:root", sha256=UNIT.sha256)}),
+            f"unit {UNIT.path} is 666 root:root, not 644 root:root",
+        ),
+        (
+            WANTED,
+            state(files={UNIT.path: HeldFile(mode="644 core:core", sha256=UNIT.sha256)}),
+            f"unit {UNIT.path} is 644 core:core, not 644 root:root",
+        ),
+        (
+            WANTED,
+            state(files={UNIT.path: HeldFile(mode=UNIT.mark, sha256="0")}),
+            f"unit changed: {UNIT.path}",
+        ),
+        (replace(WANTED, files={"index.html": "bb"}), state(), "file changed: index.html"),
+        (
+            replace(WANTED, certificate="e" * 64),
+            state(),
+            "certificate cccccccccccccccc -> eeeeeeeeeeeeeeee",
+        ),
+        (replace(WANTED, key="e" * 64), state(), "the TLS key file was encrypted anew"),
+        (
+            WANTED,
+            state(credentials={"cert_pass": "different"}),
+            "credential cert_pass is different",
+        ),
+        (WANTED, state(credentials={}), "credential cert_pass is absent"),
+        (WANTED, state(active="failed"), "the app is failed"),
+    ],
+)
+def test_each_kind_of_change_is_named_and_makes_a_release(
+    wanted: Wanted, held: NodeState, line: str
+) -> None:
+    assert list(changes(wanted, held)) == [line]
+    assert kinds(wanted, held)[0] == "stage"
+    assert kinds(wanted, held)[-3:] == ["switch", "prove", "finish"]
+
+
+def test_every_change_is_named_at_once() -> None:
+    wanted = replace(WANTED, files={"a": "1"}, certificate="e", image=replace(IMAGE, id=OTHER))
+
+    assert len(list(changes(wanted, state(active="inactive")))) == 5
+
+
+def test_added_changed_and_deleted_files_are_told_apart() -> None:
+    held = {"a": "1", "b": "1", "c": "1"}
+
+    assert list(file_changes(held, {"b": "1", "c": "2", "d": "1"})) == [
+        *("file deleted: a", "file changed: c", "file added: d")
+    ]
+
+
+def test_a_credential_is_sealed_unless_the_node_holds_it() -> None:
+    wanted = replace(WANTED, credentials=("a", "b", "c", "d", "e"))
+    held = state(
+        credentials={"a": "absent", "b": "present", "c": "same", "d": "different"}, active="failed"
+    )
+
+    assert to_seal(wanted, held) == ("a", "d", "e")
+    sealed = [step for step in steps(wanted, held, first=False) if step.kind == "seal"]
+    assert [step.credential for step in sealed] == ["a", "d", "e"]
+
+
+def test_an_image_that_is_there_is_not_sent() -> None:
+    there = next(s for s in steps(WANTED, state(active="failed"), first=False) if s.kind == "image")
+    away = next(s for s in steps(WANTED, fresh(), first=True) if s.kind == "image")
+
+    assert "on the node already" in there.summary
+    assert "100 MB to send" in away.summary
+
+
+def test_a_first_deploy_is_refused_where_a_release_is() -> None:
+    with pytest.raises(DeployError, match="release 20300615-120000-ab12 of shop-www is on"):
+        steps(WANTED, state(), first=True)
+
+
+def test_a_deploy_is_refused_where_no_release_is_and_says_what_to_run() -> None:
+    with pytest.raises(DeployError, match="no release of shop-www") as caught:
+        steps(WANTED, fresh(), first=False)
+
+    assert caught.value.hint == "run `fab deploy --first`"
+
+
+@pytest.mark.parametrize(
+    ("place", "free"),
+    [
+        ("/var/lib/containers", {"storage_free": 449_999_999}),
+        ("/var/tmp", {"scratch_free": 449_999_999}),  # noqa: S108 -- a path of the node
+    ],
+)
+def test_a_full_disk_is_found_before_anything_is_sent(place: str, free: dict[str, int]) -> None:
+    with pytest.raises(DeployError) as caught:
+        steps(WANTED, fresh(**free), first=True)
+
+    assert caught.value.message == (
+        f"{place} on the node has 450 MB free; an image of 100 MB needs 450 MB"
+    )
+    assert "make room" in caught.value.hint
+
+
+def test_a_disk_with_just_enough_room_will_do() -> None:
+    assert steps(WANTED, fresh(storage_free=450_000_000, scratch_free=450_000_000), first=True)
+
+
+def test_a_full_disk_does_not_hinder_what_sends_no_image() -> None:
+    assert steps(WANTED, state(storage_free=0, scratch_free=0, active="failed"), first=False)
+
+
+def test_a_plan_is_only_right_in_its_order() -> None:
+    plan = steps(WANTED, fresh(), first=True)
+    kept = {"stage": 0, "image": 1, "files": 1, "seal": 1, "switch": 2, "prove": 3, "finish": 4}
+
+    for order in permutations(plan):
+        ranks = [kept[step.kind] for step in order]
+        if ranks == sorted(ranks):
+            check(order)
+        else:
+            with pytest.raises(ValueError, match="out of order"):
+                check(order)
+
+
+@pytest.mark.parametrize("left_out", ["stage", "image", "prove", "finish"])
+def test_a_switch_lacks_none_of_its_parts(left_out: str) -> None:
+    plan = steps(WANTED, fresh(), first=True)
+
+    with pytest.raises(ValueError, match="a switch needs"):
+        check(tuple(step for step in plan if step.kind != left_out))
+
+
+def test_no_step_happens_twice_but_sealing() -> None:
+    plan = steps(WANTED, fresh(), first=True)
+
+    with pytest.raises(ValueError, match="twice"):
+        check((*plan, Step("finish", "again")))
+
+
+def test_a_files_mark_is_what_stat_writes() -> None:
+    assert File("/a", b"", 0o4755).mark == "4755 root:root"
+    assert held_files((UNIT,))[UNIT.path].mode == "644 root:root"
+
+
+def test_the_example_is_consistent() -> None:
+    assert manifest().units == {UNIT.path: UNIT.sha256}

@@ -1,0 +1,1 @@
+"""Settings: kinds, files, environment."""
