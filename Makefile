@@ -24,7 +24,7 @@ $(STAMP): requirements.lock scripts/system-packages scripts/find-python | system
 	  touch $@
 
 demo: $(STAMP) ## from .env to a served HTTPS page on a rehearsal node, with a summary
-	@$(BIN)/python -m rehearsal.demo
+	@$(BIN)/python -m deploy.demo
 
 check: $(STAMP) ## ruff, mypy strict, import contracts
 	@$(BIN)/ruff format --check .

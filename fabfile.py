@@ -8,6 +8,7 @@ from invoke.context import Context
 from container.sample.build import build
 from deploy import rehearse, report
 from deploy.cert_issue import cert_issue as issue_certificate
+from deploy.cert_rotate import cert_rotate_https as rotate_https
 from deploy.cert_status import cert_status as show_certificates
 from deploy.logs import logs as show_logs
 from deploy.node import asker
@@ -60,6 +61,12 @@ def logs(context: Context, *, name: str = "", lines: int = 50) -> None:
 def cert_issue(_: Context, *, name: str = "", days: int = 90) -> None:
     """Issue a certificate for CERT_NAMES from the project's own authority."""
     issue_certificate(_FOLDER, read_settings(_FOLDER, name or None), days=days, ask=asker())
+
+
+@task(help={"name": _NAME, "days": "how long it is valid"})
+def cert_rotate_https(context: Context, *, name: str = "", days: int = 90) -> None:
+    """Serve a new key and certificate, proven by a live handshake, undone if not."""
+    rotate_https(_FOLDER, _settings(context, name), days=days, ask=asker())
 
 
 @task(help={"name": _NAME, "json": _JSON})

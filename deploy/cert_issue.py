@@ -7,6 +7,7 @@ from pathlib import Path
 from certs.authority import Authority, issue, new_authority
 from certs.chain import read_chain
 from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
+from certs.pair import Pair, replace
 from certs.store import Material, read, read_secret, write_public, write_secret
 from deploy import report
 from deploy.credentials import Credentials
@@ -22,7 +23,7 @@ def cert_issue(
 ) -> None:
     """Make the authority when there is none, then a key and a certificate for CERT_NAMES.
 
-    Both keys rest encrypted with the same password, CERT_PASSWORD.
+    Both keys rest encrypted with the same password, CERT_PASSWORD; the pair before is kept.
 
     Raises:
         CertError: for a password that does not open the authority's key.
@@ -34,8 +35,7 @@ def cert_issue(
     authority = _authority(kept, settings, password, now)
     key = new_key()
     chain = issue(authority, settings.cert_names, now=now, lifetime=timedelta(days=days), key=key)
-    write_secret(kept.key, encrypt(key, password))
-    write_public(kept.certificate, chain.pem)
+    replace(kept, Pair(chain.pem, encrypt(key, password)), now=now)
     leaf = chain.leaf
     report.good(f"{leaf.subject} until {leaf.not_after:%Y-%m-%d}, SHA-256 {leaf.sha256}")
     report.say(f"  certificate {kept.certificate.relative_to(folder)}")

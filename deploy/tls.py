@@ -9,7 +9,8 @@ from certs.chain import Chain, read_chain
 from certs.checks import problems
 from certs.errors import refusal
 from certs.keyfile import decrypt
-from certs.store import Material, read, read_secret
+from certs.pair import load
+from certs.store import Material
 from deploy.settings.model import Settings
 
 MATERIAL = Path("certs/material")
@@ -40,8 +41,9 @@ def load_pair(folder: Path, settings: Settings) -> Pair:
         CertError: when one is missing or cannot be read.
     """
     kept = material(folder, settings)
-    chain = read_chain(read(kept.certificate), source=str(kept.certificate.relative_to(folder)))
-    return Pair(chain, read_secret(kept.key))
+    found = load(kept)
+    chain = read_chain(found.chain, source=str(kept.certificate.relative_to(folder)))
+    return Pair(chain, found.key)
 
 
 def check_pair(pair: Pair, settings: Settings, password: str) -> None:

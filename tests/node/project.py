@@ -1,13 +1,13 @@
 """A checkout of its own, as a new user has it, and `fab` in it."""
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rehearsal import lifecycle
+from rehearsal.checkout import checkout
 from rehearsal.node import NodeStatus
 
 ROOT = Path(__file__).parents[2]
@@ -84,14 +84,8 @@ class Project:
 
 
 def make_project(folder: Path, project: str, **settings: str) -> Project:
-    """Copy what git tracks, write .env from .env.example, make a key pair."""
-    names = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    """Copy the project, write .env from .env.example, make a key pair."""
+    checkout(ROOT, folder)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
     chosen = {"PROJECT": project, "SSH_KEYS": "id.pub", "IDENTITY_FILE": "id"} | settings
     write_settings(folder / ".env", (folder / ".env.example").read_text(), chosen)

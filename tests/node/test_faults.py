@@ -1,5 +1,6 @@
 """What goes wrong, ends in one message, and leaves what served before."""
 
+import json
 import os
 import shutil
 import signal
@@ -129,6 +130,31 @@ def test_a_wrong_password_is_refused_before_the_node_is_touched(serving: Project
     assert "units checked" not in said.out
 
 
+def test_a_rotation_serves_the_new_certificate_and_keeps_the_old(serving: Project) -> None:
+    before = json.loads(serving.must("cert-status", "--json"))["places"][0]["sha256"]
+
+    said = serving.must("cert-rotate-https")
+
+    places = json.loads(serving.must("cert-status", "--json"))["places"]
+    served = {place["sha256"] for place in places}
+    assert len(served) == 1
+    assert before not in served
+    assert "proven by handshake" in said
+
+
+def test_a_rotation_that_is_not_served_is_undone(
+    serving: Project, broken_images: dict[str, str]
+) -> None:
+    before = json.loads(serving.must("cert-status", "--json"))["places"]
+
+    said = serving.fab("cert-rotate-https", IMAGE=broken_images["crash"])
+
+    assert said.code == 1
+    assert "the certificate before it is back" in said.out
+    after = json.loads(serving.must("cert-status", "--json"))["places"]
+    assert {place["sha256"] for place in after} == {place["sha256"] for place in before}
+
+
 def test_a_certificate_of_another_key_is_refused_before_the_node_is_touched(
     serving: Project,
 ) -> None:
@@ -256,7 +282,7 @@ def test_a_disk_that_is_too_full_is_seen_before_anything_travels(
 ) -> None:
     serving.ssh("mount -t tmpfs -o size=100m tmpfs /var/tmp")
 
-    said = serving.fab("deploy", IMAGE=broken_images["hang"], HEALTH_TIMEOUT_SECONDS="4")
+    said = serving.fab("deploy", IMAGE=broken_images["new"])
 
     serving.ssh("umount /var/tmp")
     assert said.code == 1
