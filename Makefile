@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: help setup system demo test check bench clean lock sample
+.PHONY: help setup system demo test check bench clean lock sample oracle parity bench-butane
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,15 @@ check: $(STAMP) ## ruff, mypy strict, import contracts
 
 test: check ## check, then every test: unit tests, then the rehearsal node's
 	@$(BIN)/python -m pytest
+
+oracle: ## build the real butane and ignition-validate to compare with (needs Go)
+	@scripts/butane-oracle
+
+parity: $(STAMP) oracle ## our Butane translator against the real one, with counts
+	@$(BIN)/python -m tests.butane.translate.parity
+
+bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the real one
+	@$(BIN)/python -m bench.butane
 
 bench: ## the measurements (one target each, bench-…)
 

@@ -205,10 +205,9 @@ def _integer(resolved: Resolved, _node: Node) -> int | None:
     if isinstance(number, bool) or not isinstance(number, int | float):
         return None
     if isinstance(number, float):
-        if math.isnan(number) or number < _SMALLEST:
-            return _SMALLEST
-        if number > _LARGEST:
+        if math.isnan(number) or number > _LARGEST:
             return None
+        number = max(number, _SMALLEST)
     return int(number) if number <= _LARGEST else None
 
 

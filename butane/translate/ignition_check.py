@@ -25,6 +25,7 @@ def check_rules(config: Record, version: Version, findings: Findings) -> None:
 
 
 _CHECKS: dict[Struct, Check] = {
+    schema.DOCUMENT: systemd.check_unit_paths,
     schema.CONFIG: systemd.check_unit_paths,
     schema.SYSTEMD: systemd.check_systemd,
     schema.UNIT: systemd.check_unit,

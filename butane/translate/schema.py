@@ -101,3 +101,12 @@ CONFIG = Struct(
     ),
 )
 HEADER = Struct("Header", CONFIG.fields[:2])
+IGNITION_DOCUMENT = Struct("Ignition", (*IGNITION.fields, required("version")))
+DOCUMENT = Struct(
+    "Config",
+    tuple(
+        one("ignition", IGNITION_DOCUMENT) if each.name == "ignition" else each
+        for each in CONFIG.fields
+        if not each.sugar
+    ),
+)

@@ -5,7 +5,7 @@ import re
 from butane.translate.boot_device_check import check_boot_device, check_boot_luks, check_mirror
 from butane.translate.file_mode import DECIMAL_MODE, looks_decimal
 from butane.translate.finding import Findings
-from butane.translate.ignition_document import check_document
+from butane.translate.nested_check import check_nested
 from butane.translate.place import Check, Place, run_checks
 from butane.translate.quadlet import template_of
 from butane.translate.record import Record, Struct
@@ -76,7 +76,7 @@ def _resource(resource: Record, at: Place) -> None:
         last = "inline" if at.minor == 0 else given[-1]
         at.error(last, message=_SOURCES)
     elif given == ["inline"] and at.path[:2] == ("ignition", "config"):
-        check_document(resource.text("inline"), at)
+        check_nested(resource.text("inline"), at)
 
 
 def _filesystem(filesystem: Record, at: Place) -> None:

@@ -19,7 +19,7 @@ from butane.translate.unused_key import find_unused_keys
 from butane.translate.versions import Version, find_version
 from butane.translate.yaml_node import Node, read_document
 
-UNREADABLE = "source config cannot be read"
+UNREADABLE = "yaml: the file does not fit the schema"
 INVALID_SOURCE = "source config is invalid"
 INVALID_RESULT = "config generated was invalid"
 STRICT = "Config produced warnings and --strict was specified"

@@ -18,7 +18,7 @@ class _Search:
 
     def record(self, value: Record, node: Node, path: Path) -> None:
         if node.kind != "mapping":
-            self._findings.warn(path, _mismatch(path))
+            self._findings.warn(path, mismatch(path))
             return
         known = {each.name for each in fields_of(value.struct, self._minor)}
         for key in dict.fromkeys(key.text for key, _ in node.pairs()):
@@ -41,7 +41,8 @@ class _Search:
                 self.record(value, child, (*path, index))
 
 
-def _mismatch(path: Path) -> str:
+def mismatch(path: Path) -> str:
+    """Say that a value stands where a mapping belongs."""
     return (
         f"context tree does not match content tree at {render_path(path)}. Line and column"
         " reporting may be inconsistent. Unused keys may not be reported"

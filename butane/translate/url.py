@@ -57,36 +57,33 @@ def _is_place(scheme: str, rest: str) -> bool:
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, below = rest[2:].partition("/")
         path = slash + below
-        if not _is_authority(scheme, authority):
+        if not _is_authority(authority):
             return False
     return not _BAD_PERCENT.search(path)
 
 
-def _is_authority(scheme: str, authority: str) -> bool:
+def _is_authority(authority: str) -> bool:
     user, at, host = authority.rpartition("@")
-    if not _is_host(scheme, host):
+    if not _is_host(host):
         return False
     return not at or bool(_USER_TEXT.fullmatch(user) and not _BAD_PERCENT.search(user))
 
 
-def _is_host(scheme: str, host: str) -> bool:
+def _is_host(host: str) -> bool:
     bracket = host.rfind("[")
     if bracket > 0:
         return False
     if bracket == 0:
         address, close, port = host[1:].rpartition("]")
         return bool(close and _PORT.fullmatch(port)) and _is_ipv6(address)
-    if ":" in host:
-        strict = scheme in ("http", "https")
-        start = host.index(":") if strict else host.rindex(":")
-        if not _PORT.fullmatch(host[start:]):
-            return False
+    if ":" in host and not _PORT.fullmatch(host[host.rindex(":") :]):
+        return False
     return _is_host_text(host)
 
 
 def _is_ipv6(text: str) -> bool:
     address, zone, name = text.partition("%25")
-    if zone and not name:
+    if (zone and not name) or "%" in address:
         return False
     try:
         ipaddress.IPv6Address(address)

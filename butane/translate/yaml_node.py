@@ -4,6 +4,7 @@ Scalars stay as written, because Butane takes the source text of `1.50` where a 
 Only the first document of a stream is read, as go-yaml does.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -11,11 +12,13 @@ from typing import Literal, TypeAlias
 import yaml
 
 from butane.errors import ButaneError
+from butane.translate.yaml_loader import LenientLoader
 
 Kind: TypeAlias = Literal["scalar", "sequence", "mapping", "alias"]
 
 TEXT_LIMIT = 16 * 1024 * 1024
 _PREFIX = "tag:yaml.org,2002:"
+_AHEAD = 4  # go-yaml looks this far into what follows the first document
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -50,12 +53,33 @@ def read_document(source: str) -> Node:
     if len(source) > TEXT_LIMIT:
         raise ButaneError(f"the file is longer than {TEXT_LIMIT} characters", "split it up")
     try:
-        return _Composer().compose(yaml.parse(source, Loader=_LOADER))
+        return _compose(source)
     except yaml.MarkedYAMLError as error:
         where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ButaneError(f"yaml: {where}{error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise ButaneError(f"yaml: {error}".replace("\n", " ")) from error
+
+
+def _compose(source: str) -> Node:
+    composer = _Composer()
+    try:
+        root = composer.compose(yaml.parse(source, Loader=_LOADER))
+    except yaml.MarkedYAMLError as error:
+        if error.problem != "found unexpected ':'":
+            raise
+        return _Composer().compose(yaml.parse(source, Loader=LenientLoader))
+    if source[composer.rest :].strip():
+        _look_ahead(source, composer.rest)
+    return root
+
+
+def _look_ahead(source: str, start: int) -> None:
+    """Scan the first tokens behind the document, whose mistakes go-yaml meets too."""
+    tokens = yaml.scan(source, Loader=_LOADER)
+    beyond = (token for token in tokens if token.start_mark and token.start_mark.index >= start)
+    for _ in itertools.islice(beyond, _AHEAD):
+        pass
 
 
 def _place(event: yaml.Event) -> tuple[int, int]:
@@ -69,6 +93,16 @@ def _short(tag: str | None) -> str:
     return "!!" + tag.removeprefix(_PREFIX) if tag.startswith(_PREFIX) else tag
 
 
+def _check_version(event: yaml.DocumentStartEvent) -> None:
+    if event.version not in (None, (1, 1)):
+        raise ButaneError("yaml: found incompatible YAML document")
+
+
+def _unexpected(event: yaml.Event) -> ButaneError:
+    line, _ = _place(event)
+    return ButaneError(f"yaml: line {line}: did not find expected ',' or ']' before '?'")
+
+
 class _Composer:
     """Builds nodes from parser events, without recursion."""
 
@@ -76,17 +110,24 @@ class _Composer:
         self._anchors: dict[str, Node] = {}
         self._open: list[Node] = []
         self._root: Node | None = None
+        self._flow = 0
+        self.rest = 0
 
     def compose(self, events: Iterator[yaml.Event]) -> Node:
         for event in events:
             if isinstance(event, yaml.DocumentEndEvent):
+                self.rest = event.start_mark.index if event.start_mark else 0
                 break
             self._take(event)
         return self._root or Node("scalar", 1, 1)
 
     def _take(self, event: yaml.Event) -> None:
-        if isinstance(event, yaml.ScalarEvent):
+        if isinstance(event, yaml.DocumentStartEvent):
+            _check_version(event)
+        elif isinstance(event, yaml.ScalarEvent):
             quoted = bool(event.style)
+            if self._flow and not quoted and "?" in event.value:
+                raise _unexpected(event)
             node = Node("scalar", *_place(event), _short(event.tag), event.value, quoted=quoted)
             self._attach(node, event.anchor)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
@@ -94,8 +135,10 @@ class _Composer:
             node = Node(kind, *_place(event), _short(event.tag))
             self._attach(node, event.anchor)
             self._open.append(node)
+            self._flow += bool(self._flow or event.flow_style)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             self._open.pop()
+            self._flow -= bool(self._flow)
         elif isinstance(event, yaml.AliasEvent):
             self._attach(self._alias(event), None)
 

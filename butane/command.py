@@ -1,0 +1,108 @@
+"""The command line: Butane to Ignition with the real tool's flags; `explain` and `diff`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from butane.diff import run as run_diff
+from butane.errors import ButaneError
+from butane.explain import run as run_explain
+from butane.source_text import read_source
+from butane.terminal import render, wants_color
+from butane.translate.translation import STRICT, Translation, translate
+from butane.translate.versions import VERSIONS
+
+_EPILOG = """other commands:
+  python -m butane explain FILE        show what a machine gets, for people
+  python -m butane diff OLD NEW        show what changes from one machine to another
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and tell its exit code: 0 is good, 1 an error, 2 wrong usage."""
+    words = list(arguments)
+    command = _COMMANDS.get(words[0]) if words else None
+    try:
+        return command(words[1:]) if command else _translate(words)
+    except ButaneError as error:
+        sys.stderr.write(f"{error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"{error.hint}\n")
+        return 1
+
+
+def _translate(words: list[str]) -> int:
+    options = _parser().parse_args(["--color=always" if x in _COLOR else x for x in words])
+    source = read_source(options.input or options.source)
+    name = options.input or options.source or "<stdin>"
+    done = translate(
+        source,
+        files=options.files_dir,
+        name=name,
+        strict=options.strict,
+        pretty=options.pretty,
+    )
+    _report(done, options)
+    if done.ignition is None:
+        said = (
+            done.failure if done.failure == STRICT else f"Error translating config: {done.failure}"
+        )
+        sys.stderr.write(f"{said}\n")
+        return 1
+    if not options.check:
+        _write(done.ignition, options.output)
+    return 0
+
+
+_COLOR = ("--color", "--colour")
+
+
+def _report(done: Translation, options: argparse.Namespace) -> None:
+    shown = [each for each in done.reports if each.line or each.message != done.failure]
+    if options.raw_errors:
+        sys.stderr.write("".join(f"{each}\n" for each in shown))
+        return
+    color = wants_color(options.color)
+    sys.stderr.write("\n".join(f"{render(each, color=color)}\n" for each in shown))
+
+
+def _write(ignition: str, output: str | None) -> None:
+    if output is None:
+        sys.stdout.write(ignition)
+        return
+    try:
+        Path(output).write_text(ignition, encoding="utf-8")
+    except OSError as error:
+        raise ButaneError(f"failed to open {output}: {error.strerror}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m butane",
+        description="Translate Butane (variant fcos) to Ignition.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("source", nargs="?", metavar="input-file", help="a Butane file; standard input without it")
+    add("-c", "--check", action="store_true", help="check config without producing output")
+    add("-d", "--files-dir", type=Path, help="allow embedding local files from this directory")
+    add("-o", "--output", help="write to output file instead of stdout")
+    add("-p", "--pretty", action="store_true", help="output formatted json")
+    add("-r", "--raw", action="store_true", help="force Ignition output, which fcos always is")
+    add("-s", "--strict", action="store_true", help="fail on any warning")
+    add("--raw-errors", action="store_true", help="show every report in one line")
+    add("--color", "--colour", default="auto", help='color output: "auto", "always", or "never"')
+    add("-V", "--version", action="version", version=_version(), help="print the version and exit")
+    add("-D", "--debug", action="store_true", help=argparse.SUPPRESS)
+    add("--input", help=argparse.SUPPRESS)
+    return parser
+
+
+def _version() -> str:
+    return f"corefab butane, for variant fcos {VERSIONS[0]} to {VERSIONS[-1]}"
+
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {"explain": run_explain, "diff": run_diff}
