@@ -83,7 +83,9 @@ class Sample:
         self._notifier.send("READY=1")
 
     def _read_certificate(self) -> ssl.SSLContext:
-        return server_context(self.settings.tls.certificate, install_key(self.settings.tls))
+        # Under the supervisor the key is decrypted already.
+        key = self.settings.plain_key or install_key(self.settings.tls)
+        return server_context(self.settings.tls.certificate, key)
 
     def _accept(self, listener: socket.socket, handler: type[Handler]) -> None:
         while True:
