@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: help setup system demo test check bench clean lock sample
+.PHONY: help setup system demo test check bench clean lock sample container
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: $(STAMP) ## ruff, mypy strict, import contracts
 
 test: check ## check, then every test: unit tests, then the rehearsal node's
 	@$(BIN)/python -m pytest
+
+container: $(STAMP) ## build/supervise.pyz: the supervisor as one file for any image with Python
+	@$(BIN)/python -m container.pack build/supervise.pyz
 
 bench: ## the measurements (one target each, bench-…)
 

@@ -42,6 +42,7 @@ def test_a_command_that_is_not_there_is_told_at_once(supervision: Supervision) -
 
     assert program.ended() == 127
     assert "a: cannot be executed: /no/such" in program.output
+    assert "ready:" not in program.output
 
 
 def test_a_crash_loop_ends_with_its_own_code_and_says_why(supervision: Supervision) -> None:

@@ -47,8 +47,8 @@ class Child:
 
     @property
     def settled(self) -> bool:
-        """Tell whether the next worker may start: this one is healthy or done."""
-        return self.state in {HEALTHY, ENDED}
+        """Tell whether all is well with it: it is healthy, or done as it should be."""
+        return self.state == HEALTHY or (self.state == ENDED and not self.gave_up)
 
     def begin(self, now: float) -> None:
         """Start the process; a command that does not exist is given up at once."""

@@ -10,11 +10,10 @@ import time
 from container.supervise.core.child import HEALTHY, STARTING, Child
 from container.supervise.core.control import Control
 from container.supervise.core.log import log
-from container.supervise.core.reaper import end_strays, reap
+from container.supervise.core.reaper import end_strays
 from container.supervise.core.settings import Settings
 from container.supervise.core.signals import Signals
 from container.supervise.core.supervisor import Supervisor
-from container.supervise.core.tolerate import suppress
 
 _OVERSLEPT_SECONDS = 1.0
 
@@ -40,8 +39,6 @@ class Loop:
             self._turn()
         self._control.close()
         end_strays()
-        for _ in reap(lambda _: False):
-            pass
         return self._supervisor.exit_code
 
     def _turn(self) -> None:
@@ -106,6 +103,8 @@ class Loop:
 
 def run(settings: Settings) -> int:
     """Supervise with standard input closed off; give the exit code."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
+    reader, writer = os.pipe()
+    os.close(writer)
+    os.dup2(reader, 0)
+    os.close(reader)
     return Loop(settings).run()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
 
 from container.supervise.core.tolerate import suppress
+
+_ROUNDS = 50
+_PAUSE_MILLISECONDS = 10
 
 
 def reap(is_worker: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
@@ -31,10 +35,17 @@ def reap(is_worker: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
 
 
 def end_strays() -> None:
-    """Kill the processes that have become our children although nobody started them here."""
-    for pid in _children():
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+    """Kill and collect the processes that others left to us, and what those leave in turn."""
+    for _ in range(_ROUNDS):
+        left = _children()
+        if not left:
+            return
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        select.poll().poll(_PAUSE_MILLISECONDS)
+        for _ in reap(lambda _: False):
+            pass
 
 
 def _children() -> list[int]:

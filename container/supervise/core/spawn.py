@@ -95,7 +95,11 @@ def _execute(launch: Launch) -> None:
 
 
 def _descriptors(launch: Launch) -> None:
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    # An input that ends at once. A pipe, because an image may have no /dev/null.
+    reader, writer = os.pipe()
+    os.close(writer)
+    os.dup2(reader, 0)
+    os.close(reader)
     if launch.heartbeat >= 0:
         moved = fcntl.fcntl(launch.heartbeat, fcntl.F_DUPFD_CLOEXEC, _HIGH)
         number = _FIRST_LISTENER + launch.listeners
