@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: help setup system demo test check bench clean lock sample container
+.PHONY: help setup system demo test check bench clean lock sample container bench-supervise
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ container: $(STAMP) ## build/supervise.pyz: the supervisor as one file for any i
 	@$(BIN)/python -m container.pack build/supervise.pyz
 
 bench: ## the measurements (one target each, bench-…)
+
+bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini
+	@$(BIN)/python -m bench.supervise
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

@@ -38,7 +38,7 @@ def _front(arguments: list[str]) -> int:
         return metrics(arguments[1:])
     if arguments[:1] == ["key"]:
         return renew_key()
-    launch(parse(arguments))
+    launch(parse(arguments, os.environ.get("SUPERVISE_SET", "").split()))
     return os.EX_SOFTWARE
 
 

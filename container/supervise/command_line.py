@@ -14,6 +14,7 @@ from container.supervise.specification import KEYS, worker
 _EPILOG = """
 modes: --sd-notify (under systemd), --watchdog (on its own), neither: the command itself (debugging)
 worker keys for --set and [[worker]]: {keys}
+environment: SUPERVISE_SET, the same as --set, separated by spaces
 also: supervise status [--json] [--socket PATH], supervise metrics, supervise key
 """
 
@@ -30,10 +31,14 @@ class Wanted:
     password_in_environment: bool
 
 
-def parse(arguments: Sequence[str]) -> Wanted:
-    """Read options and files; all problems are told in one ContainerError (EX_CONFIG)."""
+def parse(arguments: Sequence[str], settings: Sequence[str] = ()) -> Wanted:
+    """Read options and files; all problems are told in one ContainerError (EX_CONFIG).
+
+    `settings` count like --set, after all of those: a unit may give them in SUPERVISE_SET.
+    """
     given = _parser().parse_args(arguments)
     problems: list[str] = []
+    given.set += settings
     tables, stop = _tables(given, problems)
     workers = [worker(table, where, problems) for where, table in tables]
     names = [one["name"] for one in workers]

@@ -18,8 +18,7 @@ from container.supervise.specification import shortest_watchdog
 
 CORE = "--core"
 _PR_SET_CHILD_SUBREAPER = 36
-_FOLDERS = ("/run/supervise", "/run", "/tmp")  # noqa: S108 - the socket is for its owner alone
-_FIRST_LISTENER = 3
+_FOLDERS = ("/run/tls", "/run/supervise", "/run", "/tmp")  # noqa: S108 - a socket of mode 0600
 
 
 def launch(wanted: Wanted) -> None:
@@ -73,7 +72,7 @@ def state_socket() -> str:
     """
     if "SUPERVISE_SOCKET" in os.environ:
         return os.environ["SUPERVISE_SOCKET"]
-    for folder in _FOLDERS:
+    for folder in (os.environ.get("TLS_RUN_DIR", _FOLDERS[0]), *_FOLDERS):
         if os.access(folder, os.W_OK | os.X_OK):
             return f"{folder}/supervise-{os.getuid()}.sock"
     return ""

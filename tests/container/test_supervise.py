@@ -148,6 +148,31 @@ def test_sockets_from_systemd_are_passed_on(start: Callable[..., Program]) -> No
         program.until("ready:")
 
 
+def test_a_worker_inherits_nothing_but_its_heartbeat(start: Callable[..., Program]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = " ".join(python("-m", "container.supervise", "--watchdog", "--set=listen=no",
+                                  "--", *python(str(WORKER), "a", "descriptors")))  # fmt: skip
+        script = (
+            f"exec 3<&{listener.fileno()} {listener.fileno()}<&-; export LISTEN_FDS=1 LISTEN_PID=$$;"
+            f" SUPERVISE_SOCKET= exec {command}"
+        )
+
+        program = start("bash", "-c", script, pass_fds=(listener.fileno(),))
+
+        program.until("descriptors=pipe ")
+
+
+def test_a_unit_may_change_policies_in_the_environment(supervision: Supervision) -> None:
+    program = supervision.begin(
+        {"a": "beats", "b": "beats"}, env={"SUPERVISE_SET": "b.restart=never interval=0.1"}
+    )
+    program.until("ready:")
+
+    os.kill(supervision.worker("b")["pid"], signal.SIGKILL)
+
+    assert program.ended() == 128 + signal.SIGKILL
+
+
 def test_status_shows_each_worker_and_why_it_was_restarted(supervision: Supervision) -> None:
     program = supervision.begin({"a": "beats", "b": "once"}, crash_deaths="0", backoff_first="9")
     program.until("starting again in")

@@ -10,8 +10,8 @@ from container.supervise.core.settings import Policy
 class Backoff:
     """Restart delays that double, with jitter, and the count of deaths that ends them.
 
-    After living longer than the crash window twice over, a worker is taken for well again and
-    its next delay is the first one.
+    After living longer than the crash window, a worker is taken for well again and its next
+    delay is the first one.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -25,7 +25,7 @@ class Backoff:
         self._deaths = [at for at in self._deaths if now - at < policy.crash_seconds] + [now]
         if policy.crash_deaths and len(self._deaths) >= policy.crash_deaths:
             return None
-        self._failures = 0 if lived > 2 * policy.crash_seconds else self._failures
+        self._failures = 0 if lived > policy.crash_seconds else self._failures
         delay = min(policy.backoff_max, policy.backoff_first * float(2**self._failures))
         self._failures = min(self._failures + 1, 30)
         return delay * (0.75 + 0.5 * _random())

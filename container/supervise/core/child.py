@@ -172,7 +172,10 @@ class Child:
     def _rest(self, now: float, lived: float, why: str) -> None:
         self.killed = False
         self.reasons = [*self.reasons, why][-_REASONS:]
-        delay = self._backoff.died(now, lived)
+        # One that was well and then found hung has cost three intervals already: no delay, and
+        # no crash. What keeps a loop of these slow is the time it takes to be found.
+        ended_by_us = self._why and self.watch.ready
+        delay = 0.0 if ended_by_us else self._backoff.died(now, lived)
         if delay is not None:
             self.state, self._restart_at = RESTING, now + delay
             self.events.append(f"{why}; starting again in {delay:.2f} s")

@@ -13,6 +13,7 @@ from container.supervise.core.log import log
 from container.supervise.core.reaper import end_strays
 from container.supervise.core.settings import Settings
 from container.supervise.core.signals import Signals
+from container.supervise.core.spawn import FIRST_LISTENER
 from container.supervise.core.supervisor import Supervisor
 
 _OVERSLEPT_SECONDS = 1.0
@@ -102,7 +103,12 @@ class Loop:
 
 
 def run(settings: Settings) -> int:
-    """Supervise with standard input closed off; give the exit code."""
+    """Supervise with standard input closed off; give the exit code.
+
+    Sockets from systemd go to the workers that want them and to nobody else.
+    """
+    for number in range(FIRST_LISTENER, FIRST_LISTENER + settings.listen_sockets):
+        os.set_inheritable(number, False)  # noqa: FBT003 - the only form there is
     reader, writer = os.pipe()
     os.close(writer)
     os.dup2(reader, 0)

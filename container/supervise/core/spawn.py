@@ -7,7 +7,7 @@ import os
 import signal
 
 _HIGH = 200  # above every number a child is given, so that moving one never closes another
-_FIRST_LISTENER = 3  # sd_listen_fds(3)
+FIRST_LISTENER = 3  # sd_listen_fds(3)
 
 
 class SpawnError(Exception):
@@ -102,12 +102,12 @@ def _descriptors(launch: Launch) -> None:
     os.close(reader)
     if launch.heartbeat >= 0:
         moved = fcntl.fcntl(launch.heartbeat, fcntl.F_DUPFD_CLOEXEC, _HIGH)
-        number = _FIRST_LISTENER + launch.listeners
+        number = FIRST_LISTENER + launch.listeners
         os.dup2(moved, number)
         launch.environment["HEARTBEAT_FD"] = str(number)
     if launch.listeners:
         launch.environment["LISTEN_PID"] = str(os.getpid())
-        for number in range(_FIRST_LISTENER, _FIRST_LISTENER + launch.listeners):
+        for number in range(FIRST_LISTENER, FIRST_LISTENER + launch.listeners):
             os.set_inheritable(number, True)  # noqa: FBT003 - the only form there is
 
 
