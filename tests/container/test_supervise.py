@@ -153,8 +153,8 @@ def test_a_worker_inherits_nothing_but_its_heartbeat(start: Callable[..., Progra
         command = " ".join(python("-m", "container.supervise", "--watchdog", "--set=listen=no",
                                   "--", *python(str(WORKER), "a", "descriptors")))  # fmt: skip
         script = (
-            f"exec 3<&{listener.fileno()} {listener.fileno()}<&-; export LISTEN_FDS=1 LISTEN_PID=$$;"
-            f" SUPERVISE_SOCKET= exec {command}"
+            f"exec 3<&{listener.fileno()} {listener.fileno()}<&-;"
+            f" export LISTEN_FDS=1 LISTEN_PID=$$; SUPERVISE_SOCKET= exec {command}"
         )
 
         program = start("bash", "-c", script, pass_fds=(listener.fileno(),))
