@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: help setup system demo test check bench clean lock sample oracle parity bench-butane
+.PHONY: help setup system demo test check bench clean lock container oracle parity \
+  bench-butane bench-supervise
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +46,13 @@ parity: $(STAMP) oracle ## our Butane translator against the real one, with coun
 bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the real one
 	@$(BIN)/python -m bench.butane
 
-bench: ## the measurements (one target each, bench-…)
+container: $(STAMP) ## build/supervise.pyz: the supervisor as one file for any image with Python
+	@$(BIN)/python -m container.pack build/supervise.pyz
+
+bench: bench-butane bench-supervise ## every measurement
+
+bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini
+	@$(BIN)/python -m bench.supervise
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

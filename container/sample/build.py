@@ -11,23 +11,20 @@ from pathlib import Path
 from shutil import copyfile
 
 from container.errors import ContainerError
+from container.pack import pack
 from container.sample.rootfs import EPOCH, build_rootfs, cached_rootfs
 
 _PACKAGE = Path(__file__).parents[1]  # the folder `container`
-_INSIDE = (
-    "__init__.py",
-    "errors.py",
-    "notify.py",
-    "entrypoint",
-    "sample/__init__.py",
+_MODULES = (
+    "__init__.py", "errors.py", "heartbeat.py", "notify.py", "entrypoint", "sample/__init__.py",
     "sample/app",
-)
+)  # fmt: skip
 
 
 def build(tag: str, *, version: str = "", on_step: Callable[[str], object] = str) -> str:
     """Build the image as `tag` and give back its id; `on_step` hears each step as a sentence.
 
-    `version` names the image's version label; without one it is a hash of the app's files.
+    `version` names the image's version label; without one it is the one of `lay_out_app`.
     Raises ContainerError.
     """
     rootfs = cached_rootfs()
@@ -37,32 +34,34 @@ def build(tag: str, *, version: str = "", on_step: Callable[[str], object] = str
     on_step(f"building the image {tag}")
     with tempfile.TemporaryDirectory(dir=rootfs.parent, prefix="context-") as folder:
         context = Path(folder)
-        _lay_out(context, rootfs)
-        return _podman_build(tag, version or app_version(), context)
+        copyfile(Path(__file__).with_name("Containerfile"), context / "Containerfile")
+        (context / "rootfs.tar").hardlink_to(rootfs)
+        found = lay_out_app(context / "app")
+        return _podman_build(tag, version or found, context)
 
 
-def app_version() -> str:
-    """Name the state of the app's own files, so that a changed file is a new version."""
+def lay_out_app(folder: Path) -> str:
+    """Copy what the image's second layer holds, and name its state: a changed file, a new name."""
+    for path in _modules():
+        target = folder / "container" / path.relative_to(_PACKAGE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copyfile(path, target)
+    copyfile(_PACKAGE / "sample" / "workers.toml", folder / "workers.toml")
+    pack(folder / "supervise.pyz")
     digest = sha256()
-    for path in _inside():
-        digest.update(f"{path.relative_to(_PACKAGE)}\0".encode() + path.read_bytes() + b"\0")
+    for path in sorted(folder.rglob("*")):
+        # Whatever the umask here: the image's user is another one.
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes() + b"\0")
+    folder.chmod(0o755)
     return f"0.1.0+{digest.hexdigest()[:8]}"
 
 
-def _inside() -> Iterator[Path]:
-    for name in _INSIDE:
+def _modules() -> Iterator[Path]:
+    for name in _MODULES:
         path = _PACKAGE / name
         yield from sorted(path.rglob("*.py")) if path.is_dir() else (path,)
-
-
-def _lay_out(context: Path, rootfs: Path) -> None:
-    copyfile(Path(__file__).with_name("Containerfile"), context / "Containerfile")
-    (context / "rootfs.tar").hardlink_to(rootfs)
-    for path in _inside():
-        target = context / "app" / "container" / path.relative_to(_PACKAGE)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        copyfile(path, target)
-        target.chmod(0o644)
 
 
 def _podman_build(tag: str, version: str, context: Path) -> str:

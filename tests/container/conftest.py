@@ -13,6 +13,7 @@ import pytest
 
 from tests.container.keys import issue
 from tests.container.process import Program
+from tests.container.supervision import Supervision
 
 
 def require(program: str) -> None:
@@ -66,3 +67,9 @@ def start() -> Iterator[Callable[..., Program]]:
     yield start_one
     for program in reversed(started):
         program.close()
+
+
+@pytest.fixture
+def supervision(start: Callable[..., Program], memory: Path) -> Supervision:
+    """A supervisor that has yet to begin."""
+    return Supervision(start, memory)

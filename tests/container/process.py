@@ -36,13 +36,13 @@ class Program:
         """Read until this text appears after position `after`; give back all output so far."""
         deadline = time.monotonic() + seconds
         while text not in self.output[after:]:
-            assert self._read(deadline - time.monotonic()), f"no {text!r} in:\n{self.output}"
+            assert self.take(deadline - time.monotonic()), f"no {text!r} in:\n{self.output}"
         return self.output
 
     def ended(self, seconds: float = 10.0) -> int:
         """Read until the program has ended; give back its exit code, minus the signal's number."""
         deadline = time.monotonic() + seconds
-        while self._read(deadline - time.monotonic()):
+        while self.take(deadline - time.monotonic()):
             pass
         return self._process.wait(max(0.1, deadline - time.monotonic()))
 
@@ -62,7 +62,8 @@ class Program:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def _read(self, seconds: float) -> bool:
+    def take(self, seconds: float) -> bool:
+        """Take what there is to read, within this time; False when there was nothing."""
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from container.sample.build import app_version, build
+from container.sample.build import build, lay_out_app
 from tests.container.conftest import require
 from tests.container.process import Program
 
@@ -19,7 +19,7 @@ RUN = """
 set -eu
 tree=$(podman image mount {tag})
 mount --bind "$tree" "$tree" && mount -o remount,bind,ro "$tree"
-mount -t proc proc "$tree/proc"
+mount -t proc proc "$tree/proc" && mount --rbind /dev "$tree/dev"
 mount --bind {tls} "$tree/etc/tls"
 mount -t tmpfs -o mode=0755 none "$tree/run/secrets" && cp {tls}/cert_pass "$tree/run/secrets/"
 mount -t tmpfs -o mode=0700,uid=54321 none "$tree/run/tls"
@@ -49,11 +49,11 @@ def test_building_again_gives_the_same_image(image: str) -> None:
     assert build(TAG) == image
 
 
-def test_the_image_says_what_it_is(image: str) -> None:
+def test_the_image_says_what_it_is(image: str, tmp_path: Path) -> None:
     config = json.loads(podman("image", "inspect", image))[0]["Config"]
 
     assert config["Labels"]["org.opencontainers.image.title"] == "corefab sample"
-    assert config["Labels"]["org.opencontainers.image.version"] == app_version()
+    assert config["Labels"]["org.opencontainers.image.version"] == lay_out_app(tmp_path / "app")
     assert config["Entrypoint"][0] == "/usr/bin/python3"
 
 
@@ -79,6 +79,7 @@ def test_it_serves_from_a_read_only_tree_as_a_user_without_a_name(
 
     program = start("unshare", "--mount", "bash", "-c", script)
 
-    program.until("serves on")
+    program.until("ready: every worker is healthy", 20)
+    assert "serves on" in program.output
     status = Path(f"/proc/{program.pid}/status").read_text()
     assert "Uid:\t54321\t54321\t54321\t54321" in status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import signal
 import socket
@@ -12,8 +13,10 @@ import time
 
 from container.entrypoint.key import install_key, server_context
 from container.errors import ContainerError
+from container.heartbeat import Heartbeat
 from container.notify import Notifier, reloading
 from container.sample.app.connections import Connections, Phase
+from container.sample.app.faults import Faults
 from container.sample.app.handlers import Handler, PageHandler, RedirectHandler
 from container.sample.app.listeners import listen
 from container.sample.app.settings import Settings
@@ -35,6 +38,8 @@ class Sample:
         self._selector = selectors.DefaultSelector()
         self._signals = _signal_channel()
         self._watchdog_due = 0.0
+        self._heart = Heartbeat(os.environ)
+        self._faults = Faults("web", os.environ)
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit code is 0 when every answer was sent."""
@@ -55,19 +60,24 @@ class Sample:
 
     def _turn(self) -> None:
         interval = self.settings.watchdog_seconds / 3
-        for key, _ in self._selector.select(min(_TICK_SECONDS, interval or _TICK_SECONDS)):
+        wait = min(_TICK_SECONDS, interval or _TICK_SECONDS, self._heart.interval / 3)
+        for key, _ in self._selector.select(wait):
             if key.data is None:
                 self._heed_signals()
             else:
                 self._accept(key.fileobj, key.data)  # type: ignore[arg-type]  # only sockets
         self.connections.expire()
+        self._heart.beat()
+        self._faults.tick()
         if interval and time.monotonic() >= self._watchdog_due:
             self._watchdog_due = time.monotonic() + interval
             self._notifier.send("WATCHDOG=1")
 
     def _heed_signals(self) -> None:
         for number in self._signals.recv(64):
-            if number in {signal.SIGTERM, signal.SIGINT}:
+            if self._faults.refuses and number == signal.SIGTERM:
+                _say("SIGTERM refused")
+            elif number in {signal.SIGTERM, signal.SIGINT}:
                 self.state = "stopping"
             elif number == signal.SIGHUP:
                 self._reload()
@@ -83,7 +93,9 @@ class Sample:
         self._notifier.send("READY=1")
 
     def _read_certificate(self) -> ssl.SSLContext:
-        return server_context(self.settings.tls.certificate, install_key(self.settings.tls))
+        # Under the supervisor the key is decrypted already.
+        key = self.settings.plain_key or install_key(self.settings.tls)
+        return server_context(self.settings.tls.certificate, key)
 
     def _accept(self, listener: socket.socket, handler: type[Handler]) -> None:
         while True:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from container.entrypoint.files import key_files
 from container.entrypoint.key import KeyFiles
 from container.errors import ContainerError
 
@@ -28,6 +29,7 @@ class Settings:
     health_path: str
     files: str
     tls: KeyFiles
+    plain_key: str
     notify_socket: str
     watchdog_seconds: float
     quiet: bool
@@ -36,7 +38,6 @@ class Settings:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings; every problem is reported in one ContainerError (EX_CONFIG)."""
     problems: list[str] = []
-    defaults = KeyFiles()
     settings = Settings(
         app=environment.get("APP", "sample"),
         version=environment.get("SAMPLE_VERSION", "unknown"),
@@ -50,12 +51,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         health_path=environment.get("HEALTH_PATH", "/health"),
         files=environment.get("FILES_DIR", "/srv/files"),
-        tls=KeyFiles(
-            certificate=environment.get("TLS_CERT", defaults.certificate),
-            encrypted=environment.get("TLS_KEY_ENC", defaults.encrypted),
-            password=environment.get("CERT_PASS_FILE", defaults.password),
-            folder=environment.get("TLS_RUN_DIR", defaults.folder),
-        ),
+        tls=key_files(environment),
+        plain_key=environment.get("TLS_KEY", ""),
         notify_socket=environment.get("NOTIFY_SOCKET", ""),
         watchdog_seconds=_number(environment, "WATCHDOG_USEC", 0, problems) / 1e6,
         quiet=environment.get("QUIET", "0") not in {"", "0"},

@@ -1,0 +1,46 @@
+"""Start here: `python3 supervise.pyz …`, or `python3 -m container.supervise …`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__" and "/" in __file__ and ".pyz" not in __file__:
+    # Started by its path to become the core: the folder above the package is not known then.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(__file__))))  # noqa: PTH120
+
+
+def main(arguments: list[str]) -> int:
+    """Run the core, a question to it, or what the options ask for; give the exit code."""
+    if arguments[:1] == ["--core"]:
+        # Nothing else is imported on this path: what is, stays in memory.
+        from container.supervise.core.loop import run  # noqa: PLC0415
+        from container.supervise.core.settings import take_over  # noqa: PLC0415
+
+        return run(take_over(int(arguments[1])))
+    from container.errors import ContainerError  # noqa: PLC0415
+
+    try:
+        return _front(arguments)
+    except ContainerError as error:
+        sys.stderr.write(f"supervise: {error}\n")
+        return error.code
+
+
+def _front(arguments: list[str]) -> int:
+    from container.supervise.command_line import parse  # noqa: PLC0415
+    from container.supervise.launch import launch, renew_key  # noqa: PLC0415
+    from container.supervise.status import metrics, status  # noqa: PLC0415
+
+    if arguments[:1] == ["status"]:
+        return status(arguments[1:])
+    if arguments[:1] == ["metrics"]:
+        return metrics(arguments[1:])
+    if arguments[:1] == ["key"]:
+        return renew_key()
+    launch(parse(arguments, os.environ.get("SUPERVISE_SET", "").split()))
+    return os.EX_SOFTWARE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,110 @@
+"""The options of `supervise`, checked whole before anything is started."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from container.errors import ContainerError
+from container.supervise.file import read_file
+from container.supervise.specification import KEYS, worker
+
+_EPILOG = """
+modes: --sd-notify (under systemd), --watchdog (on its own), neither: the command itself (debugging)
+worker keys for --set and [[worker]]: {keys}
+environment: SUPERVISE_SET, the same as --set, separated by spaces
+also: supervise status [--json] [--socket PATH], supervise metrics, supervise key
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for; `mode` is sd-notify, watchdog or exec."""
+
+    mode: str
+    workers: list[dict[str, object]]
+    stop: float
+    socket: str
+    tls: bool
+    password_in_environment: bool
+
+
+def parse(arguments: Sequence[str], settings: Sequence[str] = ()) -> Wanted:
+    """Read options and files; all problems are told in one ContainerError (EX_CONFIG).
+
+    `settings` count like --set, after all of those: a unit may give them in SUPERVISE_SET.
+    """
+    given = _parser().parse_args(arguments)
+    problems: list[str] = []
+    given.set += settings
+    tables, stop = _tables(given, problems)
+    workers = [worker(table, where, problems) for where, table in tables]
+    names = [one["name"] for one in workers]
+    problems += [f"worker {name!r} is there twice" for name in {*names} if names.count(name) > 1]
+    if not workers:
+        problems.append("no worker: give a command after --, --worker or --config")
+    mode = "sd-notify" if given.sd_notify else "watchdog" if given.watchdog else "exec"
+    if mode == "exec" and len(workers) > 1:
+        problems.append("several workers need --sd-notify or --watchdog")
+    if problems:
+        raise ContainerError("; ".join(problems), code=os.EX_CONFIG)
+    return Wanted(mode, workers, stop, given.socket, given.tls, given.pass_in_environment)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="supervise",
+        description="Keep an app's processes running and healthy.",
+        epilog=_EPILOG.format(keys=", ".join(KEYS)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--sd-notify", action="store_true", help="tell systemd how the workers are")
+    mode.add_argument("--watchdog", action="store_true", help="supervise without systemd")
+    parser.add_argument("--config", metavar="FILE", help="a TOML file with [[worker]] tables")
+    parser.add_argument("--worker", nargs=2, metavar=("NAME", "COMMAND"), action="append",
+                        default=[], help="a worker and its command line")  # fmt: skip
+    parser.add_argument("--set", metavar="[NAME.]KEY=VALUE", action="append", default=[],
+                        help="a worker's policy; without NAME of every worker")  # fmt: skip
+    parser.add_argument("--stop", type=float, metavar="SECONDS",
+                        help="for all workers to stop, below podman's own 10 (8)")  # fmt: skip
+    parser.add_argument("--socket", metavar="PATH", default="", help="where status is asked")
+    parser.add_argument("--tls", action="store_true", help="decrypt the TLS key into memory first")
+    parser.add_argument("--pass-in-environment", action="store_true",
+                        help="also put the key's password into CERT_PASS")  # fmt: skip
+    parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="a single worker, `main`")
+    return parser
+
+
+def _tables(
+    given: argparse.Namespace, problems: list[str]
+) -> tuple[list[tuple[str, dict[str, object]]], float]:
+    found = read_file(given.config) if given.config else {}
+    listed = found.get("worker", [])
+    assert isinstance(listed, list)  # noqa: S101 - read_file has seen to it
+    tables = [(f"{given.config}: worker {number}", dict(table))
+              for number, table in enumerate(listed, 1)]  # fmt: skip
+    tables += [(f"--worker {name}", {"name": name, "command": line})
+               for name, line in given.worker]  # fmt: skip
+    if given.command:
+        tables.append(("the command", {"name": "main", "command": list(given.command)}))
+    for setting in given.set:
+        _apply(setting, tables, problems)
+    stop = given.stop if given.stop is not None else found.get("stop", 8.0)
+    if not isinstance(stop, (int, float)) or not stop > 0:
+        problems.append(f"stop = {stop!r}: seconds, more than 0")
+        stop = 8.0
+    return tables, float(stop)
+
+
+def _apply(setting: str, tables: list[tuple[str, dict[str, object]]], problems: list[str]) -> None:
+    path, equals, value = setting.partition("=")
+    name, dot, key = path.rpartition(".")
+    chosen = [table for _, table in tables if not dot or table.get("name") == name]
+    if not equals or not chosen:
+        problems.append(f"--set {setting}: KEY=VALUE or NAME.KEY=VALUE of a worker that is there")
+    for table in chosen:
+        table[key] = value

@@ -1,0 +1,86 @@
+"""What the core is told: one policy for each worker, and a few settings of its own."""
+
+from __future__ import annotations
+
+import marshal
+import os
+
+
+class Policy:
+    """How one worker is run, watched, restarted and stopped; times in seconds.
+
+    `probe` is empty for heartbeats, a URL (http, https, tcp), `none`, or an argv.
+    """
+
+    __slots__ = (
+        "backoff_first", "backoff_max", "command", "crash_deaths", "crash_seconds", "directory",
+        "environment", "gid", "grace", "interval", "limits", "listen", "memory", "missed", "name",
+        "probe", "reload", "restart", "start", "timeout", "uid",
+    )  # fmt: skip
+
+    name: str
+    command: tuple[str, ...]
+    probe: str | tuple[str, ...]
+    interval: float
+    missed: int
+    timeout: float
+    start: float
+    grace: float
+    restart: str
+    reload: bool
+    crash_deaths: int
+    crash_seconds: float
+    backoff_first: float
+    backoff_max: float
+    memory: int
+    uid: int
+    gid: int
+    directory: str
+    environment: dict[str, str]
+    limits: dict[str, int]
+    listen: bool
+
+    def __init__(self, values: dict[str, object]) -> None:
+        for key in self.__slots__:
+            setattr(self, key, values[key])
+
+
+class Settings:
+    """The whole run; `notify` is empty and `watchdog` 0 without systemd."""
+
+    __slots__ = ("listen_names", "listen_sockets", "notify", "reload_command", "socket",
+                 "stop", "watchdog", "workers")  # fmt: skip
+
+    workers: tuple[Policy, ...]
+    notify: str
+    watchdog: float
+    stop: float
+    socket: str
+    reload_command: tuple[str, ...]
+    listen_sockets: int
+    listen_names: str
+
+    def __init__(self, values: dict[str, object], workers: tuple[Policy, ...]) -> None:
+        self.workers = workers
+        for key in self.__slots__:
+            if key != "workers":
+                setattr(self, key, values[key])
+
+
+def hand_over(values: dict[str, object], workers: list[dict[str, object]]) -> int:
+    """Put settings where a program that replaces this one finds them; give its descriptor.
+
+    A file in memory without a name: nothing of it is in the command line or the environment.
+    """
+    descriptor = os.memfd_create("supervise", 0)
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        marshal.dump((values, workers), file)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def take_over(descriptor: int) -> Settings:
+    """Read what `hand_over` left, written by this same Python a moment ago."""
+    with os.fdopen(descriptor, "rb") as file:
+        values, workers = marshal.load(file)  # noqa: S302 - our own memory file
+    return Settings(values, tuple(Policy(worker) for worker in workers))

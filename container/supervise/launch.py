@@ -1,0 +1,137 @@
+"""From what was asked for to the process that does it, by replacing this one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+from container.entrypoint.files import key_files
+from container.entrypoint.key import install_key
+from container.entrypoint.password import Password
+from container.errors import ContainerError
+from container.supervise.command_line import Wanted
+from container.supervise.core.log import log
+from container.supervise.core.settings import hand_over
+from container.supervise.specification import shortest_watchdog
+
+CORE = "--core"
+_PR_SET_CHILD_SUBREAPER = 36
+_FOLDERS = ("/run/tls", "/run/supervise", "/run", "/tmp")  # noqa: S108 - a socket of mode 0600
+
+
+def launch(wanted: Wanted) -> None:
+    """Prepare the key, then become the core, or the command itself; does not return."""
+    if wanted.tls:
+        prepare_key(wanted.workers[0])
+    if wanted.password_in_environment:
+        _password_in_environment()
+    if wanted.mode == "exec":
+        _become_command(wanted.workers[0])
+    values = _values(wanted)
+    if wanted.mode == "sd-notify":
+        _warn(wanted, float(str(values["watchdog"])))
+    _adopt_orphans()
+    descriptor = hand_over(values, wanted.workers)
+    os.set_inheritable(descriptor, True)  # noqa: FBT003 - the only form there is
+    # -S and -E: neither site-packages nor the environment have a say in a supervisor.
+    python = [sys.executable, "-S", "-E", sys.argv[0], CORE, str(descriptor)]
+    os.execv(sys.executable, python)  # noqa: S606
+
+
+def prepare_key(worker: dict[str, object]) -> None:
+    """Decrypt the key for the worker's user, and name it in TLS_KEY."""
+    files = key_files(os.environ)
+    uid, gid = int(str(worker["uid"])), int(str(worker["gid"]))
+    if uid >= 0 and uid != os.getuid():
+        # Who owns the folder owns what is renewed in it, too: see renew_key.
+        os.chown(files.folder, uid, gid)
+    os.environ["TLS_KEY"] = _install_for_owner()
+
+
+def renew_key() -> int:
+    """Decrypt the key once more, as the core has done when it is told to reload."""
+    _install_for_owner()
+    return 0
+
+
+def _install_for_owner() -> str:
+    files = key_files(os.environ)
+    path = install_key(files)
+    owner = Path(files.folder).stat()
+    if owner.st_uid != os.getuid():
+        os.chown(path, owner.st_uid, owner.st_gid)
+    return path
+
+
+def state_socket() -> str:
+    """Choose where the state is told: $SUPERVISE_SOCKET, or the first folder that can be written.
+
+    `status` chooses by the same rule, as the same user, and so finds it.
+    """
+    if "SUPERVISE_SOCKET" in os.environ:
+        return os.environ["SUPERVISE_SOCKET"]
+    for folder in (os.environ.get("TLS_RUN_DIR", _FOLDERS[0]), *_FOLDERS):
+        if os.access(folder, os.W_OK | os.X_OK):
+            return f"{folder}/supervise-{os.getuid()}.sock"
+    return ""
+
+
+def _values(wanted: Wanted) -> dict[str, object]:
+    under_systemd = wanted.mode == "sd-notify"
+    listeners = 0
+    if os.environ.get("LISTEN_PID") == str(os.getpid()):
+        listeners = int(os.environ.get("LISTEN_FDS", "0"))
+    return {
+        "notify": os.environ.get("NOTIFY_SOCKET", "") if under_systemd else "",
+        "watchdog": _watchdog_seconds() if under_systemd else 0.0,
+        "stop": wanted.stop,
+        "socket": wanted.socket or state_socket(),
+        "reload_command": (sys.executable, sys.argv[0], "key") if wanted.tls else (),
+        "listen_sockets": listeners,
+        "listen_names": os.environ.get("LISTEN_FDNAMES", ""),
+    }
+
+
+def _watchdog_seconds() -> float:
+    text = os.environ.get("WATCHDOG_USEC", "") or "0"
+    if not text.isdigit():
+        raise ContainerError(f"WATCHDOG_USEC={text!r} is no number", code=os.EX_CONFIG)
+    return int(text) / 1e6
+
+
+def _warn(wanted: Wanted, watchdog: float) -> None:
+    for worker in wanted.workers:
+        needed = shortest_watchdog(worker)
+        if 0 < watchdog < needed:
+            log(
+                f"WatchdogSec={watchdog:g} is shorter than the {needed:g} s that restarting"
+                f" {worker['name']} may take: systemd may end the service while it recovers"
+            )
+
+
+def _become_command(worker: dict[str, object]) -> None:
+    command = worker["command"]
+    assert isinstance(command, tuple)  # noqa: S101 - the specification has seen to it
+    uid, gid = int(str(worker["uid"])), int(str(worker["gid"]))
+    try:
+        if uid >= 0:
+            os.setgroups(())
+            os.setgid(gid)
+            os.setuid(uid)
+        os.execvp(command[0], command)  # noqa: S606
+    except OSError as error:
+        raise ContainerError(f"{command[0]}: {error.strerror}", code=127) from error
+
+
+def _password_in_environment() -> None:
+    log("the key's password goes into CERT_PASS, where every process of this user can read it")
+    with Password(key_files(os.environ).password) as password:
+        os.environb[b"CERT_PASS"] = bytes(password.split(b"\0", 1)[0])
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what workers leave behind; as process 1 that is so already."""
+    if os.getpid() != 1:
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

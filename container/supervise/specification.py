@@ -1,0 +1,74 @@
+"""What the operator wants of each worker: TOML tables and options become checked values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from container.supervise import values
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a worker: how its value is read and what it is without one."""
+
+    read: Callable[[object], object]
+    default: object
+
+
+def worker(table: Mapping[str, object], where: str, problems: list[str]) -> dict[str, object]:
+    """Check one worker's table; `problems` receives every problem, each with its place."""
+    found: dict[str, object] = {name: key.default for name, key in KEYS.items()}
+    for name, value in table.items():
+        if name not in KEYS:
+            near = get_close_matches(name, KEYS, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            problems.append(f"{where}: unknown key {name!r}{meant}")
+            continue
+        try:
+            found[name] = KEYS[name].read(value)
+        except values.WrongValueError as error:
+            problems.append(f"{where}: {name} = {value!r}: {error}")
+    problems += [f"{where}: {name} is missing" for name in ("name", "command") if not found[name]]
+    return _with_user(found)
+
+
+def shortest_watchdog(worker: Mapping[str, Any]) -> float:
+    """Tell the shortest WatchdogSec that lets a worker be restarted without losing the service.
+
+    The watchdog is not fed from the moment a worker is found hung until its successor is
+    healthy: its grace, the longest delay before the restart with its jitter, and its start.
+    """
+    return float(worker["grace"] + 1.25 * worker["backoff_max"] + worker["start"])
+
+
+def _with_user(found: dict[str, object]) -> dict[str, object]:
+    user = found.pop("user")
+    found["uid"], found["gid"] = user if isinstance(user, tuple) else (-1, -1)
+    return found
+
+
+KEYS: Mapping[str, Key] = {
+    "name": Key(values.name, ""),
+    "command": Key(values.command, ()),
+    "probe": Key(values.probe, ""),
+    "interval": Key(values.seconds(0.05), 10.0),
+    "missed": Key(values.count(1), 3),
+    "timeout": Key(values.seconds(0.05), 5.0),
+    "start": Key(values.seconds(0.1), 30.0),
+    "grace": Key(values.seconds(0.0), 5.0),
+    "restart": Key(values.choice("always", "on-failure", "never"), "always"),
+    "reload": Key(values.flag, default=True),
+    "crash_deaths": Key(values.count(0), 3),
+    "crash_seconds": Key(values.seconds(0.0), 5.0),
+    "backoff_first": Key(values.seconds(0.0), 0.1),
+    "backoff_max": Key(values.seconds(0.0), 10.0),
+    "memory": Key(values.size, 0),
+    "user": Key(values.user, None),
+    "directory": Key(values.text, ""),
+    "environment": Key(values.texts, {}),
+    "limits": Key(values.limits, {}),
+    "listen": Key(values.flag, default=True),
+}

@@ -1,0 +1,140 @@
+"""What a value of a worker's policy may be: each reader gives the value or refuses it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+
+from container.errors import ContainerError
+from container.supervise.user import find_user
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+_URL = re.compile(r"(https?|tcp)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}(/\S*)?")
+_LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "stack")
+_SIZE = re.compile(r"(\d+)([KMG]?)")
+
+
+class WrongValueError(ValueError):
+    """A value that is not allowed; the message says what is."""
+
+
+def name(value: object) -> str:
+    """Read a worker's name."""
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return value
+    raise WrongValueError("1 to 32 letters, digits, dots, dashes and underscores")
+
+
+def command(value: object) -> tuple[str, ...]:
+    """Read a command: a line as a shell would split it, or a list of words."""
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise WrongValueError(str(error)) from error
+    if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
+        return tuple(words)
+    raise WrongValueError("a command line, or a list of words")
+
+
+def probe(value: object) -> str | tuple[str, ...]:
+    """Read how a worker is asked; heartbeats are the empty text."""
+    if isinstance(value, list):
+        return command(value)
+    if value == "heartbeat":
+        return ""
+    if value == "none" or (isinstance(value, str) and _URL.fullmatch(value)):
+        return str(value)
+    raise WrongValueError(
+        "heartbeat, none, http://HOST:PORT/PATH, https://…, tcp://HOST:PORT, or a list of words"
+    )
+
+
+def seconds(lowest: float) -> Callable[[object], float]:
+    """Make a reader of seconds, this many at least."""
+
+    def read(value: object) -> float:
+        number = _number(value)
+        if lowest <= number < float("inf"):
+            return number
+        raise WrongValueError(f"seconds, at least {lowest:g}")
+
+    return read
+
+
+def count(lowest: int) -> Callable[[object], int]:
+    """Make a reader of whole numbers, this many at least."""
+
+    def read(value: object) -> int:
+        number = _number(value)
+        if number >= lowest and number == int(number):
+            return int(number)
+        raise WrongValueError(f"a whole number, at least {lowest}")
+
+    return read
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise WrongValueError("a number")
+    try:
+        return float(value)
+    except ValueError as error:
+        raise WrongValueError("a number") from error
+
+
+def choice(*allowed: str) -> Callable[[object], str]:
+    """Make a reader of one word of several."""
+
+    def read(value: object) -> str:
+        if value in allowed:
+            return str(value)
+        raise WrongValueError(f"one of {', '.join(allowed)}")
+
+    return read
+
+
+def flag(value: object) -> bool:
+    """Read true or false."""
+    if value in (True, "true", "yes", "1"):
+        return True
+    if value in (False, "false", "no", "0"):
+        return False
+    raise WrongValueError("true or false")
+
+
+def size(value: object) -> int:
+    """Read a number of bytes: 300M."""
+    found = _SIZE.fullmatch(str(value))
+    if found is None or isinstance(value, bool):
+        raise WrongValueError("bytes, with K, M or G as 1024s")
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2]]
+
+
+def text(value: object) -> str:
+    """Read a text."""
+    if isinstance(value, str):
+        return value
+    raise WrongValueError("a text")
+
+
+def texts(value: object) -> dict[str, str]:
+    """Read a table of texts."""
+    if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+        return value
+    raise WrongValueError("a table of texts")
+
+
+def limits(value: object) -> dict[str, int]:
+    """Read a table of resource limits."""
+    if not isinstance(value, dict) or not set(value) <= set(_LIMITS):
+        raise WrongValueError(f"a table with keys of {', '.join(_LIMITS)} (setrlimit(2))")
+    return {name: size(limit) for name, limit in value.items()}
+
+
+def user(value: object) -> tuple[int, int]:
+    """Read a user: a name, a number, or two numbers with a colon."""
+    try:
+        return find_user(str(value))
+    except ContainerError as error:
+        raise WrongValueError(error.message) from error

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.container.process import Program
+from tests.container.supervision import Supervision, processor_seconds, said, zombies_of
+
+pytestmark = pytest.mark.program
+
+
+@pytest.mark.parametrize("fault", ["hang", "hang_thread"])
+def test_a_hang_is_found_within_three_intervals_and_it_serves_again(
+    supervision: Supervision, fault: str
+) -> None:
+    program = supervision.begin({"good": "beats", "bad": fault}, interval="0.5")
+    program.until("bad: hung: no heartbeat for")
+    position = len(program.output)
+    program.until("bad: healthy", after=position)
+
+    hangs, ends = said(program.output, "bad", "hangs"), said(program.output, "bad", "term")
+    ups = said(program.output, "bad", "up")
+
+    assert ends[0] - hangs[0] <= 3 * 0.5 * 1.1
+    assert ups[1] - ends[0] < 1.0
+    assert program.output.count("good up") == 1
+
+
+def test_a_hang_that_heeds_no_signal_is_killed_after_its_grace(supervision: Supervision) -> None:
+    program = supervision.begin({"bad": "deaf"})
+    program.until("bad: hung")
+    program.until("did not heed SIGTERM; SIGKILL")
+    position = len(program.output)
+    program.until("bad: healthy", after=position)
+
+    hangs, ups = said(program.output, "bad", "hangs"), said(program.output, "bad", "up")
+
+    assert ups[1] - hangs[0] < 3 * 0.2 + 0.4 + 1.0
+
+
+def test_a_flooded_pipe_costs_next_to_nothing(supervision: Supervision) -> None:
+    program = supervision.begin({"bad": "flood"}, interval="2")
+    program.until("ready:")
+    before = processor_seconds(program.pid)
+
+    time.sleep(3)
+
+    assert processor_seconds(program.pid) - before < 0.15
+    assert supervision.worker("bad")["state"] == "healthy"
+    assert "hung" not in program.output
+
+
+def test_a_closed_pipe_is_no_busy_loop_and_counts_as_silence(supervision: Supervision) -> None:
+    program = supervision.begin({"bad": "close"}, interval="0.5")
+    program.until("bad closed")
+    before = processor_seconds(program.pid)
+
+    program.until("bad: hung")
+
+    assert processor_seconds(program.pid) - before < 0.1
+
+
+def test_what_a_dead_worker_leaves_behind_goes_with_it(supervision: Supervision) -> None:
+    program = supervision.begin({"bad": "grandchild"}, crash_deaths="0")
+    program.until("ended with exit code 3")
+
+    left = int(re.findall(r"grandchild=(\d+)", program.output)[0])
+
+    supervision.until(lambda: not Path(f"/proc/{left}").exists())
+    assert zombies_of(program.pid) == []
+
+
+def test_a_daemon_that_left_its_group_ends_with_the_supervisor(supervision: Supervision) -> None:
+    command = "sh -c 'setsid sleep 1000 & echo daemon=$!; exec sleep 99'"
+    program = supervision.begin({"a": command}, probe="none")
+    program.until("ready:")
+    # setsid(1) forks when it leads its group: the daemon is found by its parent's death
+    os.kill(supervision.worker("a")["pid"], signal.SIGKILL)
+    program.until("starting again in")
+    strays = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
+
+    program.signal(signal.SIGTERM)
+
+    program.ended()
+    assert strays
+    assert not any(Path(f"/proc/{pid}").exists() for pid in strays)
+
+
+def test_a_reader_that_stopped_reading_does_not_stop_the_supervisor(
+    supervision: Supervision,
+) -> None:
+    program = supervision.begin({"good": "beats", "bad": "fill"})
+
+    # Nothing reads the output here: the pipe fills, and whoever writes to it waits.
+    supervision.until(lambda: supervision.worker("bad")["restarts"] >= 1, 20)
+
+    assert supervision.worker("good")["restarts"] == 0
+    assert "hung" in supervision.worker("bad")["reasons"][0]
+    assert program.alive()
+
+
+def test_500_orphans_a_second_are_reaped_without_missing_a_beat(supervision: Supervision) -> None:
+    program = supervision.begin({"bad": "storm", "good": "beats"}, interval="0.5")
+    program.until("ready:")
+    before = processor_seconds(program.pid)
+
+    time.sleep(2)
+
+    used = processor_seconds(program.pid) - before
+    assert used < 1.0
+    assert supervision.status()["state"] == "healthy"
+    supervision.until(lambda: len(zombies_of(program.pid)) < 50)
+    program.signal(signal.SIGTERM)
+    assert program.ended() == 0
+
+
+def test_a_stopped_worker_is_hung(supervision: Supervision) -> None:
+    program = supervision.begin({"a": "beats"})
+    program.until("ready:")
+    first = supervision.worker("a")["pid"]
+
+    os.kill(first, signal.SIGSTOP)
+
+    program.until("a: hung")
+    supervision.until(lambda: supervision.worker("a")["pid"] not in {0, first})
+    assert not Path(f"/proc/{first}").exists()
+
+
+def test_a_worker_that_goes_on_in_time_is_left_alone(supervision: Supervision) -> None:
+    program = supervision.begin({"a": "beats"}, interval="1")
+    program.until("ready:")
+    pid = supervision.worker("a")["pid"]
+
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(1.0)
+    os.kill(pid, signal.SIGCONT)
+    time.sleep(2.5)
+
+    assert supervision.worker("a")["pid"] == pid
+
+
+def test_a_pause_of_everything_is_counted_against_no_worker(supervision: Supervision) -> None:
+    program = supervision.begin({"a": "beats", "b": "beats"}, interval="0.4")
+    program.until("ready:")
+    pids = [one["pid"] for one in supervision.status()["workers"]]
+
+    for pid in (program.pid, *pids):
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(3)
+    for pid in (program.pid, *pids):
+        os.kill(pid, signal.SIGCONT)
+
+    program.until("did not run for")
+    time.sleep(1.5)
+    assert [one["pid"] for one in supervision.status()["workers"]] == pids
+
+
+def test_a_stopped_supervisor_takes_up_its_work_again(supervision: Supervision) -> None:
+    program = supervision.begin({"a": "beats"}, interval="0.4")
+    program.until("ready:")
+    pid = supervision.worker("a")["pid"]
+
+    program.signal(signal.SIGSTOP)
+    time.sleep(2)
+    program.signal(signal.SIGCONT)
+    time.sleep(1)
+    os.kill(pid, signal.SIGSTOP)
+
+    program.until("a: hung")
+
+
+def test_no_time_of_day_is_used_so_clock_jumps_do_nothing() -> None:
+    core = Path(__file__).parents[2] / "container" / "supervise" / "core"
+
+    used = {
+        match
+        for path in core.glob("*.py")
+        for match in re.findall(r"\btime\.\w+|\bdatetime\b", path.read_text())
+    }
+
+    assert used == {"time.monotonic"}
+
+
+def test_a_worker_that_leaks_is_restarted_at_its_limit(supervision: Supervision) -> None:
+    program = supervision.begin({"bad": "leak"}, memory="60M")
+
+    program.until("MiB of memory; SIGTERM")
+    program.until("starting again in")
+
+    grown = re.search(r"uses (\d+) MiB of memory", program.output)
+    assert grown is not None
+    assert 60 <= int(grown[1]) < 200
+
+
+def test_a_worker_that_meets_its_resource_limit_is_restarted(
+    supervision: Supervision, tmp_path: Path
+) -> None:
+    config = tmp_path / "workers.toml"
+    command = f'["{sys.executable}", "{Path(__file__).with_name("worker.py")}", "bad", "leak"]'
+    config.write_text(
+        f'[[worker]]\nname = "bad"\ncommand = {command}\nlimits = {{as = "90M", core = 0}}\n'
+    )
+
+    program = supervision.begin({}, "--config", str(config), crash_deaths="2", crash_seconds="60")
+
+    program.until("MemoryError")
+    assert program.ended(20) == os.EX_TEMPFAIL
+
+
+def test_no_signal_is_lost_however_they_arrive(supervision: Supervision) -> None:
+    program = supervision.begin({"a": "hup", "b": "storm"}, "--set=b.reload=no", interval="1")
+    program.until("ready:")
+
+    for number in range(1, 51):
+        program.signal(signal.SIGHUP)
+        supervision.until(partial(_reloaded, program, number))
+    program.signal(signal.SIGTERM)
+
+    assert program.ended() == 0
+
+
+def _reloaded(program: Program, times: int) -> bool:
+    program.take(0.05)
+    return len(said(program.output, "a", "reloads")) >= times

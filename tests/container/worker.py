@@ -1,0 +1,164 @@
+"""A worker for tests: `worker.py NAME FAULT`; it says what it does on standard output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from container.heartbeat import Heartbeat
+
+NAME, FAULT = sys.argv[1], sys.argv[2]
+HEART = Heartbeat(os.environ)
+
+
+def say(text: str) -> None:
+    os.write(1, f"{NAME} {text} {os.getpid()} {time.monotonic():.6f}\n".encode())
+
+
+def stop(*_: object) -> None:
+    say("term")
+    os._exit(0)
+
+
+def beats(seconds: float = 1e9) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        HEART.beat()
+        time.sleep(HEART.interval / 10)
+
+
+def hang() -> None:
+    beats(HEART.interval * 2)
+    say("hangs")
+    time.sleep(1e6)
+
+
+def hang_thread() -> None:
+    heart = Heartbeat(os.environ, "main", "other")
+
+    def other() -> None:
+        for _ in range(20):
+            heart.beat("other")
+            time.sleep(heart.interval / 10)
+        say("hangs")
+        time.sleep(1e6)
+
+    threading.Thread(target=other, daemon=True).start()
+    while True:
+        heart.beat("main")
+        time.sleep(heart.interval / 10)
+
+
+def deaf() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    hang()
+
+
+def refuse() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: say("refuses"))
+    beats()
+
+
+def flood() -> None:
+    descriptor = int(os.environ["HEARTBEAT_FD"])
+    while True:
+        try:
+            os.write(descriptor, b"H" * 65536)
+        except BlockingIOError:
+            time.sleep(0.001)
+
+
+def close() -> None:
+    beats(HEART.interval * 2)
+    os.close(int(os.environ["HEARTBEAT_FD"]))
+    say("closed")
+    time.sleep(1e6)
+
+
+def grandchild() -> None:
+    child = subprocess.Popen(["sleep", "1000"], close_fds=True)
+    os.write(1, f"grandchild={child.pid}\n".encode())
+    beats(HEART.interval * 2)
+    os._exit(3)
+
+
+def fill() -> None:
+    beats(HEART.interval * 2)
+    while True:
+        os.write(2, b"x" * 4096)
+        HEART.beat()
+
+
+def storm() -> None:
+    """Leave about 500 orphans a second behind, each of which ends at once."""
+    while True:
+        HEART.beat()
+        for _ in range(50):
+            if os.fork() == 0:
+                if os.fork() == 0:
+                    os._exit(0)
+                os._exit(0)
+            os.wait()
+        time.sleep(0.1)
+
+
+def leak() -> None:
+    kept = []
+    while True:
+        HEART.beat()
+        kept.append(bytearray(os.urandom(1 << 20)))
+        time.sleep(0.005)
+
+
+def crash() -> None:
+    os._exit(3)
+
+
+def once() -> None:
+    beats(HEART.interval * 2)
+    os._exit(int(os.environ.get("CODE", "0")))
+
+
+def slow() -> None:
+    time.sleep(float(os.environ["SLOW"]))
+    beats()
+
+
+def stdin() -> None:
+    say(f"stdin={os.read(0, 10)!r}")
+    beats()
+
+
+def listen() -> None:
+    assert int(os.environ["LISTEN_PID"]) == os.getpid()
+    with socket.socket(fileno=3) as given:
+        say(f"port={given.getsockname()[1]} heart={os.environ['HEARTBEAT_FD']}")
+        beats()
+
+
+def descriptors() -> None:
+    links = [Path(f"/proc/self/fd/{number}") for number in range(3, 20)]
+    found = sorted(str(one.readlink()).split(":")[0] for one in links if one.is_symlink())
+    say(f"descriptors={','.join(found)}")
+    beats()
+
+
+def environment() -> None:
+    say(f"environment={sorted(os.environ)}")
+    beats()
+
+
+def hup() -> None:
+    signal.signal(signal.SIGHUP, lambda *_: say("reloads"))
+    beats()
+
+
+signal.signal(signal.SIGTERM, stop)
+say("up")
+globals().get(FAULT, beats)()
