@@ -1,0 +1,1 @@
+"""Machines: rendering, and Butane to Ignition."""
