@@ -12,6 +12,9 @@ import yaml
 from butane.errors import ButaneError
 
 _NAMES = ("path", "name", "device")
+# Ways to say where a content comes from: a later one replaces the former whole.
+_ORIGINS = frozenset({"inline", "local", "source"})
+_TEXTS = {"contents": "contents_local", "contents_local": "contents"}
 
 
 def assemble(files: Mapping[str, str]) -> str:
@@ -44,7 +47,27 @@ def _read(name: str, text: str) -> yaml.MappingNode:
         )
     if not _version(node):
         raise ButaneError(f"{name}:1: no version such as 1.4.0", "add a `version:` line")
+    _check_keys(name, node, set())
     return node
+
+
+def _check_keys(name: str, node: yaml.Node, done: set[int]) -> None:
+    if id(node) in done or not isinstance(node, yaml.CollectionNode):
+        return
+    done.add(id(node))
+    if not isinstance(node, yaml.MappingNode):
+        for item in node.value:
+            _check_keys(name, item, done)
+        return
+    found: set[str] = set()
+    for key, value in node.value:
+        where = f"{name}:{key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise ButaneError(f"{where}: a key has to be a word", "mend the YAML")
+        if key.value in found:
+            raise ButaneError(f"{where}: {key.value} is here twice", "join the two")
+        found.add(key.value)
+        _check_keys(name, value, done)
 
 
 def _scalar(node: yaml.MappingNode, key: str) -> str:
@@ -70,7 +93,7 @@ def _set_version(node: yaml.MappingNode, version: tuple[int, ...]) -> None:
 
 def _join(old: yaml.Node, new: yaml.Node) -> yaml.Node:
     if isinstance(old, yaml.MappingNode) and isinstance(new, yaml.MappingNode):
-        return _join_mappings(old, new)
+        return new if _ORIGINS & _keys(new) else _join_mappings(old, new)
     if isinstance(old, yaml.SequenceNode) and isinstance(new, yaml.SequenceNode):
         return _join_lists(old, new)
     return new
@@ -81,9 +104,14 @@ def _join_mappings(old: yaml.MappingNode, new: yaml.MappingNode) -> yaml.Mapping
     pairs = [
         (key, _join(value, later.pop(key.value)) if key.value in later else value)
         for key, value in old.value
+        if _TEXTS.get(key.value) not in later
     ]
     pairs += [(key, value) for key, value in new.value if key.value in later]
     return yaml.MappingNode(old.tag, pairs, flow_style=False)
+
+
+def _keys(node: yaml.MappingNode) -> set[str]:
+    return {key.value for key, _ in node.value}
 
 
 def _join_lists(old: yaml.SequenceNode, new: yaml.SequenceNode) -> yaml.SequenceNode:

@@ -12,9 +12,16 @@ _LONGEST_SECONDS = 120
 class Credentials:
     """The values of an app's credentials, each fetched once and only when needed."""
 
-    def __init__(self, settings: Settings, ask: Callable[[str], str] | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ask: Callable[[str], str] | None,
+        *,
+        patience_seconds: float = _LONGEST_SECONDS,
+    ) -> None:
         self._sources = {source.credential: source for source in settings.sources}
         self._ask = ask
+        self._patience_seconds = patience_seconds
         self._values: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -46,7 +53,7 @@ class Credentials:
         if source.value:
             return source.value.get_secret_value()
         if source.command:
-            return _output(source)
+            return _output(source, self._patience_seconds)
         if self._ask is None:
             raise DeployError(
                 f"{source.key} is not set and nobody is there to ask",
@@ -55,7 +62,7 @@ class Credentials:
         return self._ask(source.key)
 
 
-def _output(source: Source) -> str:
+def _output(source: Source, patience_seconds: float) -> str:
     where = f"{source.key}_COMMAND"
     try:
         done = subprocess.run(
@@ -63,7 +70,7 @@ def _output(source: Source) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_LONGEST_SECONDS,
+            timeout=patience_seconds,
             check=False,
         )
     except (subprocess.TimeoutExpired, UnicodeDecodeError) as error:

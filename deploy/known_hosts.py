@@ -27,11 +27,8 @@ def _others(path: Path, host: str, port: int | None) -> list[str]:
     if not path.exists():
         return []
     pattern = _pattern(host, port)
-    return [
-        line
-        for line in path.read_text().splitlines(keepends=True)
-        if line.split(" ", 1)[0] != pattern
-    ]
+    lines = path.read_text().splitlines()
+    return [f"{line}\n" for line in lines if line.split(" ", 1)[0] != pattern]
 
 
 def _replace(path: Path, lines: list[str]) -> None:

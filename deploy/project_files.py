@@ -26,14 +26,14 @@ def list_files(folder: Path | None) -> dict[str, str]:
         raise DeployError(f"PROJECT_FILES names {folder}, which is no folder", "mend PROJECT_FILES")
     marks: dict[str, str] = {}
     problems: list[str] = []
-    for path in _walk(folder):
+    for path in _walk(folder, problems):
         name = path.relative_to(folder).as_posix()
         try:
             marks[name] = _mark(path)
         except OSError as error:
-            problems.append(f"{path}: {error.strerror}")
+            problems.append(f"{_shown(path)}: {error.strerror}")
         except ValueError as error:
-            problems.append(f"{path}: {error}")
+            problems.append(f"{_shown(path)}: {error}")
     if problems:
         raise DeployError(
             "\n".join(problems), "move them out of PROJECT_FILES, or make them readable"
@@ -41,22 +41,44 @@ def list_files(folder: Path | None) -> dict[str, str]:
     return marks
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
+def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        problems.append(f"{_shown(folder)}: {error.strerror}")
+        return
+    for path in entries:
         if path.name in _PASSED_OVER or path.name.startswith(".env"):
             continue
         if path.is_dir() and not path.is_symlink():
-            yield from _walk(path)
+            yield from _walk(path, problems)
         else:
             yield path
 
 
 def _mark(path: Path) -> str:
     found = path.lstat()
+    if not _is_text(str(path)):
+        raise ValueError("the name is not UTF-8")
     if stat.S_ISLNK(found.st_mode):
-        return f"link {os.readlink(path)}"  # noqa: PTH115 -- the text, not a resolved path
+        target = os.readlink(path)  # noqa: PTH115 -- the text, not a resolved path
+        if not _is_text(target):
+            raise ValueError("points to a name that is not UTF-8")
+        return f"link {target}"
     if not stat.S_ISREG(found.st_mode):
         raise ValueError("neither a file nor a link")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return f"{digest} x" if found.st_mode & stat.S_IXUSR else digest
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # what os.fsdecode makes of other bytes
+        return False
+    return True
+
+
+def _shown(path: Path) -> str:
+    return os.fsencode(path).decode(errors="backslashreplace")

@@ -43,8 +43,12 @@ def _agent() -> list[str]:
 
 
 def _files(pattern: str, folder: Path) -> list[str]:
-    path = str(folder / Path(pattern).expanduser())
-    found = sorted(glob.glob(path))  # noqa: PTH207 -- the pattern may be absolute
+    try:
+        path = Path(pattern).expanduser()
+    except RuntimeError:  # the home of somebody who is not here
+        path = Path(pattern)
+    whole = str(Path(glob.escape(str(folder))) / path)
+    found = sorted(glob.glob(whole))  # noqa: PTH207 -- the pattern may be absolute
     if not found and not glob.has_magic(pattern):
         raise DeployError(f"SSH_KEYS names {pattern}, which does not exist", "mend SSH_KEYS")
     return [key for name in found for key in _keys_of(Path(name))]

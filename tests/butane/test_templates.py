@@ -1,0 +1,161 @@
+"""The templates that the project ships, rendered as they will be."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from butane.assemble import assemble
+from butane.files import CarriedFile, carried_files
+from butane.render import render_folder
+from butane.translate.translation import translate
+from deploy.plan.values import template_values
+from deploy.settings.model import Settings
+from tests.plan.examples import settings
+from tests.plan.test_values import unescaped
+from tests.stock_node import PROGRAMS
+
+TEMPLATES = Path(__file__).parents[2] / "butane/templates"
+FILES = sorted(path for path in TEMPLATES.rglob("*") if path.is_file())
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
+FULL = {
+    "HTTP_PORT": "80",
+    "FIREWALL_PORTS": "9100, 51820/udp",
+    "SMTP_HOST": "mail.example.org",
+    "SMTP_USER": "Owner <shop@example.org>",
+    "HEALTH_PATH": "/it's?a=$1&b=%20",
+    "ENV_*": {"GREETING": 'say "hi" at 100%\nfor $5'},
+    "SECRET_*": {"token": "hunter2"},
+}
+SPARE = {"SWAP_MEGABYTES": "0", "CONTAINER_USER": "image", "UPDATE_STRATEGY": "off"}
+
+
+def rendered(given: Settings) -> dict[str, str]:
+    found = render_folder(TEMPLATES, template_values(given, (KEY,)))
+    return {name: content.decode() for name, content in found.items()}
+
+
+def machine(given: Settings, folder: Path) -> dict[str, CarriedFile]:
+    """Translate the whole machine spec, without a single warning; give its files by path."""
+    texts = rendered(given)
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    text = assemble({name: texts[name] for name in ("node.bu", "app.bu")})
+    translation = translate(text, files=folder, name="shop-www.bu")
+    assert translation.reports == ()
+    return {file.path: file for file in carried_files(translation.ignition or "")}
+
+
+def test_every_blank_has_a_value_and_every_value_a_blank() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    blanks = set(re.findall(r"(?<!@)@([A-Z][A-Z0-9_]*)@(?!@)", text))
+
+    assert blanks == set(template_values(settings()))
+
+
+def test_every_file_is_included_once_and_every_included_file_is_there() -> None:
+    included = [
+        name
+        for path in TEMPLATES.glob("*.bu")
+        for name in re.findall(r"local: (\S+)", path.read_text(encoding="utf-8"))
+    ]
+
+    assert sorted(included) == [
+        path.relative_to(TEMPLATES).as_posix() for path in FILES if path.suffix != ".bu"
+    ]
+
+
+@pytest.mark.parametrize("values", [{}, FULL, SPARE])
+def test_the_machine_spec_translates_without_a_warning(
+    tmp_path: Path, values: dict[str, object]
+) -> None:
+    files = machine(settings(**values), tmp_path)
+
+    assert files["/etc/hostname"].content == b"corefab\n"
+    assert not [path for path, file in files.items() if re.search(rb"@[A-Z_]+@", file.content)]
+
+
+def test_a_node_made_today_holds_what_a_deploy_writes(tmp_path: Path) -> None:
+    given = settings(**FULL)
+    apps = {name: text for name, text in rendered(given).items() if name.startswith("app")}
+
+    found = machine(given, tmp_path)
+    translation = translate(apps["app.bu"], files=tmp_path)
+
+    carried = carried_files(translation.ignition or "")
+    assert {file.path: file for file in carried} == {
+        file.path: found[file.path] for file in carried
+    }
+    assert {"/etc/containers/systemd/shop-www.container", "/etc/sysusers.d/shop-www.conf"} <= {
+        file.path for file in carried
+    }
+
+
+def test_no_firewall_file_flushes_what_is_not_ours(tmp_path: Path) -> None:
+    files = machine(settings(**FULL), tmp_path)
+    rules = "".join(file.content.decode() for path, file in files.items() if path.endswith(".nft"))
+
+    assert "policy drop" in rules
+    assert "flush" not in rules
+    assert set(re.findall(r"\btable (\w+ \w+)", rules)) == {"inet corefab"}
+    assert set(re.findall(r"add element (\w+ \w+)", rules)) == {"inet corefab"}
+
+
+def test_the_firewall_lets_in_the_ports_of_the_settings_and_ssh(tmp_path: Path) -> None:
+    files = machine(settings(**FULL), tmp_path)
+    rules = "".join(file.content.decode() for path, file in files.items() if path.endswith(".nft"))
+
+    assert sorted(re.findall(r"add element inet corefab (\w+) \{ (\d+) \}", rules)) == [
+        ("tcp_ports", "22"),
+        ("tcp_ports", "443"),
+        ("tcp_ports", "80"),
+        ("tcp_ports", "9100"),
+        ("udp_ports", "51820"),
+    ]
+
+
+def test_the_container_sees_its_environment_as_it_was_written() -> None:
+    unit = rendered(settings(**FULL))["app/app.container"]
+    words = re.findall(r'^Environment=(?:"(.*)"|([^"\'\\\n]*))$', unit, re.MULTILINE)
+    found = dict(unescaped(quoted or plain).split("=", 1) for quoted, plain in words)
+
+    assert len(words) == unit.count("Environment=")
+    assert found == {
+        "APP": "shop-www",
+        "HTTPS_PORT": "8443",
+        "HTTP_PORT": "8080",
+        "HEALTH_PATH": "/it's?a=$1&b=%20",
+        "SMTP_HOST": "mail.example.org",
+        "SMTP_PORT": "587",
+        "SMTP_USER": "Owner <shop@example.org>",
+        "GREETING": 'say "hi" at 100%\nfor $5',
+    }
+
+
+def test_every_credential_is_unsealed_by_systemd_and_given_to_the_container() -> None:
+    unit = rendered(settings(**FULL))["app/app.container"]
+
+    for name in ("cert_pass", "smtp_pass", "token"):
+        sealed = f"/etc/credstore.encrypted/shop-www.{name}"
+        assert f"LoadCredentialEncrypted={name}:{sealed}\n" in unit
+        assert f"${{CREDENTIALS_DIRECTORY}}/{name} /run/shop-www/secrets/{name}\n" in unit
+    assert "hunter2" not in unit
+
+
+def test_the_container_is_hardened() -> None:
+    unit = rendered(settings())["app/app.container"].splitlines()
+
+    assert {
+        *("ReadOnly=true", "DropCapability=all", "NoNewPrivileges=true", "Pull=never"),
+        *("MemoryMax=512M", "TasksMax=512", "RuntimeDirectoryMode=0700"),
+    } <= set(unit)
+
+
+def test_units_run_only_what_a_stock_node_has() -> None:
+    texts = rendered(settings(**FULL)).values()
+    lines = [line for text in texts for line in re.findall(r"^Exec\w+=(\S+)", text, re.MULTILINE)]
+
+    assert lines
+    assert {line.rsplit("/", 1)[1] for line in lines} <= PROGRAMS
+    assert all(line.startswith(("/usr/bin/", "/usr/sbin/")) for line in lines)

@@ -1,0 +1,207 @@
+"""The project agrees with itself: settings, commands and scripts with what is said of them."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from invoke.collection import Collection
+from invoke.loader import FilesystemLoader
+
+from deploy.plan.command import Command
+from deploy.remote.remote import command_line
+from deploy.settings.model import KEYS, REQUIRED
+from deploy.settings.read import read_settings
+from tests.shell import functions, programs
+from tests.stock_node import BUILTINS, FILES, PROGRAMS
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted((ROOT / "deploy/remote/scripts").glob("*.sh"))
+EXAMPLE = ROOT / ".env.example"
+
+
+def example_keys() -> list[str]:
+    return re.findall(r"^([A-Z]\w*)=", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def tasks() -> dict[str, str]:
+    """Read the fabfile as `fab --list` does: each task's name and first line."""
+    module, _ = FilesystemLoader(start=str(ROOT)).load("fabfile")
+    names = Collection.from_module(module).task_names
+    found = Collection.from_module(module)
+    return {name: (found[name].__doc__ or "").strip().splitlines()[0] for name in names}
+
+
+def test_the_example_holds_every_setting_once_and_nothing_else() -> None:
+    keys = example_keys()
+
+    assert len(keys) == len(set(keys))
+    assert {key for key in keys if not key.startswith(("ENV_", "SECRET_"))} == set(KEYS)
+
+
+def test_the_example_shows_how_the_apps_own_variables_are_set() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+
+    assert [key for key in example_keys() if key.startswith("ENV_")]
+    assert "SECRET_" in text
+
+
+def test_the_example_is_a_working_settings_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in KEYS:
+        monkeypatch.delenv(key, raising=False)
+    (tmp_path / ".env").write_bytes(EXAMPLE.read_bytes())
+
+    settings = read_settings(tmp_path)
+
+    assert settings.app == "shop-www"
+    assert settings.cert_password is None, "an example holds no secret"
+    assert settings.smtp_password is None
+
+
+def test_the_example_gives_what_is_required_a_value() -> None:
+    values = dotenv_values(EXAMPLE, interpolate=False)
+
+    assert all(values[key] for key in REQUIRED)
+
+
+def test_the_readme_lists_the_commands_that_there_are() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `fab ([\w-]+)[^`]*` \| (.+?) \|$", readme, re.MULTILINE)
+
+    assert sorted({name for name, _ in listed}) == sorted(tasks())
+    assert len(listed) == len(tasks()), "each command has one line"
+
+
+def test_every_command_says_what_it_does_in_one_line() -> None:
+    for name, summary in tasks().items():
+        assert re.fullmatch(r"[A-Z][^\n]{10,99}\.", summary), name
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_remote_script_starts_only_what_a_stock_node_has(script: Path) -> None:
+    preamble = (ROOT / "deploy/remote/scripts/preamble.sh").read_text(encoding="utf-8")
+    text = script.read_text(encoding="utf-8")
+    values = dict(re.findall(r"^(\w+)=(/\S+)$", text, re.MULTILINE))
+    started = {values.get(word.strip("${}"), word) for word in programs(text)}
+
+    own = functions(text) | functions(preamble)
+    assert sorted(started - PROGRAMS - BUILTINS - FILES - own) == []
+
+
+def test_a_command_reaches_the_node_as_a_program_of_the_node() -> None:
+    line = command_line(Command("state", ("shop-www",)))
+
+    assert set(programs(line)) == {"sudo", "bash"} <= PROGRAMS
+
+
+@pytest.mark.program
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_bash_can_read_a_remote_script_behind_its_preamble(
+    script: Path, program: Callable[[str], str]
+) -> None:
+    preamble = (ROOT / "deploy/remote/scripts/preamble.sh").read_text(encoding="utf-8")
+
+    done = subprocess.run(
+        [program("bash"), "-n", "-c", f"{preamble}\n{script.read_text(encoding='utf-8')}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_remote_script_flushes_a_firewall_or_prints_a_credential() -> None:
+    text = "".join(script.read_text(encoding="utf-8") for script in SCRIPTS)
+
+    assert "flush" not in text
+    assert "set -x" not in text
+    assert not re.search(r"systemd-creds encrypt[^\n]*\$value", text)
+
+
+def tracked(program: Callable[[str], str]) -> list[Path]:
+    git = program("git")
+    done = subprocess.run(
+        [git, "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("not in a git repository")
+    return [path for name in done.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+@pytest.mark.program
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("certs/material/shop-www/server.key.enc", "certs/material/authority.key.enc"),
+        *("build/shop-www.ign", "build/shop-www.bu", ".env", ".env.staging"),
+    ],
+)
+def test_keys_settings_and_machine_specs_are_never_committed(
+    path: str, program: Callable[[str], str]
+) -> None:
+    tracked(program)
+    done = subprocess.run(
+        [program("git"), "-C", str(ROOT), "check-ignore", "--quiet", "--no-index", path],
+        check=False,
+    )
+    assert done.returncode == 0
+
+
+@pytest.mark.program
+def test_no_private_key_is_committed(program: Callable[[str], str]) -> None:
+    begin = b"-----BEGIN " + b"(RSA |EC |OPENSSH |ENCRYPTED )?PRIVATE KEY-----\n[A-Za-z0-9+/=]{40}"
+
+    assert [path for path in tracked(program) if re.search(begin, path.read_bytes())] == []
+
+
+@pytest.mark.program
+def test_no_file_names_the_folder_it_was_made_in(program: Callable[[str], str]) -> None:
+    common = subprocess.run(
+        [
+            program("git"),
+            "-C",
+            str(ROOT),
+            "rev-parse",
+            "--path-format=absolute",
+            "--git-common-dir",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    # A folder of one name, such as /src, says nothing about whose it is.
+    folders = {folder for folder in (ROOT, Path(common).parent) if len(folder.parts) > 2}
+
+    found = [
+        path
+        for path in tracked(program)
+        if any(str(folder).encode() in path.read_bytes() for folder in folders)
+    ]
+    assert found == []
+
+
+@pytest.mark.program
+def test_no_document_points_out_of_the_project(program: Callable[[str], str]) -> None:
+    for path in tracked(program):
+        if path.suffix == ".md":
+            for link in re.findall(r"(?:\.\.?/)+[\w./-]+", path.read_text(encoding="utf-8")):
+                assert (path.parent / link).resolve().is_relative_to(ROOT), (path, link)
+
+
+@pytest.mark.program
+def test_fab_lists_the_commands_that_the_fabfile_has() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fabric", "--list", "--list-format=json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert {task["name"]: task["help"] for task in json.loads(done.stdout)["tasks"]} == tasks()
