@@ -6,7 +6,7 @@ from pathlib import Path
 from deploy import report
 from deploy.errors import DeployError
 from deploy.known_hosts import pin, unpin
-from deploy.settings.model import Settings
+from deploy.settings.model import KNOWN_HOSTS, Settings
 from rehearsal import lifecycle
 from rehearsal.node import Node
 
@@ -44,9 +44,9 @@ def node_down(known_hosts: Path, name: str) -> None:
         report.say(f"there is no node {name}")
 
 
-def node_down_all(known_hosts: Path) -> None:
-    """Remove every node."""
-    _forget(known_hosts, lambda _: True)
+def node_down_all(folder: Path) -> None:
+    """Remove every node; no settings are needed, pins in another file than the usual stay."""
+    _forget(folder / KNOWN_HOSTS, lambda _: True)
     names = lifecycle.down_all()
     report.good(f"nodes gone: {', '.join(names)}" if names else "there is no node")
 

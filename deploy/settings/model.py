@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from deploy.settings import kinds
 from deploy.settings.kinds import Allowed, UpdateWindow
 
+KNOWN_HOSTS = Path("certs/known_hosts")
+
 
 def _alias(field: str) -> str:
     return field.upper()
@@ -29,7 +31,7 @@ class Settings(BaseModel):
     node_user: kinds.User = "core"
     node_hostname: kinds.HostName = "corefab"
     identity_file: Path | None = None
-    known_hosts: Path = Path("certs/known_hosts")
+    known_hosts: Path = KNOWN_HOSTS
     public_address: kinds.Address = ""
 
     image: kinds.Image
