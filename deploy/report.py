@@ -9,7 +9,15 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 # A file or a pipe has no width of its own: nothing must be folded there.
@@ -61,6 +69,49 @@ def progress(summary: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=_console, transient=True) as bar:
         task = bar.add_task(summary, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+@contextmanager
+def transfer(summary: str, total: int) -> Iterator[Callable[[str, int, int], None]]:
+    """Show an image on its way: a bar for each layer on a terminal, and a line in the end.
+
+    The block gets a function to tell the layer, bytes that went over, bytes of it that are there.
+    """
+    began = time.monotonic()
+    wire: dict[str, int] = {}
+    done: dict[str, int] = {}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[sent]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_console, transient=True, disable=not has_terminal()) as bar:
+        whole = bar.add_task(escape(summary), total=total, sent="")
+        tasks: dict[str, TaskID] = {}
+
+        def tell(layer: str, sent: int, covered: int) -> None:
+            wire[layer] = wire.get(layer, 0) + sent
+            done[layer] = done.get(layer, 0) + covered
+            if layer not in tasks:
+                tasks[layer] = bar.add_task(f"  layer {layer[7:19]}", total=None, sent="")
+            bar.update(tasks[layer], completed=done[layer], sent=f"{size(wire[layer])} sent")
+            bar.update(whole, completed=sum(done.values()), sent=f"{size(sum(wire.values()))} sent")
+
+        yield tell
+    sent, covered = sum(wire.values()), sum(done.values())
+    seconds = time.monotonic() - began
+    say(f"  {size(sent)} sent for {size(covered)} of layers, in {seconds:.1f} s")
+
+
+def size(count: float) -> str:
+    """Write bytes for people, with three figures."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:  # noqa: PLR2004 -- of one unit make the next
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
