@@ -11,9 +11,9 @@ from container.entrypoint.files import key_files
 from container.entrypoint.key import install_key
 from container.entrypoint.password import Password
 from container.errors import ContainerError
+from container.supervise.carried import hand_over
 from container.supervise.command_line import Wanted
 from container.supervise.core.log import log
-from container.supervise.core.settings import hand_over
 from container.supervise.specification import shortest_watchdog
 
 CORE = "--core"
