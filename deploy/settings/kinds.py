@@ -175,6 +175,8 @@ Percent = Annotated[str, _matching(r"[1-9][0-9]{0,4}%"),
     Allowed("a percentage such as 100% (one core) or 150%")]
 Seconds = Annotated[int, _whole(1, 3600),
     Allowed("whole seconds from 1 to 3600")]
+OptionalSeconds = Annotated[int, _whole(0, 3600),
+    Allowed("whole seconds up to 3600, 0 for none")]
 Days = Annotated[int, _whole(0, 3650),
     Allowed("whole days from 0 to 3650")]
 Tasks = Annotated[int, _whole(16, 1_000_000),
