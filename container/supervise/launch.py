@@ -60,7 +60,7 @@ def _install_for_owner() -> str:
     files = key_files(os.environ)
     path = install_key(files)
     owner = Path(files.folder).stat()
-    if owner.st_uid != os.getuid():
+    if os.getuid() == 0 and owner.st_uid != 0:  # anyone else can only own it already
         os.chown(path, owner.st_uid, owner.st_gid)
     return path
 
