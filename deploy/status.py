@@ -4,8 +4,10 @@ from pathlib import Path
 
 from deploy import node, report
 from deploy.endpoint import Answer, ask
+from deploy.plan.command import Command
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
+from deploy.plan.workers import read_workers
 from deploy.remote.probe import probe
 from deploy.settings.model import Settings
 
@@ -17,10 +19,14 @@ def status(folder: Path, settings: Settings, *, as_json: bool) -> int:
     names = {source.credential: None for source in settings.sources}
     with node.reached(folder, settings) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
+        workers = read_workers(remote.run(Command("workers", (settings.app,))).stdout or "null")
     held = state.manifest
     answer = ask(node.endpoint(folder, settings), settings.health_path) if held else None
     health = _health(answer, state)
-    facts = _facts(folder, settings, state) | {"health": health}
+    facts = _facts(folder, settings, state) | {
+        "workers": workers.model_dump() if workers else None,
+        "health": health,
+    }
     if as_json:
         report.as_json(facts)
     else:
@@ -60,6 +66,16 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
 
 
 def _text(value: object) -> str:
+    if isinstance(value, dict) and "workers" in value:
+        return ", ".join(_worker_text(worker) for worker in value["workers"])
     if isinstance(value, dict):
         return ", ".join(f"{name} {word}" for name, word in value.items())
     return "-" if value is None else str(value)
+
+
+def _worker_text(worker: dict[str, object]) -> str:
+    text = f"{worker['name']} {worker['state']}"
+    if worker["restarts"]:
+        text += f", restarted {worker['restarts']} times"
+    reasons = worker["reasons"]
+    return f"{text} ({reasons[-1]})" if isinstance(reasons, tuple) and reasons else text
