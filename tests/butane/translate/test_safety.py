@@ -120,6 +120,7 @@ def test_any_text_gets_an_answer(text: str) -> None:
     assert (done.ignition is None) == bool(done.failure)
 
 
+@pytest.mark.program
 def test_the_translator_loads_neither_ssh_nor_cryptography() -> None:
     code = "import sys, butane.translate.translation; print(*sys.modules)"
 
