@@ -16,7 +16,7 @@ _GZIP_HEADER = bytes.fromhex("1f8b08000000000002ff")  # no name, no time, as Go 
 
 _CHUNK = 64 * 1024
 _TYPE = r"(?:(?:text|image|audio|video|application|message|multipart)TOKEN*|[xX]-TOKEN*)/TOKEN*"
-_VALUE = r"(?:\"(?:[^\"\\\x80-\U0010ffff]|\\[\x00-\x7f])*\"|TOKEN+)"
+_VALUE = r"(?:\"(?:[\x00-!#-\[\]-\x7f]|\\[\x00-\x7f])*\"|TOKEN+)"
 _WORD = r"[!#$%&'*+.0-9A-Z^_`a-z{|}~-]"
 _HEAD = re.compile(
     f"data:(?:{_TYPE})?(?P<params>(?:;TOKEN+={_VALUE})*)(?P<base64>;base64)?,".replace(
