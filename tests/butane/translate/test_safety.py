@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,35 @@ def test_a_file_over_the_limit_is_refused(folder: Path, monkeypatch: pytest.Monk
     _assert_refused(translate(_file("large"), files=folder), "larger than 10 bytes")
 
 
+def test_all_files_together_have_a_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files_folder, "TOTAL_LIMIT", 10)
+    (folder / "tree").mkdir()
+    for name in "abc":
+        (folder / "tree" / name).write_text("x" * 5)
+    text = f"{HEAD}storage: {{trees: [{{local: tree}}]}}\n"
+
+    _assert_refused(translate(text, files=folder), "larger than 10 bytes together")
+
+
+@pytest.fixture
+def deep(folder: Path) -> Iterator[Path]:
+    """Make folders within folders, deeper than Python's own functions can make or remove."""
+    places = [folder / "tree"]
+    while len(places) < 1500:
+        places.append(places[-1] / "d")
+    for place in places:
+        place.mkdir()
+    yield folder
+    for place in reversed(places):
+        place.rmdir()
+
+
+def test_a_deep_folder_is_walked_without_a_crash(deep: Path) -> None:
+    text = f"{HEAD}storage: {{trees: [{{local: tree}}]}}\n"
+
+    assert translate(text, files=deep).ignition == '{"ignition":{"version":"3.6.0"}}\n'
+
+
 def test_a_text_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yaml_node, "TEXT_LIMIT", 100)
 
@@ -93,8 +123,8 @@ def test_a_text_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_document_that_grows_through_aliases_is_refused() -> None:
-    inner = ", ".join(["{inline: x}"] * 100)
-    outer = ", ".join(["{path: /a, append: *parts}"] * 1500)
+    inner = ", ".join(["{inline: x}"] * 1000)
+    outer = ", ".join(["{path: /a, append: *parts}"] * 3)
     text = f"{HEAD}parts: &parts [{inner}]\nstorage: {{files: [{outer}]}}\n"
 
     _assert_refused(translate(text), "excessive aliasing")
