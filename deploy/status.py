@@ -51,8 +51,7 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
         "image": f"{held.image} {short(held.image_id)}" if held else None,
         "commit": (held.commit[:12] + (" (dirty)" if held.dirty else "")) if held else None,
         "deployed_by": held.by if held else None,
-        "unit": f"{settings.app}.service {state.active}"
-        + (f" since {state.since}" * bool(state.since)),
+        "unit": _unit(settings.app, state),
         "restarts": state.restarts,
         "credentials": dict(sorted(state.credentials.items())),
         "firewall": state.firewall,
@@ -63,6 +62,15 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
         "systemd": state.systemd,
         "storage_free_bytes": state.storage_free,
     }
+
+
+def _unit(app: str, state: NodeState) -> str:
+    text = f"{app}.service {state.active} ({state.word})"
+    if state.since and state.active == "active":
+        text += f" since {state.since}"
+    if state.result not in {"", "success"} or state.active == "activating":
+        text += f", last run: {state.result}, exit code {state.exit_status}"
+    return f"{text}, says: {state.said}" if state.said else text
 
 
 def _text(value: object) -> str:

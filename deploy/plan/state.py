@@ -27,7 +27,11 @@ class Interrupted(BaseModel):
 
 
 class NodeState(BaseModel):
-    """A probe's answer; sizes are in bytes."""
+    """A probe's answer; sizes are in bytes.
+
+    `active`, `word`, `result`, `exit_status` and `said` are the unit's ActiveState, SubState,
+    Result, ExecMainStatus and StatusText.
+    """
 
     model_config = ConfigDict(frozen=True)
     boot_id: str
@@ -42,6 +46,10 @@ class NodeState(BaseModel):
     active: str
     since: str
     restarts: int
+    word: str
+    result: str
+    exit_status: str
+    said: str
     images: frozenset[str]
     files: dict[str, HeldFile]
     credentials: dict[str, CredentialState]

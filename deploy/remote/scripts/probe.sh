@@ -53,6 +53,10 @@ jq -n \
   --argjson scratch_free "$(free_bytes /var/tmp)" \
   --arg firewall "$(systemctl is-active corefab-firewall.service 2>/dev/null || true)" \
   --arg active "$(systemctl show -P ActiveState "$app.service")" \
+  --arg word "$(systemctl show -P SubState "$app.service")" \
+  --arg result "$(systemctl show -P Result "$app.service")" \
+  --arg exit_status "$(systemctl show -P ExecMainStatus "$app.service")" \
+  --arg said "$(systemctl show -P StatusText "$app.service")" \
   --arg since "$(systemctl show -P ActiveEnterTimestamp "$app.service")" \
   --argjson restarts "$(systemctl show -P NRestarts "$app.service" | grep -x '[0-9]*' || echo 0)" \
   --arg images "$(podman image ls --all --quiet --no-trunc)" \
@@ -66,6 +70,7 @@ jq -n \
     manifest: $manifest, interrupted: $interrupted,
     storage_free: $storage_free, scratch_free: $scratch_free,
     firewall: $firewall, active: $active, since: $since, restarts: $restarts,
+    word: $word, result: $result, exit_status: $exit_status, said: $said,
     images: ($images | split("\n") | map(select(. != "")) | unique),
     files: ($files | rows | map({key: .[0], value: {mode: .[1], sha256: .[2]}}) | from_entries),
     credentials: ($credentials | rows | map({key: .[0], value: .[1]}) | from_entries),
