@@ -141,4 +141,14 @@ def node_down(context: Context, *, name: str = "", node: str = "", all: bool = F
         rehearse.node_down(_FOLDER / settings.known_hosts, node or settings.project)
 
 
+@task(
+    positional=["fault"], help={"name": _NAME, "worker": "web or jobs", "fault": "hang, crash, …"}
+)
+def rehearse(context: Context, fault: str, *, name: str = "", worker: str = "jobs") -> None:
+    """Make a worker of the sample app hang or crash, and watch it recover."""
+    from deploy.rehearse_fault import rehearse_fault
+
+    rehearse_fault(_FOLDER, _settings(context, name), fault=fault, worker=worker)
+
+
 ns = commands(sys.modules[__name__])

@@ -69,7 +69,8 @@ def _report(done: Translation, options: argparse.Namespace) -> None:
 
 def _write(ignition: str, output: str | None) -> None:
     if output is None:
-        sys.stdout.write(ignition)
+        sys.stdout.buffer.write(ignition.encode())  # UTF-8 whatever the locale
+        sys.stdout.buffer.flush()
         return
     try:
         Path(output).write_text(ignition, encoding="utf-8")

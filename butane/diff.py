@@ -61,7 +61,8 @@ def _change(old: Item | None, new: Item) -> Change | None:
         return Change("added", new.kind, new.name)
     if old == new:
         return None
-    details = [*_facts(old, new), *_content(old, new)]
+    secret = ["key file"] if old.secret != new.secret else []
+    details = [*_facts(old, new), *_content(old, new), *secret]
     return Change("changed", new.kind, new.name, tuple(details))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from butane.errors import ButaneError
@@ -20,12 +20,16 @@ _NEWEST = max(_MINORS.values())
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing of a machine: its kind, its name, its properties, and content where it has some."""
+    """One thing of a machine: its kind, its name, its properties, and content where it has some.
+
+    `secret` is a digest of what may be compared but not shown.
+    """
 
     kind: str
     name: str
     facts: tuple[tuple[str, str], ...] = ()
     content: bytes | None = None
+    secret: str = field(default="", repr=False)
 
     @property
     def text(self) -> str | None:
@@ -77,8 +81,8 @@ def _items(config: Record, minor: int) -> Iterator[Item]:
     for each in config.record("kernel_arguments").texts("should_not_exist"):
         yield Item("kernel argument", each, (("state", "absent"),))
     for section, kinds in _KINDS.items():
-        for field, (kind, key) in kinds.items():
-            for record in config.record(section).records(field):
+        for name, (kind, key) in kinds.items():
+            for record in config.record(section).records(name):
                 yield from _things(record, kind, key, minor)
 
 
@@ -124,7 +128,8 @@ def _things(record: Record, kind: str, key: str, minor: int) -> Iterator[Item]:
         facts += _sources(record)
     elif record.has("contents"):
         content = record.text("contents").encode("utf-8", "surrogateescape")
-    yield Item(kind, name, tuple(facts), content)
+    secret = hashlib.sha256(content_of(record.record("key_file")) or b"").hexdigest()
+    yield Item(kind, name, tuple(facts), content, secret)
     for each in record.records("dropins"):
         text = each.text("contents").encode("utf-8", "surrogateescape")
         yield Item("drop-in", f"{name}.d/{each.text('name')}", (), text)
@@ -173,8 +178,8 @@ def _say(value: Value, name: str) -> str:
     if isinstance(value, int):
         return f"{value:04o}" if name == "mode" else str(value)
     if isinstance(value, Record):
-        if value.struct is RESOURCE:  # a key file is a secret
-            return _address(value)
+        if value.struct is RESOURCE:
+            return value.text("source") if content_of(value) is None else "inline"
         return ", ".join(f"{k} {_say(v, k)}" for k, v in value.values.items())
     if isinstance(value, list):
         return ", ".join(_say(each, name) for each in value)

@@ -12,6 +12,7 @@ from deploy.errors import DeployError
 
 _PATIENCE_SECONDS = 5.0
 _HEALTHY = range(200, 300)
+_LONGEST_PAGE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Answer:
         return ""
 
 
-def ask(endpoint: Endpoint, path: str) -> Answer:
+def ask(endpoint: Endpoint, path: str, *, patience_seconds: float = _PATIENCE_SECONDS) -> Answer:
     """Ask once for a page; the certificate is read, whatever it is, and judged by the caller."""
     # The expected certificate is compared whole, by its hash: stricter than a chain's verdict.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -60,7 +61,7 @@ def ask(endpoint: Endpoint, path: str) -> Answer:
     context.verify_mode = ssl.CERT_NONE
     certificate = None
     try:
-        with contextlib.closing(_socket(endpoint, context)) as tls:
+        with contextlib.closing(_socket(endpoint, context, patience_seconds)) as tls:
             certificate = from_der(tls.getpeercert(binary_form=True) or b"", source=str(endpoint))
             return Answer(certificate, _status(tls, endpoint, path), "")
     except (OSError, http.client.HTTPException, CertError) as error:
@@ -79,8 +80,8 @@ def served_certificate(endpoint: Endpoint) -> Certificate:
     return answer.certificate
 
 
-def _socket(endpoint: Endpoint, context: ssl.SSLContext) -> ssl.SSLSocket:
-    plain = socket.create_connection((endpoint.address, endpoint.port), timeout=_PATIENCE_SECONDS)
+def _socket(endpoint: Endpoint, context: ssl.SSLContext, patience_seconds: float) -> ssl.SSLSocket:
+    plain = socket.create_connection((endpoint.address, endpoint.port), timeout=patience_seconds)
     try:
         return context.wrap_socket(plain, server_hostname=endpoint.host)
     except BaseException:
@@ -89,9 +90,9 @@ def _socket(endpoint: Endpoint, context: ssl.SSLContext) -> ssl.SSLSocket:
 
 
 def _status(tls: ssl.SSLSocket, endpoint: Endpoint, path: str) -> int:
-    connection = http.client.HTTPConnection(endpoint.host, timeout=_PATIENCE_SECONDS)
+    connection = http.client.HTTPConnection(endpoint.host)
     connection.sock = tls
     connection.request("GET", path, headers={"User-Agent": "corefab", "Connection": "close"})
     with connection.getresponse() as response:
-        response.read()
+        response.read(_LONGEST_PAGE)
         return response.status

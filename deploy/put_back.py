@@ -8,6 +8,7 @@ from deploy.delivery import Delivery
 from deploy.errors import DeployError
 from deploy.plan import command
 from deploy.plan.command import Command
+from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
 from deploy.prove import prove
 
@@ -16,26 +17,29 @@ _PROOF_SECONDS = 60
 
 
 @contextmanager
-def put_back(delivery: Delivery, before: NodeState) -> Iterator[None]:
+def put_back(
+    delivery: Delivery, before: NodeState, *, proof_seconds: float = _PROOF_SECONDS
+) -> Iterator[None]:
     """Run a block; whatever ends it early, the node gets back what `before` says it served.
 
     Raises:
         DeployError: the block's own, with the app's last log lines and what serves now.
-        KeyboardInterrupt: after putting back, when the operator interrupted.
+        BaseException: whatever else ended it, such as Ctrl-C, after putting back.
     """
     try:
         yield
-    except KeyboardInterrupt:
-        report.say("interrupted")
-        report.say(_put_back(delivery, before))
-        raise
     except DeployError as error:
         logs = _logs(delivery)
-        served = _put_back(delivery, before)
+        served = _put_back(delivery, before, proof_seconds)
         raise DeployError(f"{error.message}{logs}\n{served}", error.hint) from error
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            report.say("interrupted")
+        report.say(_put_back(delivery, before, proof_seconds))
+        raise
 
 
-def _put_back(delivery: Delivery, before: NodeState) -> str:
+def _put_back(delivery: Delivery, before: NodeState, proof_seconds: float) -> str:
     app = delivery.manifest.app
     try:
         result = delivery.remote.run(command.undo(app))
@@ -45,13 +49,13 @@ def _put_back(delivery: Delivery, before: NodeState) -> str:
         return f"putting back failed: {result.stderr.strip()}; the next `fab deploy` tries again"
     if before.manifest is None:
         return f"{app} is as it was: nothing deployed"
-    return _proof(delivery, before.manifest.release, before.manifest.certificate)
+    return _proof(delivery, before.manifest, proof_seconds)
 
 
-def _proof(delivery: Delivery, release: str, certificate: str) -> str:
-    path = delivery.settings.health_path
+def _proof(delivery: Delivery, before: Manifest, proof_seconds: float) -> str:
+    path, release = delivery.settings.health_path, before.release
     try:
-        prove(delivery.endpoint, path, certificate, timeout_seconds=_PROOF_SECONDS)
+        prove(delivery.endpoint, path, before.certificate, timeout_seconds=proof_seconds)
     except DeployError as error:
         return f"release {release} was put back, but does not answer: {error.message}"
     return f"release {release} serves again, proven over HTTPS"

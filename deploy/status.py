@@ -4,8 +4,10 @@ from pathlib import Path
 
 from deploy import node, report
 from deploy.endpoint import Answer, ask
+from deploy.plan.command import Command
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
+from deploy.plan.workers import read_workers
 from deploy.remote.probe import probe
 from deploy.settings.model import Settings
 
@@ -17,10 +19,14 @@ def status(folder: Path, settings: Settings, *, as_json: bool) -> int:
     names = {source.credential: None for source in settings.sources}
     with node.reached(folder, settings) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
+        workers = read_workers(remote.run(Command("workers", (settings.app,))).stdout or "null")
     held = state.manifest
     answer = ask(node.endpoint(folder, settings), settings.health_path) if held else None
     health = _health(answer, state)
-    facts = _facts(folder, settings, state) | {"health": health}
+    facts = _facts(folder, settings, state) | {
+        "workers": workers.model_dump() if workers else None,
+        "health": health,
+    }
     if as_json:
         report.as_json(facts)
     else:
@@ -45,8 +51,7 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
         "image": f"{held.image} {short(held.image_id)}" if held else None,
         "commit": (held.commit[:12] + (" (dirty)" if held.dirty else "")) if held else None,
         "deployed_by": held.by if held else None,
-        "unit": f"{settings.app}.service {state.active}"
-        + (f" since {state.since}" * bool(state.since)),
+        "unit": _unit(settings.app, state),
         "restarts": state.restarts,
         "credentials": dict(sorted(state.credentials.items())),
         "firewall": state.firewall,
@@ -59,7 +64,26 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
     }
 
 
+def _unit(app: str, state: NodeState) -> str:
+    text = f"{app}.service {state.active} ({state.word})"
+    if state.since and state.active == "active":
+        text += f" since {state.since}"
+    if state.result not in {"", "success"} or state.active == "activating":
+        text += f", last run: {state.result}, exit code {state.exit_status}"
+    return f"{text}, says: {state.said}" if state.said else text
+
+
 def _text(value: object) -> str:
+    if isinstance(value, dict) and "workers" in value:
+        return ", ".join(_worker_text(worker) for worker in value["workers"])
     if isinstance(value, dict):
         return ", ".join(f"{name} {word}" for name, word in value.items())
     return "-" if value is None else str(value)
+
+
+def _worker_text(worker: dict[str, object]) -> str:
+    text = f"{worker['name']} {worker['state']}"
+    if worker["restarts"]:
+        text += f", restarted {worker['restarts']} times"
+    reasons = worker["reasons"]
+    return f"{text} ({reasons[-1]})" if isinstance(reasons, tuple) and reasons else text

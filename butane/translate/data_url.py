@@ -11,11 +11,12 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()"
 _BASE64 = ";base64,"
 _GZIP = "gzip"
+_CLOSE = 32  # characters within which the ends of the two compressors decide
 _GZIP_HEADER = bytes.fromhex("1f8b08000000000002ff")  # no name, no time, as Go writes it
 
 _CHUNK = 64 * 1024
 _TYPE = r"(?:(?:text|image|audio|video|application|message|multipart)TOKEN*|[xX]-TOKEN*)/TOKEN*"
-_VALUE = r"(?:\"(?:[^\"\\\x80-\U0010ffff]|\\[\x00-\x7f])*\"|TOKEN+)"
+_VALUE = r"(?:\"(?:[\x00-!#-\[\]-\x7f]|\\[\x00-\x7f])*\"|TOKEN+)"
 _WORD = r"[!#$%&'*+.0-9A-Z^_`a-z{|}~-]"
 _HEAD = re.compile(
     f"data:(?:{_TYPE})?(?P<params>(?:;TOKEN+={_VALUE})*)(?P<base64>;base64)?,".replace(
@@ -41,10 +42,15 @@ def pack(data: bytes, *, may_compress: bool = True) -> Packed:
     """
     plain = len(data.translate(None, _PLAIN))
     escaped = 1 + len(data) + 2 * plain
-    encoded = len(_BASE64) + 4 * -(-len(data) // 3)
-    if may_compress and (packed := _gzip(data)):
-        length = len(_BASE64) + 4 * -(-len(packed) // 3)
-        if length + len(_GZIP) < min(escaped, encoded):
+    encoded = _base64_length(data)
+    if may_compress:
+        packed = _gzip(data, zlib.Z_FINISH)
+        gain = min(escaped, encoded) - _base64_length(packed) - len(_GZIP)
+        if 0 < gain < _CLOSE:
+            gain = (
+                min(escaped, encoded) - _base64_length(_gzip(data, zlib.Z_SYNC_FLUSH)) - len(_GZIP)
+            )
+        if gain > 0:
             return Packed(_base64_url(packed), _GZIP)
     if encoded < escaped:
         return Packed(_base64_url(data), "")
@@ -60,9 +66,14 @@ def _base64_url(data: bytes) -> str:
     return f"data:{_BASE64}{base64.b64encode(data).decode()}"
 
 
-def _gzip(data: bytes) -> bytes:
+def _base64_length(data: bytes) -> int:
+    return len(_BASE64) + 4 * -(-len(data) // 3)
+
+
+def _gzip(data: bytes, end: int) -> bytes:
+    """Compress; a sync flush at the end is as long as what Go writes there, and no valid end."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = squeeze.compress(data) + squeeze.flush()
+    body = squeeze.compress(data) + squeeze.flush(end)
     trailer = struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
     return _GZIP_HEADER + body + trailer
 

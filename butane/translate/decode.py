@@ -12,6 +12,7 @@ _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 _LARGEST = 2**63 - 1
 _SHOWN = 10
+_EMPTY: tuple[str, int, bool] = ("", 0, False)  # what a plain field holds when unset
 
 # go-yaml's bounds on what aliases may make of a document
 _FREE_ALIASES = 100
@@ -134,9 +135,9 @@ class Decoder:
 
     def _field(self, node: Node, wanted: Field, into: Record) -> None:
         value = self._list(node, wanted) if wanted.many else self._value(node, wanted)
-        if value is not None:
+        if value is not None and not (wanted.plain and value in _EMPTY):
             into.values[wanted.name] = value
-        elif not wanted.plain:
+        else:
             into.values.pop(wanted.name, None)
 
     def _list(self, node: Node, wanted: Field) -> Value | None:

@@ -1,6 +1,7 @@
 """All fields of the schema table in words, for the documentation."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from butane.translate.record import Field, Struct
 from butane.translate.schema import CONFIG
@@ -10,41 +11,51 @@ _NEWEST = len(VERSIONS) - 1
 _TYPES = {"text": "text", "integer": "number", "boolean": "yes or no"}
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A field by its whole path, and the first and last version that has it."""
+
+    path: str
+    kind: str
+    first: int
+    last: int
+    sugar: bool
+
+
 def field_table() -> str:
     """Write a Markdown table of every field, its type, and the versions that have it."""
-    rows = ["| field | type | versions |", "| --- | --- | --- |"]
-    seen: dict[str, tuple[str, int, int, bool]] = {}
-    for path, each, since, until in _all(CONFIG, "", 0, _NEWEST):
-        kind = _type(each)
-        known = seen.get(path)
-        first, last = (min(known[1], since), max(known[2], until)) if known else (since, until)
-        seen[path] = (kind, first, last, each.sugar)
-    for path, (kind, first, last, sugar) in seen.items():
-        mark = " *" if sugar else ""
-        rows.append(f"| `{path}`{mark} | {kind} | {_versions(first, last)} |")
-    return "\n".join(rows) + "\n"
+    rows: dict[str, Row] = {}
+    for row in _rows(CONFIG, Row("", "", 0, _NEWEST, sugar=False)):
+        known = rows.get(row.path, row)
+        first, last = min(known.first, row.first), max(known.last, row.last)
+        rows[row.path] = replace(row, first=first, last=last)
+    lines = ["| field | type | versions |", "| --- | --- | --- |", *map(_line, rows.values())]
+    return "\n".join(lines) + "\n"
 
 
-def _all(
-    struct: Struct, above: str, since: int, until: int
-) -> Iterator[tuple[str, Field, int, int]]:
-    names = dict.fromkeys(each.name for each in struct.fields)
-    for name in names:
-        for each in [each for each in struct.fields if each.name == name]:
-            first, last = max(since, each.since), min(until, each.until)
-            if first > last:
-                continue
-            path = f"{above}{name}{'[]' if each.many else ''}"
-            yield path, each, first, last
-            if isinstance(each.type, Struct):
-                yield from _all(each.type, f"{path}.", first, last)
+def _line(row: Row) -> str:
+    mark = " *" if row.sugar else ""
+    return f"| `{row.path}`{mark} | {row.kind} | {_versions(row)} |"
+
+
+def _rows(struct: Struct, above: Row) -> Iterator[Row]:
+    names = list(dict.fromkeys(each.name for each in struct.fields))
+    for each in sorted(struct.fields, key=lambda each: names.index(each.name)):
+        first, last = max(above.first, each.since), min(above.last, each.until)
+        if first > last:
+            continue
+        path = f"{above.path}.{each.name}".lstrip(".") + ("[]" if each.many else "")
+        row = Row(path, _type(each), first, last, sugar=above.sugar or each.sugar)
+        yield row
+        if isinstance(each.type, Struct):
+            yield from _rows(each.type, row)
 
 
 def _type(each: Field) -> str:
     return "section" if isinstance(each.type, Struct) else _TYPES[each.type]
 
 
-def _versions(first: int, last: int) -> str:
-    if last == _NEWEST:
-        return "all" if first == 0 else f"from {VERSIONS[first]}"
-    return f"{VERSIONS[first]} to {VERSIONS[last]}"
+def _versions(row: Row) -> str:
+    if row.last == _NEWEST:
+        return "all" if row.first == 0 else f"from {VERSIONS[row.first]}"
+    return f"{VERSIONS[row.first]} to {VERSIONS[row.last]}"

@@ -12,17 +12,19 @@ from pathlib import Path
 from butane.errors import ButaneError
 
 FILE_LIMIT = 64 * 1024 * 1024
+TOTAL_LIMIT = 256 * 1024 * 1024
 _NO_FOLDER = (
     "local file paths are relative to a files directory that must be specified with -d/--files-dir"
 )
 _OUTSIDE = "local file path traverses outside the files directory"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FilesFolder:
-    """A folder of local files; without a root nothing can be read."""
+    """A folder of local files; without a root nothing can be read. `taken` counts bytes."""
 
     root: Path | None
+    taken: int = 0
 
     def read(self, local: str) -> bytes:
         """Read a file of the folder; raise `ButaneError` when it may not or cannot be read."""
@@ -39,6 +41,9 @@ class FilesFolder:
             raise ButaneError(f"open {path.name}: {_reason(error)}") from error
         if len(data) > FILE_LIMIT:
             raise ButaneError(f"{path.name} is larger than {FILE_LIMIT} bytes")
+        self.taken += len(data)
+        if self.taken > TOTAL_LIMIT:
+            raise ButaneError(f"the local files are larger than {TOTAL_LIMIT} bytes together")
         return data
 
     def find(self, local: str) -> Path:

@@ -11,6 +11,7 @@ from butane.translate.schema import DOCUMENT, IGNITION_DOCUMENT
 Json: TypeAlias = "str | int | float | bool | dict[str, Json] | list[Json] | None"
 
 _LARGEST = 2**63
+_EMPTY: tuple[str, int, bool] = ("", 0, False)  # what a plain field holds when unset
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def _record(tree: Json, struct: Struct, minor: int) -> Record:
     for key, child in tree.items():
         wanted = names.get(key) or names.get(_fold(key))
         value = _value(child, wanted, minor) if wanted else None
-        if wanted and value is not None:
+        if wanted and value is not None and not (wanted.plain and value in _EMPTY):
             result.values[wanted.name] = value
     order = [each.name for each in fields]
     result.values = {name: result.values[name] for name in order if name in result.values}

@@ -9,7 +9,7 @@ from butane.translate.versions import Version
 
 Tree: TypeAlias = "str | int | bool | dict[str, Tree] | list[Tree] | None"
 
-_ESCAPE = re.compile(r"\\(.)|[<>&\u2028\u2029\ud800-\udfff]")
+_ESCAPE = re.compile(r"\\(.)|[<>&]|[\u2028\u2029]|[\ud800-\udfff]")
 _NARROW = {"b": r"\u0008", "f": r"\u000c"}
 
 

@@ -16,3 +16,9 @@ def clean(path: str) -> str:
     """Simplify a path as Go does: one leading slash, no dots, no double slashes."""
     simple = posixpath.normpath(path) if path else "."
     return "/" + simple.lstrip("/") if simple.startswith("/") else simple
+
+
+def join(folder: str, name: str) -> str:
+    """Join two paths as Go does; empty parts are left out, and nothing joined is empty."""
+    parts = [part for part in (folder, name) if part]
+    return clean("/".join(parts)) if parts else ""

@@ -1,8 +1,6 @@
 """The rules of Ignition for files, directories and links, and for storage as a whole."""
 
-import posixpath
-
-from butane.translate.path_check import clean, path_problem
+from butane.translate.path_check import clean, join, path_problem
 from butane.translate.place import Place
 from butane.translate.record import Record
 
@@ -79,10 +77,9 @@ def _check_target(link: Record, storage: Record, at: Place) -> None:
         return
     if not link.is_true("hard"):
         return
-    if not clean(target).startswith("/"):
-        target = posixpath.join(link.text("path"), target)
+    place = clean(target) if target.startswith("/") else join(link.text("path"), target)
     for directory in storage.records("directories"):
-        if clean(target) == directory.text("path"):
+        if place == directory.text("path"):
             at.error(message="hard link target is a directory")
     _check_hard_owner(link, at)
 

@@ -54,17 +54,19 @@ class _Tree:
             except OSError as error:
                 self.at.findings.error(self.origin, f"{relative}: {error.strerror}".lower())
 
-    def _walk(self, path: FilePath) -> Iterator[tuple[FilePath, os.stat_result]]:
+    def _walk(self, root: FilePath) -> Iterator[tuple[FilePath, os.stat_result]]:
         """Visit a folder in the order of names; links are not followed."""
-        try:
-            status = path.lstat()
-            below = sorted(os.listdir(path)) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208
-        except OSError as error:
-            self.at.findings.error(self.origin, f"open {path.name}: {error.strerror}".lower())
-            return
-        yield path, status
-        for name in below:
-            yield from self._walk(path / name)
+        waiting = [root]
+        while waiting:
+            path = waiting.pop()
+            try:
+                status = path.lstat()
+                names = os.listdir(path) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208
+            except OSError as error:
+                self.at.findings.error(self.origin, f"open {path.name}: {error.strerror}".lower())
+                continue
+            waiting += [path / name for name in sorted(names, key=os.fsencode, reverse=True)]
+            yield path, status
 
     def _node(self, path: FilePath, status: os.stat_result, to: str) -> None:
         if stat.S_ISDIR(status.st_mode):

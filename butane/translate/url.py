@@ -8,7 +8,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST_PERCENT = re.compile(r"%(?:(?!25)[0-7][0-9A-Fa-f])")
-_HOST_TEXT = re.compile(r"[A-Za-z0-9\-_.~!$&'()*+,;=:\[\]<>\"%\x80-\U0010ffff]*")
+_BAD_HOST = re.compile(r"[\x00-\x20#/?@\\^`{|}\x7f]")
 _USER_TEXT = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _PORT = re.compile(r"(?::[0-9]*)?")
 
@@ -93,5 +93,4 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _is_host_text(host: str) -> bool:
-    malformed = _BAD_PERCENT.search(host) or _HOST_PERCENT.search(host)
-    return not malformed and bool(_HOST_TEXT.fullmatch(host))
+    return not any(bad.search(host) for bad in (_BAD_PERCENT, _HOST_PERCENT, _BAD_HOST))

@@ -5,18 +5,22 @@ Only the first document of a stream is read, as go-yaml does.
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import yaml
 
 from butane.errors import ButaneError
-from butane.translate.yaml_loader import LenientLoader
+from butane.translate.go_loader import GoLoader
 
 Kind: TypeAlias = Literal["scalar", "sequence", "mapping", "alias"]
 
 TEXT_LIMIT = 16 * 1024 * 1024
+_SLOW_LIMIT = 1024 * 1024
+_DIFFERENT = ("found unexpected ':'", "did not find expected whitespace or line break")
+_TAG = re.compile(r"(?:&\S+\s+)?(!\S*)")
 _PREFIX = "tag:yaml.org,2002:"
 _AHEAD = 4  # go-yaml looks this far into what follows the first document
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -62,21 +66,29 @@ def read_document(source: str) -> Node:
 
 
 def _compose(source: str) -> Node:
-    composer = _Composer()
+    """Read with libyaml; where it is known to differ, read again by go-yaml's rules."""
+    composer = _Composer(source)
     try:
         root = composer.compose(yaml.parse(source, Loader=_LOADER))
+        _look_ahead(source, composer.rest, _LOADER)
     except yaml.MarkedYAMLError as error:
-        if error.problem != "found unexpected ':'":
+        if error.problem not in _DIFFERENT or len(source) > _SLOW_LIMIT:
             raise
-        return _Composer().compose(yaml.parse(source, Loader=LenientLoader))
-    if source[composer.rest :].strip():
-        _look_ahead(source, composer.rest)
+        composer.differs = True
+        root = None
+    if root is not None and not composer.differs:
+        return root
+    composer = _Composer(source)
+    root = composer.compose(yaml.parse(source, Loader=GoLoader))
+    _look_ahead(source, composer.rest, GoLoader)
     return root
 
 
-def _look_ahead(source: str, start: int) -> None:
+def _look_ahead(source: str, start: int, loader: Any) -> None:
     """Scan the first tokens behind the document, whose mistakes go-yaml meets too."""
-    tokens = yaml.scan(source, Loader=_LOADER)
+    if not source[start:].strip():
+        return
+    tokens = yaml.scan(source, Loader=loader)
     beyond = (token for token in tokens if token.start_mark and token.start_mark.index >= start)
     for _ in itertools.islice(beyond, _AHEAD):
         pass
@@ -98,20 +110,17 @@ def _check_version(event: yaml.DocumentStartEvent) -> None:
         raise ButaneError("yaml: found incompatible YAML document")
 
 
-def _unexpected(event: yaml.Event) -> ButaneError:
-    line, _ = _place(event)
-    return ButaneError(f"yaml: line {line}: did not find expected ',' or ']' before '?'")
-
-
 class _Composer:
     """Builds nodes from parser events, without recursion."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
+        self._source = source
         self._anchors: dict[str, Node] = {}
         self._open: list[Node] = []
         self._root: Node | None = None
         self._flow = 0
         self.rest = 0
+        self.differs = False
 
     def compose(self, events: Iterator[yaml.Event]) -> Node:
         for event in events:
@@ -126,12 +135,12 @@ class _Composer:
             _check_version(event)
         elif isinstance(event, yaml.ScalarEvent):
             quoted = bool(event.style)
-            if self._flow and not quoted and "?" in event.value:
-                raise _unexpected(event)
+            self._notice(event)
             node = Node("scalar", *_place(event), _short(event.tag), event.value, quoted=quoted)
             self._attach(node, event.anchor)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             kind: Kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "sequence"
+            self._notice(event)
             node = Node(kind, *_place(event), _short(event.tag))
             self._attach(node, event.anchor)
             self._open.append(node)
@@ -141,6 +150,16 @@ class _Composer:
             self._flow -= bool(self._flow)
         elif isinstance(event, yaml.AliasEvent):
             self._attach(self._alias(event), None)
+
+    def _notice(self, event: yaml.NodeEvent) -> None:
+        """Notice what go-yaml reads otherwise in brackets: `a?b`, and a comma behind a tag."""
+        if not self._flow or event.start_mark is None:
+            return
+        if isinstance(event, yaml.ScalarEvent) and not event.style and "?" in event.value:
+            self.differs = True
+        if getattr(event, "tag", None):
+            tag = _TAG.match(self._source, event.start_mark.index)
+            self.differs |= bool(tag and any(each in tag[1] for each in ",[]"))
 
     def _alias(self, event: yaml.AliasEvent) -> Node:
         name = event.anchor or ""

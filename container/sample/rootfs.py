@@ -21,9 +21,10 @@ DROPPED = (
     "etc/debconf.conf", "etc/fstab", "etc/hostname", "etc/resolv.conf",
 )  # fmt: skip
 # Mount points: the container's root file system is read-only, so they are there beforehand.
+# A tmpfs takes over the mode of the folder that it covers, and the user is not known here: 1777.
 FOLDERS = (
     ("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("run", 0o755), ("run/secrets", 0o755),
-    ("run/tls", 0o755), ("etc/tls", 0o755), ("srv", 0o755), ("srv/files", 0o755),
+    ("run/tls", 0o1777), ("etc/tls", 0o755), ("srv", 0o755), ("srv/files", 0o755),
     ("data", 0o755), ("tmp", 0o1777), ("var", 0o755), ("var/tmp", 0o1777),
 )  # fmt: skip
 _HOOK = Path(__file__).with_name("trim.sh")

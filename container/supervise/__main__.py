@@ -14,10 +14,13 @@ def main(arguments: list[str]) -> int:
     """Run the core, a question to it, or what the options ask for; give the exit code."""
     if arguments[:1] == ["--core"]:
         # Nothing else is imported on this path: what is, stays in memory.
-        from container.supervise.core.loop import run  # noqa: PLC0415
-        from container.supervise.core.settings import take_over  # noqa: PLC0415
+        from container.supervise.carried import take_over  # noqa: PLC0415
 
-        return run(take_over(int(arguments[1])))
+        values, workers = take_over(int(arguments[1]))
+        from container.supervise.core.loop import run  # noqa: PLC0415
+        from container.supervise.core.settings import read_settings  # noqa: PLC0415
+
+        return run(read_settings(values, workers))
     from container.errors import ContainerError  # noqa: PLC0415
 
     try:

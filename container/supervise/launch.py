@@ -11,9 +11,9 @@ from container.entrypoint.files import key_files
 from container.entrypoint.key import install_key
 from container.entrypoint.password import Password
 from container.errors import ContainerError
+from container.supervise.carried import hand_over
 from container.supervise.command_line import Wanted
 from container.supervise.core.log import log
-from container.supervise.core.settings import hand_over
 from container.supervise.specification import shortest_watchdog
 
 CORE = "--core"
@@ -60,7 +60,7 @@ def _install_for_owner() -> str:
     files = key_files(os.environ)
     path = install_key(files)
     owner = Path(files.folder).stat()
-    if owner.st_uid != os.getuid():
+    if os.getuid() == 0 and owner.st_uid != 0:  # anyone else can only own it already
         os.chown(path, owner.st_uid, owner.st_gid)
     return path
 

@@ -45,7 +45,11 @@ class Disk(BaseModel):
 
 
 class NodeState(BaseModel):
-    """A probe's answer; sizes are in bytes, images and layers go by their digests."""
+    """A probe's answer; sizes are in bytes, images and layers go by their digests.
+
+    `active`, `word`, `result`, `exit_status` and `said` are the unit's ActiveState, SubState,
+    Result, ExecMainStatus and StatusText.
+    """
 
     model_config = ConfigDict(frozen=True)
     boot_id: str
@@ -62,6 +66,10 @@ class NodeState(BaseModel):
     restarts: int
     layers: dict[str, tuple[str, ...]]
     partial: dict[str, Partial]
+    word: str
+    result: str
+    exit_status: str
+    said: str
     files: dict[str, HeldFile]
     credentials: dict[str, CredentialState]
     staged_update: str

@@ -72,6 +72,8 @@ def _container_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
         "STOP_SECONDS": str(settings.stop_seconds),
         "STOP_LIMIT_SECONDS": str(settings.stop_seconds + _START_MARGIN_SECONDS),
         "START_SECONDS": str(settings.health_timeout_seconds + _START_MARGIN_SECONDS),
+        "WATCHDOG_SECONDS": _when(settings.watchdog_seconds, str(settings.watchdog_seconds)),
+        "WATCHDOG_USEC": _when(settings.watchdog_seconds, f"{settings.watchdog_seconds}000000"),
         "MEMORY_LIMIT": settings.memory_limit,
         "CPU_LIMIT": settings.cpu_limit,
         "TASKS_LIMIT": str(settings.tasks_limit),

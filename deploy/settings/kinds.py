@@ -167,7 +167,7 @@ TimeZone = Annotated[str, BeforeValidator(_time_zone),
     Allowed("a time zone such as Europe/Sofia or UTC")]
 Image = Annotated[str,
     _matching(r"[a-z0-9][a-z0-9._:/@-]*|(oci|oci-archive|docker-archive):[A-Za-z0-9._:/@~+-]+"),
-    Allowed("a name in podman's storage such as localhost/shop:latest (lower case), "
+    Allowed("an image name such as localhost/shop:latest (lower case), "
     "docker-daemon:NAME, oci:FOLDER, oci-archive:FILE or docker-archive:FILE")]
 UrlPath = Annotated[str, _matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*"),
     Allowed("a path that starts with /")]
@@ -177,6 +177,8 @@ Percent = Annotated[str, _matching(r"[1-9][0-9]{0,4}%"),
     Allowed("a percentage such as 100% (one core) or 150%")]
 Seconds = Annotated[int, _whole(1, 3600),
     Allowed("whole seconds from 1 to 3600")]
+OptionalSeconds = Annotated[int, _whole(0, 3600),
+    Allowed("whole seconds up to 3600, 0 for none")]
 Days = Annotated[int, _whole(0, 3650),
     Allowed("whole days from 0 to 3650")]
 Tasks = Annotated[int, _whole(16, 1_000_000),

@@ -42,6 +42,7 @@ class Settings(BaseModel):
     container_http_port: kinds.Port = 8080
     container_user: Annotated[Literal["app", "image"], Allowed("app or image")] = "app"
     notify: Annotated[Literal["true", "false"], Allowed("true or false")] = "false"
+    watchdog_seconds: kinds.OptionalSeconds = 0
     health_path: kinds.UrlPath = "/"
     health_timeout_seconds: kinds.Seconds = 60
     stop_seconds: kinds.Seconds = 10

@@ -23,6 +23,8 @@ from certs.signing_request import signing_request
 from tests.certs.forge import DAY, Recipe, forge
 from tests.certs.pebble import Page
 
+pytestmark = pytest.mark.loopback
+
 # Quoted, for it holds itself.
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 Answer: TypeAlias = "tuple[int, Json | bytes]"

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,37 @@ def test_the_password_goes_into_the_environment_only_when_asked_and_says_so(
     program.until("ready:")
     environment = Path(f"/proc/{supervision.worker('a')['pid']}/environ").read_bytes()
     assert b"CERT_PASS=" + PASSWORD.encode() in environment.split(b"\0")
+
+
+def test_a_folder_that_all_may_write_serves_a_user_without_a_name(
+    tls: Path, memory: Path, start: Callable[..., Program]
+) -> None:
+    if os.getuid():
+        pytest.skip("becoming another user needs root")
+    # Under folders that only root may enter, nobody else could read them.
+    shutil.copytree(tls, memory / "tls")
+    shutil.copytree(ROOT / "container", memory / "container")
+    folder = memory / "run"
+    folder.mkdir()
+    for path in (memory, *memory.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    folder.chmod(0o1777)
+    env = {"TLS_CERT": str(memory / "tls/server.crt"), "PYTHONPATH": str(memory),
+           "TLS_KEY_ENC": str(memory / "tls/server.key.enc"), "TLS_RUN_DIR": str(folder),
+           "CERT_PASS_FILE": str(memory / "tls/cert_pass")}  # fmt: skip
+
+    program = start("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups",
+                    "/usr/bin/python3", "-m", "container.supervise", "--watchdog", "--tls",
+                    "--set=probe=none", "--", "sleep", "99", env=env)  # fmt: skip
+    program.until("ready:")
+
+    assert (folder / "server.key").stat().st_uid == 54321
+    assert (folder / "supervise-54321.sock").is_socket()
+    program.signal(signal.SIGHUP)
+    program.until("reloading")
+    program.signal(signal.SIGTERM)
+    assert program.ended() == 0
+    assert "failed" not in program.output
 
 
 @pytest.mark.parametrize("user", ["12345", ""])

@@ -31,6 +31,7 @@ def broken_images(deployed: Project) -> Iterator[dict[str, str]]:
     programs = {
         "crash": "import sys; sys.exit('no such table')",
         "hang": "import time; time.sleep(900)",
+        "new": "import sys; sys.exit('new')",
     }
     names = {}
     for kind, program in programs.items():

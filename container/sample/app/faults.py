@@ -42,6 +42,8 @@ class Faults:
 
     def _commit(self, fault: str) -> None:
         name, _, value = fault.partition("=")
+        self._leaks |= name == "leak"
+        self.refuses |= name == "refuse-term"
         sys.stdout.write(f"fault: {fault}\n")
         sys.stdout.flush()
         if name == "hang":
@@ -51,8 +53,6 @@ class Faults:
             os._exit(3)
         if name == "slow-start":
             time.sleep(float(value or 5))
-        self._leaks |= name == "leak"
-        self.refuses |= name == "refuse-term"
 
 
 def flag_file(worker: str, environment: Mapping[str, str]) -> Path:

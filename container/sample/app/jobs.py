@@ -31,6 +31,7 @@ class Jobs:
         writable = os.access(self._count.parent, os.W_OK)
         _say("jobs are done" if writable else f"jobs are not counted: {self._count.parent}")
         done = self._done_before() if writable else 0
+        self._heart.beat()
         while not self._stop.wait(min(_PAUSE_SECONDS, self._heart.interval / 3)):
             done += 1
             if writable:

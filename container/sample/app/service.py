@@ -48,6 +48,7 @@ class Sample:
         if self.settings.http_port is not None:
             self._listen(self.settings.http_port, RedirectHandler)
         self.state = "ready"
+        self._heart.beat()
         self._notifier.send("READY=1", f"STATUS=serving on port {self.settings.https_port}")
         _say(f"{self.settings.app} {self.settings.version} serves on {self.settings.https_port}")
         while self.state == "ready":

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
-import os
-
 
 class Policy:
     """How one worker is run, watched, restarted and stopped; times in seconds.
@@ -67,20 +64,6 @@ class Settings:
                 setattr(self, key, values[key])
 
 
-def hand_over(values: dict[str, object], workers: list[dict[str, object]]) -> int:
-    """Put settings where a program that replaces this one finds them; give its descriptor.
-
-    A file in memory without a name: nothing of it is in the command line or the environment.
-    """
-    descriptor = os.memfd_create("supervise", 0)
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        marshal.dump((values, workers), file)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
-def take_over(descriptor: int) -> Settings:
-    """Read what `hand_over` left, written by this same Python a moment ago."""
-    with os.fdopen(descriptor, "rb") as file:
-        values, workers = marshal.load(file)  # noqa: S302 - our own memory file
+def read_settings(values: dict[str, object], workers: list[dict[str, object]]) -> Settings:
+    """Make settings of what the front of the program has checked."""
     return Settings(values, tuple(Policy(worker) for worker in workers))

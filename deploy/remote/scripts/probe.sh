@@ -81,6 +81,10 @@ jq -n \
   --argjson incoming "$(disk /var/lib/corefab/images)" \
   --arg firewall "$(systemctl is-active corefab-firewall.service 2>/dev/null || true)" \
   --arg active "$(systemctl show -P ActiveState "$app.service")" \
+  --arg word "$(systemctl show -P SubState "$app.service")" \
+  --arg result "$(systemctl show -P Result "$app.service")" \
+  --arg exit_status "$(systemctl show -P ExecMainStatus "$app.service")" \
+  --arg said "$(systemctl show -P StatusText "$app.service")" \
   --arg since "$(systemctl show -P ActiveEnterTimestamp "$app.service")" \
   --argjson restarts "$(systemctl show -P NRestarts "$app.service" | grep -x '[0-9]*' || echo 0)" \
   --argjson layers "$(layers)" \
@@ -104,6 +108,7 @@ jq -n \
           else {layers: {("sha256:" + (.[1] | rtrimstr(".part"))): (.[2] | tonumber)}}
           end) | reduce .[] as $one ({}; . * $one))
     }) | from_entries),
+    word: $word, result: $result, exit_status: $exit_status, said: $said,
     files: ($files | rows | map({key: .[0], value: {mode: .[1], sha256: .[2]}}) | from_entries),
     credentials: ($credentials | rows | map({key: .[0], value: .[1]}) | from_entries),
     staged_update: $staged}'

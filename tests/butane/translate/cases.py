@@ -13,6 +13,8 @@ from butane.translate.versions import VERSIONS
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 FILES = CORPUS / "files"
+# A tree with an empty folder in it, which git does not keep.
+(FILES / "tree/usr").mkdir(exist_ok=True)
 _TITLE = re.compile(r"(?m)^#### (?P<name>[^\n@]*?)(?P<marks>(?: @\w+)*)\r?\n")
 
 

@@ -1,4 +1,4 @@
-"""A YAML reader for what libyaml refuses and go-yaml accepts: `a:` before a comma in brackets."""
+"""A YAML reader for the few spots where libyaml and go-yaml differ, all of them in brackets."""
 
 import yaml
 from yaml.tokens import ScalarToken
@@ -6,7 +6,7 @@ from yaml.tokens import ScalarToken
 _BLANK = "\0 \t\r\n\x85\u2028\u2029"
 
 
-class LenientLoader(yaml.BaseLoader):
+class GoLoader(yaml.BaseLoader):
     """Reads plain scalars by go-yaml's rule: a colon ends one only before a blank."""
 
     def scan_plain(self) -> ScalarToken:

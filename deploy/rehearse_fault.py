@@ -1,0 +1,63 @@
+"""Verb: make a worker of the sample app misbehave on its node, and watch it recover."""
+
+import time
+from pathlib import Path
+
+from deploy import node, report
+from deploy.errors import DeployError
+from deploy.plan.command import Command
+from deploy.plan.workers import Worker, read_workers
+from deploy.remote.remote import Remote
+from deploy.settings.model import Settings
+
+FAULTS = ("hang", "crash", "leak", "refuse-term", "slow-start")
+_LONGEST_SECONDS = 180.0
+_PAUSE_SECONDS = 0.5
+
+
+def rehearse_fault(folder: Path, settings: Settings, *, fault: str, worker: str) -> None:
+    """Throw a switch of the sample and say, as it happens, what the supervisor makes of it.
+
+    Raises:
+        DeployError: for an unknown fault, an app without the sample's switches, no recovery.
+    """
+    if fault.partition("=")[0] not in FAULTS:
+        raise DeployError(f"no fault called {fault!r}", f"choose one of {', '.join(FAULTS)}")
+    with node.reached(folder, settings) as remote:
+        before = _worker(remote, settings.app, worker)
+        result = remote.run(Command("fault", (settings.app, worker, fault)))
+        if result.code:
+            raise DeployError(
+                f"{settings.app} takes no switch: {result.stderr.strip()}",
+                "only the sample app has them",
+            )
+        _watch(remote, settings.app, before, fault)
+
+
+def _watch(remote: Remote, app: str, before: Worker, fault: str) -> None:
+    began = time.monotonic()
+    shown = ""
+    while time.monotonic() - began < _LONGEST_SECONDS:
+        now = _worker(remote, app, before.name)
+        line = f"{now.name} is {now.state}, restarted {now.restarts} times"
+        if line != shown:
+            report.say(f"{time.monotonic() - began:6.1f} s  {line}")
+            shown = line
+        if now.restarts > before.restarts and now.state == "healthy":
+            reason = now.reasons[-1] if now.reasons else "no reason given"
+            report.good(f"{now.name} serves again: {reason}")
+            return
+        # The supervisor answers questions; it does not call.
+        time.sleep(_PAUSE_SECONDS)
+    raise DeployError(
+        f"{before.name} was not restarted within {_LONGEST_SECONDS:.0f} s of {fault}",
+        "leak and refuse-term need a limit or a stop to show; `fab logs` says more",
+    )
+
+
+def _worker(remote: Remote, app: str, name: str) -> Worker:
+    found = read_workers(remote.run(Command("workers", (app,))).stdout or "null")
+    for one in found.workers if found else ():
+        if one.name == name:
+            return one
+    raise DeployError(f"{app} has no worker called {name}", "the sample has web and jobs")

@@ -1,0 +1,12 @@
+# workers APP: what the app's supervisor says of its workers, as JSON; `null` where there is none.
+# The image names the command in its label io.corefab.status.
+# shellcheck shell=bash
+app=$1
+words=$(podman inspect --format '{{index .Config.Labels "io.corefab.status"}}' "$app" 2>/dev/null || true)
+said=
+if [ -n "$words" ]; then
+  read -ra command <<<"$words"
+  # Its exit code says whether all are well; so does what it prints.
+  said=$(podman exec "$app" "${command[@]}" 2>/dev/null || true)
+fi
+printf '%s\n' "${said:-null}"

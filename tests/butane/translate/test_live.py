@@ -1,0 +1,31 @@
+"""Live agreement with the real tool, where `make oracle` has built it."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.butane.translate.cases import FILES, read_cases
+from tests.butane.translate.generated import configs
+from tests.butane.translate.outcome import ORACLE, ours, real, verdict
+from tests.butane.translate.parity import broken
+
+GOOD = ("equal", "refused alike")
+
+pytestmark = [
+    pytest.mark.program,
+    pytest.mark.skipif(not ORACLE.exists(), reason="the real tool is not built"),
+]
+
+
+@given(configs())
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_config_made_from_the_schema_table_comes_out_alike(text: str) -> None:
+    theirs, mine = real(text, FILES), ours(text, FILES)
+
+    assert verdict(theirs, mine) in GOOD, f"{text}\n{theirs.said}\n{mine.said}"
+
+
+def test_broken_variations_of_the_corpus_are_refused_alike() -> None:
+    for case in broken(read_cases(), 200, start=3):
+        theirs, mine = real(case.text, case.files), ours(case.text, case.files)
+
+        assert verdict(theirs, mine) in GOOD, f"{case.text}\n{theirs.said}\n{mine.said}"

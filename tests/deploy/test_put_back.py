@@ -1,0 +1,226 @@
+"""Whatever ends a deploy early, the node gets back what it served, and the operator hears so."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from deploy.credentials import Credentials
+from deploy.delivery import Delivery
+from deploy.endpoint import Endpoint
+from deploy.errors import DeployError
+from deploy.plan.command import Command
+from deploy.plan.state import NodeState
+from deploy.plan.steps import steps
+from deploy.put_back import put_back
+from deploy.remote.connection import Target
+from deploy.remote.remote import Result
+from deploy.tls import Pair
+from tests.certs.forge import Recipe, chained, forge
+from tests.deploy.site import Site, page, refusing, serve
+from tests.plan.examples import WANTED, fresh, manifest, settings, state
+
+MADE = forge(Recipe())
+PAIR = Pair(chained(MADE), b"sealed")
+GOAL = replace(WANTED, certificate=MADE.certificate.sha256)
+LOST = DeployError("the connection to web1 was lost", "run it again")
+Fault = Callable[[], Result]
+
+
+@dataclass
+class FakeRemote:
+    """A node that writes down what it is told and fails where it is told to."""
+
+    faults: dict[str, Fault] = field(default_factory=dict)
+    commands: list[Command] = field(default_factory=list)
+
+    def run(self, command: Command) -> Result:
+        self.commands.append(command)
+        usual = {"state": "active 0\n", "logs": "one\ntwo\n"}
+        fault = self.faults.get(command.script)
+        return fault() if fault else Result(0, usual.get(command.script, ""), "")
+
+    def send(self, command: Command, parts: Iterable[bytes]) -> Result:
+        return self.run(command)
+
+    def hold(self, command: Command) -> Result:
+        return self.run(command)
+
+    @property
+    def scripts(self) -> list[str]:
+        return [command.script for command in self.commands]
+
+
+def refuses() -> Result:
+    return Result(1, "", "no room\n")
+
+
+def loses() -> Result:
+    raise LOST
+
+
+def interrupts() -> Result:
+    raise KeyboardInterrupt
+
+
+def delivery(remote: FakeRemote, endpoint: Endpoint, **values: object) -> Delivery:
+    given = settings(CERT_PASSWORD="hunter2", HEALTH_TIMEOUT_SECONDS="1", **values)
+    return Delivery(
+        remote=remote,
+        target=Target("web1", None, "core", None, Path("known_hosts")),
+        endpoint=endpoint,
+        folder=Path(),
+        settings=given,
+        wanted=GOAL,
+        pair=PAIR,
+        credentials=Credentials(given, None),
+        manifest=manifest(GOAL, release="r2"),
+        previous="r1",
+        files_folder=None,
+        state=state(),
+        look=state,
+    )
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serve(page("200 OK"), MADE) as running:
+        yield running
+
+
+def before(site: Site | None = None) -> NodeState:
+    held = manifest(GOAL, release="r1")
+    return state(
+        manifest=held.model_copy(update={"certificate": site.certificate}) if site else held,
+        credentials={"cert_pass": "different"},
+    )
+
+
+def carry_out(made: Delivery, held: NodeState, *, first: bool = False) -> None:
+    with put_back(made, held, proof_seconds=0.2):
+        for step in steps(made.wanted, held, first=first):
+            made.carry_out(step)
+
+
+def failure(made: Delivery, held: NodeState, *, first: bool = False) -> DeployError:
+    with pytest.raises(DeployError) as caught:
+        carry_out(made, held, first=first)
+    return caught.value
+
+
+@pytest.mark.loopback
+def test_a_deploy_that_works_puts_nothing_back(site: Site) -> None:
+    remote = FakeRemote()
+
+    carry_out(delivery(remote, site.endpoint), before(site))
+    assert remote.scripts == ["stage", "tag-image", "seal", "switch", "finish"]
+
+
+@pytest.mark.loopback
+def test_secrets_and_content_go_on_stdin_alone(site: Site) -> None:
+    remote = FakeRemote()
+
+    carry_out(delivery(remote, site.endpoint), before(site))
+    assert [command.script for command in remote.commands if b"hunter2" in command.stdin] == [
+        "seal"
+    ]
+    assert "hunter2" not in repr(remote.commands)
+    assert b"server.key.enc" in remote.commands[0].stdin
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize("script", ["stage", "tag-image", "seal", "switch", "finish"])
+def test_a_step_that_fails_is_undone_and_what_served_is_proven(site: Site, script: str) -> None:
+    remote = FakeRemote({script: refuses})
+
+    error = failure(delivery(remote, site.endpoint), before(site))
+    assert remote.scripts[-3:] == [script, "logs", "undo"]
+    assert error.message.splitlines() == [
+        f"{script} failed on the node: no room",
+        "last lines of shop-www:",
+        "  | one",
+        "  | two",
+        "release r1 serves again, proven over HTTPS",
+    ]
+
+
+@pytest.mark.loopback
+def test_a_release_that_is_not_healthy_is_undone(site: Site) -> None:
+    site.answer = page("500 Oh")
+    remote = FakeRemote()
+
+    error = failure(delivery(remote, site.endpoint), before(site))
+    assert remote.scripts[-2:] == ["logs", "undo"]
+    assert "finish" not in remote.scripts
+    assert "not healthy within 1 s: the health path answers 500" in error.message
+    assert "release r1 was put back, but does not answer: " in error.message
+    assert "HEALTH_PATH" in error.hint
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("failed 0", "the app is failed"),
+        ("inactive 0", "the app is inactive"),
+        ("activating 3", "the app was restarted 3 times"),
+    ],
+)
+def test_an_app_that_died_is_not_waited_for(said: str, why: str) -> None:
+    remote = FakeRemote({"state": lambda: Result(0, f"{said}\n", "")})
+    made = delivery(remote, refusing())
+    patient = replace(made, settings=settings(CERT_PASSWORD="x", HEALTH_TIMEOUT_SECONDS="3600"))
+
+    assert f"/: {why}: ConnectionRefusedError" in failure(patient, before()).message
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize("script", ["stage", "tag-image", "seal", "switch", "finish"])
+def test_an_interrupt_at_any_step_is_raised_again_after_putting_back(
+    site: Site, script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remote = FakeRemote({script: interrupts})
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(delivery(remote, site.endpoint), before(site))
+    assert remote.scripts[-2:] == [script, "undo"]
+    assert "release r1 serves again, proven over HTTPS" in capsys.readouterr().out
+
+
+@pytest.mark.loopback
+def test_whatever_else_ends_a_deploy_is_raised_again_after_putting_back(site: Site) -> None:
+    def breaks() -> Result:
+        raise RuntimeError("a prompt was left with Ctrl-C")
+
+    remote = FakeRemote({"seal": breaks})
+    with pytest.raises(RuntimeError, match="a prompt was left"):
+        carry_out(delivery(remote, site.endpoint), before(site))
+    assert remote.scripts[-2:] == ["seal", "undo"]
+
+
+def test_a_first_deploy_that_fails_leaves_nothing_deployed() -> None:
+    remote = FakeRemote({"switch": refuses})
+    empty = fresh(layers=state().layers)
+
+    error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), empty, first=True)
+    assert remote.scripts[-3:] == ["switch", "logs", "undo"]
+    assert error.message.endswith("shop-www is as it was: nothing deployed")
+
+
+def test_a_connection_that_is_lost_says_what_the_next_deploy_does() -> None:
+    remote = FakeRemote({"switch": loses, "logs": loses, "undo": loses})
+
+    error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), before())
+    assert error.message.splitlines() == [
+        LOST.message,
+        f"{LOST.message}: the next `fab deploy` puts back what this one changed",
+    ]
+    assert error.hint == "run it again"
+
+
+def test_putting_back_that_fails_is_told() -> None:
+    remote = FakeRemote({"switch": refuses, "undo": refuses})
+
+    error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), before())
+    assert error.message.endswith("putting back failed: no room; the next `fab deploy` tries again")
