@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import click
 from rich.console import Console
@@ -71,15 +72,71 @@ def progress(summary: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.advance(task, count)
 
 
+class _Way:
+    """How progress is shown: bars and lines for people, or events for programs."""
+
+    events = False
+
+
+def progress_as_events(*, on: bool) -> None:
+    """Show transfers as lines of JSON instead of bars."""
+    _Way.events = on
+
+
 @contextmanager
 def transfer(summary: str, total: int) -> Iterator[Callable[[str, int, int], None]]:
     """Show an image on its way: a bar for each layer on a terminal, and a line in the end.
 
     The block gets a function to tell the layer, bytes that went over, bytes of it that are there.
     """
-    began = time.monotonic()
-    wire: dict[str, int] = {}
-    done: dict[str, int] = {}
+    count = _Count(time.monotonic())
+    with _bars(summary, total) as show:
+
+        def tell(layer: str, sent: int, covered: int) -> None:
+            wire, done = count.add(layer, sent, covered)
+            if _Way.events:
+                event = {"event": "layer", "layer": layer, "sent": wire, "there": done}
+                click.echo(json.dumps(event))
+            else:
+                show(layer, count)
+
+        yield tell
+    if _Way.events:
+        click.echo(json.dumps({"event": "end", "sent": count.sent, "there": count.there}))
+    else:
+        say(f"  {count}")
+
+
+@dataclass
+class _Count:
+    began: float
+    wire: dict[str, int] = field(default_factory=dict)
+    done: dict[str, int] = field(default_factory=dict)
+
+    def add(self, layer: str, sent: int, covered: int) -> tuple[int, int]:
+        self.wire[layer] = self.wire.get(layer, 0) + sent
+        self.done[layer] = self.done.get(layer, 0) + covered
+        return self.wire[layer], self.done[layer]
+
+    @property
+    def sent(self) -> int:
+        return sum(self.wire.values())
+
+    @property
+    def there(self) -> int:
+        return sum(self.done.values())
+
+    def __str__(self) -> str:
+        seconds = max(time.monotonic() - self.began, 0.001)
+        return (
+            f"{size(self.sent)} sent for {size(self.there)} of layers, "
+            f"{size(max(self.there - self.sent, 0))} saved, in {seconds:.1f} s "
+            f"({size(self.sent / seconds)}/s)"
+        )
+
+
+@contextmanager
+def _bars(summary: str, total: int) -> Iterator[Callable[[str, _Count], None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -91,18 +148,14 @@ def transfer(summary: str, total: int) -> Iterator[Callable[[str, int, int], Non
         whole = bar.add_task(escape(summary), total=total, sent="")
         tasks: dict[str, TaskID] = {}
 
-        def tell(layer: str, sent: int, covered: int) -> None:
-            wire[layer] = wire.get(layer, 0) + sent
-            done[layer] = done.get(layer, 0) + covered
+        def show(layer: str, count: _Count) -> None:
             if layer not in tasks:
                 tasks[layer] = bar.add_task(f"  layer {layer[7:19]}", total=None, sent="")
-            bar.update(tasks[layer], completed=done[layer], sent=f"{size(wire[layer])} sent")
-            bar.update(whole, completed=sum(done.values()), sent=f"{size(sum(wire.values()))} sent")
+            wire = f"{size(count.wire[layer])} sent"
+            bar.update(tasks[layer], completed=count.done[layer], sent=wire)
+            bar.update(whole, completed=count.there, sent=str(count))
 
-        yield tell
-    sent, covered = sum(wire.values()), sum(done.values())
-    seconds = time.monotonic() - began
-    say(f"  {size(sent)} sent for {size(covered)} of layers, in {seconds:.1f} s")
+        yield show
 
 
 def size(count: float) -> str:

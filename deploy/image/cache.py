@@ -105,9 +105,3 @@ class Cache:
     @property
     def _images(self) -> Path:
         return self.folder / "images"
-
-
-def cache_folder() -> Path:
-    """Name the user's cache folder for images."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "corefab/images"

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deploy.image.archive import Archive
-from deploy.image.cache import Cache, cache_folder
+from deploy.image.cache import Cache
 from deploy.image.docker import Docker
 from deploy.image.podman import Podman
 from deploy.image.source import Source
@@ -33,7 +33,7 @@ def source_of(name: str, folder: Path) -> Source:
 
 def cache_of(settings: Settings) -> Cache:
     """Give the user's cache of layers."""
-    return Cache(cache_folder(), settings.image_cache_megabytes * 1_000_000)
+    return Cache(settings.image_cache.expanduser(), settings.image_cache_megabytes * 1_000_000)
 
 
 def find_image(folder: Path, settings: Settings) -> Image:

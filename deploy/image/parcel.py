@@ -20,6 +20,8 @@ from deploy.image.source import Source
 from deploy.plan.shipment import Shipment
 
 _LEVEL = 3
+# A patch of a piece takes 90 MB of memory here; four at once keep within half a gigabyte.
+_WORKERS = min(os.cpu_count() or 1, 4)
 _CHUNK = 1 << 18
 # Above this share of a piece, a patch is compared with the piece for itself.
 _POOR = 0.1
@@ -64,7 +66,7 @@ class Parcel:
         yield from _described(content)
         with ExitStack() as stack:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="corefab-")))
-            pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
+            pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
             for diff_id in self.shipment.missing:
                 yield from self._layer(diff_id, place, pool)
@@ -183,7 +185,7 @@ def _in_order(
     pool: ThreadPoolExecutor, work: _Work, pieces: Iterator[Piece]
 ) -> Iterator[tuple[Piece, Path | None]]:
     """Work some pieces ahead, and no more: what waits lies on disk."""
-    ahead = (os.cpu_count() or 1) + 1
+    ahead = _WORKERS + 1
     waiting: deque[Future[tuple[Piece, Path | None]]] = deque()
     try:
         for piece in pieces:

@@ -9,7 +9,8 @@ from typing import Literal
 
 # 16 MiB of a layer, against 32 MiB around the same place: a patch takes the node 54 MB of memory.
 PIECE = 16 << 20
-_BEFORE, _WINDOW = 8 << 20, 32 << 20
+_WINDOW = 32 << 20
+_LEAST_AROUND, _MOST_AROUND = 256 << 10, 8 << 20
 _STEP = 1 << 20
 # A copy of fewer bytes is no shorter than a patch.
 _SHORTEST_COPY = 4096
@@ -45,33 +46,47 @@ def mapped(file: Path) -> Iterator[memoryview]:
 def cut(new: memoryview, base: memoryview, *, at: int = 0) -> Iterator[Piece]:
     """Cut a layer from `at` on; without a base every piece is plain."""
     if not len(base):
-        yield from _middle("plain", at, len(new), 0, 0)
+        for start, length in _steps(at, len(new)):
+            yield Piece("plain", start, length)
         return
-    head = common_head(new, base)
-    tail = common_tail(new[head:], base[head:])
-    if at < head and head >= _SHORTEST_COPY:
+    head, tail = _alike(new, base)
+    if at < head:
         yield Piece("copy", at, head - at, at, head - at)
         at = head
-    end = len(new) - tail if tail >= _SHORTEST_COPY else len(new)
-    yield from _middle("patch", at, end, len(new), len(base))
-    if tail >= _SHORTEST_COPY:
-        begin = max(at, end)
-        count = len(new) - begin
-        if count:
-            yield Piece("copy", begin, count, len(base) - count, count)
+    end = len(new) - tail
+    for start, length in _steps(at, end):
+        yield _patch(start, length, (head, end, len(base) - tail), len(base))
+    at = max(at, end)
+    if at < len(new):
+        yield Piece("copy", at, len(new) - at, len(base) - len(new) + at, len(new) - at)
 
 
-def _middle(kind: Kind, at: int, end: int, size: int, base_size: int) -> Iterator[Piece]:
-    while at < end:
-        length = min(PIECE, end - at)
-        if kind == "patch":
-            # Bytes move as the layer grows or shrinks: look in proportion, not at the same place.
-            around = at * base_size // size
-            start = max(0, min(around - _BEFORE, base_size - _WINDOW))
-            yield Piece(kind, at, length, start, min(_WINDOW, base_size - start))
-        else:
-            yield Piece(kind, at, length)
-        at += length
+def _steps(at: int, end: int) -> Iterator[tuple[int, int]]:
+    for start in range(at, end, PIECE):
+        yield start, min(PIECE, end - start)
+
+
+def _alike(new: memoryview, base: memoryview) -> tuple[int, int]:
+    head = common_head(new, base)
+    tail = common_tail(new[head:], base[head:])
+    return (
+        head if head >= _SHORTEST_COPY else 0,
+        tail if tail >= _SHORTEST_COPY else 0,
+    )
+
+
+def _patch(at: int, length: int, middle: tuple[int, int, int], size: int) -> Piece:
+    """Choose the range of the base to compare a piece with.
+
+    Between head and tail, bytes move as the layer grows or shrinks: look in proportion, not at the
+    same place, and around it as far as the piece is long.
+    """
+    head, end, base_end = middle
+    around = head + (at - head) * (base_end - head) // (end - head)
+    beyond = head + (at + length - head) * (base_end - head) // (end - head)
+    margin = min(_MOST_AROUND, max(_LEAST_AROUND, length))
+    start = max(0, around - margin)
+    return Piece("patch", at, length, start, min(_WINDOW, size - start, beyond + margin - start))
 
 
 def common_head(one: memoryview, other: memoryview) -> int:

@@ -9,6 +9,7 @@ from typing import IO
 from deploy.errors import DeployError
 
 _ASK_SECONDS = 60
+_SMALL = 8 << 20
 
 
 def ask(words: Sequence[str]) -> tuple[int, str, str]:
@@ -70,8 +71,14 @@ def compress(file: Path, into: Path, *, level: int, like: Path | None) -> None:
         DeployError: with zstd's last words.
     """
     words = ["zstd", "-q", "-f", f"-{level}"]
-    # The window spans the whole piece: nothing is lost by cutting a layer into pieces.
-    words += [f"--patch-from={like}"] if like else ["--long=24"]
+    if like:
+        words.append(f"--patch-from={like}")
+        if file.stat().st_size < _SMALL:
+            # By itself zstd sizes its tables for the piece, and finds little in what is larger.
+            words.append("--zstd=wlog=26,hlog=22,clog=22")
+    else:
+        # The window spans the whole piece: nothing is lost by cutting a layer into pieces.
+        words.append("--long=24")
     work([*words, str(file), "-o", str(into)])
 
 

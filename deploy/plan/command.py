@@ -30,6 +30,11 @@ def receive_image(app: str, image_id: str) -> Command:
     return Command("receive-image", (app, image_id))
 
 
+def prune(app: str) -> Command:
+    """Remove what no release of an app needs."""
+    return Command("prune", (app,))
+
+
 def seal(app: str, release: str, credential: str, value: bytes) -> Command:
     """Seal a credential to the node; the value goes on stdin."""
     return Command("seal", (app, release, credential), value)

@@ -53,7 +53,7 @@ from_base() {
 
 # piece KIND KEY COUNT HELD START COUNT: one compressed piece to the end of the layer.
 piece() {
-  local kind=$1 key=$2 count=$3 held=$4 start=$5 range=$6
+  local kind=$1 key=$2 count=$3 held=$4 start=$5 range=$6 size
   if [ "$held" -eq 0 ]; then
     rm -f "$place"/piece.*
     : >"$place/piece.$key"
@@ -66,7 +66,9 @@ piece() {
   else
     set --
   fi
+  size=$(stat -c %s "$part")
   zstd -dqc --long=27 "$@" <"$place/piece.$key" >>"$part" || {
+    truncate -s "$size" "$part"
     rm -f "$place"/piece.*
     fail "a piece arrived damaged" $damaged
   }
