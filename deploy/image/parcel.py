@@ -5,6 +5,7 @@ import io
 import os
 import tarfile
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,12 +15,12 @@ from pathlib import Path
 
 from deploy.image.cache import Cache
 from deploy.image.content import Content, hex_of
+from deploy.image.pace import Pace
 from deploy.image.pieces import Piece, cut, mapped
 from deploy.image.program import compress
 from deploy.image.source import Source
 from deploy.plan.shipment import Shipment
 
-_LEVEL = 3
 # A patch of a piece takes 90 MB of memory here; four at once keep within half a gigabyte.
 _WORKERS = min(os.cpu_count() or 1, 4)
 _CHUNK = 1 << 18
@@ -55,6 +56,7 @@ class Parcel:
     cache: Cache
     tell: Callable[[Sent], None]
     held: Held = Held()
+    pace: Pace = field(default_factory=Pace)
 
     def parts(self) -> Iterator[bytes]:
         """Give the bytes to send, as they become ready.
@@ -90,24 +92,27 @@ class Parcel:
         with ExitStack() as stack:
             new = stack.enter_context(mapped(file))
             old = stack.enter_context(mapped(like)) if like else memoryview(b"")
-            work = _Work(diff_id, new, old, place)
-            for piece, data in _in_order(pool, work, cut(new, old, at=at)):
-                yield from self._piece(diff_id, piece, data)
+            work = _Work(diff_id, new, old, place, self.pace, self.held.key)
+            for packed in _in_order(pool, work, cut(new, old, at=at)):
+                yield from self._piece(diff_id, packed)
         yield _line("done", hex_of(diff_id))
 
-    def _piece(self, diff_id: str, piece: Piece, data: Path | None) -> Iterator[bytes]:
+    def _piece(self, diff_id: str, packed: "_Packed") -> Iterator[bytes]:
+        piece, data = packed.piece, packed.file
         if data is None:
             yield _line("copy", piece.start, piece.count)
             self.tell(Sent(diff_id, 0, piece.length))
             return
         content = data.read_bytes()
         data.unlink()
-        key = _key(diff_id, piece)
+        key = packed.key
         held = self._held_of(key, content)
         yield _line(piece.kind, key, len(content), held, piece.start, piece.count)
         for start in range(held, len(content), _CHUNK):
             part = content[start : start + _CHUNK]
+            began = time.monotonic()
             yield part
+            self.pace.add(len(part), time.monotonic() - began)
             self.tell(Sent(diff_id, len(part), 0))
         self.tell(Sent(diff_id, 0, piece.length))
 
@@ -151,42 +156,66 @@ class _Work:
     new: memoryview
     old: memoryview
     place: Path
+    pace: Pace
+    begun: str
 
-    def do(self, piece: Piece) -> tuple[Piece, Path | None]:
+    def do(self, piece: Piece) -> "_Packed":
         """Compress a piece, as a patch when that is smaller; a copy has no bytes."""
         if piece.kind == "copy":
-            return piece, None
+            return _Packed(piece, None, "")
+        level = self._level(piece)
         if piece.kind == "plain":
-            return piece, self._packed(piece, None)
-        patched = self._packed(piece, self.old[piece.start : piece.start + piece.count])
-        if patched.stat().st_size <= piece.length * _POOR:
-            return piece, patched
-        plain = Piece("plain", piece.at, piece.length)
-        packed = self._packed(plain, None)
-        if packed.stat().st_size < patched.stat().st_size:
-            patched.unlink()
-            return plain, packed
-        packed.unlink()
-        return piece, patched
+            return self._packed(piece, level, None)
+        patched = self._packed(piece, level, self.old[piece.start : piece.start + piece.count])
+        if patched.size <= piece.length * _POOR:
+            return patched
+        plain = self._packed(_plain(piece), level, None)
+        worse = patched if plain.size < patched.size else plain
+        if worse.file:
+            worse.file.unlink()
+        return plain if worse is patched else patched
 
-    def _packed(self, piece: Piece, like: memoryview | None) -> Path:
+    def _level(self, piece: Piece) -> int:
+        """Go on with a piece that was cut as it was begun; else as the link asks for."""
+        stem, _, level = self.begun.rpartition("-")
+        begun = {_key(self.diff_id, piece, 0), _key(self.diff_id, _plain(piece), 0)}
+        return int(level) if f"{stem}-0" in begun and level.isdigit() else self.pace.level
+
+    def _packed(self, piece: Piece, level: int, like: memoryview | None) -> "_Packed":
         stem = f"{hex_of(self.diff_id)}-{piece.at}-{piece.kind}"
         raw, out, old = (self.place / f"{stem}.{kind}" for kind in ("raw", "zst", "old"))
         raw.write_bytes(self.new[piece.at : piece.at + piece.length])
         if like is not None:
             old.write_bytes(like)
-        compress(raw, out, level=_LEVEL, like=None if like is None else old)
+        compress(raw, out, level=level, like=None if like is None else old)
         raw.unlink()
         old.unlink(missing_ok=True)
-        return out
+        return _Packed(piece, out, _key(self.diff_id, piece, level))
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A piece with the file of its compressed bytes, and the key that stands for these bytes."""
+
+    piece: Piece
+    file: Path | None
+    key: str
+
+    @property
+    def size(self) -> int:
+        return self.file.stat().st_size if self.file else 0
+
+
+def _plain(piece: Piece) -> Piece:
+    return Piece("plain", piece.at, piece.length)
 
 
 def _in_order(
     pool: ThreadPoolExecutor, work: _Work, pieces: Iterator[Piece]
-) -> Iterator[tuple[Piece, Path | None]]:
+) -> Iterator["_Packed"]:
     """Work some pieces ahead, and no more: what waits lies on disk."""
     ahead = _WORKERS + 1
-    waiting: deque[Future[tuple[Piece, Path | None]]] = deque()
+    waiting: deque[Future[_Packed]] = deque()
     try:
         for piece in pieces:
             waiting.append(pool.submit(work.do, piece))
@@ -200,9 +229,9 @@ def _in_order(
             future.cancel() or future.exception()
 
 
-def _key(diff_id: str, piece: Piece) -> str:
+def _key(diff_id: str, piece: Piece, level: int) -> str:
     """Name a piece so that the same name means the same bytes, with the same zstd."""
-    parts = (hex_of(diff_id), piece.kind, piece.at, piece.length, piece.start, piece.count, _LEVEL)
+    parts = (hex_of(diff_id), piece.kind, piece.at, piece.length, piece.start, piece.count, level)
     return "-".join(str(part) for part in parts)
 
 
