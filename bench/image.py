@@ -324,7 +324,7 @@ def _medium(bench: Bench, made: Callable[..., Built]) -> None:
             else:
                 bench.fresh(held)
             costs[case, way] = bench.measure(lambda send=send, new=new: send(new))  # type: ignore[misc]
-            bench.tell("  " + shown(way, costs[case, way])[: 2 + 200])
+            bench.tell("  " + shown(way, costs[case, way]))
     _verdicts(bench, costs)
     _slow(bench, layer, first)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from deploy.image.cache import Cache
 from deploy.image.content import Content, hex_of
 from deploy.image.pace import Pace
-from deploy.image.pieces import Piece, cut, mapped
+from deploy.image.pieces import Bytes, Piece, cut, stored
 from deploy.image.program import compress
 from deploy.image.source import Source
 from deploy.plan.shipment import Shipment
@@ -90,8 +90,8 @@ class Parcel:
         yield _line("layer", hex_of(diff_id), at, hex_of(base.diff_id) if base else "-")
         self.tell(Sent(diff_id, 0, at))
         with ExitStack() as stack:
-            new = stack.enter_context(mapped(file))
-            old = stack.enter_context(mapped(like)) if like else memoryview(b"")
+            new = stack.enter_context(stored(file))
+            old = stack.enter_context(stored(like)) if like else b""
             work = _Work(diff_id, new, old, place, self.pace, self.held.key)
             for packed in _in_order(pool, work, cut(new, old, at=at)):
                 yield from self._piece(diff_id, packed)
@@ -153,8 +153,8 @@ def _described(content: Content) -> Iterator[bytes]:
 @dataclass(frozen=True, slots=True)
 class _Work:
     diff_id: str
-    new: memoryview
-    old: memoryview
+    new: Bytes
+    old: Bytes
     place: Path
     pace: Pace
     begun: str
@@ -181,7 +181,7 @@ class _Work:
         begun = {_key(self.diff_id, piece, 0), _key(self.diff_id, _plain(piece), 0)}
         return int(level) if f"{stem}-0" in begun and level.isdigit() else self.pace.level
 
-    def _packed(self, piece: Piece, level: int, like: memoryview | None) -> "_Packed":
+    def _packed(self, piece: Piece, level: int, like: bytes | None) -> "_Packed":
         stem = f"{hex_of(self.diff_id)}-{piece.at}-{piece.kind}"
         raw, out, old = (self.place / f"{stem}.{kind}" for kind in ("raw", "zst", "old"))
         raw.write_bytes(self.new[piece.at : piece.at + piece.length])

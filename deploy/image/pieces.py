@@ -1,11 +1,11 @@
 """A layer cut into pieces: what the node can copy from a layer it has, patches, and the rest."""
 
-import mmap
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 # 16 MiB of a layer, against 32 MiB around the same place: a patch takes the node 54 MB of memory.
 PIECE = 16 << 20
@@ -29,21 +29,37 @@ class Piece:
     count: int = 0
 
 
+class Bytes(Protocol):
+    """Bytes of which parts can be had: in memory, or in a file."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The bytes of a file, read part by part: a mapped file would count as memory."""
+
+    descriptor: int
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self.size)
+        return os.pread(self.descriptor, max(0, stop - start), start)
+
+
 @contextmanager
-def mapped(file: Path) -> Iterator[memoryview]:
-    """Give a file's bytes without reading them all into memory."""
-    if not file.stat().st_size:
-        yield memoryview(b"")
-        return
-    with (
-        file.open("rb") as stream,
-        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        memoryview(content) as view,
-    ):
-        yield view
+def stored(file: Path) -> Iterator[Stored]:
+    """Open a file's bytes."""
+    with file.open("rb") as stream:
+        yield Stored(stream.fileno(), file.stat().st_size)
 
 
-def cut(new: memoryview, base: memoryview, *, at: int = 0) -> Iterator[Piece]:
+def cut(new: Bytes, base: Bytes, *, at: int = 0) -> Iterator[Piece]:
     """Cut a layer from `at` on; without a base every piece is plain."""
     if not len(base):
         for start, length in _steps(at, len(new)):
@@ -66,9 +82,9 @@ def _steps(at: int, end: int) -> Iterator[tuple[int, int]]:
         yield start, min(PIECE, end - start)
 
 
-def _alike(new: memoryview, base: memoryview) -> tuple[int, int]:
+def _alike(new: Bytes, base: Bytes) -> tuple[int, int]:
     head = common_head(new, base)
-    tail = common_tail(new[head:], base[head:])
+    tail = common_tail(new, base, limit=min(len(new), len(base)) - head)
     return (
         head if head >= _SHORTEST_COPY else 0,
         tail if tail >= _SHORTEST_COPY else 0,
@@ -89,7 +105,7 @@ def _patch(at: int, length: int, middle: tuple[int, int, int], size: int) -> Pie
     return Piece("patch", at, length, start, min(_WINDOW, size - start, beyond + margin - start))
 
 
-def common_head(one: memoryview, other: memoryview) -> int:
+def common_head(one: Bytes, other: Bytes) -> int:
     """Count the bytes that two have in common from the start."""
     limit = min(len(one), len(other))
     at, step = 0, _STEP
@@ -100,9 +116,8 @@ def common_head(one: memoryview, other: memoryview) -> int:
     return at
 
 
-def common_tail(one: memoryview, other: memoryview) -> int:
-    """Count the bytes that two have in common before the end."""
-    limit = min(len(one), len(other))
+def common_tail(one: Bytes, other: Bytes, *, limit: int) -> int:
+    """Count the bytes that two have in common before the end, up to a limit."""
     at, step = 0, _STEP
     while step:
         while at + step <= limit and _before(one, at, step) == _before(other, at, step):
@@ -111,6 +126,6 @@ def common_tail(one: memoryview, other: memoryview) -> int:
     return at
 
 
-def _before(view: memoryview, at: int, count: int) -> memoryview:
+def _before(view: Bytes, at: int, count: int) -> bytes:
     end = len(view) - at
     return view[end - count : end]
