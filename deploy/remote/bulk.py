@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
@@ -52,9 +53,11 @@ def send_image(target: Target, image: Image, on_bytes: Callable[[int], None]) ->
         node = _start(stack, "the node", remote, reads=squeeze.output, writes=subprocess.DEVNULL)
         squeeze.output.close()
         whole = _pump(save, squeeze, on_bytes)
-        # Whoever failed first took the others along: the reader, unless it was given everything.
+        # Whoever failed first took the others along: the reader, unless it was given everything;
+        # never one that only lost its reader.
         ends = (save, squeeze, node) if whole else (node, squeeze, save)
         failed = [end for end in ends if end.process.wait()]
+        failed.sort(key=lambda end: end.process.returncode == -signal.SIGPIPE)
         if failed:
             raise DeployError(
                 f"sending image {image.name} failed at {failed[0].name}: {failed[0].said()}",
