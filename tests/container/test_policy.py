@@ -102,7 +102,10 @@ def test_all_problems_of_a_command_line_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("probe", "ftp://x:1", "heartbeat, none, http://"),
+        ("probe", "ftp://127.0.0.1:1", "heartbeat, none, http://"),
+        ("probe", "http://example.org:80/", "an IP address"),
+        ("probe", "tcp://127.0.0.1:65536", "an IP address"),
+        ("probe", "tcp://127.0.0.1", "an IP address"),
         ("missed", "1.5", "whole number"),
         ("memory", "lots", "K, M or G"),
         ("user", "nobody-at-all", "no user 'nobody-at-all'"),
@@ -115,6 +118,21 @@ def test_all_problems_of_a_command_line_are_told_at_once() -> None:
 )
 def test_a_wrong_value_says_what_is_allowed(key: str, value: str, told: str) -> None:
     assert told in refusal("--watchdog", "--worker", "a", "x", "--set", f"a.{key}={value}")
+
+
+@pytest.mark.parametrize(
+    ("probe", "read"),
+    [
+        ("tcp://[::1]:80", "tcp://[::1]:80"),
+        ("https://localhost:8443/health?a=b", "https://127.0.0.1:8443/health?a=b"),
+        ("heartbeat", ""),
+        ("none", "none"),
+    ],
+)
+def test_probes_are_read(probe: str, read: str) -> None:
+    (found,) = parse(["--watchdog", "--set", f"probe={probe}", "--", "x"]).workers
+
+    assert found["probe"] == read
 
 
 def test_several_workers_need_a_supervisor() -> None:
