@@ -127,6 +127,7 @@ def test_the_container_sees_its_environment_as_it_was_written() -> None:
         "HTTP_PORT": "8080",
         "HEALTH_PATH": "/it's?a=$1&b=%20",
         "SMTP_HOST": "mail.example.org",
+        "PUBLIC_HTTPS_PORT": "443",
         "SMTP_PORT": "587",
         "SMTP_USER": "Owner <shop@example.org>",
         "GREETING": 'say "hi" at 100%\nfor $5',

@@ -208,7 +208,7 @@ def other_pythons() -> Iterator[str]:
 
 
 @pytest.mark.program
-@pytest.mark.parametrize("other", other_pythons())
+@pytest.mark.parametrize("other", list(other_pythons()))
 def test_the_supervisor_runs_on_every_python_here(other: str) -> None:
     done = subprocess.run(
         [other, "-m", "container.supervise", "--watchdog", "--set=restart=on-failure",
