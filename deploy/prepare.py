@@ -20,7 +20,7 @@ from deploy.ssh_keys import collect_keys
 OVERLAYS = Path("butane/overlays")
 
 
-def prepare(folder: Path, settings: Settings, *, compiler: str = "auto") -> Path:
+def prepare(folder: Path, settings: Settings, *, compiler: str = "python") -> Path:
     """Write build/<app>.bu and build/<app>.ign (0600); return the latter.
 
     Raises:
