@@ -42,6 +42,7 @@ oracle: ## build the real butane and ignition-validate to compare with (needs Go
 
 parity: $(STAMP) oracle ## our Butane translator against the real one, with counts
 	@$(BIN)/python -m tests.butane.translate.parity
+	@$(BIN)/python -m pytest -q -m parity
 
 bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the real one
 	@$(BIN)/python -m bench.butane

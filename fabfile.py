@@ -28,8 +28,14 @@ def _settings(context: Context, name: str) -> "Settings":
     return with_node(settings, *given) if given else settings
 
 
-@task(help={"name": _NAME, "yes": "never ask", "butane": "auto, python or real"})
-def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "auto") -> None:
+@task(
+    help={
+        "name": _NAME,
+        "yes": "never ask",
+        "butane": "compile by python, the real one, or auto: real where installed",
+    }
+)
+def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "python") -> None:
     """Make the machine spec: build/<app>.bu and build/<app>.ign."""
     from deploy.prepare import prepare as make
     from deploy.prepare import settings_or_ask

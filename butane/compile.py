@@ -20,8 +20,8 @@ class Compiled:
     warnings: tuple[str, ...]
 
 
-def compile_text(text: str, *, files: Path, name: str, tool: str = "auto") -> Compiled:
-    """Compile a Butane text; `tool` is `auto`, `python` or `real`.
+def compile_text(text: str, *, files: Path, name: str, tool: str = "python") -> Compiled:
+    """Compile a Butane text; `tool` is `python`, `real`, or `auto`: real where installed.
 
     Raises:
         ButaneError: with every error the tool reports.
@@ -47,7 +47,7 @@ def _by_translator(text: str, *, files: Path, name: str) -> Compiled:
         if report.kind == "error"
     )
     if translation.ignition is None:
-        raise ButaneError("\n".join(errors), f"mend {name}")
+        raise ButaneError("\n".join(errors or (f"{name}: {translation.failure}",)), f"mend {name}")
     return Compiled(translation.ignition, "the translator in butane/translate", lines)
 
 

@@ -20,7 +20,7 @@ from deploy.ssh_keys import collect_keys
 OVERLAYS = Path("butane/overlays")
 
 
-def prepare(folder: Path, settings: Settings, *, compiler: str = "auto") -> Path:
+def prepare(folder: Path, settings: Settings, *, compiler: str = "python") -> Path:
     """Write build/<app>.bu and build/<app>.ign (0600); return the latter.
 
     Raises:
@@ -31,9 +31,9 @@ def prepare(folder: Path, settings: Settings, *, compiler: str = "auto") -> Path
     build = folder / "build"
     files = build / settings.app
     text = assemble(_fragments(rendered))
+    _refuse_secrets(settings, rendered)
     _write_tree(files, rendered)
     compiled = compile_text(text, files=files, name=f"build/{settings.app}.bu", tool=compiler)
-    _refuse_secrets(settings, text, compiled.ignition)
     _write(build / f"{settings.app}.bu", text.encode())
     _write(build / f"{settings.app}.ign", compiled.ignition.encode())
     _tell(settings, compiled, keys)
@@ -75,14 +75,19 @@ def _fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
     return {name: rendered[name].decode() for name in (*first, *others)}
 
 
-def _refuse_secrets(settings: Settings, *texts: str) -> None:
+def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:
+    """Look in all that a spec is made of: in the spec itself, files are coded and packed."""
+    places = {name: content.decode(errors="replace") for name, content in rendered.items()}
+    places |= {f"ENV_{name}": value for name, value in settings.environment.items()}
     for source in settings.sources:
         value = source.value.get_secret_value() if source.value else ""
-        if value and any(value in text for text in texts):
+        found = sorted(name for name, text in places.items() if value and value in text)
+        if found:
             raise DeployError(
-                f"the value of {source.key} appears in the machine spec",
-                "a spec can be read by every process of the machine: remove it from the overlay "
-                "or setting that holds it; credentials reach a node by `fab deploy`",
+                f"the value of {source.key} appears in {', '.join(found)}, "
+                "which would be part of the machine spec",
+                "a spec can be read by every process of the machine: remove it there (or choose "
+                "a better password); credentials reach a node by `fab deploy`",
             )
 
 
@@ -99,9 +104,10 @@ def _tell(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> None
 
 def _keep(file: Path, answers: Mapping[str, str]) -> None:
     lines = [f"{key}={answer}\n" for key, answer in answers.items() if key not in SECRET_KEYS]
-    old = file.read_bytes() if file.exists() else b""
-    separator = b"" if not old or old.endswith(b"\n") else b"\n"
-    _write(file, old + separator + "".join(lines).encode())
+    old = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    # What was asked for may stand there without a value; twice it would be refused.
+    kept = [f"{line}\n" for line in old if line.partition("=")[0].strip() not in answers]
+    _write(file, "".join([*kept, *lines]).encode())
     report.good(f"your answers are kept in {file.name}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.known_hosts import pin
-from deploy.remote.connection import real_host
+from deploy.remote.connection import real_host, real_port
 from deploy.remote.host_key import shown_key
 from deploy.settings.model import Settings
 
@@ -17,8 +17,8 @@ def trust(folder: Path, settings: Settings, *, fingerprint: str) -> None:
         DeployError: when it is another key, or nobody can say.
     """
     target = node.target(folder, settings)
-    host = real_host(target)
-    line, shown = shown_key(host, target.port)
+    host, port = real_host(target), real_port(target)
+    line, shown = shown_key(host, port)
     if fingerprint and fingerprint != shown:
         raise DeployError(
             f"{host} shows {shown}, not {fingerprint}",
@@ -26,7 +26,7 @@ def trust(folder: Path, settings: Settings, *, fingerprint: str) -> None:
         )
     if not fingerprint:
         _ask(host, shown)
-    pin(target.known_hosts, host, target.port, (line,))
+    pin(target.known_hosts, host, port, (line,))
     report.good(f"pinned {shown} for {host} in {settings.known_hosts}")
 
 

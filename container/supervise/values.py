@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shlex
 from collections.abc import Callable
@@ -10,7 +11,10 @@ from container.errors import ContainerError
 from container.supervise.user import find_user
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
-_URL = re.compile(r"(https?|tcp)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}(/\S*)?")
+_URL = re.compile(
+    r"(?P<scheme>https?|tcp)://(?P<host>\[[^\]/]+\]|[^\[\]:/]+):(?P<port>\d{1,5})(?:/\S*)?"
+)
+_HIGHEST_PORT = 65535
 _LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "stack")
 _SIZE = re.compile(r"(\d+)([KMG]?)")
 
@@ -43,11 +47,24 @@ def probe(value: object) -> str | tuple[str, ...]:
         return command(value)
     if value == "heartbeat":
         return ""
-    if value == "none" or (isinstance(value, str) and _URL.fullmatch(value)):
-        return str(value)
+    if value == "none" or (isinstance(value, str) and _is_address(value)):
+        # A name would be looked up, and the supervisor waits for nobody.
+        return str(value).replace("://localhost:", "://127.0.0.1:")
     raise WrongValueError(
-        "heartbeat, none, http://HOST:PORT/PATH, https://…, tcp://HOST:PORT, or a list of words"
+        "heartbeat, none, http://ADDRESS:PORT/PATH, https://…, tcp://ADDRESS:PORT, or a list of"
+        " words; ADDRESS is localhost or an IP address"
     )
+
+
+def _is_address(url: str) -> bool:
+    found = _URL.fullmatch(url)
+    if found is None or not 0 < int(found["port"]) <= _HIGHEST_PORT:
+        return False
+    try:
+        ipaddress.ip_address(found["host"].strip("[]").replace("localhost", "127.0.0.1"))
+    except ValueError:
+        return False
+    return True
 
 
 def seconds(lowest: float) -> Callable[[object], float]:

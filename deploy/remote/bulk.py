@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
@@ -53,8 +54,12 @@ def send_whole(
         squeeze = _start(stack, "zstd", ("zstd", "-q", "-3", "-c"), reads=subprocess.PIPE)
         node = _start(stack, "the node", remote, reads=squeeze.output, writes=subprocess.DEVNULL)
         squeeze.output.close()
-        _pump(save, squeeze, on_bytes)
-        failed = [end for end in (node, save, squeeze) if end.process.wait()]
+        whole = _pump(save, squeeze, on_bytes)
+        # Whoever failed first took the others along: the reader, unless it was given everything;
+        # never one that only lost its reader.
+        ends = (save, squeeze, node) if whole else (node, squeeze, save)
+        failed = [end for end in ends if end.process.wait()]
+        failed.sort(key=lambda end: end.process.returncode == -signal.SIGPIPE)
         if failed:
             raise DeployError(
                 f"sending image {image.name} failed at {failed[0].name}: {failed[0].said()}",
@@ -75,7 +80,10 @@ def send_files(target: Target, folder: Path, names: Iterable[str], *, into: str,
         "-e", " ".join(_rsync_word(word) for word in ssh_words(target)),
         f"{folder}/", f"{_bracketed(target.host)}:{into}/",
     ]  # fmt: skip
-    done = subprocess.run(words, input=listing, capture_output=True, check=False)
+    try:
+        done = subprocess.run(words, input=listing, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise _missing(words[0]) from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise DeployError(
@@ -122,9 +130,13 @@ def _start(
     try:
         process = subprocess.Popen(words, stdin=reads, stdout=writes, stderr=errors)
     except FileNotFoundError as error:
-        raise DeployError(f"{words[0]} is not installed here", f"install {words[0]}") from error
+        raise _missing(words[0]) from error
     stack.callback(_stop, process)
     return _End(name, process, errors)
+
+
+def _missing(program: str) -> DeployError:
+    return DeployError(f"{program} is not installed here", f"install {program}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -137,14 +149,20 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _pump(source: _End, sink: _End, on_bytes: Callable[[int], None]) -> None:
-    with contextlib.suppress(BrokenPipeError):
+def _pump(source: _End, sink: _End, on_bytes: Callable[[int], None]) -> bool:
+    """Move all bytes; tell whether the sink took them."""
+    try:
         while part := source.output.read(_CHUNK):
             sink.input.write(part)
             on_bytes(len(part))
-    with contextlib.suppress(BrokenPipeError):
         sink.input.close()
-    source.output.close()
+    except BrokenPipeError:
+        with contextlib.suppress(BrokenPipeError):
+            sink.input.close()
+        return False
+    finally:
+        source.output.close()
+    return True
 
 
 def _quoted(path: Path) -> str:

@@ -1,6 +1,7 @@
 """The one door to a node: Fabric with pinned host keys."""
 
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import paramiko
 from fabric.connection import Connection
+from paramiko.pkey import UnknownKeyType
 
 from deploy.errors import DeployError
 from deploy.remote.remote import FabricRemote
@@ -17,6 +19,8 @@ _CONNECT_SECONDS = 10
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 _KEEPALIVE_SECONDS = 15
 _SSH_PORT = 22
+# Gone after three unanswered questions, or a minute with data that nobody takes (ms).
+_SILENCE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +36,35 @@ class Target:
 
 
 @contextmanager
-def connect(target: Target, ask_passphrase: Callable[[str], str] | None) -> Iterator[FabricRemote]:
+def connect(
+    target: Target,
+    ask_passphrase: Callable[[str], str] | None,
+    *,
+    patience_seconds: float = _CONNECT_SECONDS,
+) -> Iterator[FabricRemote]:
     """Log in to a node whose host key is pinned; `ask_passphrase` None means nobody to ask.
 
     Raises:
         DeployError: for a host key that is unknown or changed, for a node that refuses or is
             silent, for a login that fails.
     """
-    connection = _open(target, ask_passphrase)
+    connection = _open(target, ask_passphrase, patience_seconds)
     try:
         connection.transport.set_keepalive(_KEEPALIVE_SECONDS)
+        _notice_silence(connection.transport.sock)
         yield FabricRemote(connection)
     finally:
         connection.close()
+
+
+def _notice_silence(link: object) -> None:
+    """Let the kernel end a connection whose other end is gone: paramiko counts no answers."""
+    if not isinstance(link, socket.socket):
+        return
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _SILENCE.items():
+        if option := getattr(socket, name, None):
+            link.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class _UnknownHostKeyError(paramiko.SSHException):
@@ -63,77 +83,120 @@ class _Refuse(paramiko.MissingHostKeyPolicy):
         raise _UnknownHostKeyError(key)
 
 
-def _open(target: Target, ask_passphrase: Callable[[str], str] | None) -> Connection:
-    connection = _connection(target, "")
+class _LoginRefusedError(DeployError):
+    pass
+
+
+def _open(
+    target: Target, ask_passphrase: Callable[[str], str] | None, patience_seconds: float
+) -> Connection:
+    if target.identity and not target.identity.expanduser().is_file():
+        raise DeployError(f"IDENTITY_FILE names {target.identity}, which is no file", "mend it")
+    connection = _connection(target, patience_seconds)
     try:
         return _login(connection, target)
-    except paramiko.PasswordRequiredException as error:
-        if ask_passphrase is None:
-            raise DeployError(
-                f"{target.identity or 'the SSH key'} has a passphrase and nobody is there to ask",
-                "add it to the SSH agent (`ssh-add`), or run the command in a terminal",
-            ) from error
-    passphrase = ask_passphrase(f"passphrase of {target.identity or 'your SSH key'}")
-    try:
-        return _login(_connection(target, passphrase), target)
-    except paramiko.PasswordRequiredException as error:
-        raise _login_failed(target) from error
+    except _LoginRefusedError:
+        locked = next(filter(_is_locked, _identities(connection)), None)
+        if locked is None:
+            raise
+    if ask_passphrase is None:
+        raise DeployError(
+            f"{locked} has a passphrase and nobody is there to ask",
+            "add it to the SSH agent (`ssh-add`), or run the command in a terminal",
+        )
+    key = _key(locked, ask_passphrase(f"passphrase of {locked}"))
+    if key is None:
+        raise DeployError(f"the passphrase does not open {locked}", "run the command again")
+    return _login(_connection(target, patience_seconds, key), target)
 
 
-def _connection(target: Target, passphrase: str) -> Connection:
-    options: dict[str, object] = {}
+def _connection(
+    target: Target,
+    patience_seconds: float = _CONNECT_SECONDS,
+    key: paramiko.PKey | None = None,
+) -> Connection:
+    options: dict[str, object] = {"banner_timeout": patience_seconds}
     if target.identity:
         options["key_filename"] = str(target.identity.expanduser())
-    if passphrase:
-        options["passphrase"] = passphrase
+    if key:
+        options["pkey"] = key
     connection = Connection(
         target.host,
         user=target.user,
         port=target.port,
-        connect_timeout=_CONNECT_SECONDS,
-        connect_kwargs=options or None,
+        connect_timeout=patience_seconds,
+        connect_kwargs=options,
     )
-    # Fabric accepts any key and loads no known_hosts: both are replaced here.
+    # An SSH config may name identities that this machine has not.
+    named = connection.connect_kwargs.get("key_filename", [])
+    connection.connect_kwargs["key_filename"] = [name for name in named if Path(name).is_file()]
+    # Fabric accepts any key and loads no known_hosts: both are replaced here. What the project
+    # has pinned comes first: an old line in the user's own file does not count against it.
     connection.client.set_missing_host_key_policy(_Refuse())
-    connection.client.load_system_host_keys()
-    if target.known_hosts.exists():
-        connection.client.load_host_keys(str(target.known_hosts))
+    for known_hosts in (target.known_hosts, Path("~/.ssh/known_hosts").expanduser()):
+        if known_hosts.exists():
+            connection.client.load_host_keys(str(known_hosts))
     return connection
+
+
+def _identities(connection: Connection) -> list[Path]:
+    named = [Path(name) for name in connection.connect_kwargs["key_filename"]]
+    usual = [Path(f"~/.ssh/id_{kind}").expanduser() for kind in ("ed25519", "ecdsa", "rsa")]
+    return named or [path for path in usual if path.is_file()]
+
+
+def _is_locked(identity: Path) -> bool:
+    try:
+        _key(identity, None)
+    except TypeError:  # how a key says that it wants a passphrase
+        return True
+    return False
+
+
+def _key(identity: Path, passphrase: str | None) -> paramiko.PKey | None:
+    try:
+        # Bytes, whatever the annotation says: cryptography takes no text.
+        secret = passphrase.encode() if passphrase else None
+        return paramiko.PKey.from_path(identity, secret)  # type: ignore[arg-type]
+    except (ValueError, OSError, paramiko.SSHException, UnknownKeyType):
+        return None
 
 
 def _login(connection: Connection, target: Target) -> Connection:
-    where = _where(target)
     try:
         connection.open()
-    except _UnknownHostKeyError as error:
-        raise DeployError(
-            f"the host key of {where} is not pinned: it shows {fingerprint(error.key)}",
-            "compare with the fingerprint on the machine's console, then pin it with "
-            f"`fab trust --fingerprint {fingerprint(error.key)}`",
-        ) from error
-    except paramiko.BadHostKeyException as error:
-        raise DeployError(
-            f"the host key of {where} has changed: pinned {fingerprint(error.expected_key)}, "
-            f"shown {fingerprint(error.key)}",
-            "somebody may be in between. If you reinstalled the machine, compare with its console, "
-            f"remove the old line from {target.known_hosts} and run `fab trust`",
-        ) from error
-    except paramiko.PasswordRequiredException:
-        raise
-    except paramiko.AuthenticationException as error:
-        raise _login_failed(target) from error
     except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-        raise DeployError(
-            f"{where} cannot be reached: {str(error) or type(error).__name__}",
-            "is the machine up, its SSH port open, NODE_ADDRESS and NODE_PORT right?",
-        ) from error
+        refusal = _refusal(error, connection, target)
+        connection.client.close()
+        raise refusal from error
     return connection
 
 
-def _login_failed(target: Target) -> DeployError:
+def _refusal(error: Exception, connection: Connection, target: Target) -> DeployError:
+    where = _where(target)
+    if isinstance(error, _UnknownHostKeyError):
+        return DeployError(
+            f"the host key of {where} is not pinned: it shows {fingerprint(error.key)}",
+            "compare with the fingerprint on the machine's console, then pin it with "
+            f"`fab trust --fingerprint {fingerprint(error.key)}`",
+        )
+    if isinstance(error, paramiko.BadHostKeyException):
+        return DeployError(
+            f"the host key of {where} has changed: pinned {fingerprint(error.expected_key)}, "
+            f"shown {fingerprint(error.key)}",
+            "somebody may be in between. If you reinstalled the machine, compare with its console "
+            f"and pin the new one with `fab trust --fingerprint {fingerprint(error.key)}`",
+        )
+    transport = connection.client.get_transport()
+    # Behind the host key, whatever paramiko says last of its tries, it is the login that failed.
+    if isinstance(error, paramiko.AuthenticationException) or (transport and transport.is_active()):
+        return _LoginRefusedError(
+            f"{where} does not let {target.user} in",
+            "is your key among the machine's (SSH_KEYS), in the agent, or named by IDENTITY_FILE?",
+        )
     return DeployError(
-        f"{_where(target)} does not let {target.user} in",
-        "is your key among the machine's (SSH_KEYS), in the agent, or named by IDENTITY_FILE?",
+        f"{where} cannot be reached: {str(error) or type(error).__name__}",
+        "is the machine up, its SSH port open, NODE_ADDRESS and NODE_PORT right?",
     )
 
 
@@ -148,4 +211,9 @@ def _where(target: Target) -> str:
 
 def real_host(target: Target) -> str:
     """Resolve a Host of the SSH config to the address behind it."""
-    return str(_connection(target, "").host)
+    return str(_connection(target).host)
+
+
+def real_port(target: Target) -> int:
+    """Resolve the port that a Host of the SSH config names."""
+    return int(_connection(target).port)

@@ -99,7 +99,7 @@ class FabricRemote:
         try:
             channel: paramiko.Channel = self._connection.transport.open_session()
             channel.exec_command(command_line(command))
-        except (paramiko.SSHException, OSError, AttributeError) as error:
+        except (paramiko.SSHException, OSError, EOFError, AttributeError) as error:
             raise _lost(self._connection.host) from error
         return channel
 

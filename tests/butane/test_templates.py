@@ -1,16 +1,21 @@
 """The templates that the project ships, rendered as they will be."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from butane.assemble import assemble
+from butane.compile import compile_text
+from butane.diff import diff
 from butane.files import CarriedFile, carried_files
+from butane.machine import read_machine
 from butane.render import render_folder
 from butane.translate.translation import translate
 from deploy.plan.values import template_values
 from deploy.settings.model import Settings
+from tests.butane.translate.outcome import ORACLE
 from tests.plan.examples import settings
 from tests.plan.test_values import unescaped
 from tests.stock_node import PROGRAMS
@@ -127,6 +132,7 @@ def test_the_container_sees_its_environment_as_it_was_written() -> None:
         "HTTP_PORT": "8080",
         "HEALTH_PATH": "/it's?a=$1&b=%20",
         "SMTP_HOST": "mail.example.org",
+        "PUBLIC_HTTPS_PORT": "443",
         "SMTP_PORT": "587",
         "SMTP_USER": "Owner <shop@example.org>",
         "GREETING": 'say "hi" at 100%\nfor $5',
@@ -159,3 +165,23 @@ def test_units_run_only_what_a_stock_node_has() -> None:
     assert lines
     assert {line.rsplit("/", 1)[1] for line in lines} <= PROGRAMS
     assert all(line.startswith(("/usr/bin/", "/usr/sbin/")) for line in lines)
+
+
+@pytest.mark.parity
+def test_both_compilers_make_equal_machines_of_our_spec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{ORACLE.parent}:{os.environ['PATH']}")
+    parts = rendered(settings(**FULL))
+    for name, text in parts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    whole = assemble({name: parts[name] for name in ("node.bu", "app.bu")})
+
+    made = [
+        compile_text(whole, files=tmp_path, name="whole.bu", tool=tool).ignition
+        for tool in ("python", "real")
+    ]
+
+    machines = [read_machine(text, name="whole.ign") for text in made]
+    assert diff(machines[0], machines[1]) == ()

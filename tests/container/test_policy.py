@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,10 @@ def test_all_problems_of_a_command_line_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("probe", "ftp://x:1", "heartbeat, none, http://"),
+        ("probe", "ftp://127.0.0.1:1", "heartbeat, none, http://"),
+        ("probe", "http://example.org:80/", "an IP address"),
+        ("probe", "tcp://127.0.0.1:65536", "an IP address"),
+        ("probe", "tcp://127.0.0.1", "an IP address"),
         ("missed", "1.5", "whole number"),
         ("memory", "lots", "K, M or G"),
         ("user", "nobody-at-all", "no user 'nobody-at-all'"),
@@ -115,6 +119,21 @@ def test_all_problems_of_a_command_line_are_told_at_once() -> None:
 )
 def test_a_wrong_value_says_what_is_allowed(key: str, value: str, told: str) -> None:
     assert told in refusal("--watchdog", "--worker", "a", "x", "--set", f"a.{key}={value}")
+
+
+@pytest.mark.parametrize(
+    ("probe", "read"),
+    [
+        ("tcp://[::1]:80", "tcp://[::1]:80"),
+        ("https://localhost:8443/health?a=b", "https://127.0.0.1:8443/health?a=b"),
+        ("heartbeat", ""),
+        ("none", "none"),
+    ],
+)
+def test_probes_are_read(probe: str, read: str) -> None:
+    (found,) = parse(["--watchdog", "--set", f"probe={probe}", "--", "x"]).workers
+
+    assert found["probe"] == read
 
 
 def test_several_workers_need_a_supervisor() -> None:
@@ -179,14 +198,18 @@ def test_every_file_is_python_3_9() -> None:
         ast.parse(path.read_text(), str(path), feature_version=(3, 9))
 
 
-@pytest.mark.program
-@pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13", "3.14"])
-def test_the_supervisor_runs_on_other_pythons(version: str) -> None:
-    # Which of them are there differs from machine to machine: what is there must work.
-    other = shutil.which(f"python{version}")
-    if other is None or subprocess.run([other, "-c", ""], check=False).returncode:
-        pytest.skip(f"python{version} is not installed")
+def other_pythons() -> Iterator[str]:
+    """Find the Pythons of this machine: which are there differs, what is there must work."""
+    for minor in (9, 10, 12, 13, 14):
+        other = shutil.which(f"python3.{minor}")
+        if other and not subprocess.run([other, "-c", ""], check=False).returncode:
+            yield other
+    yield sys.executable
 
+
+@pytest.mark.program
+@pytest.mark.parametrize("other", list(other_pythons()))
+def test_the_supervisor_runs_on_every_python_here(other: str) -> None:
     done = subprocess.run(
         [other, "-m", "container.supervise", "--watchdog", "--set=restart=on-failure",
          "--set=probe=none", "--", "sh", "-c", "exit 0"],

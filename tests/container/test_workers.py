@@ -122,6 +122,25 @@ def test_a_worker_that_refuses_sigterm_does_not_hold_up_the_stop(site: Site) -> 
     assert "SIGTERM refused" in site.program.output
 
 
+def test_a_worker_can_be_probed_over_https(
+    supervision: Supervision, tls: Path, memory: Path, free_port: int
+) -> None:
+    env = {
+        "BIND": "127.0.0.1", "HTTPS_PORT": str(free_port), "TLS_CERT": str(tls / "server.crt"),
+        "TLS_KEY_ENC": str(tls / "server.key.enc"), "CERT_PASS_FILE": str(tls / "cert_pass"),
+        "TLS_RUN_DIR": str(memory),
+    }  # fmt: skip
+    program = supervision.begin(
+        {"web": WEB}, env=env, probe=f"https://127.0.0.1:{free_port}/health", timeout="1"
+    )
+    program.until("ready:")
+
+    os.kill(supervision.worker("web")["pid"], signal.SIGSTOP)
+
+    program.until("web: hung: 3 probes failed (no answer within 1 s)", 20)
+    supervision.until(lambda: supervision.worker("web")["state"] == "healthy")
+
+
 def test_a_slow_start_is_waited_for(supervision: Supervision, memory: Path) -> None:
     env = {"FAULT": "jobs:slow-start=1.5", "DATA_DIR": "/nonexistent", "TLS_RUN_DIR": str(memory)}
     program = supervision.begin({"jobs": JOBS}, env=env)

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     made = make_project(
         tmp_path_factory.mktemp("project"),
         f"test{os.getpid()}",
-        IMAGE="localhost/corefab-test:latest",
+        IMAGE=f"localhost/corefab-test-{os.getpid()}:latest",
         CERT_PASSWORD=CERT_PASSWORD,
         SMTP_PASSWORD=SMTP_PASSWORD,
         SECRET_API_TOKEN=API_TOKEN,
@@ -40,6 +41,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield made
     finally:
         lifecycle.down(made.settings["PROJECT"])
+        image = made.settings["IMAGE"]
+        subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")

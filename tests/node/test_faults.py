@@ -35,7 +35,7 @@ def broken_images(deployed: Project) -> Iterator[dict[str, str]]:
     }
     names = {}
     for kind, program in programs.items():
-        names[kind] = f"localhost/corefab-{kind}:latest"
+        names[kind] = deployed.settings["IMAGE"].replace("test", kind)
         text = (
             f"FROM {deployed.settings['IMAGE']}\n"
             f'ENTRYPOINT ["/usr/bin/python3", "-c", "{program}"]\n'
@@ -69,7 +69,11 @@ def test_an_image_that_never_answers_is_put_back(
     before = release_of(serving)
 
     said = serving.fab(
-        "deploy", IMAGE=broken_images["hang"], NOTIFY="false", HEALTH_TIMEOUT_SECONDS="3"
+        "deploy",
+        IMAGE=broken_images["hang"],
+        NOTIFY="false",
+        WATCHDOG_SECONDS="0",
+        HEALTH_TIMEOUT_SECONDS="3",
     )
 
     assert said.code == 1

@@ -132,6 +132,7 @@ class NetworkProbe(Probe):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         plain = full.socket(fileno=self._socket.detach())
+        plain.settimeout(0)  # a new object does not know that of its descriptor
         self._socket = context.wrap_socket(plain, do_handshake_on_connect=False)
 
     def _handshake(self) -> int:

@@ -1,19 +1,16 @@
-"""Live agreement with the real tool, where `make oracle` has built it."""
+"""Live agreement with the real tool, which `make oracle` builds; `make parity` runs these."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.butane.translate.cases import FILES, read_cases
 from tests.butane.translate.generated import configs
-from tests.butane.translate.outcome import ORACLE, ours, real, verdict
+from tests.butane.translate.outcome import ours, real, verdict
 from tests.butane.translate.parity import broken
 
 GOOD = ("equal", "refused alike")
 
-pytestmark = [
-    pytest.mark.program,
-    pytest.mark.skipif(not ORACLE.exists(), reason="the real tool is not built"),
-]
+pytestmark = pytest.mark.parity
 
 
 @given(configs())

@@ -1,0 +1,57 @@
+"""What goes wrong as expected is one message and an exit code; a bug keeps its traceback."""
+
+import click
+import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from butane.errors import ButaneError
+from certs.errors import CertError
+from deploy.errors import DeployError
+from deploy.task import task
+from rehearsal.errors import RehearsalError
+
+
+def run(error: BaseException | None = None, code: int | None = None) -> int:
+    """Run a task that ends so; give its exit code."""
+
+    @task()
+    def example(_: Context) -> int | None:
+        if error:
+            raise error
+        return code
+
+    try:
+        example(Context())
+    except Exit as exit_:
+        return exit_.code
+    return 0
+
+
+def test_a_task_ends_with_what_it_returns() -> None:
+    assert (run(), run(code=0), run(code=1)) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("kind", [ButaneError, CertError, DeployError, RehearsalError])
+def test_an_expected_error_is_told_with_what_to_do(
+    kind: type[DeployError], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(kind("the [disk] is full", "make [b]room[/b]")) == 1
+
+    assert capsys.readouterr() == (
+        "",
+        "error: the [disk] is full\nwhat to do: make [b]room[/b]\n",
+    )
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_an_interrupt_is_told_and_has_the_shells_code(
+    error: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(error) == 130
+    assert "error: interrupted" in capsys.readouterr().err
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(ZeroDivisionError())
