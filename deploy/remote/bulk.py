@@ -50,7 +50,7 @@ def send_whole(
     """
     remote = (*ssh_words(target), target.host, command_line(Command("load-image")))
     with contextlib.ExitStack() as stack:
-        save = _start(stack, words[0], words)
+        save = _start(stack, " ".join(words[:2]), words)
         squeeze = _start(stack, "zstd", ("zstd", "-q", "-3", "-c"), reads=subprocess.PIPE)
         node = _start(stack, "the node", remote, reads=squeeze.output, writes=subprocess.DEVNULL)
         squeeze.output.close()
