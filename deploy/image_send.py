@@ -1,10 +1,11 @@
 """Verb: bring an image to its node, and nothing else."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from deploy import node, report
 from deploy.image.local import find_image
-from deploy.plan.image import refuse_full_disk
+from deploy.plan.image import Image, refuse_full_disk
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
 from deploy.remote.probe import probe
@@ -20,16 +21,22 @@ def image_send(folder: Path, settings: Settings, *, events: bool) -> None:
         DeployError: when no way to send it works.
     """
     report.progress_as_events(on=events)
-    image = find_image(folder, settings)
-    with node.reached(folder, settings) as remote:
-        state = _state(remote, settings)
-        if image.id in state.images:
-            report.good(f"nothing to send: {settings.node_address} holds {short(image.id)}")
-            return
-        refuse_full_disk(image, state)
-        target = node.target(folder, settings)
-        transfer = Transfer(remote, target, settings, folder, image)
-        transfer.run(state, lambda: _state(remote, settings))
+    with ThreadPoolExecutor(1) as beside:
+        looking = beside.submit(find_image, folder, settings)
+        with node.reached(folder, settings) as remote:
+            _send(folder, settings, remote, looking)
+
+
+def _send(folder: Path, settings: Settings, remote: Remote, looking: Future[Image]) -> None:
+    state = _state(remote, settings)
+    image = looking.result()
+    if image.id in state.images:
+        report.good(f"nothing to send: {settings.node_address} holds {short(image.id)}")
+        return
+    refuse_full_disk(image, state)
+    target = node.target(folder, settings)
+    transfer = Transfer(remote, target, settings, folder, image)
+    transfer.run(state, lambda: _state(remote, settings))
     report.good(f"{settings.node_address} holds {short(image.id)}, proven there")
 
 

@@ -38,10 +38,10 @@ class Archive:
         layers = diff_ids_of(parts.config)
         return Image(self.name, digest(parts.config), size, layers)
 
-    def export(self, cache: Cache, wanted: Collection[str]) -> Content:
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         """Bring these layers of the image into the cache."""
         with self._opened() as (entries, parts):
-            known = cache.content(digest(parts.config))
+            known = cache.content(image.id)
             diff_ids = diff_ids_of(parts.config)
             if len(diff_ids) != len(parts.layers):
                 raise DeployError(f"{self.name} holds another number of layers than it names")

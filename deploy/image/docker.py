@@ -29,16 +29,15 @@ class Docker:
         found = json.loads(said)[0]
         return Image(self.name, found["Id"], found["Size"], tuple(found["RootFS"]["Layers"]))
 
-    def export(self, cache: Cache, wanted: Collection[str]) -> Content:
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         """Bring these layers of the image into the cache."""
-        image = self.image()
         known = cache.content(image.id)
         if known and all(cache.holds(diff_id) for diff_id in wanted):
             return known
         with cache.workplace() as place:
             file = place / "image.tar"
             program.work(("docker", "save", "-o", str(file), self.name))
-            return Archive(self.name, file).export(cache, wanted)
+            return Archive(self.name, file).export(image, cache, wanted)
 
     def whole(self) -> tuple[str, ...]:
         """Give the words that write the whole image."""

@@ -1,8 +1,10 @@
 """Finding an image by what IMAGE says."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+from deploy.errors import DeployError
 from deploy.image.archive import Archive
 from deploy.image.cache import Cache
 from deploy.image.docker import Docker
@@ -39,13 +41,19 @@ def cache_of(settings: Settings) -> Cache:
 def find_image(folder: Path, settings: Settings) -> Image:
     """Look up the image that IMAGE names, with the bytes of the layers that are known.
 
+    Where some of its layers were read before, the new ones are read at once: they are few, and
+    most probably the ones to send.
+
     Raises:
         DeployError: when the program that keeps it is missing, or the image is.
     """
-    image = source_of(settings.image, folder).image()
-    known = cache_of(settings).content(image.id)
+    source, cache = source_of(settings.image, folder), cache_of(settings)
+    image = source.image()
+    known = cache.content(image.id)
+    if not known and any(cache.holds(one) for one in image.layers):
+        # What goes wrong here is met again, and told, when the image is sent.
+        with contextlib.suppress(DeployError):
+            known = source.export(image, cache, image.layers)
     if known:
         return replace(image, sizes={layer.diff_id: layer.size for layer in known.layers})
-    return replace(
-        image, sizes={one: layer.size for one, layer in cache_of(settings).known().items()}
-    )
+    return replace(image, sizes={one: layer.size for one, layer in cache.known().items()})

@@ -64,7 +64,7 @@ class Parcel:
         The node begins to write out its own layers while the image is still being exported here.
         """
         yield from self._bases()
-        content = self.source.export(self.cache, self.shipment.missing)
+        content = self.source.export(self.shipment.image, self.cache, self.shipment.missing)
         yield from _described(content)
         with ExitStack() as stack:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="corefab-")))

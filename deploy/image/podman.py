@@ -39,9 +39,8 @@ class Podman:
             made_by if len(made_by) == len(layers) else (),
         )
 
-    def export(self, cache: Cache, wanted: Collection[str]) -> Content:
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         """Bring these layers of the image into the cache."""
-        image = self.image()
         known = cache.content(image.id)
         lacking = {diff_id for diff_id in wanted if not cache.holds(diff_id)}
         if known and not lacking:
@@ -51,19 +50,19 @@ class Podman:
             for diff_id in lacking:
                 cache.take(diff_id, place / "blobs/sha256" / hex_of(diff_id))
         if content.id != image.id:
-            return self._as_archive(cache, lacking)
+            return self._as_archive(image, cache, lacking)
         if not known:
             cache.note(content)
         return content
 
-    def _as_archive(self, cache: Cache, lacking: Collection[str]) -> Content:
+    def _as_archive(self, image: Image, cache: Cache, lacking: Collection[str]) -> Content:
         """Export an image of Docker's kind, whose config an OCI layout would not keep."""
         with cache.workplace() as place:
             file = place / "image.tar"
             program.work(
                 ("podman", "save", "-q", "--format", "docker-archive", "-o", str(file), self.name)
             )
-            return Archive(self.name, file).export(cache, lacking)
+            return Archive(self.name, file).export(image, cache, lacking)
 
     def whole(self) -> tuple[str, ...]:
         """Give the words that write the whole image, without a name that it would take there."""

@@ -19,7 +19,7 @@ class Source(Protocol):
         """
         ...
 
-    def export(self, cache: Cache, wanted: Collection[str]) -> Content:
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         """Bring these layers of the image into the cache, uncompressed; give its content.
 
         Raises:

@@ -33,7 +33,7 @@ def test_an_archive_gives_the_image_that_was_built(kind: str, tmp_path: Path) ->
     cache = Cache(tmp_path / "cache", 10**9)
 
     found = archive.image()
-    content = archive.export(cache, found.layers)
+    content = archive.export(found, cache, found.layers)
 
     assert (found.id, list(found.layers)) == (MADE.id, MADE.diff_ids)
     assert content.id == MADE.id
@@ -47,10 +47,11 @@ def test_an_archive_gives_the_image_that_was_built(kind: str, tmp_path: Path) ->
 def test_only_wanted_layers_are_unpacked_once_the_image_is_known(tmp_path: Path) -> None:
     archive = archives(tmp_path)["packed folder"]
     cache = Cache(tmp_path / "cache", 10**9)
-    archive.export(cache, MADE.diff_ids)
+    found = archive.image()
+    archive.export(found, cache, MADE.diff_ids)
     cache.drop(frozenset(MADE.diff_ids))
 
-    archive.export(cache, MADE.diff_ids[1:2])
+    archive.export(found, cache, MADE.diff_ids[1:2])
 
     assert [cache.holds(one) for one in MADE.diff_ids] == [False, True, False]
 
@@ -74,8 +75,9 @@ def test_a_damaged_layer_is_refused_by_its_digest(tmp_path: Path) -> None:
         if data.startswith(b"\x1f\x8b"):
             blob.write_bytes(gzip.compress(gzip.decompress(data) + b"\0" * 512))
 
+    archive = Archive("x", folder)
     with pytest.raises(DeployError, match="is damaged where the image comes from"):
-        Archive("x", folder).export(Cache(tmp_path / "cache", 10**9), MADE.diff_ids)
+        archive.export(archive.image(), Cache(tmp_path / "cache", 10**9), MADE.diff_ids)
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", b"\0" * 10240])

@@ -468,7 +468,8 @@ def test_a_cache_that_holds_a_damaged_layer_does_no_harm(bench: Bench) -> None:
     made = image([layer({"a": unique(MIB)})])
     settings = bench.settings(made)
     cache = cache_of(settings)
-    source_of(settings.image, bench.project.folder).export(cache, ())
+    source = source_of(settings.image, bench.project.folder)
+    source.export(source.image(), cache, ())
     file = bench.folder / "damaged"
     file.write_bytes(made.layers[0][:-1] + b"!")
     cache.take(made.diff_ids[0], file)
