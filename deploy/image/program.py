@@ -78,7 +78,7 @@ def compress(file: Path, into: Path, *, level: int, like: Path | None) -> None:
             words.append("--zstd=wlog=26,hlog=22,clog=22")
     else:
         # The window spans the whole piece: nothing is lost by cutting a layer into pieces.
-        words.append("--long=24")
+        words.append("--zstd=wlog=24")
     work([*words, str(file), "-o", str(into)])
 
 
