@@ -51,6 +51,22 @@ def deploy(context: Context, *, name: str = "", first: bool = False) -> None:
     rollout(_FOLDER, _settings(context, name), first=first)
 
 
+@task(help={"name": _NAME, "events": "write progress as JSON, a line each"})
+def image_send(context: Context, *, name: str = "", events: bool = False) -> None:
+    """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
+    from deploy.image_send import image_send as send
+
+    send(_FOLDER, _settings(context, name), events=events)
+
+
+@task(help={"name": _NAME})
+def prune(context: Context, *, name: str = "") -> None:
+    """Remove images that no release needs, and what cut transfers left."""
+    from deploy.prune import prune as remove
+
+    remove(_FOLDER, _settings(context, name))
+
+
 @task(help={"name": _NAME, "json": _JSON})
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""

@@ -1,6 +1,7 @@
 """Carrying out the steps of a deploy, one method a step."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from deploy.plan import command
 from deploy.plan.command import Command
 from deploy.plan.files import File
 from deploy.plan.release import Manifest
+from deploy.plan.state import NodeState
 from deploy.plan.steps import Step, Wanted
 from deploy.prove import prove
-from deploy.remote.bulk import send_files, send_image
+from deploy.remote.bulk import send_files
 from deploy.remote.connection import Target
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 from deploy.tls import Pair
+from deploy.transfer import Transfer
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
 
@@ -31,6 +34,7 @@ class Delivery:
     remote: Remote
     target: Target
     endpoint: Endpoint
+    folder: Path
     settings: Settings
     wanted: Wanted
     pair: Pair
@@ -38,7 +42,8 @@ class Delivery:
     manifest: Manifest
     previous: str
     files_folder: Path | None
-    on_node: frozenset[str]
+    state: NodeState
+    look: Callable[[], NodeState]
 
     def carry_out(self, step: Step) -> None:
         """Do one step.
@@ -72,9 +77,8 @@ class Delivery:
 
     def _image(self) -> None:
         image = self.wanted.image
-        if image.id not in self.on_node:
-            with report.progress(f"image {image.name}", image.size) as advance:
-                send_image(self.target, image, advance)
+        transfer = Transfer(self.remote, self.target, self.settings, self.folder, image)
+        transfer.run(self.state, self.look)
         self._run(command.tag_image(self._app, self._release, image.id))
 
     def _files(self) -> None:

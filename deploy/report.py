@@ -5,11 +5,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 # A file or a pipe has no width of its own: nothing must be folded there.
@@ -61,6 +70,101 @@ def progress(summary: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=_console, transient=True) as bar:
         task = bar.add_task(summary, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+class _Way:
+    """How progress is shown: bars and lines for people, or events for programs."""
+
+    events = False
+
+
+def progress_as_events(*, on: bool) -> None:
+    """Show transfers as lines of JSON instead of bars."""
+    _Way.events = on
+
+
+@contextmanager
+def transfer(summary: str, total: int) -> Iterator[Callable[[str, int, int], None]]:
+    """Show an image on its way: a bar for each layer on a terminal, and a line in the end.
+
+    The block gets a function to tell the layer, bytes that went over, bytes of it that are there.
+    """
+    count = _Count(time.monotonic())
+    with _bars(summary, total) as show:
+
+        def tell(layer: str, sent: int, covered: int) -> None:
+            wire, done = count.add(layer, sent, covered)
+            if _Way.events:
+                event = {"event": "layer", "layer": layer, "sent": wire, "there": done}
+                click.echo(json.dumps(event))
+            else:
+                show(layer, count)
+
+        yield tell
+    if _Way.events:
+        click.echo(json.dumps({"event": "end", "sent": count.sent, "there": count.there}))
+    else:
+        say(f"  {count}")
+
+
+@dataclass
+class _Count:
+    began: float
+    wire: dict[str, int] = field(default_factory=dict)
+    done: dict[str, int] = field(default_factory=dict)
+
+    def add(self, layer: str, sent: int, covered: int) -> tuple[int, int]:
+        self.wire[layer] = self.wire.get(layer, 0) + sent
+        self.done[layer] = self.done.get(layer, 0) + covered
+        return self.wire[layer], self.done[layer]
+
+    @property
+    def sent(self) -> int:
+        return sum(self.wire.values())
+
+    @property
+    def there(self) -> int:
+        return sum(self.done.values())
+
+    def __str__(self) -> str:
+        seconds = max(time.monotonic() - self.began, 0.001)
+        return (
+            f"{size(self.sent)} sent for {size(self.there)} of layers, "
+            f"{size(max(self.there - self.sent, 0))} saved, in {seconds:.1f} s "
+            f"({size(self.sent / seconds)}/s)"
+        )
+
+
+@contextmanager
+def _bars(summary: str, total: int) -> Iterator[Callable[[str, _Count], None]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[sent]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_console, transient=True, disable=not has_terminal()) as bar:
+        whole = bar.add_task(escape(summary), total=total, sent="")
+        tasks: dict[str, TaskID] = {}
+
+        def show(layer: str, count: _Count) -> None:
+            if layer not in tasks:
+                tasks[layer] = bar.add_task(f"  layer {layer[7:19]}", total=None, sent="")
+            wire = f"{size(count.wire[layer])} sent"
+            bar.update(tasks[layer], completed=count.done[layer], sent=wire)
+            bar.update(whole, completed=count.there, sent=str(count))
+
+        yield show
+
+
+def size(count: float) -> str:
+    """Write bytes for people, with three figures."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:  # noqa: PLR2004 -- of one unit make the next
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

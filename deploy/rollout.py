@@ -75,7 +75,7 @@ def _goal(folder: Path, settings: Settings) -> Goal:
     pair = load_pair(folder, settings)
     wanted = Wanted(
         app=settings.app,
-        image=find_image(settings.image),
+        image=find_image(folder, settings),
         units=app_files(folder, settings),
         files=list_files(files_folder(folder, settings)),
         certificate=pair.leaf.sha256,
@@ -128,6 +128,7 @@ def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
         remote=remote,
         target=node.target(goal.folder, settings),
         endpoint=node.endpoint(goal.folder, settings),
+        folder=goal.folder,
         settings=settings,
         wanted=goal.wanted,
         pair=goal.pair,
@@ -135,7 +136,8 @@ def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
         manifest=_manifest(goal),
         previous=state.manifest.release if state.manifest else "",
         files_folder=files_folder(goal.folder, settings),
-        on_node=state.images,
+        state=state,
+        look=lambda: _state(remote, goal),
     )
 
 

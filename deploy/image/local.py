@@ -1,41 +1,51 @@
-"""The image on the workstation, in podman's storage."""
+"""Finding an image by what IMAGE says."""
 
-import json
-import subprocess
+from dataclasses import replace
+from pathlib import Path
 
-from deploy.errors import DeployError
-from deploy.plan.steps import Image
+from deploy.image.archive import Archive
+from deploy.image.cache import Cache
+from deploy.image.docker import Docker
+from deploy.image.podman import Podman
+from deploy.image.source import Source
+from deploy.plan.image import Image
+from deploy.settings.model import Settings
 
-_LONGEST_SECONDS = 60
+_ARCHIVES = ("oci-archive", "docker-archive")
 
 
-def find_image(name: str) -> Image:
-    """Look an image up by name.
+def source_of(name: str, folder: Path) -> Source:
+    """Tell where an image comes from; paths are seen from the project's folder.
+
+    A name alone is one in podman's storage. `docker-daemon:NAME`, `oci:FOLDER[:TAG]`,
+    `oci-archive:FILE` and `docker-archive:FILE` are written as skopeo writes them.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "docker-daemon":
+        return Docker(rest)
+    if kind in _ARCHIVES:
+        return Archive(name, folder / rest)
+    if kind == "oci":
+        place, _, tag = rest.partition(":")
+        return Archive(name, folder / place, tag)
+    return Podman(name)
+
+
+def cache_of(settings: Settings) -> Cache:
+    """Give the user's cache of layers."""
+    return Cache(settings.image_cache.expanduser(), settings.image_cache_megabytes * 1_000_000)
+
+
+def find_image(folder: Path, settings: Settings) -> Image:
+    """Look up the image that IMAGE names, with the bytes of the layers that are known.
 
     Raises:
-        DeployError: when podman is missing, or the image is.
+        DeployError: when the program that keeps it is missing, or the image is.
     """
-    try:
-        done = subprocess.run(
-            ["podman", "image", "inspect", name],
-            capture_output=True,
-            text=True,
-            timeout=_LONGEST_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise DeployError("podman is not installed here", "install podman") from error
-    except subprocess.TimeoutExpired as error:
-        raise DeployError("podman does not answer", "try `podman image ls`") from error
-    if done.returncode:
-        raise DeployError(
-            f"the image {name} cannot be read: {_last_line(done.stderr)}",
-            "build it first (`fab sample-build` builds the sample), or mend IMAGE",
-        )
-    found = json.loads(done.stdout)[0]
-    return Image(name, f"sha256:{found['Id']}", found["Size"])
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1].removeprefix("Error: ") if lines else "podman says nothing"
+    image = source_of(settings.image, folder).image()
+    known = cache_of(settings).content(image.id)
+    if known:
+        return replace(image, sizes={layer.diff_id: layer.size for layer in known.layers})
+    return replace(
+        image, sizes={one: layer.size for one, layer in cache_of(settings).known().items()}
+    )

@@ -25,6 +25,16 @@ def tag_image(app: str, release: str, image_id: str) -> Command:
     return Command("tag-image", (app, release, image_id))
 
 
+def receive_image(app: str, image_id: str) -> Command:
+    """Take in what the node lacks of an image; proven, it is named `localhost/<app>:sent`."""
+    return Command("receive-image", (app, image_id))
+
+
+def prune(app: str) -> Command:
+    """Remove what no release of an app needs."""
+    return Command("prune", (app,))
+
+
 def seal(app: str, release: str, credential: str, value: bytes) -> Command:
     """Seal a credential to the node; the value goes on stdin."""
     return Command("seal", (app, release, credential), value)

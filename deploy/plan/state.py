@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deploy.errors import DeployError
 from deploy.plan.release import Manifest
@@ -26,8 +26,26 @@ class Interrupted(BaseModel):
     previous: str
 
 
+class Partial(BaseModel):
+    """What a cut transfer of an image left: bytes of each layer, and one piece on its way."""
+
+    model_config = ConfigDict(frozen=True)
+    layers: dict[str, int] = Field(default_factory=dict)
+    key: str = ""
+    bytes: int = 0
+    sha256: str = ""
+
+
+class Disk(BaseModel):
+    """Where a path of the node lies: the number of its file system, and the bytes free there."""
+
+    model_config = ConfigDict(frozen=True)
+    device: int
+    free: int
+
+
 class NodeState(BaseModel):
-    """A probe's answer; sizes are in bytes.
+    """A probe's answer; sizes are in bytes, images and layers go by their digests.
 
     `active`, `word`, `result`, `exit_status` and `said` are the unit's ActiveState, SubState,
     Result, ExecMainStatus and StatusText.
@@ -41,19 +59,25 @@ class NodeState(BaseModel):
     manifest: Manifest | None
     interrupted: Interrupted | None
     storage_free: int
-    scratch_free: int
+    disks: dict[str, Disk]
     firewall: str
     active: str
     since: str
     restarts: int
+    layers: dict[str, tuple[str, ...]]
+    partial: dict[str, Partial]
     word: str
     result: str
     exit_status: str
     said: str
-    images: frozenset[str]
     files: dict[str, HeldFile]
     credentials: dict[str, CredentialState]
     staged_update: str
+
+    @property
+    def images(self) -> frozenset[str]:
+        """The ids of the images there."""
+        return frozenset(self.layers)
 
 
 def read_state(answer: str) -> NodeState:

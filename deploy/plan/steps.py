@@ -6,6 +6,7 @@ from typing import Literal
 
 from deploy.errors import DeployError
 from deploy.plan.files import File
+from deploy.plan.image import Image, megabytes, missing, missing_bytes, refuse_full_disk
 from deploy.plan.state import NodeState
 
 Kind = Literal["stage", "image", "files", "seal", "switch", "prove", "finish"]
@@ -13,18 +14,6 @@ _PLACES: Mapping[Kind, int] = {
     "stage": 0, "image": 1, "files": 1, "seal": 1, "switch": 2, "prove": 3, "finish": 4,
 }  # fmt: skip
 _PARTS_OF_A_SWITCH: tuple[Kind, ...] = ("stage", "image", "prove", "finish")
-# A load unpacks the archive beside the image, and podman keeps a spare copy while it commits.
-_STORAGE_SHARE = 2.5
-_MARGIN_BYTES = 200_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image of the workstation: name, id (`sha256:…`), size in bytes."""
-
-    name: str
-    id: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +47,7 @@ def steps(wanted: Wanted, state: NodeState, *, first: bool) -> tuple[Step, ...]:
     _refuse_mismatch(wanted.app, state, first=first)
     if not tuple(changes(wanted, state)):
         return ()
-    _refuse_full_disk(wanted, state)
+    refuse_full_disk(wanted.image, state)
     plan = tuple(_release_steps(wanted, state))
     check(plan)
     return plan
@@ -129,40 +118,27 @@ def _refuse_mismatch(app: str, state: NodeState, *, first: bool) -> None:
         )
 
 
-def _refuse_full_disk(wanted: Wanted, state: NodeState) -> None:
-    if wanted.image.id in state.images:
-        return
-    needs = int(wanted.image.size * _STORAGE_SHARE) + _MARGIN_BYTES
-    for place, free in (
-        ("/var/lib/containers", state.storage_free),
-        ("/var/tmp", state.scratch_free),  # noqa: S108 -- where podman unpacks, on the node
-    ):
-        if free < needs:
-            raise DeployError(
-                f"{place} on the node has {megabytes(free)} free; "
-                f"an image of {megabytes(wanted.image.size)} needs {megabytes(needs)}",
-                "make room on the node (`podman image prune`), or give it a larger disk",
-            )
-
-
-def megabytes(count: int) -> str:
-    """Write bytes for people."""
-    return f"{count / 1e6:.0f} MB"
-
-
 def _release_steps(wanted: Wanted, state: NodeState) -> Iterator[Step]:
     yield Step("stage", "units checked by the node's Quadlet generator")
-    if wanted.image.id in state.images:
-        yield Step("image", f"image {short(wanted.image.id)}: on the node already")
-    else:
-        size = megabytes(wanted.image.size)
-        yield Step("image", f"image {short(wanted.image.id)}: {size} to send, compressed")
+    yield Step("image", f"image {short(wanted.image.id)}: {_way(wanted.image, state)}")
     yield Step("files", f"{len(wanted.files)} project files: changed ones only")
     for credential in to_seal(wanted, state):
         yield Step("seal", f"credential {credential} sealed on the node", credential)
     yield Step("switch", f"{wanted.app} restarted with the new release")
     yield Step("prove", "HTTPS endpoint healthy, with the expected certificate")
     yield Step("finish", "release written down")
+
+
+def _way(image: Image, state: NodeState) -> str:
+    if image.id in state.images:
+        return "on the node already"
+    if not image.layers:
+        return f"{megabytes(image.size)} to send, compressed"
+    lacking = missing(image, state)
+    if not lacking:
+        return "its layers are on the node already"
+    most = megabytes(missing_bytes(image, state))
+    return f"{len(lacking)} of {len(image.layers)} layers to send, {most} before compression"
 
 
 def to_seal(wanted: Wanted, state: NodeState) -> tuple[str, ...]:

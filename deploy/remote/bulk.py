@@ -12,7 +12,7 @@ from typing import IO
 
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.steps import Image
+from deploy.plan.image import Image
 from deploy.remote.connection import Target
 from deploy.remote.remote import command_line
 
@@ -40,15 +40,17 @@ def ssh_words(target: Target) -> tuple[str, ...]:
     return tuple(words)
 
 
-def send_image(target: Target, image: Image, on_bytes: Callable[[int], None]) -> None:
-    """Stream an image, compressed, into the node's storage; counts bytes before compression.
+def send_whole(
+    target: Target, image: Image, words: tuple[str, ...], on_bytes: Callable[[int], None]
+) -> None:
+    """Stream what a program writes, compressed, into the node's storage; counts bytes before that.
 
     Raises:
         DeployError: naming the end that failed, and what it said.
     """
     remote = (*ssh_words(target), target.host, command_line(Command("load-image")))
     with contextlib.ExitStack() as stack:
-        save = _start(stack, "podman save", ("podman", "save", "--quiet", image.id))
+        save = _start(stack, " ".join(words[:2]), words)
         squeeze = _start(stack, "zstd", ("zstd", "-q", "-3", "-c"), reads=subprocess.PIPE)
         node = _start(stack, "the node", remote, reads=squeeze.output, writes=subprocess.DEVNULL)
         squeeze.output.close()

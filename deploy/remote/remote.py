@@ -1,8 +1,9 @@
 """A node that runs commands over one Fabric connection."""
 
+import contextlib
 import shlex
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import resources
 from typing import Protocol
@@ -32,6 +33,10 @@ class Remote(Protocol):
         """Run a command to its end, whatever its exit code."""
         ...
 
+    def send(self, command: Command, parts: Iterable[bytes]) -> Result:
+        """Run a command whose stdin is made while it runs."""
+        ...
+
     def hold(self, command: Command) -> Result:
         """Run a command that says one line and then lasts as long as the connection."""
         ...
@@ -49,16 +54,27 @@ class FabricRemote:
         Raises:
             DeployError: when the connection is lost.
         """
+        return self.send(command, (command.stdin,))
+
+    def send(self, command: Command, parts: Iterable[bytes]) -> Result:
+        """Run a command as root, feeding it parts as they become ready.
+
+        Raises:
+            DeployError: when the connection is lost.
+        """
         channel = self._start(command)
-        errors = bytearray()
+        output, errors = bytearray(), bytearray()
         threads = (
-            threading.Thread(target=_feed, args=(channel, command.stdin), daemon=True),
+            threading.Thread(target=_drain, args=(channel.recv, output), daemon=True),
             threading.Thread(target=_drain, args=(channel.recv_stderr, errors), daemon=True),
         )
         for thread in threads:
             thread.start()
-        output = bytearray()
-        _drain(channel.recv, output)
+        try:
+            _feed(channel, parts)
+        except BaseException:
+            channel.close()
+            raise
         for thread in threads:
             thread.join()
         code = channel.recv_exit_status()
@@ -105,13 +121,21 @@ def _lost(host: str) -> DeployError:
     )
 
 
-def _feed(channel: paramiko.Channel, content: bytes) -> None:
-    try:
-        channel.sendall(content)
+def _feed(channel: paramiko.Channel, parts: Iterable[bytes]) -> None:
+    """Send parts until the command has them all, or ended without: its exit code tells which."""
+    for part in parts:
+        if not _sent(channel, part):
+            return
+    with contextlib.suppress(OSError):
         channel.shutdown_write()
+
+
+def _sent(channel: paramiko.Channel, part: bytes) -> bool:
+    try:
+        channel.sendall(part)
     except OSError:
-        # The command ended without reading all; its exit code tells.
-        return
+        return False
+    return True
 
 
 def _drain(receive: Callable[[int], bytes], into: bytearray) -> None:

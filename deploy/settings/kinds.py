@@ -165,8 +165,10 @@ UpdateWindowOf = Annotated[UpdateWindow, BeforeValidator(_update_window),
     Allowed("days and times such as Sat,Sun 03:00-05:00")]
 TimeZone = Annotated[str, BeforeValidator(_time_zone),
     Allowed("a time zone such as Europe/Sofia or UTC")]
-Image = Annotated[str, _matching(r"[a-z0-9][a-z0-9._:/@-]*"),
-    Allowed("an image name such as localhost/shop:latest (lower case)")]
+Image = Annotated[str,
+    _matching(r"[a-z0-9][a-z0-9._:/@-]*|(oci|oci-archive|docker-archive):[A-Za-z0-9._:/@~+-]+"),
+    Allowed("an image name such as localhost/shop:latest (lower case), "
+    "docker-daemon:NAME, oci:FOLDER, oci-archive:FILE or docker-archive:FILE")]
 UrlPath = Annotated[str, _matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*"),
     Allowed("a path that starts with /")]
 Size = Annotated[str, _matching(r"[1-9][0-9]{0,9}[KMGT]"),

@@ -50,6 +50,8 @@ class Settings(BaseModel):
     cpu_limit: kinds.Percent = "100%"
     tasks_limit: kinds.Tasks = 512
     keep_releases: kinds.Releases = 5
+    image_cache: Path = Path("~/.cache/corefab/images")
+    image_cache_megabytes: kinds.Megabytes = 8000
 
     ssh_keys: kinds.Words = ("agent", "~/.ssh/*.pub")
     firewall_ports: kinds.FirewallPorts = ()

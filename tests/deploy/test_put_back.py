@@ -1,6 +1,6 @@
 """Whatever ends a deploy early, the node gets back what it served, and the operator hears so."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from deploy.remote.remote import Result
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.deploy.site import Site, page, refusing, serve
-from tests.plan.examples import IMAGE, WANTED, fresh, manifest, settings, state
+from tests.plan.examples import WANTED, fresh, manifest, settings, state
 
 MADE = forge(Recipe())
 PAIR = Pair(chained(MADE), b"sealed")
@@ -40,6 +40,9 @@ class FakeRemote:
         usual = {"state": "active 0\n", "logs": "one\ntwo\n"}
         fault = self.faults.get(command.script)
         return fault() if fault else Result(0, usual.get(command.script, ""), "")
+
+    def send(self, command: Command, parts: Iterable[bytes]) -> Result:
+        return self.run(command)
 
     def hold(self, command: Command) -> Result:
         return self.run(command)
@@ -67,6 +70,7 @@ def delivery(remote: FakeRemote, endpoint: Endpoint, **values: object) -> Delive
         remote=remote,
         target=Target("web1", None, "core", None, Path("known_hosts")),
         endpoint=endpoint,
+        folder=Path(),
         settings=given,
         wanted=GOAL,
         pair=PAIR,
@@ -74,7 +78,8 @@ def delivery(remote: FakeRemote, endpoint: Endpoint, **values: object) -> Delive
         manifest=manifest(GOAL, release="r2"),
         previous="r1",
         files_folder=None,
-        on_node=frozenset({IMAGE.id}),
+        state=state(),
+        look=state,
     )
 
 
@@ -196,7 +201,7 @@ def test_whatever_else_ends_a_deploy_is_raised_again_after_putting_back(site: Si
 
 def test_a_first_deploy_that_fails_leaves_nothing_deployed() -> None:
     remote = FakeRemote({"switch": refuses})
-    empty = fresh(images=frozenset({IMAGE.id}))
+    empty = fresh(layers=state().layers)
 
     error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), empty, first=True)
     assert remote.scripts[-3:] == ["switch", "logs", "undo"]

@@ -4,14 +4,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from deploy.plan.files import File
+from deploy.plan.image import Image
 from deploy.plan.release import Manifest
-from deploy.plan.state import HeldFile, NodeState
-from deploy.plan.steps import Image, Wanted
+from deploy.plan.state import Disk, HeldFile, NodeState
+from deploy.plan.steps import Wanted
 from deploy.settings.model import Settings
 
 NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)
 UNIT = File("/etc/containers/systemd/shop-www.container", b"[Container]\n")
-IMAGE = Image("localhost/shop:1", "sha256:" + "1" * 64, 100_000_000)
+IMAGE = Image(
+    "localhost/shop:1",
+    "sha256:" + "1" * 64,
+    100_000_000,
+    ("sha256:" + "a" * 64, "sha256:" + "b" * 64),
+)
 WANTED = Wanted(
     app="shop-www",
     image=IMAGE,
@@ -64,16 +70,17 @@ def state(**changes: object) -> NodeState:
         manifest=manifest(),
         interrupted=None,
         storage_free=10**12,
-        scratch_free=10**12,
+        disks={name: Disk(device=1, free=10**12) for name in ("storage", "scratch", "incoming")},
         firewall="active",
         active="active",
         since="today",
         restarts=0,
+        layers={IMAGE.id: IMAGE.layers},
+        partial={},
         word="running",
         result="success",
         exit_status="0",
         said="",
-        images=frozenset({IMAGE.id}),
         files=dict(held_files(WANTED.units)),
         credentials={"cert_pass": "same"},
         staged_update="",
@@ -86,7 +93,7 @@ def fresh(**changes: object) -> NodeState:
     empty: dict[str, object] = {
         "manifest": None,
         "active": "inactive",
-        "images": frozenset(),
+        "layers": {},
         "files": {},
         "credentials": {"cert_pass": "absent"},
     }

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.plan.files import File
-from deploy.plan.state import HeldFile, NodeState
+from deploy.plan.state import Disk, HeldFile, NodeState
 from deploy.plan.steps import Step, Wanted, changes, check, file_changes, steps, to_seal
 from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state
 
@@ -118,7 +118,7 @@ def test_an_image_that_is_there_is_not_sent() -> None:
     away = next(s for s in steps(WANTED, fresh(), first=True) if s.kind == "image")
 
     assert "on the node already" in there.summary
-    assert "100 MB to send" in away.summary
+    assert "2 of 2 layers to send, 100 MB" in away.summary
 
 
 def test_a_first_deploy_is_refused_where_a_release_is() -> None:
@@ -133,29 +133,54 @@ def test_a_deploy_is_refused_where_no_release_is_and_says_what_to_run() -> None:
     assert caught.value.hint == "run `fab deploy --first`"
 
 
+def room(incoming: int, scratch: int, storage: int) -> dict[str, Disk]:
+    """Say what is free on three file systems."""
+    free = {"incoming": incoming, "scratch": scratch, "storage": storage}
+    return {place: Disk(device=at, free=count) for at, (place, count) in enumerate(free.items())}
+
+
 @pytest.mark.parametrize(
-    ("place", "free"),
+    ("place", "free", "needs"),
     [
-        ("/var/lib/containers", {"storage_free": 449_999_999}),
-        ("/var/tmp", {"scratch_free": 449_999_999}),  # noqa: S108 -- a path of the node
+        ("/var/lib/corefab", (299_999_999, 10**9, 10**9), 300),
+        ("/var/tmp", (10**9, 299_999_999, 10**9), 300),  # noqa: S108 -- a path of the node
+        ("/var/lib/containers", (10**9, 10**9, 319_999_999), 320),
     ],
 )
-def test_a_full_disk_is_found_before_anything_is_sent(place: str, free: dict[str, int]) -> None:
+def test_a_full_disk_is_found_before_anything_is_sent(
+    place: str, free: tuple[int, int, int], needs: int
+) -> None:
     with pytest.raises(DeployError) as caught:
-        steps(WANTED, fresh(**free), first=True)
+        steps(WANTED, fresh(disks=room(*free)), first=True)
 
     assert caught.value.message == (
-        f"{place} on the node has 450 MB free; an image of 100 MB needs 450 MB"
+        "no room on the node for what it lacks of localhost/shop:1 (100 MB): "
+        f"{place}: {needs} MB free, {needs} MB needed, 0 MB missing"
     )
-    assert "make room" in caught.value.hint
+    assert "fab prune" in caught.value.hint
+
+
+def test_places_on_one_disk_share_its_room() -> None:
+    same = {place: Disk(device=7, free=500_000_000) for place in room(0, 0, 0)}
+
+    with pytest.raises(DeployError, match="500 MB free, 520 MB needed, 20 MB missing"):
+        steps(WANTED, fresh(disks=same), first=True)
+
+
+def test_only_what_is_missing_of_an_image_needs_room() -> None:
+    sizes = dict(zip(IMAGE.layers, (99_000_000, 1_000_000), strict=True))
+    wanted = replace(WANTED, image=replace(IMAGE, sizes=sizes))
+    held = {"sha256:" + "2" * 64: IMAGE.layers[:1]}
+
+    assert steps(wanted, fresh(layers=held, disks=room(*[202_000_000] * 3)), first=True)
 
 
 def test_a_disk_with_just_enough_room_will_do() -> None:
-    assert steps(WANTED, fresh(storage_free=450_000_000, scratch_free=450_000_000), first=True)
+    assert steps(WANTED, fresh(disks=room(300_000_000, 300_000_000, 320_000_000)), first=True)
 
 
 def test_a_full_disk_does_not_hinder_what_sends_no_image() -> None:
-    assert steps(WANTED, state(storage_free=0, scratch_free=0, active="failed"), first=False)
+    assert steps(WANTED, state(disks=room(0, 0, 0), active="failed"), first=False)
 
 
 def test_a_plan_is_only_right_in_its_order() -> None:

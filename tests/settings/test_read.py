@@ -51,7 +51,8 @@ def test_all_problems_are_told_at_once_each_with_its_line(tmp_path: Path) -> Non
         "6 problems in the settings:",
         "  .env:5: unknown setting HTPS_PORT; did you mean HTTPS_PORT?",
         "  .env:7: not of the form KEY=value",
-        "  IMAGE is missing; allowed: an image name such as localhost/shop:latest (lower case)",
+        "  IMAGE is missing; allowed: an image name such as localhost/shop:latest (lower case), "
+        "docker-daemon:NAME, oci:FOLDER, oci-archive:FILE or docker-archive:FILE",
         '  .env:4: HTTPS_PORT is "99999"; allowed: a port from 1 to 65535',
         '  .env:6: TIME_ZONE is "Nowhere"; allowed: a time zone such as Europe/Sofia or UTC',
         "  CERT_NAMES is missing; allowed: lower-case host names (a leading *. may be) and "

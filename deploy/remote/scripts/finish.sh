@@ -7,7 +7,9 @@ home=$(home_of "$app")
 install -d -m 0755 /var/lib/corefab
 printf '%s\n' "$audit" >>/var/lib/corefab/audit.log
 rm -f "$home/switching" "$home/deploying"
-podman untag "localhost/$app:failed" "localhost/$app:failed" 2>/dev/null || true
+for tag in failed sent; do
+  podman untag "localhost/$app:$tag" "localhost/$app:$tag" 2>/dev/null || true
+done
 while IFS= read -r old; do
   [ "$old" != "$release" ] || continue
   podman rmi "localhost/$app:$old" >/dev/null 2>&1 || true

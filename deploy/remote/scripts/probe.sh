@@ -5,10 +5,37 @@ app=$1
 shift
 home=$(home_of "$app")
 
-free_bytes() {
+disk() {
   local path=$1
   while [ ! -e "$path" ]; do path=$(dirname "$path"); done
-  df --output=avail -B1 "$path" | tail -n 1 | tr -d ' '
+  printf '{"device": %s, "free": %s}' "$(stat -c %d "$path")" \
+    "$(df --output=avail -B1 "$path" | tail -n 1 | tr -d ' ')"
+}
+
+# The layers of each image. One may go while we ask: then ask again.
+layers() {
+  local ids said
+  for _ in 1 2 3; do
+    mapfile -t ids < <(podman image ls --all --quiet | sort -u)
+    if [ ${#ids[@]} -eq 0 ]; then echo '{}' && return; fi
+    if said=$(podman image inspect "${ids[@]}" 2>/dev/null); then
+      jq -c 'map({key: ("sha256:" + .Id), value: (.RootFS.Layers // [])}) | from_entries' <<<"$said"
+      return
+    fi
+  done
+  fail "podman cannot list the images"
+}
+
+# What cut transfers of images left: image, file, bytes, and a hash of the piece on its way.
+partial() {
+  local file
+  for file in /var/lib/corefab/images/*/*.part /var/lib/corefab/images/*/piece.* \
+    /var/lib/corefab/images/*/layout/blobs/sha256/*; do
+    [ -f "$file" ] || continue
+    printf '%s\t%s\t%s\t%s\n' "$(cut -d / -f 6 <<<"$file")" "${file##*/}" \
+      "$(stat -c %s "$file")" \
+      "$(case $file in */piece.*) sha256sum <"$file" | cut -d ' ' -f 1 ;; esac)"
+  done
 }
 
 hashes() {
@@ -49,8 +76,9 @@ jq -n \
   --arg systemd "$(systemctl --version | head -n 1 | cut -d ' ' -f 2)" \
   --argjson manifest "$manifest" \
   --argjson interrupted "$interrupted" \
-  --argjson storage_free "$(free_bytes /var/lib/containers/storage)" \
-  --argjson scratch_free "$(free_bytes /var/tmp)" \
+  --argjson storage "$(disk /var/lib/containers/storage)" \
+  --argjson scratch "$(disk /var/tmp)" \
+  --argjson incoming "$(disk /var/lib/corefab/images)" \
   --arg firewall "$(systemctl is-active corefab-firewall.service 2>/dev/null || true)" \
   --arg active "$(systemctl show -P ActiveState "$app.service")" \
   --arg word "$(systemctl show -P SubState "$app.service")" \
@@ -59,7 +87,8 @@ jq -n \
   --arg said "$(systemctl show -P StatusText "$app.service")" \
   --arg since "$(systemctl show -P ActiveEnterTimestamp "$app.service")" \
   --argjson restarts "$(systemctl show -P NRestarts "$app.service" | grep -x '[0-9]*' || echo 0)" \
-  --arg images "$(podman image ls --all --quiet --no-trunc)" \
+  --argjson layers "$(layers)" \
+  --arg partial "$(partial)" \
   --arg files "$(hashes "$@")" \
   --arg credentials "$(credentials)" \
   --arg staged "$(if command -v rpm-ostree >/dev/null; then
@@ -68,10 +97,18 @@ jq -n \
   'def rows: split("\n") | map(select(. != "") | split("\t"));
    {boot_id: $boot_id, os: $os, podman: $podman, systemd: $systemd,
     manifest: $manifest, interrupted: $interrupted,
-    storage_free: $storage_free, scratch_free: $scratch_free,
+    storage_free: $storage.free, disks: {$storage, $scratch, $incoming},
     firewall: $firewall, active: $active, since: $since, restarts: $restarts,
+    layers: $layers,
+    partial: ($partial | rows | group_by(.[0]) | map({
+      key: ("sha256:" + .[0][0]),
+      value: (map(
+          if .[1] | startswith("piece.")
+          then {key: (.[1] | ltrimstr("piece.")), bytes: (.[2] | tonumber), sha256: .[3]}
+          else {layers: {("sha256:" + (.[1] | rtrimstr(".part"))): (.[2] | tonumber)}}
+          end) | reduce .[] as $one ({}; . * $one))
+    }) | from_entries),
     word: $word, result: $result, exit_status: $exit_status, said: $said,
-    images: ($images | split("\n") | map(select(. != "")) | unique),
     files: ($files | rows | map({key: .[0], value: {mode: .[1], sha256: .[2]}}) | from_entries),
     credentials: ($credentials | rows | map({key: .[0], value: .[1]}) | from_entries),
     staged_update: $staged}'

@@ -1,0 +1,389 @@
+"""Measure how images reach a node, beside the ways that there are: `make bench-image`.
+
+Bytes are those of the node's network interface, all headers and the login included. Wall time is
+that of the whole command. Both sides share this machine's processors. Each line ends in `met` or
+`NOT MET` where there is a figure to reach.
+"""
+
+import json
+import os
+import re
+import resource
+import shlex
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.images import Built, bound, build, debian, one_changed, texts, updated, write_layer
+from rehearsal import lifecycle, stock
+from tests.node.project import FAB, Project, make_project
+
+RESULT = Path(__file__).with_name("results") / "image.txt"
+MB = 1e6
+SECRETS = {"CERT_PASSWORD": "bench-only-1", "SMTP_PASSWORD": "bench-only-2"}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a way of sending an image took."""
+
+    up: int
+    down: int
+    wall: float
+    processor_here: float
+    processor_there: float
+    memory_here: int
+    memory_there: int
+
+
+class Bench:
+    """A node, and the lines of the result."""
+
+    def __init__(self, project: Project, folder: Path) -> None:
+        self.project, self.folder = project, folder
+        self.lines: list[str] = []
+        self.address = str(project.node.address)
+        routes = json.loads(_out("ip", "-j", "route", "get", self.address))
+        self.link = routes[0]["dev"]
+        self.group = Path(_cgroup(), self.link)
+
+    def tell(self, text: str, *, met: bool | None = None) -> None:
+        """Add a line, with its verdict when there is a figure to reach."""
+        verdict = {True: "  met", False: "  NOT MET", None: ""}[met]
+        self.lines.append(f"{text}{verdict}")
+        print(self.lines[-1], flush=True)
+
+    @property
+    def ssh(self) -> str:
+        """The ssh that every rival uses, with the node's key pinned."""
+        pins = self.project.folder / "certs/known_hosts"
+        identity = self.project.folder / "id"
+        return f"ssh -F none -i {identity} -o UserKnownHostsFile={pins} -o BatchMode=yes"
+
+    def fresh(self, held: Built | None) -> None:
+        """Leave the node with one image of the bench, or none, and the workstation knowing it."""
+        self.project.ssh(
+            "podman image ls -q --filter reference='localhost/bench*' --filter reference='*:sent' "
+            "| xargs -r podman rmi -f >/dev/null; podman image prune -f >/dev/null; "
+            "rm -rf /var/tmp/oci"
+        )
+        if held:
+            self.ours(held)
+
+    def ours(self, image: Built) -> None:
+        """Send an image as corefab does."""
+        done = subprocess.run(
+            [FAB, "image-send"],
+            cwd=self.project.folder,
+            env=self.project.environment(IMAGE=image.name, IMAGE_CACHE=str(self.folder / "cache")),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode or "whole image" in done.stderr:
+            raise RuntimeError(done.stdout + done.stderr)
+
+    def shell(self, line: str) -> None:
+        """Run a line of shell as a rival's user would type it."""
+        subprocess.run(["bash", "-eo", "pipefail", "-c", line], check=True, capture_output=True)
+
+    def save_load(self, image: Built) -> None:
+        """Send an image as podman's manual says."""
+        self.shell(f"podman save -q {image.name} | {self.ssh} core@{self.address} sudo podman load")
+
+    def save_zstd(self, image: Built) -> None:
+        """Send an image whole, compressed."""
+        there = shlex.quote("zstd -dcq | sudo podman load -q")
+        self.shell(
+            f"podman save -q {image.name} | zstd -q -3 -T0 | {self.ssh} core@{self.address} {there}"
+        )
+
+    def rsync(self, image: Built) -> None:
+        """Send an OCI layout by rsync, which the node keeps, and load it there by skopeo."""
+        layout = self.folder / "rsync"
+        there = shlex.quote(f"sudo skopeo copy -q oci:/var/tmp/oci containers-storage:{image.name}")
+        (layout / "index.json").unlink(missing_ok=True)
+        self.shell(
+            f"podman save -q --format oci-dir --uncompressed -o {layout} {image.name}; "
+            "rsync -a -z --zc=zstd --zl=3 --inplace --no-whole-file --rsync-path='sudo rsync' "
+            f"-e {shlex.quote(self.ssh)} {layout}/ core@{self.address}:/var/tmp/oci/; "
+            f"{self.ssh} core@{self.address} {there}"
+        )
+
+    def measure(self, work: Callable[[], None]) -> Cost:
+        """Run something and count what it took, on both sides."""
+        up, down = self._bytes("tx"), self._bytes("rx")
+        here = resource.getrusage(resource.RUSAGE_CHILDREN)
+        there = self._processor()
+        with _peak_memory(self.group) as peak:
+            began = time.monotonic()
+            work()
+            wall = time.monotonic() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return Cost(
+            up=self._bytes("tx") - up,
+            down=self._bytes("rx") - down,
+            wall=wall,
+            processor_here=after.ru_utime + after.ru_stime - here.ru_utime - here.ru_stime,
+            processor_there=self._processor() - there,
+            memory_here=peak.here,
+            memory_there=peak.there,
+        )
+
+    def _bytes(self, way: str) -> int:
+        return int(Path(f"/sys/class/net/{self.link}/statistics/{way}_bytes").read_text())
+
+    def _processor(self) -> float:
+        found = re.search(r"usage_usec (\d+)", (self.group / "cpu.stat").read_text())
+        return int(found[1]) / 1e6 if found else 0.0
+
+    @contextmanager
+    def shaped(self, megabits: int, milliseconds: int) -> Iterator[None]:
+        """Make the link slow, both ways; half of the round trip in each."""
+        shape = f"netem rate {megabits}mbit delay {milliseconds // 2}ms limit 10000"
+        inside = ("nsenter", "-t", str(self._inside()), "-n")
+        device = _out(*inside, "sh", "-c", "ls /sys/class/net | grep -v lo").split()[0]
+        _out("tc", "qdisc", "add", "dev", self.link, "root", *shape.split())
+        _out(*inside, "tc", "qdisc", "add", "dev", device, "root", *shape.split())
+        try:
+            yield
+        finally:
+            _out("tc", "qdisc", "del", "dev", self.link, "root")
+            _out(*inside, "tc", "qdisc", "del", "dev", device, "root")
+
+    def _inside(self) -> int:
+        return int(next(iter(_processes(self.group))))
+
+
+@dataclass
+class _Peak:
+    here: int = 0
+    there: int = 0
+
+
+@contextmanager
+def _peak_memory(group: Path) -> Iterator[_Peak]:
+    """Look every 20 ms at what memory new processes hold alone, the sum of them on each side."""
+    peak, ended = _Peak(), threading.Event()
+    known = {path.name for path in Path("/proc").iterdir() if path.name.isdigit()}
+    own = os.getpid()
+
+    def look() -> None:
+        while not ended.wait(0.02):
+            inside = set(_processes(group))
+            fresh = {path.name for path in Path("/proc").iterdir() if path.name.isdigit()} - known
+            children = {one for one in fresh - inside if _descends(one, own)}
+            peak.there = max(peak.there, sum(map(_anonymous, inside - known)))
+            peak.here = max(peak.here, sum(map(_anonymous, children)))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _processes(group: Path) -> Iterator[str]:
+    for file in group.rglob("cgroup.procs"):
+        try:
+            yield from file.read_text().split()
+        except OSError:
+            continue
+
+
+def _descends(process: str, ancestor: int) -> bool:
+    while process not in {"0", "1"}:
+        try:
+            stat = Path(f"/proc/{process}/stat").read_text()
+        except OSError:
+            return False
+        process = stat.rpartition(")")[2].split()[1]
+        if process == str(ancestor):
+            return True
+    return False
+
+
+def _anonymous(process: str) -> int:
+    try:
+        text = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"RssAnon:\s+(\d+)", text)
+    return int(found[1]) * 1024 if found else 0
+
+
+def _cgroup() -> str:
+    return next(
+        line.split()[1]
+        for line in Path("/proc/mounts").read_text().splitlines()
+        if " cgroup2 " in line
+    )
+
+
+def _out(*words: str) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def shown(name: str, cost: Cost) -> str:
+    """Write a cost as a line of the table."""
+    return (
+        f"{name:34} {cost.up / MB:10.3f} {cost.down / MB:8.3f} {cost.wall:7.2f} "
+        f"{cost.processor_here:7.2f} {cost.processor_there:7.2f} "
+        f"{cost.memory_here / MB:6.0f} {cost.memory_there / MB:6.0f}"
+    )
+
+
+HEADER = (
+    f"{'':34} {'MB up':>10} {'MB down':>8} {'wall s':>7} {'cpu ws':>7} {'cpu nd':>7} "
+    f"{'MB ws':>6} {'MB nd':>6}"
+)
+
+
+def main() -> None:
+    """Measure everything and write the table."""
+    with tempfile.TemporaryDirectory(prefix="corefab-bench-", dir="/var/tmp") as name:
+        folder = Path(name)
+        project = make_project(
+            folder / "project", f"bench{os.getpid()}", IMAGE="localhost/bench:1", **SECRETS
+        )
+        try:
+            project.must("cert-issue")
+            project.must("prepare", "--yes")
+            project.must("node-up")
+            bench = Bench(project, folder)
+            measure(bench)
+        finally:
+            lifecycle.down(project.settings["PROJECT"])
+            _out(
+                "bash",
+                "-c",
+                "podman image ls -q --filter reference='localhost/bench*' | xargs -r podman rmi -f",
+            )
+    RESULT.write_text("\n".join(bench.lines) + "\n")
+
+
+def measure(bench: Bench) -> None:
+    """Measure the image of 300 MB, then the one of 1 GB."""
+    base = debian(stock.tree(lambda _: None))
+    app, top = texts("srv/app", 400, 100_000, 1), texts("srv/top", 60, 4_000, 2)
+    big = texts("srv/big", 350, 2_000_000, 3)
+    files = {
+        "base": base, "app": app, "top": top, "big": big,
+        "base2": updated(base, 0.03),
+        "top2": one_changed(top, 30, lambda text: text[:100] + b"one line\n" + text[100:]),
+        "app2": one_changed(app, 200, lambda text: text[:-1000] + text[:1000]),
+        "big2": one_changed(big, 170, _with_a_megabyte),
+    }  # fmt: skip
+    tars = {name: write_layer(one, bench.folder / f"{name}.tar") for name, one in files.items()}
+
+    def made(name: str, *layers: str) -> Built:
+        return build(f"localhost/{name}", tuple(tars[one] for one in layers), bench.folder)
+
+    _medium(bench, made)
+    _large(bench, made)
+
+
+def _with_a_megabyte(text: bytes) -> bytes:
+    return text[:500_000] + os.urandom(1_000_000) + text[500_000:]
+
+
+def _medium(bench: Bench, made: Callable[..., Built]) -> None:
+    first = made("bench:1", "base", "app", "top")
+    small = made("bench:2", "base", "app", "top2")
+    layer = made("bench:3", "base", "app2", "top")
+    base = made("bench:4", "base2", "app", "top")
+    bench.tell(f"image of {first.size / MB:.0f} MB, links at full speed")
+    bench.tell(HEADER)
+    ways = {
+        "corefab": bench.ours,
+        "podman save | load": bench.save_load,
+        "podman save | zstd | load": bench.save_zstd,
+        "rsync of OCI folder, skopeo": bench.rsync,
+    }
+    costs = {}
+    for case, new, held in (
+        ("first deploy", first, None),
+        ("nothing changed", first, first),
+        ("small file changed", small, first),
+        ("file in big layer changed", layer, first),
+        ("base updated", base, first),
+    ):
+        bench.tell(f"{case} (least, by zstd: {bound(new, held) if new is not held else 0} bytes)")
+        for way, send in ways.items():
+            if send == bench.rsync and held:
+                bench.fresh(None)
+                bench.rsync(held)
+            else:
+                bench.fresh(held)
+            costs[case, way] = bench.measure(lambda send=send, new=new: send(new))  # type: ignore[misc]
+            bench.tell("  " + shown(way, costs[case, way]))
+    _verdicts(bench, costs)
+    _slow(bench, layer, first)
+
+
+def _verdicts(bench: Bench, costs: dict[tuple[str, str], Cost]) -> None:
+    ours = {case: cost for (case, way), cost in costs.items() if way == "corefab"}
+    plain = {case: cost for (case, way), cost in costs.items() if way == "podman save | load"}
+    zstd = {case: cost for (case, way), cost in costs.items() if way == "podman save | zstd | load"}
+    cost = ours["nothing changed"]
+    bench.tell(f"nothing changed: {cost.up} bytes up, limit 20000", met=cost.up < 20_000)
+    cost = ours["small file changed"]
+    bench.tell(f"small file: {cost.up} bytes up, limit 100000", met=cost.up < 100_000)
+    bench.tell(f"small file: {cost.wall:.2f} s, limit 1.2", met=cost.wall < 1.2)
+    times = plain["small file changed"].up / cost.up
+    bench.tell(f"small file: {times:.0f} times fewer bytes than save/load, 3000", met=times >= 3000)
+    share = ours["base updated"].up / zstd["base updated"].up
+    bench.tell(f"base updated: {share:.1%} of save/zstd/load, limit 10 %", met=share <= 0.1)
+    cost, other = ours["first deploy"], zstd["first deploy"]
+    bench.tell(
+        f"first: {cost.up / other.up:.1%} of save/zstd/load, limit 100 %", met=cost.up <= other.up
+    )
+    other = plain["first deploy"]
+    text = f"first: {cost.wall:.1f} s, save/load {other.wall:.1f} s"
+    bench.tell(text, met=cost.wall <= other.wall)
+
+
+def _slow(bench: Bench, new: Built, held: Built) -> None:
+    bench.tell("link of 20 Mbit/s and 40 ms, file in big layer changed")
+    bench.tell(HEADER)
+    found = {}
+    for way, send in (("corefab", bench.ours), ("podman save | zstd | load", bench.save_zstd)):
+        bench.fresh(held)
+        with bench.shaped(20, 40):
+            found[way] = bench.measure(lambda send=send: send(new))  # type: ignore[misc]
+        bench.tell("  " + shown(way, found[way]))
+    times = found["podman save | zstd | load"].wall / found["corefab"].wall
+    bench.tell(f"slow link: {times:.1f} times faster than save/zstd/load, 10", met=times >= 10)
+
+
+def _large(bench: Bench, made: Callable[..., Built]) -> None:
+    first = made("benchbig:1", "base", "big", "top")
+    changed = made("benchbig:2", "base", "big2", "top")
+    bench.tell(f"image of {first.size / MB:.0f} MB, 1 MB changed in a layer of 700 MB")
+    bench.tell(HEADER)
+    bench.tell(f"(least, by zstd: {bound(changed, first)} bytes)")
+    bench.fresh(None)
+    cost = bench.measure(lambda: bench.ours(first))
+    bench.tell("  " + shown("corefab, first deploy", cost))
+    text = f"1 GB: {cost.memory_there / 2**20:.0f} MiB on the node, limit 256"
+    bench.tell(text, met=cost.memory_there < 256 << 20)
+    text = f"1 GB: {cost.memory_here / 2**20:.0f} MiB on the workstation, limit 512"
+    bench.tell(text, met=cost.memory_here < 512 << 20)
+    cost = bench.measure(lambda: bench.ours(changed))
+    bench.tell("  " + shown("corefab, 1 MB changed", cost))
+    bench.tell(f"1 MB in 1 GB: {cost.up} bytes up, limit 1500000", met=cost.up < 1_500_000)
+    bench.fresh(first)
+    cost = bench.measure(lambda: bench.save_zstd(changed))
+    bench.tell("  " + shown("podman save | zstd | load", cost))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

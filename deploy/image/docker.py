@@ -1,0 +1,45 @@
+"""An image of the Docker daemon."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from deploy.errors import DeployError
+from deploy.image import program
+from deploy.image.archive import Archive
+from deploy.image.cache import Cache
+from deploy.image.content import Content
+from deploy.plan.image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """An image by its name in Docker's storage; its id is that of its config, as podman counts."""
+
+    name: str
+
+    def image(self) -> Image:
+        """Look the image up."""
+        code, said, errors = program.ask(("docker", "image", "inspect", self.name))
+        if code:
+            raise DeployError(
+                f"the image {self.name} cannot be read: {program.last_line(errors)}",
+                "does the Docker daemon run, and does `docker image ls` name it?",
+            )
+        found = json.loads(said)[0]
+        return Image(self.name, found["Id"], found["Size"], tuple(found["RootFS"]["Layers"]))
+
+    def export(self, cache: Cache, wanted: Collection[str]) -> Content:
+        """Bring these layers of the image into the cache."""
+        image = self.image()
+        known = cache.content(image.id)
+        if known and all(cache.holds(diff_id) for diff_id in wanted):
+            return known
+        with cache.workplace() as place:
+            file = place / "image.tar"
+            program.work(("docker", "save", "-o", str(file), self.name))
+            return Archive(self.name, file).export(cache, wanted)
+
+    def whole(self) -> tuple[str, ...]:
+        """Give the words that write the whole image."""
+        return ("docker", "save", self.name)

@@ -1,0 +1,30 @@
+"""How fast the link is, and so how hard to compress."""
+
+from dataclasses import dataclass
+
+# What fills the buffers on the way says nothing about the link.
+_BUFFERED = 4 << 20
+_USUAL = 3
+# Below this many bytes a second, about 20 Mbit/s and 1 Mbit/s, harder work saves time.
+_LEVELS = ((100e3, 19), (2.5e6, 9))
+
+
+@dataclass(slots=True)
+class Pace:
+    """The bytes that were sent and the seconds that took."""
+
+    sent: int = 0
+    seconds: float = 0.0
+
+    def add(self, count: int, seconds: float) -> None:
+        """Count some bytes that were sent."""
+        self.sent += count
+        self.seconds += seconds
+
+    @property
+    def level(self) -> int:
+        """The zstd level that gets the rest over soonest."""
+        if self.sent <= _BUFFERED or not self.seconds:
+            return _USUAL
+        rate = (self.sent - _BUFFERED) / self.seconds
+        return next((level for limit, level in _LEVELS if rate < limit), _USUAL)

@@ -1,0 +1,96 @@
+"""An image in podman's storage."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.image import program
+from deploy.image.archive import Archive
+from deploy.image.cache import Cache
+from deploy.image.content import Content, hex_of, read
+from deploy.plan.image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Podman:
+    """An image by its name in podman's storage."""
+
+    name: str
+
+    def image(self) -> Image:
+        """Look the image up."""
+        code, said, errors = program.ask(("podman", "image", "inspect", self.name))
+        if code:
+            raise DeployError(
+                f"the image {self.name} cannot be read: {program.last_line(errors)}",
+                "build it first (`fab sample-build` builds the sample), or mend IMAGE",
+            )
+        found = json.loads(said)[0]
+        history = [one for one in found.get("History") or () if not one.get("empty_layer")]
+        layers = tuple(found["RootFS"]["Layers"])
+        made_by = tuple(str(one.get("created_by", "")) for one in history)
+        return Image(
+            self.name,
+            f"sha256:{found['Id']}",
+            found["Size"],
+            layers,
+            made_by if len(made_by) == len(layers) else (),
+        )
+
+    def export(self, cache: Cache, wanted: Collection[str]) -> Content:
+        """Bring these layers of the image into the cache."""
+        image = self.image()
+        known = cache.content(image.id)
+        lacking = {diff_id for diff_id in wanted if not cache.holds(diff_id)}
+        if known and not lacking:
+            return known
+        with cache.workplace() as place:
+            content = _save(image, place, lacking)
+            for diff_id in lacking:
+                cache.take(diff_id, place / "blobs/sha256" / hex_of(diff_id))
+        if content.id != image.id:
+            return self._as_archive(cache, lacking)
+        if not known:
+            cache.note(content)
+        return content
+
+    def _as_archive(self, cache: Cache, lacking: Collection[str]) -> Content:
+        """Export an image of Docker's kind, whose config an OCI layout would not keep."""
+        with cache.workplace() as place:
+            file = place / "image.tar"
+            program.work(
+                ("podman", "save", "-q", "--format", "docker-archive", "-o", str(file), self.name)
+            )
+            return Archive(self.name, file).export(cache, lacking)
+
+    def whole(self) -> tuple[str, ...]:
+        """Give the words that write the whole image, without a name that it would take there."""
+        return ("podman", "save", "--quiet", self.image().id)
+
+
+def _save(image: Image, place: Path, wanted: Collection[str]) -> Content:
+    """Write an OCI layout; podman leaves out a layer for which an empty file lies there."""
+    blobs = place / "blobs/sha256"
+    blobs.mkdir(parents=True)
+    for diff_id in image.layers:
+        if diff_id not in wanted:
+            (blobs / hex_of(diff_id)).touch()
+    program.work(
+        (
+            "podman",
+            "save",
+            "-q",
+            "--format",
+            "oci-dir",
+            "--uncompressed",
+            "-o",
+            str(place),
+            image.name,
+        )
+    )
+    index = json.loads((place / "index.json").read_bytes())
+    manifest = (blobs / hex_of(index["manifests"][0]["digest"])).read_bytes()
+    config = (blobs / hex_of(json.loads(manifest)["config"]["digest"])).read_bytes()
+    return read(manifest, config)

@@ -1,0 +1,88 @@
+"""Programs of the workstation that work on images: podman, docker, zstd."""
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from deploy.errors import DeployError
+
+_ASK_SECONDS = 60
+_SMALL = 8 << 20
+
+
+def ask(words: Sequence[str]) -> tuple[int, str, str]:
+    """Run a program that answers quickly; its exit code, output and errors.
+
+    Raises:
+        DeployError: when it is not installed, or silent.
+    """
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False
+        )
+    except FileNotFoundError as error:
+        raise DeployError(f"{words[0]} is not installed here", f"install {words[0]}") from error
+    except subprocess.TimeoutExpired as error:
+        hint = f"try `{words[0]} image ls`"
+        raise DeployError(f"{words[0]} does not answer", hint) from error
+    return done.returncode, done.stdout, done.stderr
+
+
+def work(words: Sequence[str]) -> None:
+    """Run a program to its end, however long it takes.
+
+    Raises:
+        DeployError: with its last words when it fails.
+    """
+    with running(words, output=subprocess.DEVNULL):
+        pass
+
+
+@contextmanager
+def running(
+    words: Sequence[str], *, reads: IO[bytes] | int = subprocess.DEVNULL, output: int | IO[bytes]
+) -> Iterator[IO[bytes] | None]:
+    """Run a program beside the block, which gets its output when that is a pipe.
+
+    Raises:
+        DeployError: with its last words when it fails.
+    """
+    try:
+        process = subprocess.Popen(words, stdin=reads, stdout=output, stderr=subprocess.PIPE)
+    except FileNotFoundError as error:
+        raise DeployError(f"{words[0]} is not installed here", f"install {words[0]}") from error
+    with process:
+        try:
+            yield process.stdout
+            said = process.stderr.read() if process.stderr else b""
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise DeployError(f"{words[0]} failed: {last_line(said.decode(errors='replace'))}")
+
+
+def compress(file: Path, into: Path, *, level: int, like: Path | None) -> None:
+    """Compress a file by zstd, as a patch to `like` where one is given.
+
+    Raises:
+        DeployError: with zstd's last words.
+    """
+    words = ["zstd", "-q", "-f", f"-{level}"]
+    if like:
+        words.append(f"--patch-from={like}")
+        if file.stat().st_size < _SMALL:
+            # By itself zstd sizes its tables for the piece, and finds little in what is larger.
+            words.append("--zstd=wlog=26,hlog=22,clog=22")
+    else:
+        # The window spans the whole piece: nothing is lost by cutting a layer into pieces.
+        words.append("--long=24")
+    work([*words, str(file), "-o", str(into)])
+
+
+def last_line(text: str) -> str:
+    """Shorten a program's errors to what it said last."""
+    lines = text.strip().splitlines()
+    return lines[-1].removeprefix("Error: ") if lines else "it says nothing"

@@ -1,0 +1,32 @@
+"""Where an image comes from."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from deploy.image.cache import Cache
+from deploy.image.content import Content
+from deploy.plan.image import Image
+
+
+class Source(Protocol):
+    """An image of the workstation."""
+
+    def image(self) -> Image:
+        """Look the image up.
+
+        Raises:
+            DeployError: when it is not there or cannot be read.
+        """
+        ...
+
+    def export(self, cache: Cache, wanted: Collection[str]) -> Content:
+        """Bring these layers of the image into the cache, uncompressed; give its content.
+
+        Raises:
+            DeployError: when the image is damaged, or gone.
+        """
+        ...
+
+    def whole(self) -> tuple[str, ...]:
+        """Give the words of a program that writes an archive which `podman load` takes."""
+        ...

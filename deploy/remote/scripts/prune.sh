@@ -1,0 +1,26 @@
+# prune APP: remove the tags of this app that belong to none of its releases, with their images
+# where nothing else refers to them, and what cut transfers left. Says a line for each.
+# shellcheck shell=bash
+app=$1
+one_at_a_time "$app"
+home=$(home_of "$app")
+[ ! -e "$home/deploying" ] || fail "a deploy of $app is unfinished: run \`fab deploy\` first"
+while IFS= read -r name; do
+  tag=${name#"localhost/$app:"}
+  [ "$tag" != "$name" ] || continue
+  if [ "$tag" = live ] || [ -e "$home/releases/$tag/manifest.json" ]; then continue; fi
+  # Another name keeps the image; where a container does, the name goes all the same.
+  podman rmi --no-prune "$name" >/dev/null 2>&1 || podman untag "$name" "$name"
+  echo "image $name"
+done < <(podman image ls --filter "reference=localhost/$app" --format '{{.Repository}}:{{.Tag}}')
+
+# A transfer that is under way holds its lock; one that was cut does not.
+for place in /var/lib/corefab/images/*/; do
+  [ -d "$place" ] || continue
+  hex=$(basename "$place")
+  exec 7>"/run/corefab/image-$hex.lock"
+  flock -n 7 || continue
+  size=$(du -sh "$place" | cut -f 1)
+  rm -rf "$place"
+  echo "a cut transfer of image ${hex:0:12}, $size"
+done

@@ -1,0 +1,125 @@
+"""Getting an image to a node: only what it lacks, or, where that fails, all of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy import report
+from deploy.errors import DeployError
+from deploy.image.local import cache_of, source_of
+from deploy.image.parcel import Held, Parcel, Sent
+from deploy.image.source import Source
+from deploy.plan import command
+from deploy.plan.image import Image
+from deploy.plan.shipment import Shipment, ship
+from deploy.plan.state import NodeState
+from deploy.remote.bulk import send_whole
+from deploy.remote.connection import Target
+from deploy.remote.remote import Remote
+from deploy.settings.model import Settings
+
+# The tag of an image that arrived and is no release's yet.
+SENT = "sent"
+# Exit code of receive-image for what was damaged on the way.
+_DAMAGED = 5
+
+
+class LaneError(DeployError):
+    """A way to send an image did not lead there; nothing on the node refers to it."""
+
+    def __init__(self, code: int, said: str) -> None:
+        super().__init__(said)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One image for one node, where it is named `localhost/<app>:sent` once it is proven."""
+
+    remote: Remote
+    target: Target
+    settings: Settings
+    folder: Path
+    image: Image
+
+    def run(self, state: NodeState, again: Callable[[], NodeState]) -> None:
+        """Send the image by the best way that works; `again` asks the node anew.
+
+        Raises:
+            DeployError: when not even the whole image can be sent.
+        """
+        if self.image.id in state.images:
+            return
+        try:
+            self._exact(state)
+        except LaneError as error:
+            report.warn(f"{error.message}; asking the node again")
+            self._second(again, error)
+
+    def _second(self, again: Callable[[], NodeState], first: LaneError) -> None:
+        """Try again from what the node holds now: what arrived sound is not sent again."""
+        if first.code == _DAMAGED:
+            self._forget()
+        try:
+            self._exact(again(), patches=first.code != _DAMAGED)
+        except LaneError as error:
+            report.warn(f"{error.message}; sending the whole image")
+            self._whole()
+
+    def _exact(self, state: NodeState, *, patches: bool = True) -> None:
+        """Send missing layers, and changed ones as patches; the node proves the image's id."""
+        cache = cache_of(self.settings)
+        shipment = self._shipment(state)
+        if not patches:
+            shipment = shipment.without_bases()
+        held = state.partial.get(self.image.id)
+        already = Held(**held.model_dump()) if held else Held()
+        total = sum(self.image.sizes.get(one, 0) for one in shipment.missing) or self.image.size
+        with report.transfer(f"image {self.image.name}", total) as tell:
+            parcel = Parcel(shipment, self._source, cache, _teller(tell), already)
+            wanted = command.receive_image(self.settings.app, self.image.id)
+            result = self.remote.send(wanted, _own_errors(parcel.parts()))
+        if result.code:
+            said = result.stderr.strip().splitlines()
+            raise LaneError(result.code, said[-1] if said else f"exit code {result.code}")
+        cache.trim(frozenset(self.image.layers))
+
+    def _shipment(self, state: NodeState) -> Shipment:
+        cache = cache_of(self.settings)
+        known = cache.known()
+        here = {diff_id for diff_id in known if cache.holds(diff_id)}
+        return ship(
+            self.image,
+            state,
+            here=here,
+            made_by={diff_id: layer.made_by for diff_id, layer in known.items()},
+        )
+
+    def _forget(self) -> None:
+        cache_of(self.settings).drop(frozenset(self.image.layers))
+
+    def _whole(self) -> None:
+        with report.progress(f"image {self.image.name}", self.image.size) as advance:
+            send_whole(self.target, self.image, self._source.whole(), advance)
+        result = self.remote.run(command.tag_image(self.settings.app, SENT, self.image.id))
+        if result.code:
+            raise DeployError(
+                f"the image did not arrive whole: {result.stderr.strip()}",
+                "the node serves what it served before",
+            )
+
+    @property
+    def _source(self) -> Source:
+        return source_of(self.settings.image, self.folder)
+
+
+def _own_errors(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Tell what goes wrong here from a lost connection: here the next way may still work."""
+    try:
+        yield from parts
+    except (DeployError, OSError) as error:
+        raise LaneError(0, f"the image cannot be read as layers: {error}") from error
+
+
+def _teller(tell: Callable[[str, int, int], None]) -> Callable[[Sent], None]:
+    return lambda sent: tell(sent.layer, sent.wire, sent.covered)

@@ -1,0 +1,1 @@
+"""What a node lacks of an image, without a node."""

@@ -1,0 +1,149 @@
+"""Images made byte by byte: layers with whatever a tar can hold, in each kind of archive."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import random
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def layer(files: Mapping[str, bytes], *more: tarfile.TarInfo, mtime: float = 1e9) -> bytes:
+    """Pack a layer of plain files, and of entries without content."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime, entry.mode = len(content), mtime, 0o644
+            tar.addfile(entry, io.BytesIO(content))
+        for entry in more:
+            tar.addfile(entry)
+    return packed.getvalue()
+
+
+def entry(name: str, kind: bytes, link: str = "", mode: int = 0o755) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname, made.mode, made.mtime = kind, link, mode, 1e9 + 0.123456789
+    return made
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    """Bytes that do not compress, the same each time."""
+    return random.Random(seed).randbytes(size)  # noqa: S311 -- no secret
+
+
+@dataclass(frozen=True)
+class Made:
+    """An image: its config and the tars of its layers."""
+
+    config: bytes
+    layers: tuple[bytes, ...]
+
+    @property
+    def id(self) -> str:
+        return digest(self.config)
+
+    @property
+    def diff_ids(self) -> list[str]:
+        return [digest(one) for one in self.layers]
+
+
+def image(layers: Sequence[bytes], *, lines: bool = True, label: str = "") -> Made:
+    """Make the config of an image of some layers."""
+    config: dict[str, object] = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Cmd": ["/bin/true"], "Labels": {"made": label}},
+        "rootfs": {"type": "layers", "diff_ids": [digest(one) for one in layers]},
+    }
+    if lines:
+        config["history"] = [{"created_by": f"line {number}"} for number in range(len(layers))]
+    return Made(json.dumps(config).encode(), tuple(layers))
+
+
+def write_layout(made: Made, folder: Path, *, packed: bool = False, ref: str = "") -> Path:
+    """Write an OCI layout, with layers as they are or packed by gzip."""
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+    shown = []
+    for tar in made.layers:
+        blob = gzip.compress(tar, 1) if packed else tar
+        kind = "application/vnd.oci.image.layer.v1.tar" + ("+gzip" if packed else "")
+        shown.append({"mediaType": kind, "digest": _put(blobs, blob), "size": len(blob)})
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": _put(blobs, made.config),
+                "size": len(made.config),
+            },
+            "layers": shown,
+        }
+    ).encode()
+    index = folder / "index.json"
+    found = json.loads(index.read_bytes())["manifests"] if index.exists() else []
+    named = {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": _put(blobs, manifest),
+        "size": len(manifest),
+        "annotations": {"org.opencontainers.image.ref.name": ref} if ref else {},
+    }
+    if named not in found:
+        index.write_text(json.dumps({"schemaVersion": 2, "manifests": [*found, named]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    return folder
+
+
+def write_archive(folder: Path, file: Path) -> Path:
+    """Pack an OCI layout into one file."""
+    with tarfile.open(file, "w") as tar:
+        tar.add(folder, ".")
+    return file
+
+
+def write_docker(made: Made, file: Path) -> Path:
+    """Write what `docker save` writes, with one layer behind a symbolic link."""
+    names = [f"{one[7:]}/layer.tar" for one in made.diff_ids]
+    shown = [{"Config": f"{made.id[7:]}.json", "RepoTags": ["made:1"], "Layers": names}]
+    with tarfile.open(file, "w") as tar:
+        _add(tar, f"{made.id[7:]}.json", made.config)
+        for number, (name, content) in enumerate(zip(names, made.layers, strict=True)):
+            if number:
+                _add(tar, name, content)
+                continue
+            _add(tar, f"{name[:8]}.tar", content)
+            tar.addfile(entry(name, tarfile.SYMTYPE, f"../{name[:8]}.tar"))
+        _add(tar, "manifest.json", json.dumps(shown).encode())
+    return file
+
+
+def sparse(file: Path, size: int) -> None:
+    """Write a layer that holds one file of zeros, without writing the zeros."""
+    made = tarfile.TarInfo("srv/zeros")
+    made.size, made.mtime = size, 1e9
+    with file.open("wb") as out:
+        out.write(made.tobuf())
+        rounded = -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        os.truncate(file, tarfile.BLOCKSIZE + rounded + 2 * tarfile.BLOCKSIZE)
+
+
+def _put(blobs: Path, data: bytes) -> str:
+    found = digest(data)
+    (blobs / found[7:]).write_bytes(data)
+    return found
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    made = tarfile.TarInfo(name)
+    made.size = len(data)
+    tar.addfile(made, io.BytesIO(data))

@@ -1,0 +1,78 @@
+"""Which layers travel, and which layer of the node each is compared with."""
+
+from dataclasses import replace
+
+from deploy.plan.image import Image, missing, missing_bytes
+from deploy.plan.shipment import Base, ship
+from tests.plan.examples import state
+
+
+def named(letter: str) -> str:
+    return "sha256:" + letter * 64
+
+
+def an_image(letters: str, lines: tuple[str, ...] = ()) -> Image:
+    layers = tuple(named(letter) for letter in letters)
+    return Image("x", named("0"), 1000, layers, lines)
+
+
+def test_only_layers_that_no_image_of_the_node_holds_are_missing() -> None:
+    held = state(layers={named("1"): (named("a"),), named("2"): (named("c"),)})
+
+    assert missing(an_image("abcd"), held) == (named("b"), named("d"))
+
+
+def test_a_layer_twice_in_an_image_is_missing_once() -> None:
+    assert missing(an_image("aba"), state(layers={})) == (named("a"), named("b"))
+
+
+def test_bytes_are_exact_where_sizes_are_known_and_at_the_most_where_not() -> None:
+    held = state(layers={named("1"): (named("a"),)})
+    known = replace(an_image("abc"), sizes={named("a"): 700, named("b"): 10})
+
+    assert missing_bytes(known, held) == 300
+    assert missing_bytes(replace(known, sizes={**known.sizes, named("c"): 20}), held) == 30
+
+
+def test_the_layer_made_by_the_same_line_is_the_best_base() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"), named("c"))})
+    lines = {named("a"): "FROM", named("b"): "pip", named("c"): "COPY"}
+
+    found = ship(an_image("ad", ("FROM", "COPY")), held, here=set(lines), made_by=lines)
+
+    assert found.bases == {named("d"): Base(named("c"), named("1"))}
+    assert found.rest == {named("1"): held.layers[named("1")]}
+
+
+def test_the_layer_at_the_same_position_is_next_best() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"), named("c"))})
+    here = {named(letter) for letter in "abc"}
+
+    found = ship(an_image("aec"), held, here=here, made_by={})
+
+    assert found.bases[named("e")].diff_id == named("b")
+
+
+def test_of_equals_the_one_on_the_same_layers_is_taken() -> None:
+    held = state(
+        layers={named("1"): (named("f"), named("b")), named("2"): (named("a"), named("c"))}
+    )
+    here = {named(letter) for letter in "abcf"}
+
+    found = ship(an_image("ae"), held, here=here, made_by={})
+
+    assert found.bases[named("e")] == Base(named("c"), named("2"))
+
+
+def test_a_layer_that_is_not_here_as_well_is_no_base() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"))})
+
+    assert not ship(an_image("ae"), held, here={named("a")}, made_by={}).bases
+
+
+def test_without_bases_the_same_layers_travel() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"))})
+    found = ship(an_image("ae"), held, here={named("b")}, made_by={})
+
+    assert found.without_bases().missing == found.missing
+    assert not found.without_bases().bases
