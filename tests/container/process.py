@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=pass_fds,
+            start_new_session=True,
         )
         self.pid = self._process.pid
         self.output = ""
@@ -55,10 +57,13 @@ class Program:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End it, whatever state it is in."""
+        """End it and what it started, whatever state they are in."""
         if self.alive():
             self._process.kill()
         self._process.wait()
+        for pid in session(self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         assert self._process.stdout is not None
         self._process.stdout.close()
 
@@ -72,6 +77,15 @@ class Program:
         found = os.read(self._process.stdout.fileno(), 65536)
         self.output += found.decode(errors="replace")
         return bool(found)
+
+
+def session(leader: int) -> Iterator[int]:
+    """Find the processes of a session, which outlive its leader."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            # What follows the program's name in parentheses: state, parent, group, session.
+            if int(stat.read_text().rpartition(")")[2].split()[3]) == leader:
+                yield int(stat.parent.name)
 
 
 def python(*arguments: str) -> tuple[str, ...]:
