@@ -51,6 +51,8 @@ def _put_back(delivery: Delivery, before: NodeState, proof_seconds: float) -> st
         return f"{error.message}: the next `fab deploy` puts back what this one changed"
     if result.code:
         return f"putting back failed: {result.stderr.strip()}; the next `fab deploy` tries again"
+    if result.stdout.strip() == delivery.manifest.release:
+        return f"release {delivery.manifest.release} serves: it had been proven and written down"
     if before.manifest is None:
         return f"{app} is as it was: nothing deployed"
     return _proof(delivery, before.manifest, proof_seconds)

@@ -51,7 +51,10 @@ def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
         state = _state(remote, goal)
         if state.interrupted:
             _lock(remote, goal)
-            state = _undo(remote, goal, state)
+            # Whoever was at it may have ended in the meantime: only what is left is undone.
+            state = _state(remote, goal)
+            if state.interrupted:
+                state = _undo(remote, goal, state)
             plan = steps(goal.wanted, state, first=first)
         else:
             plan = steps(goal.wanted, state, first=first)

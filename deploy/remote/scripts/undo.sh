@@ -1,9 +1,13 @@
-# undo APP: put back what served before an unfinished deploy, and forget that deploy.
+# undo APP: put back what served before an unfinished deploy, and forget that deploy. Says which
+# release serves then; a deploy that had ended is not undone.
 # shellcheck shell=bash
 app=$1
 one_at_a_time "$app"
 home=$(home_of "$app")
-[ -e "$home/deploying" ] || exit 0
+if [ ! -e "$home/deploying" ]; then
+  current_of "$app"
+  exit 0
+fi
 # A marker that cannot be read still says that something was begun; `current` says what serves.
 release=$(jq -re .release "$home/deploying" 2>/dev/null || true)
 previous=$(jq -re .previous "$home/deploying" 2>/dev/null || current_of "$app")
@@ -24,3 +28,4 @@ fi
 if [ -n "$release" ]; then rm -rf "$home/releases/$release"; fi
 rm -rf "$home"/releases/*.new
 rm -f "$home/switching" "$home/deploying"
+current_of "$app"
