@@ -76,7 +76,7 @@ def status(context: Context, *, name: str = "", json: bool = False) -> int:
 
 
 @task(help={"name": _NAME, "lines": "how many"})
-def logs(context: Context, *, name: str = "", lines: int = 50) -> None:
+def logs(context: Context, *, name: str = "", lines: str = "50") -> None:
     """Show the last lines that the app and its unit wrote."""
     from deploy.logs import logs as show
 

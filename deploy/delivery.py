@@ -73,7 +73,8 @@ class Delivery:
             File("tls/server.key.enc", self.pair.key_file),
             File("manifest.json", self.manifest.model_dump_json(indent=1).encode()),
         ]
-        self._run(command.stage(self._app, self._release, self.previous, pack(files)))
+        names = self.wanted.credentials
+        self._run(command.stage(self._app, self._release, self.previous, names, pack(files)))
 
     def _image(self) -> None:
         image = self.wanted.image

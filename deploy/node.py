@@ -30,8 +30,8 @@ def target(folder: Path, settings: Settings) -> Target:
         _address(settings),
         settings.node_port,
         settings.node_user,
-        settings.identity_file,
-        folder / settings.known_hosts,
+        folder / settings.identity_file.expanduser() if settings.identity_file else None,
+        folder / settings.known_hosts.expanduser(),
         may_ask=report.has_terminal(),
     )
 

@@ -72,7 +72,16 @@ def render_machine(folder: Path, values: Mapping[str, str | tuple[str, ...]]) ->
 def _fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
     first = ("node.bu", "app.bu")
     others = sorted(name for name in rendered if name.endswith(".bu") and name not in first)
-    return {name: rendered[name].decode() for name in (*first, *others)}
+    return {name: _text(name, rendered[name]) for name in (*first, *others)}
+
+
+def _text(name: str, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ButaneError(
+            f"{name}: not UTF-8 text (byte {error.start})", "save it as UTF-8"
+        ) from error
 
 
 def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:

@@ -19,17 +19,21 @@ _PROOF_SECONDS = 60
 @contextmanager
 def put_back(
     delivery: Delivery, before: NodeState, *, proof_seconds: float = _PROOF_SECONDS
-) -> Iterator[None]:
+) -> Iterator[list[str]]:
     """Run a block; whatever ends it early, the node gets back what `before` says it served.
+
+    The block gets a list to name its steps in: before the switch, the app's log says nothing
+    about what went wrong.
 
     Raises:
         DeployError: the block's own, with the app's last log lines and what serves now.
         BaseException: whatever else ended it, such as Ctrl-C, after putting back.
     """
+    begun: list[str] = []
     try:
-        yield
+        yield begun
     except DeployError as error:
-        logs = _logs(delivery)
+        logs = _logs(delivery) if "switch" in begun else ""
         served = _put_back(delivery, before, proof_seconds)
         raise DeployError(f"{error.message}{logs}\n{served}", error.hint) from error
     except BaseException as error:

@@ -24,7 +24,7 @@ def node_up(folder: Path, settings: Settings, *, name: str = "") -> Node:
     made = lifecycle.up(
         chosen,
         ignition,
-        identity=settings.identity_file,
+        identity=folder / settings.identity_file.expanduser() if settings.identity_file else None,
         user=settings.node_user,
         on_step=report.say,
     )

@@ -23,8 +23,8 @@ from rich.table import Table
 
 # A file or a pipe has no width of its own: nothing must be folded there.
 _WIDTH = None if sys.stdout.isatty() else 400
-_console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_console = Console(highlight=False, emoji=False, soft_wrap=True, width=_WIDTH)
+_errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def say(text: str) -> None:

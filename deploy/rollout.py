@@ -18,12 +18,15 @@ from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Wanted, changes, steps, to_seal
 from deploy.project_files import list_files
+from deploy.prove import prove
 from deploy.put_back import put_back
 from deploy.remote.lock import take_lock
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
-from deploy.tls import Pair, check_pair, load_pair
+from deploy.tls import Pair, check_chain, check_pair, load_pair
+
+_PATIENCE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
             plan = steps(goal.wanted, state, first=first)
         else:
             plan = steps(goal.wanted, state, first=first)
+            if not plan and (trouble := _trouble(goal)):
+                state = state.model_copy(update={"trouble": trouble})
+                plan = steps(goal.wanted, state, first=first)
             if plan:
                 _lock(remote, goal)
         if not plan:
@@ -60,19 +66,21 @@ def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
         _check_pair(goal, state)
         _show(goal, state)
         delivery = _delivery(remote, goal, state)
-        with put_back(delivery, state):
+        with put_back(delivery, state) as begun:
             for step in plan:
+                begun.append(step.kind)
                 delivery.carry_out(step)
     report.good(f"{settings.app} serves release {delivery.manifest.release} at {delivery.endpoint}")
 
 
 def files_folder(folder: Path, settings: Settings) -> Path | None:
     """Say where the project files are."""
-    return folder / settings.project_files if settings.project_files else None
+    return folder / settings.project_files.expanduser() if settings.project_files else None
 
 
 def _goal(folder: Path, settings: Settings) -> Goal:
     pair = load_pair(folder, settings)
+    check_chain(pair, settings)
     wanted = Wanted(
         app=settings.app,
         image=find_image(folder, settings),
@@ -88,6 +96,21 @@ def _goal(folder: Path, settings: Settings) -> Goal:
 def _state(remote: Remote, goal: Goal) -> NodeState:
     paths = tuple(unit.path for unit in goal.wanted.units)
     return probe(remote, goal.settings.app, paths=paths, credentials=goal.credentials.known())
+
+
+def _trouble(goal: Goal) -> str:
+    """Say what a visitor meets when it is not the app in health; nothing when it is."""
+    address = node.endpoint(goal.folder, goal.settings)
+    try:
+        prove(
+            address,
+            goal.settings.health_path,
+            goal.wanted.certificate,
+            timeout_seconds=_PATIENCE_SECONDS,
+        )
+    except DeployError as error:
+        return error.message
+    return ""
 
 
 def _lock(remote: Remote, goal: Goal) -> None:

@@ -1,8 +1,9 @@
 """Fabric's @task, typed; expected errors become one clean message."""
 
 import functools
+import signal
 from collections.abc import Callable
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Concatenate, ParamSpec
 
 import click
@@ -62,7 +63,14 @@ def target(context: Context) -> tuple[str, int | None, str | None] | None:
     return str(context.original_host), int(context.port), user
 
 
+def _interrupt(number: int, _: FrameType | None) -> None:
+    """End a command that is told to as Ctrl-C does: what was begun is put back."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
 def _guarded(body: Callable[[], int | None]) -> int | None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         return body()
     except (ButaneError, CertError, DeployError, RehearsalError) as error:

@@ -46,6 +46,17 @@ def load_pair(folder: Path, settings: Settings) -> Pair:
     return Pair(chain, found.key)
 
 
+def check_chain(pair: Pair, settings: Settings) -> None:
+    """Refuse a certificate that visitors would: all that can be told without the key's password.
+
+    Raises:
+        CertError: for an expired one, for names of the app that it lacks, ….
+    """
+    found = problems(pair.chain, None, names=settings.cert_names, now=datetime.now(UTC))
+    if found:
+        raise refusal(pair.chain.source, found)
+
+
 def check_pair(pair: Pair, settings: Settings, password: str) -> None:
     """Refuse a pair that would not serve: every problem at once.
 

@@ -15,9 +15,11 @@ class Command:
         return " ".join((self.script, *self.arguments))
 
 
-def stage(app: str, release: str, previous: str, archive: bytes) -> Command:
+def stage(
+    app: str, release: str, previous: str, credentials: tuple[str, ...], archive: bytes
+) -> Command:
     """Take a release's files in, after the node's Quadlet generator has accepted its units."""
-    return Command("stage", (app, release, previous), archive)
+    return Command("stage", (app, release, previous, *credentials), archive)
 
 
 def tag_image(app: str, release: str, image_id: str) -> Command:

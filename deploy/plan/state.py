@@ -48,7 +48,8 @@ class NodeState(BaseModel):
     """A probe's answer; sizes are in bytes, images and layers go by their digests.
 
     `active`, `word`, `result`, `exit_status` and `said` are the unit's ActiveState, SubState,
-    Result, ExecMainStatus and StatusText.
+    Result, ExecMainStatus and StatusText. `trouble` is what a visitor meets instead of the app,
+    when the workstation has looked.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,6 +74,7 @@ class NodeState(BaseModel):
     files: dict[str, HeldFile]
     credentials: dict[str, CredentialState]
     staged_update: str
+    trouble: str = ""
 
     @property
     def images(self) -> frozenset[str]:

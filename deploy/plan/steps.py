@@ -71,6 +71,8 @@ def changes(wanted: Wanted, state: NodeState) -> Iterator[str]:
         yield f"credential {credential} is {state.credentials.get(credential, 'absent')}"
     if state.active != "active":
         yield f"the app is {state.active}"
+    if state.trouble:
+        yield state.trouble
 
 
 def file_changes(held: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
@@ -142,9 +144,18 @@ def _way(image: Image, state: NodeState) -> str:
 
 
 def to_seal(wanted: Wanted, state: NodeState) -> tuple[str, ...]:
-    """Name the credentials that the node lacks or holds with another value."""
-    keep = {"same", "present"}
-    return tuple(name for name in wanted.credentials if state.credentials.get(name) not in keep)
+    """Name the credentials that the node lacks or holds with another value.
+
+    A value that somebody has to be asked for cannot be compared; the password of a new key file
+    is taken to be a new one.
+    """
+    new_key = state.manifest is not None and state.manifest.key != wanted.key
+    return tuple(
+        name
+        for name in wanted.credentials
+        if (found := state.credentials.get(name)) != "same"
+        and (found != "present" or (name == "cert_pass" and new_key))
+    )
 
 
 def _unit_changes(wanted: Wanted, state: NodeState) -> Iterator[str]:

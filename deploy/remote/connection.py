@@ -134,9 +134,20 @@ def _connection(
     # has pinned comes first: an old line in the user's own file does not count against it.
     connection.client.set_missing_host_key_policy(_Refuse())
     for known_hosts in (target.known_hosts, Path("~/.ssh/known_hosts").expanduser()):
-        if known_hosts.exists():
-            connection.client.load_host_keys(str(known_hosts))
+        _load(connection.client, known_hosts)
     return connection
+
+
+def _load(client: paramiko.SSHClient, known_hosts: Path) -> None:
+    if not known_hosts.exists():
+        return
+    try:
+        client.load_host_keys(str(known_hosts))
+    except (OSError, UnicodeDecodeError, paramiko.SSHException) as error:
+        raise DeployError(
+            f"{known_hosts} cannot be read as host keys: {error}",
+            "mend it, or remove it and pin the node again with `fab trust`",
+        ) from error
 
 
 def _identities(connection: Connection) -> list[Path]:

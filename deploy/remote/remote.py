@@ -47,6 +47,8 @@ class FabricRemote:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # paramiko keeps channels weakly: one that nobody holds is closed.
+        self._held: list[paramiko.Channel] = []
 
     def run(self, command: Command) -> Result:
         """Run a command as root, feeding its stdin and reading both outputs at once.
@@ -85,6 +87,7 @@ class FabricRemote:
     def hold(self, command: Command) -> Result:
         """Start a command and return when it has said a line or has ended."""
         channel = self._start(command)
+        self._held.append(channel)
         output = bytearray()
         while not output.endswith(b"\n") and (part := channel.recv(_CHUNK)):
             output += part

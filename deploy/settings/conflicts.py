@@ -16,6 +16,11 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "NAME", text
     yield from _port_conflicts(settings)
     yield from _source_conflicts(settings)
+    if settings.node_user == "root":
+        yield (
+            "NODE_USER",
+            "NODE_USER is root, whom the machine spec lets nobody log in as; use core",
+        )
     if settings.watchdog_seconds and settings.notify != "true":
         text = "WATCHDOG_SECONDS needs NOTIFY=true: without it nobody can feed the watchdog, and "
         yield "WATCHDOG_SECONDS", f"{text}systemd would end a healthy app again and again"

@@ -66,9 +66,10 @@ def read_settings(
         SettingsError: with every problem, its file and line, what was found, what is allowed.
     """
     problems: list[Problem] = []
-    files = [folder / ".env", *_instance_files(folder, name, problems)]
-    entries: dict[str, Entry] = {}
-    for file in files:
+    entries = _file_entries(folder / ".env", problems)
+    usual = entries["NAME"].value if "NAME" in entries else ""
+    files = [folder / ".env", *_instance_files(folder, name, usual, problems)]
+    for file in files[1:]:
         entries |= _file_entries(file, problems)
     entries |= _environment(entries)
     for key, answer in (answers or {}).items():
@@ -79,10 +80,12 @@ def read_settings(
     return _settings(entries, problems, " and ".join(file.name for file in files))
 
 
-def _instance_files(folder: Path, name: str | None, problems: list[Problem]) -> list[Path]:
+def _instance_files(
+    folder: Path, name: str | None, usual: str, problems: list[Problem]
+) -> list[Path]:
     known = {file.name.removeprefix(".env."): file for file in folder.glob(".env.*")}
     known.pop("example", None)
-    if name and name not in known:
+    if name and name not in known and name != usual:
         here = ", ".join(sorted(known)) or "none"
         problems.append(Problem("NAME", f".env.{name} does not exist; instances here: {here}"))
     return [known[name]] if name in known else []

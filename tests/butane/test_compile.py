@@ -92,4 +92,4 @@ def test_the_program_is_taken_where_it_is(butane: Path, tmp_path: Path, tool: st
 @pytest.mark.program
 def test_what_the_program_says_is_passed_on(butane: Path, tmp_path: Path) -> None:
     with pytest.raises(ButaneError, match=f"a.bu: --files-dir {tmp_path}"):
-        compile_text("broken", files=tmp_path, name="a.bu")
+        compile_text("broken", files=tmp_path, name="a.bu", tool="auto")

@@ -100,7 +100,7 @@ def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str
 
     code, said = stopped_after(serving, line, signal.SIGINT)
 
-    assert code == 130
+    assert code == 130, said
     assert "interrupted" in said
     assert release_of(serving) == before
 
@@ -280,6 +280,82 @@ def test_two_deploys_at_once_the_second_names_the_first(serving: Project) -> Non
     serving.ssh("systemctl stop holder")
     assert said.code == 1
     assert "being changed by ann@desk (deploy, since 2026-01-01" in said.out
+
+
+def test_a_deploy_holds_its_lock_until_it_ends(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    with serving.start("deploy", ENV_GREETING="held") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "units checked" in line:
+                break
+        free = serving.ssh(f"flock -n /run/corefab/{app}.lock echo free || echo held").strip()
+        other = serving.fab("deploy", ENV_GREETING="other")
+        process.stdout.read()
+
+    assert process.returncode == 0
+    assert free == "held"
+    # The other waits a moment for the lock, then names its holder or sees what was deployed.
+    assert "being changed by" in other.out or "somebody deployed meanwhile" in other.out
+    assert other.code == 1
+
+
+def test_two_thousand_project_files_are_no_burden(serving: Project) -> None:
+    folder = serving.folder / "container/sample/files/many"
+    folder.mkdir()
+    for number in range(2000):
+        (folder / f"{number}.txt").write_text(str(number))
+    serving.must("deploy")
+
+    said = serving.must("deploy")
+
+    assert "nothing to do" in said
+    shutil.rmtree(folder)
+    serving.must("deploy")
+
+
+@pytest.mark.parametrize("rubbish", ["", "{", "[]"])
+def test_a_marker_that_cannot_be_read_is_an_unfinished_deploy(
+    serving: Project, rubbish: str
+) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    serving.ssh(f"printf '%s' '{rubbish}' > /var/lib/{app}/deploying")
+
+    assert "nothing to do" in serving.must("deploy")
+
+
+def test_an_app_that_does_not_answer_is_mended(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    serving.ssh(f"podman pause {app}")
+
+    said = serving.must("deploy")
+
+    assert "serves release" in said
+
+
+def test_a_credential_that_is_no_longer_wanted_leaves_the_node(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    environment = serving.folder / ".env"
+    usual = environment.read_text()
+    environment.write_text(usual + "SECRET_SPARE=spare\n")
+    serving.must("deploy")
+    look = f"ls /etc/credstore.encrypted | grep -c {app}.spare || true"
+
+    assert serving.ssh(look).strip() == "1"
+
+    environment.write_text(usual)
+    serving.must("deploy")
+
+    assert serving.ssh(look).strip() == "0"
+
+
+def test_a_firewall_that_was_flushed_is_told_of_and_comes_back(serving: Project) -> None:
+    serving.ssh("nft delete table inet corefab")
+
+    said = serving.fab("status")
+
+    assert "not loaded" in said.out
+    serving.ssh("systemctl restart corefab-firewall")
 
 
 def test_a_disk_that_is_too_full_is_seen_before_anything_travels(

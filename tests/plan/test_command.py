@@ -7,7 +7,7 @@ from deploy.plan.command import Command
 from deploy.plan.files import File
 
 COMMANDS = [
-    (command.stage("app", "r2", "r1", b"hunter2"), "stage app r2 r1"),
+    (command.stage("app", "r2", "r1", ("cert_pass",), b"hunter2"), "stage app r2 r1 cert_pass"),
     (command.tag_image("app", "r2", "sha256:1"), "tag-image app r2 sha256:1"),
     (command.seal("app", "r2", "cert_pass", b"hunter2"), "seal app r2 cert_pass"),
     (command.switch("app", "r2"), "switch app r2"),

@@ -11,7 +11,11 @@ fail() {
 
 # Where things are: the app's folder, and the release that serves.
 home_of() { printf '/var/lib/%s' "$1"; }
-current_of() { readlink "$(home_of "$1")/current" 2>/dev/null | sed 's|^releases/||' || true; }
+current_of() {
+  if jq -e objects "$(home_of "$1")/current/manifest.json" >/dev/null 2>&1; then
+    readlink "$(home_of "$1")/current" | sed 's|^releases/||'
+  fi
+}
 
 # one_at_a_time APP: wait for a script of a connection that was cut and still works.
 one_at_a_time() {
@@ -20,7 +24,9 @@ one_at_a_time() {
   flock 8
 }
 
-label() { if command -v restorecon >/dev/null; then restorecon -RF "$@" 2>/dev/null || true; fi; }
+# label PATH...: give new files their SELinux labels. Never a folder that a running container has
+# mounted: podman gave that one labels of its own.
+label() { if command -v restorecon >/dev/null; then restorecon -R "$@" 2>/dev/null || true; fi; }
 
 # install_file SOURCE TARGET MODE: beside, labelled, renamed.
 install_file() {
@@ -46,6 +52,9 @@ install_release() {
     done < <(cd "$home/releases/$old/root" && find . -type f -printf '%P\0')
   fi
   install -d -m 0700 /etc/credstore.encrypted
+  for path in "/etc/credstore.encrypted/$app."*; do
+    [ -e "$staged/credentials/${path#"/etc/credstore.encrypted/$app."}" ] || rm -f "$path"
+  done
   for path in "$staged"/credentials/*; do
     [ -e "$path" ] || continue
     install_file "$path" "/etc/credstore.encrypted/$app.${path##*/}" 600

@@ -64,25 +64,41 @@ credentials() {
   done
 }
 
-# Podman takes longest: it works beside the rest.
-exec 3< <(layers)
+firewall() {
+  if nft list table inet corefab >/dev/null 2>&1; then
+    systemctl is-active corefab-firewall.service 2>/dev/null || true
+  else
+    echo 'not loaded'
+  fi
+}
 
-manifest=null
-if [ -e "$home/current/manifest.json" ]; then manifest=$(cat "$home/current/manifest.json"); fi
-interrupted=null
-if [ -e "$home/deploying" ]; then interrupted=$(cat "$home/deploying"); fi
+# What cannot be read (a disk that filled, a power cut) is no release, and a deploy that did not end.
+manifest() {
+  local file=$home/current/manifest.json
+  jq -ce 'objects' "$file" 2>/dev/null || echo null
+}
+interrupted() {
+  if [ -e "$home/deploying" ]; then
+    jq -ce 'select(.release and (.previous | type == "string"))' "$home/deploying" 2>/dev/null \
+      || echo '{"release": "unknown", "previous": ""}'
+  else
+    echo null
+  fi
+}
 
+# Long answers go to jq as files: an argument may have 128 KiB. Credentials are asked on stdin.
+exec 3<&0
 jq -n \
   --arg boot_id "$(cat /proc/sys/kernel/random/boot_id)" \
   --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
   --arg podman "$(podman --version | cut -d ' ' -f 3)" \
   --arg systemd "$(systemctl --version | head -n 1 | cut -d ' ' -f 2)" \
-  --argjson manifest "$manifest" \
-  --argjson interrupted "$interrupted" \
+  --slurpfile manifest <(manifest) \
+  --argjson interrupted "$(interrupted)" \
   --argjson storage "$(disk /var/lib/containers/storage)" \
   --argjson scratch "$(disk /var/tmp)" \
   --argjson incoming "$(disk /var/lib/corefab/images)" \
-  --arg firewall "$(systemctl is-active corefab-firewall.service 2>/dev/null || true)" \
+  --arg firewall "$(firewall)" \
   --arg active "$(systemctl show -P ActiveState "$app.service")" \
   --arg word "$(systemctl show -P SubState "$app.service")" \
   --arg result "$(systemctl show -P Result "$app.service")" \
@@ -90,19 +106,19 @@ jq -n \
   --arg said "$(systemctl show -P StatusText "$app.service")" \
   --arg since "$(systemctl show -P ActiveEnterTimestamp "$app.service")" \
   --argjson restarts "$(systemctl show -P NRestarts "$app.service" | grep -x '[0-9]*' || echo 0)" \
-  --argjson layers "$(cat <&3)" \
-  --arg partial "$(partial)" \
-  --arg files "$(hashes "$@")" \
-  --arg credentials "$(credentials)" \
+  --slurpfile layers <(layers) \
+  --rawfile partial <(partial) \
+  --rawfile files <(hashes "$@") \
+  --rawfile credentials <(credentials <&3) \
   --arg staged "$(if command -v rpm-ostree >/dev/null; then
       rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
     fi)" \
   'def rows: split("\n") | map(select(. != "") | split("\t"));
    {boot_id: $boot_id, os: $os, podman: $podman, systemd: $systemd,
-    manifest: $manifest, interrupted: $interrupted,
+    manifest: $manifest[0], interrupted: $interrupted,
     storage_free: $storage.free, disks: {$storage, $scratch, $incoming},
     firewall: $firewall, active: $active, since: $since, restarts: $restarts,
-    layers: $layers,
+    layers: $layers[0],
     partial: ($partial | rows | group_by(.[0]) | map({
       key: ("sha256:" + .[0][0]),
       value: (map(

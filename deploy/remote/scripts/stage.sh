@@ -1,9 +1,11 @@
-# stage APP RELEASE PREVIOUS: take a release's files from stdin (tar) into its folder, after the
+# stage APP RELEASE PREVIOUS CREDENTIAL...: take a release's files from stdin (tar) into its folder, after the
 # node's own Quadlet generator has accepted its units. Nothing that serves is touched.
 # shellcheck shell=bash
 app=$1 release=$2 previous=$3
 one_at_a_time "$app"
+shift 3
 home=$(home_of "$app")
+[ ! -e "$home/deploying" ] || fail "another deploy of $app has begun and has not ended"
 found=$(current_of "$app")
 [ "$found" = "$previous" ] \
   || fail "the release on this node is ${found:-none}, not ${previous:-none}: somebody deployed meanwhile"
@@ -18,18 +20,23 @@ install -d -m 0700 "$staged.new/credentials"
 generator=/usr/lib/systemd/system-generators/podman-system-generator
 said=$(QUADLET_UNIT_DIRS="$staged.new/root/etc/containers/systemd" "$generator" --dryrun 2>&1 >/dev/null) \
   && accepted=yes || accepted=no
-complaints=$(grep -iE 'error|unsupported|converting|invalid' <<<"$said" || true)
-if [ "$accepted" = no ] || [ -n "$complaints" ]; then
+# The app's own name must not be taken for a complaint.
+said=$(sed '/Loading source unit file/d' <<<"$said")
+if [ "$accepted" = no ] \
+  || grep -qiE 'error|unsupported|converting|invalid' <<<"${said//"$app"/}"; then
   rm -rf "$staged.new"
   fail "the Quadlet generator of this node refuses the units:
-${complaints:-$said}"
+$said"
 fi
 
-for path in "/etc/credstore.encrypted/$app."*; do
-  [ -e "$path" ] && cp -p "$path" "$staged.new/credentials/${path#"/etc/credstore.encrypted/$app."}"
+# Sealed credentials go on; those that changed are sealed anew later, others are no longer wanted.
+for name in "$@"; do
+  path=/etc/credstore.encrypted/$app.$name
+  if [ -e "$path" ]; then cp -p "$path" "$staged.new/credentials/$name"; fi
 done
 jq -cn --arg release "$release" --arg previous "$previous" \
   '{release: $release, previous: $previous}' >"$home/deploying.new"
+label "$staged.new"
+sync "$home/deploying.new" "$staged.new/manifest.json"
 mv -fT "$home/deploying.new" "$home/deploying"
 mv -T "$staged.new" "$staged"
-label "$home"

@@ -4,8 +4,9 @@ app=$1
 one_at_a_time "$app"
 home=$(home_of "$app")
 [ -e "$home/deploying" ] || exit 0
-release=$(jq -r .release "$home/deploying")
-previous=$(jq -r .previous "$home/deploying")
+# A marker that cannot be read still says that something was begun; `current` says what serves.
+release=$(jq -re .release "$home/deploying" 2>/dev/null || true)
+previous=$(jq -re .previous "$home/deploying" 2>/dev/null || current_of "$app")
 if [ -e "$home/switching" ] && [ -n "$previous" ]; then
   install_release "$app" "$previous"
   restart_app "$app"
@@ -15,10 +16,11 @@ elif [ -e "$home/switching" ]; then
   rm -f "$home/current"
   podman untag "localhost/$app:live" "localhost/$app:live" 2>/dev/null || true
 fi
-if podman image exists "localhost/$app:$release"; then
+if [ -n "$release" ] && podman image exists "localhost/$app:$release"; then
   # Kept, so that the next try need not send it again; one at the most.
   podman tag "localhost/$app:$release" "localhost/$app:failed"
   podman untag "localhost/$app:$release" "localhost/$app:$release"
 fi
-rm -rf "$home/releases/${release:?}" "$home/releases/${release:?}.new"
+if [ -n "$release" ]; then rm -rf "$home/releases/$release"; fi
+rm -rf "$home"/releases/*.new
 rm -f "$home/switching" "$home/deploying"
