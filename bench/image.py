@@ -149,7 +149,7 @@ class Bench:
         rate = f"{megabits}mbit"
         shape = f"netem rate {rate} delay {milliseconds // 2}ms limit 10000"
         inside = ("nsenter", "-t", str(self._inside()), "-n")
-        device = _out(*inside, "sh", "-c", "ls /sys/class/net | grep -v lo").split()[0]
+        device = json.loads(_out(*inside, "ip", "-j", "route", "show", "default"))[0]["dev"]
         add = ("tc", "qdisc", "add", "dev", self.link, "root")
         if subprocess.run([*add, *shape.split()], capture_output=True, check=False).returncode:
             shape = f"tbf rate {rate} burst 64k latency 500ms"
@@ -163,7 +163,13 @@ class Bench:
             _out(*inside, "tc", "qdisc", "del", "dev", device, "root")
 
     def _inside(self) -> int:
-        return int(next(iter(_processes(self.group))))
+        """Find a process of the node that sees the node's network."""
+        ours = Path("/proc/self/ns/net").readlink()
+        return next(
+            int(one)
+            for one in _processes(self.group)
+            if Path(f"/proc/{one}/ns/net").readlink() != ours
+        )
 
 
 @dataclass

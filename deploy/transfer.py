@@ -60,8 +60,11 @@ class Transfer:
         """Try again from what the node holds now: what arrived sound is not sent again."""
         if first.code == _DAMAGED:
             self._forget()
+        state = again()
+        if self.image.id in state.images:
+            return
         try:
-            self._exact(again(), patches=first.code != _DAMAGED)
+            self._exact(state, patches=first.code != _DAMAGED)
         except LaneError as error:
             report.warn(f"{error.message}; sending the whole image")
             self._whole()

@@ -13,11 +13,14 @@ lacks=3 cut=4 damaged=5
 install -d -m 0755 /run/corefab /var/lib/corefab
 install -d -m 0700 "$incoming"
 exec 7>"/run/corefab/image-$name.lock"
-flock 7
-if podman image exists "$id"; then
-  podman tag "$id" "$tag"
-  echo present
-  exit 0
+# Each start of podman costs: ask again only where another transfer of the image was waited for.
+if ! flock -n 7; then
+  flock 7
+  if podman image exists "$id"; then
+    podman tag "$id" "$tag"
+    echo present
+    exit 0
+  fi
 fi
 layout=$place/layout
 blobs=$layout/blobs/sha256
@@ -116,13 +119,13 @@ said=$(skopeo copy -q "oci:$layout" "containers-storage:$trial" 2>&1) || {
   [ $lost = no ] || fail "a layer arrived damaged: ${said##*$'\n'}" $damaged
   fail "this node cannot put the image together: ${said##*$'\n'}" $lacks
 }
-found=$(podman image inspect --format '{{.Id}}' "$trial")
-if [ "$found" != "$name" ]; then
+# The storage names an image by the digest of its config: there is one of this id, or the image that
+# was put together is another.
+if ! podman tag "$name" "$tag" 2>/dev/null; then
   podman rmi "$trial" >/dev/null
   rm -rf "$place"
-  fail "the image put together is $found" $damaged
+  fail "the image put together is another than $id" $damaged
 fi
-podman tag "$trial" "$tag"
 podman untag "$trial" "$trial"
 rm -rf "$place"
 echo proven
