@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from deploy.errors import DeployError
 from deploy.image.content import Content, Layer, hex_of, read
 
 _IMAGES_KEPT = 100
+_FORGOTTEN_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Cache:
 
     def trim(self, keep: frozenset[str]) -> None:
         """Remove the layers used longest ago until the rest is within the limit, but not `keep`."""
+        self._sweep()
         kept = {hex_of(diff_id) for diff_id in keep}
         files = sorted(self._layers.glob("*"), key=lambda file: file.stat().st_mtime)
         total = sum(file.stat().st_size for file in files)
@@ -97,6 +100,13 @@ class Cache:
         images = sorted(self._images.glob("*"), key=lambda folder: folder.stat().st_mtime)
         for folder in images[:-_IMAGES_KEPT]:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove the workplaces of processes that were killed."""
+        for place in self.folder.glob("export-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - place.stat().st_mtime > _FORGOTTEN_SECONDS:
+                    shutil.rmtree(place, ignore_errors=True)
 
     @property
     def _layers(self) -> Path:

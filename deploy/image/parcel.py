@@ -4,7 +4,6 @@ import hashlib
 import io
 import os
 import tarfile
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -67,7 +66,7 @@ class Parcel:
         content = self.source.export(self.shipment.image, self.cache, self.shipment.missing)
         yield from _described(content)
         with ExitStack() as stack:
-            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="corefab-")))
+            place = stack.enter_context(self.cache.workplace())
             pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
             for diff_id in self.shipment.missing:

@@ -2,8 +2,8 @@
 
 import contextlib
 import shlex
-import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from typing import Protocol
@@ -66,19 +66,19 @@ class FabricRemote:
         """
         channel = self._start(command)
         output, errors = bytearray(), bytearray()
-        threads = (
-            threading.Thread(target=_drain, args=(channel.recv, output), daemon=True),
-            threading.Thread(target=_drain, args=(channel.recv_stderr, errors), daemon=True),
-        )
-        for thread in threads:
-            thread.start()
-        try:
-            _feed(channel, parts)
-        except BaseException:
-            channel.close()
-            raise
-        for thread in threads:
-            thread.join()
+        # An interrupt reaches this thread alone, and must not leave half a packet on the wire.
+        with ThreadPoolExecutor(3) as beside:
+            work = (
+                beside.submit(_feed, channel, parts),
+                beside.submit(_drain, channel.recv, output),
+                beside.submit(_drain, channel.recv_stderr, errors),
+            )
+            try:
+                for one in work:
+                    one.result()
+            except BaseException:
+                channel.close()
+                raise
         code = channel.recv_exit_status()
         if code < 0:
             raise _lost(self._connection.host)

@@ -1,6 +1,7 @@
 """The cache keeps what was used last, within its bound."""
 
 import os
+import time
 from pathlib import Path
 
 from deploy.image.cache import Cache
@@ -83,3 +84,15 @@ def test_an_export_leaves_nothing_behind(tmp_path: Path) -> None:
         (place / "x").write_bytes(b"")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_export_left_is_swept_up_a_day_later(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 0)
+    for name, age in (("export-old", 90_000), ("export-new", 60)):
+        (tmp_path / name).mkdir()
+        seconds = time.time() - age
+        os.utime(tmp_path / name, (seconds, seconds))
+
+    cache.trim(frozenset())
+
+    assert [path.name for path in tmp_path.iterdir()] == ["export-new"]
