@@ -75,12 +75,12 @@ def status(context: Context, *, name: str = "", json: bool = False) -> int:
     return show(_FOLDER, _settings(context, name), as_json=json)
 
 
-@task(help={"name": _NAME, "lines": "how many"})
-def logs(context: Context, *, name: str = "", lines: str = "50") -> None:
+@task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})
+def logs(context: Context, *, name: str = "", lines: str = "50", release: str = "") -> None:
     """Show the last lines that the app and its unit wrote."""
     from deploy.logs import logs as show
 
-    show(_FOLDER, _settings(context, name), lines)
+    show(_FOLDER, _settings(context, name), lines, release=release)
 
 
 @task(help={"name": _NAME, "days": "how long it is valid"})
