@@ -51,6 +51,14 @@ def deploy(context: Context, *, name: str = "", first: bool = False) -> None:
     rollout(_FOLDER, _settings(context, name), first=first)
 
 
+@task(help={"name": _NAME, "to": "the release; the one before what serves, unless given"})
+def rollback(context: Context, *, name: str = "", to: str = "") -> None:
+    """Go back to a release that the node keeps, proven like a deploy."""
+    from deploy.rollback import rollback as go_back
+
+    go_back(_FOLDER, _settings(context, name), to=to)
+
+
 @task(help={"name": _NAME, "events": "write progress as JSON, a line each"})
 def image_send(context: Context, *, name: str = "", events: bool = False) -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""

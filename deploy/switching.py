@@ -10,7 +10,7 @@ from deploy.errors import DeployError
 from deploy.plan import command
 from deploy.plan.command import Command
 from deploy.plan.release import Manifest
-from deploy.plan.steps import Kind, Step
+from deploy.plan.steps import Kind
 from deploy.prove import prove
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
@@ -135,9 +135,3 @@ class Switching:
     def release(self) -> str:
         """The release that takes over."""
         return self.manifest.release
-
-
-def carry_out(switching: Switching, step: Step) -> None:
-    """Do one step, and say so."""
-    with report.step(step.summary):
-        switching.carry_out(step.kind)
