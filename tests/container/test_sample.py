@@ -153,11 +153,21 @@ def test_sigterm_ends_idle_connections_and_exits_0(site: Site) -> None:
     connection.close()
 
 
+def is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_a_kept_connection_is_answered_once_more_and_told_that_it_closes(site: Site) -> None:
     connection = site.connect()
     connection.request("GET", "/health")
     connection.getresponse().read()
     site.program.signal(signal.SIGTERM)
+    while is_open(site.port):
+        pass
 
     connection.request("GET", "/")
 

@@ -192,7 +192,7 @@ def test_a_certificate_of_another_key_is_refused_before_the_node_is_touched(
 
 
 def test_a_unit_the_generator_refuses_is_never_written(serving: Project) -> None:
-    template = serving.folder / "butane/templates/app/app.container"
+    template = serving.folder / "butane/templates/app/@SLOT@.container"
     right = template.read_text()
     template.write_text(right.replace("ReadOnly=true", "ReadOnyl=true"))
     before = release_of(serving)

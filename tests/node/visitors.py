@@ -23,7 +23,7 @@ class Visits:
 
 @dataclass(slots=True)
 class Visitor:
-    """Asks for the page again and again, on a connection of its own each time, or on one it keeps."""
+    """Asks for the page again and again, on a fresh connection each time or on one it keeps."""
 
     address: str
     name: str
