@@ -10,7 +10,7 @@ import pytest
 from rehearsal import lifecycle
 from tests.node.conftest import NAME, authority
 from tests.node.page import get
-from tests.node.project import Project
+from tests.node.project import Project, write_settings
 from tests.node.test_faults import UNDER_WAY, release_of
 from tests.node.visitors import Visits, visiting
 
@@ -271,12 +271,14 @@ def test_a_slot_that_a_cut_connection_left_running_is_stopped(serving: Project) 
 
 def test_addresses_that_the_node_uses_already_are_refused(serving: Project) -> None:
     serving.ssh("podman network create --subnet 10.77.0.0/24 other")
+    settings = {"NAME": "third", "CERT_NAMES": "third.example.org", "SUBNET4": "10.77.0.16/28"}
+    example = (serving.folder / ".env").read_text()
+    write_settings(serving.folder / ".env.third", example, settings)
+    serving.must("cert-issue", "--name", "third")
 
-    said = serving.fab(
-        "deploy", "--first", "--name", "third",
-        NAME="third", SUBNET4="10.77.0.16/28", CERT_NAMES="third.example.org",
-    )  # fmt: skip
+    said = serving.fab("deploy", "--first", "--name", "third")
 
     serving.ssh("podman network rm other")
+    (serving.folder / ".env.third").unlink()
     assert said.code == 1
     assert "10.77.0.16/28 overlaps 10.77.0.0/24 of podman network other" in said.out
