@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .PHONY: help setup system demo test check bench clean lock container oracle parity \
-  bench-butane bench-supervise bench-image
+  bench-butane bench-supervise bench-image bench-switch
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,13 +50,16 @@ bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the r
 container: $(STAMP) ## build/supervise.pyz: the supervisor as one file for any image with Python
 	@$(BIN)/python -m container.pack build/supervise.pyz
 
-bench: bench-butane bench-supervise bench-image ## every measurement
+bench: bench-butane bench-supervise bench-image bench-switch ## every measurement
 
 bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini
 	@$(BIN)/python -m bench.supervise
 
 bench-image: $(STAMP) ## bytes, time and memory of sending images, beside other ways
 	@$(BIN)/python -m bench.image
+
+bench-switch: $(STAMP) ## deploys under load: failed requests, latency, gaps, beside Caddy
+	@$(BIN)/python -m bench.switch
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

@@ -51,6 +51,14 @@ def deploy(context: Context, *, name: str = "", first: bool = False) -> None:
     rollout(_FOLDER, _settings(context, name), first=first)
 
 
+@task(help={"name": _NAME, "to": "the release; the one before what serves, unless given"})
+def rollback(context: Context, *, name: str = "", to: str = "") -> None:
+    """Go back to a release that the node keeps, proven like a deploy."""
+    from deploy.rollback import rollback as go_back
+
+    go_back(_FOLDER, _settings(context, name), to=to)
+
+
 @task(help={"name": _NAME, "events": "write progress as JSON, a line each"})
 def image_send(context: Context, *, name: str = "", events: bool = False) -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
@@ -75,12 +83,12 @@ def status(context: Context, *, name: str = "", json: bool = False) -> int:
     return show(_FOLDER, _settings(context, name), as_json=json)
 
 
-@task(help={"name": _NAME, "lines": "how many"})
-def logs(context: Context, *, name: str = "", lines: str = "50") -> None:
+@task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})
+def logs(context: Context, *, name: str = "", lines: str = "50", release: str = "") -> None:
     """Show the last lines that the app and its unit wrote."""
     from deploy.logs import logs as show
 
-    show(_FOLDER, _settings(context, name), lines)
+    show(_FOLDER, _settings(context, name), lines, release=release)
 
 
 @task(help={"name": _NAME, "days": "how long it is valid"})

@@ -14,9 +14,10 @@ from deploy.delivery import Delivery
 from deploy.errors import DeployError
 from deploy.image.local import find_image
 from deploy.plan import command
+from deploy.plan.addresses import other, subnets
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
-from deploy.plan.steps import Wanted, changes, steps, to_seal
+from deploy.plan.steps import Switch, Wanted, changes, steps, to_seal
 from deploy.project_files import list_files
 from deploy.prove import prove
 from deploy.put_back import put_back
@@ -24,6 +25,7 @@ from deploy.remote.lock import take_lock
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
+from deploy.switching import Switching
 from deploy.tls import Pair, check_chain, check_pair, load_pair
 
 _PATIENCE_SECONDS = 5
@@ -64,16 +66,18 @@ def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
             if plan:
                 _lock(remote, goal)
         if not plan:
+            _retire_leftover(remote, goal, state)
             report.good(f"nothing to do: {settings.app} serves what is wanted{_which(state)}")
             return
         _check_pair(goal, state)
         _show(goal, state)
         delivery = _delivery(remote, goal, state)
-        with put_back(delivery, state) as begun:
+        with put_back(delivery.switching, state) as begun:
             for step in plan:
                 begun.append(step.kind)
                 delivery.carry_out(step)
-    report.good(f"{settings.app} serves release {delivery.manifest.release} at {delivery.endpoint}")
+    switching = delivery.switching
+    report.good(f"{settings.app} serves release {switching.release} at {switching.endpoint}")
 
 
 def files_folder(folder: Path, settings: Settings) -> Path | None:
@@ -92,6 +96,8 @@ def _goal(folder: Path, settings: Settings) -> Goal:
         certificate=pair.leaf.sha256,
         key=hashlib.sha256(pair.key_file).hexdigest(),
         credentials=tuple(source.credential for source in settings.sources),
+        subnets=subnets(settings),
+        switch=Switch(settings.switch, settings.before_switch),
     )
     return Goal(folder, settings, wanted, pair, Credentials(settings, node.asker()))
 
@@ -151,20 +157,32 @@ def _show(goal: Goal, state: NodeState) -> None:
 def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
     settings = goal.settings
     return Delivery(
-        remote=remote,
+        switching=Switching(
+            remote=remote,
+            endpoint=node.endpoint(goal.folder, settings),
+            settings=settings,
+            manifest=_manifest(goal),
+            previous=state.manifest.release if state.manifest else "",
+            slot=other(state.slot),
+        ),
         target=node.target(goal.folder, settings),
-        endpoint=node.endpoint(goal.folder, settings),
         folder=goal.folder,
-        settings=settings,
         wanted=goal.wanted,
         pair=goal.pair,
         credentials=goal.credentials,
-        manifest=_manifest(goal),
-        previous=state.manifest.release if state.manifest else "",
         files_folder=files_folder(goal.folder, settings),
         state=state,
         look=lambda: _state(remote, goal),
     )
+
+
+def _retire_leftover(remote: Remote, goal: Goal, state: NodeState) -> None:
+    """Stop the slot that a deploy left running when its connection was lost at the very end."""
+    if state.leftover:
+        with report.step(f"slot {state.leftover}, which serves no longer, drained and stopped"):
+            result = remote.run(command.retire(goal.settings.app, goal.settings.drain_seconds))
+            if result.code:
+                raise DeployError(f"retire failed on the node: {result.stderr.strip()}")
 
 
 def _manifest(goal: Goal) -> Manifest:

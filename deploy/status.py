@@ -54,6 +54,9 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
         "unit": _unit(settings.app, state),
         "restarts": state.restarts,
         "credentials": dict(sorted(state.credentials.items())),
+        "slot": state.slot or None,
+        "front_door": state.door,
+        "leftover_slot": state.leftover or None,
         "firewall": state.firewall,
         "unfinished_deploy": state.interrupted.release if state.interrupted else None,
         "os": state.os,
@@ -65,7 +68,7 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
 
 
 def _unit(app: str, state: NodeState) -> str:
-    text = f"{app}.service {state.active} ({state.word})"
+    text = f"{app}-{state.slot or 'blue'}.service {state.active} ({state.word})"
     if state.since and state.active == "active":
         text += f" since {state.since}"
     if state.result not in {"", "success"} or state.active == "activating":

@@ -12,8 +12,8 @@ _COREUTILS = (
     "base64 basename cat chcon chgrp chmod chown comm cp cut date dd df dirname du env "
     "expr fold head id install join link ln ls mkdir mkfifo mktemp mv nice nl nohup nproc numfmt "
     "od paste printenv ptx readlink realpath rm rmdir seq sha256sum shred shuf sleep sort split "
-    "stat stdbuf sum sync tac tail tee timeout touch tr truncate tsort tty uname unexpand uniq "
-    "unlink wc who whoami yes"
+    "stat stdbuf sum sync tac tail tee test timeout touch tr truncate tsort tty uname unexpand "
+    "uniq unlink wc who whoami yes"
 )
 _UTIL_LINUX = (
     "blkid fallocate findmnt flock ionice logger losetup lsblk lscpu lsns mount mountpoint "

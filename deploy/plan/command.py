@@ -42,9 +42,24 @@ def seal(app: str, release: str, credential: str, value: bytes) -> Command:
     return Command("seal", (app, release, credential), value)
 
 
-def switch(app: str, release: str) -> Command:
-    """Make a staged release the one that serves."""
-    return Command("switch", (app, release))
+def start(app: str, release: str, slot: str, switch: str) -> Command:
+    """Start a staged release in the slot that does not serve."""
+    return Command("start", (app, release, slot, switch))
+
+
+def move(app: str, release: str) -> Command:
+    """Make the front door lead to a release that was proven in its slot."""
+    return Command("move", (app, release))
+
+
+def retire(app: str, seconds: int) -> Command:
+    """Let the slot that no longer serves end its connections, and stop it."""
+    return Command("retire", (app, str(seconds)))
+
+
+def logs(app: str, lines: int, release: str = "") -> Command:
+    """Read the last lines of a release; without one, of what serves."""
+    return Command("logs", (app, str(lines), release))
 
 
 def undo(app: str) -> Command:

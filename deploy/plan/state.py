@@ -44,12 +44,27 @@ class Disk(BaseModel):
     free: int
 
 
+class Route(BaseModel):
+    """Addresses in use on a node; `network` names the podman network they belong to, if any."""
+
+    model_config = ConfigDict(frozen=True)
+    subnet: str
+    interface: str
+    network: str = ""
+
+    @property
+    def where(self) -> str:
+        """Say what uses them."""
+        return f"podman network {self.network}" if self.network else self.interface
+
+
 class NodeState(BaseModel):
     """A probe's answer; sizes are in bytes, images and layers go by their digests.
 
-    `active`, `word`, `result`, `exit_status` and `said` are the unit's ActiveState, SubState,
-    Result, ExecMainStatus and StatusText. `trouble` is what a visitor meets instead of the app,
-    when the workstation has looked.
+    `slot` is the one that serves, empty for none; `leftover` the other when it still runs.
+    `active`, `word`, `result`, `exit_status` and `said` are ActiveState, SubState, Result,
+    ExecMainStatus and StatusText of the unit that serves. `trouble` is what a visitor meets instead
+    of the app, when the workstation has looked.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +77,10 @@ class NodeState(BaseModel):
     storage_free: int
     disks: dict[str, Disk]
     firewall: str
+    door: str
+    slot: str
+    leftover: str
+    routes: tuple[Route, ...]
     active: str
     since: str
     restarts: int

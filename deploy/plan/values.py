@@ -1,13 +1,12 @@
 """The values of the templates' blanks, from the settings."""
 
 from collections.abc import Mapping
-from zlib import crc32
 
+from deploy.plan.addresses import address_values
+from deploy.plan.uid import app_uid
 from deploy.settings.kinds import FirewallPort
 from deploy.settings.model import Settings
 
-_FIRST_UID = 20_000
-_UIDS = 20_000
 # Zincati knows two strategies; switching updates off is a flag of its own.
 _STRATEGY_WHEN_OFF = "immediate"
 _START_MARGIN_SECONDS = 30
@@ -15,16 +14,16 @@ _START_MARGIN_SECONDS = 30
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "%": "%%", "$": "$$"}
 
 
-def app_uid(app: str) -> int:
-    """Choose the user id of an app: the same on every node, between 20000 and 39999."""
-    return _FIRST_UID + crc32(app.encode()) % _UIDS
-
-
 def template_values(
     settings: Settings, ssh_keys: tuple[str, ...] = ()
 ) -> Mapping[str, str | tuple[str, ...]]:
     """Name every blank's value; a tuple repeats its line, an empty one removes it."""
-    return _node_values(settings, ssh_keys) | _app_values(settings) | _container_values(settings)
+    return {
+        **_node_values(settings, ssh_keys),
+        **_app_values(settings),
+        **_container_values(settings),
+        **address_values(settings),
+    }
 
 
 def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str | tuple[str, ...]]:

@@ -45,6 +45,13 @@ class Settings(BaseModel):
     watchdog_seconds: kinds.OptionalSeconds = 0
     health_path: kinds.UrlPath = "/"
     health_timeout_seconds: kinds.Seconds = 60
+    switch: Annotated[Literal["slots", "restart"], Allowed("slots or restart")] = "slots"
+    settle_seconds: kinds.OptionalSeconds = 5
+    before_switch: kinds.CommandWords = ()
+    before_switch_seconds: kinds.Seconds = 300
+    drain_seconds: kinds.OptionalSeconds = 30
+    subnet4: kinds.Subnet4 = ""
+    subnet6: kinds.Subnet6 = ""
     stop_seconds: kinds.Seconds = 10
     memory_limit: kinds.Size = "512M"
     cpu_limit: kinds.Percent = "100%"

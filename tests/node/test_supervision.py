@@ -86,7 +86,7 @@ def test_a_worker_that_died_is_told_of_in_status(quick: Project) -> None:
 
 
 def test_a_hung_supervisor_is_ended_by_systemd_and_the_app_comes_back(quick: Project) -> None:
-    app = quick.settings["PROJECT"] + "-www"
+    app = quick.container()
     began = time.monotonic()
 
     quick.ssh(f"kill -STOP $(podman inspect {app} --format '{{{{.State.Pid}}}}')")
@@ -99,7 +99,7 @@ def test_a_hung_supervisor_is_ended_by_systemd_and_the_app_comes_back(quick: Pro
 
 
 def test_a_crash_loop_ends_in_the_units_back_off_and_status_says_why(quick: Project) -> None:
-    app = quick.settings["PROJECT"] + "-www"
+    app = quick.container()
     folder = f"/etc/containers/systemd/{app}.container.d"
     quick.ssh(
         f"mkdir -p {folder}; "

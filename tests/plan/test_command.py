@@ -10,7 +10,10 @@ COMMANDS = [
     (command.stage("app", "r2", "r1", ("cert_pass",), b"hunter2"), "stage app r2 r1 cert_pass"),
     (command.tag_image("app", "r2", "sha256:1"), "tag-image app r2 sha256:1"),
     (command.seal("app", "r2", "cert_pass", b"hunter2"), "seal app r2 cert_pass"),
-    (command.switch("app", "r2"), "switch app r2"),
+    (command.start("app", "r2", "green", "slots"), "start app r2 green slots"),
+    (command.move("app", "r2"), "move app r2"),
+    (command.retire("app", 30), "retire app 30"),
+    (command.logs("app", 20, "r2"), "logs app 20 r2"),
     (command.undo("app"), "undo app"),
     (command.finish("app", "r2", 5, "{}"), "finish app r2 5 {}"),
 ]

@@ -4,6 +4,8 @@
 app=$1
 shift
 home=$(home_of "$app")
+slot=$(serving_slot "$app")
+unit=$app-${slot:-blue}.service
 
 disk() {
   local path=$1
@@ -50,7 +52,7 @@ hashes() {
 credentials() {
   local name value sealed
   while read -r name value; do
-    sealed=/etc/credstore.encrypted/$app.$name
+    sealed=$home/current/credentials/$name
     if [ ! -e "$sealed" ]; then
       printf '%s\tabsent\n' "$name"
     elif [ "$value" = - ]; then
@@ -70,6 +72,46 @@ firewall() {
   else
     echo 'not loaded'
   fi
+}
+
+# Whether the front door leads to the slot that serves.
+door() {
+  local rules address
+  rules=$(nft list table inet "$app-door" 2>/dev/null) || { echo 'not there' && return; }
+  address=$(sed -n 's/^Network=.*:ip=\([0-9.]*\).*/\1/p' \
+    "/etc/containers/systemd/$app-${slot:-none}.container" 2>/dev/null)
+  if nft list set inet "$app-door" held 2>/dev/null | grep -q elements; then
+    echo holds
+  elif [ -n "$address" ] && grep -qF " : $address . " <<<"$rules"; then
+    echo open
+  else
+    echo 'leads elsewhere'
+  fi
+}
+
+# leftover: the slot that does not serve, when it runs.
+leftover() {
+  local idle
+  [ -n "$slot" ] || return 0
+  idle=$(other_slot "$slot")
+  case $(systemctl show -P ActiveState "$app-$idle.service") in
+    active | activating | reloading) printf '%s' "$idle" ;;
+  esac
+}
+
+# routes: addresses that this machine's interfaces and podman's networks have.
+routes() {
+  local file
+  for file in /etc/containers/networks/*.json; do
+    [ -e "$file" ] || continue
+    jq -c '.name as $name | .network_interface as $interface | (.subnets // [])[]
+      | {subnet, interface: $interface, network: $name}' "$file"
+  done
+  ip -json address show | jq -c '.[] | .ifname as $name | .addr_info[]?
+    | select(.scope == "global" and .prefixlen > 0)
+    | {subnet: "\(.local)/\(.prefixlen)", interface: $name}'
+  ip -json route show | jq -c '.[] | select(.dst != "default")
+    | {subnet: .dst, interface: .dev}'
 }
 
 # What cannot be read (a disk that filled, a power cut) is no release, and a deploy that did not end.
@@ -99,13 +141,17 @@ jq -n \
   --argjson scratch "$(disk /var/tmp)" \
   --argjson incoming "$(disk /var/lib/corefab/images)" \
   --arg firewall "$(firewall)" \
-  --arg active "$(systemctl show -P ActiveState "$app.service")" \
-  --arg word "$(systemctl show -P SubState "$app.service")" \
-  --arg result "$(systemctl show -P Result "$app.service")" \
-  --arg exit_status "$(systemctl show -P ExecMainStatus "$app.service")" \
-  --arg said "$(systemctl show -P StatusText "$app.service")" \
-  --arg since "$(systemctl show -P ActiveEnterTimestamp "$app.service")" \
-  --argjson restarts "$(systemctl show -P NRestarts "$app.service" | grep -x '[0-9]*' || echo 0)" \
+  --arg door "$(door)" \
+  --arg slot "$slot" \
+  --arg leftover "$(leftover)" \
+  --slurpfile routes <(routes) \
+  --arg active "$(systemctl show -P ActiveState "$unit")" \
+  --arg word "$(systemctl show -P SubState "$unit")" \
+  --arg result "$(systemctl show -P Result "$unit")" \
+  --arg exit_status "$(systemctl show -P ExecMainStatus "$unit")" \
+  --arg said "$(systemctl show -P StatusText "$unit")" \
+  --arg since "$(systemctl show -P ActiveEnterTimestamp "$unit")" \
+  --argjson restarts "$(systemctl show -P NRestarts "$unit" | grep -x '[0-9]*' || echo 0)" \
   --slurpfile layers <(layers) \
   --rawfile partial <(partial) \
   --rawfile files <(hashes "$@") \
@@ -117,7 +163,11 @@ jq -n \
    {boot_id: $boot_id, os: $os, podman: $podman, systemd: $systemd,
     manifest: $manifest[0], interrupted: $interrupted,
     storage_free: $storage.free, disks: {$storage, $scratch, $incoming},
-    firewall: $firewall, active: $active, since: $since, restarts: $restarts,
+    firewall: $firewall, door: $door, slot: $slot, leftover: $leftover,
+    # The bridges of podman'"'"'s networks are named with their networks.
+    routes: (([$routes[] | select(.network) | .interface]) as $bridges
+      | $routes | map(select(.network or (.interface as $one | $bridges | index($one) | not)))),
+    active: $active, since: $since, restarts: $restarts,
     layers: $layers[0],
     partial: ($partial | rows | group_by(.[0]) | map({
       key: ("sha256:" + .[0][0]),

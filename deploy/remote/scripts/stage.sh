@@ -31,7 +31,7 @@ fi
 
 # Sealed credentials go on; those that changed are sealed anew later, others are no longer wanted.
 for name in "$@"; do
-  path=/etc/credstore.encrypted/$app.$name
+  path=$home/current/credentials/$name
   if [ -e "$path" ]; then cp -p "$path" "$staged.new/credentials/$name"; fi
 done
 jq -cn --arg release "$release" --arg previous "$previous" \
