@@ -1,0 +1,34 @@
+"""Every trap there is, looked for in every unit."""
+
+from collections.abc import Iterator, Mapping
+
+from deploy.plan.lint import credentials, execution, health, home, pods, sharing, timeouts, watchdog
+from deploy.plan.lint.finding import Facts, Finding
+from deploy.plan.lint.unit import Unit, read_units
+
+_OF_ONE = (
+    watchdog.traps, timeouts.traps, health.traps, execution.traps, credentials.traps,
+)  # fmt: skip
+_OF_ALL = (sharing.traps, pods.traps)
+
+
+def lint(files: Mapping[str, str], facts: Facts) -> tuple[Finding, ...]:
+    """Look for traps in units and drop-ins, given by path; findings in the order of places."""
+    units = read_units(files)
+    found = [*_strays(units), *home.traps(facts)]
+    for unit in units:
+        for of_one in _OF_ONE:
+            found += of_one(unit, facts)
+    for of_all in _OF_ALL:
+        found += of_all(units, facts)
+    return tuple(sorted(set(found), key=lambda one: (one.file, one.line, one.rule, one.found)))
+
+
+def _strays(units: tuple[Unit, ...]) -> Iterator[Finding]:
+    for unit in units:
+        for stray in unit.strays:
+            yield Finding(
+                "error", "stray-line", stray.file, stray.line, stray.text[:80],
+                f"{stray.why}: systemd ignores such a line, Quadlet the whole file",
+                "mend the line",
+            )  # fmt: skip
