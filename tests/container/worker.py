@@ -96,16 +96,30 @@ def fill() -> None:
 
 
 def storm() -> None:
-    """Leave about 500 orphans a second behind, each of which ends at once."""
+    """Leave 500 orphans a second behind, each of which ends at once; say how many it were."""
+    made, began = 0, time.monotonic()
     while True:
         HEART.beat()
-        for _ in range(50):
+        for _ in range(25):
             if os.fork() == 0:
                 if os.fork() == 0:
                     os._exit(0)
                 os._exit(0)
             os.wait()
-        time.sleep(0.1)
+        made += 25
+        lived = time.monotonic() - began
+        if lived >= 1.0:
+            say(f"forks={2 * made / lived:.0f}")
+            made, began = 0, time.monotonic()
+        time.sleep(max(0.0, began + made / 500 - time.monotonic()))
+
+
+def clock() -> None:
+    """Say the time of day again and again."""
+    while True:
+        HEART.beat()
+        say(f"clock={time.time():.0f}")
+        time.sleep(HEART.interval / 10)
 
 
 def leak() -> None:
