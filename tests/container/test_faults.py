@@ -207,8 +207,10 @@ def test_a_jump_of_the_clock_is_counted_against_no_worker_and_hides_no_hang(
     clock.write_text("+0")
     program = supervision.begin({"a": "clock"}, interval="0.5", env=jumping(clock))
     program.until("ready:")
+    program.until("clock=", after=program.output.index("ready:"))
     pid = supervision.worker("a")["pid"]
     before = times_of_day(program.output)[-1]
+    assert "libfaketime" in Path(f"/proc/{program.pid}/maps").read_text()
 
     clock.write_text(jump)
     supervision.until(lambda: abs(last_time_of_day(program) - before) > 300 * 86400)
