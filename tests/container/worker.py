@@ -97,22 +97,16 @@ def fill() -> None:
 
 
 def storm() -> None:
-    """Leave 500 orphans a second behind, each of which ends at once; say how many it were."""
-    made, began = 0, time.monotonic()
-    while True:
-        HEART.beat()
-        for _ in range(25):
-            if os.fork() == 0:
-                if os.fork() == 0:
-                    os._exit(0)
-                os._exit(0)
-            os.wait()
-        made += 25
-        lived = time.monotonic() - began
-        if lived >= 1.0:
-            say(f"forks={2 * made / lived:.0f}")
-            made, began = 0, time.monotonic()
-        time.sleep(max(0.0, began + made / 500 - time.monotonic()))
+    """Leave orphans behind, each of which ends at once, at 1000 forks a second and more.
+
+    A shell does it, whose forks cost a fifth of Python's; it says its uptime after each 100 forks.
+    """
+    script = (
+        'while :; do printf H >&"$HEARTBEAT_FD"; i=0; while [ $i -lt 50 ]; do (: &); i=$((i + 1));'
+        f" done; read -r up idle </proc/uptime; echo {NAME} forked 100 $up; sleep 0.05; done"
+    )
+    os.set_inheritable(int(os.environ["HEARTBEAT_FD"]), True)  # noqa: FBT003 - the only form
+    os.execv("/bin/sh", ("sh", "-c", script))  # noqa: S606
 
 
 def clock() -> None:

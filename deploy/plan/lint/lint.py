@@ -1,5 +1,6 @@
 """Every trap there is, looked for in every unit."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from deploy.plan.lint import credentials, execution, health, home, pods, sharing, timeouts, watchdog
@@ -10,6 +11,7 @@ _OF_ONE = (
     watchdog.traps, timeouts.traps, health.traps, execution.traps, credentials.traps,
 )  # fmt: skip
 _OF_ALL = (sharing.traps, pods.traps)
+_ALLOW = re.compile(r"^\s*[#;] lint: allow ([a-z -]+)$", re.MULTILINE)
 
 
 def lint(files: Mapping[str, str], facts: Facts) -> tuple[Finding, ...]:
@@ -21,7 +23,13 @@ def lint(files: Mapping[str, str], facts: Facts) -> tuple[Finding, ...]:
             found += of_one(unit, facts)
     for of_all in _OF_ALL:
         found += of_all(units, facts)
+    found = [one for one in found if one.rule not in _allowed(files.get(one.file, ""))]
     return tuple(sorted(set(found), key=lambda one: (one.file, one.line, one.rule, one.found)))
+
+
+def _allowed(text: str) -> set[str]:
+    """Name the rules that a comment of the file's own author puts aside."""
+    return {rule for match in _ALLOW.finditer(text) for rule in match[1].split()}
 
 
 def _strays(units: tuple[Unit, ...]) -> Iterator[Finding]:

@@ -299,6 +299,18 @@ def test_every_trap_of_a_file_is_told_at_once_in_order() -> None:
     ]  # fmt: skip
 
 
+def test_an_author_may_put_a_rule_aside_in_the_file_that_breaks_it() -> None:
+    files = {
+        "a.container": "# lint: allow pod-restarts\n[Container]\nPod=a.pod\nVolume=/etc:/e:Z\n",
+        "b.container": "[Container]\nPod=a.pod\n",
+        "b.container.d/x.conf": "; lint: allow pod-restarts\n[Container]\nNotify=true\n",
+    }
+
+    assert told(files) == [
+        "error shared-relabel a.container:4", "error pod-restarts b.container:2",
+    ]  # fmt: skip
+
+
 def test_every_finding_says_what_to_do() -> None:
     unit = '[Container]\nNotify=healthy\nHealthCmd="x"\nPod=a.pod\nVolume=/etc:/e:Z\n' + WATCHED
 
