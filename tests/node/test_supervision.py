@@ -13,9 +13,9 @@ from tests.node.project import Project
 
 pytestmark = pytest.mark.node
 
-# The usual policy with shorter times: WatchdogSec > grace + 1.25 * backoff_max + start.
+# The usual policy with shorter times: WatchdogSec > 1.5 * (grace + 1.25 * backoff_max + start).
 QUICK = {
-    "ENV_SUPERVISE_SET": "interval=1 grace=1 backoff_max=1 start=5",
+    "ENV_SUPERVISE_SET": "interval=1 grace=1 backoff_max=1 start=4",
     "WATCHDOG_SECONDS": "10",
 }
 PATIENCE_SECONDS = 60

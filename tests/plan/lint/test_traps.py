@@ -14,8 +14,8 @@ WATCHED = "[Service]\nRestart=on-failure\nWatchdogSec=60\n"
 def rhythm(policy: str) -> Rhythm:
     """Stand for the supervisor: `INTERVAL START SHORTEST`, or its usual values."""
     if policy == "wrong":
-        return Rhythm(10, 30, 47.5, ("SUPERVISE_SET: unknown key 'wrong'",))
-    interval, start, shortest = map(float, (policy or "10 30 47.5").split())
+        return Rhythm(10, 30, 71.25, ("SUPERVISE_SET: unknown key 'wrong'",))
+    interval, start, shortest = map(float, (policy or "10 30 71.25").split())
     return Rhythm(interval, start, shortest)
 
 
