@@ -87,6 +87,7 @@ def rhythm(policy: str) -> Rhythm:
         start=max(float(str(one["start"])) for one in read),
         shortest_watchdog=max(shortest_watchdog(one) for one in read),
         problems=tuple(dict.fromkeys(problems)),
+        said=frozenset(key for table in tables for key in table if key not in _IGNORED),
     )
 
 

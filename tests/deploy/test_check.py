@@ -254,9 +254,11 @@ def test_the_apps_own_units_hold_no_trap_however_they_are_set(project: Path) -> 
 def test_the_slowest_worker_of_a_policy_counts() -> None:
     assert rhythm("") == Rhythm(10, 30, 71.25)
     found = rhythm("interval=1 grace=1 backoff_max=1 start=5")
-    assert found == Rhythm(1, 5, 10.875)
+    assert found == Rhythm(
+        1, 5, 10.875, (), frozenset({"interval", "grace", "backoff_max", "start"})
+    )
     assert rhythm("interval=1 jobs.interval=20 jobs.start=60 web.user=nobody-here") == Rhythm(
-        20, 60, 116.25
+        20, 60, 116.25, (), frozenset({"interval", "start"})
     )
 
 

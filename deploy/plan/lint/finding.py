@@ -27,12 +27,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How a supervisor watches its workers, in seconds; `problems` of the text that says so."""
+    """How a supervisor watches its workers, in seconds; `problems` of the text that says so.
+
+    What the text does not name (`said`) is a usual value, and the image may have another.
+    """
 
     interval: float
     start: float
     shortest_watchdog: float
     problems: tuple[str, ...] = ()
+    said: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,9 @@ def _start(unit: Unit, facts: Facts) -> Iterator[Finding]:
         )  # fmt: skip
     policy = unit.environment().get("SUPERVISE_SET")
     if policy and unit.word("Container", "Notify") == "true":
-        start = facts.rhythm(policy.value).start
-        if limit <= start:
+        rhythm = facts.rhythm(policy.value)
+        start = rhythm.start
+        if limit <= start and "start" in rhythm.said:
             yield Finding(
                 "error", "start-timeout", policy.file, policy.line,
                 f"TimeoutStartSec is {limit:g} s, a worker may take {start:g} s to be ready",

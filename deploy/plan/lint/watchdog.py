@@ -31,7 +31,7 @@ def traps(unit: Unit, facts: Facts) -> Iterator[Finding]:
     yield from _no_restart(unit, setting)
     if unit.kind == "container":
         yield from _interval(unit, setting, limit)
-        yield from _rhythm(setting, limit, rhythm, known=policy is not None)
+        yield from _rhythm(setting, limit, rhythm)
 
 
 def _is_fed(unit: Unit) -> bool:
@@ -89,9 +89,10 @@ def _interval(unit: Unit, setting: Setting, limit: float) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _rhythm(setting: Setting, limit: float, rhythm: Rhythm, *, known: bool) -> Iterator[Finding]:
+def _rhythm(setting: Setting, limit: float, rhythm: Rhythm) -> Iterator[Finding]:
     # What an image sets itself is not known here: then the supervisor's usual values are a guess.
-    guess = "" if known else " (the supervisor's usual policy; this unit sets none)"
+    known = "interval" in rhythm.said
+    guess = "" if known else " (the usual one; this unit sets none)"
     if limit <= rhythm.interval:
         yield Finding(
             "error" if known else "warning", "watchdog-too-short", setting.file, setting.line,
@@ -99,11 +100,11 @@ def _rhythm(setting: Setting, limit: float, rhythm: Rhythm, *, known: bool) -> I
             "the whole service is ended before the supervisor could find one hung worker",
             f"more than {rhythm.shortest_watchdog:g} s, or a shorter interval in {_POLICY}",
         )  # fmt: skip
-    elif limit <= rhythm.shortest_watchdog and known:
+    elif limit <= rhythm.shortest_watchdog and rhythm.said:
         yield Finding(
             "warning", "watchdog-short", setting.file, setting.line,
             f"{setting.text} is not more than the {rhythm.shortest_watchdog:g} s that restarting"
-            " a worker may take",
+            " a worker may take, by this unit's policy and the usual values of the rest",
             "systemd may end the service while it recovers",
             f"more than {rhythm.shortest_watchdog:g} s, or shorter times in {_POLICY}",
         )  # fmt: skip

@@ -16,7 +16,8 @@ def rhythm(policy: str) -> Rhythm:
     if policy == "wrong":
         return Rhythm(10, 30, 71.25, ("SUPERVISE_SET: unknown key 'wrong'",))
     interval, start, shortest = map(float, (policy or "10 30 71.25").split())
-    return Rhythm(interval, start, shortest)
+    said = frozenset({"interval", "start"}) if policy else frozenset[str]()
+    return Rhythm(interval, start, shortest, (), said)
 
 
 def found(files: Mapping[str, str] | str, podman: str = "", *homes: Home) -> list[Finding]:
