@@ -7,9 +7,9 @@ from deploy.plan.lint import credentials, execution, health, home, pods, sharing
 from deploy.plan.lint.finding import Facts, Finding
 from deploy.plan.lint.unit import Unit, read_units
 
-_OF_ONE = (
-    watchdog.traps, timeouts.traps, health.traps, execution.traps, credentials.traps,
-)  # fmt: skip
+# Traps that one line makes, and those that need the rest of the unit.
+_OF_LINES = (execution.traps, credentials.traps)
+_OF_WHOLE = (watchdog.traps, timeouts.traps, health.traps)
 _OF_ALL = (sharing.traps, pods.traps)
 _ALLOW = re.compile(r"^\s*[#;] lint: allow ([a-z -]+)$", re.MULTILINE)
 
@@ -19,8 +19,8 @@ def lint(files: Mapping[str, str], facts: Facts) -> tuple[Finding, ...]:
     units = read_units(files)
     found = [*_strays(units), *home.traps(facts)]
     for unit in units:
-        for of_one in _OF_ONE:
-            found += of_one(unit, facts)
+        for traps in (*_OF_LINES, *(_OF_WHOLE if unit.whole else ())):
+            found += traps(unit, facts)
     for of_all in _OF_ALL:
         found += of_all(units, facts)
     found = [one for one in found if one.rule not in _allowed(files.get(one.file, ""))]

@@ -14,16 +14,20 @@ _SUFFIXES = (*QUADLETS, ".service", ".socket", ".timer", ".path")
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit; settings of its file first, then those of its drop-ins, in the order they count."""
+    """One unit; settings of its file first, then those of its drop-ins, in the order they count.
+
+    It is `whole` unless its own file is somebody else's, and only a drop-in is known.
+    """
 
     name: str
     file: str
     settings: tuple[Setting, ...]
     strays: tuple[Stray, ...]
+    whole: bool = True
 
     @property
     def kind(self) -> str:
-        """What follows the last dot of its name."""
+        """What follows the last dot of its name, such as container."""
         return self.name.rpartition(".")[2]
 
     def all(self, section: str, key: str) -> tuple[Setting, ...]:
@@ -61,8 +65,11 @@ class Unit:
 
 
 def read_units(files: Mapping[str, str]) -> tuple[Unit, ...]:
-    """Make units of texts by path, in the order of their paths."""
-    return tuple(_unit(path, files) for path in sorted(files) if is_unit(path))
+    """Make units of texts by path, in the order of their paths, then those of lone drop-ins."""
+    units = [_unit(path, files) for path in sorted(files) if is_unit(path)]
+    taken = {folder for unit in units for name in _names(unit.name) for folder in _folders(name)}
+    lone = (path for path in sorted(files) if is_drop_in(path) and _folder(path) not in taken)
+    return (*units, *(_lone(path, files[path]) for path in lone))
 
 
 def is_unit(path: str) -> bool:
@@ -72,8 +79,7 @@ def is_unit(path: str) -> bool:
 
 def is_drop_in(path: str) -> bool:
     """Tell whether a path names a drop-in of a unit."""
-    folder = posixpath.basename(posixpath.dirname(path))
-    return path.endswith(".conf") and folder.endswith(
+    return path.endswith(".conf") and _folder(path).endswith(
         tuple(f"{suffix}.d" for suffix in _SUFFIXES) + tuple(f"{one[1:]}.d" for one in _SUFFIXES)
     )
 
@@ -89,20 +95,29 @@ def _unit(path: str, files: Mapping[str, str]) -> Unit:
     return Unit(name, path, tuple(settings), tuple(strays))
 
 
+def _lone(path: str, text: str) -> Unit:
+    """Make what is known of a unit that somebody else brings."""
+    return Unit(_folder(path).removesuffix(".d"), path, *read_unit(text, path), whole=False)
+
+
 def _drop_ins(name: str, files: Mapping[str, str]) -> Iterator[str]:
     """Find a unit's drop-ins; of two with the same name the one of the nearer folder counts."""
-    names = [name]
-    if name.endswith(QUADLETS):
-        # What changes the service that Quadlet makes of it counts as well, and last.
-        names.insert(0, f"{name.rpartition('.')[0]}.service")
-    for one in reversed(names):
+    for one in _names(name):
         chosen: dict[str, str] = {}
         for folder in _folders(one):
             for path in sorted(files):
-                parent, base = posixpath.split(path)
-                if base.endswith(".conf") and posixpath.basename(parent) == folder:
-                    chosen[base] = path
+                if path.endswith(".conf") and _folder(path) == folder:
+                    chosen[posixpath.basename(path)] = path
         yield from (chosen[base] for base in sorted(chosen))
+
+
+def _names(name: str) -> tuple[str, ...]:
+    """Name a unit, and the service that Quadlet makes of it: its drop-ins count too, and last."""
+    return (name, f"{name.rpartition('.')[0]}.service") if name.endswith(QUADLETS) else (name,)
+
+
+def _folder(path: str) -> str:
+    return posixpath.basename(posixpath.dirname(path))
 
 
 def _folders(name: str) -> Iterator[str]:

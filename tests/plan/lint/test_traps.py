@@ -72,6 +72,15 @@ def test_a_drop_in_can_make_the_trap_and_is_named() -> None:
     assert told(files) == ["error watchdog-unfed app.container.d/mine.conf:4"]
 
 
+def test_a_drop_in_of_somebody_elses_unit_is_judged_line_by_line() -> None:
+    text = "[Service]\nWatchdogSec=5\nExecStartPre=/usr/bin/echo $(date)\nLoadCredential=x\n"
+
+    assert told({"etc/zincati.service.d/mine.conf": text}) == [
+        "error no-shell etc/zincati.service.d/mine.conf:3",
+        "error bare-credential etc/zincati.service.d/mine.conf:4",
+    ]
+
+
 def test_a_service_needs_a_type_that_notifies() -> None:
     plain = "[Service]\nRestart=always\nWatchdogSec=5\n"
 

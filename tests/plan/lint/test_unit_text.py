@@ -15,8 +15,8 @@ def pairs(text: str) -> list[tuple[int, str]]:
 
 
 def unit(**files: str) -> Unit:
-    """Read the one unit among files; `__` in a name stands for a slash."""
-    (found,) = read_units({name.replace("__", "/"): text for name, text in files.items()})
+    """Read the first unit of some files; `__` in a name stands for a slash."""
+    found, *_ = read_units({name.replace("__", "/"): text for name, text in files.items()})
     return found
 
 
