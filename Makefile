@@ -52,7 +52,7 @@ container: $(STAMP) ## build/supervise.pyz: the supervisor as one file for any i
 
 bench: bench-butane bench-supervise bench-image bench-switch ## every measurement
 
-bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini
+bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini + systemd
 	@$(BIN)/python -m bench.supervise
 
 bench-image: $(STAMP) ## bytes, time and memory of sending images, beside other ways

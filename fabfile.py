@@ -43,6 +43,14 @@ def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "pyt
     make(_FOLDER, settings_or_ask(_FOLDER, name or None, may_ask=not yes), compiler=butane)
 
 
+@task(help={"name": _NAME, "json": _JSON})
+def check(_: Context, *, name: str = "", json: bool = False) -> int:
+    """Check settings, templates, overlays and units with no node; exit code 1 on errors."""
+    from deploy.check import check as look
+
+    return look(_FOLDER, name or None, as_json=json)
+
+
 @task(help={"name": _NAME, "first": "the app's first release on this node"})
 def deploy(context: Context, *, name: str = "", first: bool = False) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""

@@ -27,6 +27,7 @@ from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 from deploy.switching import Switching
 from deploy.tls import Pair, check_chain, check_pair, load_pair
+from deploy.unit_check import refuse_traps
 
 _PATIENCE_SECONDS = 5
 
@@ -48,6 +49,7 @@ def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
     Raises:
         DeployError: when something fails; the node serves what it served before.
     """
+    refuse_traps(folder, settings)
     goal = _goal(folder, settings)
     with node.reached(folder, settings) as remote:
         state = _state(remote, goal)
@@ -69,6 +71,7 @@ def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
             _retire_leftover(remote, goal, state)
             report.good(f"nothing to do: {settings.app} serves what is wanted{_which(state)}")
             return
+        refuse_traps(folder, settings, podman=state.podman)
         _check_pair(goal, state)
         _show(goal, state)
         delivery = _delivery(remote, goal, state)

@@ -205,6 +205,21 @@ def test_a_unit_the_generator_refuses_is_never_written(serving: Project) -> None
     assert release_of(serving) == before
 
 
+def test_a_value_that_systemd_cannot_read_is_never_written(serving: Project) -> None:
+    template = serving.folder / "butane/templates/app/app.container"
+    right = template.read_text()
+    template.write_text(right.replace("RestartSec=1\n", "RestartSec=soon\n"))
+    before = release_of(serving)
+
+    said = serving.fab("deploy")
+
+    template.write_text(right)
+    assert said.code == 1
+    assert "systemd-analyze of this node refuses the units" in said.out
+    assert "Failed to parse RestartSec=soon" in said.out
+    assert release_of(serving) == before
+
+
 def test_a_blank_without_value_names_file_and_line(serving: Project) -> None:
     template = serving.folder / "butane/templates/node/sysctl.conf"
     right = template.read_text()
