@@ -79,8 +79,8 @@ class Delivery:
     def _image(self) -> None:
         image = self.wanted.image
         transfer = Transfer(self.remote, self.target, self.settings, self.folder, image)
-        transfer.run(self.state, self.look)
-        self._run(command.tag_image(self._app, self._release, image.id))
+        held = transfer.run(self.state, self.look)
+        self._run(command.tag_image(self._app, self._release, held))
 
     def _files(self) -> None:
         if self.files_folder and self.wanted.files:

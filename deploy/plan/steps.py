@@ -6,7 +6,7 @@ from typing import Literal
 
 from deploy.errors import DeployError
 from deploy.plan.files import File
-from deploy.plan.image import Image, megabytes, missing, missing_bytes, refuse_full_disk
+from deploy.plan.image import Image, held_as, megabytes, missing, missing_bytes, refuse_full_disk
 from deploy.plan.state import NodeState
 
 Kind = Literal["stage", "image", "files", "seal", "switch", "prove", "finish"]
@@ -132,8 +132,10 @@ def _release_steps(wanted: Wanted, state: NodeState) -> Iterator[Step]:
 
 
 def _way(image: Image, state: NodeState) -> str:
-    if image.id in state.images:
+    if held_as(image, state):
         return "on the node already"
+    if image.delta:
+        return "what changed since the anchor"
     if not image.layers:
         return f"{megabytes(image.size)} to send, compressed"
     lacking = missing(image, state)
