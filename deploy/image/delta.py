@@ -38,7 +38,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where the content of a file begins in the delta's tar, and where its like, among the likes."""
+    """Where a file's content begins in the delta's tar, and where its like does among the likes."""
 
     at: int
     size: int
@@ -69,7 +69,7 @@ def _root(tree: Tree) -> tuple[int, int, int]:
 def _changed(old: Tree, new: Tree, groups: Mapping[str, tuple[str, ...]]) -> set[str]:
     """Name what differs; hard links move together, for each shows what the others say."""
     before = old.groups()
-    found = set()
+    found: set[str] = set()
     for path, node in new.nodes.items():
         held = old.nodes.get(path)
         same = held is not None and (held is node or held.entry.looks == node.entry.looks)
@@ -82,9 +82,9 @@ def _gone(old: Tree, new: Tree) -> Iterator[str]:
     """Name what a whiteout has to remove: what was alone in a folder that is there still."""
     for path in old.nodes.keys() - new.nodes.keys():
         folder = parent(path)
-        if not folder or (folder in new.nodes and new.nodes[folder].entry.kind == "d"):
-            if path:
-                yield path
+        there = not folder or (folder in new.nodes and new.nodes[folder].entry.kind == "d")
+        if path and there:
+            yield path
 
 
 def _named(
@@ -185,24 +185,21 @@ def header(item: Item) -> bytes:
     made = tarfile.TarInfo(item.path or ".")
     made.mode, made.uid, made.gid = entry.mode, entry.uid, entry.gid
     made.devmajor, made.devminor = entry.device
+    headers: dict[str, str] = {}
     if item.link:
         made.type, made.linkname = tarfile.LNKTYPE, item.link
     else:
         made.type, made.linkname, made.size = _TYPES[entry.kind], entry.link, entry.size
-        made.pax_headers = {f"SCHILY.xattr.{name}": value for name, value in entry.xattrs}
+        headers |= {f"SCHILY.xattr.{name}": value for name, value in entry.xattrs}
     whole = entry.mtime or "0"
     if whole.isdecimal() and int(whole) < _OCTAL_LIMIT:
         made.mtime = int(whole)
     else:
         # As it was written: a float would round what is beyond the second.
-        made.mtime, made.pax_headers["mtime"] = 0, whole
+        made.mtime, headers["mtime"] = 0, whole
+    made.pax_headers = headers
     return _bytes(made)
 
 
 def _bytes(made: tarfile.TarInfo) -> bytes:
     return made.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def likes(items: tuple[Item, ...]) -> tuple[str, ...]:
-    """Name the old files that content is taken to resemble, in the order of the items."""
-    return tuple(item.like for item in items if item.like)

@@ -105,7 +105,6 @@ def scan(tar: Path) -> Iterator[Entry]:
         ):
             for member in packed:
                 yield _read(member, stream.fileno())
-                packed.members = []  # a large layer has a hundred thousand of them
     except (tarfile.TarError, ValueError, OSError) as error:
         raise UnfitError(f"layer {tar.name[:12]} cannot be read as a tar: {error}") from error
 

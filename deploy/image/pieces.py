@@ -40,7 +40,9 @@ class Bytes(Protocol):
 class Cutter(Protocol):
     """A way to cut a layer into pieces, from `at` on."""
 
-    def __call__(self, new: Bytes, base: Bytes, *, at: int = 0) -> Iterator[Piece]: ...
+    def __call__(self, new: Bytes, base: Bytes, *, at: int = 0) -> Iterator[Piece]:
+        """Cut a layer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class NodeState(BaseModel):
         return frozenset(self.layers)
 
     def stands_for(self, image_id: str) -> str:
-        """Give the id of an image put together on the node to stand for this one; empty for none."""
+        """Give the id of an image put together there to stand for this one; empty for none."""
         return next((one for one, built in self.built.items() if built == image_id), "")
 
 
