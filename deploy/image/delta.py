@@ -67,14 +67,14 @@ def _root(tree: Tree) -> tuple[int, int, int]:
 
 
 def _changed(old: Tree, new: Tree, groups: Mapping[str, tuple[str, ...]]) -> set[str]:
-    """Name what differs; hard links move together, for each shows what the others say."""
+    """Name what differs; hard links move together, for all of a group share what they look like."""
     before = old.groups()
     found: set[str] = set()
     for path, node in new.nodes.items():
         held = old.nodes.get(path)
         same = held is not None and (held is node or held.entry.looks == node.entry.looks)
         if path and not (same and before.get(path) == groups.get(path)):
-            found.update(groups.get(path, (path,)))
+            found.add(path)
     return found
 
 
