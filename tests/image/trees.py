@@ -13,8 +13,10 @@ PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 TIMES = st.sampled_from(
     ["0", "1000000000", "1000000000.5", "1000000000.123456789", "1000000001.000000001", "-1.5"]
 )
+# What capabilities look like to the kernel, which takes no other bytes there.
+CAPABLE = "\x01\x00\x00\x02\udcff" + "\x00" * 15
 XATTRS = st.sampled_from(
-    [{}, {"user.colour": "red"}, {"security.capability": "\x01\x00\x00\x02\udcff\udc80\x00"}]
+    [{}, {"user.colour": "red"}, {"user.colour": "\udcffé"}, {"security.capability": CAPABLE}]
 )
 KINDS = st.sampled_from(
     [tarfile.REGTYPE] * 4
@@ -136,6 +138,10 @@ def _described(path: str, kind: bytes, wish: Wish) -> tarfile.TarInfo:
     made = tarfile.TarInfo(path)
     made.type, made.mode = kind, wish.mode
     made.uid, made.gid = wish.owner
-    made.pax_headers = {f"SCHILY.xattr.{name}": value for name, value in wish.xattrs.items()}
+    # Only files and folders can have attributes of users, only files capabilities.
+    may = {tarfile.REGTYPE: ("user.", "security."), tarfile.DIRTYPE: ("user.",)}.get(kind, ())
+    made.pax_headers = {
+        f"SCHILY.xattr.{name}": value for name, value in wish.xattrs.items() if name.startswith(may)
+    }
     made.pax_headers["mtime"] = wish.time
     return made

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from deploy import node
@@ -90,10 +90,12 @@ def unique() -> bytes:
 
 
 def anchored(shelf: Shelf, *layers: bytes) -> Made:
-    """Send an image of some layers, and make it the anchor."""
-    made = image([BALLAST, *layers])
-    shelf.send(made)
-    shelf.project.ssh(f"podman tag {made.id} localhost/{shelf.app}:anchor")
+    """Send an image of some layers as the anchor."""
+    made = image([BALLAST, *layers], label=secrets.token_hex(8))
+    tag = f"localhost/{shelf.app}:anchor"
+    shelf.project.ssh(f"podman untag {tag} {tag} 2>/dev/null || true")
+    said = shelf.send(made)
+    assert "as the anchor" in said, said
     return made
 
 
@@ -142,10 +144,11 @@ def test_what_a_delta_can_hold_arrives_as_the_exact_image_has_it(shelf: Shelf) -
     upper = layer(
         {"data/a": b"5", "tmp/.wh.gone": b"", ".wh.d": b"", "d": b"6", "f/g": b"7", "ü\n": b"8"},
         tool, linked("data/b"), entry("pipe", tarfile.FIFOTYPE), entry("s", tarfile.SYMTYPE, "/x"),
+        entry("f", tarfile.DIRTYPE, mode=0o750),
         *above,
     )  # fmt: skip
     anchored(shelf, lower)
-    made = image([BALLAST, lower, upper])
+    made = image([BALLAST, lower, upper], label=secrets.token_hex(8))
     shelf.send(made)
     shelf.project.must("image-send", **shelf.given(made) | {"IMAGE_MODE": "exact"})
     found = next(one for one in standing_for(shelf, made) if one != made.id)
@@ -153,15 +156,17 @@ def test_what_a_delta_can_hold_arrives_as_the_exact_image_has_it(shelf: Shelf) -
     said = shelf.project.ssh(
         f"one=$(podman image mount {made.id}); other=$(podman image mount {found}); "
         'rsync -naHAXc --delete --itemize-changes "$one/" "$other/"; '
-        f'diff <(cd "$one"; {LIST}) <(cd "$other"; {LIST}); podman image unmount --all >/dev/null'
-    )  # fmt: skip
+        f'diff <(cd "$one"; {LIST}) <(cd "$other"; {LIST}) || true; '
+        "podman image unmount --all >/dev/null"
+    )
 
+    # No layer tells the time of the root: it is that of unpacking.
     assert [line for line in said.splitlines() if line != ".d..t...... ./"] == []
     assert "(an anchor and a delta)" in shelf.verify(made)
 
 
 LIST = "find . -mindepth 1 -printf '%p %y %m %U %G %T@ %l\\n' | sort"
-FOLDERS = {"tmp": 0o1777, "data": 0o711, "bin": 0o755, "f": 0o755}
+FOLDERS = {"tmp": 0o1777, "data": 0o711, "bin": 0o755}
 
 
 def linked(name: str) -> tarfile.TarInfo:
@@ -181,14 +186,14 @@ def look(remote: FabricRemote, chosen: Settings) -> NodeState:
 
 
 @settings(
-    max_examples=4, database=None, derandomize=True,
+    max_examples=4, database=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(st.lists(LAYERS, min_size=1, max_size=2), st.lists(LAYERS, min_size=1, max_size=2))
 def test_a_delta_between_any_two_images_shows_the_second(
     shelf: Shelf, old: list[bytes], new: list[bytes]
 ) -> None:
-    made = image([BALLAST, *new])
+    made = image([BALLAST, *new], label=secrets.token_hex(8))
     chosen = shelf.settings(made)
     try:
         Workshop(
@@ -200,8 +205,9 @@ def test_a_delta_between_any_two_images_shows_the_second(
         return
     anchored(shelf, *old, layer({"anchor": unique()}))
 
-    shelf.send(made)
+    said = shelf.send(made)
 
+    assert ", as " in said, said
     assert "all as in" in shelf.verify(made)
 
 
@@ -328,7 +334,7 @@ def test_every_difference_on_the_node_is_told(shelf: Shelf) -> None:
         "/two",
     ]  # fmt: skip
     assert "/mode: mode 0600, not 0644" in told
-    assert "/time: time 1000000000.000000001, not 1000000000" in told
+    assert "/time: time 1000000000.000000001, not 1000000000.0" in told
     assert "/attribute: attribute user.colour 'red', not absent" in told
     assert "/owner: owner 5:6, not 0:0" in told
     assert "/leads: leads to 'elsewhere', not 'here'" in told
