@@ -67,9 +67,9 @@ class Workshop:
             UnfitError: when it holds what a delta cannot carry, or too much.
             DeployError: when a layer cannot be had.
         """
-        below = self._lists(anchor.layers)
-        new = self.tree()
-        old = flatten(below)
+        lists = self._lists(tuple(dict.fromkeys((*anchor.layers, *self.image.layers))))
+        below = [lists[diff_id] for diff_id in anchor.layers]
+        old, new = _both(below, [lists[diff_id] for diff_id in self.image.layers])
         items = self._with_likes_here(difference(old, new), old)
         content = self._export(_layers(items))
         with self.cache.workplace() as place:
@@ -93,21 +93,22 @@ class Workshop:
         Raises:
             UnfitError: when only a node could tell what that makes.
         """
-        return flatten(self._lists(self.image.layers))
+        lists = self._lists(self.image.layers)
+        return flatten(lists[diff_id] for diff_id in self.image.layers)
 
     def learn(self) -> None:
         """Read what the image's layers hold, for the delta that is put on it next."""
         with contextlib.suppress(DeployError):
             self._lists(self.image.layers)
 
-    def _lists(self, diff_ids: Sequence[str]) -> tuple[Index, ...]:
+    def _lists(self, diff_ids: Sequence[str]) -> dict[str, Index]:
         """Read what layers hold; those of the image are exported where that is not known yet."""
         known = Indexes(self.cache.folder / "lists")
         found = {diff_id: known.find(diff_id) for diff_id in diff_ids}
         unknown = [diff_id for diff_id, index in found.items() if index is None]
         self._export([one for one in unknown if one in self.image.layers])
         made = {diff_id: known.make(diff_id, self._layer(diff_id)) for diff_id in unknown}
-        return tuple(found[diff_id] or made[diff_id] for diff_id in diff_ids)
+        return {diff_id: found[diff_id] or made[diff_id] for diff_id in diff_ids}
 
     def _export(self, wanted: Collection[str]) -> Content:
         lacking = [diff_id for diff_id in wanted if diff_id in self.image.layers]
@@ -147,6 +148,14 @@ class Workshop:
         name = f"sha256:{hashed.hexdigest()}"
         self.cache.take(name, file)
         return name
+
+
+def _both(old: Sequence[Index], new: Sequence[Index]) -> tuple[Tree, Tree]:
+    """Lay two images flat; the layers that both begin with, once."""
+    pairs = enumerate(zip(old, new, strict=False))
+    count = next((at for at, (one, other) in pairs if one is not other), min(len(old), len(new)))
+    shared = flatten(old[:count])
+    return flatten(old[count:], shared), flatten(new[count:], shared)
 
 
 def _layers(items: Iterable[Item]) -> set[str]:

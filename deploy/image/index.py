@@ -6,6 +6,7 @@ import os
 import posixpath
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,13 +104,20 @@ def scan(tar: Path) -> Iterator[Entry]:
             tarfile.open(tar, "r:", encoding="utf-8", errors="surrogateescape") as packed,
             tar.open("rb") as stream,
         ):
-            for member in packed:
-                yield _read(member, stream.fileno())
+            entries = [_read(member) for member in packed]
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                # Hashing many bytes leaves the interpreter free for other threads.
+                hashes = pool.map(lambda one: _hash(stream.fileno(), one), entries)
+                yield from map(_with_hash, entries, hashes)
     except (tarfile.TarError, ValueError, OSError) as error:
         raise UnfitError(f"layer {tar.name[:12]} cannot be read as a tar: {error}") from error
 
 
-def _read(member: tarfile.TarInfo, descriptor: int) -> Entry:
+def _with_hash(entry: Entry, found: str) -> Entry:
+    return entry._replace(sha256=found) if entry.kind == "f" else entry
+
+
+def _read(member: tarfile.TarInfo) -> Entry:
     path = _clean(member.name)
     kind = _KINDS.get(member.type, "")
     if not kind or member.issparse() or (kind == "c" and not member.devmajor + member.devminor):
@@ -121,10 +129,10 @@ def _read(member: tarfile.TarInfo, descriptor: int) -> Entry:
         if name.startswith(_WHITEOUT * 2) or name == _WHITEOUT:
             raise UnfitError(f"{member.name!r} is no whiteout that a delta can carry")
         return Entry(posixpath.join(folder, name.removeprefix(_WHITEOUT)), "w")
-    return _described(member, path, kind, descriptor)
+    return _described(member, path, kind)
 
 
-def _described(member: tarfile.TarInfo, path: str, kind: str, descriptor: int) -> Entry:
+def _described(member: tarfile.TarInfo, path: str, kind: str) -> Entry:
     mtime = member.pax_headers.get("mtime") or str(int(member.mtime))
     nanoseconds(mtime)
     xattrs = sorted(
@@ -144,7 +152,6 @@ def _described(member: tarfile.TarInfo, path: str, kind: str, descriptor: int) -
         device=(member.devmajor, member.devminor) if kind in "cb" else (0, 0),
         xattrs=tuple(xattrs),
         size=member.size if is_file else 0,
-        sha256=_hash(descriptor, member.offset_data, member.size) if is_file else "",
         at=member.offset_data if is_file else 0,
     )
 
@@ -163,9 +170,9 @@ def _clean(name: str) -> str:
     return "/".join(part for part in parts if part not in {"", "."})
 
 
-def _hash(descriptor: int, start: int, size: int) -> str:
+def _hash(descriptor: int, entry: Entry) -> str:
     found = hashlib.sha256()
-    for at in range(start, start + size, _CHUNK):
-        part = os.pread(descriptor, min(_CHUNK, start + size - at), at)
-        found.update(part)
+    end = entry.at + entry.size
+    for at in range(entry.at, end, _CHUNK):
+        found.update(os.pread(descriptor, min(_CHUNK, end - at), at))
     return found.hexdigest()

@@ -50,13 +50,13 @@ def ancestors(path: str) -> Iterator[str]:
         yield path
 
 
-def flatten(layers: Iterable[Index]) -> Tree:
-    """Lay layers over one another, the lowest first.
+def flatten(layers: Iterable[Index], onto: Tree | None = None) -> Tree:
+    """Lay layers over one another, the lowest first, all of them on top of a tree.
 
     Raises:
         UnfitError: for what only a node could tell.
     """
-    nodes: dict[str, Node] = {}
+    nodes: dict[str, Node] = dict(onto.nodes) if onto else {}
     for layer in layers:
         _lay(nodes, _Upper(layer).read())
     return Tree(nodes)
