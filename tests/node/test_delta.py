@@ -124,6 +124,7 @@ def test_an_image_that_is_sent_for_the_first_time_becomes_the_anchor(shelf: Shel
     shelf.send(made)
     said = shelf.send(other)
 
+    shelf.project.ssh(f"! podman image exists {made.id}")
     assert "more than a quarter of the image" in said
     assert "as the anchor of deltas to come" in said
     anchor = f"podman image inspect --format '{{{{.Id}}}}' localhost/{shelf.app}:anchor"
