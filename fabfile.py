@@ -76,6 +76,14 @@ def image_send(context: Context, *, name: str = "", events: bool = False) -> Non
 
 
 @task(help={"name": _NAME})
+def image_verify(context: Context, *, name: str = "") -> int:
+    """Compare the node's image with IMAGE, path by path; exit code 1 if they differ."""
+    from deploy.image_verify import image_verify as verify
+
+    return verify(_FOLDER, _settings(context, name))
+
+
+@task(help={"name": _NAME})
 def prune(context: Context, *, name: str = "") -> None:
     """Remove images that no release needs, and what cut transfers left."""
     from deploy.prune import prune as remove

@@ -62,8 +62,8 @@ class Delivery:
         image = self.wanted.image
         remote, settings = self.switching.remote, self.switching.settings
         transfer = Transfer(remote, self.target, settings, self.folder, image)
-        transfer.run(self.state, self.look)
-        self.switching.run(command.tag_image(self._app, self._release, image.id))
+        held = transfer.run(self.state, self.look)
+        self.switching.run(command.tag_image(self._app, self._release, held))
 
     def _files(self) -> None:
         if self.files_folder and self.wanted.files:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deploy import node, report
 from deploy.image.local import find_image
-from deploy.plan.image import Image, refuse_full_disk
+from deploy.plan.image import Image, held_as, refuse_full_disk
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
 from deploy.remote.probe import probe
@@ -30,14 +30,15 @@ def image_send(folder: Path, settings: Settings, *, events: bool) -> None:
 def _send(folder: Path, settings: Settings, remote: Remote, looking: Future[Image]) -> None:
     state = _state(remote, settings)
     image = looking.result()
-    if image.id in state.images:
+    if held_as(image, state):
         report.good(f"nothing to send: {settings.node_address} holds {short(image.id)}")
         return
     refuse_full_disk(image, state)
     target = node.target(folder, settings)
     transfer = Transfer(remote, target, settings, folder, image)
-    transfer.run(state, lambda: _state(remote, settings))
-    report.good(f"{settings.node_address} holds {short(image.id)}, proven there")
+    held = transfer.run(state, lambda: _state(remote, settings))
+    standing = f", as {short(held)}" if held != image.id else ""
+    report.good(f"{settings.node_address} holds {short(image.id)}{standing}, proven there")
 
 
 def _state(remote: Remote, settings: Settings) -> NodeState:

@@ -48,7 +48,7 @@ def find_image(folder: Path, settings: Settings) -> Image:
         DeployError: when the program that keeps it is missing, or the image is.
     """
     source, cache = source_of(settings.image, folder), cache_of(settings)
-    image = source.image()
+    image = replace(source.image(), delta=settings.image_mode == "delta")
     known = cache.content(image.id)
     if not known and any(cache.holds(one) for one in image.layers):
         # What goes wrong here is met again, and told, when the image is sent.

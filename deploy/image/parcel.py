@@ -15,9 +15,9 @@ from pathlib import Path
 from deploy.image.cache import Cache
 from deploy.image.content import Content, hex_of
 from deploy.image.pace import Pace
-from deploy.image.pieces import Bytes, Piece, cut, stored
+from deploy.image.pieces import Bytes, Cutter, Piece, cut, stored
 from deploy.image.program import compress
-from deploy.image.source import Source
+from deploy.image.source import Exporter
 from deploy.plan.shipment import Shipment
 
 # A patch of a piece takes 90 MB of memory here; four at once keep within half a gigabyte.
@@ -51,17 +51,21 @@ class Parcel:
     """A shipment on its way: where its layers come from, and whom to tell of bytes sent."""
 
     shipment: Shipment
-    source: Source
+    source: Exporter
     cache: Cache
     tell: Callable[[Sent], None]
     held: Held = Held()
     pace: Pace = field(default_factory=Pace)
+    cutter: Cutter = cut
+    # Sent first: how the node makes bases that are no layers.
+    prelude: bytes = b""
 
     def parts(self) -> Iterator[bytes]:
         """Give the bytes to send, as they become ready.
 
         The node begins to write out its own layers while the image is still being exported here.
         """
+        yield self.prelude
         yield from self._bases()
         content = self.source.export(self.shipment.image, self.cache, self.shipment.missing)
         yield from _described(content)
@@ -76,7 +80,8 @@ class Parcel:
     def _bases(self) -> Iterator[bytes]:
         wanted: dict[str, set[str]] = {}
         for base in self.shipment.bases.values():
-            wanted.setdefault(base.image_id, set()).add(base.diff_id)
+            if base.image_id in self.shipment.rest:
+                wanted.setdefault(base.image_id, set()).add(base.diff_id)
         for image_id, diff_ids in wanted.items():
             others = [one for one in self.shipment.rest[image_id] if one not in diff_ids]
             yield _line("base", hex_of(image_id), *map(hex_of, others))
@@ -92,7 +97,7 @@ class Parcel:
             new = stack.enter_context(stored(file))
             old = stack.enter_context(stored(like)) if like else b""
             work = _Work(diff_id, new, old, place, self.pace, self.held.key)
-            for packed in _in_order(pool, work, cut(new, old, at=at)):
+            for packed in _in_order(pool, work, self.cutter(new, old, at=at)):
                 yield from self._piece(diff_id, packed)
         yield _line("done", hex_of(diff_id))
 

@@ -14,14 +14,21 @@ disk() {
     "$(df --output=avail -B1 "$path" | tail -n 1 | tr -d ' ')"
 }
 
-# The layers of each image. One may go while we ask: then ask again.
+# The layers of each image, which image one stands for, and the tags of the app. One may go while we
+# ask: then ask again.
 layers() {
   local ids said
   for _ in 1 2 3; do
     mapfile -t ids < <(podman image ls --all --quiet | sort -u)
-    if [ ${#ids[@]} -eq 0 ]; then echo '{}' && return; fi
+    if [ ${#ids[@]} -eq 0 ]; then echo '{"layers": {}, "built": {}, "tags": {}}' && return; fi
     if said=$(podman image inspect "${ids[@]}" 2>/dev/null); then
-      jq -c 'map({key: ("sha256:" + .Id), value: (.RootFS.Layers // [])}) | from_entries' <<<"$said"
+      jq -c --arg own "localhost/$app:" 'map({id: ("sha256:" + .Id), layers: (.RootFS.Layers // []),
+          labels: (.Labels // {}), names: (.RepoTags // [])}) | {
+        layers: (map({key: .id, value: .layers}) | from_entries),
+        built: (map(select(.labels["io.corefab.delta"] and .labels["io.corefab.delta"] == .layers[-1])
+          | {key: .id, value: .labels["io.corefab.built"]}) | from_entries),
+        tags: (map({id, name: .names[]} | select(.name | startswith($own))
+          | {key: (.name | ltrimstr($own)), value: .id}) | from_entries)}' <<<"$said"
       return
     fi
   done
@@ -168,7 +175,7 @@ jq -n \
     routes: (([$routes[] | select(.network) | .interface]) as $bridges
       | $routes | map(select(.network or (.interface as $one | $bridges | index($one) | not)))),
     active: $active, since: $since, restarts: $restarts,
-    layers: $layers[0],
+    layers: $layers[0].layers, built: $layers[0].built, tags: $layers[0].tags,
     partial: ($partial | rows | group_by(.[0]) | map({
       key: ("sha256:" + .[0][0]),
       value: (map(
