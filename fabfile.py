@@ -12,12 +12,14 @@ from invoke.context import Context
 from deploy.task import commands, target, task
 
 if TYPE_CHECKING:
+    from deploy.access.fleet import Fleet
     from deploy.settings.model import Settings
 
 _FOLDER = Path(__file__).parent
 _NAME = "the instance, as in .env.NAME"
 _JSON = "write JSON, for programs"
 _NODE = "the rehearsal node, PROJECT unless given"
+_DAYS = "for how many days it is let in; 0 for ever"
 
 
 def _settings(context: Context, name: str) -> "Settings":
@@ -26,6 +28,16 @@ def _settings(context: Context, name: str) -> "Settings":
     settings = read_settings(_FOLDER, name or None)
     given = target(context)
     return with_node(settings, *given) if given else settings
+
+
+def _fleet(context: Context, settings: "Settings") -> "Fleet":
+    """Find every node of every instance here, or the one that -H names."""
+    from deploy.access.fleet import fleet
+    from deploy.node import asker
+    from deploy.settings.read import read_instances
+
+    instances = (settings,) if target(context) else read_instances(_FOLDER)
+    return fleet(_FOLDER, instances, asker())
 
 
 @task(
@@ -107,6 +119,87 @@ def cert_status(context: Context, *, name: str = "", json: bool = False) -> int:
     from deploy.cert_status import cert_status as show
 
     return show(_FOLDER, _settings(context, name), as_json=json)
+
+
+@task(help={"name": _NAME, "key": "a private key of your own to take", "days": _DAYS})
+def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: int = 0) -> None:
+    """Log in with another key from now on, on every node, proven before the old one goes."""
+    from deploy.access.rotate import Wish
+    from deploy.access.rotate import cert_rotate_ssh as rotate
+    from deploy.node import asker, identity
+
+    settings = _settings(context, name)
+    wish = Wish(Path(key).expanduser().absolute() if key else None, days)
+    rotate(_fleet(context, settings), identity(_FOLDER, settings), wish, asker())
+
+
+@task(
+    help={
+        "name": _NAME,
+        "finish": "forget the old key, which was announced beside the new one until now",
+        "at_once": "begin and finish: colleagues have to pin the new key by hand",
+    }
+)
+def cert_rotate_host(
+    context: Context, *, name: str = "", finish: bool = False, at_once: bool = False
+) -> None:
+    """Give the node another SSH host key, announced beside the old one for a while."""
+    from deploy.access.fleet import fleet
+    from deploy.access.host_key import cert_rotate_host as rotate
+    from deploy.node import asker
+
+    (node,) = fleet(_FOLDER, (_settings(context, name),), asker()).nodes
+    rotate(node, finish=finish, at_once=at_once)
+
+
+@task(
+    positional=["person"],
+    help={"name": _NAME, "person": "whose", "key": "a file of public keys", "days": _DAYS},
+)
+def access_add(context: Context, person: str, *, key: str, name: str = "", days: int = 0) -> None:
+    """Let a person's SSH keys in on every node, and in the machine specs to come."""
+    from deploy.access.people_verbs import access_add as add
+
+    all_nodes = _fleet(context, _settings(context, name))
+    add(all_nodes, person, Path(key).expanduser().absolute(), days=days)
+
+
+@task(positional=["person"], help={"name": _NAME, "person": "whose"})
+def access_remove(context: Context, person: str, *, name: str = "") -> None:
+    """Take a person's SSH keys off every node, and out of the machine specs to come."""
+    from deploy.access.people_verbs import access_remove as remove
+    from deploy.node import identity
+
+    settings = _settings(context, name)
+    remove(_fleet(context, settings), person, identity=identity(_FOLDER, settings))
+
+
+@task(
+    positional=["person"],
+    help={
+        "name": _NAME,
+        "person": "whose, for the node's log",
+        "key": "their public key file",
+        "hours": "how long it is valid",
+    },
+)
+def access_sign(
+    context: Context, person: str, *, key: str, name: str = "", hours: int = 12
+) -> None:
+    """Sign a person's SSH key for some hours: a certificate instead of a key on every node."""
+    from deploy.access.sign import access_sign as sign
+
+    settings = _settings(context, name)
+    file = Path(key).expanduser().absolute()
+    sign(_fleet(context, settings), settings, person, file, hours=hours)
+
+
+@task(help={"name": _NAME, "json": _JSON})
+def access_list(context: Context, *, name: str = "", json: bool = False) -> None:
+    """List whose SSH keys the nodes let in, since when and until when."""
+    from deploy.access.people_verbs import access_show
+
+    access_show(_fleet(context, _settings(context, name)), as_json=json)
 
 
 @task(help={"name": _NAME, "fingerprint": "SHA256:…, from the machine's console"})

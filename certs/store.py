@@ -53,6 +53,11 @@ class Material:
         """The authority's encrypted key."""
         return self.root / "authority" / "ca.key.enc"
 
+    @property
+    def ssh_authority_key(self) -> Path:
+        """The encrypted key that signs SSH certificates of people."""
+        return self.root / "authority" / "ssh.key.enc"
+
     def account_key(self, directory: str) -> Path:
         """The encrypted key of the account with the ACME authority of a directory's URL."""
         host = re.sub(r"[^a-z0-9.-]", "", (urlsplit(directory).hostname or "").lower())

@@ -30,10 +30,15 @@ def target(folder: Path, settings: Settings) -> Target:
         _address(settings),
         settings.node_port,
         settings.node_user,
-        folder / settings.identity_file.expanduser() if settings.identity_file else None,
+        identity(folder, settings),
         folder / settings.known_hosts.expanduser(),
         may_ask=report.has_terminal(),
     )
+
+
+def identity(folder: Path, settings: Settings) -> Path | None:
+    """Say where the private key to log in with is; None where IDENTITY_FILE is not set."""
+    return folder / settings.identity_file.expanduser() if settings.identity_file else None
 
 
 def _address(settings: Settings) -> str:

@@ -12,6 +12,7 @@ from butane.render import render_folder
 from deploy import report
 from deploy.app_files import TEMPLATES
 from deploy.errors import DeployError
+from deploy.people import read_key
 from deploy.plan.values import template_values
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
 from deploy.settings.read import SettingsError, read_settings
@@ -106,9 +107,10 @@ def _tell(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> None
     report.good(
         f"build/{settings.app}.bu and build/{settings.app}.ign, compiled by {compiled.tool}"
     )
-    for key in keys:
-        kind, _, comment = key.split(" ", 2) if key.count(" ") > 1 else (*key.split(" ", 1), "")
-        report.say(f"  {settings.node_user} may log in with {kind} {comment}".rstrip())
+    for key in filter(None, map(read_key, keys)):
+        words = (key.options, key.kind, key.comment)
+        text = " ".join(word for word in words if word)
+        report.say(f"  {settings.node_user} may log in with {text}")
 
 
 def _keep(file: Path, answers: Mapping[str, str]) -> None:

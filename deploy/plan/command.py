@@ -55,3 +55,18 @@ def undo(app: str) -> Command:
 def finish(app: str, release: str, keep: int, audit: str) -> Command:
     """Write the release down and drop the oldest beyond `keep`; `audit` is a line of JSON."""
     return Command("finish", (app, release, str(keep), audit))
+
+
+def access_list(user: str) -> Command:
+    """List the keys that let a user in."""
+    return Command("access-list", (user,))
+
+
+def access_add(user: str, name: str, line: str) -> Command:
+    """Let in one more key, by a file of its own."""
+    return Command("access-add", (user, name), f"{line}\n".encode())
+
+
+def access_drop(user: str, keep: str, keys: tuple[str, ...]) -> Command:
+    """Let keys in no more; `keep` (or any other, when empty) has to be let in afterwards."""
+    return Command("access-drop", (user, keep), "".join(f"{key}\n" for key in keys).encode())
