@@ -69,13 +69,21 @@ class Identity:
 
         Whatever interrupts this, FILE is one of the two keys, whole, and a repetition finishes.
         """
+        self.mend()
         if self.new.exists():
             old = public_key(self.path)
             _write(self.old_public, f"{old.line}\n".encode(), 0o644)
             _write(self.retired, self.path.read_bytes(), 0o600)
+            # ssh offers what FILE.pub says: beside another private key it would lock us out.
+            self.public.unlink(missing_ok=True)
             self.new.replace(self.path)
         if self.new_public.exists():
             self.new_public.replace(self.public)
+
+    def mend(self) -> None:
+        """Give FILE its public half again where a swap was interrupted before FILE was replaced."""
+        if self.new.exists() and self.old_public.exists() and not self.public.exists():
+            _write(self.public, self.old_public.read_bytes(), 0o644)
 
     def finish(self) -> None:
         """Forget the key before; its private half stays beside, of no use any more."""

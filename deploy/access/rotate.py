@@ -37,6 +37,7 @@ def cert_rotate_ssh(all_nodes: Fleet, identity: Path | None, wish: Wish, ask: As
             "`fab access-remove`",
         )
     mine = Identity(identity)
+    mine.mend()
     if not mine.old_public.exists() or mine.new.exists():
         _lay(mine, wish, ask)
         _introduce(all_nodes.folder, mine, all_nodes.nodes)

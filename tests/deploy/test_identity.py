@@ -58,6 +58,9 @@ def test_an_interrupted_swap_leaves_a_key_and_is_finished_by_the_next(
     monkeypatch.undo()
 
     assert public_key(mine.path).blob in {old, new}
+    assert not mine.public.exists() or (
+        mine.public.read_text().split()[1] == public_key(mine.path).key
+    ), "ssh offers what the public file says"
     mine.swap()
     assert public_key(mine.path).blob == new
     assert old in mine.old_public.read_text()
