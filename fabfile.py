@@ -13,12 +13,17 @@ from deploy.task import commands, target, task
 
 if TYPE_CHECKING:
     from deploy.access.fleet import Fleet
+    from deploy.certificate.source import Wish
+    from deploy.credentials import Credentials
     from deploy.settings.model import Settings
 
 _FOLDER = Path(__file__).parent
 _NAME = "the instance, as in .env.NAME"
 _JSON = "write JSON, for programs"
 _NODE = "the rehearsal node, PROJECT unless given"
+_LIFE = "how long one of our own authority is valid"
+_GIVEN = "a certificate that was given: PEM, DER, PKCS#7 or PKCS#12"
+_GIVEN_KEY = "its private key, in any usual form; CERT_PASSWORD opens it if it is encrypted"
 _DAYS = "for how many days it is let in; 0 for ever"
 
 
@@ -28,6 +33,20 @@ def _settings(context: Context, name: str) -> "Settings":
     settings = read_settings(_FOLDER, name or None)
     given = target(context)
     return with_node(settings, *given) if given else settings
+
+
+def _credentials(settings: "Settings") -> "Credentials":
+    from deploy.credentials import Credentials
+    from deploy.node import asker
+
+    return Credentials(settings, asker())
+
+
+def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
+    from deploy.certificate.source import Wish
+
+    given = [Path(name).expanduser().absolute() if name else None for name in (certificate, key)]
+    return Wish(days, *given)
 
 
 def _fleet(context: Context, settings: "Settings") -> "Fleet":
@@ -95,22 +114,74 @@ def logs(context: Context, *, name: str = "", lines: str = "50") -> None:
     show(_FOLDER, _settings(context, name), lines)
 
 
-@task(help={"name": _NAME, "days": "how long it is valid"})
-def cert_issue(context: Context, *, name: str = "", days: int = 90) -> None:
-    """Issue a certificate for CERT_NAMES from the project's own authority."""
-    from deploy.cert_issue import cert_issue as issue
-    from deploy.node import asker
+@task(help={"name": _NAME, "days": _LIFE, "certificate": _GIVEN, "key": _GIVEN_KEY})
+def cert_issue(
+    context: Context, *, name: str = "", days: int = 90, certificate: str = "", key: str = ""
+) -> None:
+    """Get a certificate for CERT_NAMES as CERT_FROM says, without serving it yet."""
+    from deploy.certificate.issue import cert_issue as issue
 
-    issue(_FOLDER, _settings(context, name), days=days, ask=asker())
+    settings = _settings(context, name)
+    issue(_FOLDER, settings, _wish(days, certificate, key), _credentials(settings))
 
 
-@task(help={"name": _NAME, "days": "how long it is valid"})
-def cert_rotate_https(context: Context, *, name: str = "", days: int = 90) -> None:
+@task(help={"name": _NAME})
+def cert_request(context: Context, *, name: str = "") -> None:
+    """Make a key and a signing request for an outside authority."""
+    from deploy.certificate.issue import cert_request as request
+
+    settings = _settings(context, name)
+    request(_FOLDER, settings, _credentials(settings))
+
+
+@task(
+    help={
+        "name": _NAME,
+        "days": _LIFE,
+        "certificate": _GIVEN,
+        "key": _GIVEN_KEY,
+        "password_only": "the same key, encrypted anew with a CERT_PASSWORD that was changed",
+    }
+)
+def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
+    context: Context,
+    *,
+    name: str = "",
+    days: int = 90,
+    certificate: str = "",
+    key: str = "",
+    password_only: bool = False,
+) -> None:
     """Serve a new key and certificate, proven by a live handshake, undone if not."""
-    from deploy.cert_rotate import cert_rotate_https as rotate
+    from deploy.certificate.rotate import cert_rotate_https as rotate
+    from deploy.certificate.rotate import change_password
+    from deploy.credentials import fetch
     from deploy.node import asker
 
-    rotate(_FOLDER, _settings(context, name), days=days, ask=asker())
+    settings = _settings(context, name)
+    if password_only:
+        old = settings.old_password
+        change_password(_FOLDER, settings, _credentials(settings), lambda: fetch(old, asker()))
+    else:
+        rotate(_FOLDER, settings, _wish(days, certificate, key), _credentials(settings))
+
+
+@task(help={"name": _NAME, "days": _LIFE, "force": "also when it is not due"})
+def cert_renew(context: Context, *, name: str = "", days: int = 90, force: bool = False) -> None:
+    """Serve a new certificate if the present one is due; safe to run from a timer."""
+    from deploy.certificate.renew import cert_renew as renew
+
+    settings = _settings(context, name)
+    renew(_FOLDER, settings, _wish(days), _credentials(settings), force=force)
+
+
+@task(help={"name": _NAME})
+def cert_restore(context: Context, *, name: str = "") -> None:
+    """Serve the certificate before the present one again."""
+    from deploy.certificate.rotate import cert_restore as restore
+
+    settings = _settings(context, name)
+    restore(_FOLDER, settings, _credentials(settings))
 
 
 @task(help={"name": _NAME, "json": _JSON})

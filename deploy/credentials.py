@@ -50,16 +50,30 @@ class Credentials:
         return self._values[credential]
 
     def _fetch(self, source: Source) -> str:
-        if source.value:
-            return source.value.get_secret_value()
-        if source.command:
-            return _output(source, self._patience_seconds)
-        if self._ask is None:
-            raise DeployError(
-                f"{source.key} is not set and nobody is there to ask",
-                f"set {source.key} in .env, or {source.key}_COMMAND to a command that prints it",
-            )
-        return self._ask(source.key)
+        return fetch(source, self._ask, patience_seconds=self._patience_seconds)
+
+
+def fetch(
+    source: Source,
+    ask: Callable[[str], str] | None,
+    *,
+    patience_seconds: float = _LONGEST_SECONDS,
+) -> str:
+    """Fetch a value from its source.
+
+    Raises:
+        DeployError: when there is no source, or the source gives nothing.
+    """
+    if source.value:
+        return source.value.get_secret_value()
+    if source.command:
+        return _output(source, patience_seconds)
+    if ask is None:
+        raise DeployError(
+            f"{source.key} is not set and nobody is there to ask",
+            f"set {source.key} in .env, or {source.key}_COMMAND to a command that prints it",
+        )
+    return ask(source.key)
 
 
 def _output(source: Source, patience_seconds: float) -> str:

@@ -105,9 +105,7 @@ def _given(
     return bundle.chain, own
 
 
-def _issued(
-    folder: Path, settings: Settings, days: int, key: PrivateKey, password: bytes
-) -> Chain:
+def _issued(folder: Path, settings: Settings, days: int, key: PrivateKey, password: bytes) -> Chain:
     now = datetime.now(UTC)
     authority = _authority(material(folder, settings), settings, password, now)
     return issue(authority, settings.cert_names, now=now, lifetime=timedelta(days=days), key=key)

@@ -6,6 +6,7 @@ home=$(getent passwd "$user" | cut -d : -f 6)
 now=$(date +%s)
 for file in "$home/.ssh/authorized_keys" "$home"/.ssh/authorized_keys.d/*; do
   [ -f "$file" ] || continue
-  jq -Rcs --arg path "$file" --argjson age "$((now - $(stat -c %Y "$file")))" \
-    '{path: $path, age_seconds: $age, lines: split("\n") | map(select(test("\\S")))}' <"$file"
+  age=$((now - $(stat -c %Y "$file")))
+  jq -Rcs --arg path "$file" --argjson age "$age" \
+    '{path: $path, age_seconds: $age, lines: split("\n") | map(select(test("\\S")))}' "$file"
 done | jq -cs .
