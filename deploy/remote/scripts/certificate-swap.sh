@@ -6,6 +6,16 @@ one_at_a_time "$app"
 folder=$(home_of "$app")/releases/$release
 [ "$(current_of "$app")" = "$release" ] || fail "the release on this node is not $release any more"
 [ -d "$folder/next" ] || fail "no certificate was staged"
+
+# What the app will do: open the key with the password that it will have.
+password=/etc/credstore.encrypted/$app.cert_pass
+if [ -e "$folder/next/cert_pass" ]; then password=$folder/next/cert_pass; fi
+opened=$(systemd-creds decrypt --name=cert_pass "$password" - \
+  | openssl pkey -in "$folder/next/tls/server.key.enc" -passin stdin -pubout 2>/dev/null) \
+  || fail "the sealed password does not open the key on this node; nothing was changed"
+[ "$opened" = "$(openssl x509 -in "$folder/next/tls/server.crt" -noout -pubkey)" ] \
+  || fail "the key is not the certificate's; nothing was changed"
+
 rm -rf "$folder/before.new"
 install -d -m 0755 "$folder/before.new"
 cp -pR "$folder/tls" "$folder/manifest.json" "$folder/before.new/"
