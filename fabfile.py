@@ -5,7 +5,7 @@ A verb's module is imported when its task runs, so that `fab --list` need not lo
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from invoke.context import Context
 
@@ -184,12 +184,29 @@ def cert_restore(context: Context, *, name: str = "") -> None:
     restore(_FOLDER, settings, _credentials(settings))
 
 
-@task(help={"name": _NAME, "json": _JSON})
-def cert_status(context: Context, *, name: str = "", json: bool = False) -> int:
-    """Compare the certificate here, on the node and as served; exit code 1 if they differ."""
-    from deploy.cert_status import cert_status as show
+@task(
+    help={
+        "name": _NAME,
+        "all": "every instance here",
+        "json": _JSON,
+        "prometheus": "write text for Prometheus",
+    }
+)
+def cert_status(
+    context: Context,
+    *,
+    name: str = "",
+    all: bool = False,  # noqa: A002 -- the option is called --all
+    json: bool = False,
+    prometheus: bool = False,
+) -> int:
+    """Show certificates, keys and credentials; exit code 2 if something is wrong, 1 if soon."""
+    from deploy.inventory.status import cert_status as show
+    from deploy.settings.read import read_instances
 
-    return show(_FOLDER, _settings(context, name), as_json=json)
+    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
+    form: Literal["table", "json", "prometheus"] = "json" if json else "table"
+    return show(_FOLDER, instances, form="prometheus" if prometheus else form)
 
 
 @task(help={"name": _NAME, "key": "a private key of your own to take", "days": _DAYS})
