@@ -209,6 +209,59 @@ def cert_status(
     return show(_FOLDER, instances, form="prometheus" if prometheus else form)
 
 
+@task(help={"name": _NAME, "json": _JSON})
+def creds_list(context: Context, *, name: str = "", json: bool = False) -> int:
+    """List credentials, their sources and seals; exit code 1 if one is not as it should be."""
+    from deploy.creds.show import creds_list as show
+
+    return show(_FOLDER, _settings(context, name), as_json=json)
+
+
+@task(
+    positional=["credential"],
+    help={"name": _NAME, "credential": "which, all unless given", "all": "every instance here"},
+)
+def creds_seal(
+    context: Context,
+    credential: str = "",
+    *,
+    name: str = "",
+    all: bool = False,  # noqa: A002 -- the option is called --all
+) -> None:
+    """Seal credentials anew from their sources; --all brings every app back after a reinstall."""
+    from deploy.creds.seal import Wish
+    from deploy.creds.seal import creds_seal as seal
+    from deploy.settings.read import read_instances
+
+    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
+    seal(_FOLDER, instances, Wish((credential,) if credential else (), all))
+
+
+@task(positional=["credential"], help={"name": _NAME, "credential": "which"})
+def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
+    """Seal a credential's new value from its source; the old one comes back if the app fails."""
+    from deploy.creds.seal import creds_rotate as rotate
+
+    rotate(_FOLDER, _settings(context, name), credential)
+
+
+@task(
+    positional=["credential"],
+    help={
+        "name": _NAME,
+        "credential": "which",
+        "file": "read the value from a file, without its last line end; - for standard input",
+    },
+)
+def creds_set(context: Context, credential: str, *, name: str = "", file: str = "") -> None:
+    """Seal a value that is typed in, or read from a file, and keep nothing of it here."""
+    from deploy.credentials import given_value
+    from deploy.creds.seal import creds_set as seal
+
+    settings = _settings(context, name)
+    seal(_FOLDER, settings, credential, lambda: given_value(credential, file))
+
+
 @task(help={"name": _NAME, "key": "a private key of your own to take", "days": _DAYS})
 def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: int = 0) -> None:
     """Log in with another key from now on, on every node, proven before the old one goes."""

@@ -1,8 +1,11 @@
 """Where an app's credentials come from: a setting, a command's output, or somebody to ask."""
 
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+from deploy import report
 from deploy.errors import DeployError
 from deploy.settings.model import Settings, Source
 
@@ -38,6 +41,10 @@ class Credentials:
             name: self.value(name) if source.value or source.command else self._values.get(name)
             for name, source in self._sources.items()
         }
+
+    def give(self, credential: str, value: str) -> None:
+        """Take a value instead of asking its source."""
+        self._values[credential] = value
 
     def value(self, credential: str) -> str:
         """Fetch a value.
@@ -96,4 +103,26 @@ def _output(source: Source, patience_seconds: float) -> str:
             f"{where} gave nothing (exit code {done.returncode}){': ' + said[-1] if said else ''}",
             f"try it: {source.command}",
         )
+    return value
+
+
+def given_value(credential: str, file: str) -> str:
+    """Read a value that is given now: from a file, from standard input (`-`), or typed in.
+
+    Raises:
+        DeployError: when it is empty or no text, or nobody is there to type.
+    """
+    if not file:
+        if not report.has_terminal():
+            raise DeployError(
+                f"nobody is there to type {credential}", "give it with --file FILE, or --file -"
+            )
+        return report.ask(credential, hidden=True)
+    try:
+        value = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(f"{file} cannot be read as text: {error}", "name another file") from error
+    value = value.removesuffix("\n")
+    if not value:
+        raise DeployError(f"{file} is empty", "name the file that holds the value")
     return value

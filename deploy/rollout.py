@@ -16,7 +16,7 @@ from deploy.image.local import find_image
 from deploy.plan import command
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
-from deploy.plan.steps import Wanted, changes, steps, to_seal
+from deploy.plan.steps import Wanted, changes, generations, steps, to_seal
 from deploy.project_files import list_files
 from deploy.prove import prove
 from deploy.put_back import put_back
@@ -40,13 +40,20 @@ class Goal:
     credentials: Credentials
 
 
-def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
-    """Deploy the app.
+def rollout(
+    folder: Path,
+    settings: Settings,
+    *,
+    first: bool,
+    reseal: frozenset[str] = frozenset(),
+    credentials: Credentials | None = None,
+) -> None:
+    """Deploy the app; credentials in `reseal` are sealed anew, whatever the node holds.
 
     Raises:
         DeployError: when something fails; the node serves what it served before.
     """
-    goal = _goal(folder, settings)
+    goal = _goal(folder, settings, credentials or Credentials(settings, node.asker()), reseal)
     with node.reached(folder, settings) as remote:
         state = _state(remote, goal)
         if state.interrupted:
@@ -81,7 +88,9 @@ def files_folder(folder: Path, settings: Settings) -> Path | None:
     return folder / settings.project_files.expanduser() if settings.project_files else None
 
 
-def _goal(folder: Path, settings: Settings) -> Goal:
+def _goal(
+    folder: Path, settings: Settings, credentials: Credentials, reseal: frozenset[str]
+) -> Goal:
     pair = load_pair(folder, settings)
     check_chain(pair, settings)
     wanted = Wanted(
@@ -92,8 +101,9 @@ def _goal(folder: Path, settings: Settings) -> Goal:
         certificate=pair.leaf.sha256,
         key=hashlib.sha256(pair.key_file).hexdigest(),
         credentials=tuple(source.credential for source in settings.sources),
+        reseal=reseal,
     )
-    return Goal(folder, settings, wanted, pair, Credentials(settings, node.asker()))
+    return Goal(folder, settings, wanted, pair, credentials)
 
 
 def _state(remote: Remote, goal: Goal) -> NodeState:
@@ -159,7 +169,7 @@ def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
         wanted=goal.wanted,
         pair=goal.pair,
         credentials=goal.credentials,
-        manifest=_manifest(goal),
+        manifest=_manifest(goal, state),
         previous=state.manifest.release if state.manifest else "",
         files_folder=files_folder(goal.folder, settings),
         state=state,
@@ -167,7 +177,7 @@ def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
     )
 
 
-def _manifest(goal: Goal) -> Manifest:
+def _manifest(goal: Goal, state: NodeState) -> Manifest:
     now = datetime.now(UTC)
     made_by = author(goal.folder)
     wanted = goal.wanted
@@ -180,6 +190,7 @@ def _manifest(goal: Goal) -> Manifest:
         key=wanted.key,
         units={unit.path: unit.sha256 for unit in wanted.units},
         files=dict(wanted.files),
+        generations=generations(wanted, state),
         by=made_by.who,
         commit=made_by.commit,
         dirty=made_by.dirty,

@@ -78,7 +78,11 @@ class Reload:
 
     def _archive(self) -> bytes:
         key = hashlib.sha256(self.pair.key_file).hexdigest()
-        manifest = self.held.model_copy(update={"certificate": self.pair.leaf.sha256, "key": key})
+        count = dict(self.held.generations)
+        if self.password is not None:
+            count[_PASSWORD] = count.get(_PASSWORD, 0) + 1
+        changes = {"certificate": self.pair.leaf.sha256, "key": key, "generations": count}
+        manifest = self.held.model_copy(update=changes)
         return pack(
             [
                 File("tls/server.crt", self.pair.chain.pem),

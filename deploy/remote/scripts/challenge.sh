@@ -52,11 +52,12 @@ CLOSE
 listen=TCP-LISTEN:$port
 if [ -e /proc/net/if_inet6 ]; then listen=TCP6-LISTEN:$port,ipv6only=0; fi
 systemctl reset-failed corefab-challenge.service 2>/dev/null || true
-systemd-run -q --unit=corefab-challenge --property=User=nobody --property=RuntimeMaxSec=600 \
+systemd-run -q --collect --unit=corefab-challenge --property=SuccessExitStatus=143 \
+  --property=User=nobody --property=RuntimeMaxSec=600 \
   --property=NoNewPrivileges=yes --property=ProtectSystem=strict --property=ProtectHome=yes \
   --property=TasksMax=128 --property=MemoryMax=128M \
   --property="ExecStopPost=+/usr/bin/bash /run/corefab/challenge-close.sh $port" \
-  socat "$listen,fork,reuseaddr,max-children=64" "EXEC:/usr/bin/bash /run/corefab/challenge-answer.sh"
+  socat "$listen,fork,reuseaddr,backlog=128,max-children=64" "EXEC:/usr/bin/bash /run/corefab/challenge-answer.sh"
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 for _ in $(seq 100); do
   if listens; then break; fi
