@@ -22,11 +22,12 @@ host_keys() {
 }
 
 access() {
-  local file folder line
+  local file folder line since
   folder=$(getent passwd "$user" | cut -d : -f 6)/.ssh
   for file in "$folder/authorized_keys" "$folder"/authorized_keys.d/*; do
     [ -f "$file" ] || continue
-    while IFS= read -r line; do printf '%s\t%s\n' "$(age "$file")" "$line"; done <"$file"
+    since=$(age "$file")
+    while IFS= read -r line; do printf '%s\t%s\n' "$since" "$line"; done <"$file"
   done
 }
 
