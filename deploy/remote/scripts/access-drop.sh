@@ -10,7 +10,8 @@ mapfile -t gone
 [ ${#gone[@]} -gt 0 ] || fail "no key to take out was named"
 group=$(id -g "$user")
 
-left() { grep -vF -f <(printf '%s\n' "${gone[@]}") "$1" || true; }
+keys=$(printf '%s\n' "${gone[@]}")
+left() { grep -vF -- "$keys" "$1" || true; }
 
 files=()
 for file in "$home/.ssh/authorized_keys" "$home"/.ssh/authorized_keys.d/*; do
@@ -24,7 +25,7 @@ if [ -n "$keep" ] && ! grep -qF -- "$keep" <<<"$others"; then
 fi
 count=0
 for file in "${files[@]}"; do
-  went=$(grep -cF -f <(printf '%s\n' "${gone[@]}") "$file" || true)
+  went=$(grep -cF -- "$keys" "$file" || true)
   [ "$went" -gt 0 ] || continue
   count=$((count + went))
   beside=$(dirname "$file")/.${file##*/}.corefab
