@@ -13,10 +13,8 @@ group=$(id -g "$user")
 keys=$(printf '%s\n' "${gone[@]}")
 left() { grep -vF -- "$keys" "$1" || true; }
 
-files=()
-for file in "$home/.ssh/authorized_keys" "$home"/.ssh/authorized_keys.d/*; do
-  if [ -f "$file" ]; then files+=("$file"); fi
-done
+mapfile -t files < <(find "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys.d" -maxdepth 1 \
+  -type f -not -name '.*' 2>/dev/null || true)
 others=$(for file in "${files[@]}"; do left "$file"; done | grep -v '^cert-authority' \
   | grep -E '(^| )(sk-)?(ssh|ecdsa)-[^ ]+ AAAA' || true)
 [ -n "$others" ] || fail "no other key would be let in; nothing was taken out"
