@@ -218,14 +218,13 @@ def creds_list(context: Context, *, name: str = "", json: bool = False) -> int:
 
 
 @task(
-    positional=["credential"],
     help={"name": _NAME, "credential": "which, all unless given", "all": "every instance here"},
 )
 def creds_seal(
     context: Context,
-    credential: str = "",
     *,
     name: str = "",
+    credential: str = "",
     all: bool = False,  # noqa: A002 -- the option is called --all
 ) -> None:
     """Seal credentials anew from their sources; --all brings every app back after a reinstall."""

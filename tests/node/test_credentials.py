@@ -166,7 +166,7 @@ def test_what_has_another_source_cannot_be_set_and_the_keys_password_is_not_just
     assert said.code == 1
     assert "SECRET_API_TOKEN in .env" in said.out
     assert "--password-only" in serving.fab("creds-rotate", "cert_pass").out
-    assert "has no credential 'nothing'" in serving.fab("creds-seal", "nothing").out
+    assert "has no credential 'nothing'" in serving.fab("creds-seal", "--credential", "nothing").out
 
 
 def test_a_value_can_be_given_without_being_kept_here(serving: Project, tmp_path: Path) -> None:
