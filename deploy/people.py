@@ -67,7 +67,10 @@ class AccessKey:
         if not match:
             return None
         text = match[1] if len(match[1]) > _DAY_DIGITS else f"{match[1]}0000"
-        return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+        try:
+            return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+        except ValueError:  # no such day
+            return None
 
     def until(self, expires: datetime | None) -> "AccessKey":
         """The same key, taken until then and without any other option."""

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploy.errors import DeployError
 from deploy.people import (
@@ -54,7 +56,12 @@ def test_a_line_of_a_node_keeps_its_options() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [f'command="reboot" {ANN.line}', f'expiry-time="soon" {ANN.line}', "-----BEGIN KEY-----"],
+    [
+        f'command="reboot" {ANN.line}',
+        f'expiry-time="soon" {ANN.line}',
+        f'expiry-time="20269999Z" {ANN.line}',
+        "-----BEGIN KEY-----",
+    ],
 )
 def test_a_file_of_ours_takes_no_option_but_an_expiry(tmp_path: Path, line: str) -> None:
     file = tmp_path / "ann.pub"
@@ -98,3 +105,16 @@ def test_when_all_are_retired_nobody_is_let_in_and_that_is_refused(tmp_path: Pat
 
     with pytest.raises(DeployError, match="no SSH public key found"):
         collect_keys(("old.pub",), folder=tmp_path)
+
+
+@given(
+    st.text()
+    | st.from_regex(r'(expiry-time="[0-9]{8,12}Z" |[a-z=",]* ?)ssh-ed25519 AAAA[A-Za-z0-9+/=]*.*')
+)
+def test_any_line_is_a_key_that_is_written_as_it_is_read_or_none(line: str) -> None:
+    key = read_key(line)
+
+    if key:
+        assert read_key(key.line) == key
+        assert isinstance(key.fingerprint, str)
+        assert key.expires is None or key.expires.tzinfo

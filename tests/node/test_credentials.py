@@ -79,7 +79,7 @@ def mailbox(serving: Project, tmp_path: Path) -> Iterator[tuple[Mailbox, int]]:
         yield box, port
     finally:
         server.stop()
-        (serving.folder / "container/sample/files/mail-root.crt").unlink()
+        (serving.folder / "container/sample/files/mail-root.crt").unlink(missing_ok=True)
 
 
 def test_the_app_sends_mail_with_the_user_and_the_password_that_were_given(
@@ -98,7 +98,7 @@ def test_the_app_sends_mail_with_the_user_and_the_password_that_were_given(
         )
     finally:
         env.write_text(usual)
-    (serving.folder / "container/sample/files/mail-root.crt").touch()
+    (serving.folder / "container/sample/files/mail-root.crt").unlink()
     serving.must("deploy")
 
     assert "took a mail for ann@example.org" in said
