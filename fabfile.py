@@ -5,19 +5,26 @@ A verb's module is imported when its task runs, so that `fab --list` need not lo
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from invoke.context import Context
 
 from deploy.task import commands, target, task
 
 if TYPE_CHECKING:
+    from deploy.access.fleet import Fleet
+    from deploy.certificate.source import Wish
+    from deploy.credentials import Credentials
     from deploy.settings.model import Settings
 
 _FOLDER = Path(__file__).parent
 _NAME = "the instance, as in .env.NAME"
 _JSON = "write JSON, for programs"
 _NODE = "the rehearsal node, PROJECT unless given"
+_LIFE = "how long one of our own authority is valid"
+_GIVEN = "a certificate that was given: PEM, DER, PKCS#7 or PKCS#12"
+_GIVEN_KEY = "its private key, in any usual form; CERT_PASSWORD opens it if it is encrypted"
+_DAYS = "for how many days it is let in; 0 for ever"
 
 
 def _settings(context: Context, name: str) -> "Settings":
@@ -26,6 +33,30 @@ def _settings(context: Context, name: str) -> "Settings":
     settings = read_settings(_FOLDER, name or None)
     given = target(context)
     return with_node(settings, *given) if given else settings
+
+
+def _credentials(settings: "Settings") -> "Credentials":
+    from deploy.credentials import Credentials
+    from deploy.node import asker
+
+    return Credentials(settings, asker())
+
+
+def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
+    from deploy.certificate.source import Wish
+
+    given = [Path(name).expanduser().absolute() if name else None for name in (certificate, key)]
+    return Wish(days, *given)
+
+
+def _fleet(context: Context, settings: "Settings") -> "Fleet":
+    """Find every node of every instance here, or the one that -H names."""
+    from deploy.access.fleet import fleet
+    from deploy.node import asker
+    from deploy.settings.read import read_instances
+
+    instances = (settings,) if target(context) else read_instances(_FOLDER)
+    return fleet(_FOLDER, instances, asker())
 
 
 @task(
@@ -107,30 +138,232 @@ def logs(context: Context, *, name: str = "", lines: str = "50", release: str = 
     show(_FOLDER, _settings(context, name), lines, release=release)
 
 
-@task(help={"name": _NAME, "days": "how long it is valid"})
-def cert_issue(context: Context, *, name: str = "", days: int = 90) -> None:
-    """Issue a certificate for CERT_NAMES from the project's own authority."""
-    from deploy.cert_issue import cert_issue as issue
-    from deploy.node import asker
+@task(help={"name": _NAME, "days": _LIFE, "certificate": _GIVEN, "key": _GIVEN_KEY})
+def cert_issue(
+    context: Context, *, name: str = "", days: int = 90, certificate: str = "", key: str = ""
+) -> None:
+    """Get a certificate for CERT_NAMES as CERT_FROM says, without serving it yet."""
+    from deploy.certificate.issue import cert_issue as issue
 
-    issue(_FOLDER, _settings(context, name), days=days, ask=asker())
+    settings = _settings(context, name)
+    issue(_FOLDER, settings, _wish(days, certificate, key), _credentials(settings))
 
 
-@task(help={"name": _NAME, "days": "how long it is valid"})
-def cert_rotate_https(context: Context, *, name: str = "", days: int = 90) -> None:
+@task(help={"name": _NAME})
+def cert_request(context: Context, *, name: str = "") -> None:
+    """Make a key and a signing request for an outside authority."""
+    from deploy.certificate.issue import cert_request as request
+
+    settings = _settings(context, name)
+    request(_FOLDER, settings, _credentials(settings))
+
+
+@task(
+    help={
+        "name": _NAME,
+        "days": _LIFE,
+        "certificate": _GIVEN,
+        "key": _GIVEN_KEY,
+        "password_only": "the same key, encrypted anew with a CERT_PASSWORD that was changed",
+    }
+)
+def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
+    context: Context,
+    *,
+    name: str = "",
+    days: int = 90,
+    certificate: str = "",
+    key: str = "",
+    password_only: bool = False,
+) -> None:
     """Serve a new key and certificate, proven by a live handshake, undone if not."""
-    from deploy.cert_rotate import cert_rotate_https as rotate
+    from deploy.certificate.rotate import cert_rotate_https as rotate
+    from deploy.certificate.rotate import change_password
+    from deploy.credentials import fetch
     from deploy.node import asker
 
-    rotate(_FOLDER, _settings(context, name), days=days, ask=asker())
+    settings = _settings(context, name)
+    if password_only:
+        old = settings.old_password
+        change_password(_FOLDER, settings, _credentials(settings), lambda: fetch(old, asker()))
+    else:
+        rotate(_FOLDER, settings, _wish(days, certificate, key), _credentials(settings))
+
+
+@task(help={"name": _NAME, "days": _LIFE, "force": "also when it is not due"})
+def cert_renew(context: Context, *, name: str = "", days: int = 90, force: bool = False) -> None:
+    """Serve a new certificate if the present one is due; safe to run from a timer."""
+    from deploy.certificate.renew import cert_renew as renew
+
+    settings = _settings(context, name)
+    renew(_FOLDER, settings, _wish(days), _credentials(settings), force=force)
+
+
+@task(help={"name": _NAME})
+def cert_restore(context: Context, *, name: str = "") -> None:
+    """Serve the certificate before the present one again."""
+    from deploy.certificate.rotate import cert_restore as restore
+
+    settings = _settings(context, name)
+    restore(_FOLDER, settings, _credentials(settings))
+
+
+@task(
+    help={
+        "name": _NAME,
+        "all": "every instance here",
+        "json": _JSON,
+        "prometheus": "write text for Prometheus",
+    }
+)
+def cert_status(
+    context: Context,
+    *,
+    name: str = "",
+    all: bool = False,  # noqa: A002 -- the option is called --all
+    json: bool = False,
+    prometheus: bool = False,
+) -> int:
+    """Show certificates, keys and credentials; exit code 2 if something is wrong, 1 if soon."""
+    from deploy.inventory.status import cert_status as show
+    from deploy.settings.read import read_instances
+
+    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
+    form: Literal["table", "json", "prometheus"] = "json" if json else "table"
+    return show(_FOLDER, instances, form="prometheus" if prometheus else form)
 
 
 @task(help={"name": _NAME, "json": _JSON})
-def cert_status(context: Context, *, name: str = "", json: bool = False) -> int:
-    """Compare the certificate here, on the node and as served; exit code 1 if they differ."""
-    from deploy.cert_status import cert_status as show
+def creds_list(context: Context, *, name: str = "", json: bool = False) -> int:
+    """List credentials, their sources and seals; exit code 1 if one is not as it should be."""
+    from deploy.creds.show import creds_list as show
 
     return show(_FOLDER, _settings(context, name), as_json=json)
+
+
+@task(
+    help={"name": _NAME, "credential": "which, all unless given", "all": "every instance here"},
+)
+def creds_seal(
+    context: Context,
+    *,
+    name: str = "",
+    credential: str = "",
+    all: bool = False,  # noqa: A002 -- the option is called --all
+) -> None:
+    """Seal credentials anew from their sources; --all brings every app back after a reinstall."""
+    from deploy.creds.seal import Wish
+    from deploy.creds.seal import creds_seal as seal
+    from deploy.settings.read import read_instances
+
+    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
+    seal(_FOLDER, instances, Wish((credential,) if credential else (), all))
+
+
+@task(positional=["credential"], help={"name": _NAME, "credential": "which"})
+def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
+    """Seal a credential's new value from its source; the old one comes back if the app fails."""
+    from deploy.creds.seal import creds_rotate as rotate
+
+    rotate(_FOLDER, _settings(context, name), credential)
+
+
+@task(
+    positional=["credential"],
+    help={
+        "name": _NAME,
+        "credential": "which",
+        "file": "read the value from a file, without its last line end; - for standard input",
+    },
+)
+def creds_set(context: Context, credential: str, *, name: str = "", file: str = "") -> None:
+    """Seal a value that is typed in, or read from a file, and keep nothing of it here."""
+    from deploy.credentials import given_value
+    from deploy.creds.seal import creds_set as seal
+
+    settings = _settings(context, name)
+    seal(_FOLDER, settings, credential, lambda: given_value(credential, file))
+
+
+@task(help={"name": _NAME, "key": "a private key of your own to take", "days": _DAYS})
+def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: int = 0) -> None:
+    """Log in with another key from now on, on every node, proven before the old one goes."""
+    from deploy.access.rotate import Wish
+    from deploy.access.rotate import cert_rotate_ssh as rotate
+    from deploy.node import asker, identity
+
+    settings = _settings(context, name)
+    wish = Wish(Path(key).expanduser().absolute() if key else None, days)
+    rotate(_fleet(context, settings), identity(_FOLDER, settings), wish, asker())
+
+
+@task(
+    help={
+        "name": _NAME,
+        "finish": "forget the old key, which was announced beside the new one until now",
+        "at_once": "begin and finish: colleagues have to pin the new key by hand",
+    }
+)
+def cert_rotate_host(
+    context: Context, *, name: str = "", finish: bool = False, at_once: bool = False
+) -> None:
+    """Give the node another SSH host key, announced beside the old one for a while."""
+    from deploy.access.fleet import fleet
+    from deploy.access.host_key import cert_rotate_host as rotate
+    from deploy.node import asker
+
+    (node,) = fleet(_FOLDER, (_settings(context, name),), asker()).nodes
+    rotate(node, finish=finish, at_once=at_once)
+
+
+@task(
+    positional=["person"],
+    help={"name": _NAME, "person": "whose", "key": "a file of public keys", "days": _DAYS},
+)
+def access_add(context: Context, person: str, *, key: str, name: str = "", days: int = 0) -> None:
+    """Let a person's SSH keys in on every node, and in the machine specs to come."""
+    from deploy.access.people_verbs import access_add as add
+
+    all_nodes = _fleet(context, _settings(context, name))
+    add(all_nodes, person, Path(key).expanduser().absolute(), days=days)
+
+
+@task(positional=["person"], help={"name": _NAME, "person": "whose"})
+def access_remove(context: Context, person: str, *, name: str = "") -> None:
+    """Take a person's SSH keys off every node, and out of the machine specs to come."""
+    from deploy.access.people_verbs import access_remove as remove
+    from deploy.node import identity
+
+    settings = _settings(context, name)
+    remove(_fleet(context, settings), person, identity=identity(_FOLDER, settings))
+
+
+@task(
+    positional=["person"],
+    help={
+        "name": _NAME,
+        "person": "whose, for the node's log",
+        "key": "their public key file",
+        "hours": "how long it is valid",
+    },
+)
+def access_sign(
+    context: Context, person: str, *, key: str, name: str = "", hours: int = 12
+) -> None:
+    """Sign a person's SSH key for some hours: a certificate instead of a key on every node."""
+    from deploy.access.sign import access_sign as sign
+
+    settings = _settings(context, name)
+    file = Path(key).expanduser().absolute()
+    sign(_fleet(context, settings), settings, person, file, hours=hours)
+
+
+@task(help={"name": _NAME, "json": _JSON})
+def access_list(context: Context, *, name: str = "", json: bool = False) -> None:
+    """List whose SSH keys the nodes let in, since when and until when."""
+    from deploy.access.people_verbs import access_show
+
+    access_show(_fleet(context, _settings(context, name)), as_json=json)
 
 
 @task(help={"name": _NAME, "fingerprint": "SHA256:…, from the machine's console"})

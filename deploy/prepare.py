@@ -10,6 +10,7 @@ from butane.compile import Compiled, compile_text
 from deploy import report
 from deploy.errors import DeployError
 from deploy.machine_files import fragments, render_machine
+from deploy.people import read_key
 from deploy.plan.values import template_values
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
 from deploy.settings.read import SettingsError, read_settings
@@ -77,9 +78,10 @@ def _tell(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> None
     report.good(
         f"build/{settings.app}.bu and build/{settings.app}.ign, compiled by {compiled.tool}"
     )
-    for key in keys:
-        kind, _, comment = key.split(" ", 2) if key.count(" ") > 1 else (*key.split(" ", 1), "")
-        report.say(f"  {settings.node_user} may log in with {kind} {comment}".rstrip())
+    for key in filter(None, map(read_key, keys)):
+        words = (key.options, key.kind, key.comment)
+        text = " ".join(word for word in words if word)
+        report.say(f"  {settings.node_user} may log in with {text}")
 
 
 def _keep(file: Path, answers: Mapping[str, str]) -> None:

@@ -182,6 +182,11 @@ def as_json(value: Mapping[str, object]) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
 
+def plain(text: str) -> None:
+    """Print text as it is, for programs."""
+    click.echo(text, nl=False)
+
+
 def has_terminal() -> bool:
     """Tell whether there is somebody to ask."""
     return sys.stdin.isatty() and sys.stdout.isatty()

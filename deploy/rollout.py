@@ -17,7 +17,7 @@ from deploy.plan import command
 from deploy.plan.addresses import other, subnets
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
-from deploy.plan.steps import Switch, Wanted, changes, steps, to_seal
+from deploy.plan.steps import Switch, Wanted, changes, generations, steps, to_seal
 from deploy.project_files import list_files
 from deploy.prove import prove
 from deploy.put_back import put_back
@@ -43,14 +43,21 @@ class Goal:
     credentials: Credentials
 
 
-def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
-    """Deploy the app.
+def rollout(
+    folder: Path,
+    settings: Settings,
+    *,
+    first: bool,
+    reseal: frozenset[str] = frozenset(),
+    credentials: Credentials | None = None,
+) -> None:
+    """Deploy the app; credentials in `reseal` are sealed anew, whatever the node holds.
 
     Raises:
         DeployError: when something fails; the node serves what it served before.
     """
     refuse_traps(folder, settings)
-    goal = _goal(folder, settings)
+    goal = _goal(folder, settings, credentials or Credentials(settings, node.asker()), reseal)
     with node.reached(folder, settings) as remote:
         state = _state(remote, goal)
         if state.interrupted:
@@ -88,7 +95,9 @@ def files_folder(folder: Path, settings: Settings) -> Path | None:
     return folder / settings.project_files.expanduser() if settings.project_files else None
 
 
-def _goal(folder: Path, settings: Settings) -> Goal:
+def _goal(
+    folder: Path, settings: Settings, credentials: Credentials, reseal: frozenset[str]
+) -> Goal:
     pair = load_pair(folder, settings)
     check_chain(pair, settings)
     wanted = Wanted(
@@ -101,8 +110,9 @@ def _goal(folder: Path, settings: Settings) -> Goal:
         credentials=tuple(source.credential for source in settings.sources),
         subnets=subnets(settings),
         switch=Switch(settings.switch, settings.before_switch),
+        reseal=reseal,
     )
-    return Goal(folder, settings, wanted, pair, Credentials(settings, node.asker()))
+    return Goal(folder, settings, wanted, pair, credentials)
 
 
 def _state(remote: Remote, goal: Goal) -> NodeState:
@@ -164,7 +174,7 @@ def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
             remote=remote,
             endpoint=node.endpoint(goal.folder, settings),
             settings=settings,
-            manifest=_manifest(goal),
+            manifest=_manifest(goal, state),
             previous=state.manifest.release if state.manifest else "",
             slot=other(state.slot),
         ),
@@ -188,7 +198,7 @@ def _retire_leftover(remote: Remote, goal: Goal, state: NodeState) -> None:
                 raise DeployError(f"retire failed on the node: {result.stderr.strip()}")
 
 
-def _manifest(goal: Goal) -> Manifest:
+def _manifest(goal: Goal, state: NodeState) -> Manifest:
     now = datetime.now(UTC)
     made_by = author(goal.folder)
     wanted = goal.wanted
@@ -201,6 +211,7 @@ def _manifest(goal: Goal) -> Manifest:
         key=wanted.key,
         units={unit.path: unit.sha256 for unit in wanted.units},
         files=dict(wanted.files),
+        generations=generations(wanted, state),
         by=made_by.who,
         commit=made_by.commit,
         dirty=made_by.dirty,

@@ -26,9 +26,9 @@ _SYSTEMD = (
 )
 _OTHERS = (
     "afterburn awk bash bootc bsdtar bzip2 cmp conmon cpio crun curl diff find file "
-    "gawk getenforce git gpg grep gzip ip jq lsof nft nmcli openssl pgrep pkill podman ps "
-    "restorecon rpm rpm-ostree rsync sed sh skopeo socat ss ssh ssh-keygen sudo tar wg xargs xz "
-    "zcat zincati zstd zstdcat"
+    "gawk getenforce getent git gpg grep gzip ip jq lsof nft nmcli openssl pgrep pkill podman ps "
+    "restorecon rpm rpm-ostree rsync sed sh skopeo socat ss ssh ssh-keygen sshd sudo tar "
+    "wg xargs xz zcat zincati zstd zstdcat"
 )
 BUILTINS = frozenset(_BUILTINS.split())
 PROGRAMS = frozenset(f"{_COREUTILS} {_UTIL_LINUX} {_SYSTEMD} {_OTHERS}".split())

@@ -34,6 +34,7 @@ class Wanted:
     """What a node should hold of an app; `files` maps a project file's path to its mark.
 
     `switch` says how the front door moves, `subnets` which addresses the app's network has.
+    Credentials in `reseal` are sealed anew, whatever the node holds.
     """
 
     app: str
@@ -45,6 +46,7 @@ class Wanted:
     credentials: tuple[str, ...]
     subnets: tuple[str, str]
     switch: Switch
+    reseal: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ def changes(wanted: Wanted, state: NodeState) -> Iterator[str]:
     elif held.key != wanted.key:
         yield "the TLS key file was encrypted anew"
     for credential in to_seal(wanted, state):
-        yield f"credential {credential} is {state.credentials.get(credential, 'absent')}"
+        word = state.credentials.get(credential, "absent")
+        asked = word == "same" or credential in wanted.reseal
+        yield f"credential {credential} is {'to be sealed anew' if asked else word}"
     yield from _troubles(state)
 
 
@@ -193,9 +197,19 @@ def to_seal(wanted: Wanted, state: NodeState) -> tuple[str, ...]:
     return tuple(
         name
         for name in wanted.credentials
-        if (found := state.credentials.get(name)) != "same"
-        and (found != "present" or (name == "cert_pass" and new_key))
+        if name in wanted.reseal
+        or (
+            (found := state.credentials.get(name)) != "same"
+            and (found != "present" or (name == "cert_pass" and new_key))
+        )
     )
+
+
+def generations(wanted: Wanted, state: NodeState) -> dict[str, int]:
+    """Count how often each credential has been sealed for the app on this node."""
+    held = state.manifest.generations if state.manifest else {}
+    sealed = to_seal(wanted, state)
+    return {name: max(held.get(name, 0) + (name in sealed), 1) for name in wanted.credentials}
 
 
 def _unit_changes(wanted: Wanted, state: NodeState) -> Iterator[str]:

@@ -190,6 +190,8 @@ Image = Annotated[str,
     "docker-daemon:NAME, oci:FOLDER, oci-archive:FILE or docker-archive:FILE")]
 UrlPath = Annotated[str, _matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*"),
     Allowed("a path that starts with /")]
+DirectoryUrl = Annotated[str, _matching(r"https?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9._~/%-]*"),
+    Allowed("the address of an ACME directory, which begins with https://")]
 Size = Annotated[str, _matching(r"[1-9][0-9]{0,9}[KMGT]"),
     Allowed("a size such as 512M or 2G")]
 Percent = Annotated[str, _matching(r"[1-9][0-9]{0,4}%"),

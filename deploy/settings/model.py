@@ -74,7 +74,28 @@ class Settings(BaseModel):
     cert_names: kinds.SubjectNames
     cert_password: SecretStr | None = None
     cert_password_command: str = ""
+    cert_password_old: SecretStr | None = None
+    cert_password_old_command: str = ""
     cert_warn_days: kinds.Days = 30
+    cert_from: Annotated[Literal["own", "acme", "files"], Allowed("own, acme or files")] = "own"
+    cert_key: Annotated[
+        Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"],
+        Allowed("ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096"),
+    ] = "ecdsa-p256"
+    reload_signal: Annotated[
+        Literal["", "HUP", "USR1", "USR2"], Allowed("HUP, USR1, USR2 or nothing for none")
+    ] = ""
+
+    acme_directory: kinds.DirectoryUrl = "https://acme-v02.api.letsencrypt.org/directory"
+    acme_email: str = ""
+    acme_terms_agreed: Annotated[Literal["true", "false"], Allowed("true or false")] = "false"
+    acme_challenge: Annotated[Literal["http-01", "dns-01"], Allowed("http-01 or dns-01")] = (
+        "http-01"
+    )
+    acme_dns_command: str = ""
+    acme_root: Path | None = None
+    acme_key_id: str = ""
+    acme_hmac_key: SecretStr | None = None
 
     smtp_host: kinds.Address = ""
     smtp_port: kinds.Port = 587
@@ -105,6 +126,12 @@ class Settings(BaseModel):
             found.append(Source(name, key, self.secrets.get(name), command))
         return tuple(sorted(found, key=lambda source: source.credential))
 
+    @property
+    def old_password(self) -> "Source":
+        """Where the password comes from that the TLS key had before CERT_PASSWORD."""
+        value, command = self.cert_password_old, self.cert_password_old_command
+        return Source("cert_pass_old", "CERT_PASSWORD_OLD", value, command)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -118,7 +145,7 @@ class Source:
 
 _GROUPS = {"environment", "secrets", "secret_commands"}
 KEYS = tuple(_alias(name) for name in Settings.model_fields if name not in _GROUPS)
-SECRET_KEYS = frozenset({"CERT_PASSWORD", "SMTP_PASSWORD"})
+SECRET_KEYS = frozenset({"CERT_PASSWORD", "CERT_PASSWORD_OLD", "ACME_HMAC_KEY", "SMTP_PASSWORD"})
 REQUIRED = tuple(
     _alias(name) for name, field in Settings.model_fields.items() if field.is_required()
 )

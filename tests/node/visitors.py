@@ -5,12 +5,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _PATIENCE_SECONDS = 10
 _PAUSE_SECONDS = 0.02
+CROWD = 8
+CROWD_PAUSE_SECONDS = CROWD / 200  # two hundred requests a second in all
 
 
 @dataclass(slots=True)
@@ -53,14 +55,27 @@ class Visitor:
 
 
 @contextmanager
-def visiting(address: str, name: str, authority: Path) -> Iterator[Visits]:
-    """Let one visitor come anew each time, and one keep its connection, while the block lasts."""
+def visiting(
+    address: str,
+    name: str,
+    authority: Path | None,
+    *,
+    visitors: int = 2,
+    pause_seconds: float = _PAUSE_SECONDS,
+) -> Iterator[Visits]:
+    """Let every other visitor come anew each time, the rest keep their connections, for a block.
+
+    Without an authority they take any certificate.
+    """
     visits = Visits()
     stop = threading.Event()
-    context = ssl.create_default_context(cafile=str(authority))
+    context = ssl.create_default_context(cafile=str(authority) if authority else None)
+    if authority is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
 
     def come(visitor: Visitor) -> None:
-        while not stop.wait(_PAUSE_SECONDS):
+        while not stop.wait(pause_seconds):
             try:
                 visitor.visit()
                 visits.answers += 1
@@ -70,8 +85,8 @@ def visiting(address: str, name: str, authority: Path) -> Iterator[Visits]:
         if visitor.connection:
             visitor.connection.close()
 
-    visitors = [Visitor(address, name, context, keeps) for keeps in (False, True)]
-    threads = [threading.Thread(target=come, args=(visitor,)) for visitor in visitors]
+    everyone = [Visitor(address, name, context, keeps=bool(n % 2)) for n in range(visitors)]
+    threads = [threading.Thread(target=come, args=(visitor,)) for visitor in everyone]
     for thread in threads:
         thread.start()
     try:
@@ -80,3 +95,8 @@ def visiting(address: str, name: str, authority: Path) -> Iterator[Visits]:
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def crowding(address: str, name: str) -> AbstractContextManager[Visits]:
+    """Let two hundred requests a second come, whatever certificate is shown."""
+    return visiting(address, name, None, visitors=CROWD, pause_seconds=CROWD_PAUSE_SECONDS)

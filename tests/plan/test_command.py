@@ -15,6 +15,14 @@ COMMANDS = [
     (command.retire("app", 30), "retire app 30"),
     (command.logs("app", 20, "r2"), "logs app 20 r2"),
     (command.undo("app"), "undo app"),
+    (command.certificate_stage("app", "r2", b"hunter2"), "certificate-stage app r2"),
+    (command.certificate_seal("app", "r2", b"hunter2"), "certificate-seal app r2"),
+    (command.certificate_swap("app", "r2", "HUP"), "certificate-swap app r2 HUP"),
+    (command.certificate_undo("app", "r2", "HUP"), "certificate-undo app r2 HUP"),
+    (command.certificate_finish("app", "r2", "{}"), "certificate-finish app r2 {}"),
+    (command.access_list("core"), "access-list core"),
+    (command.access_add("core", "corefab-ann.1", "hunter2"), "access-add core corefab-ann.1"),
+    (command.access_drop("core", "AAAA", ("hunter2",)), "access-drop core AAAA"),
     (command.finish("app", "r2", 5, "{}"), "finish app r2 5 {}"),
 ]
 

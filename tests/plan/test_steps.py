@@ -8,7 +8,16 @@ import pytest
 from deploy.errors import DeployError
 from deploy.plan.files import File
 from deploy.plan.state import Disk, HeldFile, NodeState
-from deploy.plan.steps import Step, Wanted, changes, check, file_changes, steps, to_seal
+from deploy.plan.steps import (
+    Step,
+    Wanted,
+    changes,
+    check,
+    file_changes,
+    generations,
+    steps,
+    to_seal,
+)
 from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state
 
 OTHER = "sha256:" + "2" * 64
@@ -219,3 +228,26 @@ def test_a_files_mark_is_what_stat_writes() -> None:
 
 def test_the_example_is_consistent() -> None:
     assert manifest().units == {UNIT.path: UNIT.sha256}
+
+
+def test_a_credential_is_sealed_anew_where_that_is_asked_for() -> None:
+    wanted = replace(WANTED, credentials=("cert_pass", "token"), reseal=frozenset({"token"}))
+    held = state(credentials={"cert_pass": "same", "token": "same"})
+
+    assert to_seal(wanted, held) == ("token",)
+    assert list(changes(wanted, held)) == ["credential token is to be sealed anew"]
+    assert kinds(wanted, held).count("seal") == 1
+
+
+def test_each_seal_is_counted_and_what_is_not_sealed_keeps_its_count() -> None:
+    wanted = replace(WANTED, credentials=("cert_pass", "token", "new"), reseal=frozenset({"token"}))
+    held = state(
+        manifest=manifest(generations={"cert_pass": 3, "token": 1, "gone": 7}),
+        credentials={"cert_pass": "same", "token": "same"},
+    )
+
+    assert generations(wanted, held) == {"cert_pass": 3, "token": 2, "new": 1}
+
+
+def test_what_was_sealed_before_seals_were_counted_is_the_first() -> None:
+    assert generations(WANTED, state()) == {"cert_pass": 1}

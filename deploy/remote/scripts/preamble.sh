@@ -121,3 +121,45 @@ stop_slot() {
   rm -f "$link"
   podman untag "localhost/$1:$2" "localhost/$1:$2" 2>/dev/null || true
 }
+
+# serving_container APP: the container that visitors reach.
+serving_container() { printf '%s' "$1"; }
+
+# replace_within FILE TARGET: replace a file of a folder that a running container has mounted: the
+# new one gets the labels, owner and mode of the old.
+replace_within() {
+  local beside
+  beside=$(dirname "$2")/.${2##*/}.new
+  cp "$1" "$beside"
+  if [ -e "$2" ]; then
+    chown --reference="$2" "$beside"
+    chmod --reference="$2" "$beside"
+    chcon --reference="$2" "$beside" 2>/dev/null || true
+  fi
+  mv -fT "$beside" "$2"
+}
+
+# install_certificate APP FOLDER FROM: give the release in FOLDER the certificate, key, password and
+# manifest that lie in FROM, as its running container sees them.
+install_certificate() {
+  local app=$1 folder=$2 from=$3 secrets plain
+  if [ -e "$from/cert_pass" ]; then
+    replace_within "$from/cert_pass" "$folder/credentials/cert_pass"
+    install_file "$from/cert_pass" "/etc/credstore.encrypted/$app.cert_pass" 600
+    secrets=$(podman inspect "$(serving_container "$app")" \
+      --format '{{range .Mounts}}{{if eq .Destination "/run/secrets"}}{{.Source}}{{end}}{{end}}')
+    # In memory, like the one it replaces.
+    plain=$(dirname "$secrets")/.cert_pass.new
+    install -m 0600 /dev/null "$plain"
+    systemd-creds decrypt --name=cert_pass "$from/cert_pass" - >"$plain"
+    replace_within "$plain" "$secrets/cert_pass"
+    rm -f "$plain"
+  fi
+  replace_within "$from/tls/server.key.enc" "$folder/tls/server.key.enc"
+  replace_within "$from/tls/server.crt" "$folder/tls/server.crt"
+  sync "$folder/tls/server.crt" "$folder/tls/server.key.enc"
+  replace_within "$from/manifest.json" "$folder/manifest.json"
+}
+
+# signal_app APP SIGNAL: the app's main process gets a signal, not its whole control group.
+signal_app() { podman kill --signal "$2" "$(serving_container "$1")" >/dev/null; }
