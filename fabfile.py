@@ -4,8 +4,9 @@ A verb's module is imported when its task runs, so that `fab --list` need not lo
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from invoke.context import Context
 
@@ -14,6 +15,8 @@ from deploy.task import commands, target, task
 if TYPE_CHECKING:
     from deploy.settings.model import Settings
 
+# Invoke gives a list for an option that may be given again, when its default is None.
+_Several: TypeAlias = Sequence[str] | None
 _FOLDER = Path(__file__).parent
 _NAME = "the instance, as in .env.NAME"
 _JSON = "write JSON, for programs"
@@ -115,6 +118,98 @@ def trust(context: Context, *, name: str = "", fingerprint: str = "") -> None:
     from deploy.trust import trust as pin
 
     pin(_FOLDER, _settings(context, name), fingerprint=fingerprint)
+
+
+@task(
+    positional=["host"],
+    iterable=[
+        *("console", "append_karg", "delete_karg", "save_partlabel", "save_partindex"),
+        "installer_option",
+    ],
+    help={
+        "host": "the live system: [user@]host[:port]",
+        "name": _NAME,
+        "device": "the disk to install to; asked for if not given",
+        "wipe": "the same disk again, when it holds data",
+        "fingerprint": "the live system's host key, SHA256:…",
+        "copy_network": "take the medium's network configuration along",
+        "own_network": "the installed system finds its address by itself",
+        "network_dir": "where that configuration lies on the medium",
+        "console": "such as ttyS0,115200; may be given again",
+        "append_karg": "a kernel argument to add; may be given again",
+        "delete_karg": "a kernel argument to remove; may be given again",
+        "save_partlabel": "keep partitions of this name; may be given again",
+        "save_partindex": "keep partitions of this number; may be given again",
+        "image_file": "an image on the medium, instead of the medium's own",
+        "image_url": "an image to fetch",
+        "stream": "a stream to fetch from: stable, testing, next",
+        "platform": "Ignition's platform, if not metal",
+        "insecure": "take an image without a signature",
+        "offline": "fetch nothing",
+        "installer_option": "any other option of coreos-installer; may be given again",
+        "dry_run": "check everything, show the command, write nothing",
+        "timeout": "seconds to wait for the installed system",
+    },
+)
+def install(  # noqa: PLR0913 -- coreos-installer's options
+    context: Context,
+    host: str,
+    *,
+    name: str = "",
+    device: str = "",
+    wipe: str = "",
+    fingerprint: str = "",
+    copy_network: bool = False,
+    own_network: bool = False,
+    network_dir: str = "",
+    console: _Several = None,
+    append_karg: _Several = None,
+    delete_karg: _Several = None,
+    save_partlabel: _Several = None,
+    save_partindex: _Several = None,
+    image_file: str = "",
+    image_url: str = "",
+    stream: str = "",
+    platform: str = "",
+    insecure: bool = False,
+    offline: bool = False,
+    installer_option: _Several = None,
+    dry_run: bool = False,
+    timeout: int = 900,
+) -> None:
+    """Install a machine from its live system over SSH, and wait for its first boot."""
+    from deploy.install import install as write
+    from deploy.plan.installation import Installation
+
+    wanted = Installation(
+        device,
+        wipe,
+        copy_network=copy_network,
+        own_network=own_network,
+        network_dir=network_dir,
+        console=tuple(console or ()),
+        append_karg=tuple(append_karg or ()),
+        delete_karg=tuple(delete_karg or ()),
+        save_partlabel=tuple(save_partlabel or ()),
+        save_partindex=tuple(save_partindex or ()),
+        image_file=image_file,
+        image_url=image_url,
+        stream=stream,
+        platform=platform,
+        insecure=insecure,
+        offline=offline,
+        more=tuple(installer_option or ()),
+    )
+    settings = _settings(context, name)
+    write(
+        _FOLDER,
+        settings,
+        host,
+        wanted,
+        fingerprint=fingerprint,
+        dry_run=dry_run,
+        seconds=timeout,
+    )
 
 
 @task(help={"name": _NAME})

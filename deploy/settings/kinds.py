@@ -185,6 +185,13 @@ Tasks = Annotated[int, _whole(16, 1_000_000),
     Allowed("a whole number from 16")]
 Megabytes = Annotated[int, _whole(0, 1_000_000),
     Allowed("megabytes, 0 for none")]
+PartitionName = Annotated[str,
+    _matching(r"(?!(root|boot|EFI-SYSTEM|BIOS-BOOT)$)([A-Za-z0-9][A-Za-z0-9._-]{0,11})?"),
+    Allowed("letters, digits, '.', '_' and '-', 12 at most, not a name of the system's own")]
+DevicePath = Annotated[str, _matching(r"/dev/[A-Za-z0-9/_.:+-]+"),
+    Allowed("a device such as /dev/disk/by-id/…")]
+RootMegabytes = Annotated[int, _whole(8192, 9_999_999),
+    Allowed("megabytes from 8192")]
 Releases = Annotated[int, _whole(2, 100),
     Allowed("a whole number from 2 to 100")]
 # fmt: on

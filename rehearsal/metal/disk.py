@@ -24,7 +24,7 @@ class Partition:
 @contextmanager
 def attached(file: Path) -> Iterator[Path]:
     """Make a file a block device; it goes with this process, whatever ends that."""
-    words = ["losetup", "--find", "--show", "--partscan", file]
+    words: list[str | Path] = ["losetup", "--find", "--show", "--partscan", file]
     device = Path(programs.run(words, doing="attaching the disk").strip())
     descriptor = os.open(device, os.O_RDONLY)
     try:

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -38,28 +39,36 @@ NEEDED = ("sfdisk", "mkfs.ext4", "mkfs.xfs", "partx", "blkid", "losetup")
 _BYTES = 4 << 30
 
 
-def up(
-    name: str,
-    live: Path,
-    installer: Path,
-    *,
-    identity: Path,
-    disk_bytes: int = DISK_BYTES,
-    on_step: Callable[[str], None] = lambda _: None,
-) -> str:
-    """Switch on a machine with an empty disk and a medium made of a live Ignition file.
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a machine is made of: a medium's Ignition file and installer, an empty disk."""
 
-    Returns the machine's address, once its medium lets `core` in.
+    name: str
+    live: Path
+    installer: Path
+    identity: Path
+    disk_bytes: int = DISK_BYTES
+
+    @property
+    def folder(self) -> Folder:
+        """Name the folder of everything the machine has."""
+        return places.folder(self.name)
+
+
+def up(made_of: Machine, *, on_step: Callable[[str], None] = lambda _: None) -> str:
+    """Switch on a machine, which boots its medium; replaces one of that name.
+
+    Returns its address, once the medium lets `core` in.
     """
-    folder = places.folder(name)
+    folder = made_of.folder
     _require()
-    content = provision.config(live)
+    content = provision.config(made_of.live)
     base = stock.tree(on_step)
-    made = image.image(base)
     with lock.held(folder.path.with_suffix(".lock")):
         lifecycle.remove(folder)
         try:
-            return _switch_on(folder, base, made, content, installer, disk_bytes, identity)
+            _assemble(made_of, base)
+            return _switch_on(made_of, base, content)
         except BaseException:
             lifecycle.remove(folder)
             raise
@@ -68,6 +77,17 @@ def up(
 def boot_order(name: str, first: Literal["disk", "medium"]) -> None:
     """Say what the machine boots at its next start; an empty disk is passed over."""
     order_of(places.folder(name)).write_text(f"{first}\n", encoding="ascii")
+
+
+def restart(name: str, *, seconds: float = ready.BOOT_SECONDS) -> None:
+    """Restart a machine as `systemctl reboot` does, and wait until sshd greets again."""
+    folder = places.folder(name)
+    record = state.load(folder)
+    if record is None or not machine.running(folder):
+        raise RehearsalError(f"there is no machine {name} running")
+    before = ready.boot_id(record.network)
+    ready.inside(record.network, ["systemctl", "reboot"], 10)
+    Watch(folder, record.network, seconds).up(Login(), other_than=before)
 
 
 @contextmanager
@@ -80,7 +100,7 @@ def boot_files(name: str) -> Iterator[Path]:
         boot = disk.labelled(device, "boot")
         if boot is None:
             raise RehearsalError(f"the disk of {name} has no boot file system")
-        words = ["mount", "-o", "ro", boot.node, mounted]
+        words: list[str | Path] = ["mount", "-o", "ro", boot.node, mounted]
         programs.run(words, doing="mounting boot")
         try:
             yield Path(mounted)
@@ -98,36 +118,33 @@ def _require() -> None:
         )
 
 
-def _switch_on(  # noqa: PLR0913 -- what a machine is made of
-    folder: Folder,
-    base: Path,
-    made: Path,
-    content: bytes,
-    installer: Path,
-    disk_bytes: int,
-    identity: Path,
-) -> str:
-    began = time.monotonic()
+def _assemble(made_of: Machine, base: Path) -> None:
     space.require_space(places.cache(), _BYTES)
     space.require_layers(places.cache())
+    folder = made_of.folder
     folder.path.mkdir(mode=0o700, parents=True)
     with disk_of(folder).open("wb") as file:
-        file.truncate(disk_bytes)
+        file.truncate(made_of.disk_bytes)
     order_of(folder).write_text("disk\n", encoding="ascii")
-    image_of(folder).symlink_to(made)
+    image_of(folder).symlink_to(image.image(base))
+
+
+def _switch_on(made_of: Machine, base: Path, content: bytes) -> str:
+    began = time.monotonic()
+    folder = made_of.folder
 
     def claim(found: Network) -> None:
         state.save(folder, Record(found.slot, base.name))
 
     joined = network.create(claim)
     provision.provision(folder, base, content)
-    _fit_out(folder, installer)
+    _fit_out(folder, made_of.installer)
     boot = ["unshare", "--mount", "--propagation", "private", "--"]
     boot += [sys.executable, "-m", "rehearsal.metal.power_on", folder.name]
     env = {"PYTHONPATH": str(ROOT)}
     machine.launch(folder, joined, machine.supervised(folder, joined, boot), env=env)
     machine.await_start(folder)
-    health = Watch(folder, joined).up(Login("core", identity))
+    health = Watch(folder, joined).up(Login("core", made_of.identity))
     taken = round(time.monotonic() - began, 2)
     state.save(folder, Record(joined.slot, base.name, taken, health.port, ready=True))
     return str(joined.address)

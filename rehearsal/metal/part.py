@@ -54,7 +54,11 @@ def _partition(device: Path, wanted: Mapping[str, Any]) -> None:
 
 
 def _sfdisk(device: Path, line: str, *options: str) -> None:
-    words = ["bash", "-c", 'line=$1; shift; exec sfdisk --quiet --no-reread --force "$@" <<<"$line"']
+    words = [
+        "bash",
+        "-c",
+        'line=$1; shift; exec sfdisk --quiet --no-reread --force "$@" <<<"$line"',
+    ]
     programs.run([*words, "sfdisk", line, *options, device], doing="partitioning the disk")
     disk.read_table(device)
 
