@@ -13,7 +13,7 @@ from rehearsal.metal import disk, part
 from rehearsal.places import Folder
 from rehearsal.state import Record
 
-MOUNTED = Path("/run/corefab/disk")  # this boot's mount namespace only
+MOUNTED = Path("/run/corefab-disk")  # this boot's mount namespace only
 FSCK = "[Service]\nType=oneshot\nExecStart=/usr/bin/true\n"
 
 
@@ -58,6 +58,7 @@ def _from_disk(folder: Folder, record: Record, device: Path, boot: Path) -> int:
     if root is None:
         raise RehearsalError("the disk has no root file system")
     system, kernel = MOUNTED / "root", MOUNTED / "boot"
+    MOUNTED.mkdir(parents=True, exist_ok=True)
     programs.run(["mount", "-t", "tmpfs", "disk", MOUNTED], doing="mounting the disk")
     for node, path in ((root.node, system), (boot, kernel)):
         path.mkdir()

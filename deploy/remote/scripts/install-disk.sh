@@ -7,12 +7,12 @@ unit=corefab-install.service
 log=$(dirname "$config")/log
 systemctl stop "$unit" 2>/dev/null || true
 systemctl reset-failed "$unit" 2>/dev/null || true
-rm -f "$log"
+: >"$log"
 systemd-run --quiet --unit="$unit" --property=RemainAfterExit=yes \
   --property=StandardOutput="append:$log" --property=StandardError="append:$log" "$@"
 pid=$(systemctl show -P MainPID "$unit")
 if [ "$pid" != 0 ]; then
-  tail --lines=+1 --follow --retry --sleep-interval=0.2 --pid="$pid" "$log" 2>/dev/null
+  tail --lines=+1 --follow --sleep-interval=0.2 --pid="$pid" "$log"
 else
   cat "$log"
 fi
