@@ -29,6 +29,7 @@ PATIENCE_SECONDS = 900
 _KEYFILES = "/etc/NetworkManager/system-connections"
 _PERCENT = re.compile(r"^Read disk .*\((\d+)%\)")
 _LAST_LINES = 12
+_SSH_PORT = 22
 
 
 class Follower(Remote, Protocol):
@@ -266,5 +267,5 @@ def _awaited(installed: Target, live: Target, job: Job, medium: Medium) -> Await
 def _next(settings: Settings, installed: Target) -> str:
     if settings.node_address == installed.host:
         return "fab deploy --first"
-    port = f":{installed.port}" if installed.port else ""
+    port = f":{installed.port}" if installed.port not in {None, _SSH_PORT} else ""
     return f"fab -H {installed.user}@{installed.host}{port} deploy --first"

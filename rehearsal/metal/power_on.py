@@ -3,6 +3,7 @@
 Runs in a mount namespace of its own, as the supervisor's child; its exit code is systemd-nspawn's.
 """
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from rehearsal import machine, places, programs, provision, state
 from rehearsal.errors import RehearsalError
 from rehearsal.metal import disk, part
+from rehearsal.network import INTERFACE
 from rehearsal.places import Folder
 from rehearsal.state import Record
 
@@ -38,12 +40,21 @@ def main(name: str) -> int:
     record = state.load(folder)
     if record is None:
         raise RehearsalError(f"there is no machine {name}")
+    _forget_network()
     with disk.attached(disk_of(folder)) as device:
         boot = disk.labelled(device, "boot")
         first = order_of(folder).read_text(encoding="ascii").strip()
         if boot and first == "disk":
             return _from_disk(folder, record, device, boot.node)
         return _from_medium(folder, record, device)
+
+
+def _forget_network() -> None:
+    """Take away what the boot before left in the kernel, which a real machine starts anew."""
+    programs.run(["nft", "flush", "ruleset"], doing="clearing the firewall")
+    for link in json.loads(programs.run(["ip", "-json", "link"], doing="reading the network")):
+        if link["ifname"] not in {"lo", INTERFACE}:
+            programs.attempt(["ip", "link", "delete", link["ifname"]])
 
 
 def _from_medium(folder: Folder, record: Record, device: Path) -> int:

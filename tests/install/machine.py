@@ -56,7 +56,7 @@ class Installed:
         return f"{self.name}-www"
 
     def install(self, *words: str) -> Said:
-        return self.project.fab("install", self.address, *words, *IMAGE)
+        return self.project.fab("install", self.address, *words, *IMAGE, "--timeout", "90")
 
     def must_install(self, *words: str) -> str:
         said = self.install(*words)
