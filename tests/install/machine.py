@@ -63,6 +63,11 @@ class Installed:
         assert said.code == 0, said.out + self.console
         return said.out
 
+    def must_rebuild(self, *words: str) -> str:
+        said = self.project.fab("rebuild", self.address, *words, *IMAGE, "--timeout", "90")
+        assert said.code == 0, said.out + self.console
+        return said.out
+
     def fab(self, *words: str) -> str:
         return self.project.must("-H", f"core@{self.address}", *words)
 

@@ -1,5 +1,7 @@
 """The whole way of a machine: prepare, install, first boot, deploy, a page; and once more."""
 
+import re
+
 import pytest
 
 from rehearsal.metal import lifecycle as metal
@@ -22,8 +24,10 @@ def test_a_machine_is_installed_serves_a_page_and_keeps_its_data_when_installed_
 
     _a_second_time_needs_the_disk_named_twice_and_a_boot_order(machine)
 
-    machine.must_install(*_the_disk(machine), NETWORK, "--wipe", machine.device)
-    _it_serves(machine)
+    said = machine.must_rebuild(*_the_disk(machine), NETWORK, "--wipe", machine.device)
+    assert "the data partition kept-data is kept" in said
+    assert re.search(r"is back after \d+\.\d minutes", said)
+    assert machine.page()[0] == 200
     assert machine.ssh(f"cat {kept}; stat -c %U {kept}") == f"cake\n{machine.app}\n"
 
 
