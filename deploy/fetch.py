@@ -11,7 +11,8 @@ from deploy import report
 from deploy.errors import DeployError
 
 _PATIENCE_SECONDS = 30
-_CHUNK = 1 << 20
+# What a cut transfer may lose.
+_CHUNK = 1 << 16
 _PARTIAL = 206
 _TOO_FAR = 416
 

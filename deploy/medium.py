@@ -77,8 +77,9 @@ def _customize(
     program = find_installer(installer)
     live, key = live_config(folder, settings)
     inputs = {"live": live}
-    words = [kind, "customize", "--live-ignition={live}", f"--output={wanted.output}"]
-    words += ["--force"] if wanted.force and kind == "iso" else []
+    # Written beside and renamed: a medium is whole or not there.
+    beside = wanted.output.with_name(f".{wanted.output.name}.new")
+    words = [kind, "customize", "--live-ignition={live}", f"--output={_literal(str(beside))}"]
     installed = None
     if wanted.device:
         inputs["installed"], installed = _unattended(folder, settings)
@@ -87,12 +88,12 @@ def _customize(
         words += [f"--dest-karg-append={one}" for one in wanted.append_karg]
     words += [f"--network-keyfile={one}" for one in wanted.keyfiles]
     wanted.output.parent.mkdir(parents=True, exist_ok=True)
-    if wanted.force and kind == "pxe":
-        wanted.output.unlink(missing_ok=True)
+    beside.unlink(missing_ok=True)
     words += [_literal(word) for word in (*wanted.more, str(wanted.source))]
     run_installer(program, tuple(words), inputs, doing=f"making {wanted.output}")
     # It holds host keys, and it is the operator's own.
-    wanted.output.chmod(0o600)
+    beside.chmod(0o600)
+    beside.replace(wanted.output)
     remember_medium(folder, key)
     _pin_installed(folder, settings, installed)
 

@@ -40,6 +40,7 @@ class Wanted:
     https_port: int = 8443
     http_port: int = 8080
     tpm: bool = True
+    kvm: bool = True
     seconds: float = PATIENCE_SECONDS
     dry_run: bool = False
     more: tuple[str, ...] = ()
@@ -53,11 +54,11 @@ def vm_up(folder: Path, settings: Settings, wanted: Wanted) -> None:
     """
     home = folder / "build/vm"
     _check(folder, settings, wanted, home)
-    has_kvm = os.access("/dev/kvm", os.R_OK | os.W_OK)
+    has_kvm = wanted.kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
     if not has_kvm:
         report.warn(
-            "NO KVM: /dev/kvm cannot be used, so the machine is emulated, ten times slower or "
-            "more. Give it time (--timeout), or switch virtualisation on in the firmware"
+            "NO KVM: the machine is emulated, ten times slower or more. Give it time (--timeout)"
+            + ("; /dev/kvm cannot be used here" if wanted.kvm else "")
         )
     machine = _machine(settings, wanted, home, has_kvm=has_kvm)
     if wanted.dry_run:
