@@ -7,7 +7,7 @@ udevadm settle
 # Whole disks whose device node is there; sysfs may show others.
 disks=()
 while read -r path; do
-  if [ -b "$path" ]; then disks+=("$path"); fi
+  if [ -b "$path" ]; then disks[${#disks[@]}]=$path; fi
 done < <(lsblk --nodeps --noheadings --list --output PATH)
 columns=PATH,TYPE,SIZE,MODEL,SERIAL,TRAN,RO,PTTYPE,PARTLABEL,LABEL,FSTYPE,MOUNTPOINTS
 lsblk_json() {
