@@ -5,10 +5,8 @@ device=$1 keyfiles=$2
 udevadm settle
 
 # Whole disks whose device node is there; sysfs may show others.
-disks=()
-while read -r path; do
-  if [ -b "$path" ]; then disks[${#disks[@]}]=$path; fi
-done < <(lsblk --nodeps --noheadings --list --output PATH)
+present() { while read -r path; do if [ -b "$path" ]; then echo "$path"; fi; done; }
+mapfile -t disks < <(lsblk --nodeps --noheadings --list --output PATH | present)
 columns=PATH,TYPE,SIZE,MODEL,SERIAL,TRAN,RO,PTTYPE,PARTLABEL,LABEL,FSTYPE,MOUNTPOINTS
 lsblk_json() {
   if [ ${#disks[@]} -eq 0 ]; then echo '{"blockdevices": []}' && return; fi
