@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .PHONY: help setup system demo test check bench clean lock container oracle parity \
+  test-install demo-install installer \
   bench-butane bench-supervise bench-image bench-switch
 
 help: ## list the targets
@@ -43,6 +44,16 @@ oracle: ## build the real butane and ignition-validate to compare with (needs Go
 parity: $(STAMP) oracle ## our Butane translator against the real one, with counts
 	@$(BIN)/python -m tests.butane.translate.parity
 	@$(BIN)/python -m pytest -q -m parity
+
+installer: ## build the real coreos-installer, once, into the user's cache (needs Rust)
+	@scripts/system-packages --installer
+	@scripts/build-installer
+
+test-install: $(STAMP) installer ## prepare, install to a disk, first boot, deploy, page: the whole chain
+	@$(BIN)/python -m pytest -m "install or vm"
+
+demo-install: $(STAMP) installer ## the same chain, to watch: a machine installed from its medium
+	@$(BIN)/python -m deploy.demo_install
 
 bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the real one
 	@$(BIN)/python -m bench.butane

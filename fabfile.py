@@ -4,8 +4,9 @@ A verb's module is imported when its task runs, so that `fab --list` need not lo
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from invoke.context import Context
 
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from deploy.access.fleet import Fleet
     from deploy.certificate.source import Wish
     from deploy.credentials import Credentials
+    from deploy.plan.installation import Installation
     from deploy.settings.model import Settings
 
+# Invoke gives a list for an option that may be given again, when its default is None.
+_Several: TypeAlias = Sequence[str] | None
 _FOLDER = Path(__file__).parent
 _NAME = "the instance, as in .env.NAME"
 _JSON = "write JSON, for programs"
@@ -372,6 +376,326 @@ def trust(context: Context, *, name: str = "", fingerprint: str = "") -> None:
     from deploy.trust import trust as pin
 
     pin(_FOLDER, _settings(context, name), fingerprint=fingerprint)
+
+
+_INSTALLING = {
+    "host": "the live system: [user@]host[:port]",
+    "name": _NAME,
+    "device": "the disk to install to; asked for if not given",
+    "wipe": "the same disk again, when it holds data",
+    "fingerprint": "the live system's host key, SHA256:…",
+    "copy_network": "take the medium's network configuration along",
+    "own_network": "the installed system finds its address by itself",
+    "network_dir": "where that configuration lies on the medium",
+    "console": "such as ttyS0,115200; may be given again",
+    "append_karg": "a kernel argument to add; may be given again",
+    "delete_karg": "a kernel argument to remove; may be given again",
+    "save_partlabel": "keep partitions of this name; may be given again",
+    "save_partindex": "keep partitions of this number; may be given again",
+    "image_file": "an image on the medium, instead of the medium's own",
+    "image_url": "an image to fetch",
+    "stream": "a stream to fetch from: stable, testing, next",
+    "platform": "Ignition's platform, if not metal",
+    "insecure": "take an image without a signature",
+    "offline": "fetch nothing",
+    "installer_option": "any other option of coreos-installer; may be given again",
+    "timeout": "seconds to wait for the installed system",
+}
+_REPEATED = (
+    *("console", "append_karg", "delete_karg", "save_partlabel", "save_partindex"),
+    "installer_option",
+)
+
+
+def _installation(options: Mapping[str, Any]) -> "Installation":
+    """Take what is said of an installation out of a task's options."""
+    from dataclasses import fields
+
+    from deploy.plan.installation import Installation
+
+    names = {field.name for field in fields(Installation)} & options.keys()
+    values = {name: options[name] for name in names}
+    several = {name: tuple(options[name] or ()) for name in _REPEATED}
+    return Installation(**values | {
+        "more" if name == "installer_option" else name: found for name, found in several.items()
+    })  # fmt: skip
+
+
+@task(
+    positional=["host"],
+    iterable=list(_REPEATED),
+    help=_INSTALLING | {"dry_run": "check everything, show the command, write nothing"},
+)
+def install(  # noqa: PLR0913 -- coreos-installer's options
+    context: Context,
+    host: str,
+    *,
+    name: str = "",
+    device: str = "",
+    wipe: str = "",
+    fingerprint: str = "",
+    copy_network: bool = False,
+    own_network: bool = False,
+    network_dir: str = "",
+    console: _Several = None,
+    append_karg: _Several = None,
+    delete_karg: _Several = None,
+    save_partlabel: _Several = None,
+    save_partindex: _Several = None,
+    image_file: str = "",
+    image_url: str = "",
+    stream: str = "",
+    platform: str = "",
+    insecure: bool = False,
+    offline: bool = False,
+    installer_option: _Several = None,
+    dry_run: bool = False,
+    timeout: int = 900,
+) -> None:
+    """Install a machine from its live system over SSH, and wait for its first boot."""
+    wanted = _installation(locals())
+    from deploy.install import install as write
+
+    write(
+        _FOLDER,
+        _settings(context, name),
+        host,
+        wanted,
+        fingerprint=fingerprint,
+        dry_run=dry_run,
+        seconds=timeout,
+    )
+
+
+@task(positional=["host"], iterable=list(_REPEATED), help=_INSTALLING)
+def rebuild(  # noqa: PLR0913 -- coreos-installer's options
+    context: Context,
+    host: str,
+    *,
+    name: str = "",
+    device: str = "",
+    wipe: str = "",
+    fingerprint: str = "",
+    copy_network: bool = False,
+    own_network: bool = False,
+    network_dir: str = "",
+    console: _Several = None,
+    append_karg: _Several = None,
+    delete_karg: _Several = None,
+    save_partlabel: _Several = None,
+    save_partindex: _Several = None,
+    image_file: str = "",
+    image_url: str = "",
+    stream: str = "",
+    platform: str = "",
+    insecure: bool = False,
+    offline: bool = False,
+    installer_option: _Several = None,
+    timeout: int = 900,
+) -> int:
+    """Install a machine again and bring its app back: seal, deploy, prove, count the minutes."""
+    wanted = _installation(locals())
+    from deploy.rebuild import rebuild as build
+
+    settings = _settings(context, name)
+    return build(_FOLDER, settings, host, wanted, fingerprint=fingerprint, seconds=timeout)
+
+
+_MEDIUM = {
+    "name": _NAME,
+    "output": "the file to write",
+    "device": "install to this disk unattended, unasked",
+    "keyfile": "a NetworkManager keyfile to bring; may be given again",
+    "console": "of the installed system; may be given again",
+    "append_karg": "a kernel argument of the installed system; may be given again",
+    "installer": "the coreos-installer to use, if not the one on PATH",
+    "installer_option": "any other option of coreos-installer; may be given again",
+    "force": "write over an output that exists",
+}
+_MEDIUM_REPEATED = ["keyfile", "console", "append_karg", "installer_option"]
+
+
+@task(
+    positional=["image"],
+    iterable=_MEDIUM_REPEATED,
+    help=_MEDIUM | {"image": "Fedora CoreOS's live ISO"},
+)
+def iso(  # noqa: PLR0913 -- coreos-installer's options
+    context: Context,
+    image: str,
+    *,
+    name: str = "",
+    output: str = "build/media/corefab.iso",
+    device: str = "",
+    keyfile: _Several = None,
+    console: _Several = None,
+    append_karg: _Several = None,
+    installer: str = "",
+    installer_option: _Several = None,
+    force: bool = False,
+) -> None:
+    """Make a live ISO that lets us in over SSH, or one that installs unattended."""
+    from deploy import medium
+
+    wanted = medium.Customization(
+        Path(image),
+        _FOLDER / output,
+        device,
+        tuple(keyfile or ()),
+        tuple(console or ()),
+        tuple(append_karg or ()),
+        tuple(installer_option or ()),
+        force=force,
+    )
+    medium.iso(_FOLDER, _settings(context, name), wanted, installer=installer)
+
+
+@task(
+    positional=["image"],
+    iterable=_MEDIUM_REPEATED,
+    help=_MEDIUM
+    | {"image": "Fedora CoreOS's live initramfs", "rootfs_url": "where the live rootfs is served"},
+)
+def pxe(  # noqa: PLR0913 -- coreos-installer's options
+    context: Context,
+    image: str,
+    *,
+    name: str = "",
+    output: str = "build/media/corefab-initramfs.img",
+    device: str = "",
+    keyfile: _Several = None,
+    console: _Several = None,
+    append_karg: _Several = None,
+    installer: str = "",
+    installer_option: _Several = None,
+    rootfs_url: str = "",
+    force: bool = False,
+) -> None:
+    """Make a live initramfs for network boot, as `fab iso` makes an ISO."""
+    from deploy import medium
+
+    wanted = medium.Customization(
+        Path(image),
+        _FOLDER / output,
+        device,
+        tuple(keyfile or ()),
+        tuple(console or ()),
+        tuple(append_karg or ()),
+        tuple(installer_option or ()),
+        force=force,
+    )
+    settings = _settings(context, name)
+    medium.pxe(_FOLDER, settings, wanted, rootfs_url=rootfs_url, installer=installer)
+
+
+@task(
+    help={
+        "kind": "iso, pxe-kernel, pxe-initramfs, pxe-rootfs, metal, qemu, or a provider's",
+        "stream": "stable, testing or next",
+        "architecture": "this machine's unless given",
+        "output": "the folder to fetch into",
+        "metadata": "the stream's metadata: a file or an address",
+        "source": "a copy of the image: a file or an address",
+        "signature": "a copy of its signature",
+        "keyring": "Fedora's public keys, to check the signature with",
+    }
+)
+def image(  # noqa: PLR0913 -- where each part may come from
+    _: Context,
+    *,
+    kind: str = "iso",
+    stream: str = "stable",
+    architecture: str = "",
+    output: str = "build/images",
+    metadata: str = "",
+    source: str = "",
+    signature: str = "",
+    keyring: str = "",
+) -> None:
+    """Fetch an image of Fedora CoreOS, go on where it was cut, and verify it."""
+    from deploy.os_image import Wanted, os_image
+
+    wanted = Wanted(kind, stream, architecture, metadata, source, signature, keyring)
+    os_image(_FOLDER / output, wanted)
+
+
+@task(
+    positional=["provider"],
+    help={
+        "provider": "vultr, hetzner or digitalocean",
+        "name": _NAME,
+        "domain": "the DNS zone to make; none unless given",
+        "url": "where the machine fetches its spec, if it is too large for user data",
+    },
+)
+def cloud(
+    context: Context, provider: str, *, name: str = "", domain: str = "", url: str = ""
+) -> None:
+    """Write user data and Terraform JSON for a cloud provider: build/cloud/."""
+    from deploy.cloud import cloud as write
+
+    write(_FOLDER, _settings(context, name), provider, domain=domain, url=url)
+
+
+@task(
+    iterable=["qemu_option"],
+    help={
+        "name": _NAME,
+        "image": "a Fedora CoreOS qcow2 (fab image --kind qemu)",
+        "disk": "the size of its disk",
+        "memory": "its memory in megabytes",
+        "cpus": "its processors",
+        "ssh_port": "the port here that reaches its SSH",
+        "https_port": "the port here that reaches the app",
+        "http_port": "the port here that reaches the app without TLS",
+        "no_tpm": "without a TPM",
+        "no_kvm": "emulate the processor, where KVM is there and does not work",
+        "qemu_option": "a word more for QEMU; may be given again",
+        "timeout": "seconds to wait for its first boot",
+        "dry_run": "show the command only",
+        "down": "end the machine and forget its disk",
+    },
+)
+def vm(  # noqa: PLR0913 -- what a machine is made of
+    context: Context,
+    *,
+    name: str = "",
+    image: str = "",
+    disk: str = "20G",
+    memory: int = 2048,
+    cpus: int = 2,
+    ssh_port: int = 2222,
+    https_port: int = 8443,
+    http_port: int = 8080,
+    no_tpm: bool = False,
+    no_kvm: bool = False,
+    qemu_option: _Several = None,
+    timeout: int = 300,
+    dry_run: bool = False,
+    down: bool = False,
+) -> None:
+    """Start a real Fedora CoreOS under QEMU on this machine, with the app's Ignition file."""
+    from deploy import report
+    from deploy.vm import Wanted, vm_down, vm_up
+
+    if down:
+        report.good("the machine is gone" if vm_down(_FOLDER) else "there was no machine")
+        return
+    wanted = Wanted(
+        image,
+        disk,
+        memory,
+        cpus,
+        ssh_port,
+        https_port,
+        http_port,
+        tpm=not no_tpm,
+        kvm=not no_kvm,
+        seconds=timeout,
+        dry_run=dry_run,
+        more=tuple(qemu_option or ()),
+    )
+    vm_up(_FOLDER, _settings(context, name), wanted)
 
 
 @task(help={"name": _NAME})

@@ -32,5 +32,7 @@ _OTHERS = (
 )
 BUILTINS = frozenset(_BUILTINS.split())
 PROGRAMS = frozenset(f"{_COREUTILS} {_UTIL_LINUX} {_SYSTEMD} {_OTHERS}".split())
+# On the live system that a machine is installed from, which is Fedora CoreOS too.
+PROGRAMS |= {"coreos-installer"}
 # Programs outside PATH, called by their whole name.
 FILES = frozenset({"/usr/lib/systemd/system-generators/podman-system-generator"})

@@ -10,6 +10,9 @@ from deploy.settings.model import Settings
 # Zincati knows two strategies; switching updates off is a flag of its own.
 _STRATEGY_WHEN_OFF = "immediate"
 _START_MARGIN_SECONDS = 30
+# How Fedora CoreOS itself names the disk it started from, and the partition after its own four.
+BOOT_DISK = "/dev/disk/by-id/coreos-boot-disk"
+_NEXT_TO_ROOT = "5"
 # systemd takes a carriage return for the end of a line too.
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "%": "%%", "$": "$$"}
 
@@ -20,6 +23,7 @@ def template_values(
     """Name every blank's value; a tuple repeats its line, an empty one removes it."""
     return {
         **_node_values(settings, ssh_keys),
+        **_data_values(settings),
         **_app_values(settings),
         **_container_values(settings),
         **address_values(settings),
@@ -44,6 +48,20 @@ def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str
         "JOURNAL_LIMIT": settings.journal_limit,
         "SWAP_DEVICE": _when(settings.swap_megabytes, "zram0"),
         "SWAP_MEGABYTES": _when(settings.swap_megabytes, str(settings.swap_megabytes)),
+    }
+
+
+def _data_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
+    label = settings.data_partition
+    beside_root = settings.data_disk == BOOT_DISK
+    return {
+        "DATA_PARTITION": _when(label, label),
+        "DATA_LABEL": _when(label, label),
+        "DATA_DISK": _when(label, settings.data_disk),
+        "DATA_PATH": _when(label, f"/var/lib/{settings.app}/data"),
+        "DATA_NUMBER": _when(label, _NEXT_TO_ROOT if beside_root else "1"),
+        "DATA_MEGABYTES": _when(label, str(settings.data_megabytes)),
+        "ROOT_MEGABYTES": _when(label and beside_root, str(settings.root_megabytes)),
     }
 
 

@@ -1,5 +1,6 @@
 """The one door to a node: Fabric with pinned host keys."""
 
+import base64
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -273,3 +274,9 @@ def real_host(target: Target) -> str:
 def real_port(target: Target) -> int:
     """Resolve the port that a Host of the SSH config names."""
     return int(_connection(target).port)
+
+
+def fingerprint_of(line: str) -> str:
+    """Write the fingerprint of a host key given as `ssh-ed25519 AAAA…`."""
+    name, blob = line.split()[:2]
+    return fingerprint(paramiko.PKey.from_type_string(name, base64.b64decode(blob)))

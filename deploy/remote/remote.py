@@ -84,6 +84,28 @@ class FabricRemote:
             raise _lost(self._connection.host)
         return Result(code, output.decode(errors="replace"), errors.decode(errors="replace"))
 
+    def follow(self, command: Command, heard: Callable[[str], None]) -> Result:
+        """Run a command as root and pass on each line it says as it is said.
+
+        Raises:
+            DeployError: when the connection is lost.
+        """
+        channel = self._start(command)
+        _feed(channel, (command.stdin,))
+        said, lines = bytearray(), bytearray()
+        while part := channel.recv(_CHUNK):
+            said += part
+            lines += part
+            *whole, lines = lines.split(b"\n")
+            for line in whole:
+                heard(line.decode(errors="replace"))
+        errors = bytearray()
+        _drain(channel.recv_stderr, errors)
+        code = channel.recv_exit_status()
+        if code < 0:
+            raise _lost(self._connection.host)
+        return Result(code, said.decode(errors="replace"), errors.decode(errors="replace"))
+
     def hold(self, command: Command) -> Result:
         """Start a command and return when it has said a line or has ended."""
         channel = self._start(command)

@@ -210,6 +210,13 @@ Subnet4 = Annotated[str, _subnet(4, 28),
     Allowed("an IPv4 network of 16 addresses or more such as 10.99.0.0/28, or nothing")]
 Subnet6 = Annotated[str, _subnet(6, 64),
     Allowed("an IPv6 network of /64 or more such as fd12:3456:789a::/64, or nothing")]
+PartitionName = Annotated[str,
+    _matching(r"(?!(root|boot|EFI-SYSTEM|BIOS-BOOT)$)([A-Za-z0-9][A-Za-z0-9._-]{0,11})?"),
+    Allowed("letters, digits, '.', '_' and '-', 12 at most, not a name of the system's own")]
+DevicePath = Annotated[str, _matching(r"/dev/[A-Za-z0-9/_.:+-]+"),
+    Allowed("a device such as /dev/disk/by-id/…")]
+RootMegabytes = Annotated[int, _whole(8192, 9_999_999),
+    Allowed("megabytes from 8192")]
 Releases = Annotated[int, _whole(2, 100),
     Allowed("a whole number from 2 to 100")]
 # fmt: on

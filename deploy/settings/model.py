@@ -71,6 +71,11 @@ class Settings(BaseModel):
     journal_limit: kinds.Size = "500M"
     swap_megabytes: kinds.Megabytes = 2048
 
+    data_partition: kinds.PartitionName = ""
+    data_disk: kinds.DevicePath = "/dev/disk/by-id/coreos-boot-disk"
+    data_megabytes: kinds.Megabytes = 0
+    root_megabytes: kinds.RootMegabytes = 16384
+
     cert_names: kinds.SubjectNames
     cert_password: SecretStr | None = None
     cert_password_command: str = ""

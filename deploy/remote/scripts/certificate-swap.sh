@@ -8,7 +8,7 @@ folder=$(home_of "$app")/releases/$release
 [ -d "$folder/next" ] || fail "no certificate was staged"
 
 # What the app will do: open the key with the password that it will have.
-password=/etc/credstore.encrypted/$app.cert_pass
+password=$folder/credentials/cert_pass
 if [ -e "$folder/next/cert_pass" ]; then password=$folder/next/cert_pass; fi
 opened=$(systemd-creds decrypt --name=cert_pass "$password" - \
   | openssl pkey -in "$folder/next/tls/server.key.enc" -passin stdin -pubout 2>/dev/null) \
@@ -20,7 +20,7 @@ rm -rf "$folder/before.new"
 install -d -m 0755 "$folder/before.new"
 cp -pR "$folder/tls" "$folder/manifest.json" "$folder/before.new/"
 if [ -e "$folder/next/cert_pass" ]; then
-  cp -p "/etc/credstore.encrypted/$app.cert_pass" "$folder/before.new/cert_pass"
+  cp -p "$folder/credentials/cert_pass" "$folder/before.new/cert_pass"
 fi
 sync "$folder/before.new/manifest.json"
 mv -T "$folder/before.new" "$folder/before"

@@ -33,9 +33,9 @@ access() {
 
 credentials() {
   local file name opens
-  for file in "/etc/credstore.encrypted/$app."*; do
+  for file in "$home/current/credentials/"*; do
     [ -f "$file" ] || continue
-    name=${file#"/etc/credstore.encrypted/$app."}
+    name=${file##*/}
     opens=no
     if systemd-creds decrypt --name="$name" "$file" - >/dev/null 2>&1; then opens=yes; fi
     printf '%s\t%s\t%s\t%s\n' "$name" "$(age "$file")" \

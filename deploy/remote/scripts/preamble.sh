@@ -123,7 +123,7 @@ stop_slot() {
 }
 
 # serving_container APP: the container that visitors reach.
-serving_container() { printf '%s' "$1"; }
+serving_container() { printf '%s-%s' "$1" "$(serving_slot "$1")"; }
 
 # replace_within FILE TARGET: replace a file of a folder that a running container has mounted: the
 # new one gets the labels, owner and mode of the old.
@@ -145,7 +145,6 @@ install_certificate() {
   local app=$1 folder=$2 from=$3 secrets plain
   if [ -e "$from/cert_pass" ]; then
     replace_within "$from/cert_pass" "$folder/credentials/cert_pass"
-    install_file "$from/cert_pass" "/etc/credstore.encrypted/$app.cert_pass" 600
     secrets=$(podman inspect "$(serving_container "$app")" \
       --format '{{range .Mounts}}{{if eq .Destination "/run/secrets"}}{{.Source}}{{end}}{{end}}')
     # In memory, like the one it replaces.
