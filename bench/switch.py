@@ -12,10 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import rival_proxy
+from bench import rival_plans, rival_proxy
 from bench.visits import RATE, Site, Visit, failures, gap, p99, read, visiting, within
 from rehearsal import lifecycle
 from tests.node.project import Project, make_project
@@ -28,6 +29,7 @@ CALM_SECONDS = 30.0
 DEPLOYS = 20
 ALLOWED = 1.5
 RESTARTS = 3
+RUNS = 3
 BAD = {
     "never healthy": {"ENV_BIND": "127.0.0.1"},
     "crashing after 3 s": {"ENV_FAULT": "web:crash=3"},
@@ -206,24 +208,54 @@ def measure_proxy(bench: Bench) -> None:
     )
 
 
-def measure_nothing(bench: Bench) -> None:
-    """A deploy that changes nothing."""
-    count = "journalctl -q -o cat | grep -cE '{}' || true"
-    logins, commands = count.format("Accepted publickey"), count.format("COMMAND=")
-    bench.project.must("deploy")
-    before = [int(bench.project.ssh(one)) for one in (logins, commands)]
-    began = time.monotonic()
-    for _ in range(RESTARTS):
-        bench.project.must("deploy")
-    took = (time.monotonic() - began) / RESTARTS
-    after = [int(bench.project.ssh(one)) for one in (logins, commands)]
-    # Counting logs in as well: once between the two counts of each kind, and once more for its own.
-    login = (after[0] - before[0] - 2) / RESTARTS
-    command = (after[1] - before[1] - 2) / RESTARTS
-    bench.tell(
-        f"a deploy with nothing to do: {took:.2f} s, {login:.0f} login, {command:.0f} command on "
-        "the node"
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run costs: seconds, logins, and commands run as root on the node."""
+
+    seconds: float
+    logins: float
+    commands: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.seconds:.2f} s, {self.logins:.0f} logins, {self.commands:.0f} commands as root"
+        )
+
+
+def cost(project: Project, run: Callable[[], object]) -> Cost:
+    """Run something three times after a first time; the node's journal counts."""
+    run()
+    count = (
+        "journalctl -q -o cat --sync; journalctl -q -o cat | grep -cE 'Accepted publickey'; "
+        "journalctl -q -o cat | grep -c 'COMMAND='"
     )
+    before = [int(word) for word in project.ssh(count).split()]
+    began = time.monotonic()
+    for _ in range(RUNS):
+        run()
+    seconds = (time.monotonic() - began) / RUNS
+    after = [int(word) for word in project.ssh(count).split()]
+    # The second counting logs in, and is a command, as well.
+    logins, commands = ((new - old - 1) / RUNS for old, new in zip(before, after, strict=True))
+    return Cost(seconds, logins, commands)
+
+
+def measure_nothing(bench: Bench) -> None:
+    """A deploy that changes nothing, beside pyinfra and Ansible that change nothing."""
+    project = bench.project
+    project.must("deploy")
+    ours = cost(project, lambda: project.must("deploy"))
+    bench.tell(f"a deploy with nothing to do: {ours}")
+    problem = rival_plans.fetch()
+    if problem:
+        bench.tell(f"pyinfra and Ansible could not be tried: {problem}")
+        return
+    for rival in rival_plans.lay_out(project, bench.folder):
+        theirs = cost(project, lambda rival=rival: rival.run(bench.folder))  # type: ignore[misc]
+        bench.tell(
+            f"beside it, {rival.name} with the same files and unit: {theirs}",
+            met=ours.seconds < theirs.seconds,
+        )
 
 
 def prepare(folder: Path) -> Project:
