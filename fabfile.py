@@ -294,8 +294,14 @@ def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: in
     """Log in with another key from now on, on every node, proven before the old one goes."""
     from deploy.access.rotate import Wish
     from deploy.access.rotate import cert_rotate_ssh as rotate
+    from deploy.errors import DeployError
     from deploy.node import asker, identity
 
+    if target(context):
+        raise DeployError(
+            "one node's key alone is not replaced: the file is the same for all",
+            "name every node in .env and .env.NAME, and leave -H out",
+        )
     settings = _settings(context, name)
     wish = Wish(Path(key).expanduser().absolute() if key else None, days)
     rotate(_fleet(context, settings), identity(_FOLDER, settings), wish, asker())

@@ -13,6 +13,8 @@ from deploy.errors import DeployError
 from deploy.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
 from deploy.plan import command
 
+_LONGEST_NAME = 31
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -122,7 +124,8 @@ def _person(folder: Path, old: AccessKey) -> str:
     for name, keys in people(folder).items():
         if any(key.blob == old.blob for key in keys):
             return name
-    return check_name(re.sub(r"[^a-z0-9._-]", "-", getpass.getuser().lower()).lstrip("._-"))
+    name = re.sub(r"[^a-z0-9._-]", "-", getpass.getuser().lower()).lstrip("._-")
+    return check_name(name[:_LONGEST_NAME] or "operator")
 
 
 def _made(mine: Identity, old: AccessKey, ask: Ask) -> tuple[bytes, AccessKey]:

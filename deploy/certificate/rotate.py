@@ -84,7 +84,7 @@ def change_password(
             key = decrypt(present.key, before, source="server.key.enc")
             replace(kept, Pair(present.chain, encrypt(key, password)), now=datetime.now(UTC))
         _deliver_or_restore(folder, settings, credentials, restoring=bool(before))
-        _follow(kept, before or old().encode(), password)
+        _follow(kept, lambda: before or old().encode(), password)
         report.good("the key is encrypted with the new password, here and on the node")
 
 
@@ -100,12 +100,13 @@ def _deliver_or_restore(
         raise
 
 
-def _follow(kept: Material, old: bytes, new: bytes) -> None:
+def _follow(kept: Material, before: Callable[[], bytes], new: bytes) -> None:
     others = (kept.authority_key, kept.ssh_authority_key, kept.request_key)
     accounts = sorted((kept.root / "acme").glob("*.key.enc"))
     for path in (*others, *accounts):
         if not path.exists() or _opens(sealed := read_secret(path), new):
             continue
+        old = before()
         if not _opens(sealed, old):
             report.warn(f"{path.relative_to(kept.root)} opens with neither password: left as it is")
             continue

@@ -90,7 +90,7 @@ def test_a_key_of_the_operators_own_is_taken(serving: Project, tmp_path: Path) -
     given = tmp_path / "given"
     subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", given], check=True)
 
-    serving.must("cert-rotate-ssh", "--key", str(given), "--days", "30")
+    serving.must("cert-rotate-ssh", "--key", str(given), "--days", "300")
 
     assert (serving.folder / "id").read_bytes() == given.read_bytes()
     (only,) = let_in(serving)
