@@ -29,7 +29,8 @@ def build(target: Path, kernel: Path) -> None:
         _modules(root, kernel)
         pack = 'cd "$1" && find . | cpio --quiet -o -H newc | zstd -q -3 >"$2"'
         programs.run(
-            ["bash", "-euo", "pipefail", "-c", pack, "pack", root, target], doing="packing initramfs"
+            ["bash", "-euo", "pipefail", "-c", pack, "pack", root, target],
+            doing="packing initramfs",
         )
 
 
