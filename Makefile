@@ -45,11 +45,12 @@ parity: $(STAMP) oracle ## our Butane translator against the real one, with coun
 	@$(BIN)/python -m tests.butane.translate.parity
 	@$(BIN)/python -m pytest -q -m parity
 
-installer: ## build the real coreos-installer, once, into the user's cache (needs Rust)
+installer: ## the real coreos-installer (needs Rust) and a kernel, once, into the user's cache
 	@scripts/system-packages --installer
 	@scripts/build-installer
+	@scripts/fetch-kernel
 
-test-install: $(STAMP) installer ## prepare, install to a disk, first boot, deploy, page: the whole chain
+test-install: $(STAMP) installer ## prepare, install to a disk, first boot, deploy, page; and QEMU
 	@$(BIN)/python -m pytest -m "install or vm"
 
 demo-install: $(STAMP) installer ## the same chain, to watch: a machine installed from its medium
