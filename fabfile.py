@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _FOLDER = Path(__file__).parent
 _NAME = "the instance, as in .env.NAME"
 _JSON = "write JSON, for programs"
+_WAIT = "how many seconds to wait for somebody else's change"
+_FIRST = "the app's first release on this node"
 _NODE = "the rehearsal node, PROJECT unless given"
 
 
@@ -43,12 +45,61 @@ def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "pyt
     make(_FOLDER, settings_or_ask(_FOLDER, name or None, may_ask=not yes), compiler=butane)
 
 
-@task(help={"name": _NAME, "first": "the app's first release on this node"})
-def deploy(context: Context, *, name: str = "", first: bool = False) -> None:
-    """Bring the app on the node to what is wanted here, or leave what was there."""
-    from deploy.rollout import rollout
+@task(
+    help={
+        "name": _NAME,
+        "first": _FIRST,
+        "json": _JSON,
+        "exit-code": "end with exit code 2 when there is something to do",
+    }
+)
+def plan(
+    context: Context,
+    *,
+    name: str = "",
+    first: bool = False,
+    json: bool = False,
+    exit_code: bool = False,
+) -> int:
+    """Show what a deploy would do, with every difference, and do nothing."""
+    from deploy.show_plan import show_plan
 
-    rollout(_FOLDER, _settings(context, name), first=first)
+    settings = _settings(context, name)
+    return show_plan(_FOLDER, settings, first=first, as_json=json, exit_code=exit_code)
+
+
+@task(help={"name": _NAME, "first": _FIRST, "wait": _WAIT})
+def deploy(context: Context, *, name: str = "", first: bool = False, wait: int = 0) -> None:
+    """Bring the app on the node to what is wanted here, or leave what was there."""
+    from deploy.rollout import Order, rollout
+
+    rollout(_FOLDER, _settings(context, name), Order(first=first, wait_seconds=wait))
+
+
+@task(help={"name": _NAME, "json": _JSON})
+def releases(context: Context, *, name: str = "", json: bool = False) -> None:
+    """List the app's releases on the node: which serves, who made it, which failed."""
+    from deploy.releases import releases as show
+
+    show(_FOLDER, _settings(context, name), as_json=json)
+
+
+@task(help={"name": _NAME, "reason": "why; it is written down on the node"})
+def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
+    """End the connection of whoever holds the app's lock, and write down why."""
+    from deploy.unlock import unlock as end
+
+    end(_FOLDER, _settings(context, name), reason=reason)
+
+
+@task(help={"name": _NAME, "lines": "how many", "every": "of every app of the node", "json": _JSON})
+def audit(
+    context: Context, *, name: str = "", lines: str = "20", every: bool = False, json: bool = False
+) -> None:
+    """Show who changed what on the node, when, from where, and what came of it."""
+    from deploy.audit import audit as show
+
+    show(_FOLDER, _settings(context, name), lines=lines, every=every, as_json=json)
 
 
 @task(help={"name": _NAME, "events": "write progress as JSON, a line each"})
@@ -59,12 +110,12 @@ def image_send(context: Context, *, name: str = "", events: bool = False) -> Non
     send(_FOLDER, _settings(context, name), events=events)
 
 
-@task(help={"name": _NAME})
-def prune(context: Context, *, name: str = "") -> None:
+@task(help={"name": _NAME, "wait": _WAIT})
+def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
     """Remove images that no release needs, and what cut transfers left."""
     from deploy.prune import prune as remove
 
-    remove(_FOLDER, _settings(context, name))
+    remove(_FOLDER, _settings(context, name), wait_seconds=wait)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -92,13 +143,13 @@ def cert_issue(context: Context, *, name: str = "", days: int = 90) -> None:
     issue(_FOLDER, _settings(context, name), days=days, ask=asker())
 
 
-@task(help={"name": _NAME, "days": "how long it is valid"})
-def cert_rotate_https(context: Context, *, name: str = "", days: int = 90) -> None:
+@task(help={"name": _NAME, "days": "how long it is valid", "wait": _WAIT})
+def cert_rotate_https(context: Context, *, name: str = "", days: int = 90, wait: int = 0) -> None:
     """Serve a new key and certificate, proven by a live handshake, undone if not."""
     from deploy.cert_rotate import cert_rotate_https as rotate
     from deploy.node import asker
 
-    rotate(_FOLDER, _settings(context, name), days=days, ask=asker())
+    rotate(_FOLDER, _settings(context, name), days=days, ask=asker(), wait_seconds=wait)
 
 
 @task(help={"name": _NAME, "json": _JSON})

@@ -1,6 +1,5 @@
 """Carrying out the steps of a deploy, one method a step."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from deploy.credentials import Credentials
 from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
 from deploy.plan import command
+from deploy.plan.audit import AuditLine
 from deploy.plan.command import Command
 from deploy.plan.files import File
 from deploy.plan.release import Manifest
@@ -44,6 +44,7 @@ class Delivery:
     files_folder: Path | None
     state: NodeState
     look: Callable[[], NodeState]
+    what: str = "deploy"
 
     def carry_out(self, step: Step) -> None:
         """Do one step.
@@ -117,19 +118,26 @@ class Delivery:
         return f"the app was restarted {restarts} times" if looping else ""
 
     def _finish(self) -> None:
+        keep, line = self.settings.keep_releases, self.audit_line().written()
+        written = self.manifest.model_dump_json(indent=1).encode()
+        self._run(command.finish(self._app, self._release, keep, line, written))
+
+    def audit_line(self, failure: str = "") -> AuditLine:
+        """Say for the node's journal of changes what this was, and what came of it."""
         manifest = self.manifest
-        audit = {
-            "at": manifest.at.isoformat(timespec="seconds"),
-            "app": manifest.app,
-            "release": manifest.release,
-            "previous": self.previous,
-            "image": manifest.image_id,
-            "by": manifest.by,
-            "commit": manifest.commit,
-            "dirty": manifest.dirty,
-        }
-        keep = self.settings.keep_releases
-        self._run(command.finish(self._app, self._release, keep, json.dumps(audit)))
+        return AuditLine(
+            at=manifest.at,
+            app=manifest.app,
+            what=self.what,
+            who=manifest.by,
+            result="failed" if failure else "ok",
+            release=manifest.release,
+            previous=self.previous,
+            image=manifest.image_id,
+            commit=manifest.commit,
+            dirty=manifest.dirty,
+            detail=failure,
+        )
 
     def _run(self, wanted: Command) -> str:
         result = self.remote.run(wanted)

@@ -52,6 +52,11 @@ def undo(app: str) -> Command:
     return Command("undo", (app,))
 
 
-def finish(app: str, release: str, keep: int, audit: str) -> Command:
+def finish(app: str, release: str, keep: int, audit: str, manifest: bytes) -> Command:
     """Write the release down and drop the oldest beyond `keep`; `audit` is a line of JSON."""
-    return Command("finish", (app, release, str(keep), audit))
+    return Command("finish", (app, release, str(keep), audit), manifest)
+
+
+def audit(line: str) -> Command:
+    """Append a line of JSON to the node's journal of changes."""
+    return Command("audit", (line,))

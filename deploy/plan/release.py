@@ -2,11 +2,15 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Manifest(BaseModel):
-    """All that makes a release; hashes are SHA-256 in lower hex."""
+    """All that makes a release; hashes are SHA-256 in lower hex.
+
+    `credentials` counts how often each has been sealed, `seconds` is what each step took, `health`
+    is what the proof over HTTPS said. The three are empty in manifests of older corefabs.
+    """
 
     model_config = ConfigDict(frozen=True)
     release: str
@@ -21,6 +25,9 @@ class Manifest(BaseModel):
     commit: str
     dirty: bool
     at: datetime
+    credentials: dict[str, int] = Field(default_factory=dict)
+    seconds: dict[str, float] = Field(default_factory=dict)
+    health: str = ""
 
 
 def release_id(now: datetime, suffix: str) -> str:

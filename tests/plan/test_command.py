@@ -12,7 +12,8 @@ COMMANDS = [
     (command.seal("app", "r2", "cert_pass", b"hunter2"), "seal app r2 cert_pass"),
     (command.switch("app", "r2"), "switch app r2"),
     (command.undo("app"), "undo app"),
-    (command.finish("app", "r2", 5, "{}"), "finish app r2 5 {}"),
+    (command.finish("app", "r2", 5, "{}", b"hunter2"), "finish app r2 5 {}"),
+    (command.audit("{}"), "audit {}"),
 ]
 
 
