@@ -68,12 +68,22 @@ def plan(
     return show_plan(_FOLDER, settings, first=first, as_json=json, exit_code=exit_code)
 
 
-@task(help={"name": _NAME, "first": _FIRST, "wait": _WAIT})
-def deploy(context: Context, *, name: str = "", first: bool = False, wait: int = 0) -> None:
+@task(
+    help={
+        "name": _NAME,
+        "first": _FIRST,
+        "anew": "make a new release even if nothing differs",
+        "wait": _WAIT,
+    }
+)
+def deploy(
+    context: Context, *, name: str = "", first: bool = False, anew: bool = False, wait: int = 0
+) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
     from deploy.rollout import Order, rollout
 
-    rollout(_FOLDER, _settings(context, name), Order(first=first, wait_seconds=wait))
+    order = Order(first=first, anew=anew, wait_seconds=wait)
+    rollout(_FOLDER, _settings(context, name), order)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -100,6 +110,14 @@ def audit(
     from deploy.audit import audit as show
 
     show(_FOLDER, _settings(context, name), lines=lines, every=every, as_json=json)
+
+
+@task(help={"name": _NAME, "json": _JSON})
+def drift(context: Context, *, name: str = "", json: bool = False) -> int:
+    """Compare the node with its machine spec and its release; exit code 2 if it differs."""
+    from deploy.drift import drift as show
+
+    return show(_FOLDER, _settings(context, name), as_json=json)
 
 
 @task(help={"name": _NAME, "events": "write progress as JSON, a line each"})

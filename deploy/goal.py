@@ -24,6 +24,7 @@ from deploy.tls import Pair, check_chain, check_pair, load_pair
 from deploy.transfer import Transfer
 
 _PATIENCE_SECONDS = 5
+_ANEW = "a release anew is asked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,13 @@ def ask_state(remote: Remote, wanted: Goal) -> NodeState:
     return probe(remote, wanted.settings.app, paths=paths, credentials=known)
 
 
-def make_plan(remote: Remote, wanted: Goal, *, first: bool, diffs: bool = False) -> Planned:
+def make_plan(
+    remote: Remote, wanted: Goal, *, first: bool, anew: bool = False, diffs: bool = False
+) -> Planned:
     """Ask the node and decide what a deploy does; the only maker of plans.
 
-    With `diffs`, changed texts are fetched, for people; the steps are the same without.
+    With `anew` there is something to do even where nothing differs. With `diffs`, changed texts
+    are fetched, for people; the steps are the same without.
 
     Raises:
         DeployError: when the node cannot answer, or what is wanted cannot be done.
@@ -88,7 +92,7 @@ def make_plan(remote: Remote, wanted: Goal, *, first: bool, diffs: bool = False)
     state = ask_state(remote, wanted)
     given = Circumstances(wanted.settings.node_address, first=first)
     made = deployment(wanted.wanted, state, given)
-    if not made and (trouble := _trouble(wanted)):
+    if not made and (trouble := _ANEW if anew else _trouble(wanted)):
         state = state.model_copy(update={"trouble": trouble})
         made = deployment(wanted.wanted, state, given)
     if made and diffs:

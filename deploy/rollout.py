@@ -31,9 +31,13 @@ from deploy.settings.model import Settings
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How a deploy is asked for: the first one, what it is called, how long to wait for others."""
+    """How a deploy is asked for: the first one, what it is called, how long to wait for others.
+
+    `anew` makes a release even where nothing differs.
+    """
 
     first: bool = False
+    anew: bool = False
     what: str = "deploy"
     wait_seconds: int = 0
 
@@ -58,17 +62,17 @@ def rollout(folder: Path, settings: Settings, order: Order) -> None:
 
 def _ready(remote: Remote, wanted: Goal, order: Order) -> Planned:
     """Plan, and hold the lock when there is something to do; what was half done is put back."""
-    planned = make_plan(remote, wanted, first=order.first)
+    planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     if not planned.plan:
         return planned
     app, seconds = wanted.settings.app, order.wait_seconds
     waited = hold(remote, wanted.folder, app, order.what, wait_seconds=seconds)
     # Whoever was at it may have ended in the meantime: only what is left is undone.
     if waited or planned.plan.undo:
-        planned = make_plan(remote, wanted, first=order.first)
+        planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     if planned.plan.undo:
         _undo(remote, wanted, planned.plan.undo)
-        planned = make_plan(remote, wanted, first=order.first)
+        planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     return planned
 
 

@@ -15,6 +15,10 @@ _START_MARGIN_SECONDS = 30
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "%": "%%", "$": "$$"}
 
 
+# In place of a spec's mark while that is made: a mark is the hash of all the rest.
+NO_MARK = "0" * 64
+
+
 def app_uid(app: str) -> int:
     """Choose the user id of an app: the same on every node, between 20000 and 39999."""
     return _FIRST_UID + crc32(app.encode()) % _UIDS
@@ -31,6 +35,7 @@ def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str
     window = settings.update_window
     off = settings.update_strategy == "off"
     return {
+        "SPEC": NO_MARK,
         "NODE_USER": settings.node_user,
         "NODE_HOSTNAME": settings.node_hostname,
         "SSH_KEY": ssh_keys,
