@@ -120,6 +120,25 @@ def drift(context: Context, *, name: str = "", json: bool = False) -> int:
     return show(_FOLDER, _settings(context, name), as_json=json)
 
 
+@task(
+    help={
+        "name": _NAME,
+        "yes": "do not ask",
+        "gate": "seconds after which the node puts back what no new login has proven",
+        "wait": _WAIT,
+    }
+)
+def converge(
+    context: Context, *, name: str = "", yes: bool = False, gate: int = 60, wait: int = 0
+) -> int:
+    """Bring a running node in line with its machine spec, and never lock you out."""
+    from deploy.converge import Order
+    from deploy.converge import converge as apply
+
+    order = Order(may_change=yes, wait_seconds=wait, gate_seconds=gate)
+    return apply(_FOLDER, _settings(context, name), order)
+
+
 @task(help={"name": _NAME, "events": "write progress as JSON, a line each"})
 def image_send(context: Context, *, name: str = "", events: bool = False) -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""

@@ -33,4 +33,4 @@ _OTHERS = (
 BUILTINS = frozenset(_BUILTINS.split())
 PROGRAMS = frozenset(f"{_COREUTILS} {_UTIL_LINUX} {_SYSTEMD} {_OTHERS}".split())
 # Programs outside PATH, called by their whole name.
-FILES = frozenset({"/usr/lib/systemd/system-generators/podman-system-generator"})
+FILES = frozenset({"/usr/lib/systemd/system-generators/podman-system-generator", "/usr/sbin/sshd"})
