@@ -77,7 +77,7 @@ class FoundPerson(_Value):
 
     name: str
     uid: int
-    shell: str
+    login_shell: str
 
 
 class FoundContainer(_Value):

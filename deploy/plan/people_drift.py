@@ -7,9 +7,8 @@ from deploy.plan.inspection import FoundKey, Inspection
 from deploy.plan.machine import Person
 
 _FIRST_PERSON, _LAST_PERSON = 1000, 60_000
-# Users that apps bring; see `app_uid`.
-_APP_USERS = range(20_000, 40_000)
 _STOCK_PERSON = "core"
+# As the users that apps bring have them.
 _SHELLS_OF_NOBODY = ("/nologin", "/false")
 _FILE_OF_THE_SPEC = ".ssh/authorized_keys.d/ignition"
 
@@ -57,7 +56,7 @@ def strangers(people: Iterable[Person], found: Inspection) -> Iterator[Finding]:
     """Find users that no spec and no app brought."""
     known = {person.name for person in people} | {_STOCK_PERSON}
     for one in found.people:
-        person = _FIRST_PERSON <= one.uid < _LAST_PERSON and one.uid not in _APP_USERS
-        if person and one.name not in known and not one.shell.endswith(_SHELLS_OF_NOBODY):
-            held = f"uid {one.uid}, {one.shell}"
+        person = _FIRST_PERSON <= one.uid < _LAST_PERSON
+        if person and one.name not in known and not one.login_shell.endswith(_SHELLS_OF_NOBODY):
+            held = f"uid {one.uid}, {one.login_shell}"
             yield finding(("user", one.name), "absent", held, None, "reinstall")

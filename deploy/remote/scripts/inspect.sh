@@ -170,7 +170,7 @@ jq -n \
             kind: .[0], mode: .[1], mtime: (.[2] | tonumber | floor), target: (.[3:] | join(" "))})}]
       | map(.value.sha256 = ($sha[.key] // "")) | from_entries),
     people: ($people | split("\n") | map(select(. != "") | split(":")
-      | {name: .[0], uid: (.[2] | tonumber), shell: .[6]})),
+      | {name: .[0], uid: (.[2] | tonumber), login_shell: .[6]})),
     containers: ($containers[0] // [] | map({
         name: .Names[0], image: ("sha256:" + (.ImageID // "")), state: .State,
         unit: (.Labels.PODMAN_SYSTEMD_UNIT // ""), created: .Created})
