@@ -25,7 +25,7 @@ _SYSTEMD = (
     "systemd-run systemd-sysusers systemd-tmpfiles timedatectl udevadm"
 )
 _OTHERS = (
-    "afterburn awk bash bootc bsdtar bzip2 chattr cmp conmon cpio crun curl diff find file "
+    "afterburn awk bash bootc bsdtar bzip2 chattr cmp conmon cpio crun curl diff find file getent "
     "gawk getenforce git gpg grep gzip ip jq lsof nft nmcli openssl pgrep pkill podman ps "
     "restorecon rpm rpm-ostree rsync sed sh skopeo socat ss ssh ssh-keygen sudo tar wg xargs xz "
     "zcat zincati zstd zstdcat"
