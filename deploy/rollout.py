@@ -106,7 +106,7 @@ def _steps(delivery: Delivery, plan: Deployment, begun: list[str]) -> Manifest:
         begun.append(step.kind)
         if step.kind == "finish":
             # Nothing gets here that was not proven.
-            found = {"seconds": seconds, "health": "healthy"}
+            found = {"seconds": dict(seconds), "health": "healthy"}
             manifest = manifest.model_copy(update=found)
             delivery = replace(delivery, manifest=manifest)
         began = time.monotonic()
