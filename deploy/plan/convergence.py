@@ -15,9 +15,10 @@ Word = Literal[
     "file", "folder", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload", "enable",
     "disable", "firewall", "sysctl", "sshd", "restart",
 ]  # fmt: skip
+# A unit is disabled while its file is still there.
 _ORDER: tuple[Word, ...] = (
-    "folder", "file", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload", "enable",
-    "disable", "firewall", "sysctl", "sshd", "restart",
+    "disable", "folder", "file", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload",
+    "enable", "firewall", "sysctl", "sshd", "restart",
 )  # fmt: skip
 # What has to happen when a file below a folder has changed.
 _AFTER: Mapping[str, tuple[Word, str]] = {

@@ -112,18 +112,23 @@ def test_a_spec_that_changed_is_applied_and_what_is_over_of_it_removed(serving: 
     overlay.write_text(
         "variant: fcos\nversion: 1.4.0\nstorage:\n  files:\n    - path: /etc/motd.d/corefab\n"
         "      mode: 0640\n      contents:\n        inline: hello\n"
+        "systemd:\n  units:\n    - name: corefab-trial.service\n      enabled: true\n"
+        "      contents: |\n        [Service]\n        Type=oneshot\n        RemainAfterExit=yes\n"
+        "        ExecStart=/usr/bin/true\n        [Install]\n        WantedBy=multi-user.target\n"
     )
+    active = "systemctl is-active corefab-trial.service || true"
     shown = serving.fab("converge")
     serving.must("converge", "--yes")
-    there = serving.ssh("stat -c %a /etc/motd.d/corefab; cat /etc/motd.d/corefab")
+    there = serving.ssh(f"stat -c %a /etc/motd.d/corefab; cat /etc/motd.d/corefab; {active}")
     overlay.unlink()
     serving.must("converge", "--yes")
 
     assert shown.code == 1
     assert "file /etc/motd.d/corefab: absent -> file" in shown.out
     assert "--yes" in shown.out
-    assert there == "640\nhello"
-    assert serving.ssh("ls /etc/motd.d/corefab 2>/dev/null || echo gone") == "gone\n"
+    assert there == "640\nhelloactive\n"
+    left = "ls /etc/motd.d/corefab /etc/systemd/system/corefab-trial.service 2>/dev/null || true"
+    assert serving.ssh(f"{left}; {active}") == "inactive\n"
     assert serving.fab("drift").code == 0
 
 

@@ -386,7 +386,7 @@ def test_what_is_over_of_the_spec_before_is_removed() -> None:
     plan = convergence("web1", ("m", "n"), fewer, differences(fewer, MACHINE, held))
 
     assert [str(act) for act in plan.acts] == [
-        *("remove /etc/sysctl.d/90.conf", "disable a.service", "sysctl")
+        *("disable a.service", "remove /etc/sysctl.d/90.conf", "sysctl")
     ]
     assert [(one.what, one.remedy) for one in plan.left] == [("disk", "reinstall")]
 

@@ -130,7 +130,7 @@ put_back() {
     done <"$place/folders"
   fi
   while IFS='|' read -r name _; do systemctl -q disable --now "$name" || true; done < <(acts enable)
-  while IFS='|' read -r name _; do systemctl -q enable "$name" || true; done < <(acts disable)
+  while IFS='|' read -r name _; do systemctl -q enable --now "$name" || true; done < <(acts disable)
   reload
   audit "$(jq -cn --arg id "$id" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" \
     '{at: $at, app: "node", what: "converge put back", who: "node", result: "ok",
@@ -153,10 +153,10 @@ case $mode in
     save
     arm "$3"
     trap 'put_back' EXIT
+    while IFS='|' read -r name _; do systemctl -q disable --now "$name"; done < <(acts disable)
     write_places
     systemctl daemon-reload
     while IFS='|' read -r name _; do systemctl -q enable --now "$name"; done < <(acts enable)
-    while IFS='|' read -r name _; do systemctl -q disable "$name"; done < <(acts disable)
     reload
     trap - EXIT
     ;;
