@@ -37,7 +37,7 @@ def kept_releases(remote: Remote, app: str) -> tuple[PastRelease, ...]:
     Raises:
         DeployError: when it cannot answer.
     """
-    result = remote.run(Command("releases", (app,)))
+    result = remote.run(Command("history", (app,)))
     try:
         return tuple(
             PastRelease.model_validate_json(line) for line in result.stdout.splitlines() if line

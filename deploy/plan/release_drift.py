@@ -62,6 +62,6 @@ def _containers(app: str, held: Manifest, found: Inspection) -> Iterator[Finding
         if not one.unit.startswith(app):
             subject, there = one.name, f"{one.state}, made by hand"
             yield finding(("container", subject), "absent", there, one.created, "by hand")
-        elif one.name == app and one.image != held.image_id:
+        elif one.state == "running" and one.image != held.image_id:
             wanted, image = short(held.image_id), short(one.image)
             yield finding(("container", one.name), wanted, image, one.created, "fab deploy --anew")

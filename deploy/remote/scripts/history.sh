@@ -1,4 +1,4 @@
-# releases APP: a line of JSON for each release of an app that this node keeps. `bytes` is what its
+# history APP: a line of JSON for each release of an app that this node keeps. `bytes` is what its
 # folder takes on disk by itself; unchanged project files are hard links and lie there once.
 # shellcheck shell=bash
 app=$1
