@@ -9,7 +9,8 @@ from deploy.app_files import app_files
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.image.local import find_image
-from deploy.plan.deployment import Circumstances, Deployment, changed_texts, deployment
+from deploy.plan.decision import Circumstances, changed_texts, deployment
+from deploy.plan.deployment import Deployment
 from deploy.plan.difference import LARGEST_BYTES, Texts
 from deploy.plan.rules import check_deployment
 from deploy.plan.state import NodeState

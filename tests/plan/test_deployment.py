@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.plan.deployment import Circumstances, Deployment, changed_texts, deployment
+from deploy.plan.decision import Circumstances, changed_texts, deployment
+from deploy.plan.deployment import Deployment
 from deploy.plan.difference import LARGEST_BYTES, Texts, unified
 from deploy.plan.files import File
 from deploy.plan.generation import generations
