@@ -24,6 +24,8 @@ _Several: TypeAlias = Sequence[str] | None
 _FOLDER = Path(__file__).parent
 _NAME = "the instance, as in .env.NAME"
 _JSON = "write JSON, for programs"
+_WAIT = "how many seconds to wait for somebody else's change"
+_FIRST = "the app's first release on this node"
 _NODE = "the rehearsal node, PROJECT unless given"
 _LIFE = "how long one of our own authority is valid"
 _GIVEN = "a certificate that was given: PEM, DER, PKCS#7 or PKCS#12"
@@ -86,20 +88,112 @@ def check(_: Context, *, name: str = "", json: bool = False) -> int:
     return look(_FOLDER, name or None, as_json=json)
 
 
-@task(help={"name": _NAME, "first": "the app's first release on this node"})
-def deploy(context: Context, *, name: str = "", first: bool = False) -> None:
+@task(
+    help={
+        "name": _NAME,
+        "first": _FIRST,
+        "json": _JSON,
+        "exit-code": "end with exit code 2 when there is something to do",
+    }
+)
+def plan(
+    context: Context,
+    *,
+    name: str = "",
+    first: bool = False,
+    json: bool = False,
+    exit_code: bool = False,
+) -> int:
+    """Show what a deploy would do, with every difference, and do nothing."""
+    from deploy.show_plan import show_plan
+
+    settings = _settings(context, name)
+    return show_plan(_FOLDER, settings, first=first, as_json=json, exit_code=exit_code)
+
+
+@task(
+    help={
+        "name": _NAME,
+        "first": _FIRST,
+        "anew": "make a new release even if nothing differs",
+        "wait": _WAIT,
+    }
+)
+def deploy(
+    context: Context, *, name: str = "", first: bool = False, anew: bool = False, wait: int = 0
+) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
-    from deploy.rollout import rollout
+    from deploy.rollout import Order, rollout
 
-    rollout(_FOLDER, _settings(context, name), first=first)
+    order = Order(first=first, anew=anew, wait_seconds=wait)
+    rollout(_FOLDER, _settings(context, name), order)
 
 
-@task(help={"name": _NAME, "to": "the release; the one before what serves, unless given"})
-def rollback(context: Context, *, name: str = "", to: str = "") -> None:
+@task(help={"name": _NAME, "json": _JSON})
+def releases(context: Context, *, name: str = "", json: bool = False) -> None:
+    """List the app's releases on the node: which serves, who made it, which failed."""
+    from deploy.releases import releases as show
+
+    show(_FOLDER, _settings(context, name), as_json=json)
+
+
+@task(help={"name": _NAME, "reason": "why; it is written down on the node"})
+def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
+    """End the connection of whoever holds the app's lock, and write down why."""
+    from deploy.unlock import unlock as end
+
+    end(_FOLDER, _settings(context, name), reason=reason)
+
+
+@task(help={"name": _NAME, "lines": "how many", "every": "of every app of the node", "json": _JSON})
+def audit(
+    context: Context, *, name: str = "", lines: str = "20", every: bool = False, json: bool = False
+) -> None:
+    """Show who changed what on the node, when, from where, and what came of it."""
+    from deploy.audit import audit as show
+
+    show(_FOLDER, _settings(context, name), lines=lines, every=every, as_json=json)
+
+
+@task(help={"name": _NAME, "json": _JSON})
+def drift(context: Context, *, name: str = "", json: bool = False) -> int:
+    """Compare the node with its machine spec and its release; exit code 2 if it differs."""
+    from deploy.drift import drift as show
+
+    return show(_FOLDER, _settings(context, name), as_json=json)
+
+
+@task(
+    help={
+        "name": _NAME,
+        "yes": "do not ask",
+        "gate": "seconds after which the node puts back what no new login has proven",
+        "wait": _WAIT,
+    }
+)
+def converge(
+    context: Context, *, name: str = "", yes: bool = False, gate: int = 60, wait: int = 0
+) -> int:
+    """Bring a running node in line with its machine spec, and never lock you out."""
+    from deploy.converge import Order
+    from deploy.converge import converge as apply
+
+    order = Order(may_change=yes, wait_seconds=wait, gate_seconds=gate)
+    return apply(_FOLDER, _settings(context, name), order)
+
+
+@task(
+    help={
+        "name": _NAME,
+        "to": "the release; the one before what serves, unless given",
+        "wait": _WAIT,
+    }
+)
+def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -> None:
     """Go back to a release that the node keeps, proven like a deploy."""
     from deploy.rollback import rollback as go_back
 
-    go_back(_FOLDER, _settings(context, name), to=to)
+    go_back(_FOLDER, _settings(context, name), to=to, wait_seconds=wait)
 
 
 @task(help={"name": _NAME, "events": "write progress as JSON, a line each"})
@@ -118,12 +212,12 @@ def image_verify(context: Context, *, name: str = "") -> int:
     return verify(_FOLDER, _settings(context, name))
 
 
-@task(help={"name": _NAME})
-def prune(context: Context, *, name: str = "") -> None:
+@task(help={"name": _NAME, "wait": _WAIT})
+def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
     """Remove images that no release needs, and what cut transfers left."""
     from deploy.prune import prune as remove
 
-    remove(_FOLDER, _settings(context, name))
+    remove(_FOLDER, _settings(context, name), wait_seconds=wait)
 
 
 @task(help={"name": _NAME, "json": _JSON})

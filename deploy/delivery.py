@@ -31,6 +31,7 @@ class Delivery:
     files_folder: Path | None
     state: NodeState
     look: Callable[[], NodeState]
+    what: str = "deploy"
 
     def carry_out(self, step: Step) -> None:
         """Do one step.

@@ -1,5 +1,6 @@
 """Verb: settings, keys and templates become the machine spec, `build/<app>.bu` and `.ign`."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from butane.assemble import assemble
 from butane.compile import Compiled, compile_text
 from deploy import report
 from deploy.errors import DeployError
+from deploy.kept import keep_spec
 from deploy.machine_files import fragments, render_machine
 from deploy.people import read_key
 from deploy.plan.values import template_values
@@ -27,15 +29,16 @@ def prepare(folder: Path, settings: Settings, *, compiler: str = "python") -> Pa
     """
     refuse_traps(folder, settings)
     keys = collect_keys(settings.ssh_keys, folder=folder)
-    rendered = render_machine(folder, template_values(settings, keys))
+    mark, rendered = render_spec(folder, settings, keys)
     build = folder / "build"
     files = build / settings.app
-    text = assemble(fragments(rendered))
+    text = spec_text(rendered)
     _refuse_secrets(settings, rendered)
     _write_tree(files, rendered)
     compiled = compile_text(text, files=files, name=f"build/{settings.app}.bu", tool=compiler)
     _write(build / f"{settings.app}.bu", text.encode())
     _write(build / f"{settings.app}.ign", compiled.ignition.encode())
+    keep_spec(folder, mark, compiled.ignition)
     _tell(settings, compiled, keys)
     return build / f"{settings.app}.ign"
 
@@ -54,6 +57,30 @@ def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Setting
     settings = read_settings(folder, name, answers)
     _keep(folder / (f".env.{name}" if name else ".env"), answers)
     return settings
+
+
+def render_spec(
+    folder: Path, settings: Settings, keys: tuple[str, ...]
+) -> tuple[str, dict[str, bytes]]:
+    """Render a machine spec that bears its own mark: the mark, and path -> content.
+
+    The mark is the hash of all that the spec is made of, with zeros in the mark's own place.
+    """
+    values = template_values(settings, keys)
+    digest = hashlib.sha256()
+    for name, content in sorted(render_machine(folder, values).items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    mark = digest.hexdigest()
+    return mark, render_machine(folder, {**values, "SPEC": mark})
+
+
+def spec_text(rendered: Mapping[str, bytes]) -> str:
+    """Join a rendered spec to one Butane file.
+
+    Raises:
+        ButaneError: when the parts do not fit.
+    """
+    return assemble(fragments(rendered))
 
 
 def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:

@@ -1,29 +1,31 @@
 """Verb: remove from a node what no release of an app needs."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy import node, report
-from deploy.author import author
 from deploy.errors import DeployError
+from deploy.hold import hold
+from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.plan import command
-from deploy.remote.lock import take_lock
 from deploy.settings.model import Settings
 
 
-def prune(folder: Path, settings: Settings) -> None:
+def prune(folder: Path, settings: Settings, *, wait_seconds: int = 0) -> None:
     """Remove images of this app that no release needs, and what cut transfers left.
 
     Raises:
         DeployError: while somebody deploys the app, or when the node refuses.
     """
-    who = author(folder).who
+    line = audit_line(folder, settings.app, "prune")
     with node.reached(folder, settings) as remote:
-        take_lock(remote, settings.app, who=who, what="prune", now=datetime.now(UTC))
-        result = remote.run(command.prune(settings.app))
-    if result.code:
-        raise DeployError(f"prune failed on the node: {result.stderr.strip()}")
-    removed = result.stdout.splitlines()
-    for line in removed:
-        report.say(f"  {line}")
+        hold(remote, folder, settings.app, "prune", wait_seconds=wait_seconds)
+        with failures_audited(remote, line):
+            result = remote.run(command.prune(settings.app))
+            if result.code:
+                raise DeployError(f"prune failed on the node: {result.stderr.strip()}")
+        removed = result.stdout.splitlines()
+        if removed:
+            write_audit(remote, line.model_copy(update={"detail": "; ".join(removed)}))
+    for found in removed:
+        report.say(f"  {found}")
     report.good(f"{len(removed)} removed" if removed else "nothing to remove")

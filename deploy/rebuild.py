@@ -6,7 +6,7 @@ from pathlib import Path
 from deploy import report
 from deploy.install import PATIENCE_SECONDS, install
 from deploy.plan.installation import Installation
-from deploy.rollout import rollout
+from deploy.rollout import Order, rollout
 from deploy.settings.model import Settings
 from deploy.status import status
 
@@ -35,7 +35,7 @@ def rebuild(  # noqa: PLR0913 -- what the command line can say
     installed = time.monotonic()
     address = host.rpartition("@")[2].partition(":")[0]
     there = settings.model_copy(update={"node_address": address})
-    rollout(folder, there, first=True)
+    rollout(folder, there, Order(first=True, what="rebuild"))
     code = status(folder, there, as_json=False)
     whole, first = (_minutes(end - began) for end in (time.monotonic(), installed))
     report.good(f"{address} is back after {whole} minutes, {first} of them for the installation")

@@ -7,6 +7,9 @@ from pathlib import Path
 from deploy import node, report
 from deploy.author import author
 from deploy.errors import DeployError
+from deploy.hold import hold
+from deploy.journal import failures_audited
+from deploy.kept import keep_release
 from deploy.plan import command
 from deploy.plan.addresses import other
 from deploy.plan.command import Command
@@ -15,14 +18,13 @@ from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Switch, switch_steps
 from deploy.put_back import put_back
-from deploy.remote.lock import take_lock
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 from deploy.switching import Switching
 
 
-def rollback(folder: Path, settings: Settings, *, to: str) -> None:
+def rollback(folder: Path, settings: Settings, *, to: str, wait_seconds: int = 0) -> None:
     """Serve what a kept release was: image, units, files, credentials and certificate.
 
     It becomes a release of its own. BEFORE_SWITCH is of the release that is left, and does not run.
@@ -33,7 +35,7 @@ def rollback(folder: Path, settings: Settings, *, to: str) -> None:
     made_by = author(folder)
     now = datetime.now(UTC)
     with node.reached(folder, settings) as remote:
-        take_lock(remote, settings.app, who=made_by.who, what="rollback", now=now)
+        hold(remote, folder, settings.app, "rollback", wait_seconds=wait_seconds)
         state = _state(remote, settings)
         if state.interrupted:
             _undo(remote, settings)
@@ -50,8 +52,11 @@ def rollback(folder: Path, settings: Settings, *, to: str) -> None:
             manifest=manifest,
             previous=serving,
             slot=other(state.slot),
+            what="rollback",
         )
-        _take_over(switching, state, chosen)
+        with failures_audited(remote, switching.audit_line()):
+            _take_over(switching, state, chosen)
+    keep_release(folder, manifest)
     report.good(f"{settings.app} serves what release {chosen.release} was, as release {name}")
 
 

@@ -1,199 +1,180 @@
 """Verb: bring an app on its node to what is wanted, or leave what was there."""
 
-import hashlib
+import json
 import secrets
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy import node, report
-from deploy.app_files import app_files
 from deploy.author import author
 from deploy.credentials import Credentials
 from deploy.delivery import Delivery
 from deploy.errors import DeployError
-from deploy.image.local import find_image
+from deploy.goal import Goal, Planned, ask_state, check_material, files_folder, goal, make_plan
+from deploy.hold import hold
+from deploy.hooks import run_hook, tell_hook
+from deploy.journal import audit_line, failures_audited, write_audit
+from deploy.kept import keep_release
 from deploy.plan import command
-from deploy.plan.addresses import other, subnets
+from deploy.plan.addresses import other
+from deploy.plan.deployment import Deployment
+from deploy.plan.generation import generations
+from deploy.plan.prose import summary
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
-from deploy.plan.steps import Switch, Wanted, changes, generations, steps, to_seal
-from deploy.project_files import list_files
-from deploy.prove import prove
 from deploy.put_back import put_back
-from deploy.remote.lock import take_lock
-from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 from deploy.switching import Switching
-from deploy.tls import Pair, check_chain, check_pair, load_pair
 from deploy.unit_check import refuse_traps
-
-_PATIENCE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """What is wanted, with the material that makes it."""
+class Order:
+    """How a deploy is asked for: the first one, what it is called, how long to wait for others.
 
-    folder: Path
-    settings: Settings
-    wanted: Wanted
-    pair: Pair
-    credentials: Credentials
+    `anew` makes a release even where nothing differs. Credentials in `reseal` are sealed anew,
+    whatever the node holds.
+    """
+
+    first: bool = False
+    anew: bool = False
+    what: str = "deploy"
+    wait_seconds: int = 0
+    reseal: frozenset[str] = frozenset()
 
 
 def rollout(
-    folder: Path,
-    settings: Settings,
-    *,
-    first: bool,
-    reseal: frozenset[str] = frozenset(),
-    credentials: Credentials | None = None,
+    folder: Path, settings: Settings, order: Order, credentials: Credentials | None = None
 ) -> None:
-    """Deploy the app; credentials in `reseal` are sealed anew, whatever the node holds.
+    """Deploy the app; values of credentials that were asked for already are not asked again.
 
     Raises:
         DeployError: when something fails; the node serves what it served before.
     """
     refuse_traps(folder, settings)
-    goal = _goal(folder, settings, credentials or Credentials(settings, node.asker()), reseal)
+    wanted = goal(folder, settings, credentials, order.reseal)
     with node.reached(folder, settings) as remote:
-        state = _state(remote, goal)
-        if state.interrupted:
-            _lock(remote, goal)
-            # Whoever was at it may have ended in the meantime: only what is left is undone.
-            state = _state(remote, goal)
-            if state.interrupted:
-                state = _undo(remote, goal, state)
-            plan = steps(goal.wanted, state, first=first)
-        else:
-            plan = steps(goal.wanted, state, first=first)
-            if not plan and (trouble := _trouble(goal)):
-                state = state.model_copy(update={"trouble": trouble})
-                plan = steps(goal.wanted, state, first=first)
-            if plan:
-                _lock(remote, goal)
-        if not plan:
-            _retire_leftover(remote, goal, state)
-            report.good(f"nothing to do: {settings.app} serves what is wanted{_which(state)}")
+        planned = _ready(remote, wanted, order)
+        if not planned.plan:
+            _retire_leftover(remote, settings, planned.state)
+            release = f" (release {planned.plan.was})" if planned.plan.was else ""
+            report.good(f"nothing to do: {settings.app} serves what is wanted{release}")
             return
-        refuse_traps(folder, settings, podman=state.podman)
-        _check_pair(goal, state)
-        _show(goal, state)
-        delivery = _delivery(remote, goal, state)
-        with put_back(delivery.switching, state) as begun:
-            for step in plan:
-                begun.append(step.kind)
-                delivery.carry_out(step)
-    switching = delivery.switching
-    report.good(f"{settings.app} serves release {switching.release} at {switching.endpoint}")
+        refuse_traps(folder, settings, podman=planned.state.podman)
+        check_material(wanted, planned.state)
+        _show(planned.plan)
+        _carry_out(_delivery(remote, wanted, planned.state, order), planned)
 
 
-def files_folder(folder: Path, settings: Settings) -> Path | None:
-    """Say where the project files are."""
-    return folder / settings.project_files.expanduser() if settings.project_files else None
+def _ready(remote: Remote, wanted: Goal, order: Order) -> Planned:
+    """Plan, and hold the lock when there is something to do; what was half done is put back."""
+    planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
+    if not planned.plan:
+        return planned
+    app, seconds = wanted.settings.app, order.wait_seconds
+    waited = hold(remote, wanted.folder, app, order.what, wait_seconds=seconds)
+    # Whoever was at it may have ended in the meantime: only what is left is undone.
+    if waited or planned.plan.undo:
+        planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
+    if planned.plan.undo:
+        _undo(remote, wanted, planned.plan.undo)
+        planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
+    return planned
 
 
-def _goal(
-    folder: Path, settings: Settings, credentials: Credentials, reseal: frozenset[str]
-) -> Goal:
-    pair = load_pair(folder, settings)
-    check_chain(pair, settings)
-    wanted = Wanted(
-        app=settings.app,
-        image=find_image(folder, settings),
-        units=app_files(folder, settings),
-        files=list_files(files_folder(folder, settings)),
-        certificate=pair.leaf.sha256,
-        key=hashlib.sha256(pair.key_file).hexdigest(),
-        credentials=tuple(source.credential for source in settings.sources),
-        subnets=subnets(settings),
-        switch=Switch(settings.switch, settings.before_switch),
-        reseal=reseal,
-    )
-    return Goal(folder, settings, wanted, pair, credentials)
-
-
-def _state(remote: Remote, goal: Goal) -> NodeState:
-    paths = tuple(unit.path for unit in goal.wanted.units)
-    return probe(remote, goal.settings.app, paths=paths, credentials=goal.credentials.known())
-
-
-def _trouble(goal: Goal) -> str:
-    """Say what a visitor meets when it is not the app in health; nothing when it is."""
-    address = node.endpoint(goal.folder, goal.settings)
-    try:
-        prove(
-            address,
-            goal.settings.health_path,
-            goal.wanted.certificate,
-            timeout_seconds=_PATIENCE_SECONDS,
-        )
-    except DeployError as error:
-        return error.message
-    return ""
-
-
-def _lock(remote: Remote, goal: Goal) -> None:
-    who = author(goal.folder).who
-    take_lock(remote, goal.settings.app, who=who, what="deploy", now=datetime.now(UTC))
-
-
-def _undo(remote: Remote, goal: Goal, state: NodeState) -> NodeState:
-    unfinished = state.interrupted.release if state.interrupted else ""
+def _undo(remote: Remote, wanted: Goal, unfinished: str) -> None:
+    app = wanted.settings.app
     with report.step(f"put back what the unfinished deploy {unfinished} changed"):
-        result = remote.run(command.undo(goal.settings.app))
+        result = remote.run(command.undo(app))
         if result.code:
             raise DeployError(f"undo failed on the node: {result.stderr.strip()}")
-    return _state(remote, goal)
+    line = audit_line(wanted.folder, app, "undo", "a deploy that did not end was put back")
+    write_audit(remote, line.model_copy(update={"release": unfinished}))
 
 
-def _check_pair(goal: Goal, state: NodeState) -> None:
-    """Check certificate, key and password together whenever one of them is new to the node."""
-    held = state.manifest
-    known = held and (held.certificate, held.key) == (goal.wanted.certificate, goal.wanted.key)
-    if not known or "cert_pass" in to_seal(goal.wanted, state):
-        check_pair(goal.pair, goal.settings, goal.credentials.value("cert_pass"))
+def _carry_out(delivery: Delivery, planned: Planned) -> None:
+    folder, plan, switching = delivery.folder, planned.plan, delivery.switching
+    with (
+        _hooks_told(folder, plan, switching.release),
+        failures_audited(switching.remote, switching.audit_line()),
+    ):
+        run_hook(folder, "before-deploy", plan.model_dump_json())
+        with put_back(switching, planned.state) as begun:
+            manifest = _steps(delivery, plan, begun)
+    keep_release(folder, manifest)
+    report.good(f"{plan.app} serves release {manifest.release} at {switching.endpoint}")
 
 
-def _show(goal: Goal, state: NodeState) -> None:
-    report.say(f"{goal.settings.app} on {goal.settings.node_address}{_which(state)}:")
-    for change in changes(goal.wanted, state):
-        report.say(f"  {change}")
-    if state.staged_update:
+def _steps(delivery: Delivery, plan: Deployment, begun: list[str]) -> Manifest:
+    """Do the plan's steps in order; give the manifest with what they took and proved."""
+    manifest, seconds = delivery.switching.manifest, dict[str, float]()
+    for step in plan.steps:
+        begun.append(step.kind)
+        if step.kind == "finish":
+            # Nothing gets here that was not proven.
+            found = {"seconds": dict(seconds), "health": "healthy"}
+            manifest = manifest.model_copy(update=found)
+            delivery = replace(delivery, switching=replace(delivery.switching, manifest=manifest))
+        began = time.monotonic()
+        delivery.carry_out(step)
+        seconds[f"{step.kind} {step.credential}".rstrip()] = round(time.monotonic() - began, 3)
+    return manifest
+
+
+@contextmanager
+def _hooks_told(folder: Path, plan: Deployment, release: str) -> Iterator[None]:
+    told = json.loads(plan.model_dump_json()) | {"release": release}
+    try:
+        yield
+    except BaseException as error:
+        why = error.message if isinstance(error, DeployError) else type(error).__name__
+        tell_hook(folder, "failed-deploy", json.dumps(told | {"error": why}))
+        raise
+    tell_hook(folder, "after-deploy", json.dumps(told))
+
+
+def _show(plan: Deployment) -> None:
+    for line in summary(plan):
+        report.say(line)
+    if plan.staged_update:
         report.warn(
-            f"the node has an OS update staged ({state.staged_update}) and may restart for it"
+            f"the node has an OS update staged ({plan.staged_update}) and may restart for it"
         )
 
 
-def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
-    settings = goal.settings
+def _delivery(remote: Remote, wanted: Goal, state: NodeState, order: Order) -> Delivery:
+    folder, settings = wanted.folder, wanted.settings
     return Delivery(
         switching=Switching(
             remote=remote,
-            endpoint=node.endpoint(goal.folder, settings),
+            endpoint=node.endpoint(folder, settings),
             settings=settings,
-            manifest=_manifest(goal, state),
+            manifest=_manifest(wanted, state),
             previous=state.manifest.release if state.manifest else "",
             slot=other(state.slot),
+            what=order.what,
         ),
-        target=node.target(goal.folder, settings),
-        folder=goal.folder,
-        wanted=goal.wanted,
-        pair=goal.pair,
-        credentials=goal.credentials,
-        files_folder=files_folder(goal.folder, settings),
+        target=node.target(folder, settings),
+        folder=folder,
+        wanted=wanted.wanted,
+        pair=wanted.pair,
+        credentials=wanted.credentials,
+        files_folder=files_folder(folder, settings),
         state=state,
-        look=lambda: _state(remote, goal),
+        look=lambda: ask_state(remote, wanted),
     )
 
 
-def _retire_leftover(remote: Remote, goal: Goal, state: NodeState) -> None:
+def _retire_leftover(remote: Remote, settings: Settings, state: NodeState) -> None:
     """Stop the slot that a deploy left running when its connection was lost at the very end."""
     if state.leftover:
         with report.step(f"slot {state.leftover}, which serves no longer, drained and stopped"):
-            result = remote.run(command.retire(goal.settings.app, goal.settings.drain_seconds))
+            result = remote.run(command.retire(settings.app, settings.drain_seconds))
             if result.code:
                 raise DeployError(f"retire failed on the node: {result.stderr.strip()}")
 
@@ -217,7 +198,3 @@ def _manifest(goal: Goal, state: NodeState) -> Manifest:
         dirty=made_by.dirty,
         at=now,
     )
-
-
-def _which(state: NodeState) -> str:
-    return f" (release {state.manifest.release})" if state.manifest else ""

@@ -1,6 +1,5 @@
 """Carrying out the steps by which a staged release takes over."""
 
-import json
 import shlex
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ from deploy import report
 from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
 from deploy.plan import command
+from deploy.plan.audit import AuditLine
 from deploy.plan.command import Command
 from deploy.plan.release import Manifest
 from deploy.plan.steps import Kind
@@ -28,6 +28,7 @@ class Switching:
     manifest: Manifest
     previous: str
     slot: str
+    what: str = "deploy"
 
     def carry_out(self, kind: Kind) -> None:
         """Do one step.
@@ -108,20 +109,25 @@ class Switching:
         looping = int(restarts) >= _RESTARTS_OF_A_CRASH_LOOP
         return f"the app was restarted {restarts} times" if looping else ""
 
-    def _finish(self) -> None:
+    def audit_line(self) -> AuditLine:
+        """Say for the node's journal of changes what this is."""
         manifest = self.manifest
-        audit = {
-            "at": manifest.at.isoformat(timespec="seconds"),
-            "app": manifest.app,
-            "release": manifest.release,
-            "previous": self.previous,
-            "image": manifest.image_id,
-            "by": manifest.by,
-            "commit": manifest.commit,
-            "dirty": manifest.dirty,
-        }
-        keep = self.settings.keep_releases
-        self.run(command.finish(self.app, self.release, keep, json.dumps(audit)))
+        return AuditLine(
+            at=manifest.at,
+            app=manifest.app,
+            what=self.what,
+            who=manifest.by,
+            release=manifest.release,
+            previous=self.previous,
+            image=manifest.image_id,
+            commit=manifest.commit,
+            dirty=manifest.dirty,
+        )
+
+    def _finish(self) -> None:
+        keep, line = self.settings.keep_releases, self.audit_line().written()
+        written = self.manifest.model_dump_json(indent=1).encode()
+        self.run(command.finish(self.app, self.release, keep, line, written))
 
     def _retire(self) -> None:
         self.run(command.retire(self.app, self.settings.drain_seconds))

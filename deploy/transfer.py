@@ -97,7 +97,7 @@ class Transfer:
     def _exact(self, state: NodeState, *, patches: bool = True) -> None:
         """Send missing layers, and changed ones as patches; the node proves the image's id."""
         cache = cache_of(self.settings)
-        shipment = self._shipment(state)
+        shipment = self.shipment(state)
         if not patches:
             shipment = shipment.without_bases()
         held = state.partial.get(self.image.id)
@@ -112,7 +112,8 @@ class Transfer:
             raise LaneError(result.code, said[-1] if said else f"exit code {result.code}")
         cache.trim(frozenset(self.image.layers))
 
-    def _shipment(self, state: NodeState) -> Shipment:
+    def shipment(self, state: NodeState) -> Shipment:
+        """Decide which layers travel, and which of them as differences."""
         cache = cache_of(self.settings)
         known = cache.known()
         here = {diff_id for diff_id in known if cache.holds(diff_id)}

@@ -104,6 +104,8 @@ def remove(folder: Folder) -> None:
     if record:
         network.remove(record.network)
     if folder.path.exists():
+        # Journals of changes can only be appended to, by root as well.
+        programs.attempt(["chattr", "-f", "-R", "-a", folder.var / "lib" / "corefab"])
         shutil.rmtree(folder.path)
 
 

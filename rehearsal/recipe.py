@@ -15,7 +15,17 @@ PACKAGES = (
     *("podman", "skopeo", "crun", "netavark", "aardvark-dns", "passt", "uidmap"),
     *("nftables", "iproute2", "iputils-ping", "curl", "socat", "openssl", "ca-certificates"),
     *("rsync", "zstd", "xz-utils", "bzip2", "libarchive-tools", "cpio", "gnupg"),
-    *("jq", "gawk", "less", "file", "diffutils", "util-linux", "lsof", "policycoreutils"),
+    *(
+        "jq",
+        "gawk",
+        "less",
+        "file",
+        "diffutils",
+        "util-linux",
+        "lsof",
+        "policycoreutils",
+        "e2fsprogs",
+    ),
     *("libpam-systemd", "dbus-user-session", "libnss-myhostname", "systemd-zram-generator"),
 )
 EXCLUDED = tuple(f"/usr/share/{folder}/*" for folder in ("doc", "man", "locale", "info"))

@@ -5,7 +5,7 @@ Notably absent there: python, perl, wget, buildah, firewalld, semanage.
 
 _BUILTINS = (
     ". : [ [[ break builtin case cd command continue declare echo eval exec exit export false "
-    "getopts let local mapfile popd printf pushd pwd read readarray readonly return set shift "
+    "getopts kill let local mapfile popd printf pushd pwd read readarray readonly return set shift "
     "shopt source test trap true type ulimit umask unset wait"
 )
 _COREUTILS = (
@@ -25,7 +25,7 @@ _SYSTEMD = (
     "systemd-run systemd-sysusers systemd-tmpfiles timedatectl udevadm"
 )
 _OTHERS = (
-    "afterburn awk bash bootc bsdtar bzip2 cmp conmon cpio crun curl diff find file "
+    "afterburn awk bash bootc bsdtar bzip2 chattr cmp conmon cpio crun curl diff find file "
     "gawk getenforce getent git gpg grep gzip ip jq lsof nft nmcli openssl pgrep pkill podman ps "
     "restorecon rpm rpm-ostree rsync sed sh skopeo socat ss ssh ssh-keygen sshd sudo tar "
     "wg xargs xz zcat zincati zstd zstdcat"
@@ -35,4 +35,4 @@ PROGRAMS = frozenset(f"{_COREUTILS} {_UTIL_LINUX} {_SYSTEMD} {_OTHERS}".split())
 # On the live system that a machine is installed from, which is Fedora CoreOS too.
 PROGRAMS |= {"coreos-installer"}
 # Programs outside PATH, called by their whole name.
-FILES = frozenset({"/usr/lib/systemd/system-generators/podman-system-generator"})
+FILES = frozenset({"/usr/lib/systemd/system-generators/podman-system-generator", "/usr/sbin/sshd"})

@@ -1,27 +1,25 @@
 """Have the node serve the certificate that is here, proven by handshakes, or what it served."""
 
 import hashlib
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy import node, report
 from deploy.archive import pack
-from deploy.author import author
 from deploy.credentials import Credentials
 from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
+from deploy.hold import hold
+from deploy.journal import audit_line, failures_audited
 from deploy.plan import command
 from deploy.plan.command import Command
 from deploy.plan.files import File
 from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
 from deploy.prove import prove
-from deploy.remote.lock import take_lock
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
-from deploy.rollout import rollout
+from deploy.rollout import Order, rollout
 from deploy.settings.model import Settings
 from deploy.tls import Pair, check_pair, load_pair
 
@@ -128,7 +126,7 @@ def deliver(folder: Path, settings: Settings, credentials: Credentials) -> None:
 
 def _redeploy(folder: Path, settings: Settings) -> None:
     """Serve it by a deploy of its own."""
-    rollout(folder, settings, first=False)
+    rollout(folder, settings, Order(what="certificate"))
 
 
 def _reload(
@@ -145,18 +143,11 @@ def _reload(
     if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):
         report.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
         return
-    by = author(folder)
-    now = datetime.now(UTC)
-    take_lock(remote, settings.app, who=by.who, what="certificate", now=now)
-    audit = {
-        "at": now.isoformat(timespec="seconds"),
-        "app": settings.app,
-        "release": manifest.release,
-        "what": "certificate",
-        "certificate": pair.leaf.sha256,
-        "by": by.who,
-    }
-    Reload(remote, settings, endpoints, pair, manifest, password).carry_out(json.dumps(audit))
+    hold(remote, folder, settings.app, "certificate")
+    line = audit_line(folder, settings.app, "certificate", f"SHA-256 {pair.leaf.sha256}")
+    line = line.model_copy(update={"release": manifest.release})
+    with failures_audited(remote, line):
+        Reload(remote, settings, endpoints, pair, manifest, password).carry_out(line.written())
 
 
 def _shown_already(settings: Settings, endpoints: tuple[Endpoint, ...], wanted: str) -> bool:

@@ -9,7 +9,7 @@ from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.plan.state import NodeState
 from deploy.remote.probe import probe
-from deploy.rollout import rollout
+from deploy.rollout import Order, rollout
 from deploy.settings.model import Settings, Source
 
 CERT_PASSWORD = "cert_pass"  # noqa: S105 -- a credential's name
@@ -62,7 +62,7 @@ def creds_rotate(folder: Path, settings: Settings, name: str) -> None:
             f"{name} is sealed with this value already",
             f"change it at its source first: {describe(source_of(settings, name))}",
         )
-    rollout(folder, settings, first=False, credentials=credentials)
+    rollout(folder, settings, Order(what="credentials"), credentials)
     report.good(f"{name} has its new value on the node")
 
 
@@ -81,7 +81,8 @@ def creds_set(folder: Path, settings: Settings, name: str, value: Callable[[], s
         )
     credentials = Credentials(settings, node.asker())
     credentials.give(name, value())
-    rollout(folder, settings, first=False, reseal=frozenset({name}), credentials=credentials)
+    order = Order(what="credentials", reseal=frozenset({name}))
+    rollout(folder, settings, order, credentials)
     report.good(f"{name} is sealed on the node; nothing of it is kept here")
 
 
@@ -115,9 +116,9 @@ def _seal(folder: Path, settings: Settings, names: tuple[str, ...]) -> None:
     state = _state(folder, settings, {source.credential: None for source in settings.sources})
     if state.manifest is None:
         report.say(f"{settings.app} is not on the node: it is deployed with all it has")
-        rollout(folder, settings, first=True)
+        rollout(folder, settings, Order(first=True))
     else:
-        rollout(folder, settings, first=False, reseal=wanted)
+        rollout(folder, settings, Order(what="credentials", reseal=wanted))
 
 
 def _state(folder: Path, settings: Settings, values: dict[str, str | None]) -> NodeState:

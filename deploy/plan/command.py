@@ -77,9 +77,29 @@ def undo(app: str) -> Command:
     return Command("undo", (app,))
 
 
-def finish(app: str, release: str, keep: int, audit: str) -> Command:
+def finish(app: str, release: str, keep: int, audit: str, manifest: bytes) -> Command:
     """Write the release down and drop the oldest beyond `keep`; `audit` is a line of JSON."""
-    return Command("finish", (app, release, str(keep), audit))
+    return Command("finish", (app, release, str(keep), audit), manifest)
+
+
+def audit(line: str) -> Command:
+    """Append a line of JSON to the node's journal of changes."""
+    return Command("audit", (line,))
+
+
+def converge(name: str, gate_seconds: int, archive: bytes) -> Command:
+    """Do what brings a machine in line; put back unless `keep` comes from a new login in time."""
+    return Command("converge", ("apply", name, str(gate_seconds)), archive)
+
+
+def keep(name: str, line: str) -> Command:
+    """Say that a convergence is proven; `line` of JSON goes to the journal of changes."""
+    return Command("converge", ("keep", name, line))
+
+
+def put_back(name: str) -> Command:
+    """Put back what was before a convergence."""
+    return Command("converge", ("put-back", name))
 
 
 def access_list(user: str) -> Command:

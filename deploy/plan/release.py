@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class Manifest(BaseModel):
     """All that makes a release; hashes are SHA-256 in lower hex.
 
-    `generations` counts how often each credential was sealed.
+    `generations` counts how often each credential was sealed, `seconds` is what each step took,
+    `health` is what the proof over HTTPS said. The three are empty in manifests of older corefabs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,6 +26,8 @@ class Manifest(BaseModel):
     commit: str
     dirty: bool
     at: datetime
+    seconds: dict[str, float] = Field(default_factory=dict)
+    health: str = ""
 
 
 def release_id(now: datetime, suffix: str) -> str:

@@ -205,13 +205,6 @@ def to_seal(wanted: Wanted, state: NodeState) -> tuple[str, ...]:
     )
 
 
-def generations(wanted: Wanted, state: NodeState) -> dict[str, int]:
-    """Count how often each credential has been sealed for the app on this node."""
-    held = state.manifest.generations if state.manifest else {}
-    sealed = to_seal(wanted, state)
-    return {name: max(held.get(name, 0) + (name in sealed), 1) for name in wanted.credentials}
-
-
 def _unit_changes(wanted: Wanted, state: NodeState) -> Iterator[str]:
     for unit in wanted.units:
         held = state.files.get(unit.path)

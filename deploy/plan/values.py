@@ -17,6 +17,10 @@ _NEXT_TO_ROOT = "5"
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "%": "%%", "$": "$$"}
 
 
+# In place of a spec's mark while that is made: a mark is the hash of all the rest.
+NO_MARK = "0" * 64
+
+
 def template_values(
     settings: Settings, ssh_keys: tuple[str, ...] = ()
 ) -> Mapping[str, str | tuple[str, ...]]:
@@ -34,6 +38,7 @@ def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str
     window = settings.update_window
     off = settings.update_strategy == "off"
     return {
+        "SPEC": NO_MARK,
         "NODE_USER": settings.node_user,
         "NODE_HOSTNAME": settings.node_hostname,
         "SSH_KEY": ssh_keys,

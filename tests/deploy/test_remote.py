@@ -1,6 +1,7 @@
 """Commands of a node run over one connection, and their streams arrive whole."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.plan.command import Command, seal, undo
 from deploy.remote.connection import Target, connect
-from deploy.remote.lock import take_lock
+from deploy.remote.lock import Holder, take_lock
 from deploy.remote.probe import probe
 from deploy.remote.remote import FabricRemote, Result
 from tests.deploy.ssh_server import CHUNK, Node
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.loopback
 BIG = 3_000_000
 BINARY = bytes(range(256)) * 20_000
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+ME = Holder("me@here", "deploy", NOW)
 
 
 @pytest.fixture
@@ -155,9 +157,9 @@ def hold(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
 def test_a_lock_is_held_while_other_commands_run(node: Node, remote: FabricRemote) -> None:
     node.scripts |= {"lock": hold, "undo": echo}
 
-    take_lock(remote, "shop-www", who="me@here", what="deploy", now=NOW)
+    assert take_lock(remote, "shop-www", ME) is False
     assert remote.run(undo("a")).code == 0
-    assert json.loads(node.lines[0].rsplit(" '", 1)[1].rstrip("'")) == {
+    assert json.loads(shlex.split(node.lines[0])[-2]) == {
         "who": "me@here",
         "what": "deploy",
         "since": "2030-01-02T03:04:05+00:00",
@@ -167,7 +169,11 @@ def test_a_lock_is_held_while_other_commands_run(node: Node, remote: FabricRemot
 @pytest.mark.parametrize(
     ("said", "who"),
     [
-        ('{"who": "ann@x", "what": "deploy", "since": "10:00"}', "ann@x (deploy, since 10:00)"),
+        (
+            '{"who": "ann@x", "what": "deploy", "since": "2030-01-02T03:04:05+00:00", "pid": 7}',
+            "ann@x (deploy, since 2030-01-02T03:04:05+00:00)",
+        ),
+        ('{"who": "ann@x", "what": "deploy", "since": "10:00"}', "somebody"),
         ("", "somebody"),
         ("[]", "somebody"),
         ("half a li", "somebody"),
@@ -183,9 +189,10 @@ def test_a_lock_that_is_held_names_its_holder(
     node.scripts["lock"] = busy
 
     with pytest.raises(DeployError) as caught:
-        take_lock(remote, "shop-www", who="me", what="deploy", now=NOW)
+        take_lock(remote, "shop-www", ME)
     assert caught.value.message == f"shop-www is being changed by {who}"
-    assert caught.value.hint == "wait for it to end"
+    assert "--wait SECONDS" in caught.value.hint
+    assert "fab unlock" in caught.value.hint
 
 
 def test_a_lock_that_cannot_be_taken_says_why(node: Node, remote: FabricRemote) -> None:
@@ -196,7 +203,7 @@ def test_a_lock_that_cannot_be_taken_says_why(node: Node, remote: FabricRemote) 
     node.scripts["lock"] = fail
 
     with pytest.raises(DeployError, match="cannot be taken: sudo: a password is required"):
-        take_lock(remote, "shop-www", who="me", what="deploy", now=NOW)
+        take_lock(remote, "shop-www", ME)
 
 
 def test_a_probe_is_one_command_and_its_credentials_go_on_stdin(

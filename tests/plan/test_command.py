@@ -23,7 +23,8 @@ COMMANDS = [
     (command.access_list("core"), "access-list core"),
     (command.access_add("core", "corefab-ann.1", "hunter2"), "access-add core corefab-ann.1"),
     (command.access_drop("core", "AAAA", ("hunter2",)), "access-drop core AAAA"),
-    (command.finish("app", "r2", 5, "{}"), "finish app r2 5 {}"),
+    (command.finish("app", "r2", 5, "{}", b"hunter2"), "finish app r2 5 {}"),
+    (command.audit("{}"), "audit {}"),
 ]
 
 

@@ -27,3 +27,10 @@ def test_two_releases_of_one_second_are_told_apart() -> None:
 
 def test_a_manifest_survives_being_written_down() -> None:
     assert Manifest.model_validate_json(manifest().model_dump_json()) == manifest()
+
+
+def test_a_manifest_of_an_older_corefab_is_read() -> None:
+    older = manifest().model_dump(mode="json", exclude={"credentials", "seconds", "health"})
+
+    read = Manifest.model_validate(older)
+    assert (read.generations, read.seconds, read.health) == ({}, {}, "")

@@ -7,6 +7,7 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.plan.files import File
+from deploy.plan.generation import generations
 from deploy.plan.state import Disk, HeldFile, NodeState
 from deploy.plan.steps import (
     Step,
@@ -14,7 +15,6 @@ from deploy.plan.steps import (
     changes,
     check,
     file_changes,
-    generations,
     steps,
     to_seal,
 )

@@ -4,6 +4,5 @@
 app=$1 release=$2 audit=$3
 one_at_a_time "$app"
 folder=$(home_of "$app")/releases/$release
-install -d -m 0755 /var/lib/corefab
-printf '%s\n' "$audit" >>/var/lib/corefab/audit.log
+audit "$audit"
 rm -rf "$folder/next" "$folder/before"

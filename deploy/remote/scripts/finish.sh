@@ -1,12 +1,12 @@
 # finish APP RELEASE KEEP AUDIT: the release has proven itself: write it down, drop the oldest
-# beyond KEEP. AUDIT is a line of JSON.
+# beyond KEEP. AUDIT is a line of JSON; on stdin is the manifest, with what the deploy found out.
 # shellcheck shell=bash
 app=$1 release=$2 keep=$3 audit=$4
 one_at_a_time "$app"
 home=$(home_of "$app")
 previous=$(jq -r .previous "$home/deploying")
-install -d -m 0755 /var/lib/corefab
-printf '%s\n' "$audit" >>/var/lib/corefab/audit.log
+write_manifest "$app" "$release"
+audit "$audit"
 # The other slot's unit was the old release's until now.
 if [ -n "$previous" ]; then remove_files "$app" "$previous" "$release"; fi
 install_files "$app" "$release"

@@ -162,3 +162,46 @@ install_certificate() {
 
 # signal_app APP SIGNAL: the app's main process gets a signal, not its whole control group.
 signal_app() { podman kill --signal "$2" "$(serving_container "$1")" >/dev/null; }
+# came_from: the address that this login came from, as sshd told the processes above us; sudo takes
+# it out of our own environment.
+came_from() {
+  local pid=$$ found
+  while [ "${pid:-1}" -gt 1 ]; do
+    found=$({ tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null \
+      | sed -n 's/^SSH_CONNECTION=\([^ ]*\) .*/\1/p' || true)
+    if [ -n "$found" ]; then
+      printf '%s' "$found"
+      return
+    fi
+    pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+  done
+}
+
+# audit LINE: append a line of JSON to the journal of changes, and mirror it to the system's. The
+# file can only be appended to where the file system knows how.
+audit() {
+  local log=/var/lib/corefab/audit.log line
+  line=$(jq -c --arg from "$(came_from)" --arg login "${SUDO_USER:-}" \
+    '. + {from: $from, login: $login}' <<<"$1")
+  install -d -m 0755 /var/lib/corefab
+  if [ ! -e "$log" ]; then
+    install -m 0644 /dev/null "$log"
+    label "$log"
+  fi
+  chattr +a "$log" 2>/dev/null || true
+  # A power cut may have left half a line.
+  if [ -n "$(tail -c 1 "$log")" ]; then echo >>"$log"; fi
+  printf '%s\n' "$line" >>"$log"
+  sync "$log"
+  logger --tag corefab --priority authpriv.notice -- "$line" || true
+}
+
+# write_manifest APP RELEASE: replace a release's manifest by what stdin says, whole or not at all.
+write_manifest() {
+  local manifest
+  manifest=$(home_of "$1")/releases/$2/manifest.json
+  cat >"$manifest.new"
+  jq -e objects "$manifest.new" >/dev/null || fail "the manifest of release $2 did not arrive whole"
+  sync "$manifest.new"
+  mv -fT "$manifest.new" "$manifest"
+}

@@ -1,0 +1,63 @@
+"""Verb: compare a node with what it was made as and with its release."""
+
+from pathlib import Path
+
+from deploy import node, report
+from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
+from deploy.plan.finding import Finding
+from deploy.plan.machine_drift import machine_drift
+from deploy.plan.release_drift import release_drift
+from deploy.remote.inspect import ask_mark, inspect
+from deploy.settings.model import Settings
+
+_DRIFT = 2
+_COLUMNS = ("what", "where", "expected", "found", "since", "put right by")
+
+
+def drift(folder: Path, settings: Settings, *, as_json: bool) -> int:
+    """Show where the node differs; return 2 when it does, else 0.
+
+    Raises:
+        DeployError: when the node cannot be inspected.
+    """
+    with node.reached(folder, settings) as remote:
+        mark = ask_mark(remote)
+        spec = _spec(folder, settings, mark)
+        found = inspect(remote, settings.app, spec.machine)
+    findings = (*machine_drift(spec.machine, found), *release_drift(settings.app, found))
+    if as_json:
+        report.as_json({
+            "app": settings.app,
+            "node": settings.node_address,
+            "spec": mark,
+            "compared_with_spec": spec.mark,
+            "release": found.manifest.release if found.manifest else None,
+            "findings": [one.model_dump(mode="json") for one in findings],
+        })  # fmt: skip
+    else:
+        _show(settings, findings)
+    return _DRIFT if findings else 0
+
+
+def _spec(folder: Path, settings: Settings, mark: str) -> Spec:
+    kept = spec_of_mark(folder, mark)
+    if kept is None:
+        report.warn(
+            f"the spec that the node was made of ({mark[:12] or 'it does not say which'}) is not "
+            "kept here: compared with the one that the settings make now"
+        )
+    return kept or spec_of_settings(folder, settings)
+
+
+def _show(settings: Settings, findings: tuple[Finding, ...]) -> None:
+    if not findings:
+        report.good(f"{settings.node_address} is as its spec and the release of {settings.app} say")
+        return
+    rows = [
+        (one.what, one.subject, one.expected, one.found, _when(one), one.remedy) for one in findings
+    ]
+    report.table(f"{len(rows)} differences on {settings.node_address}", _COLUMNS, rows)
+
+
+def _when(one: Finding) -> str:
+    return f"{one.since:%Y-%m-%d %H:%M:%S}" if one.since else ""

@@ -1,0 +1,60 @@
+"""Programs of the operator that run on the workstation around a change: `hooks/before-deploy`, ….
+
+A hook gets the plan as JSON on stdin, and its output is shown as it comes.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from deploy import report
+from deploy.errors import DeployError
+
+Hook = Literal[
+    "before-deploy", "after-deploy", "failed-deploy",
+    "before-converge", "after-converge", "failed-converge",
+]  # fmt: skip
+HOOKS = Path("hooks")
+_LONGEST_SECONDS = 600
+
+
+def run_hook(folder: Path, hook: Hook, told: str) -> None:
+    """Run a hook, where there is one, with JSON on its stdin.
+
+    Raises:
+        DeployError: when it cannot be run, says no by its exit code, or takes too long.
+    """
+    path = folder / HOOKS / hook
+    if not path.exists():
+        return
+    if not os.access(path, os.X_OK):
+        raise DeployError(f"{HOOKS / hook} cannot be run", f"chmod +x {HOOKS / hook}")
+    report.say(f"{HOOKS / hook}:")
+    try:
+        done = subprocess.run(
+            [str(path.absolute())],
+            cwd=folder,
+            input=told.encode(),
+            timeout=_LONGEST_SECONDS,
+            check=False,
+        )
+    except OSError as error:
+        raise DeployError(
+            f"{HOOKS / hook} cannot be started: {error.strerror}", "does its first line say #!…?"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise DeployError(f"{HOOKS / hook} took longer than {_LONGEST_SECONDS} s") from error
+    if done.returncode:
+        raise DeployError(
+            f"{HOOKS / hook} said no (exit code {done.returncode})",
+            "what it printed is above; nothing on the node has changed",
+        )
+
+
+def tell_hook(folder: Path, hook: Hook, told: str) -> None:
+    """Run a hook after the fact: that it fails is worth a warning, and changes nothing."""
+    try:
+        run_hook(folder, hook, told)
+    except DeployError as error:
+        report.warn(error.message)

@@ -1,0 +1,52 @@
+"""What the workstation keeps of the past: releases that were deployed, specs machines were born of.
+
+Everything lies in `state/`, which git ignores and `make clean` leaves alone; 0600 each.
+"""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.plan.release import Manifest
+
+STATE = Path("state")
+_MARK = re.compile(r"[0-9a-f]{64}")
+
+
+def keep_release(folder: Path, manifest: Manifest) -> Path:
+    """Keep a copy of a release's manifest."""
+    path = folder / STATE / "releases" / manifest.app / f"{manifest.release}.json"
+    _keep(path, manifest.model_dump_json(indent=1).encode())
+    return path
+
+
+def keep_spec(folder: Path, mark: str, ignition: str) -> Path:
+    """Keep a machine spec under the mark that a machine made of it bears."""
+    path = _spec(folder, mark)
+    _keep(path, ignition.encode())
+    return path
+
+
+def kept_spec(folder: Path, mark: str) -> str | None:
+    """Find the spec that a machine was born of; None where it is not kept here."""
+    if not _MARK.fullmatch(mark) or not (path := _spec(folder, mark)).exists():
+        return None
+    return path.read_text(encoding="utf-8")
+
+
+def _spec(folder: Path, mark: str) -> Path:
+    return folder / STATE / "specs" / f"{mark}.ign"
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write beside and rename; 0600 from the first byte, as mkstemp makes it."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(beside).replace(path)
+    except OSError as error:
+        raise DeployError(f"{path} cannot be written: {error.strerror}", "make room") from error

@@ -1,0 +1,51 @@
+"""A machine spec as a value: the one that the settings make now, or one that is kept."""
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from butane.compile import compile_text
+from butane.files import carried_files
+from deploy.kept import kept_spec
+from deploy.plan.machine import Machine, read_machine
+from deploy.prepare import render_spec, spec_text
+from deploy.settings.model import Settings
+from deploy.ssh_keys import collect_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A spec with its mark."""
+
+    mark: str
+    machine: Machine
+    ignition: str = field(repr=False)
+
+
+def spec_of_settings(folder: Path, settings: Settings) -> Spec:
+    """Make the spec that `fab prepare` would write, and write nothing.
+
+    Raises:
+        ButaneError: when a template or an overlay is wrong.
+    """
+    mark, rendered = render_spec(folder, settings, collect_keys(settings.ssh_keys, folder=folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, content in rendered.items():
+            path = Path(scratch) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        name = f"{settings.app}.bu"
+        text = spec_text(rendered)
+        compiled = compile_text(text, files=Path(scratch), name=name, tool="python")
+    return _spec(mark, compiled.ignition)
+
+
+def spec_of_mark(folder: Path, mark: str) -> Spec | None:
+    """Find the spec that a machine was made of; None where it is not kept here."""
+    ignition = kept_spec(folder, mark)
+    return None if ignition is None else _spec(mark, ignition)
+
+
+def _spec(mark: str, ignition: str) -> Spec:
+    contents = {file.path: file.content for file in carried_files(ignition)}
+    return Spec(mark, read_machine(ignition, contents), ignition)

@@ -1,0 +1,41 @@
+"""A difference between what a node is and what it was made as."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+_SHOWN_OF_A_HASH = 16
+What = Literal[
+    "file", "mode", "owner", "unit", "firewall", "user", "key", "sysctl", "credential",
+    "project file", "container", "kernel argument", "disk",
+]  # fmt: skip
+Remedy = Literal["fab deploy", "fab deploy --anew", "fab converge", "reinstall", "by hand"]
+
+
+class Finding(BaseModel):
+    """One difference: what was expected, what is there, since when, what puts it right."""
+
+    model_config = ConfigDict(frozen=True)
+    what: What
+    subject: str
+    expected: str
+    found: str
+    since: datetime | None
+    remedy: Remedy
+
+
+def finding(
+    about: tuple[What, str], expected: str, found: str, since: int | None, remedy: Remedy
+) -> Finding:
+    """Write a difference down; `since` in seconds since 1970."""
+    when = None if since is None else datetime.fromtimestamp(since, UTC)
+    return Finding(
+        what=about[0], subject=about[1], expected=expected, found=found, since=when, remedy=remedy
+    )
+
+
+def shown(mark: str) -> str:
+    """Shorten a hash for people, with what follows it."""
+    first, _, rest = mark.partition(" ")
+    return f"{first[:_SHOWN_OF_A_HASH]} {rest}".strip()

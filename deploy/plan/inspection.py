@@ -1,0 +1,128 @@
+"""What a node is, as `inspect` finds it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from deploy.errors import DeployError
+from deploy.plan.release import Manifest
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class FoundPlace(_Value):
+    """A path as it is; times in seconds since 1970, of the folder above for an absent one."""
+
+    kind: Literal["file", "folder", "link", "absent"]
+    mode: str
+    owner: str
+    mtime: int
+    ctime: int
+    target: str
+    sha256: str
+
+
+class FoundUser(_Value):
+    """A user as the node has it."""
+
+    home: str
+    groups: tuple[str, ...]
+
+
+class FoundKey(_Value):
+    """An SSH key that lets a user in, and the file it is in."""
+
+    user: str
+    file: str
+    mtime: int
+    key: str
+
+
+class FoundUnit(_Value):
+    """A unit's words of `systemctl is-enabled` and `is-active`."""
+
+    enabled: str
+    active: str
+
+
+class FoundCredential(_Value):
+    """A sealed credential that is not its release's: absent, another, or unknown to it."""
+
+    name: str
+    found: str
+    mtime: int | None
+
+
+class FoundFile(_Value):
+    """A project file of the serving release; `kind` as find's `%y`."""
+
+    kind: str
+    mode: str
+    mtime: int
+    target: str
+    sha256: str
+
+    @property
+    def mark(self) -> str:
+        """The mark that a manifest has of such a file."""
+        if self.kind == "l":
+            return f"link {self.target}"
+        return f"{self.sha256} x" if int(self.mode, 8) & 0o100 else self.sha256
+
+
+class FoundPerson(_Value):
+    """A line of the node's users."""
+
+    name: str
+    uid: int
+    login_shell: str
+
+
+class FoundContainer(_Value):
+    """A container in the app's name space; `unit` is the one that Quadlet made it for."""
+
+    name: str
+    image: str
+    state: str
+    unit: str
+    created: int
+
+
+class Inspection(_Value):
+    """A node's answer; `claimed` are the host files of every app's release there."""
+
+    mark: str
+    manifest: Manifest | None
+    staged: dict[str, str]
+    claimed: frozenset[str]
+    paths: dict[str, FoundPlace]
+    users: dict[str, FoundUser]
+    keys: tuple[FoundKey, ...]
+    units: dict[str, FoundUnit]
+    sysctl: dict[str, str]
+    firewall: tuple[str, ...]
+    strays: dict[str, int]
+    credentials: tuple[FoundCredential, ...]
+    files: dict[str, FoundFile]
+    people: tuple[FoundPerson, ...]
+    containers: tuple[FoundContainer, ...]
+    kernel_arguments: tuple[str, ...]
+
+
+def read_inspection(answer: str) -> Inspection:
+    """Read the JSON of `inspect`.
+
+    Raises:
+        DeployError: when it is something else.
+    """
+    try:
+        return Inspection.model_validate_json(answer)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise DeployError(
+            f"what the node says of itself cannot be read at {place}: {first['msg']}",
+            "the node may hold files of a newer corefab",
+        ) from error

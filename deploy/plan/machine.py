@@ -1,0 +1,122 @@
+"""What a machine spec says a machine is, read from its Ignition config."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+_ROOT = "root"
+_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
+_SYSTEMD = "/etc/systemd/system"
+# What only making the machine anew can change.
+_LAYOUT = ("disks", "raid", "filesystems", "luks")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path of a machine: file, folder or link; `mode` and `owner` as `stat` writes them."""
+
+    path: str
+    kind: Literal["file", "folder", "link"]
+    mode: str = ""
+    owner: str = "root:root"
+    target: str = ""
+    content: bytes = field(default=b"", repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """The content's hash, lower hex."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user with the groups and SSH keys of the spec."""
+
+    name: str
+    groups: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine as its spec makes it; `enabled` are units that start with it."""
+
+    places: tuple[Place, ...]
+    people: tuple[Person, ...]
+    enabled: tuple[str, ...]
+    kernel_arguments: tuple[str, ...]
+    layout: str
+
+    @property
+    def sysctl(self) -> Mapping[str, str]:
+        """The kernel parameters that its sysctl.d files set."""
+        files = sorted(place.path for place in self.places if _sets_sysctl(place.path))
+        content = {place.path: place.content for place in self.places}
+        lines = [line for path in files for line in content[path].decode().splitlines()]
+        pairs = [line.partition("=") for line in lines if "=" in line and line[:1] not in "#;"]
+        return {name.strip().lstrip("-"): " ".join(value.split()) for name, _, value in pairs}
+
+
+def read_machine(ignition: str, contents: Mapping[str, bytes]) -> Machine:
+    """Read an Ignition config, with the content of its files by path."""
+    config = json.loads(ignition)
+    storage, units = config.get("storage", {}), config.get("systemd", {}).get("units", [])
+    layout = {name: storage[name] for name in _LAYOUT if name in storage}
+    return Machine(
+        places=(*_places(storage, contents), *_unit_files(units)),
+        people=tuple(_people(config.get("passwd", {}).get("users", []))),
+        enabled=tuple(unit["name"] for unit in units if unit.get("enabled")),
+        kernel_arguments=tuple(config.get("kernelArguments", {}).get("shouldExist", [])),
+        layout=json.dumps(layout, sort_keys=True) if layout else "",
+    )
+
+
+def _places(
+    storage: dict[str, list[dict[str, object]]], contents: Mapping[str, bytes]
+) -> Iterator[Place]:
+    for one in storage.get("directories", []):
+        mode = f"{one.get('mode') or _FOLDER_MODE:o}"
+        yield Place(str(one["path"]), "folder", mode, _owner(one))
+    for one in storage.get("files", []):
+        path = str(one["path"])
+        # What is appended to a file of the system has no content of its own to compare.
+        if not one.get("append"):
+            mode = f"{one.get('mode') or _FILE_MODE:o}"
+            yield Place(path, "file", mode, _owner(one), content=contents[path])
+    for one in storage.get("links", []):
+        if not one.get("hard"):
+            yield Place(str(one["path"]), "link", target=str(one.get("target", "")))
+
+
+def _unit_files(units: list[dict[str, object]]) -> Iterator[Place]:
+    for unit in units:
+        path = f"{_SYSTEMD}/{unit['name']}"
+        if unit.get("contents"):
+            yield Place(path, "file", f"{_FILE_MODE:o}", content=str(unit["contents"]).encode())
+        dropins = unit.get("dropins")
+        for dropin in dropins if isinstance(dropins, list) else []:
+            content = str(dropin.get("contents", "")).encode()
+            yield Place(f"{path}.d/{dropin['name']}", "file", f"{_FILE_MODE:o}", content=content)
+
+
+def _owner(one: dict[str, object]) -> str:
+    return f"{_name(one.get('user'))}:{_name(one.get('group'))}"
+
+
+def _name(one: object) -> str:
+    if not isinstance(one, dict):
+        return _ROOT
+    return str(one.get("name") or one.get("id") or _ROOT)
+
+
+def _people(users: list[dict[str, object]]) -> Iterator[Person]:
+    for user in users:
+        groups, keys = user.get("groups") or [], user.get("sshAuthorizedKeys") or []
+        if isinstance(groups, list) and isinstance(keys, list):
+            yield Person(str(user["name"]), tuple(groups), tuple(keys))
+
+
+def _sets_sysctl(path: str) -> bool:
+    return path.startswith("/etc/sysctl.d/") and path.endswith(".conf")

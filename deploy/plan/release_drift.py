@@ -1,0 +1,67 @@
+"""Where a node is no longer what the release that serves there says."""
+
+from collections.abc import Iterator
+
+from deploy.plan.finding import Finding, finding, shown
+from deploy.plan.inspection import Inspection
+from deploy.plan.release import Manifest
+from deploy.plan.steps import short
+
+
+def release_drift(app: str, found: Inspection) -> Iterator[Finding]:
+    """Compare units, project files, credentials and containers with the release that serves."""
+    held = found.manifest
+    if held is None:
+        return
+    yield from _units(held, found)
+    yield from _project_files(held, found)
+    for credential in found.credentials:
+        wanted = "absent" if credential.found == "unknown" else "as the release has it"
+        yield finding(
+            ("credential", credential.name),
+            wanted,
+            credential.found,
+            credential.mtime,
+            "by hand" if credential.found == "unknown" else "fab deploy --anew",
+        )
+    yield from _containers(app, held, found)
+    for path in sorted(found.strays.keys() - found.claimed):
+        yield finding(("unit", path), "absent", "there", found.strays[path], "by hand")
+
+
+def _units(held: Manifest, found: Inspection) -> Iterator[Finding]:
+    for path, sha256 in held.units.items():
+        there = found.paths.get(path)
+        if there is None or there.kind != "file":
+            since = there.mtime if there else None
+            yield finding(("file", path), shown(sha256), "absent", since, "fab deploy")
+            continue
+        if there.sha256 != sha256:
+            held_hash = shown(there.sha256)
+            yield finding(("file", path), shown(sha256), held_hash, there.mtime, "fab deploy")
+        mode = found.staged.get(path, there.mode)
+        if there.mode != mode:
+            yield finding(("mode", path), mode, there.mode, there.ctime, "fab deploy")
+        if there.owner != "root:root":
+            yield finding(("owner", path), "root:root", there.owner, there.ctime, "fab deploy")
+
+
+def _project_files(held: Manifest, found: Inspection) -> Iterator[Finding]:
+    for path in sorted(held.files.keys() | found.files.keys()):
+        wanted, there = held.files.get(path, "absent"), found.files.get(path)
+        mark = there.mark if there else "absent"
+        if mark != wanted:
+            since = there.mtime if there else None
+            yield finding(
+                ("project file", path), shown(wanted), shown(mark), since, "fab deploy --anew"
+            )
+
+
+def _containers(app: str, held: Manifest, found: Inspection) -> Iterator[Finding]:
+    for one in found.containers:
+        if not one.unit.startswith(app):
+            subject, there = one.name, f"{one.state}, made by hand"
+            yield finding(("container", subject), "absent", there, one.created, "by hand")
+        elif one.state == "running" and one.image != held.image_id:
+            wanted, image = short(held.image_id), short(one.image)
+            yield finding(("container", one.name), wanted, image, one.created, "fab deploy --anew")

@@ -1,0 +1,58 @@
+"""Verb: list the releases of an app."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from deploy import node, report
+from deploy.errors import DeployError
+from deploy.journal import read_journal
+from deploy.plan.command import Command
+from deploy.plan.history import PastRelease, history
+from deploy.plan.steps import short
+from deploy.remote.remote import Remote
+from deploy.settings.model import Settings
+
+_JOURNAL_LINES = 200
+_COLUMNS = ("release", "result", "image", "files", "size", "who", "commit", "took", "detail")
+
+
+def releases(folder: Path, settings: Settings, *, as_json: bool) -> None:
+    """Show the releases that the node keeps, which of them serves, and deploys that failed."""
+    with node.reached(folder, settings) as remote:
+        kept = kept_releases(remote, settings.app)
+        found = history(kept, read_journal(remote, settings.app, _JOURNAL_LINES))
+    if as_json:
+        report.as_json({"releases": [
+            one.model_dump(mode="json") | {"result": one.result} for one in found
+        ]})  # fmt: skip
+        return
+    title = f"{settings.app} on {settings.node_address}"
+    report.table(title, _COLUMNS, [_row(one) for one in found])
+
+
+def kept_releases(remote: Remote, app: str) -> tuple[PastRelease, ...]:
+    """Ask a node for the releases that it keeps.
+
+    Raises:
+        DeployError: when it cannot answer.
+    """
+    result = remote.run(Command("history", (app,)))
+    try:
+        return tuple(
+            PastRelease.model_validate_json(line) for line in result.stdout.splitlines() if line
+        )
+    except ValidationError as error:
+        raise DeployError(
+            f"the node's releases cannot be read: {error.errors()[0]['msg']}",
+            "the node may hold manifests of a newer corefab",
+        ) from error
+
+
+def _row(one: PastRelease) -> tuple[str, ...]:
+    commit = one.commit[:12] + (" (dirty)" if one.dirty else "")
+    size = report.size(one.bytes + one.image_bytes) if one.kept else "gone"
+    took = f"{sum(one.seconds.values()):.1f} s" if one.seconds else ""
+    image = short(one.image_id)
+    files = str(one.files) if one.kept else ""
+    return (one.release, one.result, image, files, size, one.by, commit, took, one.detail)

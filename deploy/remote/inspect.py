@@ -1,0 +1,35 @@
+"""Ask a node what it is, to be compared with what it was made as."""
+
+from collections.abc import Iterator
+
+from deploy.errors import DeployError
+from deploy.plan.command import Command
+from deploy.plan.inspection import Inspection, read_inspection
+from deploy.plan.machine import Machine
+from deploy.remote.remote import Remote
+
+
+def ask_mark(remote: Remote) -> str:
+    """Ask for the mark of the spec that the node was made of; empty where it has none."""
+    return remote.run(Command("mark")).stdout.strip()
+
+
+def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
+    """Ask for all that some specs and the release speak of.
+
+    Raises:
+        DeployError: when the node cannot answer.
+    """
+    lines = sorted({line for machine in machines for line in _question(machine)})
+    question = "".join(f"{line}\n" for line in lines).encode()
+    result = remote.run(Command("inspect", (app,), question))
+    if result.code:
+        raise DeployError(f"the node cannot be inspected: {result.stderr.strip()}")
+    return read_inspection(result.stdout)
+
+
+def _question(machine: Machine) -> Iterator[str]:
+    yield from (f"path {place.path}" for place in machine.places)
+    yield from (f"user {person.name}" for person in machine.people)
+    yield from (f"unit {name}" for name in machine.enabled)
+    yield from (f"sysctl {name}" for name in machine.sysctl)

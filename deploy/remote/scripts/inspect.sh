@@ -1,0 +1,178 @@
+# inspect APP: what this node is, to be compared with what it was made as and with the app's release.
+# On stdin a line each: `path PATH`, `user NAME`, `unit NAME`, `sysctl NAME`. Answers in JSON; times
+# are seconds since 1970.
+# shellcheck shell=bash
+app=$1
+home=$(home_of "$app")
+question=$(cat)
+asked() { sed -n "s/^$1 //p" <<<"$question"; }
+
+# A path that is not there is as old as the last change of its folder.
+paths() {
+  local path above
+  while IFS= read -r path; do
+    if [ -L "$path" ]; then
+      printf '%s\t%s\t%s\t\n' "$path" "$(stat -c $'link\t%a\t%U:%G\t%Y\t%Z' "$path")" \
+        "$(readlink "$path")"
+    elif [ -f "$path" ]; then
+      printf '%s\t%s\t\t%s\n' "$path" "$(stat -c $'file\t%a\t%U:%G\t%Y\t%Z' "$path")" \
+        "$(sha256sum <"$path" | cut -d ' ' -f 1)"
+    elif [ -d "$path" ]; then
+      printf '%s\t%s\t\t\n' "$path" "$(stat -c $'folder\t%a\t%U:%G\t%Y\t%Z' "$path")"
+    else
+      above=$path
+      while [ ! -d "$above" ]; do above=$(dirname "$above"); done
+      printf '%s\tabsent\t\t\t%s\t\t\n' "$path" "$(stat -c $'%Y\t%Y' "$above")"
+    fi
+  done
+}
+
+users() {
+  local name entry
+  while IFS= read -r name; do
+    entry=$(getent passwd "$name") || continue
+    printf '%s\t%s\t%s\n' "$name" "$(cut -d : -f 6 <<<"$entry")" "$(id -nG "$name")"
+  done
+}
+
+# The keys that let each user in: file, its age, key. Hidden files of the folder do not count.
+keys() {
+  local name place file line
+  while IFS= read -r name; do
+    place=$(getent passwd "$name" | cut -d : -f 6) || continue
+    for file in "$place/.ssh/authorized_keys" "$place"/.ssh/authorized_keys.d/*; do
+      [ -f "$file" ] || continue
+      while read -r line; do
+        case $line in '' | '#'*) continue ;; esac
+        printf '%s\t%s\t%s\t%s\n' "$name" "$file" "$(stat -c %Y "$file")" "${line//$'\t'/ }"
+      done < <(cat "$file" && echo)
+    done
+  done
+}
+
+units() {
+  local name
+  while IFS= read -r name; do
+    printf '%s\t%s\t%s\n' "$name" "$(systemctl is-enabled "$name" 2>/dev/null || true)" \
+      "$(systemctl is-active "$name" 2>/dev/null || true)"
+  done
+}
+
+sysctls() {
+  local name file
+  while IFS= read -r name; do
+    file=/proc/sys/${name//.//}
+    # What this node cannot set, its host does: a container has no kernel of its own.
+    [ -w "$file" ] || continue
+    printf '%s\t%s\n' "$name" "$(tr '\t\n' '  ' <"$file" | sed 's/ *$//')"
+  done
+}
+
+# What the firewall's files would load, tried in an empty network of its own, against what is loaded.
+firewall() {
+  local wanted
+  [ -e /etc/corefab/firewall.nft ] || return 0
+  wanted=$(unshare --net bash -c \
+    'nft -f /etc/corefab/firewall.nft && nft -s list table inet corefab' 2>&1) \
+    || { printf 'the files cannot be loaded: %s\n' "${wanted##*$'\n'}" && return 0; }
+  if ! nft list table inet corefab >/dev/null 2>&1; then
+    echo 'the table is not loaded'
+    return 0
+  fi
+  diff --unchanged-line-format= --old-line-format=$'- %L' --new-line-format=$'+ %L' \
+    <(printf '%s\n' "$wanted") <(nft -s list table inet corefab) || true
+}
+
+# Files and units in the name space of the app.
+strays() {
+  local file
+  for file in "/etc/containers/systemd/$app"[.-]* "/etc/containers/systemd/$app"*.d/* \
+    "/etc/systemd/system/$app"[.-]* "/etc/systemd/system/$app"*.d/* \
+    /etc/systemd/system/corefab-*.d/* "/run/systemd/system/$app"*.d/*; do
+    if [ -f "$file" ]; then printf '%s\t%s\n' "$file" "$(stat -c %Y "$file")"; fi
+  done
+}
+
+# The app's sealed credentials against those of its release.
+credentials() {
+  local sealed file name
+  for file in "$home"/current/credentials/*; do
+    [ -e "$file" ] || continue
+    name=${file##*/}
+    sealed=/etc/credstore.encrypted/$app.$name
+    if [ ! -e "$sealed" ]; then
+      printf '%s\tabsent\t\n' "$name"
+    elif ! cmp -s "$file" "$sealed"; then
+      printf '%s\tanother\t%s\n' "$name" "$(stat -c %Y "$sealed")"
+    fi
+  done
+  for sealed in "/etc/credstore.encrypted/$app."*; do
+    name=${sealed#"/etc/credstore.encrypted/$app."}
+    if [ -e "$sealed" ] && [ ! -e "$home/current/credentials/$name" ]; then
+      printf '%s\tunknown\t%s\n' "$name" "$(stat -c %Y "$sealed")"
+    fi
+  done
+}
+
+project_files() {
+  [ -d "$home/current/files" ] || return 0
+  (cd "$home/current/files" \
+    && find . -mindepth 1 \( -type f -o -type l \) -printf '%y %m %T@ %l\0%P\0')
+}
+project_hashes() {
+  [ -d "$home/current/files" ] || return 0
+  (cd "$home/current/files" && find . -type f -printf '%P\0' | sort -z \
+    | xargs -0 -r sha256sum -z --)
+}
+
+jq -n \
+  --arg mark "$(cat /etc/corefab/spec 2>/dev/null || true)" \
+  --slurpfile manifest <(jq -ce objects "$home/current/manifest.json" 2>/dev/null || echo null) \
+  --rawfile staged <(if [ -d "$home/current/root" ]; then
+      cd "$home/current/root/" && find . -type f -printf '/%P\t%m\n'; fi) \
+  --slurpfile claimed <(for one in /var/lib/*/current/manifest.json; do
+      jq -ce '.units | keys' "$one" 2>/dev/null || true; done) \
+  --rawfile paths <({ asked path; jq -r '.units | keys[]' "$home/current/manifest.json" \
+      2>/dev/null || true; } | sort -u | paths) \
+  --rawfile users <(asked user | users) \
+  --rawfile keys <(asked user | keys) \
+  --rawfile units <(asked unit | units) \
+  --rawfile sysctl <(asked sysctl | sysctls) \
+  --rawfile firewall <(firewall) \
+  --rawfile strays <(strays) \
+  --rawfile credentials <(credentials) \
+  --rawfile files <(project_files) \
+  --rawfile hashes <(project_hashes) \
+  --rawfile people <(getent passwd) \
+  --slurpfile containers <(podman ps --all --format json) \
+  --arg cmdline "$(cat /proc/cmdline)" \
+  --arg app "$app" \
+  'def rows: split("\n") | map(select(. != "") | split("\t"));
+   ($hashes | split("\u0000") | map(select(. != "") | {key: .[66:], value: .[:64]}) | from_entries)
+     as $sha |
+   {mark: $mark, manifest: $manifest[0],
+    staged: ($staged | rows | map({key: .[0], value: .[1]}) | from_entries),
+    claimed: ($claimed | add // []),
+    paths: ($paths | rows | map({key: .[0], value: {
+      kind: .[1], mode: .[2], owner: .[3], mtime: (.[4] | tonumber), ctime: (.[5] | tonumber),
+      target: .[6], sha256: .[7]}}) | from_entries),
+    users: ($users | rows | map({key: .[0], value: {home: .[1], groups: (.[2] | split(" "))}})
+      | from_entries),
+    keys: ($keys | rows | map({user: .[0], file: .[1], mtime: (.[2] | tonumber), key: .[3]})),
+    units: ($units | rows | map({key: .[0], value: {enabled: .[1], active: .[2]}}) | from_entries),
+    sysctl: ($sysctl | rows | map({key: .[0], value: .[1]}) | from_entries),
+    firewall: ($firewall | split("\n") | map(select(. != ""))),
+    strays: ($strays | rows | map({key: .[0], value: (.[1] | tonumber)}) | from_entries),
+    credentials: ($credentials | rows | map({name: .[0], found: .[1],
+      mtime: (if .[2] == "" then null else (.[2] | tonumber) end)})),
+    files: ([$files | split("\u0000") | map(select(. != "")) | range(0; length; 2) as $at
+        | {key: .[$at + 1], value: (.[$at] | split(" ") | {
+            kind: .[0], mode: .[1], mtime: (.[2] | tonumber | floor), target: (.[3:] | join(" "))})}]
+      | map(.value.sha256 = ($sha[.key] // "")) | from_entries),
+    people: ($people | split("\n") | map(select(. != "") | split(":")
+      | {name: .[0], uid: (.[2] | tonumber), login_shell: .[6]})),
+    containers: ($containers[0] // [] | map({
+        name: .Names[0], image: ("sha256:" + (.ImageID // "")), state: .State,
+        unit: (.Labels.PODMAN_SYSTEMD_UNIT // ""), created: .Created})
+      | map(select(.name == $app or (.name | startswith($app + "-"))))),
+    kernel_arguments: ($cmdline | split(" "))}'

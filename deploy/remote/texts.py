@@ -1,0 +1,33 @@
+"""Fetch what a node holds in files that are to change, for a diff."""
+
+import base64
+
+from deploy.errors import DeployError
+from deploy.plan.command import Command
+from deploy.plan.difference import LARGEST_BYTES
+from deploy.remote.remote import Remote
+
+# A plan with more changed files than this is not read line by line; the rest show their hashes.
+_MOST = 50
+
+
+def fetch_texts(remote: Remote, app: str, paths: tuple[str, ...]) -> dict[str, bytes]:
+    """Fetch small files by path, relative ones from the release that serves.
+
+    Raises:
+        DeployError: when the node refuses.
+    """
+    # A name with a line end has no place in the question; its hash is shown.
+    asked = [path for path in paths if "\n" not in path][:_MOST]
+    if not asked:
+        return {}
+    lines = "".join(f"{path}\n" for path in asked).encode()
+    result = remote.run(Command("texts", (app, str(LARGEST_BYTES)), lines))
+    answers = result.stdout.splitlines()
+    if result.code or len(answers) != len(asked):
+        raise DeployError(f"the node could not show its files: {result.stderr.strip()}")
+    return {
+        path: base64.b64decode(answer)
+        for path, answer in zip(asked, answers, strict=True)
+        if answer != "-"
+    }

@@ -1,0 +1,33 @@
+"""Verb: show what a deploy would do, and do nothing."""
+
+from pathlib import Path
+
+from deploy import node, report
+from deploy.goal import check_material, goal, make_plan
+from deploy.plan.prose import whole
+from deploy.settings.model import Settings
+
+_CHANGES = 2
+
+
+def show_plan(
+    folder: Path, settings: Settings, *, first: bool, as_json: bool, exit_code: bool
+) -> int:
+    """Show the plan; return 2 for changes where `exit_code` asks for that, else 0.
+
+    Raises:
+        DeployError: for what a deploy would refuse as well.
+    """
+    wanted = goal(folder, settings)
+    with node.reached(folder, settings) as remote:
+        planned = make_plan(remote, wanted, first=first, diffs=True)
+    if planned.plan.steps and wanted.credentials.known().get("cert_pass") is not None:
+        check_material(wanted, planned.state)
+    if as_json:
+        report.as_json(planned.plan.model_dump(mode="json"))
+    elif planned.plan:
+        for line in whole(planned.plan):
+            report.say(line)
+    else:
+        report.good(f"nothing to do: {settings.app} serves what is wanted")
+    return _CHANGES if exit_code and planned.plan else 0

@@ -1,0 +1,236 @@
+"""A plan names everything that a deploy does, and nothing that is secret."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from deploy.plan.decision import Circumstances, changed_texts, deployment
+from deploy.plan.deployment import Deployment
+from deploy.plan.difference import LARGEST_BYTES, Texts, unified
+from deploy.plan.files import File
+from deploy.plan.generation import generations
+from deploy.plan.prose import summary, whole
+from deploy.plan.rules import EFFECTS, check_deployment
+from deploy.plan.state import HeldFile, Interrupted, NodeState
+from deploy.plan.steps import Step, Switch, Wanted, steps
+from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
+
+OTHER = "sha256:" + "2" * 64
+HERE = Circumstances("web1")
+FIREWALL = File("/etc/corefab/firewall.d/shop-www.nft", b"add element")
+CHANGED = replace(
+    WANTED,
+    image=replace(IMAGE, id=OTHER, layers=(*IMAGE.layers, "sha256:" + "c" * 64)),
+    units=(replace(UNIT, content=b"[Container]\nReadOnly=true\n"), FIREWALL),
+    files={"index.html": "bb", "new.css": "cc"},
+    certificate="e" * 64,
+)
+HELD = state(
+    manifest=manifest(files={"index.html": "aa", "old.js": "dd"}, generations={"cert_pass": 3}),
+    credentials={"cert_pass": "different"},
+)
+MIGRATING = Switch(before=("migrate",))
+TEXTS = Texts(
+    {UNIT.path: CHANGED.units[0].content, "index.html": b"new\n"},
+    {UNIT.path: UNIT.content, "index.html": b"old\n"},
+)
+
+
+def plan(wanted: Wanted = CHANGED, held: NodeState = HELD) -> Deployment:
+    return deployment(wanted, held, replace(HERE, texts=TEXTS))
+
+
+def test_nothing_to_do_is_an_empty_plan() -> None:
+    made = plan(WANTED, state())
+
+    assert not made
+    assert made.steps == ()
+    assert (made.image, made.units, made.files, made.credentials) == (None, (), (), ())
+    check_deployment(made)
+
+
+def test_a_plan_carries_the_very_steps_that_are_decided() -> None:
+    assert plan().steps == steps(CHANGED, HELD, first=False)
+
+
+def test_a_plan_names_the_image_from_and_to_with_the_bytes_to_send() -> None:
+    image = plan().image
+
+    assert image is not None
+    assert (image.was, image.becomes) == (IMAGE.id, OTHER)
+    assert (image.missing, image.layers, image.bytes) == (1, 3, IMAGE.size)
+
+
+def test_bytes_to_send_are_those_of_the_missing_layers() -> None:
+    sizes = dict(zip(CHANGED.image.layers, (90, 9, 1), strict=True))
+    image = plan(replace(CHANGED, image=replace(CHANGED.image, sizes=sizes))).image
+
+    assert image is not None
+    assert image.bytes == 1
+
+
+def test_a_plan_tells_added_changed_and_deleted_apart_with_a_diff_for_text() -> None:
+    made = plan()
+
+    assert [(change.how, change.path) for change in made.files] == [
+        *(("changed", "index.html"), ("added", "new.css"), ("deleted", "old.js"))
+    ]
+    assert made.files[0].diff.splitlines()[2:] == ["@@ -1 +1 @@", "-old", "+new"]
+    assert [(change.how, change.path) for change in made.units] == [
+        *(("changed", UNIT.path), ("added", FIREWALL.path))
+    ]
+    assert "+ReadOnly=true" in made.units[0].diff
+    assert "changed rules" in made.firewall
+
+
+def test_a_mode_that_differs_is_a_change_without_a_diff() -> None:
+    held = state(files={UNIT.path: HeldFile(mode="666 root:root", sha256=UNIT.sha256)})
+    (change,) = deployment(WANTED, held, HERE).units
+
+    assert change.was == f"{UNIT.sha256} 666 root:root"
+    assert change.becomes == f"{UNIT.sha256} 644 root:root"
+    assert change.diff == ""
+
+
+def test_a_unit_that_is_no_longer_wanted_is_deleted() -> None:
+    (change,) = plan(replace(WANTED, units=()), state()).units
+
+    assert (change.how, change.path) == ("deleted", UNIT.path)
+
+
+def test_credentials_go_by_name_and_generation_and_nothing_else() -> None:
+    (change,) = plan().credentials
+
+    assert change.model_dump() == {
+        "name": "cert_pass",
+        "found": "different",
+        "was": 3,
+        "becomes": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("held", "count"),
+    [
+        (fresh(), 1),
+        (state(), 1),
+        (state(credentials={"cert_pass": "different"}), 2),
+        (state(credentials={"cert_pass": "absent"}), 1),
+        (state(manifest=manifest(generations={"cert_pass": 7})), 7),
+        (HELD, 4),
+    ],
+)
+def test_a_generation_counts_the_sealings(held: NodeState, count: int) -> None:
+    assert generations(WANTED, held) == {"cert_pass": count}
+
+
+def test_an_unfinished_deploy_is_put_back_before_anything_is_decided() -> None:
+    held = state(interrupted=Interrupted(release="r9", previous="r8"), active="failed")
+    made = plan(WANTED, held)
+
+    assert made
+    assert (made.undo, made.steps, made.reasons) == ("r9", (), ())
+    check_deployment(made)
+    assert "put back what the unfinished deploy r9 changed" in "\n".join(whole(made))
+
+
+def test_only_texts_that_both_sides_have_are_fetched() -> None:
+    held = HELD.model_copy(update={"files": {UNIT.path: HeldFile(mode=UNIT.mark, sha256="0")}})
+
+    units, files = changed_texts(CHANGED, held)
+    assert [unit.path for unit in units] == [UNIT.path]
+    assert files == ("index.html",)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"a\0b", b"text"),
+        (b"text", b"\xff\xfe"),
+        (b"x" * (LARGEST_BYTES + 1), b"text"),
+    ],
+)
+def test_what_is_no_small_text_has_no_diff(before: bytes, after: bytes) -> None:
+    assert unified("f", before, after) == ""
+
+
+def test_a_long_diff_says_how_much_it_leaves_off() -> None:
+    after = b"".join(b"%d\n" % number for number in range(500))
+
+    lines = unified("f", b"", after).splitlines()
+    assert len(lines) == 201
+    assert lines[-1] == "… 303 more lines of difference"
+
+
+def test_the_plan_in_words_has_each_part() -> None:
+    text = "\n".join(whole(plan()))
+
+    for part in (
+        "shop-www on web1 (release 20300615-120000-ab12):",
+        "image: localhost/shop:1 111111111111 -> 222222222222, 1 of 3 layers, at most 100000000",
+        f"  changed {UNIT.path}\n    --- node:{UNIT.path}",
+        "  deleted old.js",
+        f"certificate: SHA-256 {'c' * 64} -> {'e' * 64}",
+        "credential cert_pass: generation 3 -> 4 (the node's is different)",
+        "switch: slots in slot green",
+        "restarts: shop-www-green.service starts, shop-www-blue.service stops",
+        "steps:\n  1. units checked",
+    ):
+        assert part in text
+    assert list(summary(plan()))[1:] == [f"  {reason}" for reason in plan().reasons]
+
+
+def test_a_changed_file_without_a_diff_shows_its_hashes() -> None:
+    text = "\n".join(whole(deployment(CHANGED, HELD, HERE)))
+
+    assert "  changed index.html: aa -> bb" in text
+
+
+def test_a_plan_is_json_and_comes_back_whole() -> None:
+    text = plan().model_dump_json()
+
+    assert Deployment.model_validate_json(text) == plan()
+    assert json.loads(text)["steps"][0]["kind"] == "stage"
+
+
+def test_each_step_says_what_it_brings_about() -> None:
+    kinds = {step.kind for step in plan(replace(CHANGED, switch=MIGRATING)).steps}
+
+    assert kinds == set(EFFECTS)
+    check_deployment(plan())
+
+
+@pytest.mark.parametrize(
+    ("left_out", "rule"),
+    [
+        ("start", "changed units need a daemon-reload"),
+        ("check", "a new release needs a proof of health"),
+        ("check", "visitors come to a healthy release only"),
+        ("prove", "visitors came to needs a proof from outside"),
+        ("image", "another image needs to get there"),
+        ("files", "changed project files need to get there"),
+        ("seal", "each credential that differs is sealed"),
+    ],
+)
+def test_a_plan_that_lacks_what_its_changes_need_is_refused(left_out: str, rule: str) -> None:
+    lame = tuple(step for step in plan().steps if step.kind != left_out)
+
+    with pytest.raises(ValueError, match=rule):
+        check_deployment(plan().model_copy(update={"steps": lame}))
+
+
+def test_a_plan_that_moves_the_door_before_it_proves_is_refused() -> None:
+    made = plan().steps
+    moved = next(n for n, step in enumerate(made) if step.kind == "move")
+    swapped = (*made[: moved - 1], made[moved], made[moved - 1], *made[moved + 1 :])
+
+    with pytest.raises(ValueError, match="visitors come to a healthy release only"):
+        check_deployment(plan().model_copy(update={"steps": swapped}))
+
+
+def test_steps_without_a_difference_are_refused() -> None:
+    lone = plan(WANTED, state()).model_copy(update={"steps": (Step("stage", "units checked"),)})
+
+    with pytest.raises(ValueError, match="steps a difference"):
+        check_deployment(lone)
