@@ -48,7 +48,7 @@ class FoundUnit(_Value):
 
 
 class FoundCredential(_Value):
-    """A sealed credential that is not its release's: absent, another, or unknown to it."""
+    """A sealed credential that is not as its release has it: absent, sealed elsewhere, unknown."""
 
     name: str
     found: str

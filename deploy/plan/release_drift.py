@@ -16,7 +16,7 @@ def release_drift(app: str, found: Inspection) -> Iterator[Finding]:
     yield from _units(held, found)
     yield from _project_files(held, found)
     for credential in found.credentials:
-        wanted = "absent" if credential.found == "unknown" else "as the release has it"
+        wanted = "absent" if credential.found == "unknown" else "opens on this node"
         yield finding(
             ("credential", credential.name),
             wanted,

@@ -15,7 +15,7 @@ from tests.node.project import Project
 
 pytestmark = pytest.mark.node
 BY_HAND = """
-echo '# by hand' >>/etc/containers/systemd/APP.container
+echo '# by hand' >>/etc/containers/systemd/APP-blue.container
 chmod 600 /etc/containers/systemd/APP.network
 echo 'net.ipv4.tcp_syncookies = 0' >>/etc/sysctl.d/90-corefab.conf
 chown core /etc/zincati/config.d/55-corefab.toml
@@ -27,20 +27,20 @@ echo 'ssh-ed25519 AAAAmallory mallory@there' >>/home/core/.ssh/authorized_keys.d
 echo 'ssh-ed25519 AAAAeve eve@there' >>/home/core/.ssh/authorized_keys
 echo 0 >/proc/sys/net/ipv4/tcp_syncookies
 systemctl -q disable corefab-firewall.service
-podman run -d --name APP-debug --entrypoint /usr/bin/python3 localhost/APP:live \
+podman run -d --name APP-debug --entrypoint /usr/bin/python3 "$(podman inspect --format "{{.Image}}" SLOT)" \
   -c 'import time; time.sleep(900)' >/dev/null
-install -d /etc/systemd/system/APP.service.d
-printf '[Service]\\nRestart=no\\n' >/etc/systemd/system/APP.service.d/x.conf
-cp /etc/credstore.encrypted/APP.smtp_pass /etc/credstore.encrypted/APP.api_token
+install -d /etc/systemd/system/APP-blue.service.d
+printf '[Service]\\nRestart=no\\n' >/etc/systemd/system/APP-blue.service.d/x.conf
+cd /var/lib/APP/current/credentials && cp smtp_pass api_token
 """
 UNDONE_BY_HAND = """
 podman rm -f -t 0 APP-debug >/dev/null
-rm -r /etc/systemd/system/APP.service.d
+rm -r /etc/systemd/system/APP-blue.service.d
 userdel --remove mallory 2>/dev/null
 rm /home/core/.ssh/authorized_keys
 """
 EXPECTED = {
-    ("file", "/etc/containers/systemd/APP.container", "fab deploy"),
+    ("file", "/etc/containers/systemd/APP-blue.container", "fab deploy"),
     ("mode", "/etc/containers/systemd/APP.network", "fab deploy"),
     ("file", "/etc/sysctl.d/90-corefab.conf", "fab converge"),
     ("owner", "/etc/zincati/config.d/55-corefab.toml", "fab converge"),
@@ -54,7 +54,7 @@ EXPECTED = {
     ("sysctl", "net.ipv4.tcp_syncookies", "fab converge"),
     ("unit", "corefab-firewall.service", "fab converge"),
     ("container", "APP-debug", "by hand"),
-    ("unit", "/etc/systemd/system/APP.service.d/x.conf", "by hand"),
+    ("unit", "/etc/systemd/system/APP-blue.service.d/x.conf", "by hand"),
     ("credential", "api_token", "fab deploy --anew"),
 }
 
@@ -86,7 +86,7 @@ def test_the_node_has_the_hash_of_its_spec_and_the_workstation_the_rest(serving:
 
 def test_what_was_changed_by_hand_is_named_with_what_puts_it_right(serving: Project) -> None:
     app = app_of(serving)
-    serving.ssh(BY_HAND.replace("APP", app))
+    serving.ssh(BY_HAND.replace("APP", app).replace("SLOT", serving.container()))
 
     said = serving.fab("drift", "--json")
 
@@ -94,7 +94,7 @@ def test_what_was_changed_by_hand_is_named_with_what_puts_it_right(serving: Proj
     found = {(one["what"], one["subject"], one["remedy"]) for one in told}
     assert said.code == 2
     assert found == {(what, at.replace("APP", app), by) for what, at, by in EXPECTED}
-    edited = next(one for one in told if one["subject"].endswith(f"{app}.container"))
+    edited = next(one for one in told if one["subject"].endswith(f"{app}-blue.container"))
     assert edited["since"] is not None
     assert edited["expected"] != edited["found"]
 

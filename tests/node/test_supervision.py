@@ -121,7 +121,7 @@ def test_a_crash_loop_ends_in_the_units_back_off_and_status_says_why(quick: Proj
 
 
 def test_what_the_lint_refuses_is_really_killed_in_a_loop(quick: Project) -> None:
-    app = quick.settings["PROJECT"] + "-www"
+    app = quick.container()
     folder = f"/etc/containers/systemd/{app}.container.d"
     trap = "[Container]\nNotify=false\n[Service]\nWatchdogSec=3\n"
     overlays = quick.folder / "butane/overlays"

@@ -93,23 +93,23 @@ strays() {
   done
 }
 
-# The app's sealed credentials against those of its release.
+# The release's sealed credentials: those that are missing, do not open here, or are not its own.
 credentials() {
-  local sealed file name
-  for file in "$home"/current/credentials/*; do
-    [ -e "$file" ] || continue
-    name=${file##*/}
-    sealed=/etc/credstore.encrypted/$app.$name
-    if [ ! -e "$sealed" ]; then
+  local sealed name counted
+  counted=$(jq -r '.generations // {} | keys[]' "$home/current/manifest.json" 2>/dev/null || true)
+  while IFS= read -r name; do
+    sealed=$home/current/credentials/$name
+    if [ -z "$name" ]; then
+      continue
+    elif [ ! -e "$sealed" ]; then
       printf '%s\tabsent\t\n' "$name"
-    elif ! cmp -s "$file" "$sealed"; then
-      printf '%s\tanother\t%s\n' "$name" "$(stat -c %Y "$sealed")"
+    elif ! systemd-creds decrypt --name="$name" "$sealed" - >/dev/null 2>&1; then
+      printf '%s\tsealed elsewhere\t%s\n' "$name" "$(stat -c %Y "$sealed")"
     fi
-  done
-  for sealed in "/etc/credstore.encrypted/$app."*; do
-    name=${sealed#"/etc/credstore.encrypted/$app."}
-    if [ -e "$sealed" ] && [ ! -e "$home/current/credentials/$name" ]; then
-      printf '%s\tunknown\t%s\n' "$name" "$(stat -c %Y "$sealed")"
+  done <<<"$counted"
+  for sealed in "$home"/current/credentials/*; do
+    if [ -e "$sealed" ] && ! grep -qxF "${sealed##*/}" <<<"$counted"; then
+      printf '%s\tunknown\t%s\n' "${sealed##*/}" "$(stat -c %Y "$sealed")"
     fi
   done
 }
@@ -172,7 +172,7 @@ jq -n \
     people: ($people | split("\n") | map(select(. != "") | split(":")
       | {name: .[0], uid: (.[2] | tonumber), login_shell: .[6]})),
     containers: ($containers[0] // [] | map({
-        name: .Names[0], image: ("sha256:" + (.ImageID // "")), state: .State,
+        name: .Names[0], image: (.Labels["io.corefab.built"] // ("sha256:" + (.ImageID // ""))), state: .State,
         unit: (.Labels.PODMAN_SYSTEMD_UNIT // ""), created: .Created})
       | map(select(.name == $app or (.name | startswith($app + "-"))))),
     kernel_arguments: ($cmdline | split(" "))}'
