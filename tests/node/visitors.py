@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_PATIENCE_SECONDS = 10
+_PATIENCE_SECONDS = 20
 _PAUSE_SECONDS = 0.02
 
 
