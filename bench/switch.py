@@ -89,6 +89,10 @@ class Bench:
         began = proven = time.monotonic()
         said = []
         with self.project.start("deploy", **settings) as process:
+            # The workstation is another machine in life; here it takes what the others leave.
+            group = Path(f"/proc/{process.pid}/autogroup")
+            if group.exists():
+                group.write_text("15")
             for line in process.stdout or ():
                 said.append(line)
                 if "healthy over HTTPS" in line:

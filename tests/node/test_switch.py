@@ -255,12 +255,13 @@ def test_where_no_two_may_run_a_failure_starts_the_old_one_again(
 
 
 def test_a_slot_that_a_cut_connection_left_running_is_stopped(serving: Project) -> None:
-    app = serving.settings["PROJECT"] + "-www"
-    idle = "green" if serving.container().endswith("blue") else "blue"
+    app, _, slot = serving.container().rpartition("-")
+    idle = "green" if slot == "blue" else "blue"
     serving.ssh(
-        f"ln -sfn $(readlink /var/lib/{app}/current) /var/lib/{app}/{idle}; "
-        f"podman tag localhost/{app}:$(basename $(readlink /var/lib/{app}/current)) "
-        f"localhost/{app}:{idle}; systemctl start {app}-{idle}"
+        f"cd /var/lib/{app}; old=$(ls -d releases/*/ran | grep -v $(readlink current) | tail -1); "
+        f"old=${{old%/ran}}; ln -sfnT $old {idle}; ln -sfnT $PWD/$old /run/corefab/{app}.trial; "
+        f"podman tag localhost/{app}:${{old#*/}} localhost/{app}:{idle}; "
+        f"systemctl start {app}-{idle}; rm /run/corefab/{app}.trial"
     )
 
     said = serving.must("deploy")

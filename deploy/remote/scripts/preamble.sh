@@ -3,8 +3,6 @@
 set -euo pipefail
 export LC_ALL=C
 umask 022
-# What serves goes first: a deploy has time.
-renice -n 10 -p $$ >/dev/null 2>&1 || true
 
 fail() {
   printf '%s\n' "$1" >&2

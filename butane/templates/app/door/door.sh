@@ -31,6 +31,15 @@ load() {
   exec 9>&-
 }
 
+# Where bridged packets pass the rules as well, the bridge sends none back where it came from.
+neighbours() {
+  local bridge port
+  bridge=$(jq -r .network_interface /etc/containers/networks/@APP@.json)
+  for port in "/sys/class/net/$bridge"/brif/*; do
+    [ ! -e "$port" ] || ip link set dev "${port##*/}" type bridge_slave hairpin on
+  done
+}
+
 missing() { ! nft list table inet @APP@-door >/dev/null 2>&1; }
 
 mkdir -p /run/corefab
@@ -43,21 +52,19 @@ case $1 in
     touch "$held"
     load
     ;;
-  neighbours)
-    # Where bridged packets pass the rules as well, the bridge sends none back where it came from.
-    bridge=$(jq -r .network_interface /etc/containers/networks/@APP@.json)
-    for port in "/sys/class/net/$bridge"/brif/*; do
-      ip link set dev "${port##*/}" type bridge_slave hairpin on
-    done
-    ;;
+  neighbours) neighbours ;;
   keep)
     # Listening before loading, so that no flush in between goes unheard.
-    coproc nft monitor tables
+    coproc nft monitor
     load
     systemd-notify --ready
     while true; do
       read -r -t 30 -u "${COPROC[0]}" _ || [ $? -gt 128 ]
       if missing; then load; fi
+      # Events come in crowds; a reload of podman's networks is one, and makes new ports.
+      while read -r -t 0.2 -u "${COPROC[0]}" _; do :; done
+      if missing; then load; fi
+      neighbours || true
     done
     ;;
 esac
