@@ -133,13 +133,7 @@ def _hardware(disk: Disk) -> str:
 
 
 def _job(wanted: Installation, medium: Medium, config: bytes, key: HostKey) -> Job:
-    try:
-        whole = with_host_key(config, key.private, key.public)
-    except ValueError as error:
-        raise DeployError(
-            f"the machine spec brings {error} itself",
-            "take it out of the overlay: `fab install` gives each machine a key of its own",
-        ) from error
+    whole = with_host_key(config, key.private, key.public)
     found = refusals(wanted, medium, whole)
     if found:
         count = "1 reason" if len(found) == 1 else f"{len(found)} reasons"
