@@ -121,10 +121,7 @@ def _unattended(folder: Path, settings: Settings) -> tuple[bytes, HostKey]:
     if not path.exists():
         raise DeployError(f"{path} does not exist", "make it with `fab prepare`")
     key = new_host_key()
-    try:
-        return with_host_key(path.read_bytes(), key.private, key.public), key
-    except ValueError as error:
-        raise DeployError(f"the machine spec brings {error} itself", "take it out") from error
+    return with_host_key(path.read_bytes(), key.private, key.public), key
 
 
 def _pin_installed(folder: Path, settings: Settings, key: HostKey | None) -> None:

@@ -1,18 +1,16 @@
 """Verbs: a real Fedora CoreOS under QEMU, on this machine, for the same commands as any node."""
 
-import json
 import os
 import platform
 import shutil
-import signal
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from certs.host_key import new_host_key
 from deploy import report
+from deploy.emulator import is_alive, make_disk, start, stop
 from deploy.errors import DeployError
 from deploy.first_boot import boot_id
 from deploy.known_hosts import pin
@@ -25,7 +23,6 @@ from deploy.settings.model import Settings
 PATIENCE_SECONDS = 300
 _HERE = "127.0.0.1"
 _PAUSE_SECONDS = 1.0
-_STOP_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,8 @@ def vm_up(folder: Path, settings: Settings, wanted: Wanted) -> None:
     config = folder / "build" / f"{settings.app}.ign"
     _write_private(home / "config.ign", with_host_key(config.read_bytes(), key.private, key.public))
     pin(folder / settings.known_hosts, _HERE, wanted.ssh_port, (key.public,))
-    _make_disk(Path(wanted.image), home / "disk.qcow2", wanted.disk)
-    _start(machine, home)
+    make_disk(Path(wanted.image), home / "disk.qcow2", wanted.disk)
+    start(machine, home)
     target = Target(
         _HERE,
         wanted.ssh_port,
@@ -89,8 +86,7 @@ def vm_down(folder: Path) -> bool:
     """End the machine and forget its disk; false when there was none."""
     home = folder / "build/vm"
     there = home.exists()
-    for name in ("qemu.pid", "swtpm.pid"):
-        _end(home / name)
+    stop(home)
     shutil.rmtree(home, ignore_errors=True)
     return there
 
@@ -149,34 +145,13 @@ def _machine(settings: Settings, wanted: Wanted, home: Path, *, has_kvm: bool) -
     )
 
 
-def _make_disk(image: Path, disk: Path, size: str) -> None:
-    """Lay a disk over the image, which stays as it is."""
-    said = json.loads(_run(["qemu-img", "info", "--output=json", str(image)]))
-    words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", str(said["format"])]
-    _run([*words, "-b", str(image.resolve()), str(disk), size])
-
-
-def _start(machine: VirtualMachine, home: Path) -> None:
-    if machine.tpm:
-        state = Path(machine.tpm).parent
-        state.mkdir(exist_ok=True)
-        _run(
-            [
-                *("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--daemon"),
-                *("--ctrl", f"type=unixio,path={machine.tpm}", "--terminate"),
-                *("--pid", f"file={home / 'swtpm.pid'}"),
-            ]
-        )
-    _run([*qemu(machine), "-daemonize", "-pidfile", str(home / "qemu.pid")])
-
-
 def _await(target: Target, home: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
             boot_id(target, asker())
         except DeployError as error:
-            alive = _is_alive(home / "qemu.pid")
+            alive = is_alive(home)
             if alive and time.monotonic() < deadline:
                 time.sleep(_PAUSE_SECONDS)
                 continue
@@ -194,47 +169,7 @@ def _tail(home: Path) -> str:
     return "\n".join(lines[-15:]) or "(it said nothing)"
 
 
-def _pid(file: Path) -> int | None:
-    try:
-        return int(file.read_text(encoding="ascii"))
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _is_alive(file: Path) -> bool:
-    pid = _pid(file)
-    return pid is not None and _is_ours(pid, file)
-
-
-def _is_ours(pid: int, file: Path) -> bool:
-    """Tell our process from one that got its number later: it has our folder in its words."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return str(file.parent).encode() in words
-
-
-def _end(file: Path) -> None:
-    pid = _pid(file)
-    if pid is None or not _is_ours(pid, file):
-        return
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_SECONDS
-    while _is_ours(pid, file) and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-
 def _write_private(path: Path, content: bytes) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-
-
-def _run(words: list[str]) -> str:
-    done = subprocess.run(
-        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise DeployError(f"{words[0]} failed:\n{done.stderr.strip()[-2000:]}", "mend what it says")
-    return done.stdout

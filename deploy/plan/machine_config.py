@@ -4,19 +4,27 @@ import base64
 import json
 from typing import Any
 
+from deploy.errors import DeployError
+
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 
 
 def with_host_key(config: bytes, private: bytes, public: str) -> bytes:
-    """Give a machine its SSH host key; a config that brings one keeps its own.
+    """Give a machine its SSH host key.
 
     For a disk or a medium that is the operator's own, never for a provider's user data.
+
+    Raises:
+        DeployError: when the config brings a host key itself.
     """
     whole: dict[str, Any] = json.loads(config)
     storage = whole.setdefault("storage", {})
     files = storage.setdefault("files", [])
     if any(one.get("path") == HOST_KEY for one in files):
-        raise ValueError(HOST_KEY)
+        raise DeployError(
+            f"the machine spec brings {HOST_KEY} itself",
+            "take it out of the overlay: each machine is given a key of its own",
+        )
     files += [_file(HOST_KEY, 0o600, private), _file(f"{HOST_KEY}.pub", 0o644, public.encode())]
     return json.dumps(whole, separators=(",", ":")).encode()
 

@@ -81,7 +81,9 @@ def _a_second_time_needs_the_disk_named_twice_and_a_boot_order(machine: Installe
     metal.restart(machine.name)
     refused = machine.install(*_the_disk(machine), NETWORK)
     assert refused.code == 1
-    assert "holds data" in refused.out
+    assert "boot ext4, root ext4, kept-data xfs" in refused.out
+    assert "the data partition kept-data is kept" in refused.out
+    assert "except kept-data, name it again" in refused.out
     assert f"--wipe {machine.device}" in refused.out
 
     landed = machine.install(*_the_disk(machine), NETWORK, "--wipe", machine.device)

@@ -1,8 +1,8 @@
 """A virtual machine, from the Ignition file that the firmware hands over to a served page.
 
 The disk image is the stand-in, with a kernel of Debian's beside it; QEMU, the TPM emulator, the
-real Ignition on its QEMU platform, systemd on a kernel of its own and podman are what they are. It
-is emulated: the KVM of a virtual workstation may start no kernel that it does not know.
+real Ignition on its QEMU platform, systemd on its own kernel and podman are what they are. It is
+emulated: the KVM of a virtual workstation may start no kernel that it does not know.
 """
 
 import os

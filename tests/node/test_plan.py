@@ -102,8 +102,8 @@ def test_a_release_is_written_down_whole_here_and_on_the_node(serving: Project) 
     assert json.loads(copy.read_text()) == there
     assert copy.stat().st_mode & 0o777 == 0o600
     assert there["health"] == "healthy"
-    assert {"stage", "image", "files", "switch", "prove"} <= there["seconds"].keys()
-    assert set(there["credentials"]) == {"api_token", "cert_pass", "smtp_pass"}
+    assert {"stage", "image", "files", "start", "move", "prove"} <= there["seconds"].keys()
+    assert set(there["generations"]) == {"api_token", "cert_pass", "smtp_pass"}
     assert int(links) > 1, "a project file that did not change lies on the disk once"
 
 

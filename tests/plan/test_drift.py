@@ -287,8 +287,16 @@ def unit(**changes: object) -> Inspection:
             ("project file", "l", "absent", "link x y", "fab deploy --anew"),
         ),
         (
-            found(credentials=(FoundCredential(name="cert_pass", found="sealed elsewhere", mtime=1),)),
-            ("credential", "cert_pass", "opens on this node", "sealed elsewhere", "fab deploy --anew"),
+            found(
+                credentials=(FoundCredential(name="cert_pass", found="sealed elsewhere", mtime=1),)
+            ),
+            (
+                "credential",
+                "cert_pass",
+                "opens on this node",
+                "sealed elsewhere",
+                "fab deploy --anew",
+            ),
         ),
         (
             found(credentials=(FoundCredential(name="x", found="unknown", mtime=1),)),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from deploy.errors import DeployError
 from deploy.plan.disk import Disk, read_disks
 from deploy.plan.installation import Installation, chosen, problems_of, refusals, spec_of
 from deploy.plan.machine_config import HOST_KEY, login, with_host_key
@@ -278,5 +279,5 @@ def test_a_host_key_is_added_to_a_config_and_never_over_one() -> None:
         (HOST_KEY, 0o600),
         (f"{HOST_KEY}.pub", 0o644),
     ]
-    with pytest.raises(ValueError, match="ssh_host_ed25519_key"):
+    with pytest.raises(DeployError, match="brings /etc/ssh/ssh_host_ed25519_key itself"):
         with_host_key(made, b"other", "other")

@@ -7,7 +7,8 @@ udevadm settle
 # Whole disks whose device node is there; sysfs may show others.
 present() { while read -r path; do if [ -b "$path" ]; then echo "$path"; fi; done; }
 mapfile -t disks < <(lsblk --nodeps --noheadings --list --output PATH | present)
-columns=PATH,TYPE,SIZE,MODEL,SERIAL,TRAN,RO,PTTYPE,PARTLABEL,LABEL,FSTYPE,MOUNTPOINTS
+# Only with NAME among them are partitions told as what lies within a disk.
+columns=NAME,PATH,TYPE,SIZE,MODEL,SERIAL,TRAN,RO,PTTYPE,PARTLABEL,LABEL,FSTYPE,MOUNTPOINTS
 lsblk_json() {
   if [ ${#disks[@]} -eq 0 ]; then echo '{"blockdevices": []}' && return; fi
   lsblk --json --bytes --output "$columns" "${disks[@]}"
