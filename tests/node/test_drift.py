@@ -27,7 +27,8 @@ echo 'ssh-ed25519 AAAAmallory mallory@there' >>/home/core/.ssh/authorized_keys.d
 echo 'ssh-ed25519 AAAAeve eve@there' >>/home/core/.ssh/authorized_keys
 echo 0 >/proc/sys/net/ipv4/tcp_syncookies
 systemctl -q disable corefab-firewall.service
-podman run -d --name APP-debug --entrypoint /usr/bin/python3 "$(podman inspect --format "{{.Image}}" SLOT)" \
+image=$(podman inspect --format '{{.Image}}' SLOT)
+podman run -d --name APP-debug --entrypoint /usr/bin/python3 "$image" \
   -c 'import time; time.sleep(900)' >/dev/null
 install -d /etc/systemd/system/APP-blue.service.d
 printf '[Service]\\nRestart=no\\n' >/etc/systemd/system/APP-blue.service.d/x.conf
