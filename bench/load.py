@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 _PATIENCE_SECONDS = 10.0
+_KEPT = 20  # as many idle connections as a usual client's pool keeps
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -48,7 +49,8 @@ class Load:
         status, *lines = head.split("\r\n")
         fields = dict(line.split(": ", 1) for line in lines if line)
         await reader.readexactly(int(fields["content-length"]))
-        if kind == "kept" and fields.get("connection") != "close":
+        room = kind == "kept" and len(self.idle) < _KEPT
+        if room and fields.get("connection") != "close":
             self.idle.append((reader, writer))
         else:
             writer.close()
