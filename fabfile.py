@@ -524,6 +524,7 @@ def _installation(options: Mapping[str, Any]) -> "Installation":
 @task(
     positional=["host"],
     iterable=list(_REPEATED),
+    auto_shortflags=False,
     help=_INSTALLING | {"dry_run": "check everything, show the command, write nothing"},
 )
 def install(  # noqa: PLR0913 -- coreos-installer's options
@@ -567,7 +568,7 @@ def install(  # noqa: PLR0913 -- coreos-installer's options
     )
 
 
-@task(positional=["host"], iterable=list(_REPEATED), help=_INSTALLING)
+@task(positional=["host"], iterable=list(_REPEATED), auto_shortflags=False, help=_INSTALLING)
 def rebuild(  # noqa: PLR0913 -- coreos-installer's options
     context: Context,
     host: str,
@@ -618,6 +619,7 @@ _MEDIUM_REPEATED = ["keyfile", "console", "append_karg", "installer_option"]
 @task(
     positional=["image"],
     iterable=_MEDIUM_REPEATED,
+    auto_shortflags=False,
     help=_MEDIUM | {"image": "Fedora CoreOS's live ISO"},
 )
 def iso(  # noqa: PLR0913 -- coreos-installer's options
@@ -653,6 +655,7 @@ def iso(  # noqa: PLR0913 -- coreos-installer's options
 @task(
     positional=["image"],
     iterable=_MEDIUM_REPEATED,
+    auto_shortflags=False,
     help=_MEDIUM
     | {"image": "Fedora CoreOS's live initramfs", "rootfs_url": "where the live rootfs is served"},
 )
@@ -739,6 +742,7 @@ def cloud(
 
 @task(
     iterable=["qemu_option"],
+    auto_shortflags=False,
     help={
         "name": _NAME,
         "image": "a Fedora CoreOS qcow2 (fab image --kind qemu)",
