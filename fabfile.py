@@ -417,7 +417,7 @@ def cert_rotate_host(
     from deploy.node import asker
 
     (node,) = fleet(_FOLDER, (_settings(context, name),), asker()).nodes
-    rotate(node, finish=finish, at_once=at_once)
+    rotate(_FOLDER, node, finish=finish, at_once=at_once)
 
 
 @task(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from deploy import node, report
 from deploy.errors import DeployError
-from deploy.journal import read_journal
+from deploy.journal import MACHINE, read_journal
 from deploy.plan.audit import AuditLine
 from deploy.settings.model import Settings
 
@@ -32,5 +32,5 @@ def audit(folder: Path, settings: Settings, *, lines: str, every: bool, as_json:
 def _row(line: AuditLine) -> tuple[str, ...]:
     commit = line.commit[:12] + (" (dirty)" if line.dirty else "")
     when = f"{line.at:%Y-%m-%d %H:%M:%S}"
-    what = line.what if line.app != "node" else f"{line.what} (machine)"
+    what = line.what if line.app != MACHINE else f"{line.what} (machine)"
     return (when, what, line.result, line.release, line.who, line.address, commit, line.detail)

@@ -9,7 +9,7 @@ from deploy.archive import pack
 from deploy.errors import DeployError
 from deploy.hold import hold
 from deploy.hooks import run_hook, tell_hook
-from deploy.journal import audit_line, failures_audited
+from deploy.journal import MACHINE, audit_line, failures_audited
 from deploy.kept import keep_spec
 from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
 from deploy.plan import command
@@ -19,7 +19,6 @@ from deploy.remote.inspect import ask_mark, inspect
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 
-_NODE = "node"
 _LEFT = 2
 GATE_SECONDS = 60
 
@@ -91,7 +90,7 @@ def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
     seconds = work.order.wait_seconds
     waits = [
         hold(remote, work.folder, name, "converge", wait_seconds=seconds)
-        for name in (_NODE, work.settings.app)
+        for name in (MACHINE, work.settings.app)
     ]
     if any(waits) and _plan(remote, work) != plan:
         raise DeployError(
@@ -103,7 +102,7 @@ def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
 def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
     told = plan.model_dump_json()
     detail = f"spec {plan.becomes[:12]}: {'; '.join(str(act) for act in plan.acts)}"
-    line = audit_line(work.folder, _NODE, "converge", detail)
+    line = audit_line(work.folder, MACHINE, "converge", detail)
     try:
         with failures_audited(remote, line):
             run_hook(work.folder, "before-converge", told)

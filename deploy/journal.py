@@ -13,6 +13,9 @@ from deploy.plan.audit import AuditLine, read_audit
 from deploy.plan.command import Command
 from deploy.remote.remote import Remote
 
+# As the app of a line that is about the machine.
+MACHINE = "node"
+
 
 def audit_line(folder: Path, app: str, what: str, detail: str = "") -> AuditLine:
     """Start a line about a change of now."""

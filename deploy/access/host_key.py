@@ -1,8 +1,10 @@
 """Verb: another SSH host key for the node, announced beside the old one for a while."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from deploy import report
+from deploy.access.change import change
 from deploy.access.fleet import Reach, must
 from deploy.errors import DeployError
 from deploy.known_hosts import pin
@@ -12,6 +14,7 @@ from deploy.remote.connection import real_host, real_port
 from deploy.remote.remote import Remote
 
 _FIELDS = 4
+_VERB = "cert-rotate-host"
 _DAY_SECONDS = 86400
 
 
@@ -38,7 +41,7 @@ class HostKeys:
     changing: bool
 
 
-def cert_rotate_host(node: Reach, *, finish: bool, at_once: bool) -> None:
+def cert_rotate_host(folder: Path, node: Reach, *, finish: bool, at_once: bool) -> None:
     """Begin to change a node's host keys, or finish; both keys are pinned here in between.
 
     In between the node shows the old keys and announces the new ones too, so that colleagues'
@@ -54,9 +57,9 @@ def cert_rotate_host(node: Reach, *, finish: bool, at_once: bool) -> None:
                 f"{node.name} is not changing its host keys", "begin with `fab cert-rotate-host`"
             )
         if not finish:
-            _begin(node, remote)
+            _begin(folder, node, remote)
     if finish or at_once:
-        _finish(node)
+        _finish(folder, node)
     else:
         report.say(
             "ssh learns the new keys by itself as long as the old ones are shown; when everybody "
@@ -70,7 +73,11 @@ def host_keys(remote: Remote, verb: str) -> HostKeys:
     Raises:
         DeployError: when the node refuses.
     """
-    lines = must(remote, Command("host-key", (verb,))).splitlines()
+    return _read(must(remote, Command("host-key", (verb,))))
+
+
+def _read(answer: str) -> HostKeys:
+    lines = answer.splitlines()
     fields = [line.split() for line in lines if len(line.split()) == _FIELDS]
     keys = tuple(
         HostKey(word == "next", int(age) // _DAY_SECONDS, f"{kind} {key}")
@@ -79,29 +86,36 @@ def host_keys(remote: Remote, verb: str) -> HostKeys:
     return HostKeys(keys, "changing" in lines)
 
 
-def _begin(node: Reach, remote: Remote) -> None:
+def _begin(folder: Path, node: Reach, remote: Remote) -> None:
     with report.step(f"{node.name}: the next host keys are made"):
         held = host_keys(remote, "begin")
     with report.step("they are pinned here, beside the present ones"):
         _pin(node, held)
     with report.step(f"{node.name}: they are announced beside the present ones"):
-        host_keys(remote, "announce")
+        told = f"announced: {_marks(held, coming=True)}"
+        change(remote, folder, Command("host-key", ("announce",)), _VERB, told)
     with report.step(f"{node.name}: a second session meets a pinned key"):
         _look(node)
 
 
-def _finish(node: Reach) -> None:
+def _finish(folder: Path, node: Reach) -> None:
     with (
         report.step(f"{node.name}: the old host keys are forgotten"),
         node.connected() as remote,
     ):
-        host_keys(remote, "finish")
+        gone = _marks(host_keys(remote, "list"), coming=False)
+        change(remote, folder, Command("host-key", ("finish",)), _VERB, f"forgotten: {gone}")
     with report.step(f"{node.name}: a second session meets a pinned key"):
         held = _look(node)
     with report.step("only the new ones are pinned here"):
         _pin(node, held)
     for key in held.keys:
         report.good(f"{node.name} shows {key.blob.split()[0]} {key.fingerprint}")
+
+
+def _marks(held: HostKeys, *, coming: bool) -> str:
+    """Name the next keys, or the present ones."""
+    return ", ".join(key.fingerprint for key in held.keys if key.next == coming)
 
 
 def _look(node: Reach) -> HostKeys:

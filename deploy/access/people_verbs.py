@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy import report
+from deploy.access.change import change
 from deploy.access.fleet import Fleet, must
 from deploy.access.identity import public_key
 from deploy.access.rotate import file_name
@@ -57,10 +58,9 @@ def access_add(all_nodes: Fleet, name: str, file: Path, *, days: int) -> None:
     for node in all_nodes.nodes:
         with report.step(f"{node.name}: {name} is let in"), node.connected() as remote:
             for key in keys:
-                must(
-                    remote,
-                    command.access_add(node.target.user, file_name(name, key), key.line),
-                )
+                wanted = command.access_add(node.target.user, file_name(name, key), key.line)
+                told = f"{name} is let in: {key.fingerprint}{_until(key)}"
+                change(remote, folder, wanted, "access-add", told)
     welcome(folder, keys)
     keep_keys(folder, name, (*others, *keys))
     all_nodes.renew_specs()
@@ -86,7 +86,9 @@ def access_remove(all_nodes: Fleet, name: str, *, identity: Path | None) -> None
     for node in all_nodes.nodes:
         with report.step(f"{node.name}: {name} is let in no more"), node.connected() as held:
             blobs = tuple(key.key for key in keys)
-            must(held, command.access_drop(node.target.user, keep, blobs))
+            wanted = command.access_drop(node.target.user, keep, blobs)
+            told = ", ".join(key.fingerprint for key in keys)
+            change(held, folder, wanted, "access-remove", f"{name} is let in no more: {told}")
     keep_keys(folder, name, ())
     all_nodes.renew_specs()
     report.good(f"{name} is let in nowhere any more")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy import report
+from deploy.access.change import change
 from deploy.access.fleet import Ask, Fleet, Reach, must
 from deploy.access.identity import Identity, new_key, public_key
 from deploy.errors import DeployError
@@ -14,6 +15,7 @@ from deploy.people import AccessKey, check_name, keep_keys, people, read_key_fil
 from deploy.plan import command
 
 _LONGEST_NAME = 31
+_VERB = "cert-rotate-ssh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def _introduce(folder: Path, mine: Identity, nodes: tuple[Reach, ...]) -> None:
     person = _person(folder, public_key(mine.path))
     for node in nodes:
         with report.step(f"{node.name}: the new key is let in beside the old"):
-            _add(node, mine, person, new)
+            _add(folder, node, mine, (person, new))
     for node in nodes:
         with report.step(f"{node.name}: the new key logs in"):
             _prove(node, mine.new)
@@ -87,7 +89,8 @@ def _retire(all_nodes: Fleet, mine: Identity) -> None:
             report.step(f"{node.name}: the old key is taken out"),
             node.connected(identity=mine.path) as remote,
         ):
-            must(remote, command.access_drop(node.target.user, new.key, (old.key,)))
+            wanted = command.access_drop(node.target.user, new.key, (old.key,))
+            change(remote, folder, wanted, _VERB, f"{old.fingerprint} is let in no more")
     with report.step("the old key is let in by no machine spec any more"):
         for person, keys in people(folder).items():
             if any(key.blob == old.blob for key in keys):
@@ -98,15 +101,17 @@ def _retire(all_nodes: Fleet, mine: Identity) -> None:
     report.good(f"{mine.path} is now {new.fingerprint}; {old.fingerprint} opens no node any more")
 
 
-def _add(node: Reach, mine: Identity, person: str, new: AccessKey) -> None:
+def _add(folder: Path, node: Reach, mine: Identity, key: tuple[str, AccessKey]) -> None:
+    person, new = key
     wanted = command.access_add(node.target.user, file_name(person, new), new.line)
+    told = f"{person} is let in: {new.fingerprint}"
     try:
         with node.connected() as remote:
-            must(remote, wanted)
+            change(remote, folder, wanted, _VERB, told)
     except DeployError:
         # An earlier run may have been cut off after the old key went from this node.
         with node.connected(identity=mine.new) as remote:
-            must(remote, wanted)
+            change(remote, folder, wanted, _VERB, told)
 
 
 def _prove(node: Reach, identity: Path) -> None:

@@ -7,7 +7,8 @@ from certs.keyfile import decrypt, encrypt, new_key
 from certs.ssh_certificate import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
 from deploy import report
-from deploy.access.fleet import Fleet, must
+from deploy.access.change import change
+from deploy.access.fleet import Fleet
 from deploy.access.rotate import file_name
 from deploy.credentials import Credentials
 from deploy.people import AUTHORITY, AccessKey, check_name, keep_keys, people
@@ -59,6 +60,8 @@ def _introduce(all_nodes: Fleet, authority: AccessKey) -> None:
             node.connected() as remote,
         ):
             name = file_name(_NAME, authority)
-            must(remote, command.access_add(node.target.user, name, authority.line))
+            wanted = command.access_add(node.target.user, name, authority.line)
+            told = f"whom {authority.fingerprint} signs is let in"
+            change(remote, all_nodes.folder, wanted, "access-sign", told)
     keep_keys(all_nodes.folder, _NAME, (authority,))
     all_nodes.renew_specs()

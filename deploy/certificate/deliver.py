@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy import node, report
@@ -12,6 +13,7 @@ from deploy.errors import DeployError
 from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited
 from deploy.plan import command
+from deploy.plan.clock import difference
 from deploy.plan.command import Command
 from deploy.plan.files import File
 from deploy.plan.release import Manifest
@@ -23,6 +25,7 @@ from deploy.rollout import Order, rollout
 from deploy.settings.model import Settings
 from deploy.tls import Pair, check_pair, load_pair
 
+_SKEW = timedelta(days=1)
 _PASSWORD = "cert_pass"  # noqa: S105 -- a credential's name
 
 
@@ -114,6 +117,7 @@ def deliver(folder: Path, settings: Settings, credentials: Credentials) -> None:
     check_pair(pair, settings, credentials.value(_PASSWORD))
     with node.reached(folder, settings) as remote:
         state = _state(remote, settings, credentials)
+        _refuse_clock(state, datetime.now(UTC))
         if state.manifest is None:
             report.say(f"{settings.app} is not on the node yet; `fab deploy --first` brings it")
             return
@@ -122,6 +126,14 @@ def deliver(folder: Path, settings: Settings, credentials: Credentials) -> None:
             _reload(folder, settings, remote, pair, (state.manifest, _sealing(state, credentials)))
     if not reads_anew:
         _redeploy(folder, settings)
+
+
+def _refuse_clock(state: NodeState, now: datetime) -> None:
+    if text := difference(state.clock, now, allowed=_SKEW):
+        raise DeployError(
+            f"{text}: by it, certificates begin and expire at other times",
+            "see to chronyd there (`chronyc tracking`), or to the clock here (`timedatectl`)",
+        )
 
 
 def _redeploy(folder: Path, settings: Settings) -> None:

@@ -12,13 +12,14 @@ from deploy.endpoint import Endpoint, served_certificate
 from deploy.errors import DeployError
 from deploy.inventory.places import Finding, Row, findings
 from deploy.people import AccessKey, people, read_key, retired
+from deploy.plan.clock import difference
 from deploy.plan.command import Command
 from deploy.plan.holdings import Holdings, read_holdings
 from deploy.settings.model import Settings
 from deploy.tls import load_pair
 
 _DAY_SECONDS = 86400
-_SKEW_SECONDS = 300
+_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,7 @@ class Inventory:
                 yield Finding(f"{text}, expires on {key.expires:%Y-%m-%d}")
 
     def _clock_findings(self) -> Iterator[Finding]:
-        ahead = self.held.clock - int(self.now.timestamp())
-        if abs(ahead) > _SKEW_SECONDS:
-            word = "ahead of" if ahead > 0 else "behind"
-            text = f"the node's clock is {timedelta(seconds=abs(ahead))} {word} this machine's"
+        if text := difference(self.held.clock, self.now, allowed=_SKEW):
             yield Finding(f"{text}; see to chronyd there, or to the clock here", is_error=True)
 
 

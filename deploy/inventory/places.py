@@ -47,8 +47,9 @@ def findings(rows: tuple[Row, ...], *, warn_days: int, now: datetime) -> Iterato
 
 
 def agree(rows: tuple[Row, ...]) -> bool:
-    """Tell whether all places have one and the same."""
-    return len({row.certificate.sha256 if row.certificate else "" for row in rows}) == 1
+    """Tell whether all places have one, and the same."""
+    found = {row.certificate.sha256 if row.certificate else "" for row in rows}
+    return len(found) == 1 and "" not in found
 
 
 def cells(row: Row, now: datetime) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from deploy.inventory.app import Inventory
+from deploy.inventory.places import agree
 
 Labels = dict[str, str]
 _HELP = {
@@ -31,14 +32,12 @@ def as_prometheus(inventories: Iterable[Inventory]) -> str:
 
 
 def _samples(one: Inventory) -> Iterator[tuple[str, Labels, int]]:
-    marks = set()
     for row in one.rows:
-        marks.add(row.certificate.sha256 if row.certificate else "")
         if row.certificate:
             labels = {"place": row.where, "sha256": row.certificate.sha256}
             expires = int(row.certificate.not_after.timestamp())
             yield "corefab_certificate_expires_seconds", labels, expires
-    yield "corefab_certificate_agrees", {}, int(len(marks) == 1)
+    yield "corefab_certificate_agrees", {}, int(agree(one.rows))
     for held in one.held.credentials:
         labels = {"credential": held.name, "sealed_with": held.sealed_with}
         yield "corefab_credential_opens", labels, int(held.opens)

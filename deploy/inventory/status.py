@@ -1,13 +1,13 @@
 """Verb: certificates, SSH keys and credentials of apps, and what is wrong with them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from deploy import report
 from deploy.inventory.app import Inventory, take_inventory
-from deploy.inventory.places import cells, facts
+from deploy.inventory.places import Row, agree, cells, facts
 from deploy.inventory.prometheus import as_prometheus
 from deploy.people import read_key
 from deploy.settings.model import Settings
@@ -37,7 +37,7 @@ def cert_status(folder: Path, instances: tuple[Settings, ...], *, form: Form) ->
         report.as_json(every[0] if len(every) == 1 else {"apps": every})
     else:
         for one in found:
-            _show(one)
+            show_inventory(one)
     return _code(found)
 
 
@@ -48,11 +48,14 @@ def _code(found: Iterable[Inventory]) -> int:
     return _WARNING if every else 0
 
 
-def _show(one: Inventory) -> None:
+def show_inventory(one: Inventory) -> None:
+    """Show one app's inventory to people, with what is wrong."""
     app = one.settings.app
     report.table(f"certificates of {app}", _PLACES, [cells(row, one.now) for row in one.rows])
-    for fingerprint in {row.certificate.sha256: None for row in one.rows if row.certificate}:
-        report.say(f"SHA-256 {fingerprint}")
+    if agree(one.rows):
+        report.good(f"all {len(one.rows)} places have the same certificate")
+    for serial, fingerprint in dict.fromkeys(_marks(one.rows)):
+        report.say(f"serial {serial}, SHA-256 {fingerprint}")
     report.table(f"credentials of {app}", _CREDENTIALS, list(_credential_cells(one)))
     report.table(f"SSH keys of {one.settings.node_address}", _KEYS, list(_key_cells(one)))
     for finding in one.findings:
@@ -60,6 +63,12 @@ def _show(one: Inventory) -> None:
             report.fail(finding.text, "")
         else:
             report.warn(finding.text)
+
+
+def _marks(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
+    for row in rows:
+        if row.certificate:
+            yield row.certificate.serial, row.certificate.sha256
 
 
 def _credential_cells(one: Inventory) -> Iterable[tuple[str, ...]]:
@@ -84,6 +93,7 @@ def _facts(one: Inventory) -> dict[str, object]:
     return {
         "app": one.settings.app,
         "places": [facts(row, one.now) for row in one.rows],
+        "agree": agree(one.rows),
         "credentials": [
             {
                 "name": held.name,

@@ -61,6 +61,8 @@ class Route(BaseModel):
 class NodeState(BaseModel):
     """A probe's answer; sizes are in bytes, images and layers go by their digests.
 
+    `clock` is the node's, in seconds of the epoch.
+
     `slot` is the one that serves, empty for none; `leftover` the other when it still runs.
     `active`, `word`, `result`, `exit_status` and `said` are ActiveState, SubState, Result,
     ExecMainStatus and StatusText of the unit that serves. `trouble` is what a visitor meets instead
@@ -70,6 +72,7 @@ class NodeState(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
+    clock: int
     boot_id: str
     os: str
     podman: str

@@ -106,10 +106,12 @@ def running(
     program: Callable[[str], str],
     environment: dict[str, str],
     *,
-    binding: bool = False,
+    binding: str = "",
     visits: tuple[str, int] | None = None,
 ) -> Iterator[Pebble]:
     """Run an authority until the block ends; PEBBLE_... variables set its moods.
+
+    With `binding`, an HMAC key, it takes only accounts of the customer kid-1.
 
     It takes every name for `visits`, an address and its HTTP port, or a free one of this machine.
     """
@@ -131,7 +133,7 @@ def running(
         yield Pebble(server, http, f"http://127.0.0.1:{zone}")
 
 
-def _write_config(folder: Path, ports: tuple[int, int, int], *, binding: bool) -> Path:
+def _write_config(folder: Path, ports: tuple[int, int, int], *, binding: str) -> Path:
     now, key = datetime.now(UTC), new_key()
     root = new_authority("Pebble's own", now=now, lifetime=timedelta(days=1), key=new_key())
     chain = issue(root, ["127.0.0.1"], now=now, lifetime=timedelta(days=1), key=key)
@@ -148,8 +150,8 @@ def _write_config(folder: Path, ports: tuple[int, int, int], *, binding: bool) -
         "privateKey": str(folder / "server.key"),
         "httpPort": http,
         "tlsPort": 1,
-        "externalAccountBindingRequired": binding,
-        "externalAccountMACKeys": {"kid-1": HMAC_KEY},
+        "externalAccountBindingRequired": bool(binding),
+        "externalAccountMACKeys": {"kid-1": binding or HMAC_KEY},
     }
     (folder / "pebble.json").write_text(json.dumps({"pebble": config}))
     return folder / "root.crt"

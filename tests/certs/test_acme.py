@@ -208,7 +208,10 @@ def test_an_account_is_bound_to_a_customer(
     tmp_path: Path, program: Program, account: Account
 ) -> None:
     page = Page()
-    with running(tmp_path, program, FAST, binding=True) as pebble, page.served(pebble.http_port):
+    with (
+        running(tmp_path, program, FAST, binding=HMAC_KEY) as pebble,
+        page.served(pebble.http_port),
+    ):
 
         def order(binding: Binding | None) -> Chain:
             asking = replace(account, binding=binding)

@@ -10,6 +10,7 @@ from deploy.errors import DeployError
 from deploy.inventory.app import Inventory
 from deploy.inventory.places import Row
 from deploy.inventory.prometheus import as_prometheus
+from deploy.inventory.status import show_inventory
 from deploy.people import AccessKey
 from deploy.plan.holdings import (
     HeldAccess,
@@ -115,6 +116,22 @@ def test_a_seal_says_which_keys_it_was_made_with(seal: str, name: str) -> None:
 def test_an_answer_that_is_none_is_refused(answer: str) -> None:
     with pytest.raises(DeployError, match="cannot be read at"):
         read_holdings(answer)
+
+
+def test_the_table_says_that_all_places_agree_and_not_when_one_or_all_have_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sound = inventory()
+    one_missing = replace(sound, rows=(sound.rows[0], Row("node", None, "nothing there")))
+    all_missing = replace(sound, rows=(Row("workstation", None, "no file"),))
+
+    show_inventory(sound)
+    assert "all 2 places have the same certificate" in (shown := capsys.readouterr().out)
+    assert f"serial {CERTIFICATE.serial}" in shown
+    for other in (one_missing, all_missing):
+        show_inventory(other)
+        assert "have the same" not in capsys.readouterr().out
+        assert 'corefab_certificate_agrees{app="shop-www",node=""} 0' in as_prometheus([other])
 
 
 def test_prometheus_text_has_help_type_and_samples_of_every_app() -> None:

@@ -33,17 +33,24 @@ def sampled(secrets: Iterable[str]) -> Iterator[Sampled]:
 
 
 def _watch(marks: list[bytes], stop: threading.Event, seen: Sampled) -> None:
+    known: dict[Path, bytes] = {}
     while not stop.wait(PAUSE_SECONDS):
         seen.looks += 1
+        now: dict[Path, bytes] = {}
         for process in Path("/proc").glob("[0-9]*"):
-            for name in ("cmdline", "environ"):
-                try:
-                    content = (process / name).read_bytes()
-                except OSError:  # it ended, or never had one
+            try:
+                now[process] = (process / "cmdline").read_bytes()
+                # An environment comes with the arguments: while these are the same, so is it.
+                if known.get(process) == now[process]:
                     continue
+                shown = {"cmdline": now[process], "environ": (process / "environ").read_bytes()}
+            except OSError:  # it ended, or never had one
+                continue
+            for name, content in shown.items():
                 if any(mark in content for mark in marks):
                     words = content.replace(b"\0", b" ")[:200].decode(errors="replace")
                     seen.found.add(f"{name}: {words}")
+        known = now
 
 
 def files_with(secrets: Iterable[str], *folders: Path, scratch: Path) -> list[str]:

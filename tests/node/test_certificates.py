@@ -3,11 +3,17 @@
 import http.client
 import json
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from bench.visits import RATE, Site, failures, read, visiting, within
+from deploy.endpoint import Endpoint, served_certificate
+from rehearsal import lifecycle
 from tests.certs.pebble import Pebble, running
 from tests.node.conftest import CERT_PASSWORD, NAME, authority
 from tests.node.page import get
@@ -35,18 +41,56 @@ def pair(project: Project) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.glob("server.*")}
 
 
-def test_a_rotation_fails_no_request_and_restarts_nothing(serving: Project) -> None:
+@contextmanager
+def shaking_hands(project: Project) -> Iterator[list[tuple[float, str]]]:
+    """Note when which certificate is shown, over both families, for a block."""
+    node = lifecycle.find(project.settings["PROJECT"])
+    assert node
+    endpoints = [Endpoint(address, 443, NAME) for address in (node.address, node.address6)]
+    seen: list[tuple[float, str]] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.05):
+            seen.extend((time.monotonic(), served_certificate(one).sha256) for one in endpoints)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_rotation_under_load_fails_no_request_restarts_nothing_and_is_soon_shown_to_all(
+    serving: Project, tmp_path: Path
+) -> None:
     before, started = fingerprint(serving), invocation(serving)
+    site = Site(serving.node.address, 443, NAME, authority(serving))
+    said: list[tuple[float, str]] = []
 
-    with crowding(serving.node.address, NAME) as visits:
-        said = serving.must("cert-rotate-https")
+    with visiting(site, tmp_path / "visits"), shaking_hands(serving) as seen:
+        began = time.monotonic()
+        with serving.start("cert-rotate-https") as process:
+            said += [(time.monotonic(), line) for line in process.stdout or ()]
+        ended = time.monotonic()
 
-    assert visits.failures == []
-    assert visits.answers > 100
-    assert fingerprint(serving) != before
+    after = fingerprint(serving)
+    assert process.returncode == 0, said
+    visits = read(tmp_path / "visits")
+    assert failures(visits) == []
+    assert len(within(visits, [(began, ended)])) > 0.9 * RATE * (ended - began)
+    assert {mark for _, mark in seen} == {before, after}
+    # What comes before the switch is said before it begins; five seconds are what was asked for.
+    switch = next(at for at, line in said if "laid beside" in line)
+    assert max(at for at, mark in seen if mark == before) - switch < 5
+    assert min(at for at, mark in seen if mark == after) - switch < 5
     assert invocation(serving) == started
-    assert said.count("is healthy") == 2, "over both families"
-    assert "what" in serving.ssh("tail -n 1 /var/lib/corefab/audit.log")
+    assert sum("is healthy" in line for _, line in said) == 2, "over both families"
+    (line,) = json.loads(serving.must("audit", "--lines", "1", "--json"))["lines"]
+    assert (line["what"], line["result"]) == ("certificate", "ok")
+    assert after in line["detail"]
 
 
 def test_the_certificate_before_comes_back_and_goes_again(serving: Project) -> None:
@@ -103,6 +147,11 @@ def test_a_rotation_sabotaged_on_the_node_is_undone_and_that_is_proven(
     before, kept = fingerprint(serving), pair(serving)
     app = serving.settings["PROJECT"] + "-www"
     file = f"$(ls /run/{app}*/secrets/cert_pass)"
+    # An earlier one was cut off between key and certificate: that is nothing to go back to.
+    serving.ssh(
+        f"cd /var/lib/{app}/current; mkdir before; cp -pR tls manifest.json before/; "
+        "sed -i s/A/B/g tls/server.key.enc"
+    )
     # What the app reads at the signal is not what was sealed.
     serving.ssh(f"cp -p {file} /run/kept; echo wrong >{file}")
 
@@ -117,15 +166,47 @@ def test_a_rotation_sabotaged_on_the_node_is_undone_and_that_is_proven(
     assert visits.failures == []
     assert pair(serving) == kept
     assert fingerprint(serving) == before
+    sealed = serving.ssh(f"cat /var/lib/{app}/current/tls/server.key.enc").encode()
+    assert sealed == kept["server.key.enc"]
 
 
-def test_an_app_that_does_not_read_anew_is_deployed(serving: Project) -> None:
-    before, started = fingerprint(serving), invocation(serving)
+def test_an_app_that_does_not_read_anew_gets_a_new_slot_and_no_request_fails(
+    serving: Project,
+) -> None:
+    before, slot = fingerprint(serving), serving.container()
 
-    serving.must("cert-rotate-https", RELOAD_SIGNAL="")
+    with crowding(serving.node.address, NAME) as visits:
+        serving.must("cert-rotate-https", RELOAD_SIGNAL="")
 
+    assert visits.failures == []
     assert fingerprint(serving) != before
-    assert invocation(serving) != started
+    assert serving.container() != slot
+
+
+def test_a_node_whose_clock_is_a_year_off_is_refused_and_keeps_its_certificate(
+    serving: Project,
+) -> None:
+    before, kept = fingerprint(serving), pair(serving)
+    clock = "/usr/local/bin/date"
+    serving.ssh(
+        f'printf \'#!/bin/sh\\nexec /usr/bin/date --date="now + 400 days" "$@"\\n\' >{clock}; '
+        f"chmod 755 {clock}"
+    )
+    try:
+        said = serving.fab("cert-rotate-https")
+        unloaded = serving.fab("cert-rotate-https", RELOAD_SIGNAL="")
+        status = serving.fab("cert-status", "--json")
+    finally:
+        serving.ssh(f"rm {clock}")
+
+    for one in (said, unloaded):
+        assert one.code == 1
+        assert "the node's clock is 400 days" in one.out
+        assert "chronyc tracking" in one.out
+    assert status.code == 2
+    assert any("clock is 400 days" in text for text in json.loads(status.out)["errors"])
+    assert pair(serving) == kept
+    assert fingerprint(serving) == before
 
 
 def test_a_renewal_happens_when_it_is_due_and_not_before(serving: Project) -> None:

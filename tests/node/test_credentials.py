@@ -154,6 +154,8 @@ def test_a_new_value_at_its_source_is_sealed_and_counted(serving: Project) -> No
 
     assert serving.ssh(f"cat {secrets_folder(serving)}/api_token") == "a new token"
     assert listed(serving)["api_token"]["generation"] == int(str(before)) + 1
+    (line,) = json.loads(serving.must("audit", "--lines", "1", "--json"))["lines"]
+    assert (line["what"], line["result"]) == ("credentials", "ok")
     serving.must("creds-rotate", "api_token")
 
 

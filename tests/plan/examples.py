@@ -65,6 +65,7 @@ def held_files(units: tuple[File, ...]) -> Mapping[str, HeldFile]:
 def state(**changes: object) -> NodeState:
     """Make the state of a node that holds and runs what is wanted."""
     held = NodeState(
+        clock=int(NOW.timestamp()),
         boot_id="b",
         os="an OS",
         podman="5.8.2",

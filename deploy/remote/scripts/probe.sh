@@ -138,6 +138,7 @@ interrupted() {
 # Long answers go to jq as files: an argument may have 128 KiB. Credentials are asked on stdin.
 exec 3<&0
 jq -n \
+  --argjson clock "$(date +%s)" \
   --arg boot_id "$(cat /proc/sys/kernel/random/boot_id)" \
   --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
   --arg podman "$(podman --version | cut -d ' ' -f 3)" \
@@ -167,7 +168,7 @@ jq -n \
       rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
     fi)" \
   'def rows: split("\n") | map(select(. != "") | split("\t"));
-   {boot_id: $boot_id, os: $os, podman: $podman, systemd: $systemd,
+   {clock: $clock, boot_id: $boot_id, os: $os, podman: $podman, systemd: $systemd,
     manifest: $manifest[0], interrupted: $interrupted,
     storage_free: $storage.free, disks: {$storage, $scratch, $incoming},
     firewall: $firewall, door: $door, slot: $slot, leftover: $leftover,

@@ -1,0 +1,21 @@
+"""A change of the keys of a machine, written into its journal of changes."""
+
+from pathlib import Path
+
+from deploy.access.fleet import must
+from deploy.journal import MACHINE, audit_line, failures_audited, write_audit
+from deploy.plan.command import Command
+from deploy.remote.remote import Remote
+
+
+def change(remote: Remote, folder: Path, wanted: Command, what: str, detail: str) -> str:
+    """Run a command that has to succeed; it is written down on the node, a failure as well.
+
+    Raises:
+        DeployError: with what the node said.
+    """
+    line = audit_line(folder, MACHINE, what, detail)
+    with failures_audited(remote, line):
+        said = must(remote, wanted)
+    write_audit(remote, line)
+    return said
