@@ -59,7 +59,7 @@ def files_with(secrets: Iterable[str], *folders: Path, scratch: Path) -> list[st
     patterns.write_text("".join(f"{secret}\n" for secret in secrets))
     there = [str(folder) for folder in folders if folder.exists()]
     done = subprocess.run(
-        ["grep", "-rlaF", "--devices=skip", "-f", patterns, *there],
+        ["grep", "-rlazF", "--devices=skip", "-f", patterns, *there],
         capture_output=True,
         text=True,
         check=False,
