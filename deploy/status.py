@@ -70,7 +70,7 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
 
 def _standing(state: NodeState) -> str | None:
     """Say which image of the node stands for the one that was built."""
-    live = state.tags.get("live")
+    live = state.tags.get(state.slot)
     if not live:
         return None
     if live not in state.built:

@@ -206,7 +206,7 @@ def test_a_unit_the_generator_refuses_is_never_written(serving: Project) -> None
 
 
 def test_a_value_that_systemd_cannot_read_is_never_written(serving: Project) -> None:
-    template = serving.folder / "butane/templates/app/app.container"
+    template = serving.folder / "butane/templates/app/@SLOT@.container"
     right = template.read_text()
     template.write_text(right.replace("RestartSec=1\n", "RestartSec=soon\n"))
     before = release_of(serving)

@@ -449,9 +449,11 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
     app = bench.project.settings["PROJECT"] + "-www"
     made = image([layer({"a": unique()})])
     bench.send(made)
+    slot = bench.project.container().removeprefix(f"{app}-")
     other, same = f"localhost/{app}2:1", "localhost/somebody:1"
     bench.project.ssh(
-        f"podman tag localhost/{app}:live {other}; podman tag {made.id} {same} localhost/{app}:old"
+        f"podman tag localhost/{app}:{slot} {other}; "
+        f"podman tag {made.id} {same} localhost/{app}:old"
     )
     names = "podman image ls --format '{{.Repository}}:{{.Tag}}' | sort"
     before = set(bench.project.ssh(names).split())
@@ -460,7 +462,7 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
 
     after = set(bench.project.ssh(names).split())
     assert before - after == {f"localhost/{app}:sent", f"localhost/{app}:old"}
-    assert {other, same, f"localhost/{app}:live"} <= after
+    assert {other, same, f"localhost/{app}:{slot}"} <= after
     bench.project.ssh(f"podman rmi {other} {same}")
 
 

@@ -54,6 +54,7 @@ def test_a_rollback_brings_files_credentials_and_units_back(serving: Project) ->
     before, units_before = serving.ssh(look), serving.ssh(units)
     page.write_text("<p>Cake</p>")
     environment.write_text(settings + "SECRET_SPARE=spare\nENV_SPARE=1\n")
+    serving.must("deploy")
     serving.must("cert-rotate-https")
 
     serving.must("rollback", "--to", first)
