@@ -43,7 +43,7 @@ def rollback(folder: Path, settings: Settings, *, to: str, wait_seconds: int = 0
             state = _state(remote, settings)
         serving = state.manifest.release if state.manifest else ""
         chosen = choose(kept_releases(remote, settings.app), serving, to)
-        name = release_id(now, secrets.token_hex(2))
+        name = release_id(now, secrets.token_hex(2), serving)
         manifest = chosen.model_copy(update={"release": name, "by": made_by.who, "at": now})
         report.say(f"{settings.app} on {settings.node_address}: {serving} -> {chosen.release}")
         switching = Switching(

@@ -107,7 +107,7 @@ def test_a_release_whose_proof_fails_gives_the_socket_back(
 ) -> None:
     before, container = release_of(serving), serving.container()
 
-    said = serving.fab("deploy", HEALTH_PATH="/nowhere", HEALTH_TIMEOUT_SECONDS="2")
+    said = serving.fab("deploy", ENV_HEALTH_PATH="/other", HEALTH_TIMEOUT_SECONDS="2")
 
     assert said.code == 1
     assert "serves again, proven over HTTPS" in said.out

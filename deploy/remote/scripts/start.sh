@@ -25,6 +25,9 @@ if [ "$switch" = restart ] && [ -n "$old" ]; then
   systemctl stop "$app.socket" 2>/dev/null || true
   systemctl stop "$app-$old.service"
 fi
+# What an earlier switch left goes first: a slot that drains still holds the ports it was given.
+systemctl stop "$app-$slot.service" 2>/dev/null || true
+drop_socket "$app"
 podman tag "localhost/$app:$release" "localhost/$app:$slot"
 relink "releases/$release" "$home/$slot"
 # A socket that is open goes on starting the old slot until this one is proven.
