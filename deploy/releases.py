@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.journal import read_journal
 from deploy.plan.command import Command
 from deploy.plan.history import PastRelease, history
+from deploy.plan.kept import Kept, read_kept
 from deploy.plan.steps import short
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
@@ -31,22 +30,16 @@ def releases(folder: Path, settings: Settings, *, as_json: bool) -> None:
     report.table(title, _COLUMNS, [_row(one) for one in found])
 
 
-def kept_releases(remote: Remote, app: str) -> tuple[PastRelease, ...]:
-    """Ask a node for the releases that it keeps.
+def kept_releases(remote: Remote, app: str) -> tuple[Kept, ...]:
+    """Ask a node for the releases that it keeps, oldest first.
 
     Raises:
         DeployError: when it cannot answer.
     """
-    result = remote.run(Command("history", (app,)))
-    try:
-        return tuple(
-            PastRelease.model_validate_json(line) for line in result.stdout.splitlines() if line
-        )
-    except ValidationError as error:
-        raise DeployError(
-            f"the node's releases cannot be read: {error.errors()[0]['msg']}",
-            "the node may hold manifests of a newer corefab",
-        ) from error
+    result = remote.run(Command("releases", (app,)))
+    if result.code:
+        raise DeployError(f"the releases cannot be listed: {result.stderr.strip()}")
+    return read_kept(result.stdout)
 
 
 def _row(one: PastRelease) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ from deploy.kept import keep_release
 from deploy.plan import command
 from deploy.plan.addresses import other
 from deploy.plan.command import Command
-from deploy.plan.kept import Kept, choose, read_kept
+from deploy.plan.kept import choose
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Switch, switch_steps
 from deploy.put_back import put_back
+from deploy.releases import kept_releases
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
@@ -41,8 +42,8 @@ def rollback(folder: Path, settings: Settings, *, to: str, wait_seconds: int = 0
             _undo(remote, settings)
             state = _state(remote, settings)
         serving = state.manifest.release if state.manifest else ""
-        chosen = choose(_kept(remote, settings), serving, to)
-        name = release_id(now, secrets.token_hex(2))
+        chosen = choose(kept_releases(remote, settings.app), serving, to)
+        name = release_id(now, secrets.token_hex(2), serving)
         manifest = chosen.model_copy(update={"release": name, "by": made_by.who, "at": now})
         report.say(f"{settings.app} on {settings.node_address}: {serving} -> {chosen.release}")
         switching = Switching(
@@ -80,13 +81,6 @@ def _stage_again(switching: Switching, chosen: str) -> Command:
 
 def _state(remote: Remote, settings: Settings) -> NodeState:
     return probe(remote, settings.app, paths=(), credentials={})
-
-
-def _kept(remote: Remote, settings: Settings) -> tuple[Kept, ...]:
-    result = remote.run(Command("releases", (settings.app,)))
-    if result.code:
-        raise DeployError(f"the releases cannot be listed: {result.stderr.strip()}")
-    return read_kept(result.stdout)
 
 
 def _undo(remote: Remote, settings: Settings) -> None:

@@ -183,8 +183,9 @@ def _manifest(goal: Goal, state: NodeState) -> Manifest:
     now = datetime.now(UTC)
     made_by = author(goal.folder)
     wanted = goal.wanted
+    serving = state.manifest.release if state.manifest else ""
     return Manifest(
-        release=release_id(now, secrets.token_hex(2)),
+        release=release_id(now, secrets.token_hex(2), serving),
         app=wanted.app,
         image=wanted.image.name,
         image_id=wanted.image.id,

@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.plan.audit import AuditLine
+from deploy.plan.kept import Kept
 
 
 class PastRelease(BaseModel):
@@ -38,9 +39,9 @@ class PastRelease(BaseModel):
         return "serves" if self.serves else "failed" if self.failed else "proven"
 
 
-def history(kept: Iterable[PastRelease], journal: Iterable[AuditLine]) -> tuple[PastRelease, ...]:
+def history(kept: Iterable[Kept], journal: Iterable[AuditLine]) -> tuple[PastRelease, ...]:
     """Put a node's releases and the deploys that failed in one list, the newest first."""
-    found = {one.release: one for one in kept}
+    found = {one.manifest.release: _past(one) for one in kept}
     for line in journal:
         if line.result != "failed" or not line.release:
             continue
@@ -50,6 +51,13 @@ def history(kept: Iterable[PastRelease], journal: Iterable[AuditLine]) -> tuple[
         elif not known.serves:
             found[line.release] = known.model_copy(update={"failed": True, "detail": line.detail})
     return tuple(sorted(found.values(), key=lambda one: one.release, reverse=True))
+
+
+def _past(kept: Kept) -> PastRelease:
+    manifest = kept.manifest
+    counts = {"files": len(manifest.files), "units": len(manifest.units)}
+    told = kept.model_dump(exclude={"manifest"})
+    return PastRelease.model_validate(manifest.model_dump() | counts | told)
 
 
 def _failed(line: AuditLine) -> PastRelease:

@@ -7,11 +7,14 @@ from deploy.plan.release import Manifest
 
 
 class Kept(BaseModel):
-    """A release on a node: its manifest, and whether its deploy failed."""
+    """A release on a node: its manifest, whether it serves or its deploy failed, and its bytes."""
 
     model_config = ConfigDict(frozen=True)
     manifest: Manifest
+    serves: bool
     failed: bool
+    bytes: int
+    image_bytes: int
 
 
 def read_kept(answer: str) -> tuple[Kept, ...]:

@@ -1,8 +1,11 @@
 """A release and its manifest: what an app is on a node at one time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
+
+_FORM = "%Y%m%d-%H%M%S"
+_STAMP = len("20300615-120000")
 
 
 class Manifest(BaseModel):
@@ -30,6 +33,16 @@ class Manifest(BaseModel):
     health: str = ""
 
 
-def release_id(now: datetime, suffix: str) -> str:
-    """Name a release by its time, so that names sort; the suffix tells two of a second apart."""
-    return f"{now:%Y%m%d-%H%M%S}-{suffix}"
+def release_id(now: datetime, suffix: str, after: str = "") -> str:
+    """Name a release by its time, so that names sort; the suffix tells two of a second apart.
+
+    It sorts behind `after`, the release that serves, even where this clock is behind the one that
+    named that.
+    """
+    try:
+        least = datetime.strptime(after[:_STAMP], _FORM).replace(tzinfo=now.tzinfo)
+    except ValueError:
+        least = now
+    else:
+        least += timedelta(seconds=1)
+    return f"{max(now, least):{_FORM}}-{suffix}"

@@ -23,7 +23,7 @@ _PARTS_OF_A_SWITCH: tuple[Kind, ...] = ("stage", "start", "check", "prove", "fin
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """How a release takes over: slots or restart, and what runs in it before."""
+    """How a release takes over: slots, restart or socket, and what runs in it before."""
 
     mode: str = "slots"
     before: tuple[str, ...] = ()
@@ -163,10 +163,15 @@ def switch_steps(switch: Switch, serving: str) -> Iterator[Step]:
     slot = other(serving)
     gap = f"the front door holds, {serving} stopped, " if switch.mode == "restart" else ""
     yield Step("start", f"{gap if serving else ''}slot {slot} started with the new release")
-    yield Step("check", f"slot {slot} healthy over HTTPS, with the expected certificate")
-    if switch.before:
-        yield Step("before", f"{switch.before[0]} run in it")
-    yield Step("move", f"front door moved to {slot}")
+    if switch.mode == "socket":
+        yield Step("check", f"slot {slot} healthy by its own word")
+        stopped = f", {serving} stopped" if serving else ""
+        yield Step("move", f"socket moved to {slot}{stopped}")
+    else:
+        yield Step("check", f"slot {slot} healthy over HTTPS, with the expected certificate")
+        if switch.before:
+            yield Step("before", f"{switch.before[0]} run in it")
+        yield Step("move", f"front door moved to {slot}")
     yield Step("prove", "HTTPS endpoint healthy, with the expected certificate")
     yield Step("finish", "release written down")
     if serving:

@@ -73,6 +73,7 @@ def _data_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
 def _app_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
     uid = str(app_uid(settings.app))
     in_container = settings.container_user == "app"
+    by_socket = settings.switch == "socket"
     return {
         "APP": settings.app,
         "UID": uid,
@@ -80,6 +81,9 @@ def _app_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
         "SECRETS_UID": uid if in_container else "0",
         "HTTPS_PORT": str(settings.https_port),
         "HTTP_PORT": _when(settings.http_port, str(settings.http_port)),
+        "SOCKET": _when(by_socket, f"{settings.app}.socket"),
+        "DOOR_HTTPS_PORT": _when(not by_socket, str(settings.https_port)),
+        "DOOR_HTTP_PORT": _when(settings.http_port and not by_socket, str(settings.http_port)),
         "CREDENTIAL": tuple(source.credential for source in settings.sources),
     }
 

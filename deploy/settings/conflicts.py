@@ -17,6 +17,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _port_conflicts(settings)
     yield from _source_conflicts(settings)
     yield from _acme_conflicts(settings)
+    yield from _socket_conflicts(settings)
     if settings.node_user == "root":
         yield (
             "NODE_USER",
@@ -25,6 +26,17 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.watchdog_seconds and settings.notify != "true":
         text = "WATCHDOG_SECONDS needs NOTIFY=true: without it nobody can feed the watchdog, and "
         yield "WATCHDOG_SECONDS", f"{text}systemd would end a healthy app again and again"
+
+
+def _socket_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.switch != "socket":
+        return
+    if settings.notify != "true":
+        text = "SWITCH is socket, which needs NOTIFY=true: the old release stops when the new one"
+        yield "NOTIFY", f"{text} says that it is ready"
+    if settings.before_switch:
+        text = "SWITCH is socket, where a release meets visitors as soon as it is ready; let the "
+        yield "BEFORE_SWITCH", f"{text}app itself do this before it says READY"
 
 
 def _port_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:

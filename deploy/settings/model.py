@@ -46,7 +46,9 @@ class Settings(BaseModel):
     watchdog_seconds: kinds.OptionalSeconds = 0
     health_path: kinds.UrlPath = "/"
     health_timeout_seconds: kinds.Seconds = 60
-    switch: Annotated[Literal["slots", "restart"], Allowed("slots or restart")] = "slots"
+    switch: Annotated[
+        Literal["slots", "restart", "socket"], Allowed("slots, restart or socket")
+    ] = "slots"
     settle_seconds: kinds.OptionalSeconds = 5
     before_switch: kinds.CommandWords = ()
     before_switch_seconds: kinds.Seconds = 300

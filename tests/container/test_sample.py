@@ -328,3 +328,41 @@ def test_all_wrong_settings_are_told_at_once() -> None:
     assert caught.value.code == os.EX_CONFIG
     for text in ("HTTPS_PORT='70000'", "HTTP_PORT='x'", "HEALTH_PATH='health'"):
         assert text in str(caught.value)
+
+
+def test_sockets_that_are_handed_on_are_taken_tls_on_the_first(
+    tls: Path, memory: Path, start: Start
+) -> None:
+    shell = 'exec 3<&"$1" 4<&"$2"; export LISTEN_PID=$$ LISTEN_FDS=2; shift 2; exec "$@"'
+    with (
+        socket.create_server(("localhost", 0)) as https,
+        socket.create_server(("localhost", 0)) as plain,
+    ):
+        handed = (https.fileno(), plain.fileno())
+        words = ("bash", "-c", shell, "bash", *map(str, handed))
+        sample = python("-m", "container.sample.app")
+        told = environment(tls, memory, 1) | {"HTTP_PORT": "2"}
+        program = start(*words, *sample, env=told, pass_fds=handed)
+        program.until("serves on")
+        site = Site(program, https.getsockname()[1], tls)
+
+        assert site.get("/health")[0] == 200
+        asked = http.client.HTTPConnection("localhost", plain.getsockname()[1], timeout=5)
+        asked.request("GET", "/page")
+        assert asked.getresponse().status == 301
+        asked.close()
+        program.signal(signal.SIGTERM)
+        assert program.ended() == 0
+        # Nobody takes them now, and whoever comes waits in them for the next.
+        with socket.create_connection(https.getsockname(), timeout=5):
+            pass
+
+
+def test_sockets_for_another_process_are_left_alone(
+    tls: Path, memory: Path, free_port: int, start: Start
+) -> None:
+    told = environment(tls, memory, free_port) | {"LISTEN_PID": "1", "LISTEN_FDS": "2"}
+    program = start(*python("-m", "container.sample.app"), env=told)
+    program.until("serves on")
+
+    assert Site(program, free_port, tls).get("/health")[0] == 200

@@ -3,8 +3,9 @@
 import json
 
 from deploy.plan.audit import AuditLine, read_audit
-from deploy.plan.history import PastRelease, history
-from tests.plan.examples import NOW
+from deploy.plan.history import history
+from deploy.plan.kept import Kept
+from tests.plan.examples import NOW, manifest
 
 LINE = AuditLine(at=NOW, app="shop-www", what="prune", who="ann@desk", detail="2 images")
 OLD = (
@@ -13,9 +14,9 @@ OLD = (
 )
 
 
-def kept(release: str, **more: object) -> PastRelease:
-    base = {"release": release, "by": "ann@desk", "commit": "", "dirty": False, "at": NOW}
-    return PastRelease.model_validate(base | more)
+def kept(release: str, *, serves: bool = False) -> Kept:
+    found = manifest(release=release, at=NOW)
+    return Kept(manifest=found, serves=serves, failed=False, bytes=7, image_bytes=9)
 
 
 def failed(release: str) -> AuditLine:
@@ -62,6 +63,7 @@ def test_the_history_joins_what_is_kept_with_what_failed_newest_first() -> None:
         *(("r3", "serves", True), ("r2", "failed", False), ("r1", "proven", True))
     ]
     assert found[1].detail == "not healthy"
+    assert (found[0].bytes, found[0].image_bytes) == (7, 9)
 
 
 def test_a_failed_release_that_is_kept_is_marked() -> None:

@@ -9,7 +9,14 @@ from tests.plan.examples import manifest
 
 def kept(*releases: str, failed: str = "") -> tuple[Kept, ...]:
     return tuple(
-        Kept(manifest=manifest(release=release), failed=release == failed) for release in releases
+        Kept(
+            manifest=manifest(release=release),
+            serves=False,
+            failed=release == failed,
+            bytes=0,
+            image_bytes=0,
+        )
+        for release in releases
     )
 
 

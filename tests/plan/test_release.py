@@ -18,6 +18,13 @@ def test_names_sort_as_their_times_do(one: datetime, other: datetime) -> None:
     assert release_id(first, "ffff")[:15] <= release_id(second, "0000")[:15]
 
 
+@given(TIMES, TIMES)
+def test_a_clock_that_is_behind_names_no_older_release(one: datetime, other: datetime) -> None:
+    serving = release_id(one, "ffff")
+
+    assert release_id(other, "0000", serving) > serving
+
+
 def test_two_releases_of_one_second_are_told_apart() -> None:
     now = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 

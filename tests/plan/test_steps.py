@@ -11,11 +11,13 @@ from deploy.plan.generation import generations
 from deploy.plan.state import Disk, HeldFile, NodeState
 from deploy.plan.steps import (
     Step,
+    Switch,
     Wanted,
     changes,
     check,
     file_changes,
     steps,
+    switch_steps,
     to_seal,
 )
 from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state
@@ -251,3 +253,13 @@ def test_each_seal_is_counted_and_what_is_not_sealed_keeps_its_count() -> None:
 
 def test_what_was_sealed_before_seals_were_counted_is_the_first() -> None:
     assert generations(WANTED, state()) == {"cert_pass": 1}
+
+
+def test_by_socket_the_old_slot_stops_before_the_proof() -> None:
+    told = [(step.kind, step.summary) for step in switch_steps(Switch("socket"), "blue")]
+
+    assert told[1:4] == [
+        ("check", "slot green healthy by its own word"),
+        ("move", "socket moved to green, blue stopped"),
+        ("prove", "HTTPS endpoint healthy, with the expected certificate"),
+    ]

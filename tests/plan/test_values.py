@@ -131,3 +131,14 @@ def test_no_value_holds_a_secret() -> None:
     assert "hunter2" not in repr(values)
     assert values["CREDENTIAL"] == ("cert_pass", "smtp_pass", "token")
     assert values["SSH_KEY"] == ("ssh-ed25519 AAAA me",)
+
+
+def test_a_socket_takes_the_doors_place() -> None:
+    door = template_values(settings(HTTP_PORT="80"))
+    by_socket = template_values(settings(HTTP_PORT="80", SWITCH="socket", NOTIFY="true"))
+
+    assert (door["SOCKET"], door["DOOR_HTTPS_PORT"], door["DOOR_HTTP_PORT"]) == (
+        *((), ("443",), ("80",)),
+    )
+    assert by_socket["SOCKET"] == ("shop-www.socket",)
+    assert by_socket["DOOR_HTTPS_PORT"] == by_socket["DOOR_HTTP_PORT"] == ()

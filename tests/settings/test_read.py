@@ -325,3 +325,10 @@ def test_another_node_replaces_the_settings_own_whole(write: Write) -> None:
 def test_every_key_says_what_it_allows() -> None:
     assert all(allowed(key) for key in KEYS)
     assert set(REQUIRED) <= set(KEYS) < {name.upper() for name in Settings.model_fields}
+
+
+def test_a_switch_by_socket_needs_ready_and_cannot_run_anything_before(write: Write) -> None:
+    error = refused(write(SWITCH="socket", BEFORE_SWITCH="migrate"))
+
+    assert "SWITCH is socket, which needs NOTIFY=true" in error.message
+    assert "meets visitors as soon as it is ready" in error.message

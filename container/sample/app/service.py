@@ -18,7 +18,7 @@ from container.notify import Notifier, reloading
 from container.sample.app.connections import Connections, Phase
 from container.sample.app.faults import Faults
 from container.sample.app.handlers import Handler, PageHandler, RedirectHandler
-from container.sample.app.listeners import listen
+from container.sample.app.listeners import inherited, listen
 from container.sample.app.settings import Settings
 
 _DRAIN_SECONDS = 5.0
@@ -46,9 +46,7 @@ class Sample:
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit code is 0 when every answer was sent."""
         self._selector.register(self._signals, selectors.EVENT_READ)
-        self._listen(self.settings.https_port, PageHandler)
-        if self.settings.http_port is not None:
-            self._listen(self.settings.http_port, RedirectHandler)
+        self._open()
         self.state = "ready"
         self._heart.beat()
         self._notifier.send("READY=1", f"STATUS=serving on port {self.settings.https_port}")
@@ -57,8 +55,19 @@ class Sample:
             self._turn()
         return self._drain()
 
-    def _listen(self, port: int, handler: type[Handler]) -> None:
-        for listener in listen(self.settings.addresses, port):
+    def _open(self) -> None:
+        """Take the sockets handed to us, TLS on the first; else listen on our own ports."""
+        settings = self.settings
+        if given := inherited(os.environ):
+            self._attend(given[:1], PageHandler)
+            self._attend(given[1:], RedirectHandler)
+            return
+        self._attend(listen(settings.addresses, settings.https_port), PageHandler)
+        if settings.http_port is not None:
+            self._attend(listen(settings.addresses, settings.http_port), RedirectHandler)
+
+    def _attend(self, listeners: list[socket.socket], handler: type[Handler]) -> None:
+        for listener in listeners:
             self._selector.register(listener, selectors.EVENT_READ, handler)
 
     def _turn(self) -> None:

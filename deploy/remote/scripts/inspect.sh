@@ -83,13 +83,16 @@ firewall() {
     <(printf '%s\n' "$wanted") <(nft -s list table inet corefab) || true
 }
 
-# Files and units in the name space of the app.
+# Files and units in the name space of the app; the drop-in that aims its sockets is the switch's own.
 strays() {
-  local file
+  local file aim=
+  if takes_socket "$app" "$(serving_slot "$app")"; then
+    aim=/etc/systemd/system/$app.socket.d/current.conf
+  fi
   for file in "/etc/containers/systemd/$app"[.-]* "/etc/containers/systemd/$app"*.d/* \
     "/etc/systemd/system/$app"[.-]* "/etc/systemd/system/$app"*.d/* \
     /etc/systemd/system/corefab-*.d/* "/run/systemd/system/$app"*.d/*; do
-    if [ -f "$file" ]; then printf '%s\t%s\n' "$file" "$(stat -c %Y "$file")"; fi
+    if [ -f "$file" ] && [ "$file" != "$aim" ]; then printf '%s\t%s\n' "$file" "$(stat -c %Y "$file")"; fi
   done
 }
 

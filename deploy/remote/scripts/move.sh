@@ -1,11 +1,14 @@
 # move APP RELEASE: the front door leads to a release that was proven in its slot, and `current` with
 # it. Says for how many milliseconds the door held, where it did.
+# An old slot with the same sockets stops here: as long as it runs it takes visitors.
 # shellcheck shell=bash
 app=$1 release=$2
 one_at_a_time "$app"
 home=$(home_of "$app")
 read -r slot _ <"$home/switching"
 [ "$home/$slot" -ef "$home/releases/$release" ] || fail "slot $slot holds another release than $release"
+old=$(serving_slot "$app")
+aim_socket "$app" "$slot"
 relink "releases/$release" "$home/current"
 door "$app" open
 if [ -e "/run/corefab/$app.gap" ]; then
@@ -14,3 +17,7 @@ if [ -e "/run/corefab/$app.gap" ]; then
 fi
 rm -f "/run/corefab/$app.trial"
 systemctl start "$app-door.service"
+if [ -n "$old" ] && [ "$old" != "$slot" ] && takes_socket "$app" "$old" \
+  && takes_socket "$app" "$slot"; then
+  systemctl stop "$app-$old.service"
+fi

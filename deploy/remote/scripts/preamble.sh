@@ -57,14 +57,62 @@ relink() {
   mv -fT "$2.new" "$2"
 }
 
-# install_files APP RELEASE [SLOT]: put a staged release's host files in place, but those of a SLOT.
-# What changed is taken up by systemd and the firewall.
+# takes_socket APP PLACE: whether the release in a slot, or in releases/…, takes the app's listening
+# sockets.
+takes_socket() { [ -e "$(home_of "$1")/$2/root/etc/systemd/system/$1.socket" ]; }
+
+# socket_ports APP PLACE: the ports that such a release has listened on for it.
+socket_ports() {
+  sed -n 's/^ListenStream=//p' "$(home_of "$1")/$2/root/etc/systemd/system/$1.socket"
+}
+
+# socket_fits APP PLACE: whether the sockets are open as such a release wants them.
+socket_fits() {
+  systemctl -q is-active "$1.socket" \
+    && [ "$(systemctl show -P Listen "$1.socket" | sed 's/ (Stream)$//; s/.*://')" \
+      = "$(socket_ports "$1" "$2")" ]
+}
+
+# aim_socket APP SLOT: a slot that takes the sockets is the one that a visitor starts when none runs.
+aim_socket() {
+  local drop_in=/etc/systemd/system/$1.socket.d/current.conf beside=/run/corefab/$1.aim
+  takes_socket "$1" "$2" || return 0
+  printf '[Socket]\nService=%s-%s.service\n' "$1" "$2" >"$beside"
+  if ! cmp -s "$beside" "$drop_in"; then
+    install_file "$beside" "$drop_in" 0644
+    sync "$drop_in"
+    systemctl daemon-reload
+  fi
+  rm -f "$beside"
+  # systemd opens no socket for a service that runs: such a one has to start anew.
+  if ! systemctl -q is-active "$1.socket"; then
+    systemctl reset-failed "$1.socket" 2>/dev/null || true
+    systemctl start "$1.socket" || systemctl stop "$1-$2.service"
+  fi
+}
+
+# drop_socket APP: where the release that serves takes no sockets, nobody listens on them.
+drop_socket() {
+  if takes_socket "$1" "$(serving_slot "$1")"; then return; fi
+  systemctl stop "$1.socket" 2>/dev/null || true
+  if [ -e "/etc/systemd/system/$1.socket.d" ]; then
+    rm -rf "/etc/systemd/system/$1.socket.d"
+    systemctl daemon-reload
+  fi
+  systemctl reset-failed "$1.socket" 2>/dev/null || true
+}
+
+# install_files APP RELEASE [SLOT]: put a staged release's host files in place, but those of a SLOT:
+# its unit, and where the front door leads for it. What changed is taken up by systemd and the
+# firewall.
 install_files() {
   local app=$1 staged path target units=no rules=no door=no
   staged=$(home_of "$app")/releases/$2
   while IFS= read -r -d '' path; do
     target=/$path
-    if [ -n "${3:-}" ] && [ "${path##*/}" = "$app-$3.container" ]; then continue; fi
+    case $path in
+      */"$app-${3:-none}.container" | */doors/*/"${3:-none}.nft") continue ;;
+    esac
     if cmp -s "$staged/root/$path" "$target" \
       && [ "$(stat -c '%a %u %g' "$target")" = "$(stat -c '%a 0 0' "$staged/root/$path")" ]; then
       continue

@@ -89,6 +89,14 @@ door() {
     "/etc/containers/systemd/$app-${slot:-none}.container" 2>/dev/null)
   if nft list set inet "$app-door" held 2>/dev/null | grep -q elements; then
     echo holds
+  elif [ -n "$slot" ] && takes_socket "$app" "$slot"; then
+    if grep -qF elements <<<"$rules"; then
+      echo 'leads elsewhere'
+    elif socket_fits "$app" "$slot"; then
+      echo open
+    else
+      echo 'the socket is not open'
+    fi
   elif [ -n "$address" ] && grep -qF " : $address . " <<<"$rules"; then
     echo open
   else
@@ -96,13 +104,18 @@ door() {
   fi
 }
 
-# leftover: the slot that does not serve, when it runs.
+# leftover: the slot that does not serve, when it runs, or when sockets are open that nobody takes.
 leftover() {
   local idle
   [ -n "$slot" ] || return 0
   idle=$(other_slot "$slot")
   case $(systemctl show -P ActiveState "$app-$idle.service") in
     active | activating | reloading) printf '%s' "$idle" ;;
+    *)
+      if systemctl -q is-active "$app.socket" && ! takes_socket "$app" "$slot"; then
+        printf '%s' "$idle"
+      fi
+      ;;
   esac
 }
 

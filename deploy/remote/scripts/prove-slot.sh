@@ -1,5 +1,7 @@
 # prove-slot APP SLOT HOST PATH FINGERPRINT SECONDS SETTLE: wait until a slot answers in health over
-# HTTPS with the expected certificate, asked directly, and goes on doing so for SETTLE seconds.
+# HTTPS with the expected certificate, asked directly, and goes on doing so for SETTLE seconds. A slot
+# that shares its sockets with the other cannot be asked: its own word has to do, container health and
+# what its supervisor says.
 # shellcheck shell=bash
 app=$1 slot=$2 host=$3 path=$4 fingerprint=$5 seconds=$6 settle=$7
 unit=$app-$slot.service
@@ -9,13 +11,29 @@ port=$(sed -n 's/^Environment=HTTPS_PORT=//p' "$text")
 
 # complaint: what is wrong with the slot; nothing when it is well.
 complaint() {
-  local said found status health
+  local health
   health=$(podman inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{end}}' \
     "$app-$slot" 2>/dev/null || true)
   case $health in
     "" | healthy) ;;
     *) echo "its container is $health" && return ;;
   esac
+  if takes_socket "$app" "$slot"; then own_word; else answer; fi
+}
+
+own_word() {
+  local said
+  if ! systemctl -q is-active "$unit"; then
+    echo "it is not active"
+  elif [ -n "$words" ]; then
+    said=$(status || true)
+    jq -er 'if .state == "healthy" then "" else "its supervisor says \(.state)" end' \
+      <<<"$said" 2>/dev/null || echo "its supervisor does not answer"
+  fi
+}
+
+answer() {
+  local said found status
   if ! said=$(curl -sSk --noproxy '*' --max-time 5 --connect-to "::$address:$port" \
     -o /dev/null -w '\nstatus %{http_code}\n%{certs}' "https://$host:$port$path" 2>&1); then
     sed -n 's/^curl: ([0-9]*) //p' <<<"$said"
@@ -47,11 +65,15 @@ died() {
 # A worker that dies may be back before anybody asks it: its supervisor counts all the same.
 words=$(podman inspect --format '{{index .Config.Labels "io.corefab.status"}}' \
   "$app-$slot" 2>/dev/null || true)
+status() {
+  local command
+  read -ra command <<<"$words"
+  podman exec "$app-$slot" "${command[@]}" 2>/dev/null
+}
 restarts() {
-  local command workers=0
+  local workers=0
   if [ -n "$words" ]; then
-    read -ra command <<<"$words"
-    workers=$(podman exec "$app-$slot" "${command[@]}" 2>/dev/null \
+    workers=$(status \
       | jq '[.workers[].restarts] | add' 2>/dev/null || echo 0)
   fi
   echo "$(systemctl show -P NRestarts "$unit") $workers"

@@ -3,9 +3,16 @@
 # shellcheck shell=bash
 app=$1 seconds=$2
 
-# connections APP SLOT: how many a slot has, by the socket table of its own network.
+# connections APP SLOT: how many a slot has, by the socket table of its own network, and the node's
+# where it takes the node's sockets.
 connections() {
-  local pid
+  local pid port
+  if takes_socket "$1" "$2" && systemctl -q is-active "$1-$2.service"; then
+    for port in $(socket_ports "$1" "$2"); do
+      ss -HtnO exclude listening exclude time-wait "sport = :$port"
+    done | wc -l
+    return
+  fi
   pid=$(podman inspect --format '{{.State.Pid}}' "$1-$2" 2>/dev/null || echo 0)
   if [ "$pid" -eq 0 ]; then
     echo 0
@@ -24,8 +31,10 @@ retire() {
   until=$((SECONDS + seconds))
   while [ "$SECONDS" -lt "$until" ] && [ "$(connections "$app" "$slot")" -gt 0 ]; do sleep 0.2; done
   stop_slot "$app" "$slot"
+  drop_socket "$app"
 }
 
 systemd-run --quiet --collect --wait --pipe bash -c "set -euo pipefail
-$(declare -f home_of serving_slot other_slot one_at_a_time stop_slot connections retire)
+$(declare -f home_of serving_slot other_slot one_at_a_time stop_slot takes_socket socket_ports \
+  drop_socket connections retire)
 retire \"\$@\"" retire "$app" "$seconds"

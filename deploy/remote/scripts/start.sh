@@ -1,5 +1,7 @@
 # start APP RELEASE SLOT SWITCH: start a staged release in the slot that does not serve. With SWITCH
 # restart, the front door holds and what serves stops first: no two of them may run at once.
+# So it goes with SWITCH socket when the sockets are not open as the release wants them: no two can be
+# bound to one port.
 # shellcheck shell=bash
 app=$1 release=$2 slot=$3 switch=$4
 one_at_a_time "$app"
@@ -7,6 +9,10 @@ home=$(home_of "$app")
 old=$(serving_slot "$app")
 [ "$old" != "$slot" ] || fail "slot $slot serves: somebody deployed meanwhile"
 [ -e "$home/releases/$release/manifest.json" ] || fail "release $release is not on this node"
+if [ -n "$old" ] && takes_socket "$app" "$old" && takes_socket "$app" "releases/$release" \
+  && ! socket_fits "$app" "releases/$release"; then
+  switch=restart
+fi
 printf '%s %s\n' "$slot" "$switch" >"$home/switching.new"
 sync "$home/switching.new"
 mv -fT "$home/switching.new" "$home/switching"
@@ -15,10 +21,17 @@ install_files "$app" "$release" "$(other_slot "$slot")"
 if [ "$switch" = restart ] && [ -n "$old" ]; then
   door "$app" hold
   date +%s%3N >"/run/corefab/$app.gap"
+  # First, lest a visitor who waits in it starts the old one again.
+  systemctl stop "$app.socket" 2>/dev/null || true
   systemctl stop "$app-$old.service"
 fi
+# What an earlier switch left goes first: a slot that drains still holds the ports it was given.
+systemctl stop "$app-$slot.service" 2>/dev/null || true
+drop_socket "$app"
 podman tag "localhost/$app:$release" "localhost/$app:$slot"
 relink "releases/$release" "$home/$slot"
+# A socket that is open goes on starting the old slot until this one is proven.
+systemctl -q is-active "$app.socket" || aim_socket "$app" "$slot"
 # Below /run: a reboot forgets the trial, and starts what served alone.
 relink "$home/releases/$release" "/run/corefab/$app.trial"
 printf '%s %s\n' "$slot" "$(date +%s)" >"$home/releases/$release/ran"

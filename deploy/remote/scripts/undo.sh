@@ -16,17 +16,22 @@ previous=$(jq -re .previous "$home/deploying" 2>/dev/null || current_of "$app")
 to_previous() {
   local slot=$1 old
   old=$(other_slot "$slot")
-  if [ "$2" = restart ]; then stop_slot "$app" "$slot"; fi
+  if [ "$2" = restart ]; then
+    systemctl stop "$app.socket" 2>/dev/null || true
+    stop_slot "$app" "$slot"
+  fi
   if [ -n "$release" ]; then remove_files "$app" "$release" "$previous"; fi
   install_files "$app" "$previous"
   relink "releases/$previous" "$home/$old"
   relink "releases/$previous" "$home/current"
   podman tag "localhost/$app:$previous" "localhost/$app:$old"
+  aim_socket "$app" "$old"
   # Where it runs on, as it does unless all of this is long ago, it is left alone.
   systemctl -q is-active "$app-$old.service" || start_slot "$app" "$old" || true
   door "$app" open
   systemctl start "$app-door.service"
   stop_slot "$app" "$slot"
+  drop_socket "$app"
 }
 
 to_nothing() {
@@ -34,6 +39,7 @@ to_nothing() {
   systemctl stop "$app-door.service" 2>/dev/null || true
   nft delete table inet "$app-door" 2>/dev/null || true
   stop_slot "$app" "$1"
+  drop_socket "$app"
 }
 
 # keep_failed: what was started and failed stays to be looked at; one at the most, and stopped.

@@ -1,0 +1,150 @@
+"""SWITCH=socket: two slots on the same listening sockets, and to and from the other ways."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from rehearsal import lifecycle
+from tests.node.conftest import NAME, authority
+from tests.node.page import get
+from tests.node.project import Project
+from tests.node.test_faults import release_of
+from tests.node.visitors import Visits, visiting
+
+pytestmark = pytest.mark.node
+UNDER_WAY = ("project files", "started with", "by its own word", "socket moved", "HTTPS endpoint")
+
+
+@pytest.fixture(scope="module")
+def by_socket(deployed: Project) -> Iterator[None]:
+    """Serve by the socket for the module; visitors notice neither the change nor the way back."""
+    environment = deployed.folder / ".env"
+    usual = environment.read_text()
+    with visiting(deployed.node.address, NAME, authority(deployed)) as there:
+        environment.write_text(usual.replace("SWITCH=slots", "SWITCH=socket"))
+        deployed.must("deploy")
+    yield
+    environment.write_text(usual)
+    with visiting(deployed.node.address, NAME, authority(deployed)) as back:
+        deployed.must("deploy")
+    assert there.failures + back.failures == []
+    app = deployed.settings["PROJECT"] + "-www"
+    left = f"systemctl is-active {app}.socket; ls -d /etc/systemd/system/{app}.socket* 2>/dev/null"
+    assert deployed.ssh(f"{left} || true").strip() == "inactive"
+
+
+@pytest.fixture
+def visits(by_socket: None, serving: Project) -> Iterator[Visits]:
+    with visiting(serving.node.address, NAME, authority(serving)) as found:
+        yield found
+    assert found.failures == []
+    assert found.answers > 0
+
+
+def test_the_ports_are_systemds_and_no_rule_leads_elsewhere(
+    by_socket: None, serving: Project
+) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+
+    said = serving.ssh(
+        f"nft list table inet {app}-door | grep -c elements || true; "
+        f"systemctl show -P Triggers {app}.socket; "
+        "ss -Hltn '( sport = :443 or sport = :80 )' | wc -l"
+    ).splitlines()
+
+    assert (said[0], said[2]) == ("0", "2")
+    assert f"{serving.container()}.service" in said[1]
+    assert serving.fab("drift").code == 0
+
+
+def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visits) -> None:
+    before = serving.container()
+
+    serving.must("deploy", ENV_GREETING="other")
+
+    assert serving.container() != before
+    serving.must("rollback")
+    assert serving.container() == before
+    serving.must("deploy")
+
+
+def test_a_release_that_dies_at_once_takes_no_visitor(serving: Project, visits: Visits) -> None:
+    image = serving.settings["IMAGE"]
+    dying = image.replace("test", "unready")
+    text = f'FROM {image}\nENTRYPOINT ["/usr/bin/python3", "-c", "import sys; sys.exit(3)"]\n'
+    build = ["podman", "build", "-q", "-t", dying, "-f", "-", str(serving.folder)]
+    subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+    before = release_of(serving)
+
+    said = serving.fab("deploy", IMAGE=dying)
+
+    subprocess.run(["podman", "rmi", dying], check=True, capture_output=True)
+    assert said.code == 1
+    assert "serves again, proven over HTTPS" in said.out
+    assert release_of(serving) == before
+
+
+@pytest.mark.parametrize("line", UNDER_WAY)
+def test_a_kill_at_any_step_is_noticed_by_no_visitor(
+    serving: Project, visits: Visits, line: str
+) -> None:
+    with serving.start("deploy", ENV_GREETING=f"killed after {line}") as process:
+        assert process.stdout is not None
+        for text in process.stdout:
+            if line in text:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        process.stdout.read()
+
+    serving.must("deploy")
+
+
+def test_a_release_whose_proof_fails_gives_the_socket_back(
+    serving: Project, visits: Visits
+) -> None:
+    before, container = release_of(serving), serving.container()
+
+    said = serving.fab("deploy", ENV_HEALTH_PATH="/other", HEALTH_TIMEOUT_SECONDS="2")
+
+    assert said.code == 1
+    assert "serves again, proven over HTTPS" in said.out
+    assert (release_of(serving), serving.container()) == (before, container)
+
+
+def test_every_way_leads_to_every_other(serving: Project, visits: Visits) -> None:
+    serving.must("deploy", SWITCH="slots")
+    serving.must("deploy")
+    assert "the front door held" in serving.must("deploy", SWITCH="restart", ENV_GREETING="r")
+    assert "the front door held" not in serving.must("deploy")
+
+
+def test_other_ports_are_opened_where_the_old_release_stopped(
+    serving: Project, visits: Visits
+) -> None:
+    said = serving.must("deploy", HTTP_PORT="8085")
+
+    assert "the front door held" in said
+    serving.must("deploy")
+
+
+def test_a_socket_that_somebody_stopped_is_opened_again(by_socket: None, serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    serving.ssh(f"systemctl stop {app}.socket")
+
+    assert "front door: the socket is not open" in serving.must("deploy")
+
+
+def test_after_a_reboot_the_release_that_served_takes_the_socket(
+    by_socket: None, serving: Project
+) -> None:
+    before = serving.container()
+
+    lifecycle.reboot(serving.settings["PROJECT"], identity=serving.folder / "id", user="core")
+
+    until = f"until systemctl -q is-active {before}; do sleep 0.2; done"
+    serving.ssh(f"timeout 40 bash -c '{until}'")
+    assert get(serving.node.address, 443, NAME, authority(serving))[0] == 200
+    assert serving.container() == before
