@@ -64,7 +64,7 @@ def let_in(project: Project) -> list[dict[str, object]]:
 
 def written_down(project: Project, what: str) -> list[dict[str, str]]:
     """Read what the node's journal of changes says of one verb."""
-    lines = json.loads(project.must("audit", "--lines", "50", "--json"))["lines"]
+    lines = json.loads(project.must("audit", "--lines", "200", "--json"))["lines"]
     return [line for line in lines if line["what"] == what and line["app"] == "node"]
 
 
@@ -90,10 +90,10 @@ def test_a_rotation_killed_at_every_step_locks_nobody_out_and_is_finished(
     spec = next((serving.folder / "build").glob("*-www.bu")).read_text()
     assert blob(serving.folder / "id.pub") in spec
     assert first not in spec
-    lines = written_down(serving, "cert-rotate-ssh")
-    assert "is let in: SHA256:" in lines[0]["detail"]
-    assert "is let in no more" in lines[-1]["detail"]
-    assert {line["result"] for line in lines} == {"ok"}
+    *_, came, went = written_down(serving, "cert-rotate-ssh")
+    assert "is let in: SHA256:" in came["detail"]
+    assert "is let in no more" in went["detail"]
+    assert went["result"] == "ok"
 
 
 def test_a_key_of_the_operators_own_is_taken(serving: Project, tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_people_come_and_go_and_the_last_one_stays(serving: Project, tmp_path: P
     said = serving.fab("access-remove", str(mine))
     assert said.code == 1
     assert "the ones that you log in with yourself" in said.out
-    (came,) = written_down(serving, "access-add")
-    (went,) = written_down(serving, "access-remove")
+    came = written_down(serving, "access-add")[-1]
+    went = written_down(serving, "access-remove")[-1]
     assert came["detail"].startswith("ann is let in: SHA256:")
     assert went["detail"].startswith("ann is let in no more: SHA256:")
     assert "has no keys of 'eve'" in serving.fab("access-remove", "eve").out
@@ -187,6 +187,6 @@ def test_the_host_keys_change_while_killed_at_every_step(serving: Project, tmp_p
     assert not set(after.splitlines()) & set(before.splitlines())
     assert len(after.splitlines()) == len(before.splitlines())
     lines = [line["detail"] for line in written_down(serving, "cert-rotate-host")]
-    assert lines[0].startswith("announced: SHA256:")
+    assert any(line.startswith("announced: SHA256:") for line in lines)
     assert lines[-1].startswith("forgotten: ")
     assert "is not changing" in serving.fab("cert-rotate-host", "--finish").out
