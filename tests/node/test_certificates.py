@@ -75,12 +75,16 @@ def test_a_rotation_under_load_fails_no_request_restarts_nothing_and_is_soon_sho
         with serving.start("cert-rotate-https") as process:
             said += [(time.monotonic(), line) for line in process.stdout or ()]
         ended = time.monotonic()
+        # On a busy machine visitors come late, but none stays away.
+        while not any(visit.due > ended for visit in read(tmp_path / "visits")):
+            time.sleep(0.1)
+            assert time.monotonic() < ended + 60
 
     after = fingerprint(serving)
     assert process.returncode == 0, said
     visits = read(tmp_path / "visits")
     assert failures(visits) == []
-    assert len(within(visits, [(began, ended)])) > 0.9 * RATE * (ended - began)
+    assert len(within(visits, [(began, ended)])) > 0.95 * RATE * (ended - began)
     assert {mark for _, mark in seen} == {before, after}
     # What comes before the switch is said before it begins; five seconds are what was asked for.
     switch = next(at for at, line in said if "laid beside" in line)
@@ -189,7 +193,7 @@ def test_a_node_whose_clock_is_a_year_off_is_refused_and_keeps_its_certificate(
     before, kept = fingerprint(serving), pair(serving)
     clock = "/usr/local/bin/date"
     serving.ssh(
-        f'printf \'#!/bin/sh\\nexec /usr/bin/date --date="now + 400 days" "$@"\\n\' >{clock}; '
+        f'printf \'#!/bin/sh\\nexec /usr/bin/date --date="now + 400 days 12 hours" "$@"\\n\' >{clock}; '
         f"chmod 755 {clock}"
     )
     try:
