@@ -192,10 +192,8 @@ def test_a_node_whose_clock_is_a_year_off_is_refused_and_keeps_its_certificate(
 ) -> None:
     before, kept = fingerprint(serving), pair(serving)
     clock = "/usr/local/bin/date"
-    serving.ssh(
-        f'printf \'#!/bin/sh\\nexec /usr/bin/date --date="now + 400 days 12 hours" "$@"\\n\' >{clock}; '
-        f"chmod 755 {clock}"
-    )
+    shim = '#!/bin/sh\nexec /usr/bin/date --date="now + 400 days 12 hours" "$@"'
+    serving.ssh(f"cat >{clock} <<'END'\n{shim}\nEND\nchmod 755 {clock}")
     try:
         said = serving.fab("cert-rotate-https")
         unloaded = serving.fab("cert-rotate-https", RELOAD_SIGNAL="")
