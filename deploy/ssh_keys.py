@@ -1,7 +1,9 @@
 """The public keys that may log in to a node: people's, the agent's, and those in files."""
 
+import contextlib
 import glob
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.errors import DeployError
@@ -22,7 +24,7 @@ def collect_keys(sources: tuple[str, ...], *, folder: Path) -> tuple[str, ...]:
     for known in people(folder).values():
         keys |= {key.blob: key.line for key in known}
     for source in sources:
-        for key in agent_keys() if source == "agent" else _files(source, folder):
+        for key in _keys(source, folder):
             keys.setdefault(key.blob, key.line)
     gone = retired(folder)
     left = tuple(line for blob, line in keys.items() if blob not in gone)
@@ -32,6 +34,17 @@ def collect_keys(sources: tuple[str, ...], *, folder: Path) -> tuple[str, ...]:
             "make one with `ssh-keygen -t ed25519`, or name yours in SSH_KEYS",
         )
     return left
+
+
+def owners(sources: tuple[str, ...], *, folder: Path) -> dict[str, str]:
+    """Tell whose each known key is, by its blob: a person of `certs/access`, or `SSH_KEYS`."""
+    found: dict[str, str] = {}
+    gone = retired(folder)
+    for source in sources:
+        with contextlib.suppress(DeployError):  # whether all files are there is not asked here
+            keys = _keys(source, folder)
+            found |= {key.blob: "SSH_KEYS" for key in keys if key.blob not in gone}
+    return found | {key.blob: name for name, keys in people(folder).items() for key in keys}
 
 
 def agent_keys() -> tuple[AccessKey, ...]:
@@ -44,6 +57,10 @@ def agent_keys() -> tuple[AccessKey, ...]:
         return ()
     found = (read_key(line) for line in done.stdout.splitlines())
     return tuple(key for key in found if key and not key.options)
+
+
+def _keys(source: str, folder: Path) -> Iterable[AccessKey]:
+    return agent_keys() if source == "agent" else _files(source, folder)
 
 
 def _files(pattern: str, folder: Path) -> list[AccessKey]:

@@ -1,7 +1,7 @@
 """Verbs: let a person in on every node, let them in no more, and say who is let in."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from deploy.people import (
     welcome,
 )
 from deploy.plan import command
-from deploy.ssh_keys import agent_keys
+from deploy.ssh_keys import agent_keys, owners
 
 _COLUMNS = ("node", "person", "key", "comment", "age", "expires")
 _DAY_SECONDS = 86400
@@ -97,20 +97,23 @@ def access_remove(all_nodes: Fleet, name: str, *, identity: Path | None) -> None
 def access_show(all_nodes: Fleet, *, as_json: bool) -> None:
     """Say who is let in where, since when and until when."""
     found: list[LetIn] = []
+    sources = tuple(source for one in all_nodes.instances for source in one.ssh_keys)
+    known = owners(tuple(dict.fromkeys(sources)), folder=all_nodes.folder)
     for node in all_nodes.nodes:
         with node.connected() as remote:
             answer = must(remote, command.access_list(node.target.user))
-        found += let_in(all_nodes.folder, node.name, answer)
+        found += let_in(known, retired(all_nodes.folder), (node.name, answer))
     if as_json:
         report.as_json({"keys": [facts(one) for one in found]})
     else:
         report.table("who is let in", _COLUMNS, [_cells(one) for one in found])
 
 
-def let_in(folder: Path, node: str, answer: str) -> Iterator[LetIn]:
-    """Read a node's answer: a value for each line that lets somebody in."""
-    known = {key.blob: name for name, keys in people(folder).items() for key in keys}
-    gone = retired(folder)
+def let_in(
+    known: Mapping[str, str], gone: frozenset[str], answered: tuple[str, str]
+) -> Iterator[LetIn]:
+    """Read what a node, by its name, answered: a value for each line that lets somebody in."""
+    node, answer = answered
     for file in json.loads(answer):
         for line in file["lines"]:
             if key := read_key(line):

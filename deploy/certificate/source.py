@@ -119,8 +119,14 @@ def _authority(kept: Material, settings: Settings, password: bytes, now: datetim
         return Authority(chain.leaf, decrypt(sealed, password, source=str(kept.authority_key)))
     key: PrivateKey = new_key("ecdsa-p384")
     made = new_authority(
-        f"{settings.project} authority", now=now, lifetime=timedelta(days=_AUTHORITY_DAYS), key=key
+        f"{settings.project} authority",
+        now=now,
+        lifetime=timedelta(days=_AUTHORITY_DAYS),
+        key=key,
+        permitted=settings.cert_authority_bounds,
     )
+    # One that cannot vouch for what it is made for is not kept.
+    issue(made, settings.cert_names, now=now, lifetime=timedelta(days=1), key=key)
     write_secret(kept.authority_key, encrypt(key, password))
     write_public(kept.authority_certificate, made.certificate.pem)
     report.good(f"a new authority, {made.certificate.common_name}")

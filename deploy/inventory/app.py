@@ -11,11 +11,12 @@ from deploy import node
 from deploy.endpoint import Endpoint, served_certificate
 from deploy.errors import DeployError
 from deploy.inventory.places import Finding, Row, findings
-from deploy.people import AccessKey, people, read_key, retired
+from deploy.people import AccessKey, read_key, retired
 from deploy.plan.clock import difference
 from deploy.plan.command import Command
 from deploy.plan.holdings import Holdings, read_holdings
 from deploy.settings.model import Settings
+from deploy.ssh_keys import owners
 from deploy.tls import load_pair
 
 _DAY_SECONDS = 86400
@@ -97,7 +98,7 @@ def take_inventory(folder: Path, settings: Settings, *, now: datetime) -> Invent
         _read("container", held.inside),
         *_served(node.endpoints(folder, settings)),
     )
-    names = {key.blob: name for name, keys in people(folder).items() for key in keys}
+    names = owners(settings.ssh_keys, folder=folder)
     return Inventory(settings, now, rows, held, names, retired(folder))
 
 

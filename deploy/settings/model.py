@@ -85,6 +85,7 @@ class Settings(BaseModel):
     cert_password_old_command: str = ""
     cert_warn_days: kinds.Days = 30
     cert_from: Annotated[Literal["own", "acme", "files"], Allowed("own, acme or files")] = "own"
+    cert_authority_bounds: kinds.Words = ()
     cert_key: Annotated[
         Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"],
         Allowed("ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096"),

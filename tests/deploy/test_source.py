@@ -69,6 +69,21 @@ def test_our_own_authority_is_made_once_and_issues_for_the_kind_of_key_that_is_a
     assert ("P-384" in leaf.key_type) == (kind == "ecdsa-p384")
 
 
+def test_our_own_authority_is_bound_when_it_is_made_and_vouches_for_nothing_else(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(CertError, match="may not vouch for shop"):
+        got(tmp_path, CERT_AUTHORITY_BOUNDS="example.net")
+    assert not material(tmp_path, given()).authority_certificate.exists()
+
+    got(tmp_path, CERT_AUTHORITY_BOUNDS="example.org, 192.0.2.0/24")
+    got(tmp_path, CERT_NAMES="new.example.org, 192.0.2.7")
+
+    for name in ("www.example.net", "198.51.100.1", "2001:db8::1"):
+        with pytest.raises(CertError, match=f"may not vouch for {name}"):
+            got(tmp_path, CERT_NAMES=name)
+
+
 def test_a_given_pair_is_taken_and_its_key_kept_encrypted(tmp_path: Path) -> None:
     made = signed()
     files = Wish(certificate=certificate(tmp_path, made), key=private(tmp_path, made))

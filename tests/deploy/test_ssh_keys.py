@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.ssh_keys import collect_keys
+from deploy.people import keep_keys, read_key, retire
+from deploy.ssh_keys import collect_keys, owners
 
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOne"
 TWO = "ecdsa-sha2-nistp256 AAAAE2VjZHNhTwo="
@@ -26,6 +27,19 @@ def test_a_key_that_is_there_twice_is_taken_once(tmp_path: Path) -> None:
     (tmp_path / "b.pub").write_text(f"{ONE} b@there\n")
 
     assert collect_keys(("a.pub", "b.pub", "*.pub"), folder=tmp_path) == (f"{ONE} a@here",)
+
+
+def test_keys_are_a_persons_or_those_of_the_settings_and_retired_ones_nobodys(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.pub").write_text(f"{ONE} a@here\n{TWO}\n{TOKEN}\n")
+    one, two, token = (key for key in map(read_key, (ONE, TWO, TOKEN)) if key)
+    keep_keys(tmp_path, "ann", (one,))
+    retire(tmp_path, (token,))
+
+    found = owners(("gone.pub", "a.pub"), folder=tmp_path)
+
+    assert found == {one.blob: "ann", two.blob: "SSH_KEYS"}
 
 
 def test_a_file_may_be_named_whole_or_from_home(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.visits import RATE, Site, failures, read, visiting, within
+from certs.keyfile import encrypt, new_key
 from deploy.endpoint import Endpoint, served_certificate
 from rehearsal import lifecycle
 from tests.certs.pebble import Pebble, running
@@ -75,12 +76,16 @@ def test_a_rotation_under_load_fails_no_request_restarts_nothing_and_is_soon_sho
         with serving.start("cert-rotate-https") as process:
             said += [(time.monotonic(), line) for line in process.stdout or ()]
         ended = time.monotonic()
+        # On a busy machine visitors come late, but none stays away.
+        while not any(visit.due > ended for visit in read(tmp_path / "visits")):
+            time.sleep(0.1)
+            assert time.monotonic() < ended + 60
 
     after = fingerprint(serving)
     assert process.returncode == 0, said
     visits = read(tmp_path / "visits")
     assert failures(visits) == []
-    assert len(within(visits, [(began, ended)])) > 0.9 * RATE * (ended - began)
+    assert len(within(visits, [(began, ended)])) > 0.95 * RATE * (ended - began)
     assert {mark for _, mark in seen} == {before, after}
     # What comes before the switch is said before it begins; five seconds are what was asked for.
     switch = next(at for at, line in said if "laid beside" in line)
@@ -93,25 +98,33 @@ def test_a_rotation_under_load_fails_no_request_restarts_nothing_and_is_soon_sho
     assert after in line["detail"]
 
 
-def test_the_certificate_before_comes_back_and_goes_again(serving: Project) -> None:
+def test_the_certificate_before_comes_back_and_a_given_one_with_its_key_is_served(
+    serving: Project, tmp_path: Path
+) -> None:
     first = fingerprint(serving)
     serving.must("cert-rotate-https")
-    second = fingerprint(serving)
+    second, new = fingerprint(serving), pair(serving)
+    (tmp_path / "given.crt").write_bytes(new["server.crt"])
+    (tmp_path / "given.key").write_bytes(new["server.key.enc"])
 
     serving.must("cert-restore")
     assert fingerprint(serving) == first
-    serving.must("cert-restore")
+    serving.must(
+        *("cert-rotate-https", "--certificate", str(tmp_path / "given.crt")),
+        *("--key", str(tmp_path / "given.key")),
+    )
     assert fingerprint(serving) == second
+    serving.must("cert-restore")
+    assert fingerprint(serving) == first
 
 
 def test_a_certificate_of_another_key_is_refused_before_the_node_is_touched(
     serving: Project, tmp_path: Path
 ) -> None:
-    kept = pair(serving)
-    (tmp_path / "given.crt").write_bytes(kept["server.crt"])
-    serving.must("cert-rotate-https")
     now = pair(serving)
-    (tmp_path / "other.key").write_bytes(now["server.key.enc"])
+    (tmp_path / "given.crt").write_bytes(now["server.crt"])
+    (tmp_path / "other.key").write_bytes(encrypt(new_key(), CERT_PASSWORD.encode()))
+    (tmp_path / "other.key").chmod(0o600)
     logins = "journalctl -q -u ssh -u sshd -o cat | grep -c 'Accepted publickey'"
     before = int(serving.ssh(logins))
 
@@ -124,21 +137,6 @@ def test_a_certificate_of_another_key_is_refused_before_the_node_is_touched(
     assert "key" in said.out
     assert pair(serving) == now
     assert int(serving.ssh(logins)) == before + 1
-
-
-def test_a_given_certificate_and_key_are_served(serving: Project, tmp_path: Path) -> None:
-    kept = pair(serving)
-    (tmp_path / "given.crt").write_bytes(kept["server.crt"])
-    (tmp_path / "given.key").write_bytes(kept["server.key.enc"])
-    before = fingerprint(serving)
-    serving.must("cert-rotate-https")
-
-    serving.must(
-        *("cert-rotate-https", "--certificate", str(tmp_path / "given.crt")),
-        *("--key", str(tmp_path / "given.key")),
-    )
-
-    assert fingerprint(serving) == before
 
 
 def test_a_rotation_sabotaged_on_the_node_is_undone_and_that_is_proven(
@@ -188,10 +186,8 @@ def test_a_node_whose_clock_is_a_year_off_is_refused_and_keeps_its_certificate(
 ) -> None:
     before, kept = fingerprint(serving), pair(serving)
     clock = "/usr/local/bin/date"
-    serving.ssh(
-        f'printf \'#!/bin/sh\\nexec /usr/bin/date --date="now + 400 days" "$@"\\n\' >{clock}; '
-        f"chmod 755 {clock}"
-    )
+    shim = '#!/bin/sh\nexec /usr/bin/date --date="now + 400 days 12 hours" "$@"'
+    serving.ssh(f"cat >{clock} <<'END'\n{shim}\nEND\nchmod 755 {clock}")
     try:
         said = serving.fab("cert-rotate-https")
         unloaded = serving.fab("cert-rotate-https", RELOAD_SIGNAL="")
@@ -219,7 +215,6 @@ def test_a_renewal_happens_when_it_is_due_and_not_before(serving: Project) -> No
     said = serving.must("cert-renew", CERT_NAMES=names)
     assert "new.shop.example.org is not among its names" in said
     assert fingerprint(serving) != before
-    assert "is not due" in serving.must("cert-renew", CERT_NAMES=names)
 
 
 def test_the_password_of_the_key_changes_and_changes_back(serving: Project) -> None:

@@ -1,14 +1,19 @@
 """Nothing secret is left anywhere by any operation, nor shown by any process on the way."""
 
 import os
+import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from certs.keyfile import decrypt
+from rehearsal import machine, places, state
+from tests.certs.pebble import Pebble, running
 from tests.node.conftest import API_TOKEN, CERT_PASSWORD, SMTP_PASSWORD
 from tests.node.leaks import files_with, sampled
 from tests.node.project import Project
@@ -18,7 +23,12 @@ pytestmark = pytest.mark.node
 NEW_PASSWORD, NEW_TOKEN, TYPED = (secrets.token_urlsafe(24) for _ in range(3))
 WRONG = secrets.token_urlsafe(24)
 PLANTED = secrets.token_urlsafe(24)
-SECRETS = (CERT_PASSWORD, SMTP_PASSWORD, API_TOKEN, NEW_PASSWORD, NEW_TOKEN, TYPED, WRONG, PLANTED)
+HMAC_KEY = secrets.token_urlsafe(48)
+SECRETS = (
+    *(CERT_PASSWORD, SMTP_PASSWORD, API_TOKEN, NEW_PASSWORD, NEW_TOKEN, TYPED, WRONG, PLANTED),
+    HMAC_KEY,
+)
+Program = Callable[[str], str]
 
 
 @pytest.fixture
@@ -37,68 +47,148 @@ def change(env: Path, **values: str) -> None:
     env.write_text("\n".join([*kept, *(f"{key}={value}" for key, value in values.items())]) + "\n")
 
 
-def every_operation(project: Project, env: Path, folder: Path) -> Iterator[str]:
+@pytest.fixture
+def pebble(deployed: Project, tmp_path: Path, program: Program) -> Iterator[Pebble]:
+    """An authority that visits the node, and takes only customers who have a key."""
+    folder = tmp_path / "pebble"
+    folder.mkdir()
+    moods = {"PEBBLE_VA_NOSLEEP": "1"}
+    visits = (deployed.node.address, 80)
+    with running(folder, program, moods, binding=HMAC_KEY, visits=visits) as found:
+        yield found
+
+
+def every_operation(project: Project, env: Path, folder: Path, pebble: Pebble) -> Iterator[str]:
     """Go through what there is to do with secrets, debugging on, failures among it."""
 
     def fab(*words: str, **settings: str) -> str:
-        return project.fab(*words, TMPDIR=str(folder), **settings).out
+        return project.fab("--debug", "--echo", *words, TMPDIR=str(folder), **settings).out
 
-    yield fab("--debug", "deploy", ENV_GREETING="for the leak test")
-    yield fab("--debug", "cert-status", "--json")
-    yield fab("creds-list", "--json")
-    change(env, CERT_PASSWORD=NEW_PASSWORD, CERT_PASSWORD_OLD=WRONG)
-    yield fab("--debug", "cert-rotate-https", "--password-only")
-    change(env, CERT_PASSWORD_OLD=CERT_PASSWORD)
-    yield fab("--debug", "cert-rotate-https", "--password-only")
-    yield fab("--debug", "cert-rotate-https")
-    yield fab("cert-rotate-https", HEALTH_PATH="/nowhere", HEALTH_TIMEOUT_SECONDS="1")
-    yield fab("cert-restore")
-    yield fab("--debug", "cert-renew", "--force", RELOAD_SIGNAL="")
-    change(env, SECRET_API_TOKEN=NEW_TOKEN)
-    yield fab("--debug", "creds-rotate", "api_token")
-    change(env, SECRET_API_TOKEN=WRONG)
-    yield fab("creds-rotate", "api_token", HEALTH_PATH="/nowhere", HEALTH_TIMEOUT_SECONDS="1")
-    change(env, SECRET_API_TOKEN=NEW_TOKEN, SECRET_TYPED="")
-    value = folder.with_name("typed")
-    value.write_text(TYPED)
-    yield fab("--debug", "creds-set", "typed", "--file", str(value))
-    value.unlink()
-    yield fab("--debug", "creds-seal")
-    yield fab("access-list", "--json")
+    yield from changes_of_secrets(fab, env, folder.with_name("typed"))
+    yield from changes_of_keys(fab, folder.with_name("person"))
+    yield from an_outside_authority(fab, env, pebble)
     change(env, CERT_PASSWORD=CERT_PASSWORD, CERT_PASSWORD_OLD=NEW_PASSWORD)
     yield fab("cert-rotate-https", "--password-only")
+    for words in ("plan --json", "drift --json", "converge", "releases", "status --json", "logs"):
+        yield fab(*words.split())
+    yield fab("audit", "--every", "--json", "--lines", "200")
+
+
+def changes_of_keys(fab: Callable[..., str], person: Path) -> Iterator[str]:
+    """SSH keys and host keys come and go; none of it may say more than a fingerprint."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", person], check=True)
+    yield fab("access-add", "ann", "--key", f"{person}.pub")
+    yield fab("access-sign", "ann", "--key", f"{person}.pub", "--hours", "1")
+    for words in ("access-remove ann", "access-remove authority", "access-remove nobody"):
+        yield fab(*words.split())
+    yield fab("access-list", "--json")
+    yield fab("cert-rotate-ssh")
+    yield fab("cert-rotate-host", "--at-once")
+    yield fab("cert-rotate-host", "--finish")
+
+
+def an_outside_authority(fab: Callable[..., str], env: Path, pebble: Pebble) -> Iterator[str]:
+    """A certificate by ACME for a customer, at first with another's key; then our own again."""
+    usual = env.read_text()
+    customer = {"ACME_KEY_ID": "kid-1", "ACME_HMAC_KEY": WRONG, "CERT_FROM": "acme"}
+    server = {"ACME_DIRECTORY": pebble.server.directory, "ACME_ROOT": str(pebble.server.trust)}
+    change(env, **customer, **server, ACME_TERMS_AGREED="true")
+    yield fab("cert-rotate-https")
+    change(env, ACME_HMAC_KEY=HMAC_KEY)
+    said = fab("cert-rotate-https")
+    assert "certificate rotated" in said, said
+    yield said
+    env.write_text(usual)
+    yield fab("cert-rotate-https")
+
+
+def changes_of_secrets(fab: Callable[..., str], env: Path, value: Path) -> Iterator[str]:
+    """Each password and token changes, is refused, fails and comes back."""
+    yield fab("deploy", ENV_GREETING="for the leak test")
+    yield fab("deploy", HEALTH_PATH="/nowhere", HEALTH_TIMEOUT_SECONDS="1", ENV_GREETING="worse")
+    yield fab("cert-status", "--json")
+    yield fab("creds-list", "--json")
+    change(env, CERT_PASSWORD=NEW_PASSWORD, CERT_PASSWORD_OLD=WRONG)
+    yield fab("cert-rotate-https", "--password-only")
+    change(env, CERT_PASSWORD_OLD=CERT_PASSWORD)
+    yield fab("cert-rotate-https", "--password-only")
+    yield fab("cert-rotate-https", HEALTH_PATH="/nowhere", HEALTH_TIMEOUT_SECONDS="1")
+    yield fab("cert-rotate-https")
+    yield fab("cert-restore")
+    yield fab("cert-request")
+    yield fab("cert-renew", "--force", RELOAD_SIGNAL="")
+    change(env, SECRET_API_TOKEN=NEW_TOKEN)
+    yield fab("plan")
+    yield fab("creds-rotate", "api_token")
+    change(env, SECRET_API_TOKEN=WRONG)
+    yield fab("creds-rotate", "api_token", HEALTH_PATH="/nowhere", HEALTH_TIMEOUT_SECONDS="1")
+    value.write_text(TYPED)
+    change(env, SECRET_API_TOKEN="", SECRET_API_TOKEN_COMMAND=f"cat {value}; exit 3")
+    yield fab("creds-rotate", "api_token")
+    change(env, SECRET_API_TOKEN=NEW_TOKEN, SECRET_API_TOKEN_COMMAND="", SECRET_TYPED="")
+    yield fab("creds-set", "typed", "--file", str(value))
+    value.unlink()
+    yield fab("creds-seal")
 
 
 def test_no_operation_leaves_or_shows_a_secret_and_a_planted_one_is_found(
-    serving: Project, env: Path, tmp_path: Path
+    serving: Project, env: Path, tmp_path: Path, pebble: Pebble
 ) -> None:
     app = serving.settings["PROJECT"]
     temporary = tmp_path / "temporary"
     temporary.mkdir()
 
     with sampled(SECRETS) as seen:
-        said = list(every_operation(serving, env, temporary))
+        said = list(every_operation(serving, env, temporary, pebble))
 
     journal = serving.ssh("journalctl -q --no-pager -o verbose --all")
     inspected = serving.ssh(
-        f"podman inspect $(podman ps --format '{{{{.Names}}}}' | grep {app}); podman history "
+        f"podman inspect $(podman ps -a --format '{{{{.Names}}}}' | grep {app}); podman history "
         f"$(podman ps --format '{{{{.Image}}}}' | grep {app} | head -n 1) --no-trunc"
     )
     texts = {"output": "".join(said), "journal": journal, "inspect": inspected}
-    assert {name for name, text in texts.items() if holds(text)} == set()
+    keys = plain_keys(serving)
+    marks = (*SECRETS, *keys)
+    assert {name for name, text in texts.items() if holds(text, marks)} == set()
     assert seen.found == set()
     assert seen.looks > 100
     histories = [path for path in Path.home().glob(".*_history") if path.is_file()]
-    places = (serving.node.tree, serving.folder, temporary, *histories)
-    found = files_with(SECRETS, *places, scratch=tmp_path)
-    assert [path for path in found if path != str(env)] == []
-    assert "not healthy" in texts["output"], "failures were among it"
+    searched = (serving.node.tree, serving.folder, temporary, *histories)
+    found = files_with(marks, *searched, scratch=tmp_path)
+    assert set(found) <= {str(env), str(serving.folder / "id")}
+    assert files_with(keys, serving.folder, scratch=tmp_path) == [str(serving.folder / "id")]
+    remembered = files_with(marks, *memory(serving), scratch=tmp_path)
+    assert remembered
+    assert all(re.search(rf"/run/{app}-\w+-(blue|green)/secrets/\w+$", path) for path in remembered)
+    for failure in ("not healthy", "does not open this key", "gave nothing", "has no keys of"):
+        assert failure in texts["output"], failure
     assert texts["output"].count("Traceback") == 0
     control(serving, tmp_path)
 
 
-def holds(text: str) -> bool:
-    return any(secret in text for secret in SECRETS)
+def holds(text: str, marks: Iterable[str] = SECRETS) -> bool:
+    return any(mark in text for mark in marks)
+
+
+def memory(project: Project) -> tuple[Path, ...]:
+    """Name what the node keeps in memory as files; the disk's tree has nothing of it."""
+    record = state.load(places.folder(project.settings["PROJECT"]))
+    assert record
+    root = Path(f"/proc/{machine.leader(record.network)}/root")
+    return (root / "run", root / "tmp", root / "dev/shm")
+
+
+def plain_keys(project: Project) -> tuple[str, ...]:
+    """Read the lines that private keys would have as plain text: of TLS, authorities and SSH."""
+    material = project.folder / "certs/material"
+    lines = (project.folder / "id").read_text().splitlines()[4:5]
+    for file in material.rglob("*.key.enc"):
+        if "previous" not in file.parts:
+            key = decrypt(file.read_bytes(), CERT_PASSWORD.encode(), source=file.name)
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            lines += pem.decode().splitlines()[1:3]
+    assert len(lines) > 8
+    return tuple(lines)
 
 
 def control(project: Project, scratch: Path) -> None:
