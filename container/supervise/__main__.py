@@ -31,6 +31,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _front(arguments: list[str]) -> int:
+    if arguments[:1] not in (["status"], ["metrics"], ["key"]):
+        _heed_signals()
     from container.supervise.command_line import parse  # noqa: PLC0415
     from container.supervise.launch import launch, renew_key  # noqa: PLC0415
     from container.supervise.status import metrics, status  # noqa: PLC0415
@@ -43,6 +45,19 @@ def _front(arguments: list[str]) -> int:
         return renew_key()
     launch(parse(arguments, os.environ.get("SUPERVISE_SET", "").split()))
     return os.EX_SOFTWARE
+
+
+def _heed_signals() -> None:
+    """End when told to, although nothing runs yet; let the other signals wait for the core.
+
+    Process 1 hears no signal that it has no handler for, and what follows takes a while.
+    """
+    import signal  # noqa: PLC0415
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    waiting = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGWINCH)
+    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
 
 
 if __name__ == "__main__":

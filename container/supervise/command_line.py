@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from container.errors import ContainerError
 from container.supervise.file import read_file
@@ -53,8 +54,13 @@ def parse(arguments: Sequence[str], settings: Sequence[str] = ()) -> Wanted:
     return Wanted(mode, workers, stop, given.socket, given.tls, given.pass_in_environment)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ContainerError(message, "supervise --help lists the options", code=os.EX_CONFIG)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="supervise",
         description="Keep an app's processes running and healthy.",
         epilog=_EPILOG.format(keys=", ".join(KEYS)),
@@ -94,10 +100,10 @@ def _tables(
     for setting in given.set:
         _apply(setting, tables, problems)
     stop = given.stop if given.stop is not None else found.get("stop", 8.0)
-    if not isinstance(stop, (int, float)) or not stop > 0:
-        problems.append(f"stop = {stop!r}: seconds, more than 0")
-        stop = 8.0
-    return tables, float(stop)
+    if isinstance(stop, (int, float)) and not isinstance(stop, bool) and 0 < stop < float("inf"):
+        return tables, float(stop)
+    problems.append(f"stop = {stop!r}: seconds, more than 0")
+    return tables, 8.0
 
 
 def _apply(setting: str, tables: list[tuple[str, dict[str, object]]], problems: list[str]) -> None:

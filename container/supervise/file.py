@@ -26,10 +26,11 @@ def read_file(path: str) -> dict[str, object]:
             found = tomllib.load(file)
     except OSError as error:
         raise ContainerError(f"{path}: {error.strerror}", code=os.EX_NOINPUT) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # no TOML, or no UTF-8
         raise ContainerError(f"{path}: {error}", code=os.EX_CONFIG) from error
     wrong = [key for key in found if key not in {*TOP, "worker"}]
-    if wrong or not isinstance(found.get("worker", []), list):
+    listed = found.get("worker", [])
+    if wrong or not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         keys = ", ".join(wrong) or "worker"
         raise ContainerError(
             f"{path}: {keys} is not understood",

@@ -14,6 +14,9 @@ from container.errors import ContainerError
 from container.supervise.carried import hand_over
 from container.supervise.command_line import Wanted
 from container.supervise.core.log import log
+from container.supervise.core.settings import Policy
+from container.supervise.core.signals import block_signals
+from container.supervise.core.spawn import Launch, become
 from container.supervise.specification import shortest_watchdog
 
 CORE = "--core"
@@ -23,6 +26,7 @@ _FOLDERS = ("/run/tls", "/run/supervise", "/run", "/tmp")  # noqa: S108 - a sock
 
 def launch(wanted: Wanted) -> None:
     """Prepare the key, then become the core, or the command itself; does not return."""
+    _refuse_users(wanted.workers)
     if wanted.tls:
         prepare_key(wanted.workers[0])
     if wanted.password_in_environment:
@@ -35,6 +39,7 @@ def launch(wanted: Wanted) -> None:
     _adopt_orphans()
     descriptor = hand_over(values, wanted.workers)
     os.set_inheritable(descriptor, True)  # noqa: FBT003 - the only form there is
+    block_signals()
     # -S and -E: neither site-packages nor the environment have a say in a supervisor.
     python = [sys.executable, "-S", "-E", sys.argv[0], CORE, str(descriptor)]
     os.execv(sys.executable, python)  # noqa: S606
@@ -82,10 +87,10 @@ def _values(wanted: Wanted) -> dict[str, object]:
     under_systemd = wanted.mode == "sd-notify"
     listeners = 0
     if os.environ.get("LISTEN_PID") == str(os.getpid()):
-        listeners = int(os.environ.get("LISTEN_FDS", "0"))
+        listeners = _whole("LISTEN_FDS")
     return {
         "notify": os.environ.get("NOTIFY_SOCKET", "") if under_systemd else "",
-        "watchdog": _watchdog_seconds() if under_systemd else 0.0,
+        "watchdog": _whole("WATCHDOG_USEC") / 1e6 if under_systemd else 0.0,
         "stop": wanted.stop,
         "socket": wanted.socket or state_socket(),
         "reload_command": (sys.executable, sys.argv[0], "key") if wanted.tls else (),
@@ -94,11 +99,11 @@ def _values(wanted: Wanted) -> dict[str, object]:
     }
 
 
-def _watchdog_seconds() -> float:
-    text = os.environ.get("WATCHDOG_USEC", "") or "0"
-    if not text.isdigit():
-        raise ContainerError(f"WATCHDOG_USEC={text!r} is no number", code=os.EX_CONFIG)
-    return int(text) / 1e6
+def _whole(variable: str) -> int:
+    text = os.environ.get(variable, "") or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise ContainerError(f"{variable}={text!r} is no number", code=os.EX_CONFIG)
+    return int(text)
 
 
 def _warn(wanted: Wanted, watchdog: float) -> None:
@@ -112,17 +117,30 @@ def _warn(wanted: Wanted, watchdog: float) -> None:
 
 
 def _become_command(worker: dict[str, object]) -> None:
-    command = worker["command"]
-    assert isinstance(command, tuple)  # noqa: S101 - the specification has seen to it
-    uid, gid = int(str(worker["uid"])), int(str(worker["gid"]))
+    policy = Policy(worker)
+    launch = Launch(policy.command, {**os.environ, **policy.environment})
+    launch.uid, launch.gid = policy.uid, policy.gid
+    launch.directory, launch.limits = policy.directory, policy.limits
     try:
-        if uid >= 0:
-            os.setgroups(())
-            os.setgid(gid)
-            os.setuid(uid)
-        os.execvp(command[0], command)  # noqa: S606
-    except OSError as error:
-        raise ContainerError(f"{command[0]}: {error.strerror}", code=127) from error
+        become(launch)
+    except (OSError, ValueError) as error:
+        raise ContainerError(f"{policy.command[0]}: {error}", code=127) from error
+
+
+def _refuse_users(workers: list[dict[str, object]]) -> None:
+    """Take this process's own user for no change, and any other for a mistake unless it is root."""
+    own = {"uid": os.getuid(), "gid": os.getgid()}
+    for worker in workers if own["uid"] else ():
+        wanted = {key: worker[key] for key in own}
+        if wanted == own:
+            worker.update(uid=-1, gid=-1)
+        elif wanted["uid"] != -1:
+            raise ContainerError(
+                f"worker {worker['name']}: the supervisor runs as {own['uid']}:{own['gid']}, and"
+                f" only root can become {wanted['uid']}:{wanted['gid']}",
+                "start the container as root, or leave `user` out",
+                code=os.EX_CONFIG,
+            )
 
 
 def _password_in_environment() -> None:

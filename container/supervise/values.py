@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from container.errors import ContainerError
 from container.supervise.user import find_user
@@ -16,6 +16,8 @@ _URL = re.compile(
 )
 _HIGHEST_PORT = 65535
 _LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "stack")
+_HIGHEST_LIMIT = 2**63 - 1
+_HIGHEST_ID = 2**32 - 2  # the one above stands for "no change"
 _SIZE = re.compile(r"(\d+)([KMG]?)")
 
 
@@ -36,7 +38,7 @@ def command(value: object) -> tuple[str, ...]:
         words = shlex.split(value) if isinstance(value, str) else value
     except ValueError as error:
         raise WrongValueError(str(error)) from error
-    if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
+    if isinstance(words, list) and words and all(map(_is_text, words)) and words[0]:
         return tuple(words)
     raise WrongValueError("a command line, or a list of words")
 
@@ -84,7 +86,7 @@ def count(lowest: int) -> Callable[[object], int]:
 
     def read(value: object) -> int:
         number = _number(value)
-        if number >= lowest and number == int(number):
+        if lowest <= number < float("inf") and number == int(number):
             return int(number)
         raise WrongValueError(f"a whole number, at least {lowest}")
 
@@ -130,28 +132,43 @@ def size(value: object) -> int:
 
 def text(value: object) -> str:
     """Read a text."""
-    if isinstance(value, str):
+    if isinstance(value, str) and _is_text(value):
         return value
     raise WrongValueError("a text")
 
 
 def texts(value: object) -> dict[str, str]:
     """Read a table of texts."""
-    if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+    if isinstance(value, dict) and all(map(_is_text, value.values())) and _are_names(value):
         return value
-    raise WrongValueError("a table of texts")
+    raise WrongValueError("a table of texts, by names without =")
+
+
+def _are_names(names: Iterable[str]) -> bool:
+    return all(_is_text(one) and one and "=" not in one for one in names)
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether a program can be given this: a text without NUL, which would end it."""
+    return isinstance(value, str) and "\0" not in value
 
 
 def limits(value: object) -> dict[str, int]:
     """Read a table of resource limits."""
     if not isinstance(value, dict) or not set(value) <= set(_LIMITS):
         raise WrongValueError(f"a table with keys of {', '.join(_LIMITS)} (setrlimit(2))")
-    return {name: size(limit) for name, limit in value.items()}
+    found = {name: size(limit) for name, limit in value.items()}
+    if any(limit > _HIGHEST_LIMIT for limit in found.values()):
+        raise WrongValueError(f"at most {_HIGHEST_LIMIT}")
+    return found
 
 
 def user(value: object) -> tuple[int, int]:
     """Read a user: a name, a number, or two numbers with a colon."""
     try:
-        return find_user(str(value))
+        found = find_user(str(value))
     except ContainerError as error:
         raise WrongValueError(error.message) from error
+    if max(found) > _HIGHEST_ID:
+        raise WrongValueError(f"numbers of at most {_HIGHEST_ID}")
+    return found

@@ -53,6 +53,16 @@ def test_a_hang_that_heeds_no_signal_is_killed_after_its_grace(supervision: Supe
     assert ups[1] - hangs[0] < 3 * 0.2 + 0.4 + 1.0
 
 
+def test_a_worker_that_left_its_group_is_killed_all_the_same(supervision: Supervision) -> None:
+    program = supervision.begin({"bad": "leave_group"})
+    program.until("ready:")
+
+    program.signal(signal.SIGTERM)
+
+    assert program.ended() == os.EX_SOFTWARE
+    assert "bad refuses" in program.output
+
+
 def test_a_flooded_pipe_costs_next_to_nothing(supervision: Supervision) -> None:
     program = supervision.begin({"bad": "flood"}, interval="2")
     program.until("ready:")

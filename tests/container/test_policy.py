@@ -36,6 +36,42 @@ def refusal(*arguments: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("worker = [1]", "worker is not understood"),
+        ("stop = true", "stop = True: seconds"),
+        ("stop = inf", "stop = inf: seconds"),
+        ("missed = inf", "missed = inf: a whole number"),
+        ('command = "a\\u0000b"', "a command line, or a list of words"),
+        ('command = [""]', "a command line, or a list of words"),
+        ('environment = {"A=B" = "x"}', "names without ="),
+        ('environment = {A = "\\u0000"}', "a table of texts"),
+        ('limits = {nofile = "9999999999G"}', "at most 9223372036854775807"),
+        ("user = 99999999999", "numbers of at most 4294967294"),
+    ],
+)
+def test_odd_toml_is_refused_and_nothing_is_started(tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "workers.toml"
+    top = text if text.startswith(("worker", "stop")) else ""
+    table = "" if text.startswith("worker") else '[[worker]]\nname = "a"\n'
+    command = "" if "command" in text or not table else 'command = "true"\n'
+    config.write_text(f"{top}\n{table}{command}{'' if top else text}\n")
+
+    assert said in refusal("--watchdog", "--config", str(config))
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "workers.toml"
+    config.write_bytes(b"\xff")
+
+    assert "workers.toml: 'utf-8' codec" in refusal("--watchdog", "--config", str(config))
+
+
+def test_options_that_are_not_there_are_refused_as_a_wrong_file_is() -> None:
+    assert "unrecognized arguments: --bogus" in refusal("--bogus")
+
+
 def test_delays_double_up_to_their_limit_with_jitter() -> None:
     backoff = Backoff(policy(crash_deaths=0, backoff_first=1, backoff_max=5))
 

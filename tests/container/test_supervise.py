@@ -249,6 +249,151 @@ def test_a_worker_runs_as_the_user_it_was_given(supervision: Supervision) -> Non
     assert "Groups:\t \n" in status
 
 
+@pytest.mark.parametrize("moment", ["front", "core"])
+def test_as_process_1_it_heeds_a_stop_before_it_is_ready(
+    start: Callable[..., Program], supervision: Supervision, moment: str
+) -> None:
+    if os.getuid():
+        pytest.skip("a PID namespace needs root")
+    argv = python("-m", "container.supervise", "--watchdog", "--set=probe=none", "--",
+                  "sleep", "1000")  # fmt: skip
+    program = start("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *argv,
+                    env={"SUPERVISE_SOCKET": ""})  # fmt: skip
+    children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
+    supervision.until(lambda: bool(children.read_text()))
+    inside = int(children.read_text())
+
+    # The front holds signals from its first lines on; the core is there before it can hear any.
+    there = {"front": lambda: holds_signals(inside), "core": lambda: b"--core" in command(inside)}
+    supervision.until(there[moment])
+    os.kill(inside, signal.SIGTERM)
+
+    assert program.ended() == 0
+
+
+def command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def holds_signals(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    masks = [int(re.findall(rf"^{name}:\t(\w+)$", status, re.MULTILINE)[0], 16)
+             for name in ("SigBlk", "SigCgt")]  # fmt: skip
+    return bool(masks[0] and masks[1] >> (signal.SIGTERM - 1) & 1)
+
+
+def test_a_stop_while_workers_start_waits_for_nobody_who_does_not_run(
+    supervision: Supervision,
+) -> None:
+    slow = {"SLOW": "60"}
+    program = supervision.begin({"a": "slow", "b": "beats", "c": "beats"}, interval="30", env=slow)
+    program.until("a up")
+
+    program.signal(signal.SIGTERM)
+
+    assert program.ended(4) == 0  # and not half an interval for each
+    assert len(said(program.output, "a", "term")) == 1
+
+
+def test_a_crash_loop_stops_the_others_at_once(supervision: Supervision) -> None:
+    program = supervision.begin({"good": "sleep 1000", "bad": "crash"}, "--set=good.probe=none",
+                                interval="60")  # fmt: skip
+
+    program.until("stopping: gave up", 20)
+
+    assert program.ended(4) == os.EX_TEMPFAIL
+
+
+def test_a_hung_worker_is_restarted_although_it_then_ends_in_good_order(
+    supervision: Supervision,
+) -> None:
+    program = supervision.begin({"a": "hang"}, restart="on-failure")
+
+    # It exits with 0 when it is told to go, which is no success after a hang.
+    program.until("a: hung")
+    supervision.until(lambda: supervision.worker("a")["restarts"] >= 1)
+
+
+def test_a_hung_worker_that_must_not_fail_ends_the_run(supervision: Supervision) -> None:
+    program = supervision.begin({"a": "beats", "b": "hang"}, "--set=b.restart=never")
+
+    assert program.ended() == os.EX_TEMPFAIL
+
+
+def test_the_bare_command_gets_its_folder_limits_and_environment(
+    start: Callable[..., Program], tmp_path: Path
+) -> None:
+    config = tmp_path / "workers.toml"
+    config.write_text(
+        '[[worker]]\nname = "a"\ncommand = ["sh", "-c", "pwd; ulimit -c; echo $COLOUR"]\n'
+        f'directory = "{tmp_path}"\nlimits = {{core = 0}}\nenvironment = {{COLOUR = "red"}}\n'
+    )
+
+    program = start(*python("-m", "container.supervise", "--config", str(config)))
+
+    assert program.ended() == 0
+    assert program.output.startswith(f"{tmp_path}\n0\nred\n")
+
+
+@pytest.mark.parametrize("mode", [(), ("--watchdog", "--set=probe=none", "--set=restart=never")])
+def test_no_signal_is_ignored_or_blocked_in_a_worker(
+    start: Callable[..., Program], mode: tuple[str, ...]
+) -> None:
+    program = start(*python("-m", "container.supervise", *mode, "--",
+                            "grep", "-E", "SigIgn|SigBlk", "/proc/self/status"),
+                    env={"SUPERVISE_SOCKET": ""})  # fmt: skip
+
+    assert program.ended() == 0
+    assert re.findall(r"Sig(Blk|Ign):\t0+\n", program.output) == ["Blk", "Ign"]
+
+
+def test_what_was_open_when_it_started_is_not_passed_on(
+    start: Callable[..., Program], tmp_path: Path
+) -> None:
+    with (tmp_path / "mine").open("w") as file:
+        command = python("-m", "container.supervise", "--watchdog", "--",
+                         *python(str(WORKER), "a", "descriptors"))  # fmt: skip
+        program = start(*command, env={"SUPERVISE_SOCKET": ""}, pass_fds=(file.fileno(),))
+
+        program.until("descriptors=pipe ")
+
+
+def test_a_file_where_the_status_socket_should_be_stays(
+    supervision: Supervision, memory: Path
+) -> None:
+    (memory / "status.sock").write_text("somebody's")
+
+    program = supervision.begin({"a": "beats"})
+    program.until("ready:")
+
+    assert "no status socket" in program.output
+    program.signal(signal.SIGTERM)
+    assert program.ended() == 0
+    assert (memory / "status.sock").read_text() == "somebody's"
+
+
+def test_a_user_that_only_root_could_become_is_refused(
+    start: Callable[..., Program], memory: Path
+) -> None:
+    if os.getuid():
+        pytest.skip("becoming another user first needs root")
+    # Under folders that only root may enter, nobody else could read it.
+    packed = memory / "supervise.pyz"
+    subprocess.run(python("-m", "container.pack", str(packed)), check=True, capture_output=True,
+                   cwd=Path(__file__).parents[2])  # fmt: skip
+    memory.chmod(0o755)
+    command = ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "/usr/bin/python3",
+               str(packed), "--watchdog", "--set=probe=none", "--set=restart=never")  # fmt: skip
+
+    other = start(*command, "--set=user=12345", "--", "true")
+    own = start(*command, "--set=user=54321", "--", "id", "-u", env={"SUPERVISE_SOCKET": ""})
+
+    assert other.ended() == os.EX_CONFIG
+    assert "runs as 54321:54321, and only root can become 12345:12345" in other.output
+    assert own.ended() == 0
+    assert "54321\n" in own.output
+
+
 @pytest.mark.parametrize("probe", ["tcp://127.0.0.1:{port}", "http://127.0.0.1:{port}/"])
 def test_a_worker_can_be_probed_over_the_network(
     supervision: Supervision, free_port: int, tmp_path: Path, probe: str
@@ -279,6 +424,20 @@ def test_a_probe_that_is_answered_badly_counts_as_failed(
     program = supervision.begin({"web": server}, probe=missing, start="1.5")
 
     program.until("its start (the status is 404)")
+
+
+def test_an_answer_without_an_end_does_not_keep_the_supervisor(
+    supervision: Supervision, free_port: int
+) -> None:
+    flood = " ".join(python(str(WORKER), "web", "flood_answers", str(free_port)))
+
+    program = supervision.begin({"web": flood, "b": "beats"},
+                                f"--set=web.probe=http://127.0.0.1:{free_port}/",
+                                start="2", crash_deaths="0")  # fmt: skip
+
+    program.until("its start (the status is 0)", 20)
+    program.signal(signal.SIGTERM)
+    assert program.ended() in {0, os.EX_SOFTWARE}
 
 
 def test_a_command_can_be_the_probe(supervision: Supervision, tmp_path: Path) -> None:

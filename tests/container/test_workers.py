@@ -186,6 +186,26 @@ def test_a_reload_that_fails_leaves_everything_as_it_is(site: Site) -> None:
     assert site.get() == 200
 
 
+def test_a_second_sighup_during_a_reload_is_not_lost(site: Site) -> None:
+    password = site.tls / "cert_pass"
+    password.unlink()
+    os.mkfifo(password)  # who reads it waits until somebody writes
+    site.program.signal(signal.SIGHUP)
+    site.program.until("reloading")
+    with password.open("w") as writer:  # opened: so the first is about to read
+        site.program.signal(signal.SIGHUP)
+        site.supervision.until(lambda: site.supervision.status()["state"] == "healthy")
+        writer.write(PASSWORD)
+    site.program.until("the certificate was re-read")
+
+    with password.open("w") as writer:
+        writer.write(PASSWORD)
+
+    place = site.program.output.index("the certificate was re-read") + 1
+    site.program.until("the certificate was re-read", after=place)
+    assert site.get() == 200
+
+
 def test_no_process_has_the_password_in_its_environment_or_arguments(site: Site) -> None:
     pids = [site.program.pid, *(one["pid"] for one in site.supervision.status()["workers"])]
 

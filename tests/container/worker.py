@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from container.heartbeat import Heartbeat
@@ -73,6 +74,22 @@ def flood() -> None:
             os.write(descriptor, b"H" * 65536)
         except BlockingIOError:
             time.sleep(0.001)
+
+
+def flood_answers() -> None:
+    """Answer whoever asks with a line that does not end."""
+    with socket.create_server(("127.0.0.1", int(sys.argv[3]))) as listener:
+        while True:
+            asking, _ = listener.accept()
+            with asking, suppress(OSError):
+                while True:
+                    asking.sendall(b"x" * 1000000)
+
+
+def leave_group() -> None:
+    """Move to the supervisor's own group, out of reach of a signal to this one's."""
+    os.setpgid(0, os.getpgid(os.getppid()))
+    refuse()
 
 
 def close() -> None:

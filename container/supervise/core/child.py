@@ -98,11 +98,15 @@ class Child:
         self.watch.close()
         self.pid, self.exit_code, self._kill_at = 0, code, NEVER
         restart = self.policy.restart
+        # One that was told to go for a reason has failed, even when it then ended in good order.
+        failed = code != 0 or bool(self._why)
         if meant:
             self.state = ENDED
-        elif restart == "never" or (restart == "on-failure" and code == 0):
+        elif restart == "never" or (restart == "on-failure" and not failed):
             self.state = ENDED
-            self.gave_up, self.verdict = (why if code else ""), (code if code > 0 else 128 - code)
+            self.gave_up = why if failed else ""
+            if code:
+                self.verdict = code if code > 0 else 128 - code
             self.events.append(f"{why}; not to be started again")
         else:
             self._rest(now, lived, why)
@@ -158,6 +162,7 @@ class Child:
         self.events.append(f"did not heed SIGTERM; SIGKILL to its process group {self.pid}")
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)  # it may have left its group
 
     def _not_started(self, error: SpawnError, now: float) -> None:
         self.watch.close()

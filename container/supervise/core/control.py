@@ -10,6 +10,7 @@ from container.supervise.core.tolerate import suppress
 
 _PATIENCE_SECONDS = 2.0
 _CLIENTS = 8
+_KIND, _SOCKET = 0o170000, 0o140000  # inode(7); `stat` is not loaded here
 
 
 class Control:
@@ -28,13 +29,14 @@ class Control:
         listener.settimeout(0)
         mask = os.umask(0o177)
         try:
-            with suppress(FileNotFoundError):
+            # A socket that an earlier run left; anything else is somebody's file and stays.
+            if _is_socket(self._path):
                 os.unlink(self._path)  # noqa: PTH108 - pathlib is not loaded here
             listener.bind(self._path)
             listener.listen(_CLIENTS)
         except OSError as error:
             listener.close()
-            return f"no status socket at {self._path}: {error.strerror}"
+            return f"no status socket at {self._path}: {error}"
         finally:
             os.umask(mask)
         self._listener = listener
@@ -80,3 +82,9 @@ class Control:
     def _drop(self, descriptor: int) -> None:
         client, _ = self._clients.pop(descriptor)
         client.close()
+
+
+def _is_socket(path: str) -> bool:
+    with suppress(OSError):
+        return os.lstat(path).st_mode & _KIND == _SOCKET
+    return False

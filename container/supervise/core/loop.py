@@ -15,6 +15,7 @@ from container.supervise.core.settings import Settings
 from container.supervise.core.signals import Signals
 from container.supervise.core.spawn import FIRST_LISTENER
 from container.supervise.core.supervisor import Supervisor
+from container.supervise.core.tolerate import suppress
 
 _OVERSLEPT_SECONDS = 1.0
 
@@ -105,10 +106,12 @@ class Loop:
 def run(settings: Settings) -> int:
     """Supervise with standard input closed off; give the exit code.
 
-    Sockets from systemd go to the workers that want them and to nobody else.
+    Sockets from systemd go to the workers that want them, and what else was open to nobody.
     """
-    for number in range(FIRST_LISTENER, FIRST_LISTENER + settings.listen_sockets):
-        os.set_inheritable(number, False)  # noqa: FBT003 - the only form there is
+    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - pathlib is not loaded
+        if number >= FIRST_LISTENER:
+            with suppress(OSError):  # the listing's own is closed already
+                os.set_inheritable(number, False)  # noqa: FBT003 - the only form there is
     reader, writer = os.pipe()
     os.close(writer)
     os.dup2(reader, 0)

@@ -11,6 +11,7 @@ from container.supervise.core.spawn import Launch, SpawnError, spawn
 from container.supervise.core.tolerate import suppress
 
 _OK = range(200, 400)
+_LOOKED_AT = 64  # bytes of an answer
 _UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY)
 
 
@@ -149,8 +150,9 @@ class NetworkProbe(Probe):
     def _receive(self) -> int:
         found = self._socket.recv(4096)
         self._received += found
-        if not found or b"\r\n" in self._received:
-            words = self._received[:64].split()
+        # A flood without an end of line must not keep us reading.
+        if not found or b"\r\n" in self._received or len(self._received) >= _LOOKED_AT:
+            words = self._received[:_LOOKED_AT].split()
             status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
             self._end(answer=status in _OK, detail=f"the status is {status}")
         return 0

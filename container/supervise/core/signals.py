@@ -11,6 +11,14 @@ STOP = (signal.SIGTERM, signal.SIGINT)
 FORWARDED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGWINCH)
 
 
+def block_signals() -> None:
+    """Let signals wait until there are handlers again: exec takes handlers away, but not this.
+
+    Process 1 would lose them otherwise, and any other be ended by them.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, *FORWARDED, signal.SIGHUP))
+
+
 class Signals:
     """Collect signals; the flag counts, the byte may get lost in a full pipe without harm."""
 
@@ -18,9 +26,12 @@ class Signals:
         self._pending: list[int] = []
         self.descriptor, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for number in (*STOP, *FORWARDED, signal.SIGHUP, signal.SIGCHLD):
+        caught = (*STOP, *FORWARDED, signal.SIGHUP, signal.SIGCHLD)
+        for number in caught:
             signal.signal(number, self._note)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        # What arrived before there were handlers has waited.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, caught)
 
     def take(self) -> list[int]:
         """Give each kind of signal that arrived since the last call, once, in order."""

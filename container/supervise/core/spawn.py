@@ -70,19 +70,28 @@ def _become(launch: Launch, writer: int) -> None:
         writer = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, _HIGH)
         os.setpgid(0, 0)
         _descriptors(launch)
-        _limits(launch)
-        _user(launch)
-        if launch.directory:
-            os.chdir(launch.directory)
-        for caught in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-            signal.signal(caught, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _execute(launch)
+        become(launch)
     except BaseException as error:  # noqa: BLE001 - the parent is told, whatever it was
         number = getattr(error, "errno", 0) or 0
         os.write(writer, f"{number} {launch.command[0]}: {error}".encode()[:500])
     finally:
         os._exit(127)
+
+
+def become(launch: Launch) -> None:
+    """Replace this process by the command, with its limits, user, folder and default signals.
+
+    Raises:
+        OSError: when that cannot be.
+    """
+    _limits(launch)
+    _user(launch)
+    if launch.directory:
+        os.chdir(launch.directory)
+    for caught in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(caught, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    _execute(launch)
 
 
 def _execute(launch: Launch) -> None:

@@ -40,6 +40,7 @@ class Supervisor:
         self._stop_began = NEVER
         self._reload_pid = 0
         self._reload_by = NEVER
+        self._reload_again = False
 
     @property
     def finished(self) -> bool:
@@ -94,11 +95,11 @@ class Supervisor:
         if now >= self._reload_by:
             self._reload_by = NEVER
             os.kill(self._reload_pid, signal.SIGKILL)
-        if self._stopping:
-            self._stop_next(now)
-        else:
+        if not self._stopping:
             self._start_next(now)
         self._tell(now)
+        if self._stopping:
+            self._stop_next(now)
 
     def due(self) -> float:
         """Tell when `tick` has something to do next."""
@@ -139,8 +140,9 @@ class Supervisor:
             if child.state == ENDED:
                 continue
             child.end(now, 0.0 if late else child.policy.grace)
-            if not late:
-                return  # the next one, once this one has gone
+            # A process has to go before the next one is asked to; who has none is done with.
+            if child.pid and not late:
+                return
 
     def _tell(self, now: float) -> None:
         for child in self.children:
@@ -157,7 +159,11 @@ class Supervisor:
         self._systemd.tick(now, healthy=self.healthy, extend=max(starting, default=0.0))
 
     def _reload(self, now: float) -> None:
-        if self._stopping or self._reload_pid:
+        if self._stopping:
+            return
+        if self._reload_pid:
+            # What is under way may have read the files before they changed again.
+            self._reload_again = True
             return
         log("SIGHUP received: reloading")
         self._systemd.reload_begins(now)
@@ -181,6 +187,9 @@ class Supervisor:
                     child.signal(signal.SIGHUP)
         if self._systemd.ready:
             self._systemd.say(now, "READY=1")
+        if self._reload_again:
+            self._reload_again = False
+            self._reload(now)
 
     def _tell_probes(self, pid: int, code: int) -> None:
         for child in self.children:

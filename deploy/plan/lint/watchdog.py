@@ -80,13 +80,25 @@ def _interval(unit: Unit, setting: Setting, limit: float) -> Iterator[Finding]:
             " no watchdog",
             f"Environment={_INTERVAL}={limit * 1e6:.0f} in [Container]",
         )  # fmt: skip
-    elif told.value.isdigit() and int(told.value) > limit * 1e6:
+    elif not _is_number(told.value) or int(told.value) == 0:
+        yield Finding(
+            "error", "watchdog-interval", told.file, told.line,
+            f"{told.text} with {setting.text}",
+            "the supervisor feeds no watchdog by an interval of nothing, and refuses to start with"
+            " one that is no number",
+            f"{_INTERVAL}={limit * 1e6:.0f}, the same time in microseconds",
+        )  # fmt: skip
+    elif int(told.value) > limit * 1e6:
         yield Finding(
             "error", "watchdog-interval", told.file, told.line,
             f"{told.text} is longer than {setting.text}",
             "the app feeds the watchdog by the longer time, and systemd ends it by the shorter",
             f"{_INTERVAL}={limit * 1e6:.0f}, the same time in microseconds",
         )  # fmt: skip
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _rhythm(setting: Setting, limit: float, rhythm: Rhythm) -> Iterator[Finding]:

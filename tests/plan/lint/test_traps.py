@@ -102,6 +102,13 @@ def test_a_watchdog_that_is_fed_too_late() -> None:
     ]
 
 
+@pytest.mark.parametrize("usec", ["0", "", "75s", "60000000.0"])
+def test_a_watchdog_by_an_interval_of_nothing(usec: str) -> None:
+    unit = f"[Container]\nNotify=true\nEnvironment=WATCHDOG_USEC={usec}\n" + WATCHED
+
+    assert told(unit) == ["error watchdog-interval app.container:3"]
+
+
 def test_a_watchdog_not_greater_than_the_probe_interval() -> None:
     assert told(policy("60 5 70")) == ["error watchdog-too-short app.container:7"]
     assert told(policy("59 5 59.5")) == []
