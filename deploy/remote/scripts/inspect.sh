@@ -71,9 +71,9 @@ sysctls() {
 # What the firewall's files would load, tried in an empty network of its own, against what is loaded.
 firewall() {
   local wanted
-  [ -e /etc/corefab/firewall.nft ] || return 0
+  [ -e /etc/corefab/firewall.sh ] || return 0
   wanted=$(unshare --net bash -c \
-    'nft -f /etc/corefab/firewall.nft && nft -s list table inet corefab' 2>&1) \
+    'bash /etc/corefab/firewall.sh && nft -s list table inet corefab' 2>&1) \
     || { printf 'the files cannot be loaded: %s\n' "${wanted##*$'\n'}" && return 0; }
   if ! nft list table inet corefab >/dev/null 2>&1; then
     echo 'the table is not loaded'
