@@ -73,7 +73,8 @@ firewall() {
   local wanted
   [ -e /etc/corefab/firewall.nft ] || return 0
   wanted=$(unshare --net bash -c \
-    'nft -f /etc/corefab/firewall.nft && nft -s list table inet corefab' 2>&1) \
+    'shopt -s nullglob; cd /etc/corefab && cat firewall.nft firewall.d/*.nft | nft -f - \
+      && nft -s list table inet corefab' 2>&1) \
     || { printf 'the files cannot be loaded: %s\n' "${wanted##*$'\n'}" && return 0; }
   if ! nft list table inet corefab >/dev/null 2>&1; then
     echo 'the table is not loaded'

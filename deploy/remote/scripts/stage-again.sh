@@ -11,7 +11,7 @@ found=$(current_of "$app")
 [ -e "$home/releases/$from/manifest.json" ] || fail "release $from is not on this node"
 podman image exists "localhost/$app:$from" || fail "the image of release $from is gone from this node"
 staged=$home/releases/$release
-rm -rf "$staged.new"
+rm -rf "$home"/releases/*.new
 cp -al "$home/releases/$from" "$staged.new"
 rm -f "$staged.new/ran" "$staged.new/failed" "$staged.new/manifest.json"
 cat >"$staged.new/manifest.json"

@@ -12,6 +12,7 @@ found=$(current_of "$app")
   || fail "the release on this node is ${found:-none}, not ${previous:-none}: somebody deployed meanwhile"
 
 install -d -m 0755 "$home" "$home/releases"
+rm -rf "$home"/releases/*.new
 staged=$home/releases/$release
 install -d -m 0755 "$staged.new"
 tar -x -f - -C "$staged.new" --no-same-owner
