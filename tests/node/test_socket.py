@@ -32,8 +32,8 @@ def by_socket(deployed: Project) -> Iterator[None]:
         deployed.must("deploy")
     assert there.failures + back.failures == []
     app = deployed.settings["PROJECT"] + "-www"
-    left = f"systemctl is-active {app}.socket || true; ls -d /etc/systemd/system/{app}.socket* 2>/dev/null"
-    assert deployed.ssh(f"{left} || true").strip() == "inactive"
+    left = f"ls -d /etc/systemd/system/{app}.socket* 2>/dev/null || true"
+    assert deployed.ssh(f"systemctl is-active {app}.socket || true; {left}") == "inactive\n"
 
 
 @pytest.fixture
