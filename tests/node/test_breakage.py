@@ -67,7 +67,7 @@ def assert_clean(project: Project) -> None:
     assert left.split() == ["1"]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_connection_cut_at_any_byte(
     serving: Project, visits: Visits, bytes_of_a_deploy: int, seed: int
 ) -> None:
@@ -111,12 +111,13 @@ def nearly_full(project: Project, path: str, kilobytes: int) -> Iterator[None]:
         yield
     finally:
         project.ssh("mount -o remount,size=256m /run/full")
-    project.must("deploy")
+        mended = project.fab("deploy")
+        project.ssh(
+            "chattr -a /run/below/* 2>/dev/null || true; "
+            f"rsync -aHX --delete /run/full/ /run/below/; umount -l {path} /run/full /run/below"
+        )
+    assert mended.code == 0, mended.out
     assert_clean(project)
-    project.ssh(
-        f"chattr -a /run/below/* 2>/dev/null || true; "
-        f"rsync -aHX --delete /run/full/ /run/below/; umount -l {path} /run/full /run/below"
-    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def nearly_full(project: Project, path: str, kilobytes: int) -> Iterator[None]:
     [
         ("/var/lib/APP", 0),
         ("/var/lib/APP", 48),
-        ("/var/lib/APP", 96),
+        ("/var/lib/APP", 24),
         ("/etc/containers/systemd", 0),
         ("/var/lib/corefab", 0),
     ],

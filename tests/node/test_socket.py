@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -15,6 +16,11 @@ from tests.node.test_faults import release_of
 from tests.node.visitors import Visits, visiting
 
 pytestmark = pytest.mark.node
+SILENT = (
+    "import os, socket as s, time; "
+    "s.socket(s.AF_UNIX, s.SOCK_DGRAM).sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); "
+    "time.sleep(900)"
+)
 UNDER_WAY = ("project files", "started with", "by its own word", "socket moved", "HTTPS endpoint")
 
 
@@ -32,8 +38,8 @@ def by_socket(deployed: Project) -> Iterator[None]:
         deployed.must("deploy")
     assert there.failures + back.failures == []
     app = deployed.settings["PROJECT"] + "-www"
-    left = f"systemctl is-active {app}.socket; ls -d /etc/systemd/system/{app}.socket* 2>/dev/null"
-    assert deployed.ssh(f"{left} || true").strip() == "inactive"
+    left = f"ls -d /etc/systemd/system/{app}.socket* 2>/dev/null || true"
+    assert deployed.ssh(f"systemctl is-active {app}.socket || true; {left}") == "inactive\n"
 
 
 @pytest.fixture
@@ -71,17 +77,25 @@ def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visi
     serving.must("deploy")
 
 
-def test_a_release_that_dies_at_once_takes_no_visitor(serving: Project, visits: Visits) -> None:
-    image = serving.settings["IMAGE"]
-    dying = image.replace("test", "unready")
-    text = f'FROM {image}\nENTRYPOINT ["/usr/bin/python3", "-c", "import sys; sys.exit(3)"]\n'
-    build = ["podman", "build", "-q", "-t", dying, "-f", "-", str(serving.folder)]
+@contextmanager
+def image_that_runs(project: Project, program: str) -> Iterator[str]:
+    """Build an image of the sample's that runs something else, and has no supervisor."""
+    image = project.settings["IMAGE"]
+    name = image.replace("test", "other")
+    entry = f'ENTRYPOINT ["/usr/bin/python3", "-c", "{program}"]'
+    text = f'FROM {image}\nLABEL io.corefab.status=""\n{entry}\n'
+    build = ["podman", "build", "-q", "-t", name, "-f", "-", str(project.folder)]
     subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+    yield name
+    subprocess.run(["podman", "rmi", name], check=True, capture_output=True)
+
+
+def test_a_release_that_dies_at_once_takes_no_visitor(serving: Project, visits: Visits) -> None:
     before = release_of(serving)
 
-    said = serving.fab("deploy", IMAGE=dying)
+    with image_that_runs(serving, "import sys; sys.exit(3)") as dying:
+        said = serving.fab("deploy", IMAGE=dying)
 
-    subprocess.run(["podman", "rmi", dying], check=True, capture_output=True)
     assert said.code == 1
     assert "serves again, proven over HTTPS" in said.out
     assert release_of(serving) == before
@@ -107,7 +121,8 @@ def test_a_release_whose_proof_fails_gives_the_socket_back(
 ) -> None:
     before, container = release_of(serving), serving.container()
 
-    said = serving.fab("deploy", ENV_HEALTH_PATH="/other", HEALTH_TIMEOUT_SECONDS="2")
+    with image_that_runs(serving, SILENT) as silent:
+        said = serving.fab("deploy", IMAGE=silent, HEALTH_TIMEOUT_SECONDS="2", STOP_SECONDS="1")
 
     assert said.code == 1
     assert "serves again, proven over HTTPS" in said.out

@@ -18,6 +18,7 @@ class Wire:
     carried: int = 0
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     ends: list[socket.socket] = field(default_factory=list)
+    carriers: list[threading.Thread] = field(default_factory=list)
 
     @property
     def port(self) -> int:
@@ -31,9 +32,9 @@ class Wire:
                 far = socket.create_connection((self.address, 22))
                 self.ends += [near, far]
                 for one, other, counts in ((near, far, True), (far, near, False)):
-                    threading.Thread(
-                        target=self._carry, args=(one, other, counts), daemon=True
-                    ).start()
+                    carrier = threading.Thread(target=self._carry, args=(one, other, counts))
+                    carrier.start()
+                    self.carriers.append(carrier)
 
     def _carry(self, one: socket.socket, other: socket.socket, counts: bool) -> None:  # noqa: FBT001
         with suppress(OSError):
@@ -67,3 +68,7 @@ def wire(address: str, limit: int = 1 << 40) -> Iterator[Wire]:
     finally:
         made.cut()
         thread.join()
+        for carrier in made.carriers:
+            carrier.join()
+        for end in made.ends:
+            end.close()

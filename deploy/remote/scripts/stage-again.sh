@@ -11,14 +11,16 @@ found=$(current_of "$app")
 [ -e "$home/releases/$from/manifest.json" ] || fail "release $from is not on this node"
 podman image exists "localhost/$app:$from" || fail "the image of release $from is gone from this node"
 staged=$home/releases/$release
-rm -rf "$staged.new"
+rm -rf "$home"/releases/*.new
+# From here on there is something to undo.
+jq -cn --arg release "$release" --arg previous "$previous" \
+  '{release: $release, previous: $previous}' >"$home/deploying.new"
+sync "$home/deploying.new"
+mv -fT "$home/deploying.new" "$home/deploying"
 cp -al "$home/releases/$from" "$staged.new"
 rm -f "$staged.new/ran" "$staged.new/failed" "$staged.new/manifest.json"
 cat >"$staged.new/manifest.json"
 label "$staged.new/manifest.json"
-jq -cn --arg release "$release" --arg previous "$previous" \
-  '{release: $release, previous: $previous}' >"$home/deploying.new"
-sync "$home/deploying.new" "$staged.new/manifest.json"
-mv -fT "$home/deploying.new" "$home/deploying"
+sync "$staged.new/manifest.json"
 mv -T "$staged.new" "$staged"
 podman tag "localhost/$app:$from" "localhost/$app:$release"

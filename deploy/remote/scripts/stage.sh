@@ -12,6 +12,12 @@ found=$(current_of "$app")
   || fail "the release on this node is ${found:-none}, not ${previous:-none}: somebody deployed meanwhile"
 
 install -d -m 0755 "$home" "$home/releases"
+rm -rf "$home"/releases/*.new
+# From here on there is something to undo.
+jq -cn --arg release "$release" --arg previous "$previous" \
+  '{release: $release, previous: $previous}' >"$home/deploying.new"
+sync "$home/deploying.new"
+mv -fT "$home/deploying.new" "$home/deploying"
 staged=$home/releases/$release
 install -d -m 0755 "$staged.new"
 tar -x -f - -C "$staged.new" --no-same-owner
@@ -48,9 +54,6 @@ for name in "$@"; do
   path=$home/current/credentials/$name
   if [ -e "$path" ]; then cp -p "$path" "$staged.new/credentials/$name"; fi
 done
-jq -cn --arg release "$release" --arg previous "$previous" \
-  '{release: $release, previous: $previous}' >"$home/deploying.new"
 label "$staged.new"
-sync "$home/deploying.new" "$staged.new/manifest.json"
-mv -fT "$home/deploying.new" "$home/deploying"
+sync "$staged.new/manifest.json"
 mv -T "$staged.new" "$staged"

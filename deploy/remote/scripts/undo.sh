@@ -4,6 +4,8 @@
 app=$1
 one_at_a_time "$app"
 home=$(home_of "$app")
+# What a stage that was killed left has no mark.
+rm -rf "$home"/releases/*.new
 if [ ! -e "$home/deploying" ]; then
   current_of "$app"
   exit 0
@@ -71,6 +73,5 @@ if [ -e "$home/switching" ]; then
 elif [ -n "$release" ]; then
   forget
 fi
-rm -rf "$home"/releases/*.new
 rm -f "/run/corefab/$app.trial" "/run/corefab/$app.gap" "$home/switching" "$home/deploying"
 current_of "$app"
