@@ -10,6 +10,7 @@ from deploy.archive import pack
 from deploy.credentials import Credentials
 from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
+from deploy.image.export import Export
 from deploy.plan import command
 from deploy.plan.command import Command
 from deploy.plan.files import File
@@ -34,9 +35,9 @@ class Delivery:
     remote: Remote
     target: Target
     endpoint: Endpoint
-    folder: Path
     settings: Settings
     wanted: Wanted
+    export: Export
     pair: Pair
     credentials: Credentials
     manifest: Manifest
@@ -77,10 +78,8 @@ class Delivery:
         self._run(command.stage(self._app, self._release, self.previous, names, pack(files)))
 
     def _image(self) -> None:
-        image = self.wanted.image
-        transfer = Transfer(self.remote, self.target, self.settings, self.folder, image)
-        transfer.run(self.state, self.look)
-        self._run(command.tag_image(self._app, self._release, image.id))
+        Transfer(self.remote, self.target, self.settings, self.export).run(self.state, self.look)
+        self._run(command.tag_image(self._app, self._release, self.wanted.image.id))
 
     def _files(self) -> None:
         if self.files_folder and self.wanted.files:

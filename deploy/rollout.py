@@ -12,7 +12,8 @@ from deploy.author import author
 from deploy.credentials import Credentials
 from deploy.delivery import Delivery
 from deploy.errors import DeployError
-from deploy.image.local import find_image
+from deploy.image.export import Export
+from deploy.image.local import open_image
 from deploy.plan import command
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
@@ -36,6 +37,7 @@ class Goal:
     folder: Path
     settings: Settings
     wanted: Wanted
+    export: Export
     pair: Pair
     credentials: Credentials
 
@@ -46,8 +48,14 @@ def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
     Raises:
         DeployError: when something fails; the node serves what it served before.
     """
-    goal = _goal(folder, settings)
-    with node.reached(folder, settings) as remote:
+    pair = load_pair(folder, settings)
+    check_chain(pair, settings)
+    with open_image(folder, settings) as export:
+        _rollout(_goal(folder, settings, pair, export), first=first)
+
+
+def _rollout(goal: Goal, *, first: bool) -> None:
+    with node.reached(goal.folder, goal.settings) as remote:
         state = _state(remote, goal)
         if state.interrupted:
             _lock(remote, goal)
@@ -64,7 +72,7 @@ def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
             if plan:
                 _lock(remote, goal)
         if not plan:
-            report.good(f"nothing to do: {settings.app} serves what is wanted{_which(state)}")
+            report.good(f"nothing to do: {goal.settings.app} serves what is wanted{_which(state)}")
             return
         _check_pair(goal, state)
         _show(goal, state)
@@ -73,7 +81,9 @@ def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
             for step in plan:
                 begun.append(step.kind)
                 delivery.carry_out(step)
-    report.good(f"{settings.app} serves release {delivery.manifest.release} at {delivery.endpoint}")
+    report.good(
+        f"{goal.settings.app} serves release {delivery.manifest.release} at {delivery.endpoint}"
+    )
 
 
 def files_folder(folder: Path, settings: Settings) -> Path | None:
@@ -81,19 +91,17 @@ def files_folder(folder: Path, settings: Settings) -> Path | None:
     return folder / settings.project_files.expanduser() if settings.project_files else None
 
 
-def _goal(folder: Path, settings: Settings) -> Goal:
-    pair = load_pair(folder, settings)
-    check_chain(pair, settings)
+def _goal(folder: Path, settings: Settings, pair: Pair, export: Export) -> Goal:
     wanted = Wanted(
         app=settings.app,
-        image=find_image(folder, settings),
+        image=export.image,
         units=app_files(folder, settings),
         files=list_files(files_folder(folder, settings)),
         certificate=pair.leaf.sha256,
         key=hashlib.sha256(pair.key_file).hexdigest(),
         credentials=tuple(source.credential for source in settings.sources),
     )
-    return Goal(folder, settings, wanted, pair, Credentials(settings, node.asker()))
+    return Goal(folder, settings, wanted, export, pair, Credentials(settings, node.asker()))
 
 
 def _state(remote: Remote, goal: Goal) -> NodeState:
@@ -154,9 +162,9 @@ def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
         remote=remote,
         target=node.target(goal.folder, settings),
         endpoint=node.endpoint(goal.folder, settings),
-        folder=goal.folder,
         settings=settings,
         wanted=goal.wanted,
+        export=goal.export,
         pair=goal.pair,
         credentials=goal.credentials,
         manifest=_manifest(goal),

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from deploy import report
 from deploy.errors import DeployError
-from deploy.image.local import cache_of, source_of
+from deploy.image.export import Export
 from deploy.image.parcel import Held, Parcel, Sent
-from deploy.image.source import Source
 from deploy.plan import command
 from deploy.plan.image import Image
 from deploy.plan.shipment import Shipment, ship
@@ -22,6 +20,8 @@ from deploy.settings.model import Settings
 SENT = "sent"
 # Exit code of receive-image for what was damaged on the way.
 _DAMAGED = 5
+# Our own code for what cannot be read on this side.
+_HERE = 0
 
 
 class LaneError(DeployError):
@@ -39,8 +39,7 @@ class Transfer:
     remote: Remote
     target: Target
     settings: Settings
-    folder: Path
-    image: Image
+    export: Export
 
     def run(self, state: NodeState, again: Callable[[], NodeState]) -> None:
         """Send the image by the best way that works; `again` asks the node anew.
@@ -58,37 +57,36 @@ class Transfer:
 
     def _second(self, again: Callable[[], NodeState], first: LaneError) -> None:
         """Try again from what the node holds now: what arrived sound is not sent again."""
-        if first.code == _DAMAGED:
-            self._forget()
+        if first.code in {_DAMAGED, _HERE}:
+            self.export.distrust()
         state = again()
         if self.image.id in state.images:
             return
         try:
-            self._exact(state, patches=first.code != _DAMAGED)
+            self._exact(state, patches=first.code != _DAMAGED, resume=first.code != _HERE)
         except LaneError as error:
             report.warn(f"{error.message}; sending the whole image")
             self._whole()
 
-    def _exact(self, state: NodeState, *, patches: bool = True) -> None:
+    def _exact(self, state: NodeState, *, patches: bool = True, resume: bool = True) -> None:
         """Send missing layers, and changed ones as patches; the node proves the image's id."""
-        cache = cache_of(self.settings)
         shipment = self._shipment(state)
         if not patches:
             shipment = shipment.without_bases()
         held = state.partial.get(self.image.id)
-        already = Held(**held.model_dump()) if held else Held()
+        already = Held(**held.model_dump()) if held and resume else Held()
         total = sum(self.image.sizes.get(one, 0) for one in shipment.missing) or self.image.size
         with report.transfer(f"image {self.image.name}", total) as tell:
-            parcel = Parcel(shipment, self._source, cache, _teller(tell), already)
+            parcel = Parcel(shipment, self.export, _teller(tell), already)
             wanted = command.receive_image(self.settings.app, self.image.id)
             result = self.remote.send(wanted, _own_errors(parcel.parts()))
         if result.code:
             said = result.stderr.strip().splitlines()
             raise LaneError(result.code, said[-1] if said else f"exit code {result.code}")
-        cache.trim(frozenset(self.image.layers))
+        self.export.cache.trim(frozenset(self.image.layers))
 
     def _shipment(self, state: NodeState) -> Shipment:
-        cache = cache_of(self.settings)
+        cache = self.export.cache
         known = cache.known()
         here = {diff_id for diff_id in known if cache.holds(diff_id)}
         return ship(
@@ -98,12 +96,9 @@ class Transfer:
             made_by={diff_id: layer.made_by for diff_id, layer in known.items()},
         )
 
-    def _forget(self) -> None:
-        cache_of(self.settings).drop(frozenset(self.image.layers))
-
     def _whole(self) -> None:
         with report.progress(f"image {self.image.name}", self.image.size) as advance:
-            send_whole(self.target, self.image, self._source.whole(), advance)
+            send_whole(self.target, self.image, self.export.source.whole(), advance)
         result = self.remote.run(command.tag_image(self.settings.app, SENT, self.image.id))
         if result.code:
             raise DeployError(
@@ -112,8 +107,9 @@ class Transfer:
             )
 
     @property
-    def _source(self) -> Source:
-        return source_of(self.settings.image, self.folder)
+    def image(self) -> Image:
+        """The image, with the bytes of the layers that are known."""
+        return self.export.image
 
 
 def _own_errors(parts: Iterator[bytes]) -> Iterator[bytes]:
@@ -121,7 +117,7 @@ def _own_errors(parts: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from parts
     except (DeployError, OSError) as error:
-        raise LaneError(0, f"the image cannot be read as layers: {error}") from error
+        raise LaneError(_HERE, f"the image cannot be read as layers: {error}") from error
 
 
 def _teller(tell: Callable[[str, int, int], None]) -> Callable[[Sent], None]:

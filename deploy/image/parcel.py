@@ -12,12 +12,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.image.cache import Cache
 from deploy.image.content import Content, hex_of
+from deploy.image.export import Export
 from deploy.image.pace import Pace
-from deploy.image.pieces import Bytes, Piece, cut, stored
+from deploy.image.pieces import Bytes, Piece, cut
 from deploy.image.program import compress
-from deploy.image.source import Source
 from deploy.plan.shipment import Shipment
 
 # A patch of a piece takes 90 MB of memory here; four at once keep within half a gigabyte.
@@ -51,8 +50,7 @@ class Parcel:
     """A shipment on its way: where its layers come from, and whom to tell of bytes sent."""
 
     shipment: Shipment
-    source: Source
-    cache: Cache
+    export: Export
     tell: Callable[[Sent], None]
     held: Held = Held()
     pace: Pace = field(default_factory=Pace)
@@ -60,13 +58,13 @@ class Parcel:
     def parts(self) -> Iterator[bytes]:
         """Give the bytes to send, as they become ready.
 
-        The node begins to write out its own layers while the image is still being exported here.
+        The node begins to write out its own layers while the image is still being read here.
         """
         yield from self._bases()
-        content = self.source.export(self.shipment.image, self.cache, self.shipment.missing)
+        content = self.export.content(self.shipment.missing)
         yield from _described(content)
         with ExitStack() as stack:
-            place = stack.enter_context(self.cache.workplace())
+            place = stack.enter_context(self.export.cache.workplace())
             pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
             for diff_id in self.shipment.missing:
@@ -82,15 +80,13 @@ class Parcel:
             yield _line("base", hex_of(image_id), *map(hex_of, others))
 
     def _layer(self, diff_id: str, place: Path, pool: ThreadPoolExecutor) -> Iterator[bytes]:
-        file = self._file(diff_id)
         base = self.shipment.bases.get(diff_id)
-        like = self._file(base.diff_id) if base else None
         at = self.held.layers.get(diff_id, 0)
         yield _line("layer", hex_of(diff_id), at, hex_of(base.diff_id) if base else "-")
         self.tell(Sent(diff_id, 0, at))
         with ExitStack() as stack:
-            new = stack.enter_context(stored(file))
-            old = stack.enter_context(stored(like)) if like else b""
+            new = stack.enter_context(self.export.layer(diff_id))
+            old = stack.enter_context(self.export.layer(base.diff_id)) if base else b""
             work = _Work(diff_id, new, old, place, self.pace, self.held.key)
             for packed in _in_order(pool, work, cut(new, old, at=at)):
                 yield from self._piece(diff_id, packed)
@@ -122,12 +118,6 @@ class Parcel:
             return 0
         same = hashlib.sha256(content[: held.bytes]).hexdigest() == held.sha256
         return held.bytes if same else 0
-
-    def _file(self, diff_id: str) -> Path:
-        found = self.cache.layer(diff_id)
-        if found is None:
-            raise FileNotFoundError(f"{diff_id} was exported and is not in {self.cache.folder}")
-        return found
 
 
 def _described(content: Content) -> Iterator[bytes]:
@@ -182,12 +172,11 @@ class _Work:
 
     def _packed(self, piece: Piece, level: int, like: bytes | None) -> "_Packed":
         stem = f"{hex_of(self.diff_id)}-{piece.at}-{piece.kind}"
-        raw, out, old = (self.place / f"{stem}.{kind}" for kind in ("raw", "zst", "old"))
-        raw.write_bytes(self.new[piece.at : piece.at + piece.length])
+        out, old = self.place / f"{stem}.zst", self.place / f"{stem}.old"
         if like is not None:
             old.write_bytes(like)
-        compress(raw, out, level=level, like=None if like is None else old)
-        raw.unlink()
+        data = self.new[piece.at : piece.at + piece.length]
+        compress(data, out, level=level, like=None if like is None else old)
         old.unlink(missing_ok=True)
         return _Packed(piece, out, _key(self.diff_id, piece, level))
 

@@ -64,22 +64,27 @@ def running(
         raise DeployError(f"{words[0]} failed: {last_line(said.decode(errors='replace'))}")
 
 
-def compress(file: Path, into: Path, *, level: int, like: Path | None) -> None:
-    """Compress a file by zstd, as a patch to `like` where one is given.
+def compress(data: bytes, into: Path, *, level: int, like: Path | None) -> None:
+    """Compress bytes by zstd into a file, as a patch to `like` where one is given.
 
     Raises:
         DeployError: with zstd's last words.
     """
-    words = ["zstd", "-q", "-f", f"-{level}"]
+    words = ["zstd", "-q", "-f", f"-{level}", f"--stream-size={len(data)}"]
     if like:
         words.append(f"--patch-from={like}")
-        if file.stat().st_size < _SMALL:
+        if len(data) < _SMALL:
             # By itself zstd sizes its tables for the piece, and finds little in what is larger.
             words.append("--zstd=wlog=26,hlog=22,clog=22")
     else:
         # The window spans the whole piece: nothing is lost by cutting a layer into pieces.
         words.append("--zstd=wlog=24")
-    work([*words, str(file), "-o", str(into)])
+    with into.open("wb") as out:
+        done = subprocess.run(
+            [*words, "-c"], input=data, stdout=out, stderr=subprocess.PIPE, check=False
+        )
+    if done.returncode:
+        raise DeployError(f"zstd failed: {last_line(done.stderr.decode(errors='replace'))}")
 
 
 def last_line(text: str) -> str:

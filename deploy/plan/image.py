@@ -22,7 +22,7 @@ class Image:
     """An image of the workstation: name, id (`sha256:…`), size in bytes; its layers' digests.
 
     `made_by` is the line of the image's history for each layer, or empty where it does not say;
-    `sizes` tells of the layers whose bytes are known.
+    `sizes` tells of the layers whose bytes are known, `folders` where podman keeps each.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Image:
     layers: tuple[str, ...] = ()
     made_by: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
 
 def missing(image: Image, state: NodeState) -> tuple[str, ...]:
