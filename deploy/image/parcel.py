@@ -102,7 +102,7 @@ class Parcel:
         data.unlink()
         key = packed.key
         held = self._held_of(key, content)
-        yield _line(piece.kind, key, len(content), held, piece.start, piece.count)
+        yield _line(piece.kind, key, len(content), held, piece.start, piece.count, piece.length)
         for start in range(held, len(content), _CHUNK):
             part = content[start : start + _CHUNK]
             began = time.monotonic()
