@@ -12,7 +12,8 @@ from deploy.image.arriving import Arriving
 from deploy.image.cache import Cache
 from deploy.image.content import Content
 from deploy.image.overlay import UNEXPECTED, Kept, content_of, kept_layers
-from deploy.image.pieces import Bytes, stored
+from deploy.image.pieces import Bytes, cut, stored
+from deploy.image.press import Job, Press
 from deploy.image.source import Source
 
 
@@ -23,8 +24,9 @@ class Export:
     the first bytes of a layer can be had before its last. Else its program writes the layers.
     """
 
-    def __init__(self, source: Source, cache: Cache) -> None:
+    def __init__(self, source: Source, cache: Cache, *, nodes: int = 1) -> None:
         self.source, self.cache, self.image = source, cache, source.image()
+        self.press = Press(cache, nodes=nodes)
         self._alone = Lock()
         self._reader = ThreadPoolExecutor(1)
         self._arriving: dict[str, Arriving] = {}
@@ -46,6 +48,7 @@ class Export:
     ) -> None:
         for one in self._begun:
             one.stop()
+        self.press.close()
         self._reader.shutdown(wait=True, cancel_futures=True)
         for one in self._begun:
             one.close()
@@ -88,6 +91,7 @@ class Export:
         with self._alone:
             self._stop_all_but(())
             self._kept, self._content = {}, None
+            self.press.forget()
             self.cache.drop(frozenset(self.image.layers))
 
     def _begin(self) -> None:
@@ -105,8 +109,13 @@ class Export:
         sizes = {layer.diff_id: layer.size for layer in layers}
         self.image = replace(self.image, sizes=sizes)
         if self._content:
-            for one in self._lacking():
+            lacking = self._lacking()
+            for one in lacking:
                 self._start(one, self._content)
+            if len(lacking) == len(set(self.image.layers)):
+                # Nothing that is like it was ever sent from here: it will go for itself.
+                first = self._arriving[lacking[0]]
+                self.press.begin(Job(first.diff_id, first), cut(first, b""))
         elif known is None and any(self.cache.holds(one) for one in self.image.layers):
             everything = self.image.layers
             self._program = self._reader.submit(

@@ -1,5 +1,6 @@
 """Programs of the workstation that work on images: podman, docker, zstd."""
 
+import contextlib
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ def work(words: Sequence[str]) -> None:
 def running(
     words: Sequence[str], *, reads: IO[bytes] | int = subprocess.DEVNULL, output: int | IO[bytes]
 ) -> Iterator[IO[bytes] | None]:
-    """Run a program beside the block, which gets its output when that is a pipe.
+    """Run a program beside the block, which gets its input when that is a pipe.
 
     Raises:
         DeployError: with its last words when it fails.
@@ -55,7 +56,7 @@ def running(
         raise DeployError(f"{words[0]} is not installed here", f"install {words[0]}") from error
     with process:
         try:
-            yield process.stdout
+            yield process.stdin
             said = process.stderr.read() if process.stderr else b""
         except BaseException:
             process.kill()
@@ -79,12 +80,16 @@ def compress(data: bytes, into: Path, *, level: int, like: Path | None) -> None:
     else:
         # The window spans the whole piece: nothing is lost by cutting a layer into pieces.
         words.append("--zstd=wlog=24")
-    with into.open("wb") as out:
-        done = subprocess.run(
-            [*words, "-c"], input=data, stdout=out, stderr=subprocess.PIPE, check=False
-        )
-    if done.returncode:
-        raise DeployError(f"zstd failed: {last_line(done.stderr.decode(errors='replace'))}")
+    with (
+        into.open("wb") as out,
+        running((*words, "-c"), reads=subprocess.PIPE, output=out) as entry,
+        # A program that ends before it has read everything tells why.
+        contextlib.suppress(BrokenPipeError),
+    ):
+        if entry:
+            # Not by communicate(), which writes four kilobytes at a time.
+            entry.write(data)
+            entry.close()
 
 
 def last_line(text: str) -> str:

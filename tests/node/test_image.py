@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy import node
-from deploy.image.local import cache_of, find_image, source_of
+from deploy.image.local import cache_of, open_image, source_of
 from deploy.plan.command import Command
 from deploy.plan.image import missing
 from deploy.plan.state import NodeState
@@ -376,9 +376,9 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
 
 def run(bench: Bench, settings: Settings, remote: Flipping, state: NodeState) -> None:
     folder = bench.project.folder
-    found = find_image(folder, settings)
-    transfer = Transfer(remote, node.target(folder, settings), settings, folder, found)
-    transfer.run(state, lambda: look(remote.remote, settings))
+    with open_image(folder, settings) as export:
+        transfer = Transfer(remote, node.target(folder, settings), settings, export)
+        transfer.run(state, lambda: look(remote.remote, settings))
 
 
 def look(remote: FabricRemote, settings: Settings) -> NodeState:
@@ -392,7 +392,8 @@ def test_a_layer_that_the_node_lost_after_it_was_asked_is_sent_after_all(bench: 
     settings = bench.settings(made, "made")
     with node.reached(bench.project.folder, settings) as remote:
         state = look(remote, settings)
-        assert missing(find_image(bench.project.folder, settings), state) == (made.diff_ids[1],)
+        with open_image(bench.project.folder, settings) as export:
+            assert missing(export.image, state) == (made.diff_ids[1],)
         bench.project.ssh(f"podman rmi {before.id}")
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, state)
