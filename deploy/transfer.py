@@ -9,7 +9,7 @@ from deploy.image.export import Export
 from deploy.image.parcel import Held, Parcel, Sent
 from deploy.plan import command
 from deploy.plan.image import Image
-from deploy.plan.shipment import Shipment, ship
+from deploy.plan.shipment import Known, Shipment, ship, uncertain
 from deploy.plan.state import NodeState
 from deploy.remote.bulk import send_whole
 from deploy.remote.connection import Target
@@ -89,12 +89,10 @@ class Transfer:
         cache = self.export.cache
         known = cache.known()
         here = {diff_id for diff_id in known if cache.holds(diff_id)}
-        return ship(
-            self.image,
-            state,
-            here=here,
-            made_by={diff_id: layer.made_by for diff_id, layer in known.items()},
-        )
+        made_by = {diff_id: layer.made_by for diff_id, layer in known.items()}
+        unsure = uncertain(self.image, state, Known(here, made_by))
+        files = self.export.listings(unsure)
+        return ship(self.image, state, Known(here, made_by, files))
 
     def _whole(self) -> None:
         with report.progress(f"image {self.image.name}", self.image.size) as advance:

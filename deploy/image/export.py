@@ -11,6 +11,7 @@ from typing import Self
 from deploy.image.arriving import Arriving
 from deploy.image.cache import Cache
 from deploy.image.content import Content
+from deploy.image.listing import Listing, listing_of
 from deploy.image.overlay import UNEXPECTED, Kept, content_of, kept_layers
 from deploy.image.pieces import Bytes, cut, stored
 from deploy.image.press import Job, Press
@@ -86,6 +87,11 @@ class Export:
         with stored(file) as opened:
             yield opened
 
+    def listings(self, diff_ids: Collection[str]) -> dict[str, Listing]:
+        """Tell what files these layers hold, where that can be known."""
+        with self._alone:
+            return {one: found for one in diff_ids if (found := self._listing(one)) is not None}
+
     def distrust(self) -> None:
         """Forget what was read: something of it is not what it should be."""
         with self._alone:
@@ -122,6 +128,16 @@ class Export:
                 self.source.export, self.image, self.cache, everything
             )
 
+    def _listing(self, diff_id: str) -> Listing | None:
+        if self._program and diff_id in self.image.layers:
+            self._program.exception()
+        known = self.cache.listing(diff_id)
+        if known is None and diff_id in self._kept:
+            with suppress(*UNEXPECTED):
+                known = listing_of(self._kept[diff_id].files())
+                self.cache.note_listing(diff_id, known)
+        return known
+
     def _lacking(self) -> list[str]:
         return [one for one in dict.fromkeys(self.image.layers) if not self.cache.holds(one)]
 
@@ -138,6 +154,7 @@ class Export:
             with self.cache.workplace() as place:
                 layer.write(kept.chunks(), place / "layer")
                 self.cache.take(layer.diff_id, place / "layer")
+            self.cache.note_listing(layer.diff_id, listing_of(kept.files()))
         except UNEXPECTED as error:
             layer.fail(error)
 

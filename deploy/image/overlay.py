@@ -41,6 +41,10 @@ class Kept:
         """Count the bytes of the tar."""
         return sum(len(part) if isinstance(part, bytes) else part[1] for part in self._parts())
 
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Give the name and bytes of each file that has any."""
+        return (part for part in self._parts() if not isinstance(part, bytes))
+
     def chunks(self) -> Iterator[bytes]:
         """Give the tar from its start, in chunks of about a megabyte.
 
