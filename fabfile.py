@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from deploy.task import commands, target, task
+from deploy.task import commands, hosts, target, task
 
 if TYPE_CHECKING:
     from deploy.settings.model import Settings
@@ -51,12 +51,21 @@ def deploy(context: Context, *, name: str = "", first: bool = False) -> None:
     rollout(_FOLDER, _settings(context, name), first=first)
 
 
-@task(help={"name": _NAME, "events": "write progress as JSON, a line each"})
-def image_send(context: Context, *, name: str = "", events: bool = False) -> None:
+@task(
+    help={
+        "name": _NAME,
+        "events": "write progress as JSON, a line each",
+        "nodes": "user@host:port,…: to these at once, each layer read and compressed once",
+    }
+)
+def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
     from deploy.image_send import image_send as send
+    from deploy.settings.read import with_node
 
-    send(_FOLDER, _settings(context, name), events=events)
+    settings = _settings(context, name)
+    chosen = [with_node(settings, *one) for one in hosts(nodes)] or [settings]
+    send(_FOLDER, chosen, events=events)
 
 
 @task(help={"name": _NAME})

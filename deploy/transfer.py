@@ -34,12 +34,16 @@ class LaneError(DeployError):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One image for one node, where it is named `localhost/<app>:sent` once it is proven."""
+    """One image for one node, where it is named `localhost/<app>:sent` once it is proven.
+
+    `where` names the node in the progress, when there are several.
+    """
 
     remote: Remote
     target: Target
     settings: Settings
     export: Export
+    where: str = ""
 
     def run(self, state: NodeState, again: Callable[[], NodeState]) -> None:
         """Send the image by the best way that works; `again` asks the node anew.
@@ -76,7 +80,7 @@ class Transfer:
         held = state.partial.get(self.image.id)
         already = Held(**held.model_dump()) if held and resume else Held()
         total = sum(self.image.sizes.get(one, 0) for one in shipment.missing) or self.image.size
-        with report.transfer(f"image {self.image.name}", total) as tell:
+        with report.transfer(f"image {self.image.name}", total, where=self.where) as tell:
             parcel = Parcel(shipment, self.export, _teller(tell), already)
             wanted = command.receive_image(self.settings.app, self.image.id)
             result = self.remote.send(wanted, _own_errors(parcel.parts()))

@@ -35,10 +35,10 @@ def cache_of(settings: Settings) -> Cache:
     return Cache(settings.image_cache.expanduser(), settings.image_cache_megabytes * 1_000_000)
 
 
-def open_image(folder: Path, settings: Settings) -> Export:
-    """Look up the image that IMAGE names, to be read as long as a block lasts.
+def open_image(folder: Path, settings: Settings, *, nodes: int = 1) -> Export:
+    """Look up the image that IMAGE names, to be read as long as a block lasts, for some nodes.
 
     Raises:
         DeployError: when the program that keeps it is missing, or the image is.
     """
-    return Export(source_of(settings.image, folder), cache_of(settings))
+    return Export(source_of(settings.image, folder), cache_of(settings), nodes=nodes)

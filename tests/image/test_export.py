@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import subprocess
 import tarfile
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from deploy.image.content import Content
 from deploy.image.export import Export
 from deploy.image.pace import Pace
 from deploy.image.pieces import cut
+from deploy.image.podman import Podman
 from deploy.image.press import Job, Press
 from deploy.plan.image import Image
 from tests.image.make import Made, digest, entry, image, layer, noise, write_layout
@@ -204,3 +206,37 @@ def test_several_nodes_get_the_same_compressed_pieces_made_once(
     assert all(packed.file and packed.file.exists() for packed in one)
     press.close()
     assert not any(tmp_path.iterdir())
+
+
+@dataclass
+class ReadOnly:
+    """An image in podman's storage that no program writes out."""
+
+    podman: Podman
+
+    def image(self) -> Image:
+        return self.podman.image()
+
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
+        raise AssertionError("podman was asked to write layers")
+
+    def whole(self) -> tuple[str, ...]:
+        return self.podman.whole()
+
+
+@pytest.mark.program
+def test_an_image_in_the_storage_of_podman_itself_is_read_in_place(
+    tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    program("podman")
+    made = image([LOWER, layer({f"d/{number}": noise(999, number) for number in range(500)})])
+    place = write_layout(made, tmp_path / "layout")
+    subprocess.run(["podman", "pull", "-q", f"oci:{place}"], check=True, capture_output=True)
+    try:
+        with Export(ReadOnly(Podman(made.id)), Cache(tmp_path / "cache", 10**9)) as export:
+            export.content(made.diff_ids)
+            for diff_id, tar in zip(made.diff_ids, made.layers, strict=True):
+                with export.layer(diff_id) as found:
+                    assert found[0 : len(found)] == tar
+    finally:
+        subprocess.run(["podman", "rmi", made.id], check=True, capture_output=True)
