@@ -22,7 +22,7 @@ from pathlib import Path
 
 from bench.images import Built, bound, build, debian, one_changed, texts, updated, write_layer
 from rehearsal import lifecycle, stock
-from tests.node.project import FAB, Project, make_project
+from tests.node.project import FAB, ROOT, Project, make_project
 
 RESULT = Path(__file__).with_name("results") / "image.txt"
 MB = 1e6
@@ -188,7 +188,11 @@ class Bench:
         words = (sys.executable, "-m", "bench.relay", self.address, "22", megabits, milliseconds)
         before = self.door
         with subprocess.Popen(
-            list(map(str, words)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            list(map(str, words)),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         ) as relay:
             port = int(relay.stdout.readline()) if relay.stdout else 0
             self.door = "core@127.0.0.1", port

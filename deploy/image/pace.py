@@ -9,7 +9,7 @@ _USUAL = 3
 # Below this many bytes a second, about 20 Mbit/s and 1 Mbit/s, harder work saves time.
 _LEVELS = ((100e3, 19), (2.5e6, 9))
 # Above so many for each core, compressing takes longer than sending.
-_FAST, _LIGHT = 30e6, 1
+_FAST, _LIGHT = 20e6, 1
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ def docker(folder: Path) -> Iterator[dict[str, str]]:
     tree = _fetched()
     socket = folder / "docker.sock"
     path = f"{tree / 'usr/bin'}:{tree / 'usr/sbin'}:{os.environ['PATH']}"
-    environment = {"PATH": path, "DOCKER_HOST": f"unix://{socket}", "HOME": str(folder)}
+    environment = {"PATH": path, "DOCKER_HOST": f"unix://{socket}"}
     with (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(
             [
