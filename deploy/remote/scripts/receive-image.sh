@@ -56,12 +56,14 @@ from_base() {
 
 # unpack KIND START RANGE: the piece in descriptor 5 to the end of the layer.
 unpack() {
-  local like=()
-  if [ "$1" = patch ]; then
+  local kind=$1
+  if [ "$kind" = patch ]; then
     from_base "$2" "$3" >"$place/window"
-    like=(--patch-from="$place/window")
+    set -- --patch-from="$place/window"
+  else
+    set --
   fi
-  zstd -dqc --long=27 "${like[@]}" <&5 >>"$part" || exit $damaged
+  zstd -dqc --long=27 "$@" <&5 >>"$part" || exit $damaged
 }
 
 # settle: wait for the piece that is being unpacked while the next one arrives.
@@ -86,7 +88,7 @@ settle() {
 piece() {
   local file=$place/piece.$2
   if [ "$4" -eq 0 ]; then
-    [ -z "$(compgen -G "$place/piece.*")" ] || rm -f "$place"/piece.*
+    rm -f "$place"/piece.*
     : >"$file"
   else
     truncate -s "$4" "$file"
