@@ -403,6 +403,41 @@ def test_a_layer_that_the_node_lost_after_it_was_asked_is_sent_after_all(bench: 
     assert bench.holds(made)
 
 
+class Pruning(Flipping):
+    """A node that loses an image while another one arrives."""
+
+    def __init__(self, remote: FabricRemote, project: Project, lost: str) -> None:
+        super().__init__(remote, [], times=1)
+        self.project, self.lost = project, lost
+
+    def flipped(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        for number, part in enumerate(parts):
+            if number == HALF_WAY:
+                self.project.ssh(f"podman rmi {self.lost}")
+            yield part
+
+
+# Parts of a quarter of a megabyte, and the lines between them.
+HALF_WAY = 20
+
+
+def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
+    files = {f"f{number}": unique(100_000) for number in range(9)}
+    lower = layer({"lower": unique(MIB)})
+    before = image([lower, layer(files)])
+    bench.send(before)
+    changed = layer(files | {"f4": unique(100_000)})
+    made = image([lower, changed, layer({"a": noise(8 * MIB, secrets.randbits(32))})])
+    settings = bench.settings(made, "made")
+
+    with node.reached(bench.project.folder, settings) as remote:
+        pruning = Pruning(remote, bench.project, before.id)
+        run(bench, settings, pruning, look(remote, settings))
+
+    assert pruning.codes == [3, 0]
+    assert bench.holds(made)
+
+
 def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     files = {f"f{number}": unique(100_000) for number in range(9)}
     before = image([layer(files)])
