@@ -118,7 +118,7 @@ class Export:
             lacking = self._lacking()
             for one in lacking:
                 self._start(one, self._content)
-            if len(lacking) == len(set(self.image.layers)):
+            if lacking and len(lacking) == len(set(self.image.layers)):
                 # Nothing that is like it was ever sent from here: it will go for itself.
                 first = self._arriving[lacking[0]]
                 self.press.begin(Job(first.diff_id, first), cut(first, b""))
@@ -154,12 +154,15 @@ class Export:
             with self.cache.workplace() as place:
                 layer.write(kept.chunks(), place / "layer")
                 self.cache.take(layer.diff_id, place / "layer")
-            self.cache.note_listing(layer.diff_id, listing_of(kept.files()))
         except UNEXPECTED as error:
             layer.fail(error)
+            return
+        with suppress(*UNEXPECTED):
+            self.cache.note_listing(layer.diff_id, listing_of(kept.files()))
 
     def _stop_all_but(self, wanted: Collection[str]) -> None:
         for diff_id, layer in tuple(self._arriving.items()):
             if diff_id not in wanted and not layer.whole:
                 layer.stop()
                 del self._arriving[diff_id]
+                self.press.forget()
