@@ -34,8 +34,8 @@ check: $(STAMP) ## ruff, mypy strict, import contracts
 	@$(BIN)/lint-imports --no-cache
 	@shellcheck -x scripts/* $$(git ls-files '*.sh') .ci/run
 
-test: check ## check, then every test: unit tests, then the rehearsal node's
-	@$(BIN)/python -m pytest
+test: check ## check, then every test, two at a time: unit tests, then the rehearsal node's
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 oracle: ## build the real butane and ignition-validate to compare with (needs Go)
 	@scripts/butane-oracle

@@ -12,7 +12,7 @@ from shutil import copyfile
 
 from container.errors import ContainerError
 from container.pack import pack
-from container.sample.rootfs import EPOCH, build_rootfs, cached_rootfs
+from container.sample.rootfs import EPOCH, alone, build_rootfs, cached_rootfs
 
 _PACKAGE = Path(__file__).parents[1]  # the folder `container`
 _MODULES = (
@@ -27,17 +27,18 @@ def build(tag: str, *, version: str = "", on_step: Callable[[str], object] = str
     `version` names the image's version label; without one it is the one of `lay_out_app`.
     Raises ContainerError.
     """
-    rootfs = cached_rootfs()
-    if rootfs is None:
-        on_step("building the sample's root file system from Debian packages")
-        rootfs = build_rootfs()
-    on_step(f"building the image {tag}")
-    with tempfile.TemporaryDirectory(dir=rootfs.parent, prefix="context-") as folder:
-        context = Path(folder)
-        copyfile(Path(__file__).with_name("Containerfile"), context / "Containerfile")
-        (context / "rootfs.tar").hardlink_to(rootfs)
-        found = lay_out_app(context / "app")
-        return _podman_build(tag, version or found, context)
+    with alone():
+        rootfs = cached_rootfs()
+        if rootfs is None:
+            on_step("building the sample's root file system from Debian packages")
+            rootfs = build_rootfs()
+        on_step(f"building the image {tag}")
+        with tempfile.TemporaryDirectory(dir=rootfs.parent, prefix="context-") as folder:
+            context = Path(folder)
+            copyfile(Path(__file__).with_name("Containerfile"), context / "Containerfile")
+            (context / "rootfs.tar").hardlink_to(rootfs)
+            found = lay_out_app(context / "app")
+            return _podman_build(tag, version or found, context)
 
 
 def lay_out_app(folder: Path) -> str:

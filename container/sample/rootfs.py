@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -36,6 +39,16 @@ def cached_rootfs() -> Path | None:
     return path if path.exists() else None
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let one process at a time build: two would take away each other's intermediate images."""
+    path = _cache_path().with_name("sample-build.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def build_rootfs() -> Path:
     """Build the tar file in about 8 s and put it into the cache in one step."""
     path = _cache_path()
@@ -49,18 +62,20 @@ def build_rootfs() -> Path:
 
 
 def _cache_path() -> Path:
-    recipe = repr((SUITE, PACKAGES, EPOCH, DROPPED, FOLDERS, _argv(Path("out")), _HOOK.read_text()))
+    # The hook by its text, not by its place: every checkout shares one cache.
+    argv = _argv(Path("out"), Path(_HOOK.name))
+    recipe = repr((SUITE, PACKAGES, EPOCH, DROPPED, FOLDERS, argv, _HOOK.read_text()))
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     name = f"sample-rootfs-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.tar"
     return Path(home, "corefab", name)
 
 
-def _argv(out: Path) -> tuple[str, ...]:
+def _argv(out: Path, hook: Path = _HOOK) -> tuple[str, ...]:
     return (
         "mmdebstrap", "--quiet", "--variant=extract", "--components=main",
         f"--include={','.join(PACKAGES)}",
         "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-        f"--extract-hook={_HOOK}", SUITE, str(out),
+        f"--extract-hook={hook}", SUITE, str(out),
     )  # fmt: skip
 
 
