@@ -10,6 +10,7 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -157,6 +158,8 @@ class Bench:
 
     def measure(self, work: Callable[[], None]) -> Cost:
         """Run something and count what it took, on both sides."""
+        # What the preparation wrote must not go to the disk at the expense of what is measured.
+        os.sync()
         up, down = self._bytes("tx"), self._bytes("rx")
         here = resource.getrusage(resource.RUSAGE_CHILDREN)
         there = self._processor()
@@ -379,6 +382,7 @@ def _table(
         for way, send in ways.items():
             if send == bench.rsync and held:
                 bench.fresh(None)
+                shutil.rmtree(bench.folder / "rsync", ignore_errors=True)
                 bench.rsync(held)
             else:
                 bench.fresh(held)
@@ -423,6 +427,7 @@ def _slow(bench: Bench, cases: Sequence[Case]) -> None:
     for way in (ZSTD, RSYNC):
         bench.fresh(None if way == RSYNC else held)
         if way == RSYNC and held:
+            shutil.rmtree(bench.folder / "rsync", ignore_errors=True)
             bench.rsync(held)
         with bench.slow(20, 40):
             found[way] = bench.measure(lambda way=way, new=new: bench.ways[way](new))  # type: ignore[misc]
