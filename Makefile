@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .PHONY: help setup system demo test check bench clean lock container oracle parity \
-  bench-butane bench-supervise bench-image
+  test-install demo-install installer \
+  bench-butane bench-supervise bench-image bench-switch
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,19 +45,33 @@ parity: $(STAMP) oracle ## our Butane translator against the real one, with coun
 	@$(BIN)/python -m tests.butane.translate.parity
 	@$(BIN)/python -m pytest -q -m parity
 
+installer: ## the real coreos-installer (needs Rust) and a kernel, once, into the user's cache
+	@scripts/system-packages --installer
+	@scripts/build-installer
+	@scripts/fetch-kernel
+
+test-install: $(STAMP) installer ## prepare, install to a disk, first boot, deploy, page; and QEMU
+	@$(BIN)/python -m pytest -m "install or vm"
+
+demo-install: $(STAMP) installer ## the same chain, to watch: a machine installed from its medium
+	@$(BIN)/python -m deploy.demo_install
+
 bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the real one
 	@$(BIN)/python -m bench.butane
 
 container: $(STAMP) ## build/supervise.pyz: the supervisor as one file for any image with Python
 	@$(BIN)/python -m container.pack build/supervise.pyz
 
-bench: bench-butane bench-supervise bench-image ## every measurement
+bench: bench-butane bench-supervise bench-image bench-switch ## every measurement
 
-bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini
+bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini + systemd
 	@$(BIN)/python -m bench.supervise
 
 bench-image: $(STAMP) ## bytes, time and memory of sending images, beside other ways
 	@$(BIN)/python -m bench.image
+
+bench-switch: $(STAMP) ## deploys under load: failed requests, latency, gaps, beside Caddy
+	@$(BIN)/python -m bench.switch
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

@@ -4,20 +4,31 @@ A verb's module is imported when its task runs, so that `fab --list` need not lo
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from invoke.context import Context
 
 from deploy.task import commands, hosts, target, task
 
 if TYPE_CHECKING:
+    from deploy.access.fleet import Fleet
+    from deploy.certificate.source import Wish
+    from deploy.credentials import Credentials
+    from deploy.plan.installation import Installation
     from deploy.settings.model import Settings
 
+# Invoke gives a list for an option that may be given again, when its default is None.
+_Several: TypeAlias = Sequence[str] | None
 _FOLDER = Path(__file__).parent
 _NAME = "the instance, as in .env.NAME"
 _JSON = "write JSON, for programs"
 _NODE = "the rehearsal node, PROJECT unless given"
+_LIFE = "how long one of our own authority is valid"
+_GIVEN = "a certificate that was given: PEM, DER, PKCS#7 or PKCS#12"
+_GIVEN_KEY = "its private key, in any usual form; CERT_PASSWORD opens it if it is encrypted"
+_DAYS = "for how many days it is let in; 0 for ever"
 
 
 def _settings(context: Context, name: str) -> "Settings":
@@ -26,6 +37,30 @@ def _settings(context: Context, name: str) -> "Settings":
     settings = read_settings(_FOLDER, name or None)
     given = target(context)
     return with_node(settings, *given) if given else settings
+
+
+def _credentials(settings: "Settings") -> "Credentials":
+    from deploy.credentials import Credentials
+    from deploy.node import asker
+
+    return Credentials(settings, asker())
+
+
+def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
+    from deploy.certificate.source import Wish
+
+    given = [Path(name).expanduser().absolute() if name else None for name in (certificate, key)]
+    return Wish(days, *given)
+
+
+def _fleet(context: Context, settings: "Settings") -> "Fleet":
+    """Find every node of every instance here, or the one that -H names."""
+    from deploy.access.fleet import fleet
+    from deploy.node import asker
+    from deploy.settings.read import read_instances
+
+    instances = (settings,) if target(context) else read_instances(_FOLDER)
+    return fleet(_FOLDER, instances, asker())
 
 
 @task(
@@ -43,12 +78,28 @@ def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "pyt
     make(_FOLDER, settings_or_ask(_FOLDER, name or None, may_ask=not yes), compiler=butane)
 
 
+@task(help={"name": _NAME, "json": _JSON})
+def check(_: Context, *, name: str = "", json: bool = False) -> int:
+    """Check settings, templates, overlays and units with no node; exit code 1 on errors."""
+    from deploy.check import check as look
+
+    return look(_FOLDER, name or None, as_json=json)
+
+
 @task(help={"name": _NAME, "first": "the app's first release on this node"})
 def deploy(context: Context, *, name: str = "", first: bool = False) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
     from deploy.rollout import rollout
 
     rollout(_FOLDER, _settings(context, name), first=first)
+
+
+@task(help={"name": _NAME, "to": "the release; the one before what serves, unless given"})
+def rollback(context: Context, *, name: str = "", to: str = "") -> None:
+    """Go back to a release that the node keeps, proven like a deploy."""
+    from deploy.rollback import rollback as go_back
+
+    go_back(_FOLDER, _settings(context, name), to=to)
 
 
 @task(
@@ -69,6 +120,14 @@ def image_send(context: Context, *, name: str = "", events: bool = False, nodes:
 
 
 @task(help={"name": _NAME})
+def image_verify(context: Context, *, name: str = "") -> int:
+    """Compare the node's image with IMAGE, path by path; exit code 1 if they differ."""
+    from deploy.image_verify import image_verify as verify
+
+    return verify(_FOLDER, _settings(context, name))
+
+
+@task(help={"name": _NAME})
 def prune(context: Context, *, name: str = "") -> None:
     """Remove images that no release needs, and what cut transfers left."""
     from deploy.prune import prune as remove
@@ -84,38 +143,246 @@ def status(context: Context, *, name: str = "", json: bool = False) -> int:
     return show(_FOLDER, _settings(context, name), as_json=json)
 
 
-@task(help={"name": _NAME, "lines": "how many"})
-def logs(context: Context, *, name: str = "", lines: str = "50") -> None:
+@task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})
+def logs(context: Context, *, name: str = "", lines: str = "50", release: str = "") -> None:
     """Show the last lines that the app and its unit wrote."""
     from deploy.logs import logs as show
 
-    show(_FOLDER, _settings(context, name), lines)
+    show(_FOLDER, _settings(context, name), lines, release=release)
 
 
-@task(help={"name": _NAME, "days": "how long it is valid"})
-def cert_issue(context: Context, *, name: str = "", days: int = 90) -> None:
-    """Issue a certificate for CERT_NAMES from the project's own authority."""
-    from deploy.cert_issue import cert_issue as issue
-    from deploy.node import asker
+@task(help={"name": _NAME, "days": _LIFE, "certificate": _GIVEN, "key": _GIVEN_KEY})
+def cert_issue(
+    context: Context, *, name: str = "", days: int = 90, certificate: str = "", key: str = ""
+) -> None:
+    """Get a certificate for CERT_NAMES as CERT_FROM says, without serving it yet."""
+    from deploy.certificate.issue import cert_issue as issue
 
-    issue(_FOLDER, _settings(context, name), days=days, ask=asker())
+    settings = _settings(context, name)
+    issue(_FOLDER, settings, _wish(days, certificate, key), _credentials(settings))
 
 
-@task(help={"name": _NAME, "days": "how long it is valid"})
-def cert_rotate_https(context: Context, *, name: str = "", days: int = 90) -> None:
+@task(help={"name": _NAME})
+def cert_request(context: Context, *, name: str = "") -> None:
+    """Make a key and a signing request for an outside authority."""
+    from deploy.certificate.issue import cert_request as request
+
+    settings = _settings(context, name)
+    request(_FOLDER, settings, _credentials(settings))
+
+
+@task(
+    help={
+        "name": _NAME,
+        "days": _LIFE,
+        "certificate": _GIVEN,
+        "key": _GIVEN_KEY,
+        "password_only": "the same key, encrypted anew with a CERT_PASSWORD that was changed",
+    }
+)
+def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
+    context: Context,
+    *,
+    name: str = "",
+    days: int = 90,
+    certificate: str = "",
+    key: str = "",
+    password_only: bool = False,
+) -> None:
     """Serve a new key and certificate, proven by a live handshake, undone if not."""
-    from deploy.cert_rotate import cert_rotate_https as rotate
+    from deploy.certificate.rotate import cert_rotate_https as rotate
+    from deploy.certificate.rotate import change_password
+    from deploy.credentials import fetch
     from deploy.node import asker
 
-    rotate(_FOLDER, _settings(context, name), days=days, ask=asker())
+    settings = _settings(context, name)
+    if password_only:
+        old = settings.old_password
+        change_password(_FOLDER, settings, _credentials(settings), lambda: fetch(old, asker()))
+    else:
+        rotate(_FOLDER, settings, _wish(days, certificate, key), _credentials(settings))
+
+
+@task(help={"name": _NAME, "days": _LIFE, "force": "also when it is not due"})
+def cert_renew(context: Context, *, name: str = "", days: int = 90, force: bool = False) -> None:
+    """Serve a new certificate if the present one is due; safe to run from a timer."""
+    from deploy.certificate.renew import cert_renew as renew
+
+    settings = _settings(context, name)
+    renew(_FOLDER, settings, _wish(days), _credentials(settings), force=force)
+
+
+@task(help={"name": _NAME})
+def cert_restore(context: Context, *, name: str = "") -> None:
+    """Serve the certificate before the present one again."""
+    from deploy.certificate.rotate import cert_restore as restore
+
+    settings = _settings(context, name)
+    restore(_FOLDER, settings, _credentials(settings))
+
+
+@task(
+    help={
+        "name": _NAME,
+        "all": "every instance here",
+        "json": _JSON,
+        "prometheus": "write text for Prometheus",
+    }
+)
+def cert_status(
+    context: Context,
+    *,
+    name: str = "",
+    all: bool = False,  # noqa: A002 -- the option is called --all
+    json: bool = False,
+    prometheus: bool = False,
+) -> int:
+    """Show certificates, keys and credentials; exit code 2 if something is wrong, 1 if soon."""
+    from deploy.inventory.status import cert_status as show
+    from deploy.settings.read import read_instances
+
+    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
+    form: Literal["table", "json", "prometheus"] = "json" if json else "table"
+    return show(_FOLDER, instances, form="prometheus" if prometheus else form)
 
 
 @task(help={"name": _NAME, "json": _JSON})
-def cert_status(context: Context, *, name: str = "", json: bool = False) -> int:
-    """Compare the certificate here, on the node and as served; exit code 1 if they differ."""
-    from deploy.cert_status import cert_status as show
+def creds_list(context: Context, *, name: str = "", json: bool = False) -> int:
+    """List credentials, their sources and seals; exit code 1 if one is not as it should be."""
+    from deploy.creds.show import creds_list as show
 
     return show(_FOLDER, _settings(context, name), as_json=json)
+
+
+@task(
+    help={"name": _NAME, "credential": "which, all unless given", "all": "every instance here"},
+)
+def creds_seal(
+    context: Context,
+    *,
+    name: str = "",
+    credential: str = "",
+    all: bool = False,  # noqa: A002 -- the option is called --all
+) -> None:
+    """Seal credentials anew from their sources; --all brings every app back after a reinstall."""
+    from deploy.creds.seal import Wish
+    from deploy.creds.seal import creds_seal as seal
+    from deploy.settings.read import read_instances
+
+    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
+    seal(_FOLDER, instances, Wish((credential,) if credential else (), all))
+
+
+@task(positional=["credential"], help={"name": _NAME, "credential": "which"})
+def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
+    """Seal a credential's new value from its source; the old one comes back if the app fails."""
+    from deploy.creds.seal import creds_rotate as rotate
+
+    rotate(_FOLDER, _settings(context, name), credential)
+
+
+@task(
+    positional=["credential"],
+    help={
+        "name": _NAME,
+        "credential": "which",
+        "file": "read the value from a file, without its last line end; - for standard input",
+    },
+)
+def creds_set(context: Context, credential: str, *, name: str = "", file: str = "") -> None:
+    """Seal a value that is typed in, or read from a file, and keep nothing of it here."""
+    from deploy.credentials import given_value
+    from deploy.creds.seal import creds_set as seal
+
+    settings = _settings(context, name)
+    seal(_FOLDER, settings, credential, lambda: given_value(credential, file))
+
+
+@task(help={"name": _NAME, "key": "a private key of your own to take", "days": _DAYS})
+def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: int = 0) -> None:
+    """Log in with another key from now on, on every node, proven before the old one goes."""
+    from deploy.access.rotate import Wish
+    from deploy.access.rotate import cert_rotate_ssh as rotate
+    from deploy.errors import DeployError
+    from deploy.node import asker, identity
+
+    if target(context):
+        raise DeployError(
+            "one node's key alone is not replaced: the file is the same for all",
+            "name every node in .env and .env.NAME, and leave -H out",
+        )
+    settings = _settings(context, name)
+    wish = Wish(Path(key).expanduser().absolute() if key else None, days)
+    rotate(_fleet(context, settings), identity(_FOLDER, settings), wish, asker())
+
+
+@task(
+    help={
+        "name": _NAME,
+        "finish": "forget the old key, which was announced beside the new one until now",
+        "at_once": "begin and finish: colleagues have to pin the new key by hand",
+    }
+)
+def cert_rotate_host(
+    context: Context, *, name: str = "", finish: bool = False, at_once: bool = False
+) -> None:
+    """Give the node another SSH host key, announced beside the old one for a while."""
+    from deploy.access.fleet import fleet
+    from deploy.access.host_key import cert_rotate_host as rotate
+    from deploy.node import asker
+
+    (node,) = fleet(_FOLDER, (_settings(context, name),), asker()).nodes
+    rotate(node, finish=finish, at_once=at_once)
+
+
+@task(
+    positional=["person"],
+    help={"name": _NAME, "person": "whose", "key": "a file of public keys", "days": _DAYS},
+)
+def access_add(context: Context, person: str, *, key: str, name: str = "", days: int = 0) -> None:
+    """Let a person's SSH keys in on every node, and in the machine specs to come."""
+    from deploy.access.people_verbs import access_add as add
+
+    all_nodes = _fleet(context, _settings(context, name))
+    add(all_nodes, person, Path(key).expanduser().absolute(), days=days)
+
+
+@task(positional=["person"], help={"name": _NAME, "person": "whose"})
+def access_remove(context: Context, person: str, *, name: str = "") -> None:
+    """Take a person's SSH keys off every node, and out of the machine specs to come."""
+    from deploy.access.people_verbs import access_remove as remove
+    from deploy.node import identity
+
+    settings = _settings(context, name)
+    remove(_fleet(context, settings), person, identity=identity(_FOLDER, settings))
+
+
+@task(
+    positional=["person"],
+    help={
+        "name": _NAME,
+        "person": "whose, for the node's log",
+        "key": "their public key file",
+        "hours": "how long it is valid",
+    },
+)
+def access_sign(
+    context: Context, person: str, *, key: str, name: str = "", hours: int = 12
+) -> None:
+    """Sign a person's SSH key for some hours: a certificate instead of a key on every node."""
+    from deploy.access.sign import access_sign as sign
+
+    settings = _settings(context, name)
+    file = Path(key).expanduser().absolute()
+    sign(_fleet(context, settings), settings, person, file, hours=hours)
+
+
+@task(help={"name": _NAME, "json": _JSON})
+def access_list(context: Context, *, name: str = "", json: bool = False) -> None:
+    """List whose SSH keys the nodes let in, since when and until when."""
+    from deploy.access.people_verbs import access_show
+
+    access_show(_fleet(context, _settings(context, name)), as_json=json)
 
 
 @task(help={"name": _NAME, "fingerprint": "SHA256:…, from the machine's console"})
@@ -124,6 +391,326 @@ def trust(context: Context, *, name: str = "", fingerprint: str = "") -> None:
     from deploy.trust import trust as pin
 
     pin(_FOLDER, _settings(context, name), fingerprint=fingerprint)
+
+
+_INSTALLING = {
+    "host": "the live system: [user@]host[:port]",
+    "name": _NAME,
+    "device": "the disk to install to; asked for if not given",
+    "wipe": "the same disk again, when it holds data",
+    "fingerprint": "the live system's host key, SHA256:…",
+    "copy_network": "take the medium's network configuration along",
+    "own_network": "the installed system finds its address by itself",
+    "network_dir": "where that configuration lies on the medium",
+    "console": "such as ttyS0,115200; may be given again",
+    "append_karg": "a kernel argument to add; may be given again",
+    "delete_karg": "a kernel argument to remove; may be given again",
+    "save_partlabel": "keep partitions of this name; may be given again",
+    "save_partindex": "keep partitions of this number; may be given again",
+    "image_file": "an image on the medium, instead of the medium's own",
+    "image_url": "an image to fetch",
+    "stream": "a stream to fetch from: stable, testing, next",
+    "platform": "Ignition's platform, if not metal",
+    "insecure": "take an image without a signature",
+    "offline": "fetch nothing",
+    "installer_option": "any other option of coreos-installer; may be given again",
+    "timeout": "seconds to wait for the installed system",
+}
+_REPEATED = (
+    *("console", "append_karg", "delete_karg", "save_partlabel", "save_partindex"),
+    "installer_option",
+)
+
+
+def _installation(options: Mapping[str, Any]) -> "Installation":
+    """Take what is said of an installation out of a task's options."""
+    from dataclasses import fields
+
+    from deploy.plan.installation import Installation
+
+    names = {field.name for field in fields(Installation)} & options.keys()
+    values = {name: options[name] for name in names}
+    several = {name: tuple(options[name] or ()) for name in _REPEATED}
+    return Installation(**values | {
+        "more" if name == "installer_option" else name: found for name, found in several.items()
+    })  # fmt: skip
+
+
+@task(
+    positional=["host"],
+    iterable=list(_REPEATED),
+    help=_INSTALLING | {"dry_run": "check everything, show the command, write nothing"},
+)
+def install(  # noqa: PLR0913 -- coreos-installer's options
+    context: Context,
+    host: str,
+    *,
+    name: str = "",
+    device: str = "",
+    wipe: str = "",
+    fingerprint: str = "",
+    copy_network: bool = False,
+    own_network: bool = False,
+    network_dir: str = "",
+    console: _Several = None,
+    append_karg: _Several = None,
+    delete_karg: _Several = None,
+    save_partlabel: _Several = None,
+    save_partindex: _Several = None,
+    image_file: str = "",
+    image_url: str = "",
+    stream: str = "",
+    platform: str = "",
+    insecure: bool = False,
+    offline: bool = False,
+    installer_option: _Several = None,
+    dry_run: bool = False,
+    timeout: int = 900,
+) -> None:
+    """Install a machine from its live system over SSH, and wait for its first boot."""
+    wanted = _installation(locals())
+    from deploy.install import install as write
+
+    write(
+        _FOLDER,
+        _settings(context, name),
+        host,
+        wanted,
+        fingerprint=fingerprint,
+        dry_run=dry_run,
+        seconds=timeout,
+    )
+
+
+@task(positional=["host"], iterable=list(_REPEATED), help=_INSTALLING)
+def rebuild(  # noqa: PLR0913 -- coreos-installer's options
+    context: Context,
+    host: str,
+    *,
+    name: str = "",
+    device: str = "",
+    wipe: str = "",
+    fingerprint: str = "",
+    copy_network: bool = False,
+    own_network: bool = False,
+    network_dir: str = "",
+    console: _Several = None,
+    append_karg: _Several = None,
+    delete_karg: _Several = None,
+    save_partlabel: _Several = None,
+    save_partindex: _Several = None,
+    image_file: str = "",
+    image_url: str = "",
+    stream: str = "",
+    platform: str = "",
+    insecure: bool = False,
+    offline: bool = False,
+    installer_option: _Several = None,
+    timeout: int = 900,
+) -> int:
+    """Install a machine again and bring its app back: seal, deploy, prove, count the minutes."""
+    wanted = _installation(locals())
+    from deploy.rebuild import rebuild as build
+
+    settings = _settings(context, name)
+    return build(_FOLDER, settings, host, wanted, fingerprint=fingerprint, seconds=timeout)
+
+
+_MEDIUM = {
+    "name": _NAME,
+    "output": "the file to write",
+    "device": "install to this disk unattended, unasked",
+    "keyfile": "a NetworkManager keyfile to bring; may be given again",
+    "console": "of the installed system; may be given again",
+    "append_karg": "a kernel argument of the installed system; may be given again",
+    "installer": "the coreos-installer to use, if not the one on PATH",
+    "installer_option": "any other option of coreos-installer; may be given again",
+    "force": "write over an output that exists",
+}
+_MEDIUM_REPEATED = ["keyfile", "console", "append_karg", "installer_option"]
+
+
+@task(
+    positional=["image"],
+    iterable=_MEDIUM_REPEATED,
+    help=_MEDIUM | {"image": "Fedora CoreOS's live ISO"},
+)
+def iso(  # noqa: PLR0913 -- coreos-installer's options
+    context: Context,
+    image: str,
+    *,
+    name: str = "",
+    output: str = "build/media/corefab.iso",
+    device: str = "",
+    keyfile: _Several = None,
+    console: _Several = None,
+    append_karg: _Several = None,
+    installer: str = "",
+    installer_option: _Several = None,
+    force: bool = False,
+) -> None:
+    """Make a live ISO that lets us in over SSH, or one that installs unattended."""
+    from deploy import medium
+
+    wanted = medium.Customization(
+        Path(image),
+        _FOLDER / output,
+        device,
+        tuple(keyfile or ()),
+        tuple(console or ()),
+        tuple(append_karg or ()),
+        tuple(installer_option or ()),
+        force=force,
+    )
+    medium.iso(_FOLDER, _settings(context, name), wanted, installer=installer)
+
+
+@task(
+    positional=["image"],
+    iterable=_MEDIUM_REPEATED,
+    help=_MEDIUM
+    | {"image": "Fedora CoreOS's live initramfs", "rootfs_url": "where the live rootfs is served"},
+)
+def pxe(  # noqa: PLR0913 -- coreos-installer's options
+    context: Context,
+    image: str,
+    *,
+    name: str = "",
+    output: str = "build/media/corefab-initramfs.img",
+    device: str = "",
+    keyfile: _Several = None,
+    console: _Several = None,
+    append_karg: _Several = None,
+    installer: str = "",
+    installer_option: _Several = None,
+    rootfs_url: str = "",
+    force: bool = False,
+) -> None:
+    """Make a live initramfs for network boot, as `fab iso` makes an ISO."""
+    from deploy import medium
+
+    wanted = medium.Customization(
+        Path(image),
+        _FOLDER / output,
+        device,
+        tuple(keyfile or ()),
+        tuple(console or ()),
+        tuple(append_karg or ()),
+        tuple(installer_option or ()),
+        force=force,
+    )
+    settings = _settings(context, name)
+    medium.pxe(_FOLDER, settings, wanted, rootfs_url=rootfs_url, installer=installer)
+
+
+@task(
+    help={
+        "kind": "iso, pxe-kernel, pxe-initramfs, pxe-rootfs, metal, qemu, or a provider's",
+        "stream": "stable, testing or next",
+        "architecture": "this machine's unless given",
+        "output": "the folder to fetch into",
+        "metadata": "the stream's metadata: a file or an address",
+        "source": "a copy of the image: a file or an address",
+        "signature": "a copy of its signature",
+        "keyring": "Fedora's public keys, to check the signature with",
+    }
+)
+def image(  # noqa: PLR0913 -- where each part may come from
+    _: Context,
+    *,
+    kind: str = "iso",
+    stream: str = "stable",
+    architecture: str = "",
+    output: str = "build/images",
+    metadata: str = "",
+    source: str = "",
+    signature: str = "",
+    keyring: str = "",
+) -> None:
+    """Fetch an image of Fedora CoreOS, go on where it was cut, and verify it."""
+    from deploy.os_image import Wanted, os_image
+
+    wanted = Wanted(kind, stream, architecture, metadata, source, signature, keyring)
+    os_image(_FOLDER / output, wanted)
+
+
+@task(
+    positional=["provider"],
+    help={
+        "provider": "vultr, hetzner or digitalocean",
+        "name": _NAME,
+        "domain": "the DNS zone to make; none unless given",
+        "url": "where the machine fetches its spec, if it is too large for user data",
+    },
+)
+def cloud(
+    context: Context, provider: str, *, name: str = "", domain: str = "", url: str = ""
+) -> None:
+    """Write user data and Terraform JSON for a cloud provider: build/cloud/."""
+    from deploy.cloud import cloud as write
+
+    write(_FOLDER, _settings(context, name), provider, domain=domain, url=url)
+
+
+@task(
+    iterable=["qemu_option"],
+    help={
+        "name": _NAME,
+        "image": "a Fedora CoreOS qcow2 (fab image --kind qemu)",
+        "disk": "the size of its disk",
+        "memory": "its memory in megabytes",
+        "cpus": "its processors",
+        "ssh_port": "the port here that reaches its SSH",
+        "https_port": "the port here that reaches the app",
+        "http_port": "the port here that reaches the app without TLS",
+        "no_tpm": "without a TPM",
+        "no_kvm": "emulate the processor, where KVM is there and does not work",
+        "qemu_option": "a word more for QEMU; may be given again",
+        "timeout": "seconds to wait for its first boot",
+        "dry_run": "show the command only",
+        "down": "end the machine and forget its disk",
+    },
+)
+def vm(  # noqa: PLR0913 -- what a machine is made of
+    context: Context,
+    *,
+    name: str = "",
+    image: str = "",
+    disk: str = "20G",
+    memory: int = 2048,
+    cpus: int = 2,
+    ssh_port: int = 2222,
+    https_port: int = 8443,
+    http_port: int = 8080,
+    no_tpm: bool = False,
+    no_kvm: bool = False,
+    qemu_option: _Several = None,
+    timeout: int = 300,
+    dry_run: bool = False,
+    down: bool = False,
+) -> None:
+    """Start a real Fedora CoreOS under QEMU on this machine, with the app's Ignition file."""
+    from deploy import report
+    from deploy.vm import Wanted, vm_down, vm_up
+
+    if down:
+        report.good("the machine is gone" if vm_down(_FOLDER) else "there was no machine")
+        return
+    wanted = Wanted(
+        image,
+        disk,
+        memory,
+        cpus,
+        ssh_port,
+        https_port,
+        http_port,
+        tpm=not no_tpm,
+        kvm=not no_kvm,
+        seconds=timeout,
+        dry_run=dry_run,
+        more=tuple(qemu_option or ()),
+    )
+    vm_up(_FOLDER, _settings(context, name), wanted)
 
 
 @task(help={"name": _NAME})

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from butane.assemble import assemble
 from butane.translate.translation import translate
+from deploy.machine_files import render_machine
 from deploy.plan.values import template_values
-from deploy.prepare import render_machine
 from deploy.settings.read import read_settings
 
 _ROOT = Path(__file__).parent.parent

@@ -54,6 +54,7 @@ class Bench:
     def __init__(self, project: Project, folder: Path) -> None:
         self.project, self.folder = project, folder
         self.lines: list[str] = []
+        self.said = ""
         self.address = str(project.node.address)
         routes = json.loads(_out("ip", "-j", "route", "get", self.address))
         self.link = routes[0]["dev"]
@@ -87,24 +88,28 @@ class Bench:
         keep = held.id if held else "none"
         self.project.ssh(
             "podman image ls -q --no-trunc --filter reference='localhost/bench*' "
-            f"--filter reference='*:sent' | sort -u | sed /{keep}/d | xargs -r podman rmi -f "
-            ">/dev/null; podman image prune -f >/dev/null; rm -rf /var/tmp/oci"
+            "--filter reference='*:sent' --filter reference='*:anchor' "
+            f"| sort -u | sed /{keep}/d | xargs -r podman rmi -f >/dev/null; "
+            "podman image prune -f >/dev/null; rm -rf /var/tmp/oci"
         )
         if held:
             self.ours(held)
 
-    def ours(self, image: Built) -> None:
-        """Send an image as corefab does."""
+    def ours(self, image: Built, mode: str = "exact") -> None:
+        """Send an image as corefab does; what it says last is kept."""
         done = subprocess.run(
             [FAB, "-H", f"{self.door[0]}:{self.door[1]}", "image-send"],
             cwd=self.project.folder,
-            env=self.project.environment(IMAGE=image.name, IMAGE_CACHE=str(self.folder / "cache")),
+            env=self.project.environment(
+                IMAGE=image.name, IMAGE_CACHE=str(self.folder / "cache"), IMAGE_MODE=mode
+            ),
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode or "whole image" in done.stderr:
             raise RuntimeError(done.stdout + done.stderr)
+        self.said = done.stdout.strip().splitlines()[0].strip()
 
     def shell(self, line: str) -> None:
         """Run a line of shell as a rival's user would type it."""
@@ -368,6 +373,9 @@ def _medium(bench: Bench, made: Callable[..., Built]) -> None:
     bench.tell("first deploy, by the lightest level of zstd")
     bench.tell("  " + shown("podman save | zstd -1 | load", light))
     _verdicts(bench, costs, light)
+    from bench import delta  # noqa: PLC0415 -- it builds on this module
+
+    delta.measure(bench, first, small, base)
     _slow(bench, cases)
 
 

@@ -1,5 +1,6 @@
-"""Measure the supervisor, beside s6, supervisord and tini: `make bench-supervise`.
+"""Measure the supervisor, beside s6, supervisord and tini + systemd: `make bench-supervise`.
 
+The last two rows are containers on a rehearsal node, whose systemd restarts them.
 Each line ends in `met` or `NOT MET` where there is a figure to reach.
 """
 
@@ -16,7 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
+from bench.on_systemd import measure_ours, measure_tini, stage
 from bench.rivals import Rivals, fetch
 from container.pack import pack
 
@@ -25,10 +28,13 @@ RESULT = Path(__file__).with_name("results") / "supervise.txt"
 WORKERS = ("a", "b", "c", "d")
 INTERVAL, GRACE = 1.0, 1.0
 IDLE_SECONDS = 30.0
+QUICK = (f"interval={INTERVAL}", f"grace={GRACE}")
+HANG_SECONDS = 10.0  # long enough for who looks at all
 ROUNDS = 5
-# Writes a beat every third of the interval, and a line with the time whenever it starts.
+# Writes a beat every third of the interval, to the supervisor or else to systemd's watchdog, and a
+# line with the time whenever it starts.
 WORKER = """
-import os, signal, sys, time
+import os, signal, socket, sys, time
 name, log = sys.argv[1], sys.argv[2]
 def note(kind):
     with open(log, "a") as file: file.write(f"{name} {kind} {os.getpid()} {time.monotonic()}\\n")
@@ -39,9 +45,15 @@ def hang(*_):
 signal.signal(signal.SIGUSR1, hang)
 beat = int(os.environ.get("HEARTBEAT_FD", "-1"))
 pause = float(os.environ.get("HEARTBEAT_INTERVAL", "10")) / 3
+told = os.environ.get("NOTIFY_SOCKET", "") if beat < 0 else ""
+if told:
+    systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    systemd.sendto(b"READY=1", told)
+    pause = int(os.environ["WATCHDOG_USEC"]) / 1e6 / 9
 note("start")
 while True:
     if beat >= 0: os.write(beat, b"H")
+    if told: systemd.sendto(b"WATCHDOG=1", told)
     time.sleep(pause)
 """
 MEMORY_LIMIT = 12e6
@@ -171,9 +183,8 @@ def measure_idle(bench: Bench) -> None:
 def measure_hang(bench: Bench) -> None:
     """Have a worker hang that does not heed SIGTERM either, so that its grace is used up."""
     log = bench.folder / "hang"
-    policy = (f"interval={INTERVAL}", f"grace={GRACE}")
     found, served = [], []
-    with running(ours(bench, log, *policy), dict(os.environ)):
+    with running(ours(bench, log, *QUICK), dict(os.environ)):
         starts = [bench.until(log, name, 1) for name in WORKERS]
         start_time = max(later - sooner for sooner, later in pairwise(starts))
         for number in range(1, ROUNDS + 1):
@@ -193,7 +204,7 @@ def measure_hang(bench: Bench) -> None:
 def compare(
     bench: Bench, label: str, argv: Callable[[Path], list[str]], environment: dict[str, str]
 ) -> None:
-    """Memory of the supervisor's processes, and how soon a killed worker is back."""
+    """Memory of the supervisor's processes, how soon a killed worker is back, and a hung one."""
     log = bench.folder / label
     latencies = []
     with running(argv(log), environment) as process:
@@ -209,19 +220,16 @@ def compare(
             killed = time.monotonic()
             latencies.append(bench.until(log, "b", number + 1) - killed)
             time.sleep(6)  # longer than anybody's window for a crash loop
-    latencies.sort()
-    bench.tell(f"{label:12} memory {memory / 1e6:6.2f} MB in {len(pids)} process(es), restart after"
-               f" SIGKILL {latencies[len(latencies) // 2]:.3f} s (median of {ROUNDS})")  # fmt: skip
-
-
-def compare_tini(bench: Bench, rivals: Rivals) -> None:
-    """Memory only: tini neither restarts nor detects."""
-    log = bench.folder / "tini"
-    with running([str(rivals.tini), "--", *bench.command("a", log)], rivals.environment) as process:
-        bench.until(log, "a", 1)
-        memory = resident(process.pid)
-    bench.tell(f"{'tini':12} memory {memory / 1e6:6.2f} MB for one child; restarts nothing: that is"
-               " systemd's part, after RestartSec (100 ms unless set)")  # fmt: skip
+        os.kill(bench.noted(log, "b")[-1][0], signal.SIGUSR1)
+        hung = bench.until(log, "b", 1, "hang")
+        time.sleep(HANG_SECONDS)
+        ended = bench.noted(log, "b", "term")
+    never = f"not found within {HANG_SECONDS:g} s"
+    seen = f"found after {ended[0][1] - hung:.3f} s" if ended else never
+    bench.tell(
+        f"{label:17} memory {memory / 1e6:6.2f} MB in {len(pids)} process(es), restart after"
+        f" SIGKILL {median(latencies):.3f} s (median of {ROUNDS}), a hang {seen}"
+    )
 
 
 def main() -> int:
@@ -232,18 +240,18 @@ def main() -> int:
         measure_idle(bench)
         measure_hang(bench)
         rivals = fetch()
-        compare(bench, "corefab", lambda log: ours(bench, log), dict(os.environ))
+        compare(bench, "corefab", lambda log: ours(bench, log, *QUICK), dict(os.environ))
         if rivals.s6:
             compare(bench, "s6", lambda log: s6(bench, log, rivals), rivals.environment)
         if rivals.supervisord:
             compare(bench, "supervisord", lambda log: supervisord(bench, log, rivals),
                     rivals.environment)  # fmt: skip
         if rivals.tini:
-            compare_tini(bench, rivals)
+            with stage(bench.worker, bench.supervise, rivals.tini) as node:
+                bench.tell(f"{'corefab + systemd':17} {measure_ours(node)}")
+                bench.tell(f"{'tini + systemd':17} {measure_tini(node)}")
         for name, problem in rivals.missing.items():
-            bench.tell(f"{name} could not be fetched: {problem}")
-        bench.tell("detection of a hang: s6, supervisord and tini have none; tini + systemd has"
-                   " WatchdogSec when the app itself feeds it")  # fmt: skip
+            bench.tell(f"{name} could not be fetched: {problem}", met=False)
         RESULT.parent.mkdir(exist_ok=True)
         RESULT.write_text("\n".join(bench.lines) + "\n")
         return int(any(line.endswith("NOT MET") for line in bench.lines))

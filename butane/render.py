@@ -1,7 +1,9 @@
 """Templates and values into plain files; a blank without a value is an error.
 
 A blank is `@NAME@` in capitals. A blank with several values repeats its line once a value, with
-none it takes the line away. `@@NAME@@` stands for a literal `@NAME@`.
+none it takes the line away. `@@NAME@@` stands for a literal `@NAME@`. A blank in the name of a file
+repeats the file once a value; inside, it and every blank that begins with its name and `_` stand
+for the one value of that file.
 """
 
 import re
@@ -49,14 +51,31 @@ def render_folder(folder: Path, values: Values) -> dict[str, bytes]:
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.name == ".gitkeep":
             continue
-        name = path.relative_to(folder).as_posix()
-        try:
-            rendered[name] = _render(path.read_bytes(), values, source=str(path))
-        except ButaneError as error:
-            problems.append(error)
+        content = path.read_bytes()
+        for name, own in _named(path.relative_to(folder).as_posix(), values):
+            try:
+                rendered[name] = _render(content, own, source=str(path))
+            except ButaneError as error:
+                problems.append(error)
     if problems:
         raise ButaneError("\n".join(error.message for error in problems), problems[0].hint)
     return rendered
+
+
+def _named(name: str, values: Values) -> Iterator[tuple[str, Values]]:
+    """Give each name that a template makes, with the values for its text."""
+    blank = next(_blanks(name), "")
+    found = values.get(blank)
+    if not isinstance(found, tuple):
+        yield name, values
+        return
+    for turn in range(len(found)):
+        own = {
+            key: value[turn]
+            for key, value in values.items()
+            if isinstance(value, tuple) and (key == blank or key.startswith(f"{blank}_"))
+        }
+        yield name.replace(f"@{blank}@", found[turn]), {**values, **own}
 
 
 def _render(content: bytes, values: Values, *, source: str) -> bytes:

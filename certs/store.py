@@ -1,10 +1,13 @@
 """Certificates and keys on this machine's disk: what writes and reads them, and where."""
 
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,6 +47,16 @@ class Material:
         return self.root / self.app / "server.key.enc"
 
     @property
+    def request(self) -> Path:
+        """The request that waits for an outside authority's answer."""
+        return self.root / self.app / "request.pem"
+
+    @property
+    def request_key(self) -> Path:
+        """The encrypted key of that request."""
+        return self.root / self.app / "request.key.enc"
+
+    @property
     def authority_certificate(self) -> Path:
         """The certificate that visitors of the project's own authority trust."""
         return self.root / "authority" / "ca.crt"
@@ -52,6 +65,11 @@ class Material:
     def authority_key(self) -> Path:
         """The authority's encrypted key."""
         return self.root / "authority" / "ca.key.enc"
+
+    @property
+    def ssh_authority_key(self) -> Path:
+        """The encrypted key that signs SSH certificates of people."""
+        return self.root / "authority" / "ssh.key.enc"
 
     def account_key(self, directory: str) -> Path:
         """The encrypted key of the account with the ACME authority of a directory's URL."""
@@ -143,5 +161,17 @@ def settle(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes that lock the same file waiting until the block ends."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)

@@ -1,8 +1,11 @@
 """Where an app's credentials come from: a setting, a command's output, or somebody to ask."""
 
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+from deploy import report
 from deploy.errors import DeployError
 from deploy.settings.model import Settings, Source
 
@@ -39,6 +42,10 @@ class Credentials:
             for name, source in self._sources.items()
         }
 
+    def give(self, credential: str, value: str) -> None:
+        """Take a value instead of asking its source."""
+        self._values[credential] = value
+
     def value(self, credential: str) -> str:
         """Fetch a value.
 
@@ -50,16 +57,30 @@ class Credentials:
         return self._values[credential]
 
     def _fetch(self, source: Source) -> str:
-        if source.value:
-            return source.value.get_secret_value()
-        if source.command:
-            return _output(source, self._patience_seconds)
-        if self._ask is None:
-            raise DeployError(
-                f"{source.key} is not set and nobody is there to ask",
-                f"set {source.key} in .env, or {source.key}_COMMAND to a command that prints it",
-            )
-        return self._ask(source.key)
+        return fetch(source, self._ask, patience_seconds=self._patience_seconds)
+
+
+def fetch(
+    source: Source,
+    ask: Callable[[str], str] | None,
+    *,
+    patience_seconds: float = _LONGEST_SECONDS,
+) -> str:
+    """Fetch a value from its source.
+
+    Raises:
+        DeployError: when there is no source, or the source gives nothing.
+    """
+    if source.value:
+        return source.value.get_secret_value()
+    if source.command:
+        return _output(source, patience_seconds)
+    if ask is None:
+        raise DeployError(
+            f"{source.key} is not set and nobody is there to ask",
+            f"set {source.key} in .env, or {source.key}_COMMAND to a command that prints it",
+        )
+    return ask(source.key)
 
 
 def _output(source: Source, patience_seconds: float) -> str:
@@ -82,4 +103,26 @@ def _output(source: Source, patience_seconds: float) -> str:
             f"{where} gave nothing (exit code {done.returncode}){': ' + said[-1] if said else ''}",
             f"try it: {source.command}",
         )
+    return value
+
+
+def given_value(credential: str, file: str) -> str:
+    """Read a value that is given now: from a file, from standard input (`-`), or typed in.
+
+    Raises:
+        DeployError: when it is empty or no text, or nobody is there to type.
+    """
+    if not file:
+        if not report.has_terminal():
+            raise DeployError(
+                f"nobody is there to type {credential}", "give it with --file FILE, or --file -"
+            )
+        return report.ask(credential, hidden=True)
+    try:
+        value = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(f"{file} cannot be read as text: {error}", "name another file") from error
+    value = value.removesuffix("\n")
+    if not value:
+        raise DeployError(f"{file} is empty", "name the file that holds the value")
     return value

@@ -1,6 +1,5 @@
 """Carrying out the steps of a deploy, one method a step."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,40 +7,28 @@ from pathlib import Path
 from deploy import report
 from deploy.archive import pack
 from deploy.credentials import Credentials
-from deploy.endpoint import Endpoint
-from deploy.errors import DeployError
-from deploy.image.export import Export
+from deploy.image.delta_build import Workshop
 from deploy.plan import command
-from deploy.plan.command import Command
 from deploy.plan.files import File
-from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Step, Wanted
-from deploy.prove import prove
 from deploy.remote.bulk import send_files
 from deploy.remote.connection import Target
-from deploy.remote.remote import Remote
-from deploy.settings.model import Settings
+from deploy.switching import Switching
 from deploy.tls import Pair
 from deploy.transfer import Transfer
-
-_RESTARTS_OF_A_CRASH_LOOP = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One release on its way to one node."""
+    """One release on its way to one node, and then to its slot."""
 
-    remote: Remote
+    switching: Switching
     target: Target
-    endpoint: Endpoint
-    settings: Settings
     wanted: Wanted
-    export: Export
+    workshop: Workshop
     pair: Pair
     credentials: Credentials
-    manifest: Manifest
-    previous: str
     files_folder: Path | None
     state: NodeState
     look: Callable[[], NodeState]
@@ -52,19 +39,14 @@ class Delivery:
         Raises:
             DeployError: with what the node said.
         """
-        actions = {
-            "stage": self._stage,
-            "image": self._image,
-            "files": self._files,
-            "switch": self._switch,
-            "prove": self._prove,
-            "finish": self._finish,
-        }
+        actions = {"stage": self._stage, "image": self._image, "files": self._files}
         with report.step(step.summary):
             if step.kind == "seal":
                 self._seal(step.credential)
-            else:
+            elif step.kind in actions:
                 actions[step.kind]()
+            else:
+                self.switching.carry_out(step.kind)
 
     def _stage(self) -> None:
         files = [File(f"root{unit.path}", unit.content, unit.mode) for unit in self.wanted.units]
@@ -72,14 +54,17 @@ class Delivery:
             File("tls/server.crt", self.pair.chain.pem),
             # Encrypted; the container's user, which has a number of its own, has to read it.
             File("tls/server.key.enc", self.pair.key_file),
-            File("manifest.json", self.manifest.model_dump_json(indent=1).encode()),
+            File("manifest.json", self.switching.manifest.model_dump_json(indent=1).encode()),
         ]
-        names = self.wanted.credentials
-        self._run(command.stage(self._app, self._release, self.previous, names, pack(files)))
+        names, previous = self.wanted.credentials, self.switching.previous
+        self.switching.run(command.stage(self._app, self._release, previous, names, pack(files)))
 
     def _image(self) -> None:
-        Transfer(self.remote, self.target, self.settings, self.export).run(self.state, self.look)
-        self._run(command.tag_image(self._app, self._release, self.wanted.image.id))
+        transfer = Transfer(
+            self.switching.remote, self.target, self.switching.settings, self.workshop
+        )
+        held = transfer.run(self.state, self.look)
+        self.switching.run(command.tag_image(self._app, self._release, held))
 
     def _files(self) -> None:
         if self.files_folder and self.wanted.files:
@@ -94,53 +79,12 @@ class Delivery:
 
     def _seal(self, credential: str) -> None:
         value = self.credentials.value(credential).encode()
-        self._run(command.seal(self._app, self._release, credential, value))
-
-    def _switch(self) -> None:
-        self._run(command.switch(self._app, self._release))
-
-    def _prove(self) -> None:
-        prove(
-            self.endpoint,
-            self.settings.health_path,
-            self.wanted.certificate,
-            timeout_seconds=self.settings.health_timeout_seconds,
-            died=self._died,
-        )
-
-    def _died(self) -> str:
-        word, restarts = self._run(Command("state", (self._app,))).split()
-        if word in {"failed", "inactive"}:
-            return f"the app is {word}"
-        looping = int(restarts) >= _RESTARTS_OF_A_CRASH_LOOP
-        return f"the app was restarted {restarts} times" if looping else ""
-
-    def _finish(self) -> None:
-        manifest = self.manifest
-        audit = {
-            "at": manifest.at.isoformat(timespec="seconds"),
-            "app": manifest.app,
-            "release": manifest.release,
-            "previous": self.previous,
-            "image": manifest.image_id,
-            "by": manifest.by,
-            "commit": manifest.commit,
-            "dirty": manifest.dirty,
-        }
-        keep = self.settings.keep_releases
-        self._run(command.finish(self._app, self._release, keep, json.dumps(audit)))
-
-    def _run(self, wanted: Command) -> str:
-        result = self.remote.run(wanted)
-        if result.code:
-            said = result.stderr.strip() or f"exit code {result.code}"
-            raise DeployError(f"{wanted.script} failed on the node: {said}")
-        return result.stdout
+        self.switching.run(command.seal(self._app, self._release, credential, value))
 
     @property
     def _app(self) -> str:
-        return self.manifest.app
+        return self.switching.app
 
     @property
     def _release(self) -> str:
-        return self.manifest.release
+        return self.switching.release

@@ -24,7 +24,8 @@ class Endpoint:
     host: str
 
     def __str__(self) -> str:
-        return f"https://{self.address}:{self.port}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"https://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,21 @@ def ask(endpoint: Endpoint, path: str, *, patience_seconds: float = _PATIENCE_SE
             return Answer(certificate, _status(tls, endpoint, path), "")
     except (OSError, http.client.HTTPException, CertError) as error:
         return Answer(certificate, 0, f"{type(error).__name__}: {error}")
+
+
+def addresses_of(host: str) -> tuple[str, ...]:
+    """Look up every address of a host, of both families; an address is its own.
+
+    Raises:
+        DeployError: when it has none.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise DeployError(
+            f"{host} has no address: {error}", "mend PUBLIC_ADDRESS, or the name's records"
+        ) from error
+    return tuple(dict.fromkeys(str(one[4][0]) for one in found))
 
 
 def served_certificate(endpoint: Endpoint) -> Certificate:

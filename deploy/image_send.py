@@ -8,9 +8,9 @@ from pathlib import Path
 
 from deploy import node, report
 from deploy.errors import DeployError
-from deploy.image.export import Export
+from deploy.image.delta_build import Workshop
 from deploy.image.local import open_image
-from deploy.plan.image import refuse_full_disk
+from deploy.plan.image import held_as, refuse_full_disk
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
 from deploy.remote.connection import Target
@@ -33,7 +33,7 @@ def image_send(folder: Path, nodes: Sequence[Settings], *, events: bool) -> None
     with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
         # Read while the login is under way: an image that was never read is most probably new.
         looking = beside.submit(
-            lambda: image.enter_context(open_image(folder, nodes[0], nodes=len(nodes)))
+            lambda: Workshop(image.enter_context(open_image(folder, nodes[0], nodes=len(nodes))))
         )
         sending = []
         for settings in nodes:
@@ -49,22 +49,23 @@ def image_send(folder: Path, nodes: Sequence[Settings], *, events: bool) -> None
 class _Sending:
     folder: Path
     settings: Settings
-    looking: Future[Export]
+    looking: Future[Workshop]
     name: bool
 
     def run(self, remote: Remote, target: Target) -> None:
         state = self._state(remote)
-        export = self.looking.result()
-        image = export.image
+        workshop = self.looking.result()
+        image = workshop.export.image
         address = self.settings.node_address
-        if image.id in state.images:
+        if held_as(image, state):
             report.good(f"nothing to send: {address} holds {short(image.id)}")
             return
         refuse_full_disk(image, state)
         where = address if self.name else ""
-        transfer = Transfer(remote, target, self.settings, export, where)
-        transfer.run(state, lambda: self._state(remote))
-        report.good(f"{address} holds {short(image.id)}, proven there")
+        transfer = Transfer(remote, target, self.settings, workshop, where)
+        held = transfer.run(state, lambda: self._state(remote))
+        standing = f", as {short(held)}" if held != image.id else ""
+        report.good(f"{address} holds {short(image.id)}{standing}, proven there")
 
     def _state(self, remote: Remote) -> NodeState:
         return probe(remote, self.settings.app, paths=(), credentials={})

@@ -19,6 +19,13 @@ def unpin(path: Path, host: str, port: int | None) -> None:
         _replace(path, _others(path, host, port))
 
 
+def pinned(path: Path, host: str, port: int | None) -> tuple[str, ...]:
+    """List the keys that a node may show, each as `ssh-ed25519 AAAA…`."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    words = [line.split(" ", 1) for line in lines]
+    return tuple(one[1] for one in words if one[0] == _pattern(host, port))
+
+
 def _pattern(host: str, port: int | None) -> str:
     return host if port in {None, _SSH_PORT} else f"[{host}]:{port}"
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy import report
-from deploy.endpoint import Endpoint
+from deploy.endpoint import Endpoint, addresses_of
 from deploy.errors import DeployError
 from deploy.remote.connection import Target, connect, real_host
 from deploy.remote.remote import FabricRemote
@@ -30,10 +30,15 @@ def target(folder: Path, settings: Settings) -> Target:
         _address(settings),
         settings.node_port,
         settings.node_user,
-        folder / settings.identity_file.expanduser() if settings.identity_file else None,
+        identity(folder, settings),
         folder / settings.known_hosts.expanduser(),
         may_ask=report.has_terminal(),
     )
+
+
+def identity(folder: Path, settings: Settings) -> Path | None:
+    """Say where the private key to log in with is; None where IDENTITY_FILE is not set."""
+    return folder / settings.identity_file.expanduser() if settings.identity_file else None
 
 
 def _address(settings: Settings) -> str:
@@ -54,6 +59,19 @@ def endpoint(folder: Path, settings: Settings) -> Endpoint:
     name = settings.cert_names[0]
     host = f"www{name[1:]}" if name.startswith("*") else name
     return Endpoint(address, settings.https_port, host)
+
+
+def endpoints(folder: Path, settings: Settings) -> tuple[Endpoint, ...]:
+    """List every address at which visitors reach the app, of both families.
+
+    Raises:
+        DeployError: when a name has no address.
+    """
+    first = endpoint(folder, settings)
+    rehearsed = settings.node_address == REHEARSAL and not settings.public_address
+    found = lifecycle.find(settings.project) if rehearsed else None
+    addresses = (found.address, found.address6) if found else addresses_of(first.address)
+    return tuple(Endpoint(address, first.port, first.host) for address in addresses)
 
 
 @contextmanager

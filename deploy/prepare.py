@@ -7,17 +7,15 @@ from pathlib import Path
 
 from butane.assemble import assemble
 from butane.compile import Compiled, compile_text
-from butane.errors import ButaneError
-from butane.render import render_folder
 from deploy import report
-from deploy.app_files import TEMPLATES
 from deploy.errors import DeployError
+from deploy.machine_files import fragments, render_machine
+from deploy.people import read_key
 from deploy.plan.values import template_values
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
 from deploy.settings.read import SettingsError, read_settings
 from deploy.ssh_keys import collect_keys
-
-OVERLAYS = Path("butane/overlays")
+from deploy.unit_check import refuse_traps
 
 
 def prepare(folder: Path, settings: Settings, *, compiler: str = "python") -> Path:
@@ -25,12 +23,14 @@ def prepare(folder: Path, settings: Settings, *, compiler: str = "python") -> Pa
 
     Raises:
         ButaneError: when a template or an overlay is wrong; nothing is written then.
+        DeployError: when a unit holds a trap; nothing is written then.
     """
+    refuse_traps(folder, settings)
     keys = collect_keys(settings.ssh_keys, folder=folder)
     rendered = render_machine(folder, template_values(settings, keys))
     build = folder / "build"
     files = build / settings.app
-    text = assemble(_fragments(rendered))
+    text = assemble(fragments(rendered))
     _refuse_secrets(settings, rendered)
     _write_tree(files, rendered)
     compiled = compile_text(text, files=files, name=f"build/{settings.app}.bu", tool=compiler)
@@ -56,34 +56,6 @@ def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Setting
     return settings
 
 
-def render_machine(folder: Path, values: Mapping[str, str | tuple[str, ...]]) -> dict[str, bytes]:
-    """Render templates and overlays: path -> content; an overlay may not replace a template."""
-    rendered = render_folder(folder / TEMPLATES, values)
-    overlays = render_folder(folder / OVERLAYS, values)
-    clash = sorted(rendered.keys() & overlays.keys())
-    if clash:
-        raise ButaneError(
-            f"{OVERLAYS / clash[0]} has the name of a template",
-            "give the overlay a name of its own; its settings override the template's all the same",
-        )
-    return rendered | overlays
-
-
-def _fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
-    first = ("node.bu", "app.bu")
-    others = sorted(name for name in rendered if name.endswith(".bu") and name not in first)
-    return {name: _text(name, rendered[name]) for name in (*first, *others)}
-
-
-def _text(name: str, content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise ButaneError(
-            f"{name}: not UTF-8 text (byte {error.start})", "save it as UTF-8"
-        ) from error
-
-
 def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:
     """Look in all that a spec is made of: in the spec itself, files are coded and packed."""
     places = {name: content.decode(errors="replace") for name, content in rendered.items()}
@@ -106,9 +78,10 @@ def _tell(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> None
     report.good(
         f"build/{settings.app}.bu and build/{settings.app}.ign, compiled by {compiled.tool}"
     )
-    for key in keys:
-        kind, _, comment = key.split(" ", 2) if key.count(" ") > 1 else (*key.split(" ", 1), "")
-        report.say(f"  {settings.node_user} may log in with {kind} {comment}".rstrip())
+    for key in filter(None, map(read_key, keys)):
+        words = (key.options, key.kind, key.comment)
+        text = " ".join(word for word in words if word)
+        report.say(f"  {settings.node_user} may log in with {text}")
 
 
 def _keep(file: Path, answers: Mapping[str, str]) -> None:

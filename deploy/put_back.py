@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deploy import report
-from deploy.delivery import Delivery
 from deploy.errors import DeployError
 from deploy.plan import command
-from deploy.plan.command import Command
 from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
 from deploy.prove import prove
+from deploy.switching import Switching
 
 _LOG_LINES = 20
 _PROOF_SECONDS = 60
@@ -18,12 +17,12 @@ _PROOF_SECONDS = 60
 
 @contextmanager
 def put_back(
-    delivery: Delivery, before: NodeState, *, proof_seconds: float = _PROOF_SECONDS
+    switching: Switching, before: NodeState, *, proof_seconds: float = _PROOF_SECONDS
 ) -> Iterator[list[str]]:
     """Run a block; whatever ends it early, the node gets back what `before` says it served.
 
-    The block gets a list to name its steps in: before the switch, the app's log says nothing
-    about what went wrong.
+    The block gets a list to name its steps in: before the new release is started, no log says
+    what went wrong.
 
     Raises:
         DeployError: the block's own, with the app's last log lines and what serves now.
@@ -33,46 +32,47 @@ def put_back(
     try:
         yield begun
     except DeployError as error:
-        logs = _logs(delivery) if "switch" in begun else ""
-        served = _put_back(delivery, before, proof_seconds)
+        logs = _logs(switching) if "start" in begun else ""
+        served = _put_back(switching, before, proof_seconds)
         raise DeployError(f"{error.message}{logs}\n{served}", error.hint) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             report.say("interrupted")
-        report.say(_put_back(delivery, before, proof_seconds))
+        report.say(_put_back(switching, before, proof_seconds))
         raise
 
 
-def _put_back(delivery: Delivery, before: NodeState, proof_seconds: float) -> str:
-    app = delivery.manifest.app
+def _put_back(switching: Switching, before: NodeState, proof_seconds: float) -> str:
+    app = switching.app
     try:
-        result = delivery.remote.run(command.undo(app))
+        result = switching.remote.run(command.undo(app))
     except DeployError as error:
         return f"{error.message}: the next `fab deploy` puts back what this one changed"
     if result.code:
         return f"putting back failed: {result.stderr.strip()}; the next `fab deploy` tries again"
-    if result.stdout.strip() == delivery.manifest.release:
-        return f"release {delivery.manifest.release} serves: it had been proven and written down"
+    if result.stdout.strip() == switching.release:
+        return f"release {switching.release} serves: it had been proven and written down"
     if before.manifest is None:
         return f"{app} is as it was: nothing deployed"
-    return _proof(delivery, before.manifest, proof_seconds)
+    return _proof(switching, before.manifest, proof_seconds)
 
 
-def _proof(delivery: Delivery, before: Manifest, proof_seconds: float) -> str:
-    path, release = delivery.settings.health_path, before.release
+def _proof(switching: Switching, before: Manifest, proof_seconds: float) -> str:
+    path, release = switching.settings.health_path, before.release
     try:
-        prove(delivery.endpoint, path, before.certificate, timeout_seconds=proof_seconds)
+        prove(switching.endpoint, path, before.certificate, timeout_seconds=proof_seconds)
     except DeployError as error:
         return f"release {release} was put back, but does not answer: {error.message}"
     return f"release {release} serves again, proven over HTTPS"
 
 
-def _logs(delivery: Delivery) -> str:
-    app = delivery.manifest.app
+def _logs(switching: Switching) -> str:
+    app, release = switching.app, switching.release
     try:
-        result = delivery.remote.run(Command("logs", (app, str(_LOG_LINES))))
+        result = switching.remote.run(command.logs(app, _LOG_LINES, release))
     except DeployError:
         return ""
     lines = result.stdout.strip().splitlines()
     shown = "\n".join(f"  | {line}" for line in lines)
-    return f"\nlast lines of {app}:\n{shown}" if lines else ""
+    kept = f"it is kept, stopped: `fab logs --release {release}`"
+    return f"\nlast lines of release {release} ({kept}):\n{shown}" if lines else ""

@@ -15,6 +15,7 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -70,6 +71,22 @@ def progress(summary: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=_console, transient=True) as bar:
         task = bar.add_task(summary, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+@contextmanager
+def percentage(summary: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar in percent; the block gets a function to say how far it is."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    began = time.monotonic()
+    with Progress(*columns, console=_console, transient=True, disable=not has_terminal()) as bar:
+        task = bar.add_task(escape(summary), total=100)
+        yield lambda percent: bar.update(task, completed=percent)
+    _console.print(f"[green]✓[/] {escape(summary)} [dim]{time.monotonic() - began:.1f} s[/]")
 
 
 class _Way:
@@ -186,6 +203,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 def as_json(value: Mapping[str, object]) -> None:
     """Print a value as JSON, for programs."""
     click.echo(json.dumps(value, indent=2, default=str))
+
+
+def plain(text: str) -> None:
+    """Print text as it is, for programs."""
+    click.echo(text, nl=False)
 
 
 def has_terminal() -> bool:

@@ -12,12 +12,14 @@ from deploy.author import author
 from deploy.credentials import Credentials
 from deploy.delivery import Delivery
 from deploy.errors import DeployError
+from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
 from deploy.image.local import open_image
 from deploy.plan import command
+from deploy.plan.addresses import other, subnets
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
-from deploy.plan.steps import Wanted, changes, steps, to_seal
+from deploy.plan.steps import Switch, Wanted, changes, generations, steps, to_seal
 from deploy.project_files import list_files
 from deploy.prove import prove
 from deploy.put_back import put_back
@@ -25,7 +27,9 @@ from deploy.remote.lock import take_lock
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
+from deploy.switching import Switching
 from deploy.tls import Pair, check_chain, check_pair, load_pair
+from deploy.unit_check import refuse_traps
 
 _PATIENCE_SECONDS = 5
 
@@ -42,20 +46,31 @@ class Goal:
     credentials: Credentials
 
 
-def rollout(folder: Path, settings: Settings, *, first: bool) -> None:
-    """Deploy the app.
+def rollout(
+    folder: Path,
+    settings: Settings,
+    *,
+    first: bool,
+    reseal: frozenset[str] = frozenset(),
+    credentials: Credentials | None = None,
+) -> None:
+    """Deploy the app; credentials in `reseal` are sealed anew, whatever the node holds.
 
     Raises:
         DeployError: when something fails; the node serves what it served before.
     """
+    refuse_traps(folder, settings)
     pair = load_pair(folder, settings)
     check_chain(pair, settings)
+    given = credentials or Credentials(settings, node.asker())
     with open_image(folder, settings) as export:
-        _rollout(_goal(folder, settings, pair, export), first=first)
+        wanted = _wanted(folder, settings, pair, export, reseal)
+        _rollout(Goal(folder, settings, wanted, export, pair, given), first=first)
 
 
 def _rollout(goal: Goal, *, first: bool) -> None:
-    with node.reached(goal.folder, goal.settings) as remote:
+    settings = goal.settings
+    with node.reached(goal.folder, settings) as remote:
         state = _state(remote, goal)
         if state.interrupted:
             _lock(remote, goal)
@@ -72,18 +87,19 @@ def _rollout(goal: Goal, *, first: bool) -> None:
             if plan:
                 _lock(remote, goal)
         if not plan:
-            report.good(f"nothing to do: {goal.settings.app} serves what is wanted{_which(state)}")
+            _retire_leftover(remote, goal, state)
+            report.good(f"nothing to do: {settings.app} serves what is wanted{_which(state)}")
             return
+        refuse_traps(goal.folder, settings, podman=state.podman)
         _check_pair(goal, state)
         _show(goal, state)
         delivery = _delivery(remote, goal, state)
-        with put_back(delivery, state) as begun:
+        with put_back(delivery.switching, state) as begun:
             for step in plan:
                 begun.append(step.kind)
                 delivery.carry_out(step)
-    report.good(
-        f"{goal.settings.app} serves release {delivery.manifest.release} at {delivery.endpoint}"
-    )
+    switching = delivery.switching
+    report.good(f"{settings.app} serves release {switching.release} at {switching.endpoint}")
 
 
 def files_folder(folder: Path, settings: Settings) -> Path | None:
@@ -91,8 +107,10 @@ def files_folder(folder: Path, settings: Settings) -> Path | None:
     return folder / settings.project_files.expanduser() if settings.project_files else None
 
 
-def _goal(folder: Path, settings: Settings, pair: Pair, export: Export) -> Goal:
-    wanted = Wanted(
+def _wanted(
+    folder: Path, settings: Settings, pair: Pair, export: Export, reseal: frozenset[str]
+) -> Wanted:
+    return Wanted(
         app=settings.app,
         image=export.image,
         units=app_files(folder, settings),
@@ -100,8 +118,10 @@ def _goal(folder: Path, settings: Settings, pair: Pair, export: Export) -> Goal:
         certificate=pair.leaf.sha256,
         key=hashlib.sha256(pair.key_file).hexdigest(),
         credentials=tuple(source.credential for source in settings.sources),
+        subnets=subnets(settings),
+        switch=Switch(settings.switch, settings.before_switch),
+        reseal=reseal,
     )
-    return Goal(folder, settings, wanted, export, pair, Credentials(settings, node.asker()))
 
 
 def _state(remote: Remote, goal: Goal) -> NodeState:
@@ -159,23 +179,35 @@ def _show(goal: Goal, state: NodeState) -> None:
 def _delivery(remote: Remote, goal: Goal, state: NodeState) -> Delivery:
     settings = goal.settings
     return Delivery(
-        remote=remote,
+        switching=Switching(
+            remote=remote,
+            endpoint=node.endpoint(goal.folder, settings),
+            settings=settings,
+            manifest=_manifest(goal, state),
+            previous=state.manifest.release if state.manifest else "",
+            slot=other(state.slot),
+        ),
         target=node.target(goal.folder, settings),
-        endpoint=node.endpoint(goal.folder, settings),
-        settings=settings,
         wanted=goal.wanted,
-        export=goal.export,
+        workshop=Workshop(goal.export),
         pair=goal.pair,
         credentials=goal.credentials,
-        manifest=_manifest(goal),
-        previous=state.manifest.release if state.manifest else "",
         files_folder=files_folder(goal.folder, settings),
         state=state,
         look=lambda: _state(remote, goal),
     )
 
 
-def _manifest(goal: Goal) -> Manifest:
+def _retire_leftover(remote: Remote, goal: Goal, state: NodeState) -> None:
+    """Stop the slot that a deploy left running when its connection was lost at the very end."""
+    if state.leftover:
+        with report.step(f"slot {state.leftover}, which serves no longer, drained and stopped"):
+            result = remote.run(command.retire(goal.settings.app, goal.settings.drain_seconds))
+            if result.code:
+                raise DeployError(f"retire failed on the node: {result.stderr.strip()}")
+
+
+def _manifest(goal: Goal, state: NodeState) -> Manifest:
     now = datetime.now(UTC)
     made_by = author(goal.folder)
     wanted = goal.wanted
@@ -188,6 +220,7 @@ def _manifest(goal: Goal) -> Manifest:
         key=wanted.key,
         units={unit.path: unit.sha256 for unit in wanted.units},
         files=dict(wanted.files),
+        generations=generations(wanted, state),
         by=made_by.who,
         commit=made_by.commit,
         dirty=made_by.dirty,

@@ -49,11 +49,15 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
         "endpoint": str(node.endpoint(folder, settings)),
         "release": held.release if held else None,
         "image": f"{held.image} {short(held.image_id)}" if held else None,
+        "node_image": _standing(state),
         "commit": (held.commit[:12] + (" (dirty)" if held.dirty else "")) if held else None,
         "deployed_by": held.by if held else None,
         "unit": _unit(settings.app, state),
         "restarts": state.restarts,
         "credentials": dict(sorted(state.credentials.items())),
+        "slot": state.slot or None,
+        "front_door": state.door,
+        "leftover_slot": state.leftover or None,
         "firewall": state.firewall,
         "unfinished_deploy": state.interrupted.release if state.interrupted else None,
         "os": state.os,
@@ -64,8 +68,18 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
     }
 
 
+def _standing(state: NodeState) -> str | None:
+    """Say which image of the node stands for the one that was built."""
+    served = state.tags.get(state.slot)
+    if not served:
+        return None
+    if served not in state.built:
+        return f"{short(served)}, as it was built"
+    return f"{short(served)}, an anchor and a delta, for {short(state.built[served])}"
+
+
 def _unit(app: str, state: NodeState) -> str:
-    text = f"{app}.service {state.active} ({state.word})"
+    text = f"{app}-{state.slot or 'blue'}.service {state.active} ({state.word})"
     if state.since and state.active == "active":
         text += f" since {state.since}"
     if state.result not in {"", "success"} or state.active == "activating":

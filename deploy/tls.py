@@ -1,5 +1,7 @@
 """The certificate and the encrypted key that an app is to serve with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +12,7 @@ from certs.checks import problems
 from certs.errors import refusal
 from certs.keyfile import decrypt
 from certs.pair import load
-from certs.store import Material
+from certs.store import Material, locked
 from deploy.settings.model import Settings
 
 MATERIAL = Path("certs/material")
@@ -32,6 +34,13 @@ class Pair:
 def material(folder: Path, settings: Settings) -> Material:
     """Say where an app's certificate and key are kept."""
     return Material(settings.app, folder / MATERIAL)
+
+
+@contextmanager
+def alone(folder: Path, settings: Settings) -> Iterator[None]:
+    """Let no other command of this machine change an app's certificate while the block lasts."""
+    with locked(folder / MATERIAL / f".{settings.app}.lock"):
+        yield
 
 
 def load_pair(folder: Path, settings: Settings) -> Pair:

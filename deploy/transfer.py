@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deploy import report
+from deploy.delta_lane import DeltaLane, NoDeltaError
 from deploy.errors import DeployError
+from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
 from deploy.image.parcel import Held, Parcel, Sent
 from deploy.plan import command
-from deploy.plan.image import Image
+from deploy.plan.image import Image, held_as, missing_bytes, refuse_without_room
 from deploy.plan.shipment import Known, Shipment, ship, uncertain
 from deploy.plan.state import NodeState
 from deploy.remote.bulk import send_whole
@@ -42,22 +44,44 @@ class Transfer:
     remote: Remote
     target: Target
     settings: Settings
-    export: Export
+    workshop: Workshop
     where: str = ""
 
-    def run(self, state: NodeState, again: Callable[[], NodeState]) -> None:
+    def run(self, state: NodeState, again: Callable[[], NodeState]) -> str:
         """Send the image by the best way that works; `again` asks the node anew.
+
+        Gives the id of the image that the node has for it: another where it stands there as a
+        delta on an anchor.
 
         Raises:
             DeployError: when not even the whole image can be sent.
         """
-        if self.image.id in state.images:
-            return
+        if found := held_as(self.image, state):
+            return found
+        return self._delta(state, again) if self.image.delta else self._as_built(state, again)
+
+    def _delta(self, state: NodeState, again: Callable[[], NodeState]) -> str:
+        """Send a delta; where there can be none, send the image itself as the next anchor."""
+        lane = DeltaLane(self.remote, self.settings.app, self.workshop, self.where)
+        try:
+            return lane.send(state)
+        except NoDeltaError as error:
+            tell = report.say if error.expected else report.warn
+            tell(f"{error.message}; sending the image itself, as the anchor of deltas to come")
+        refuse_without_room(self.image.name, missing_bytes(self.image, state), state)
+        self._as_built(state, again)
+        lane.anchor(self.image.id)
+        self.workshop.learn()
+        return self.image.id
+
+    def _as_built(self, state: NodeState, again: Callable[[], NodeState]) -> str:
+        """Send the image itself, by the best way that works."""
         try:
             self._exact(state)
         except LaneError as error:
             report.warn(f"{error.message}; asking the node again")
             self._second(again, error)
+        return self.image.id
 
     def _second(self, again: Callable[[], NodeState], first: LaneError) -> None:
         """Try again from what the node holds now: what arrived sound is not sent again."""
@@ -112,6 +136,11 @@ class Transfer:
     def image(self) -> Image:
         """The image, with the bytes of the layers that are known."""
         return self.export.image
+
+    @property
+    def export(self) -> Export:
+        """The image being read."""
+        return self.workshop.export
 
 
 def _own_errors(parts: Iterator[bytes]) -> Iterator[bytes]:

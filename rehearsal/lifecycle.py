@@ -54,13 +54,13 @@ def up(
     with _alone(folder):
         if folder.path.exists():
             on_step(f"taking down the node {name} that was there")
-            _remove(folder)
+            remove(folder)
         try:
             record = _boot(folder, base, content, on_step)
             on_step("waiting until the node is ready")
             health = Watch(folder, record.network).up(Login(user, identity))
         except BaseException:
-            _remove(folder)
+            remove(folder)
             raise
         return _ready(folder, record, health, time.monotonic() - started)
 
@@ -88,13 +88,23 @@ def down(name: str) -> bool:
     programs.require()
     with _alone(folder):
         there = folder.path.exists()
-        _remove(folder)
+        remove(folder)
     return there
 
 
 def down_all() -> tuple[str, ...]:
     """Remove every node; returns their names."""
     return tuple(folder.name for folder in places.folders() if down(folder.name))
+
+
+def remove(folder: Folder) -> None:
+    """Take down whatever a folder holds; the caller has its lock."""
+    record = state.load(folder)
+    machine.stop(folder, record.network if record else None)
+    if record:
+        network.remove(record.network)
+    if folder.path.exists():
+        shutil.rmtree(folder.path)
 
 
 def find(name: str) -> Node | None:
@@ -129,15 +139,6 @@ def _boot(folder: Folder, base: Path, content: bytes, on_step: Callable[[str], N
     machine.start(folder, base, joined)
     machine.await_start(folder)
     return Record(joined.slot, base.name)
-
-
-def _remove(folder: Folder) -> None:
-    record = state.load(folder)
-    machine.stop(folder, record.network if record else None)
-    if record:
-        network.remove(record.network)
-    if folder.path.exists():
-        shutil.rmtree(folder.path)
 
 
 def _existing(name: str) -> tuple[Folder, Record]:

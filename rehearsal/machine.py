@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from rehearsal import cgroup, programs, provision, wait
@@ -15,14 +16,40 @@ STOP_SECONDS = 20.0
 
 def start(folder: Folder, base: Path, network: Network) -> None:
     """Boot the node in processes that outlive this one."""
-    folder.pidfile.unlink(missing_ok=True)
+    command = provision.inside(folder, base, supervised(folder, network, nspawn(folder, network)))
+    launch(folder, network, command)
+
+
+def supervised(folder: Folder, network: Network, command: list[str]) -> list[str]:
+    """Run a boot under the supervisor: again each time that the node reboots."""
     own = str(cgroup.create(network) or "")
-    command = [str(HERE / "supervise.sh"), str(folder.pidfile), own, *_nspawn(folder, network)]
+    return [str(HERE / "supervise.sh"), str(folder.pidfile), own, *command]
+
+
+def launch(
+    folder: Folder, network: Network, command: list[str], *, env: Mapping[str, str] | None = None
+) -> None:
+    """Start a supervised command in the node's network, in processes that outlive this one."""
+    folder.pidfile.unlink(missing_ok=True)
     # The whole of it runs in the node's network: the node's /sys shows that one's interfaces,
     # and whatever is left of a node that was cut off can be found by its network.
-    joined = ["nsenter", f"--net={network.path}", "--", *provision.inside(folder, base, command)]
-    env = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-    programs.detach(joined, output=folder.console, env=env)
+    joined = ["nsenter", f"--net={network.path}", "--", *command]
+    everything = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", **(env or {})}
+    programs.detach(joined, output=folder.console, env=everything)
+
+
+def nspawn(folder: Folder, network: Network, *more: str) -> list[str]:
+    """Boot the tree at the root as a container, in the network this runs in."""
+    words = [
+        *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--console=pipe"),
+        *(f"--directory={provision.ROOT}", f"--machine={network.namespace}"),
+        f"--hostname={folder.name}",
+        *("--capability=all", "--system-call-filter=@keyring bpf"),
+        *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
+        *more,
+    ]
+    # Where systemd runs this machine, nspawn gets a scope of its own from it.
+    return words if cgroup.systemd_runs_here() else [*words, "--keep-unit"]
 
 
 def await_start(folder: Folder) -> None:
@@ -77,18 +104,6 @@ def stop(folder: Folder, network: Network | None) -> None:
         return not alive and not running(folder) and cgroup.remove(network)
 
     wait.until(gone, STOP_SECONDS, f"the processes of node {folder.name} did not end")
-
-
-def _nspawn(folder: Folder, network: Network) -> list[str]:
-    words = [
-        *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--console=pipe"),
-        *(f"--directory={provision.ROOT}", f"--machine={network.namespace}"),
-        f"--hostname={folder.name}",
-        *("--capability=all", "--system-call-filter=@keyring bpf"),
-        *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
-    ]
-    # Where systemd runs this machine, nspawn gets a scope of its own from it.
-    return words if cgroup.systemd_runs_here() else [*words, "--keep-unit"]
 
 
 def _start_time(pid: int) -> str:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,22 @@ CORE: dict[str, Any] = {
 }
 
 
-def config(path: Path) -> bytes:
-    """Read a machine's Ignition file and join it to what the stock node brings."""
+def config(path: Path, *, disks: bool = False) -> bytes:
+    """Read a machine's Ignition file and join it to what the stock node brings.
+
+    A node without disks of its own leaves out what is said of them: its folder holds it all.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise RehearsalError(
             f"{path}: cannot be read: {error.strerror}", "make it first: fab prepare"
         ) from error
-    _check(path, content)
-    parts = [json.dumps(CORE).encode(), content]
+    whole = _checked(path, content)
+    own = whole if disks else _without_disks(whole)
+    parts = [json.dumps(CORE).encode(), json.dumps(own).encode()]
     merge = [{"source": f"data:;base64,{base64.b64encode(part).decode()}"} for part in parts]
-    whole = {"ignition": {"version": "3.3.0", "config": {"merge": merge}}}
-    return json.dumps(whole).encode()
+    return json.dumps({"ignition": {"version": "3.3.0", "config": {"merge": merge}}}).encode()
 
 
 def provision(folder: Folder, base: Path, content: bytes) -> None:
@@ -43,10 +47,23 @@ def provision(folder: Folder, base: Path, content: bytes) -> None:
             ["cp", "--archive", "--reflink=auto", base / name, folder.path],
             doing="copying the stock system",
         )
+    first_boot(folder, base, content)
+
+
+def first_boot(
+    folder: Folder,
+    base: Path,
+    content: bytes,
+    *,
+    disks: Callable[[Mapping[str, Any]], None] | None = None,
+) -> None:
+    """Run Ignition as a first boot does; `disks` stands in for its disks stage."""
     _suit_the_kernel(folder)
     state.write_private(folder.ignition, content)
-    for stage in ("fetch", "files"):
-        _ignite(folder, base, stage)
+    _ignite(folder, base, "fetch")
+    if disks:
+        disks(json.loads(_cache(folder).read_text(encoding="utf-8")))
+    _ignite(folder, base, "mount", "files")
     # Fedora's systemd applies presets in full on a first boot, Debian's only those that enable.
     command = ["chroot", str(ROOT), "systemctl", "preset-all", "--quiet"]
     programs.run(inside(folder, base, command), doing="applying the presets")
@@ -61,9 +78,10 @@ def inside(folder: Folder, base: Path, command: list[str]) -> list[str]:
     ]
 
 
-def _check(path: Path, content: bytes) -> None:
+def _checked(path: Path, content: bytes) -> dict[str, Any]:
     try:
-        version = str(json.loads(content)["ignition"]["version"])
+        whole: dict[str, Any] = json.loads(content)
+        version = str(whole["ignition"]["version"])
     except (ValueError, KeyError, TypeError) as error:
         raise RehearsalError(
             f"{path}: not an Ignition config", "make it anew: fab prepare"
@@ -74,22 +92,43 @@ def _check(path: Path, content: bytes) -> None:
             f"{path}: Ignition spec {version}; a rehearsal node reads up to 3.3.0",
             "use Butane variant fcos, version 1.4.0, for what you rehearse",
         )
+    return whole
 
 
-def _ignite(folder: Folder, base: Path, stage: str) -> None:
+def _without_disks(config: dict[str, Any]) -> dict[str, Any]:
+    storage, systemd = config.get("storage", {}), config.get("systemd", {})
+    mounts = {f"{_escaped(one['path'])}.mount" for one in storage.get("filesystems", [])}
+    kept = {key: value for key, value in storage.items() if key not in {"disks", "filesystems"}}
+    units = [unit for unit in systemd.get("units", []) if unit["name"] not in mounts]
+    return config | {"storage": kept, "systemd": systemd | {"units": units}}
+
+
+def _escaped(path: str) -> str:
+    return programs.run(["systemd-escape", "--path", path], doing="naming a mount unit").strip()
+
+
+def _cache(folder: Folder) -> Path:
+    return folder.path / "ignition.json"
+
+
+def _ignite(folder: Folder, base: Path, *stages: str) -> None:
+    # What one stage mounts, the next one needs: they share a mount namespace.
+    text = 'for stage in $STAGES; do "$@" --stage="$stage"; done'
     words = [
-        *(str(programs.IGNITION), "--platform=file", f"--stage={stage}", "--log-to-stdout"),
-        *(f"--root={ROOT}", f"--config-cache={folder.path / 'ignition.json'}"),
+        *("bash", "-euc", text, "ignite"),
+        *(str(programs.IGNITION), "--platform=file", "--log-to-stdout"),
+        *(f"--root={ROOT}", f"--config-cache={_cache(folder)}"),
     ]
     env = {
         "IGNITION_CONFIG_FILE": str(folder.ignition),
         "PATH": f"{HERE / 'stand-ins'}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "STAGES": " ".join(stages),
     }
     result = programs.attempt(inside(folder, base, words), env=env)
     if result.returncode:
         said = [line for line in result.stdout.splitlines() if "CRITICAL" in line or "ERR" in line]
         raise RehearsalError(
-            f"Ignition refused the machine spec in its {stage} stage",
+            f"Ignition refused the machine spec in its {stages[-1]} stage",
             "\n".join(said) or result.stderr.strip(),
         )
 

@@ -12,7 +12,7 @@ _GRAMMAR = frozenset(
 _STARTERS = frozenset(("command", "env", "exec", "nice", "nohup", "sudo", "timeout", "xargs"))
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[^\]]*\])?\+?=")
 _REDIRECTION = re.compile(r"(\d*|&)(<<<|<<-?|<>|>>|>\||>&|<&|&>>|&>|<|>)")
-_DURATION = re.compile(r"\d+[smhd]?")
+_DURATION = re.compile(r"(\d+|\$\{\w+\})[smhd]|\d+")
 
 
 def programs(script: str) -> Iterator[str]:

@@ -12,8 +12,8 @@ _COREUTILS = (
     "base64 basename cat chcon chgrp chmod chown comm cp cut date dd df dirname du env "
     "expr fold head id install join link ln ls mkdir mkfifo mktemp mv nice nl nohup nproc numfmt "
     "od paste printenv ptx readlink realpath rm rmdir seq sha256sum shred shuf sleep sort split "
-    "stat stdbuf sum sync tac tail tee timeout touch tr truncate tsort tty uname unexpand uniq "
-    "unlink wc who whoami yes"
+    "stat stdbuf sum sync tac tail tee test timeout touch tr truncate tsort tty uname unexpand "
+    "uniq unlink wc who whoami yes"
 )
 _UTIL_LINUX = (
     "blkid fallocate findmnt flock ionice logger losetup lsblk lscpu lsns mount mountpoint "
@@ -26,11 +26,13 @@ _SYSTEMD = (
 )
 _OTHERS = (
     "afterburn awk bash bootc bsdtar bzip2 cmp conmon cpio crun curl diff find file "
-    "gawk getenforce git gpg grep gzip ip jq lsof nft nmcli openssl pgrep pkill podman ps "
-    "restorecon rpm rpm-ostree rsync sed sh skopeo socat ss ssh ssh-keygen sudo tar wg xargs xz "
-    "zcat zincati zstd zstdcat"
+    "gawk getenforce getent git gpg grep gzip ip jq lsof nft nmcli openssl pgrep pkill podman ps "
+    "restorecon rpm rpm-ostree rsync sed sh skopeo socat ss ssh ssh-keygen sshd sudo tar "
+    "wg xargs xz zcat zincati zstd zstdcat"
 )
 BUILTINS = frozenset(_BUILTINS.split())
 PROGRAMS = frozenset(f"{_COREUTILS} {_UTIL_LINUX} {_SYSTEMD} {_OTHERS}".split())
+# On the live system that a machine is installed from, which is Fedora CoreOS too.
+PROGRAMS |= {"coreos-installer"}
 # Programs outside PATH, called by their whole name.
 FILES = frozenset({"/usr/lib/systemd/system-generators/podman-system-generator"})

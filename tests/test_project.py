@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -98,6 +99,20 @@ def test_a_command_reaches_the_node_as_a_program_of_the_node() -> None:
     line = command_line(Command("state", ("shop-www",)))
 
     assert set(programs(line)) == {"sudo", "bash"} <= PROGRAMS
+    assert set(programs(shlex.split(line)[4])) - BUILTINS == {"base64", "gzip"} <= PROGRAMS
+
+
+@pytest.mark.program
+def test_a_script_is_unpacked_on_the_node_with_its_words_and_its_input(
+    program: Callable[[str], str],
+) -> None:
+    words = shlex.split(command_line(Command("preamble", ("a b", "c"))))
+    show = words[4] + '; printf \'%s|\' "$0" "$@" "$(home_of x)"; cat'
+
+    done = subprocess.run(
+        [program("bash"), "-c", show, *words[5:]], input=b"in", capture_output=True, check=True
+    )
+    assert done.stdout == b"preamble|a b|c|/var/lib/x|in"
 
 
 @pytest.mark.program

@@ -39,9 +39,10 @@ def shortest_watchdog(worker: Mapping[str, Any]) -> float:
     """Tell the shortest WatchdogSec that lets a worker be restarted without losing the service.
 
     The watchdog is not fed from the moment a worker is found hung until its successor is
-    healthy: its grace, the longest delay before the restart with its jitter, and its start.
+    healthy: its grace, the longest delay before the restart with its jitter, and its start. It
+    was fed last up to a third of WatchdogSec before that, so two thirds must be enough.
     """
-    return float(worker["grace"] + 1.25 * worker["backoff_max"] + worker["start"])
+    return 1.5 * float(worker["grace"] + 1.25 * worker["backoff_max"] + worker["start"])
 
 
 def _with_user(found: dict[str, object]) -> dict[str, object]:

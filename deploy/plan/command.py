@@ -32,6 +32,16 @@ def receive_image(app: str, image_id: str) -> Command:
     return Command("receive-image", (app, image_id))
 
 
+def anchor_image(app: str, image_id: str) -> Command:
+    """Make an image the anchor on which deltas of this app are put."""
+    return Command("anchor-image", (app, image_id))
+
+
+def verify_image(image_id: str) -> Command:
+    """List all that an image holds on the node."""
+    return Command("verify-image", (image_id,))
+
+
 def prune(app: str) -> Command:
     """Remove what no release of an app needs."""
     return Command("prune", (app,))
@@ -42,9 +52,24 @@ def seal(app: str, release: str, credential: str, value: bytes) -> Command:
     return Command("seal", (app, release, credential), value)
 
 
-def switch(app: str, release: str) -> Command:
-    """Make a staged release the one that serves."""
-    return Command("switch", (app, release))
+def start(app: str, release: str, slot: str, switch: str) -> Command:
+    """Start a staged release in the slot that does not serve."""
+    return Command("start", (app, release, slot, switch))
+
+
+def move(app: str, release: str) -> Command:
+    """Make the front door lead to a release that was proven in its slot."""
+    return Command("move", (app, release))
+
+
+def retire(app: str, seconds: int) -> Command:
+    """Let the slot that no longer serves end its connections, and stop it."""
+    return Command("retire", (app, str(seconds)))
+
+
+def logs(app: str, lines: int, release: str = "") -> Command:
+    """Read the last lines of a release; without one, of what serves."""
+    return Command("logs", (app, str(lines), release))
 
 
 def undo(app: str) -> Command:
@@ -55,3 +80,43 @@ def undo(app: str) -> Command:
 def finish(app: str, release: str, keep: int, audit: str) -> Command:
     """Write the release down and drop the oldest beyond `keep`; `audit` is a line of JSON."""
     return Command("finish", (app, release, str(keep), audit))
+
+
+def access_list(user: str) -> Command:
+    """List the keys that let a user in."""
+    return Command("access-list", (user,))
+
+
+def access_add(user: str, name: str, line: str) -> Command:
+    """Let in one more key, by a file of its own."""
+    return Command("access-add", (user, name), f"{line}\n".encode())
+
+
+def access_drop(user: str, keep: str, keys: tuple[str, ...]) -> Command:
+    """Let keys in no more; `keep` (or any other, when empty) has to be let in afterwards."""
+    return Command("access-drop", (user, keep), "".join(f"{key}\n" for key in keys).encode())
+
+
+def certificate_stage(app: str, release: str, archive: bytes) -> Command:
+    """Lay the next certificate of a release beside the present one."""
+    return Command("certificate-stage", (app, release), archive)
+
+
+def certificate_seal(app: str, release: str, password: bytes) -> Command:
+    """Seal the next key's password; it goes on stdin."""
+    return Command("certificate-seal", (app, release), password)
+
+
+def certificate_swap(app: str, release: str, signal: str) -> Command:
+    """Put the staged certificate in place and have the app read it."""
+    return Command("certificate-swap", (app, release, signal))
+
+
+def certificate_undo(app: str, release: str, signal: str) -> Command:
+    """Put the certificate before a swap back."""
+    return Command("certificate-undo", (app, release, signal))
+
+
+def certificate_finish(app: str, release: str, audit: str) -> Command:
+    """Write a proven certificate down; `audit` is a line of JSON."""
+    return Command("certificate-finish", (app, release, audit))

@@ -22,7 +22,8 @@ class Image:
     """An image of the workstation: name, id (`sha256:…`), size in bytes; its layers' digests.
 
     `made_by` is the line of the image's history for each layer, or empty where it does not say;
-    `sizes` tells of the layers whose bytes are known, `folders` where podman keeps each.
+    `sizes` tells of the layers whose bytes are known, `folders` where podman keeps each. With
+    `delta`, a node may hold an anchor and a delta in its place.
     """
 
     name: str
@@ -32,6 +33,14 @@ class Image:
     made_by: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    delta: bool = False
+
+
+def held_as(image: Image, state: NodeState) -> str:
+    """Give the id by which a node holds an image; empty where it does not."""
+    if image.id in state.images:
+        return image.id
+    return state.stands_for(image.id) if image.delta else ""
 
 
 def missing(image: Image, state: NodeState) -> tuple[str, ...]:
@@ -52,18 +61,25 @@ def missing_bytes(image: Image, state: NodeState) -> int:
 
 
 def refuse_full_disk(image: Image, state: NodeState) -> None:
-    """Check that what is missing of an image finds room on the node.
+    """Check that what is missing of an image finds room on the node; of a delta, later.
 
     Raises:
         DeployError: saying where room is short, and by how much.
     """
-    if image.id in state.images:
-        return
-    count = missing_bytes(image, state)
+    if not image.delta and not held_as(image, state):
+        refuse_without_room(image.name, missing_bytes(image, state), state)
+
+
+def refuse_without_room(name: str, count: int, state: NodeState) -> None:
+    """Check that so many bytes of layers find room on the node.
+
+    Raises:
+        DeployError: saying where room is short, and by how much.
+    """
     problems = tuple(_shortages(count, state))
     if problems:
         raise DeployError(
-            f"no room on the node for what it lacks of {image.name} ({megabytes(count)}): "
+            f"no room on the node for what it lacks of {name} ({megabytes(count)}): "
             + "; ".join(problems),
             "`fab prune` removes images that no release needs; "
             "`podman image ls` on the node shows the rest",

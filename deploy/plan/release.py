@@ -2,11 +2,14 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Manifest(BaseModel):
-    """All that makes a release; hashes are SHA-256 in lower hex."""
+    """All that makes a release; hashes are SHA-256 in lower hex.
+
+    `generations` counts how often each credential was sealed.
+    """
 
     model_config = ConfigDict(frozen=True)
     release: str
@@ -17,6 +20,7 @@ class Manifest(BaseModel):
     key: str
     units: dict[str, str]
     files: dict[str, str]
+    generations: dict[str, int] = Field(default_factory=dict)
     by: str
     commit: str
     dirty: bool

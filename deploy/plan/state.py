@@ -44,12 +44,29 @@ class Disk(BaseModel):
     free: int
 
 
+class Route(BaseModel):
+    """Addresses in use on a node; `network` names the podman network they belong to, if any."""
+
+    model_config = ConfigDict(frozen=True)
+    subnet: str
+    interface: str
+    network: str = ""
+
+    @property
+    def where(self) -> str:
+        """Say what uses them."""
+        return f"podman network {self.network}" if self.network else self.interface
+
+
 class NodeState(BaseModel):
     """A probe's answer; sizes are in bytes, images and layers go by their digests.
 
-    `active`, `word`, `result`, `exit_status` and `said` are the unit's ActiveState, SubState,
-    Result, ExecMainStatus and StatusText. `trouble` is what a visitor meets instead of the app,
-    when the workstation has looked.
+    `slot` is the one that serves, empty for none; `leftover` the other when it still runs.
+    `active`, `word`, `result`, `exit_status` and `said` are ActiveState, SubState, Result,
+    ExecMainStatus and StatusText of the unit that serves. `trouble` is what a visitor meets instead
+    of the app, when the workstation has looked. `built` tells of images that were put together on
+    the node, an anchor and a delta, which image each stands for; `tags` tells the image of each tag
+    of the app.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,11 +79,17 @@ class NodeState(BaseModel):
     storage_free: int
     disks: dict[str, Disk]
     firewall: str
+    door: str
+    slot: str
+    leftover: str
+    routes: tuple[Route, ...]
     active: str
     since: str
     restarts: int
     layers: dict[str, tuple[str, ...]]
     partial: dict[str, Partial]
+    built: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)
     word: str
     result: str
     exit_status: str
@@ -80,6 +103,10 @@ class NodeState(BaseModel):
     def images(self) -> frozenset[str]:
         """The ids of the images there."""
         return frozenset(self.layers)
+
+    def stands_for(self, image_id: str) -> str:
+        """Give the id of an image put together there to stand for this one; empty for none."""
+        return next((one for one, built in self.built.items() if built == image_id), "")
 
 
 def read_state(answer: str) -> NodeState:

@@ -5,20 +5,37 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deploy.errors import DeployError
+from deploy.plan.addresses import other, refuse_clash
 from deploy.plan.files import File
-from deploy.plan.image import Image, megabytes, missing, missing_bytes, refuse_full_disk
+from deploy.plan.image import Image, held_as, megabytes, missing, missing_bytes, refuse_full_disk
 from deploy.plan.state import NodeState
 
-Kind = Literal["stage", "image", "files", "seal", "switch", "prove", "finish"]
+Kind = Literal[
+    "stage", "image", "files", "seal", "start", "check", "before", "move", "prove", "finish",
+    "retire",
+]  # fmt: skip
 _PLACES: Mapping[Kind, int] = {
-    "stage": 0, "image": 1, "files": 1, "seal": 1, "switch": 2, "prove": 3, "finish": 4,
+    "stage": 0, "image": 1, "files": 1, "seal": 1, "start": 2, "check": 3, "before": 4, "move": 5,
+    "prove": 6, "finish": 7, "retire": 8,
 }  # fmt: skip
-_PARTS_OF_A_SWITCH: tuple[Kind, ...] = ("stage", "image", "prove", "finish")
+_PARTS_OF_A_SWITCH: tuple[Kind, ...] = ("stage", "start", "check", "prove", "finish")
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """How a release takes over: slots or restart, and what runs in it before."""
+
+    mode: str = "slots"
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a node should hold of an app; `files` maps a project file's path to its mark."""
+    """What a node should hold of an app; `files` maps a project file's path to its mark.
+
+    `switch` says how the front door moves, `subnets` which addresses the app's network has.
+    Credentials in `reseal` are sealed anew, whatever the node holds.
+    """
 
     app: str
     image: Image
@@ -27,6 +44,9 @@ class Wanted:
     certificate: str
     key: str
     credentials: tuple[str, ...]
+    subnets: tuple[str, str]
+    switch: Switch
+    reseal: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,7 @@ def steps(wanted: Wanted, state: NodeState, *, first: bool) -> tuple[Step, ...]:
     if not tuple(changes(wanted, state)):
         return ()
     refuse_full_disk(wanted.image, state)
+    refuse_clash(wanted.app, wanted.subnets, state.routes)
     plan = tuple(_release_steps(wanted, state))
     check(plan)
     return plan
@@ -68,9 +89,17 @@ def changes(wanted: Wanted, state: NodeState) -> Iterator[str]:
     elif held.key != wanted.key:
         yield "the TLS key file was encrypted anew"
     for credential in to_seal(wanted, state):
-        yield f"credential {credential} is {state.credentials.get(credential, 'absent')}"
+        word = state.credentials.get(credential, "absent")
+        asked = word == "same" or credential in wanted.reseal
+        yield f"credential {credential} is {'to be sealed anew' if asked else word}"
+    yield from _troubles(state)
+
+
+def _troubles(state: NodeState) -> Iterator[str]:
     if state.active != "active":
         yield f"the app is {state.active}"
+    elif state.door != "open":
+        yield f"front door: {state.door}"
     if state.trouble:
         yield state.trouble
 
@@ -94,7 +123,7 @@ def check(plan: tuple[Step, ...]) -> None:
     """
     kinds = [step.kind for step in plan]
     lacking = [kind for kind in _PARTS_OF_A_SWITCH if kind not in kinds]
-    if "switch" in kinds and lacking:
+    if "move" in kinds and lacking:
         raise ValueError(f"a switch needs {', '.join(lacking)} as well: {kinds}")
     if kinds != sorted(kinds, key=lambda kind: _PLACES[kind]):
         raise ValueError(f"steps out of order: {kinds}")
@@ -126,14 +155,29 @@ def _release_steps(wanted: Wanted, state: NodeState) -> Iterator[Step]:
     yield Step("files", f"{len(wanted.files)} project files: changed ones only")
     for credential in to_seal(wanted, state):
         yield Step("seal", f"credential {credential} sealed on the node", credential)
-    yield Step("switch", f"{wanted.app} restarted with the new release")
+    yield from switch_steps(wanted.switch, state.slot)
+
+
+def switch_steps(switch: Switch, serving: str) -> Iterator[Step]:
+    """List the steps by which a staged release takes over from the slot that serves."""
+    slot = other(serving)
+    gap = f"the front door holds, {serving} stopped, " if switch.mode == "restart" else ""
+    yield Step("start", f"{gap if serving else ''}slot {slot} started with the new release")
+    yield Step("check", f"slot {slot} healthy over HTTPS, with the expected certificate")
+    if switch.before:
+        yield Step("before", f"{switch.before[0]} run in it")
+    yield Step("move", f"front door moved to {slot}")
     yield Step("prove", "HTTPS endpoint healthy, with the expected certificate")
     yield Step("finish", "release written down")
+    if serving:
+        yield Step("retire", f"slot {serving} drained and stopped")
 
 
 def _way(image: Image, state: NodeState) -> str:
-    if image.id in state.images:
+    if held_as(image, state):
         return "on the node already"
+    if image.delta:
+        return "what changed since the anchor"
     if not image.layers:
         return f"{megabytes(image.size)} to send, compressed"
     lacking = missing(image, state)
@@ -153,9 +197,19 @@ def to_seal(wanted: Wanted, state: NodeState) -> tuple[str, ...]:
     return tuple(
         name
         for name in wanted.credentials
-        if (found := state.credentials.get(name)) != "same"
-        and (found != "present" or (name == "cert_pass" and new_key))
+        if name in wanted.reseal
+        or (
+            (found := state.credentials.get(name)) != "same"
+            and (found != "present" or (name == "cert_pass" and new_key))
+        )
     )
+
+
+def generations(wanted: Wanted, state: NodeState) -> dict[str, int]:
+    """Count how often each credential has been sealed for the app on this node."""
+    held = state.manifest.generations if state.manifest else {}
+    sealed = to_seal(wanted, state)
+    return {name: max(held.get(name, 0) + (name in sealed), 1) for name in wanted.credentials}
 
 
 def _unit_changes(wanted: Wanted, state: NodeState) -> Iterator[str]:

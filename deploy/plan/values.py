@@ -1,30 +1,33 @@
 """The values of the templates' blanks, from the settings."""
 
 from collections.abc import Mapping
-from zlib import crc32
 
+from deploy.plan.addresses import address_values
+from deploy.plan.uid import app_uid
 from deploy.settings.kinds import FirewallPort
 from deploy.settings.model import Settings
 
-_FIRST_UID = 20_000
-_UIDS = 20_000
 # Zincati knows two strategies; switching updates off is a flag of its own.
 _STRATEGY_WHEN_OFF = "immediate"
 _START_MARGIN_SECONDS = 30
+# How Fedora CoreOS itself names the disk it started from, and the partition after its own four.
+BOOT_DISK = "/dev/disk/by-id/coreos-boot-disk"
+_NEXT_TO_ROOT = "5"
 # systemd takes a carriage return for the end of a line too.
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "%": "%%", "$": "$$"}
-
-
-def app_uid(app: str) -> int:
-    """Choose the user id of an app: the same on every node, between 20000 and 39999."""
-    return _FIRST_UID + crc32(app.encode()) % _UIDS
 
 
 def template_values(
     settings: Settings, ssh_keys: tuple[str, ...] = ()
 ) -> Mapping[str, str | tuple[str, ...]]:
     """Name every blank's value; a tuple repeats its line, an empty one removes it."""
-    return _node_values(settings, ssh_keys) | _app_values(settings) | _container_values(settings)
+    return {
+        **_node_values(settings, ssh_keys),
+        **_data_values(settings),
+        **_app_values(settings),
+        **_container_values(settings),
+        **address_values(settings),
+    }
 
 
 def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str | tuple[str, ...]]:
@@ -45,6 +48,20 @@ def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str
         "JOURNAL_LIMIT": settings.journal_limit,
         "SWAP_DEVICE": _when(settings.swap_megabytes, "zram0"),
         "SWAP_MEGABYTES": _when(settings.swap_megabytes, str(settings.swap_megabytes)),
+    }
+
+
+def _data_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
+    label = settings.data_partition
+    beside_root = settings.data_disk == BOOT_DISK
+    return {
+        "DATA_PARTITION": _when(label, label),
+        "DATA_LABEL": _when(label, label),
+        "DATA_DISK": _when(label, settings.data_disk),
+        "DATA_PATH": _when(label, f"/var/lib/{settings.app}/data"),
+        "DATA_NUMBER": _when(label, _NEXT_TO_ROOT if beside_root else "1"),
+        "DATA_MEGABYTES": _when(label, str(settings.data_megabytes)),
+        "ROOT_MEGABYTES": _when(label and beside_root, str(settings.root_megabytes)),
     }
 
 

@@ -1,5 +1,6 @@
 """The one door to a node: Fabric with pinned host keys."""
 
+import base64
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import paramiko
 from fabric.connection import Connection
+from paramiko.hostkeys import HostKeyEntry
 from paramiko.pkey import UnknownKeyType
 
 from deploy.errors import DeployError
@@ -25,7 +27,10 @@ _SILENCE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a node is and how to log in; `port` None means what the SSH config says, or 22."""
+    """Where a node is and how to log in; `port` None means what the SSH config says, or 22.
+
+    `alone` lets `identity` log in and no other key, of the agent or of the user: that is a proof.
+    """
 
     host: str
     port: int | None
@@ -33,6 +38,7 @@ class Target:
     identity: Path | None
     known_hosts: Path
     may_ask: bool = False
+    alone: bool = False
 
 
 @contextmanager
@@ -87,16 +93,23 @@ class _LoginRefusedError(DeployError):
     pass
 
 
+class _AnotherPinnedError(DeployError):
+    """The node shows a key that is pinned for it, though not the first of its kind."""
+
+    def __init__(self, key: paramiko.PKey) -> None:
+        super().__init__("another pinned host key")
+        self.key = key
+
+
 def _open(
     target: Target, ask_passphrase: Callable[[str], str] | None, patience_seconds: float
 ) -> Connection:
     if target.identity and not target.identity.expanduser().is_file():
         raise DeployError(f"IDENTITY_FILE names {target.identity}, which is no file", "mend it")
-    connection = _connection(target, patience_seconds)
     try:
-        return _login(connection, target)
+        return _enter(target, patience_seconds)
     except _LoginRefusedError:
-        locked = next(filter(_is_locked, _identities(connection)), None)
+        locked = next(filter(_is_locked, _identities(_connection(target))), None)
         if locked is None:
             raise
     if ask_passphrase is None:
@@ -107,15 +120,26 @@ def _open(
     key = _key(locked, ask_passphrase(f"passphrase of {locked}"))
     if key is None:
         raise DeployError(f"the passphrase does not open {locked}", "run the command again")
-    return _login(_connection(target, patience_seconds, key), target)
+    return _enter(target, patience_seconds, key)
+
+
+def _enter(target: Target, patience_seconds: float, key: paramiko.PKey | None = None) -> Connection:
+    try:
+        return _login(_connection(target, patience_seconds, key), target)
+    except _AnotherPinnedError as found:
+        # While a node changes its key it has two of a kind, and paramiko knows one of each.
+        return _login(_connection(target, patience_seconds, key, found.key), target)
 
 
 def _connection(
     target: Target,
     patience_seconds: float = _CONNECT_SECONDS,
     key: paramiko.PKey | None = None,
+    host_key: paramiko.PKey | None = None,
 ) -> Connection:
     options: dict[str, object] = {"banner_timeout": patience_seconds}
+    if target.alone:
+        options |= {"allow_agent": False, "look_for_keys": False}
     if target.identity:
         options["key_filename"] = str(target.identity.expanduser())
     if key:
@@ -129,13 +153,33 @@ def _connection(
     )
     # An SSH config may name identities that this machine has not.
     named = connection.connect_kwargs.get("key_filename", [])
+    if target.alone and target.identity:
+        named = [str(target.identity.expanduser())]
     connection.connect_kwargs["key_filename"] = [name for name in named if Path(name).is_file()]
     # Fabric accepts any key and loads no known_hosts: both are replaced here. What the project
     # has pinned comes first: an old line in the user's own file does not count against it.
     connection.client.set_missing_host_key_policy(_Refuse())
     for known_hosts in (target.known_hosts, Path("~/.ssh/known_hosts").expanduser()):
         _load(connection.client, known_hosts)
+    if host_key:
+        name = _pin_name(connection)
+        connection.client.get_host_keys().add(name, host_key.get_name(), host_key)
     return connection
+
+
+def _pin_name(connection: Connection) -> str:
+    plain = connection.port == _SSH_PORT
+    return str(connection.host) if plain else f"[{connection.host}]:{connection.port}"
+
+
+def _pinned(known_hosts: Path, connection: Connection) -> Iterator[paramiko.PKey]:
+    """Read every key that the project has pinned for a node, several of a kind as well."""
+    name = _pin_name(connection)
+    if not known_hosts.exists():
+        return
+    for line in known_hosts.read_text(encoding="utf-8").splitlines():
+        if line.split(" ", 1)[0] == name and (entry := HostKeyEntry.from_line(line)):
+            yield entry.key
 
 
 def _load(client: paramiko.SSHClient, known_hosts: Path) -> None:
@@ -192,6 +236,8 @@ def _refusal(error: Exception, connection: Connection, target: Target) -> Deploy
             f"`fab trust --fingerprint {fingerprint(error.key)}`",
         )
     if isinstance(error, paramiko.BadHostKeyException):
+        if error.key in _pinned(target.known_hosts, connection):
+            return _AnotherPinnedError(error.key)
         return DeployError(
             f"the host key of {where} has changed: pinned {fingerprint(error.expected_key)}, "
             f"shown {fingerprint(error.key)}",
@@ -228,3 +274,9 @@ def real_host(target: Target) -> str:
 def real_port(target: Target) -> int:
     """Resolve the port that a Host of the SSH config names."""
     return int(_connection(target).port)
+
+
+def fingerprint_of(line: str) -> str:
+    """Write the fingerprint of a host key given as `ssh-ed25519 AAAA…`."""
+    name, blob = line.split()[:2]
+    return fingerprint(paramiko.PKey.from_type_string(name, base64.b64decode(blob)))

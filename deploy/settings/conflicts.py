@@ -16,6 +16,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "NAME", text
     yield from _port_conflicts(settings)
     yield from _source_conflicts(settings)
+    yield from _acme_conflicts(settings)
     if settings.node_user == "root":
         yield (
             "NODE_USER",
@@ -44,3 +45,17 @@ def _source_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         if name in credentials:
             yield key, f"{key} makes the credential {name}, as {credentials[name]} does"
         credentials[name] = key
+
+
+def _acme_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.cert_from != "acme":
+        return
+    if settings.acme_terms_agreed != "true":
+        yield "ACME_TERMS_AGREED", "CERT_FROM is acme: read the authority's terms, then set it true"
+    if settings.acme_challenge == "dns-01" and not settings.acme_dns_command:
+        yield "ACME_DNS_COMMAND", "ACME_CHALLENGE is dns-01, which needs ACME_DNS_COMMAND"
+    stars = [name for name in settings.cert_names if name.startswith("*")]
+    if settings.acme_challenge == "http-01" and stars:
+        yield "ACME_CHALLENGE", f"{stars[0]} can be proven by dns-01 only"
+    if bool(settings.acme_key_id) != (settings.acme_hmac_key is not None):
+        yield "ACME_KEY_ID", "ACME_KEY_ID and ACME_HMAC_KEY are set together or not at all"

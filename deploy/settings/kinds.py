@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -89,6 +90,10 @@ def words(value: object) -> object:
     return value
 
 
+def _command_words(value: object) -> object:
+    return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+
 def _each(read: Callable[[str], object], *, at_least: int = 0) -> BeforeValidator:
     def check(value: object) -> object:
         found = words(value)
@@ -136,6 +141,18 @@ def _minute(hour: str, minute: str) -> int:
     return int(hour) * 60 + int(minute)
 
 
+def _subnet(version: int, longest: int) -> BeforeValidator:
+    def check(value: object) -> object:
+        if not isinstance(value, str) or not value:
+            return value
+        network = ipaddress.ip_network(value)
+        if network.version != version or network.prefixlen > longest:
+            raise ValueError
+        return str(network)
+
+    return BeforeValidator(check)
+
+
 def _time_zone(value: object) -> object:
     if value not in available_timezones():
         raise ValueError
@@ -157,6 +174,8 @@ OptionalPort = Annotated[int | None, BeforeValidator(_optional_port),
     Allowed("a port from 1 to 65535, or nothing for none")]
 Words = Annotated[tuple[str, ...], BeforeValidator(words),
     Allowed("words separated by commas")]
+CommandWords = Annotated[tuple[str, ...], BeforeValidator(_command_words),
+    Allowed("a command and its arguments, quoted as in a shell; nothing else is expanded")]
 FirewallPorts = Annotated[tuple[FirewallPort, ...], _each(_firewall_port),
     Allowed("ports such as 9100 or 51820/udp, separated by commas")]
 SubjectNames = Annotated[tuple[str, ...], _each(_subject_name, at_least=1),
@@ -171,6 +190,8 @@ Image = Annotated[str,
     "docker-daemon:NAME, oci:FOLDER, oci-archive:FILE or docker-archive:FILE")]
 UrlPath = Annotated[str, _matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*"),
     Allowed("a path that starts with /")]
+DirectoryUrl = Annotated[str, _matching(r"https?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9._~/%-]*"),
+    Allowed("the address of an ACME directory, which begins with https://")]
 Size = Annotated[str, _matching(r"[1-9][0-9]{0,9}[KMGT]"),
     Allowed("a size such as 512M or 2G")]
 Percent = Annotated[str, _matching(r"[1-9][0-9]{0,4}%"),
@@ -185,6 +206,17 @@ Tasks = Annotated[int, _whole(16, 1_000_000),
     Allowed("a whole number from 16")]
 Megabytes = Annotated[int, _whole(0, 1_000_000),
     Allowed("megabytes, 0 for none")]
+Subnet4 = Annotated[str, _subnet(4, 28),
+    Allowed("an IPv4 network of 16 addresses or more such as 10.99.0.0/28, or nothing")]
+Subnet6 = Annotated[str, _subnet(6, 64),
+    Allowed("an IPv6 network of /64 or more such as fd12:3456:789a::/64, or nothing")]
+PartitionName = Annotated[str,
+    _matching(r"(?!(root|boot|EFI-SYSTEM|BIOS-BOOT)$)([A-Za-z0-9][A-Za-z0-9._-]{0,11})?"),
+    Allowed("letters, digits, '.', '_' and '-', 12 at most, not a name of the system's own")]
+DevicePath = Annotated[str, _matching(r"/dev/[A-Za-z0-9/_.:+-]+"),
+    Allowed("a device such as /dev/disk/by-id/…")]
+RootMegabytes = Annotated[int, _whole(8192, 9_999_999),
+    Allowed("megabytes from 8192")]
 Releases = Annotated[int, _whole(2, 100),
     Allowed("a whole number from 2 to 100")]
 # fmt: on

@@ -35,6 +35,7 @@ class Settings(BaseModel):
     public_address: kinds.Address = ""
 
     image: kinds.Image
+    image_mode: Annotated[Literal["exact", "delta"], Allowed("exact or delta")] = "exact"
     project_files: Path | None = None
     https_port: kinds.Port = 443
     http_port: kinds.OptionalPort = None
@@ -45,6 +46,13 @@ class Settings(BaseModel):
     watchdog_seconds: kinds.OptionalSeconds = 0
     health_path: kinds.UrlPath = "/"
     health_timeout_seconds: kinds.Seconds = 60
+    switch: Annotated[Literal["slots", "restart"], Allowed("slots or restart")] = "slots"
+    settle_seconds: kinds.OptionalSeconds = 5
+    before_switch: kinds.CommandWords = ()
+    before_switch_seconds: kinds.Seconds = 300
+    drain_seconds: kinds.OptionalSeconds = 30
+    subnet4: kinds.Subnet4 = ""
+    subnet6: kinds.Subnet6 = ""
     stop_seconds: kinds.Seconds = 10
     memory_limit: kinds.Size = "512M"
     cpu_limit: kinds.Percent = "100%"
@@ -63,10 +71,36 @@ class Settings(BaseModel):
     journal_limit: kinds.Size = "500M"
     swap_megabytes: kinds.Megabytes = 2048
 
+    data_partition: kinds.PartitionName = ""
+    data_disk: kinds.DevicePath = "/dev/disk/by-id/coreos-boot-disk"
+    data_megabytes: kinds.Megabytes = 0
+    root_megabytes: kinds.RootMegabytes = 16384
+
     cert_names: kinds.SubjectNames
     cert_password: SecretStr | None = None
     cert_password_command: str = ""
+    cert_password_old: SecretStr | None = None
+    cert_password_old_command: str = ""
     cert_warn_days: kinds.Days = 30
+    cert_from: Annotated[Literal["own", "acme", "files"], Allowed("own, acme or files")] = "own"
+    cert_key: Annotated[
+        Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"],
+        Allowed("ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096"),
+    ] = "ecdsa-p256"
+    reload_signal: Annotated[
+        Literal["", "HUP", "USR1", "USR2"], Allowed("HUP, USR1, USR2 or nothing for none")
+    ] = ""
+
+    acme_directory: kinds.DirectoryUrl = "https://acme-v02.api.letsencrypt.org/directory"
+    acme_email: str = ""
+    acme_terms_agreed: Annotated[Literal["true", "false"], Allowed("true or false")] = "false"
+    acme_challenge: Annotated[Literal["http-01", "dns-01"], Allowed("http-01 or dns-01")] = (
+        "http-01"
+    )
+    acme_dns_command: str = ""
+    acme_root: Path | None = None
+    acme_key_id: str = ""
+    acme_hmac_key: SecretStr | None = None
 
     smtp_host: kinds.Address = ""
     smtp_port: kinds.Port = 587
@@ -97,6 +131,12 @@ class Settings(BaseModel):
             found.append(Source(name, key, self.secrets.get(name), command))
         return tuple(sorted(found, key=lambda source: source.credential))
 
+    @property
+    def old_password(self) -> "Source":
+        """Where the password comes from that the TLS key had before CERT_PASSWORD."""
+        value, command = self.cert_password_old, self.cert_password_old_command
+        return Source("cert_pass_old", "CERT_PASSWORD_OLD", value, command)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -110,7 +150,7 @@ class Source:
 
 _GROUPS = {"environment", "secrets", "secret_commands"}
 KEYS = tuple(_alias(name) for name in Settings.model_fields if name not in _GROUPS)
-SECRET_KEYS = frozenset({"CERT_PASSWORD", "SMTP_PASSWORD"})
+SECRET_KEYS = frozenset({"CERT_PASSWORD", "CERT_PASSWORD_OLD", "ACME_HMAC_KEY", "SMTP_PASSWORD"})
 REQUIRED = tuple(
     _alias(name) for name, field in Settings.model_fields.items() if field.is_required()
 )

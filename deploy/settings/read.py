@@ -198,3 +198,14 @@ def with_node(settings: Settings, address: str, port: int | None, user: str | No
     if user:
         changes["node_user"] = user
     return settings.model_copy(update=changes)
+
+
+def read_instances(folder: Path) -> tuple[Settings, ...]:
+    """Read the settings of every instance: `.env`'s own and one for each `.env.NAME`.
+
+    Raises:
+        SettingsError: for the first instance that has a problem.
+    """
+    names = sorted(file.name.removeprefix(".env.") for file in folder.glob(".env.*"))
+    found = (read_settings(folder), *(read_settings(folder, n) for n in names if n != "example"))
+    return tuple({settings.app: settings for settings in found}.values())

@@ -103,3 +103,13 @@ def test_the_blanks_of_all_files_are_named_at_once(tmp_path: Path) -> None:
         f"{tmp_path / 'a'}:1: the blank @X@ has no value",
         f"{tmp_path / 'b'}:2: the blank @Y@ has no value",
     ]
+
+
+def test_a_blank_in_a_files_name_repeats_the_file(tmp_path: Path) -> None:
+    (tmp_path / "@SLOT@.conf").write_text("@SLOT@ has @SLOT_IP@ of @ALL@, not @SLOTS@\n")
+    values: Values = {"SLOT": ("a", "b"), "SLOT_IP": ("1", "2"), "ALL": "9", "SLOTS": ("x",)}
+
+    assert render_folder(tmp_path, values) == {
+        "a.conf": b"a has 1 of 9, not x\n",
+        "b.conf": b"b has 2 of 9, not x\n",
+    }

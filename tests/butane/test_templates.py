@@ -13,6 +13,7 @@ from butane.files import CarriedFile, carried_files
 from butane.machine import read_machine
 from butane.render import render_folder
 from butane.translate.translation import translate
+from deploy.plan.addresses import SLOTS
 from deploy.plan.values import template_values
 from deploy.settings.model import Settings
 from tests.butane.translate.outcome import ORACLE
@@ -66,9 +67,10 @@ def test_every_file_is_included_once_and_every_included_file_is_there() -> None:
         for name in re.findall(r"local: (\S+)", path.read_text(encoding="utf-8"))
     ]
 
-    assert sorted(included) == [
-        path.relative_to(TEMPLATES).as_posix() for path in FILES if path.suffix != ".bu"
-    ]
+    names = [path.relative_to(TEMPLATES).as_posix() for path in FILES if path.suffix != ".bu"]
+    assert sorted(included) == sorted(
+        {name.replace("@SLOT@", slot) for name in names for slot in SLOTS}
+    )
 
 
 @pytest.mark.parametrize("values", [{}, FULL, SPARE])
@@ -92,7 +94,7 @@ def test_a_node_made_today_holds_what_a_deploy_writes(tmp_path: Path) -> None:
     assert {file.path: file for file in carried} == {
         file.path: found[file.path] for file in carried
     }
-    assert {"/etc/containers/systemd/shop-www.container", "/etc/sysusers.d/shop-www.conf"} <= {
+    assert {"/etc/containers/systemd/shop-www-blue.container", "/etc/sysusers.d/shop-www.conf"} <= {
         file.path for file in carried
     }
 
@@ -103,8 +105,12 @@ def test_no_firewall_file_flushes_what_is_not_ours(tmp_path: Path) -> None:
 
     assert "policy drop" in rules
     assert "flush" not in rules
-    assert set(re.findall(r"\btable (\w+ \w+)", rules)) == {"inet corefab"}
-    assert set(re.findall(r"add element (\w+ \w+)", rules)) == {"inet corefab"}
+    assert set(re.findall(r"^(?:delete )?table (\w+ [\w-]+)", rules, re.MULTILINE)) == {
+        *("inet corefab", "inet shop-www-door")
+    }
+    assert set(re.findall(r"add element (\w+ [\w-]+)", rules)) == {
+        *("inet corefab", "inet shop-www-door")
+    }
 
 
 def test_the_firewall_lets_in_the_ports_of_the_settings_and_ssh(tmp_path: Path) -> None:
@@ -121,7 +127,7 @@ def test_the_firewall_lets_in_the_ports_of_the_settings_and_ssh(tmp_path: Path) 
 
 
 def test_the_container_sees_its_environment_as_it_was_written() -> None:
-    unit = rendered(settings(**FULL))["app/app.container"]
+    unit = rendered(settings(**FULL))["app/blue.container"]
     words = re.findall(r'^Environment=(?:"(.*)"|([^"\'\\\n]*))$', unit, re.MULTILINE)
     found = dict(unescaped(quoted or plain).split("=", 1) for quoted, plain in words)
 
@@ -140,17 +146,17 @@ def test_the_container_sees_its_environment_as_it_was_written() -> None:
 
 
 def test_every_credential_is_unsealed_by_systemd_and_given_to_the_container() -> None:
-    unit = rendered(settings(**FULL))["app/app.container"]
+    unit = rendered(settings(**FULL))["app/blue.container"]
 
     for name in ("cert_pass", "smtp_pass", "token"):
-        sealed = f"/etc/credstore.encrypted/shop-www.{name}"
+        sealed = f"/var/lib/shop-www/blue/credentials/{name}"
         assert f"LoadCredentialEncrypted={name}:{sealed}\n" in unit
-        assert f"${{CREDENTIALS_DIRECTORY}}/{name} /run/shop-www/secrets/{name}\n" in unit
+        assert f"${{CREDENTIALS_DIRECTORY}}/{name} /run/shop-www-blue/secrets/{name}\n" in unit
     assert "hunter2" not in unit
 
 
 def test_the_container_is_hardened() -> None:
-    unit = rendered(settings())["app/app.container"].splitlines()
+    unit = rendered(settings())["app/blue.container"].splitlines()
 
     assert {
         *("ReadOnly=true", "DropCapability=all", "NoNewPrivileges=true", "Pull=never"),
@@ -158,9 +164,23 @@ def test_the_container_is_hardened() -> None:
     } <= set(unit)
 
 
+def test_the_slots_differ_in_name_and_address_alone() -> None:
+    texts = rendered(settings(**FULL))
+
+    blue = texts["app/blue.container"].replace("blue", "green")
+    differ = [
+        (one, other)
+        for one, other in zip(
+            blue.splitlines(), texts["app/green.container"].splitlines(), strict=True
+        )
+        if one != other
+    ]
+    assert [one.partition(":ip=")[0] for one, _ in differ] == ["Network=shop-www.network"]
+
+
 def test_units_run_only_what_a_stock_node_has() -> None:
     texts = rendered(settings(**FULL)).values()
-    lines = [line for text in texts for line in re.findall(r"^Exec\w+=(\S+)", text, re.MULTILINE)]
+    lines = [line for text in texts for line in re.findall(r"^Exec\w+=-?(\S+)", text, re.MULTILINE)]
 
     assert lines
     assert {line.rsplit("/", 1)[1] for line in lines} <= PROGRAMS

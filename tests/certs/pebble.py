@@ -107,12 +107,18 @@ def running(
     environment: dict[str, str],
     *,
     binding: bool = False,
+    visits: tuple[str, int] | None = None,
 ) -> Iterator[Pebble]:
-    """Run an authority until the block ends; PEBBLE_... variables set its moods."""
+    """Run an authority until the block ends; PEBBLE_... variables set its moods.
+
+    It takes every name for `visits`, an address and its HTTP port, or a free one of this machine.
+    """
     api, management, http, dns, zone = _free_ports(5)
+    address, http = visits or ("127.0.0.1", http)
     trust = _write_config(folder, (api, management, http), binding=binding)
     challtestsrv = [program("pebble-challtestsrv"), "-dns01", f"127.0.0.1:{dns}"]
     challtestsrv += ["-management", f"127.0.0.1:{zone}", "-defaultIPv6", ""]
+    challtestsrv += ["-defaultIPv4", address]
     challtestsrv += ["-http01", "", "-https01", "", "-tlsalpn01", ""]
     pebble = [program("pebble"), "-config", str(folder / "pebble.json")]
     pebble += ["-dnsserver", f"127.0.0.1:{dns}", "-strict"]

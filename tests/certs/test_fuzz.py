@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     pkcs7,
     pkcs12,
 )
@@ -28,6 +30,7 @@ from certs.errors import CertError
 from certs.names import general_names, matches, name_problem
 from certs.plainkey import read_key
 from certs.signing_request import requested_names, signing_request
+from certs.ssh_certificate import sign_person
 from tests.certs.forge import DAY, NOW, Recipe, authority, forge
 
 CASES = 2000
@@ -38,6 +41,8 @@ BOUND = new_authority(
     "Bound", now=NOW, lifetime=DAY, key=keyfile.new_key(), permitted=["example.org"]
 )
 BOUND_LEAF = issue(BOUND, ["*.example.org"], now=NOW, lifetime=DAY, key=keyfile.new_key()).leaf
+SIGNER = keyfile.new_key()
+SSH_KEY = SIGNER.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
 CERTIFICATES = [LEAF.certificate.der, BOUND.certificate.der, BOUND_LEAF.der]
 
 Parser = Callable[[bytes], object]
@@ -155,6 +160,15 @@ def test_an_authoritys_answer_in_any_form(data: bytes) -> None:
 @given(spoiled([signing_request(["www.example.org"], key=keyfile.new_key())]))
 def test_a_signing_request(data: bytes) -> None:
     assert_answers(requested_names, data)
+
+
+@fuzzed
+@given(spoiled([SSH_KEY]) | st.binary(max_size=40))
+def test_a_persons_ssh_key(data: bytes) -> None:
+    valid = (NOW, timedelta(hours=1))
+    assert_answers(
+        lambda given: sign_person(SIGNER, given, person="ann", users=["core"], valid=valid), data
+    )
 
 
 @fuzzed

@@ -10,8 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.container.process import Program
-from tests.container.supervision import Supervision, processor_seconds, said, zombies_of
+from tests.container.clock import jumping, last_time_of_day, times_of_day
+from tests.container.groups import killed_in, memory_group, process_group
+from tests.container.process import Program, python
+from tests.container.supervision import (
+    WORKER,
+    Supervision,
+    processor_seconds,
+    said,
+    zombies_of,
+)
 
 pytestmark = pytest.mark.program
 
@@ -115,7 +123,9 @@ def test_500_orphans_a_second_are_reaped_without_missing_a_beat(supervision: Sup
 
     used = processor_seconds(program.pid) - before
     assert used < 1.0
+    supervision.until(lambda: forks_a_second(program) >= 500)
     assert supervision.status()["state"] == "healthy"
+    assert supervision.worker("good")["restarts"] == 0
     supervision.until(lambda: len(zombies_of(program.pid)) < 50)
     program.signal(signal.SIGTERM)
     assert program.ended() == 0
@@ -188,6 +198,31 @@ def test_no_time_of_day_is_used_so_clock_jumps_do_nothing() -> None:
     assert used == {"time.monotonic"}
 
 
+@pytest.mark.parametrize("jump", ["+400d", "-400d"])
+def test_a_jump_of_the_clock_is_counted_against_no_worker_and_hides_no_hang(
+    supervision: Supervision, tmp_path: Path, jump: str
+) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    program = supervision.begin({"a": "clock"}, interval="0.5", env=jumping(clock))
+    program.until("ready:")
+    program.until("clock=", after=program.output.index("ready:"))
+    pid = supervision.worker("a")["pid"]
+    before = times_of_day(program.output)[-1]
+    assert "libfaketime" in Path(f"/proc/{program.pid}/maps").read_text()
+
+    clock.write_text(jump)
+    supervision.until(lambda: abs(last_time_of_day(program) - before) > 300 * 86400)
+    supervision.until(lambda: supervision.worker("a")["uptime"] > 3 * 0.5 * 2)
+
+    assert supervision.worker("a")["pid"] == pid
+    assert supervision.status()["state"] == "healthy"
+    assert "hung" not in program.output
+    assert "did not run" not in program.output
+    os.kill(pid, signal.SIGSTOP)
+    program.until("a: hung: no heartbeat for")
+
+
 def test_a_worker_that_leaks_is_restarted_at_its_limit(supervision: Supervision) -> None:
     program = supervision.begin({"bad": "leak"}, memory="60M")
 
@@ -211,7 +246,45 @@ def test_a_worker_that_meets_its_resource_limit_is_restarted(
     program = supervision.begin({}, "--config", str(config), crash_deaths="2", crash_seconds="60")
 
     program.until("MemoryError")
+    program.until("bad: ended with exit code 1")
+    program.until("starting again in")
     assert program.ended(20) == os.EX_TEMPFAIL
+
+
+def test_a_worker_that_the_kernel_kills_for_its_memory_is_restarted_with_the_reason(
+    supervision: Supervision,
+) -> None:
+    # The group's limit is the kernel's own, as that of a container; only the worker is in it.
+    with memory_group(64 << 20) as group:
+        worker = " ".join(python(str(WORKER), "bad", "leak"))
+        command = f"sh -c 'echo $$ >{group}/cgroup.procs && exec {worker}'"
+
+        program = supervision.begin({"good": "beats", "bad": command}, crash_deaths="0")
+        program.until("bad: killed by SIGKILL", 30)
+        program.until("starting again in")
+
+        supervision.until(lambda: supervision.worker("bad")["restarts"] >= 1)
+        assert "killed by SIGKILL" in supervision.worker("bad")["reasons"][0]
+        assert supervision.worker("good")["restarts"] == 0
+        assert killed_in(group) >= 1
+        program.signal(signal.SIGTERM)
+        program.ended()
+
+
+def test_no_process_to_be_had_is_waited_out(supervision: Supervision) -> None:
+    program = supervision.begin({"a": "beats"}, crash_deaths="0", backoff_max="0.2")
+    program.until("ready:")
+    with process_group(program.pid) as limit:
+        limit("1")  # less than there are: whoever forks now is refused
+        os.kill(supervision.worker("a")["pid"], signal.SIGKILL)
+        program.until("no new process: Resource temporarily unavailable")
+
+        limit("max")
+        program.until("a: healthy", after=program.output.index("no new process"))
+
+    assert program.alive()
+    program.signal(signal.SIGTERM)
+    assert program.ended() == 0
 
 
 def test_no_signal_is_lost_however_they_arrive(supervision: Supervision) -> None:
@@ -224,6 +297,14 @@ def test_no_signal_is_lost_however_they_arrive(supervision: Supervision) -> None
     program.signal(signal.SIGTERM)
 
     assert program.ended() == 0
+
+
+def forks_a_second(program: Program) -> float:
+    """Tell the most forks that the storm made in a second so far."""
+    program.take(0.05)
+    times = [float(at) for at in re.findall(r"bad forked 100 ([\d.]+)\n", program.output)]
+    spans = [later - sooner for sooner, later in zip(times, times[10:], strict=False)]
+    return 1000 / min(spans, default=1000.0)
 
 
 def _reloaded(program: Program, times: int) -> bool:

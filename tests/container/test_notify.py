@@ -124,7 +124,7 @@ def test_a_watchdog_that_is_too_short_is_warned_of(
 ) -> None:
     program = supervision.begin({"a": "beats"}, mode="--sd-notify", env=systemd(listener, 5))
 
-    program.until("WatchdogSec=5 is shorter than the 17.9 s that restarting a may take")
+    program.until("WatchdogSec=5 is shorter than the 26.85 s that restarting a may take")
 
 
 def test_a_notify_socket_that_appears_late_still_hears_ready(

@@ -78,7 +78,7 @@ def test_after_a_long_life_the_first_delay_counts_again() -> None:
 
 
 def test_the_shortest_watchdog_covers_a_whole_restart() -> None:
-    assert shortest_watchdog({"grace": 5, "backoff_max": 10, "start": 30}) == 47.5
+    assert shortest_watchdog({"grace": 5, "backoff_max": 10, "start": 30}) == 71.25
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,39 @@ def test_a_changed_host_key_stops_before_the_login(
     assert not any(transport.is_authenticated() for transport in node.transports)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_either_of_two_pinned_keys_of_a_kind_is_taken(
+    node: Node, target: Target, *, first: bool
+) -> None:
+    other = paramiko.ECDSAKey.generate()
+    line = f"{other.get_name()} {other.get_base64()}"
+    keys = (node.host_line, line) if first else (line, node.host_line)
+    pin(target.known_hosts, target.host, node.port, keys)
+
+    assert_works(node, target)
+
+
+def test_of_two_pinned_keys_neither_lets_a_third_in(node: Node, target: Target) -> None:
+    others = [paramiko.ECDSAKey.generate() for _ in range(2)]
+    lines = tuple(f"{key.get_name()} {key.get_base64()}" for key in others)
+    pin(target.known_hosts, target.host, node.port, lines)
+
+    assert "has changed" in refusal(target).message
+
+
+def test_alone_an_identity_has_to_log_in_by_itself(
+    node: Node, target: Target, home: Path, tmp_path: Path
+) -> None:
+    usual = new_identity(home / ".ssh" / "id_ed25519")
+    node.let_in(usual)
+    other = new_identity(tmp_path / "other")
+    assert_works(node, replace(target, identity=other))
+
+    assert "does not let core in" in refusal(replace(target, identity=other, alone=True)).message
+    node.let_in(other)
+    assert_works(node, replace(target, identity=other, alone=True))
+
+
 def test_a_key_in_the_users_own_known_hosts_counts(node: Node, target: Target, home: Path) -> None:
     target.known_hosts.rename(home / ".ssh/known_hosts")
 

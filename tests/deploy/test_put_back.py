@@ -12,6 +12,7 @@ from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
 from deploy.image.cache import Cache
 from deploy.image.content import Content
+from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
 from deploy.plan.command import Command
 from deploy.plan.image import Image
@@ -20,6 +21,7 @@ from deploy.plan.steps import steps
 from deploy.put_back import put_back
 from deploy.remote.connection import Target
 from deploy.remote.remote import Result
+from deploy.switching import Switching
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.deploy.site import Site, page, refusing, serve
@@ -29,6 +31,8 @@ MADE = forge(Recipe())
 PAIR = Pair(chained(MADE), b"sealed")
 GOAL = replace(WANTED, certificate=MADE.certificate.sha256)
 LOST = DeployError("the connection to web1 was lost", "run it again")
+SCRIPTS = ["stage", "tag-image", "seal", "start", "prove-slot", "move", "finish"]
+LAST_LINES = "last lines of release r2 (it is kept, stopped: `fab logs --release r2`):"
 Fault = Callable[[], Result]
 
 
@@ -84,16 +88,19 @@ def interrupts() -> Result:
 def delivery(remote: FakeRemote, endpoint: Endpoint, **values: object) -> Delivery:
     given = settings(CERT_PASSWORD="hunter2", HEALTH_TIMEOUT_SECONDS="1", **values)
     return Delivery(
-        remote=remote,
+        switching=Switching(
+            remote=remote,
+            endpoint=endpoint,
+            settings=given,
+            manifest=manifest(GOAL, release="r2"),
+            previous="r1",
+            slot="green",
+        ),
         target=Target("web1", None, "core", None, Path("known_hosts")),
-        endpoint=endpoint,
-        settings=given,
         wanted=GOAL,
-        export=Export(Nowhere(), Cache(Path(), 0)),
+        workshop=Workshop(Export(Nowhere(), Cache(Path(), 0))),
         pair=PAIR,
         credentials=Credentials(given, None),
-        manifest=manifest(GOAL, release="r2"),
-        previous="r1",
         files_folder=None,
         state=state(),
         look=state,
@@ -115,7 +122,7 @@ def before(site: Site | None = None) -> NodeState:
 
 
 def carry_out(made: Delivery, held: NodeState, *, first: bool = False) -> None:
-    with put_back(made, held, proof_seconds=0.2) as begun:
+    with put_back(made.switching, held, proof_seconds=0.2) as begun:
         for step in steps(made.wanted, held, first=first):
             begun.append(step.kind)
             made.carry_out(step)
@@ -132,7 +139,7 @@ def test_a_deploy_that_works_puts_nothing_back(site: Site) -> None:
     remote = FakeRemote()
 
     carry_out(delivery(remote, site.endpoint), before(site))
-    assert remote.scripts == ["stage", "tag-image", "seal", "switch", "finish"]
+    assert remote.scripts == [*SCRIPTS, "retire"]
 
 
 @pytest.mark.loopback
@@ -148,17 +155,17 @@ def test_secrets_and_content_go_on_stdin_alone(site: Site) -> None:
 
 
 @pytest.mark.loopback
-@pytest.mark.parametrize("script", ["stage", "tag-image", "seal", "switch", "finish"])
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_a_step_that_fails_is_undone_and_what_served_is_proven(site: Site, script: str) -> None:
     remote = FakeRemote({script: refuses})
 
     error = failure(delivery(remote, site.endpoint), before(site))
-    # Before the switch, the app's log is that of the healthy release.
-    told = script in {"switch", "finish"}
+    # Before the new release is started, no log says what went wrong.
+    told = SCRIPTS.index(script) >= SCRIPTS.index("start")
     assert remote.scripts[-2 - told :] == [script, *["logs"] * told, "undo"]
     assert error.message.splitlines() == [
         f"{script} failed on the node: no room",
-        *["last lines of shop-www:", "  | one", "  | two"] * told,
+        *[LAST_LINES, "  | one", "  | two"] * told,
         "release r1 serves again, proven over HTTPS",
     ]
 
@@ -188,13 +195,14 @@ def test_a_release_that_is_not_healthy_is_undone(site: Site) -> None:
 def test_an_app_that_died_is_not_waited_for(said: str, why: str) -> None:
     remote = FakeRemote({"state": lambda: Result(0, f"{said}\n", "")})
     made = delivery(remote, refusing())
-    patient = replace(made, settings=settings(CERT_PASSWORD="x", HEALTH_TIMEOUT_SECONDS="3600"))
+    given = settings(CERT_PASSWORD="x", HEALTH_TIMEOUT_SECONDS="3600")
+    patient = replace(made, switching=replace(made.switching, settings=given))
 
     assert f"/: {why}: ConnectionRefusedError" in failure(patient, before()).message
 
 
 @pytest.mark.loopback
-@pytest.mark.parametrize("script", ["stage", "tag-image", "seal", "switch", "finish"])
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_an_interrupt_at_any_step_is_raised_again_after_putting_back(
     site: Site, script: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -218,16 +226,16 @@ def test_whatever_else_ends_a_deploy_is_raised_again_after_putting_back(site: Si
 
 
 def test_a_first_deploy_that_fails_leaves_nothing_deployed() -> None:
-    remote = FakeRemote({"switch": refuses})
+    remote = FakeRemote({"start": refuses})
     empty = fresh(layers=state().layers)
 
     error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), empty, first=True)
-    assert remote.scripts[-3:] == ["switch", "logs", "undo"]
+    assert remote.scripts[-3:] == ["start", "logs", "undo"]
     assert error.message.endswith("shop-www is as it was: nothing deployed")
 
 
 def test_a_connection_that_is_lost_says_what_the_next_deploy_does() -> None:
-    remote = FakeRemote({"switch": loses, "logs": loses, "undo": loses})
+    remote = FakeRemote({"start": loses, "logs": loses, "undo": loses})
 
     error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), before())
     assert error.message.splitlines() == [
@@ -238,7 +246,7 @@ def test_a_connection_that_is_lost_says_what_the_next_deploy_does() -> None:
 
 
 def test_putting_back_that_fails_is_told() -> None:
-    remote = FakeRemote({"switch": refuses, "undo": refuses})
+    remote = FakeRemote({"start": refuses, "undo": refuses})
 
     error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), before())
     assert error.message.endswith("putting back failed: no room; the next `fab deploy` tries again")

@@ -21,9 +21,10 @@ from deploy.image.cache import Cache
 from deploy.image.content import Content
 from deploy.image.export import Export
 from deploy.image.pace import Pace
+from deploy.image.packed import Job
 from deploy.image.pieces import cut
 from deploy.image.podman import Podman
-from deploy.image.press import Job, Press
+from deploy.image.press import Press
 from deploy.plan.image import Image
 from tests.image.make import Made, digest, entry, image, layer, noise, write_layout
 

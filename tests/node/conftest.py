@@ -31,6 +31,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         SMTP_PASSWORD=SMTP_PASSWORD,
         SECRET_API_TOKEN=API_TOKEN,
         HEALTH_TIMEOUT_SECONDS="30",
+        SETTLE_SECONDS="0",
+        ENV_FAULT="none:",
+        DRAIN_SECONDS="5",
         ENV_ODD="'100% $HOME \"quoted\" back\\slash'",
     )
     try:

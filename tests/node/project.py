@@ -65,6 +65,12 @@ class Project:
     def node(self) -> NodeStatus:
         return next(one for one in lifecycle.status() if one.name == self.settings["PROJECT"])
 
+    def container(self, name: str = "www") -> str:
+        """Name the container, and the unit, of the slot that serves."""
+        home = f"/var/lib/{self.settings['PROJECT']}-{name}"
+        slot = self.ssh(f"[ {home}/blue -ef {home}/current ] && echo blue || echo green").strip()
+        return f"{self.settings['PROJECT']}-{name}-{slot}"
+
     def ssh(self, script: str) -> str:
         """Run a script as root on the node."""
         pins = self.folder / "certs/known_hosts"

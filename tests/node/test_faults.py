@@ -20,8 +20,11 @@ UNDER_WAY = (
     "units checked",
     "on the node already",
     "project files",
-    "restarted",
-    "healthy",
+    "started with",
+    "healthy over HTTPS",
+    "front door moved",
+    "HTTPS endpoint healthy",
+    "written down",
 )
 
 
@@ -82,16 +85,23 @@ def test_an_image_that_never_answers_is_put_back(
     assert release_of(serving) == before
 
 
-def test_a_failed_release_leaves_nothing_behind_but_its_image(
+def test_a_failed_release_is_kept_stopped_with_its_logs_and_only_the_last_one(
     serving: Project, broken_images: dict[str, str]
 ) -> None:
-    app = serving.settings["PROJECT"] + "-www"
-    look = f"ls /var/lib/{app} /var/lib/{app}/releases"
-    before = serving.ssh(look)
-
+    home = f"/var/lib/{serving.settings['PROJECT']}-www"
+    look = f"cd {home}; ls; ls releases | wc -l; ls -d releases/*/failed"
     serving.fab("deploy", IMAGE=broken_images["crash"])
+    before = serving.ssh(look).splitlines()
 
-    assert serving.ssh(look) == before
+    said = serving.fab("deploy", IMAGE=broken_images["crash"])
+
+    after = serving.ssh(look).splitlines()
+    failed = after[-1].split("/")[1]
+    assert f"fab logs --release {failed}" in said.out
+    assert "no such table" in serving.must("logs", "--release", failed)
+    assert after[:-1] == before[:-1]
+    assert after[-1] != before[-1]
+    assert "nothing to do" in serving.must("deploy")
 
 
 @pytest.mark.parametrize("line", UNDER_WAY)
@@ -154,7 +164,7 @@ def test_a_rotation_that_is_not_served_is_undone(
 ) -> None:
     before = json.loads(serving.must("cert-status", "--json"))["places"]
 
-    said = serving.fab("cert-rotate-https", IMAGE=broken_images["crash"])
+    said = serving.fab("cert-rotate-https", IMAGE=broken_images["crash"], RELOAD_SIGNAL="")
 
     assert said.code == 1
     assert "the certificate before it is back" in said.out
@@ -182,7 +192,7 @@ def test_a_certificate_of_another_key_is_refused_before_the_node_is_touched(
 
 
 def test_a_unit_the_generator_refuses_is_never_written(serving: Project) -> None:
-    template = serving.folder / "butane/templates/app/app.container"
+    template = serving.folder / "butane/templates/app/@SLOT@.container"
     right = template.read_text()
     template.write_text(right.replace("ReadOnly=true", "ReadOnyl=true"))
     before = release_of(serving)
@@ -192,6 +202,21 @@ def test_a_unit_the_generator_refuses_is_never_written(serving: Project) -> None
     template.write_text(right)
     assert said.code == 1
     assert "ReadOnyl" in said.out
+    assert release_of(serving) == before
+
+
+def test_a_value_that_systemd_cannot_read_is_never_written(serving: Project) -> None:
+    template = serving.folder / "butane/templates/app/app.container"
+    right = template.read_text()
+    template.write_text(right.replace("RestartSec=1\n", "RestartSec=soon\n"))
+    before = release_of(serving)
+
+    said = serving.fab("deploy")
+
+    template.write_text(right)
+    assert said.code == 1
+    assert "systemd-analyze of this node refuses the units" in said.out
+    assert "Failed to parse RestartSec=soon" in said.out
     assert release_of(serving) == before
 
 
@@ -330,7 +355,7 @@ def test_a_marker_that_cannot_be_read_is_an_unfinished_deploy(
 
 
 def test_an_app_that_does_not_answer_is_mended(serving: Project) -> None:
-    app = serving.settings["PROJECT"] + "-www"
+    app = serving.container()
     serving.ssh(f"podman pause {app}")
 
     said = serving.must("deploy")
@@ -344,7 +369,7 @@ def test_a_credential_that_is_no_longer_wanted_leaves_the_node(serving: Project)
     usual = environment.read_text()
     environment.write_text(usual + "SECRET_SPARE=spare\n")
     serving.must("deploy")
-    look = f"ls /etc/credstore.encrypted | grep -c {app}.spare || true"
+    look = f"ls /var/lib/{app}/current/credentials | grep -c spare || true"
 
     assert serving.ssh(look).strip() == "1"
 
@@ -378,7 +403,7 @@ def test_a_disk_that_is_too_full_is_seen_before_anything_travels(
 
 def test_a_hand_edit_of_a_unit_is_put_right(serving: Project) -> None:
     app = serving.settings["PROJECT"] + "-www"
-    unit = f"/etc/containers/systemd/{app}.container"
+    unit = f"/etc/containers/systemd/{app}-blue.container"
     serving.ssh(f"echo '# by hand' >> {unit}; chmod 600 {unit}")
 
     said = serving.must("deploy")
@@ -388,7 +413,7 @@ def test_a_hand_edit_of_a_unit_is_put_right(serving: Project) -> None:
 
 
 def test_an_app_that_was_stopped_by_hand_is_started(serving: Project) -> None:
-    app = serving.settings["PROJECT"] + "-www"
+    app = serving.container()
     serving.ssh(f"systemctl stop {app}")
 
     said = serving.must("deploy")

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy import node
+from deploy.image.delta_build import Workshop
 from deploy.image.local import cache_of, open_image, source_of
 from deploy.plan.command import Command
 from deploy.plan.image import missing
@@ -378,7 +379,7 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
 def run(bench: Bench, settings: Settings, remote: Flipping, state: NodeState) -> None:
     folder = bench.project.folder
     with open_image(folder, settings) as export:
-        transfer = Transfer(remote, node.target(folder, settings), settings, export)
+        transfer = Transfer(remote, node.target(folder, settings), settings, Workshop(export))
         transfer.run(state, lambda: look(remote.remote, settings))
 
 
@@ -548,8 +549,9 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
     made = image([layer({"a": unique()})])
     bench.send(made)
     other, same = f"localhost/{app}2:1", "localhost/somebody:1"
+    served = f"localhost/{app}:{json.loads(bench.project.must('status', '--json'))['slot']}"
     bench.project.ssh(
-        f"podman tag localhost/{app}:live {other}; podman tag {made.id} {same} localhost/{app}:old"
+        f"podman tag {served} {other}; podman tag {made.id} {same} localhost/{app}:old"
     )
     names = "podman image ls --format '{{.Repository}}:{{.Tag}}' | sort"
     before = set(bench.project.ssh(names).split())
@@ -558,7 +560,7 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
 
     after = set(bench.project.ssh(names).split())
     assert before - after == {f"localhost/{app}:sent", f"localhost/{app}:old"}
-    assert {other, same, f"localhost/{app}:live"} <= after
+    assert {other, same, served} <= after
     bench.project.ssh(f"podman rmi {other} {same}")
 
 

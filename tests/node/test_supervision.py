@@ -13,9 +13,9 @@ from tests.node.project import Project
 
 pytestmark = pytest.mark.node
 
-# The usual policy with shorter times: WatchdogSec > grace + 1.25 * backoff_max + start.
+# The usual policy with shorter times: WatchdogSec > 1.5 * (grace + 1.25 * backoff_max + start).
 QUICK = {
-    "ENV_SUPERVISE_SET": "interval=1 grace=1 backoff_max=1 start=5",
+    "ENV_SUPERVISE_SET": "interval=1 grace=1 backoff_max=1 start=4",
     "WATCHDOG_SECONDS": "10",
 }
 PATIENCE_SECONDS = 60
@@ -86,7 +86,7 @@ def test_a_worker_that_died_is_told_of_in_status(quick: Project) -> None:
 
 
 def test_a_hung_supervisor_is_ended_by_systemd_and_the_app_comes_back(quick: Project) -> None:
-    app = quick.settings["PROJECT"] + "-www"
+    app = quick.container()
     began = time.monotonic()
 
     quick.ssh(f"kill -STOP $(podman inspect {app} --format '{{{{.State.Pid}}}}')")
@@ -99,7 +99,7 @@ def test_a_hung_supervisor_is_ended_by_systemd_and_the_app_comes_back(quick: Pro
 
 
 def test_a_crash_loop_ends_in_the_units_back_off_and_status_says_why(quick: Project) -> None:
-    app = quick.settings["PROJECT"] + "-www"
+    app = quick.container()
     folder = f"/etc/containers/systemd/{app}.container.d"
     quick.ssh(
         f"mkdir -p {folder}; "
@@ -118,3 +118,34 @@ def test_a_crash_loop_ends_in_the_units_back_off_and_status_says_why(quick: Proj
     assert "auto-restart" in str(said["unit"])
     assert "exit code 75" in str(said["unit"])
     assert said["health"] != "healthy"
+
+
+def test_what_the_lint_refuses_is_really_killed_in_a_loop(quick: Project) -> None:
+    app = quick.settings["PROJECT"] + "-www"
+    folder = f"/etc/containers/systemd/{app}.container.d"
+    trap = "[Container]\nNotify=false\n[Service]\nWatchdogSec=3\n"
+    overlays = quick.folder / "butane/overlays"
+    (overlays / "trap.conf").write_text(trap)
+    (overlays / "trap.bu").write_text(
+        "variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n"
+        f"    - path: {folder}/trap.conf\n      contents: {{local: trap.conf}}\n"
+    )
+
+    checked, refused = quick.fab("check"), quick.fab("deploy")
+    quick.ssh(
+        f"mkdir -p {folder}; printf '{trap}' >{folder}/trap.conf; "
+        f"systemctl daemon-reload; systemctl reset-failed {app}; systemctl restart {app}"
+    )
+    until(quick, "killed twice", f"[ $(systemctl show -P NRestarts {app}) -ge 2 ]")
+    result = quick.ssh(f"journalctl -q -u {app} -o cat -n 100")
+
+    for file in overlays.glob("trap.*"):
+        file.unlink()
+    quick.ssh(
+        f"rm -r {folder}; systemctl daemon-reload; "
+        f"systemctl reset-failed {app}; systemctl restart {app}"
+    )
+    assert (checked.code, refused.code) == (1, 1)
+    assert "[watchdog-unfed]" in checked.out
+    assert "[watchdog-unfed]" in refused.out
+    assert result.count("Failed with result 'watchdog'") >= 2

@@ -7,7 +7,7 @@ from deploy.plan.files import File
 from deploy.plan.image import Image
 from deploy.plan.release import Manifest
 from deploy.plan.state import Disk, HeldFile, NodeState
-from deploy.plan.steps import Wanted
+from deploy.plan.steps import Switch, Wanted
 from deploy.settings.model import Settings
 
 NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)
@@ -26,6 +26,8 @@ WANTED = Wanted(
     certificate="c" * 64,
     key="d" * 64,
     credentials=("cert_pass",),
+    subnets=("10.160.0.0/28", "fdc7:2b1e:9d40::/64"),
+    switch=Switch(),
 )
 
 
@@ -72,6 +74,10 @@ def state(**changes: object) -> NodeState:
         storage_free=10**12,
         disks={name: Disk(device=1, free=10**12) for name in ("storage", "scratch", "incoming")},
         firewall="active",
+        door="open",
+        slot="blue",
+        leftover="",
+        routes=(),
         active="active",
         since="today",
         restarts=0,
@@ -92,6 +98,8 @@ def fresh(**changes: object) -> NodeState:
     """Make the state of a node that holds nothing of the app."""
     empty: dict[str, object] = {
         "manifest": None,
+        "slot": "",
+        "door": "not there",
         "active": "inactive",
         "layers": {},
         "files": {},

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deploy.plan.values import app_uid, template_values
+from deploy.plan.uid import app_uid
+from deploy.plan.values import template_values
 from tests.plan.examples import settings
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True)

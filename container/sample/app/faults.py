@@ -1,13 +1,14 @@
 """Switches that make a worker misbehave, for tests and for people who want to see it recover.
 
-At the start from FAULT (`jobs:slow-start=5,web:refuse-term`), while it runs from a file that
-`python3 -m container.sample.app.fault WORKER FAULT` leaves.
+At the start from FAULT (`jobs:slow-start=5,web:crash=3`: three seconds later), while it runs from
+a file that `python3 -m container.sample.app.fault WORKER FAULT` leaves.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -49,7 +50,9 @@ class Faults:
         if name == "hang":
             while True:
                 time.sleep(3600)
-        if name == "crash":
+        if name == "crash" and value:
+            threading.Timer(float(value), os._exit, (3,)).start()
+        elif name == "crash":
             os._exit(3)
         if name == "slow-start":
             time.sleep(float(value or 5))

@@ -66,10 +66,11 @@ class Handler(BaseHTTPRequestHandler):
         return super().parse_request()
 
     def handle_one_request(self) -> None:
-        """Answer one request; then the connection is idle, or closed when the service stops."""
+        """Answer one request; then the connection is idle, or closed where the answer said so.
+
+        A connection that closes unannounced would fail a request that is on its way already.
+        """
         super().handle_one_request()
-        if self.service.state == "stopping":
-            self.close_connection = True
         if not self.close_connection:
             self.service.connections.enter(self.connection, Phase.IDLE)
 

@@ -22,6 +22,8 @@ from container.sample.app.listeners import listen
 from container.sample.app.settings import Settings
 
 _DRAIN_SECONDS = 5.0
+# A client that keeps its connection may be about to ask: its next answer says that it closes.
+_LAST_REQUEST_SECONDS = 2.0
 _TICK_SECONDS = 1.0
 
 
@@ -132,9 +134,10 @@ class Sample:
                 self._accept(key.fileobj, key.data)  # type: ignore[arg-type]  # only sockets
                 self._selector.unregister(key.fileobj)
                 key.fileobj.close()  # type: ignore[union-attr]
-        deadline = time.monotonic() + _DRAIN_SECONDS
-        while len(self.connections) and time.monotonic() < deadline:
-            self.connections.end_idle()
+        began = time.monotonic()
+        while len(self.connections) and time.monotonic() < began + _DRAIN_SECONDS:
+            if time.monotonic() > began + _LAST_REQUEST_SECONDS:
+                self.connections.end_idle()
             time.sleep(0.02)
         return 0 if not len(self.connections) else 1
 

@@ -158,9 +158,14 @@ class NetworkProbe(Probe):
 
 def make_probe(wanted: str | tuple[str, ...], environment: dict[str, str]) -> Probe:
     """Start the question that a policy wants asked."""
-    if isinstance(wanted, str):
+    if not isinstance(wanted, str):
+        return CommandProbe(wanted, environment)
+    try:
         return NetworkProbe(wanted)
-    return CommandProbe(wanted, environment)
+    except OSError as error:  # no descriptor left, or no IPv6 here
+        failed = Probe()
+        failed.give_up(str(error))
+        return failed
 
 
 def _wants(error: OSError) -> int:

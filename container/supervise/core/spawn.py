@@ -34,8 +34,15 @@ class Launch:
 
 
 def spawn(launch: Launch) -> int:
-    """Start the process and give its id once it runs the command; raises SpawnError."""
-    reader, writer = os.pipe2(os.O_CLOEXEC)
+    """Start the process and give its id once it runs the command.
+
+    Raises:
+        SpawnError: also when there is no process or descriptor to be had, which may pass.
+    """
+    try:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+    except OSError as error:
+        raise SpawnError(f"no pipe: {error.strerror}", missing=False) from error
     # Blocked from before the fork until the child has its default handlers: a signal that
     # arrives in between waits instead of being taken by a handler of ours in the child.
     mask = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
@@ -43,6 +50,9 @@ def spawn(launch: Launch) -> int:
         pid = os.fork()
         if pid == 0:
             _become(launch, writer)
+    except OSError as error:
+        os.close(reader)
+        raise SpawnError(f"no new process: {error.strerror}", missing=False) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(writer)

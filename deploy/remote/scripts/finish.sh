@@ -4,14 +4,24 @@
 app=$1 release=$2 keep=$3 audit=$4
 one_at_a_time "$app"
 home=$(home_of "$app")
+previous=$(jq -r .previous "$home/deploying")
 install -d -m 0755 /var/lib/corefab
 printf '%s\n' "$audit" >>/var/lib/corefab/audit.log
+# The other slot's unit was the old release's until now.
+if [ -n "$previous" ]; then remove_files "$app" "$previous" "$release"; fi
+install_files "$app" "$release"
 rm -f "$home/switching" "$home/deploying"
 for tag in failed sent; do
   podman untag "localhost/$app:$tag" "localhost/$app:$tag" 2>/dev/null || true
 done
+# One failed release is kept at the most, and counts for none of those that served.
 while IFS= read -r old; do
   [ "$old" != "$release" ] || continue
   podman rmi "localhost/$app:$old" >/dev/null 2>&1 || true
   rm -rf "$home/releases/${old:?}"
-done < <(cd "$home/releases" && printf '%s\n' */ | tr -d / | sort -r | tail -n "+$((keep + 1))")
+done < <(
+  cd "$home/releases" || exit
+  for one in */; do
+    [ -e "$one/failed" ] || printf '%s\n' "${one%/}"
+  done | sort -r | tail -n "+$((keep + 1))"
+)

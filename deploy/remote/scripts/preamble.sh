@@ -3,6 +3,8 @@
 set -euo pipefail
 export LC_ALL=C
 umask 022
+# What serves goes first: a deploy has time.
+renice -n 10 -p $$ >/dev/null 2>&1 || true
 
 fail() {
   printf '%s\n' "$1" >&2
@@ -35,43 +37,128 @@ install_file() {
   mv -fT "$2.corefab-new" "$2"
 }
 
-# install_release APP RELEASE: put a staged release's host files and credentials in place, remove
-# the host files that only the release before had, and point `current` at it.
-install_release() {
-  local app=$1 release=$2 home staged old path
-  home=$(home_of "$app")
-  staged=$home/releases/$release
-  old=$(current_of "$app")
-  [ -e "$staged/manifest.json" ] || fail "release $release is not on this node"
-  while IFS= read -r -d '' path; do
-    install_file "$staged/root/$path" "/$path" "$(stat -c %a "$staged/root/$path")"
-  done < <(cd "$staged/root" && find . -type f -printf '%P\0')
-  if [ -n "$old" ] && [ "$old" != "$release" ] && [ -d "$home/releases/$old/root" ]; then
-    while IFS= read -r -d '' path; do
-      [ -e "$staged/root/$path" ] || rm -f "/$path"
-    done < <(cd "$home/releases/$old/root" && find . -type f -printf '%P\0')
-  fi
-  install -d -m 0700 /etc/credstore.encrypted
-  for path in "/etc/credstore.encrypted/$app."*; do
-    [ -e "$staged/credentials/${path#"/etc/credstore.encrypted/$app."}" ] || rm -f "$path"
+# serving_slot APP: the slot that serves, or nothing. `current` says it, and nothing else does.
+serving_slot() {
+  local slot
+  for slot in blue green; do
+    if [ "$(home_of "$1")/$slot" -ef "$(home_of "$1")/current" ]; then
+      printf '%s' "$slot"
+      return
+    fi
   done
-  for path in "$staged"/credentials/*; do
-    [ -e "$path" ] || continue
-    install_file "$path" "/etc/credstore.encrypted/$app.${path##*/}" 600
-  done
-  systemd-sysusers "/etc/sysusers.d/$app.conf"
-  systemd-tmpfiles --create "/etc/tmpfiles.d/$app.conf"
-  ln -sfnT "releases/$release" "$home/current.new"
-  mv -fT "$home/current.new" "$home/current"
-  podman tag "localhost/$app:$release" "localhost/$app:live"
-  systemctl daemon-reload
-  if systemctl -q is-enabled corefab-firewall.service 2>/dev/null; then
-    systemctl reload-or-restart corefab-firewall.service
-  fi
 }
 
-# restart_app APP: start it anew and wait for systemd's word that it started.
-restart_app() {
-  systemctl reset-failed "$1.service" 2>/dev/null || true
-  systemctl restart "$1.service"
+other_slot() { if [ "$1" = blue ]; then printf green; else printf blue; fi; }
+
+# door APP open|hold: the app's front door.
+door() { bash "/etc/corefab/doors/$1/door.sh" "$2"; }
+
+# relink TARGET LINK: one rename makes a link lead elsewhere.
+relink() {
+  ln -sfnT "$1" "$2.new"
+  mv -fT "$2.new" "$2"
 }
+
+# install_files APP RELEASE [SLOT]: put a staged release's host files in place, but those of a SLOT.
+# What changed is taken up by systemd and the firewall.
+install_files() {
+  local app=$1 staged path target units=no rules=no door=no
+  staged=$(home_of "$app")/releases/$2
+  while IFS= read -r -d '' path; do
+    target=/$path
+    if [ -n "${3:-}" ] && [ "${path##*/}" = "$app-$3.container" ]; then continue; fi
+    if cmp -s "$staged/root/$path" "$target" \
+      && [ "$(stat -c '%a %u %g' "$target")" = "$(stat -c '%a 0 0' "$staged/root/$path")" ]; then
+      continue
+    fi
+    case $target in
+      */systemd/*) units=yes ;;
+      */firewall.d/*) rules=yes ;;
+      */doors/*) door=yes ;;
+    esac
+    install_file "$staged/root/$path" "$target" "$(stat -c %a "$staged/root/$path")"
+  done < <(cd "$staged/root" && find . -type f -printf '%P\0')
+  systemd-sysusers "/etc/sysusers.d/$app.conf"
+  systemd-tmpfiles --create "/etc/tmpfiles.d/$app.conf"
+  # A unit may have been removed as well: systemd says what it has to read anew.
+  if [ $units = yes ] || [ "$(systemctl show -P NeedDaemonReload "$app-blue" "$app-green" \
+    | sort -u | tail -n 1)" = yes ]; then
+    systemctl daemon-reload
+  fi
+  if [ $rules = yes ] && systemctl -q is-enabled corefab-firewall.service 2>/dev/null; then
+    systemctl reload-or-restart corefab-firewall.service
+  fi
+  if [ $door = yes ]; then systemctl try-restart "$app-door.service"; fi
+}
+
+# remove_files APP GONE KEPT: remove the host files that a release brought and another has not.
+remove_files() {
+  local home path
+  home=$(home_of "$1")
+  [ -d "$home/releases/$2/root" ] || return 0
+  while IFS= read -r -d '' path; do
+    [ -e "$home/releases/$3/root/$path" ] || rm -f "/$path"
+  done < <(cd "$home/releases/$2/root" && find . -type f -printf '%P\0')
+}
+
+# start_slot APP SLOT: start it anew and wait for systemd's word that it started.
+start_slot() {
+  local unit=$1-$2.service
+  systemctl reset-failed "$unit" 2>/dev/null || true
+  systemctl restart "$unit" && systemctl -q is-active "$unit"
+}
+
+# stop_slot APP SLOT: stop it, note when, and let nothing start it again.
+stop_slot() {
+  local home link
+  home=$(home_of "$1")
+  link=$home/$2
+  systemctl stop "$1-$2.service" 2>/dev/null || true
+  systemctl reset-failed "$1-$2.service" 2>/dev/null || true
+  if [ -e "$link/ran" ] && [ "$(wc -w <"$link/ran")" -eq 2 ]; then
+    printf '%s\n' "$(date +%s)" >>"$link/ran"
+  fi
+  rm -f "$link"
+  podman untag "localhost/$1:$2" "localhost/$1:$2" 2>/dev/null || true
+}
+
+# serving_container APP: the container that visitors reach.
+serving_container() { printf '%s-%s' "$1" "$(serving_slot "$1")"; }
+
+# replace_within FILE TARGET: replace a file of a folder that a running container has mounted: the
+# new one gets the labels, owner and mode of the old.
+replace_within() {
+  local beside
+  beside=$(dirname "$2")/.${2##*/}.new
+  cp "$1" "$beside"
+  if [ -e "$2" ]; then
+    chown --reference="$2" "$beside"
+    chmod --reference="$2" "$beside"
+    chcon --reference="$2" "$beside" 2>/dev/null || true
+  fi
+  mv -fT "$beside" "$2"
+}
+
+# install_certificate APP FOLDER FROM: give the release in FOLDER the certificate, key, password and
+# manifest that lie in FROM, as its running container sees them.
+install_certificate() {
+  local app=$1 folder=$2 from=$3 secrets plain
+  if [ -e "$from/cert_pass" ]; then
+    replace_within "$from/cert_pass" "$folder/credentials/cert_pass"
+    secrets=$(podman inspect "$(serving_container "$app")" \
+      --format '{{range .Mounts}}{{if eq .Destination "/run/secrets"}}{{.Source}}{{end}}{{end}}')
+    # In memory, like the one it replaces.
+    plain=$(dirname "$secrets")/.cert_pass.new
+    install -m 0600 /dev/null "$plain"
+    systemd-creds decrypt --name=cert_pass "$from/cert_pass" - >"$plain"
+    replace_within "$plain" "$secrets/cert_pass"
+    rm -f "$plain"
+  fi
+  replace_within "$from/tls/server.key.enc" "$folder/tls/server.key.enc"
+  replace_within "$from/tls/server.crt" "$folder/tls/server.crt"
+  sync "$folder/tls/server.crt" "$folder/tls/server.key.enc"
+  replace_within "$from/manifest.json" "$folder/manifest.json"
+}
+
+# signal_app APP SIGNAL: the app's main process gets a signal, not its whole control group.
+signal_app() { podman kill --signal "$2" "$(serving_container "$1")" >/dev/null; }

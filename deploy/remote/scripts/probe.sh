@@ -4,6 +4,7 @@
 app=$1
 shift
 home=$(home_of "$app")
+slot=$(serving_slot "$app")
 
 disk() {
   local path=$1
@@ -12,14 +13,21 @@ disk() {
     "$(df --output=avail -B1 "$path" | tail -n 1 | tr -d ' ')"
 }
 
-# The layers of each image. One may go while we ask: then ask again.
+# The layers of each image, which image one stands for, and the tags of the app. One may go while we
+# ask: then ask again.
 layers() {
   local ids said
   for _ in 1 2 3; do
     mapfile -t ids < <(podman image ls --all --quiet | sort -u)
-    if [ ${#ids[@]} -eq 0 ]; then echo '{}' && return; fi
+    if [ ${#ids[@]} -eq 0 ]; then echo '{"layers": {}, "built": {}, "tags": {}}' && return; fi
     if said=$(podman image inspect "${ids[@]}" 2>/dev/null); then
-      jq -c 'map({key: ("sha256:" + .Id), value: (.RootFS.Layers // [])}) | from_entries' <<<"$said"
+      jq -c --arg own "localhost/$app:" 'map({id: ("sha256:" + .Id), layers: (.RootFS.Layers // []),
+          labels: (.Labels // {}), names: (.RepoTags // [])}) | {
+        layers: (map({key: .id, value: .layers}) | from_entries),
+        built: (map(select(.labels["io.corefab.delta"] and .labels["io.corefab.delta"] == .layers[-1])
+          | {key: .id, value: .labels["io.corefab.built"]}) | from_entries),
+        tags: (map({id, name: .names[]} | select(.name | startswith($own))
+          | {key: (.name | ltrimstr($own)), value: .id}) | from_entries)}' <<<"$said"
       return
     fi
   done
@@ -50,7 +58,7 @@ hashes() {
 credentials() {
   local name value sealed
   while read -r name value; do
-    sealed=/etc/credstore.encrypted/$app.$name
+    sealed=$home/current/credentials/$name
     if [ ! -e "$sealed" ]; then
       printf '%s\tabsent\n' "$name"
     elif [ "$value" = - ]; then
@@ -72,6 +80,46 @@ firewall() {
   fi
 }
 
+# Whether the front door leads to the slot that serves.
+door() {
+  local rules address
+  rules=$(nft list table inet "$app-door" 2>/dev/null) || { echo 'not there' && return; }
+  address=$(sed -n 's/^Network=.*:ip=\([0-9.]*\).*/\1/p' \
+    "/etc/containers/systemd/$app-${slot:-none}.container" 2>/dev/null)
+  if nft list set inet "$app-door" held 2>/dev/null | grep -q elements; then
+    echo holds
+  elif [ -n "$address" ] && grep -qF " : $address . " <<<"$rules"; then
+    echo open
+  else
+    echo 'leads elsewhere'
+  fi
+}
+
+# leftover: the slot that does not serve, when it runs.
+leftover() {
+  local idle
+  [ -n "$slot" ] || return 0
+  idle=$(other_slot "$slot")
+  case $(systemctl show -P ActiveState "$app-$idle.service") in
+    active | activating | reloading) printf '%s' "$idle" ;;
+  esac
+}
+
+# routes: addresses that this machine's interfaces and podman's networks have.
+routes() {
+  local file
+  for file in /etc/containers/networks/*.json; do
+    [ -e "$file" ] || continue
+    jq -c '.name as $name | .network_interface as $interface | (.subnets // [])[]
+      | {subnet, interface: $interface, network: $name}' "$file"
+  done
+  ip -json address show | jq -c '.[] | .ifname as $name | .addr_info[]?
+    | select(.scope == "global" and .prefixlen > 0)
+    | {subnet: "\(.local)/\(.prefixlen)", interface: $name}'
+  ip -json route show | jq -c '.[] | select(.dst != "default")
+    | {subnet: .dst, interface: .dev}'
+}
+
 # What cannot be read (a disk that filled, a power cut) is no release, and a deploy that did not end.
 manifest() {
   local file=$home/current/manifest.json
@@ -87,7 +135,7 @@ interrupted() {
 }
 
 unit() {
-  systemctl show "$app.service" -p ActiveState,SubState,Result,ExecMainStatus,StatusText \
+  systemctl show "$app-${slot:-blue}.service" -p ActiveState,SubState,Result,ExecMainStatus,StatusText \
     -p ActiveEnterTimestamp,NRestarts
 }
 
@@ -105,6 +153,10 @@ jq -n \
   --slurpfile scratch <(disk /var/tmp) \
   --slurpfile incoming <(disk /var/lib/corefab/images) \
   --rawfile firewall <(firewall) \
+  --rawfile door <(door) \
+  --arg slot "$slot" \
+  --rawfile leftover <(leftover) \
+  --slurpfile routes <(routes) \
   --rawfile unit <(unit) \
   --slurpfile layers <(layers) \
   --rawfile partial <(partial) \
@@ -122,9 +174,13 @@ jq -n \
     manifest: $manifest[0], interrupted: $interrupted[0],
     storage_free: $storage[0].free,
     disks: {storage: $storage[0], scratch: $scratch[0], incoming: $incoming[0]},
-    firewall: ($firewall | line), active: $unit.ActiveState, since: $unit.ActiveEnterTimestamp,
+    firewall: ($firewall | line), door: ($door | line), slot: $slot, leftover: ($leftover | line),
+    # The bridges of podman'"'"'s networks are named with their networks.
+    routes: (([$routes[] | select(.network) | .interface]) as $bridges
+      | $routes | map(select(.network or (.interface as $one | $bridges | index($one) | not)))),
+    active: $unit.ActiveState, since: $unit.ActiveEnterTimestamp,
     restarts: ($unit.NRestarts | tonumber? // 0),
-    layers: $layers[0],
+    layers: $layers[0].layers, built: $layers[0].built, tags: $layers[0].tags,
     partial: ($partial | rows | group_by(.[0]) | map({
       key: ("sha256:" + .[0][0]),
       value: (map(

@@ -8,7 +8,11 @@ home=$(home_of "$app")
 while IFS= read -r name; do
   tag=${name#"localhost/$app:"}
   [ "$tag" != "$name" ] || continue
-  if [ "$tag" = live ] || [ -e "$home/releases/$tag/manifest.json" ]; then continue; fi
+  case $tag in
+    anchor) continue ;;
+    blue | green) if [ -e "$home/$tag" ]; then continue; fi ;;
+  esac
+  if [ -e "$home/releases/$tag/manifest.json" ]; then continue; fi
   # Another name keeps the image; where a container does, the name goes all the same.
   podman rmi --no-prune "$name" >/dev/null 2>&1 || podman untag "$name" "$name"
   echo "image $name"

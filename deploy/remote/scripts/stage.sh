@@ -1,5 +1,6 @@
-# stage APP RELEASE PREVIOUS CREDENTIAL...: take a release's files from stdin (tar) into its folder, after the
-# node's own Quadlet generator has accepted its units. Nothing that serves is touched.
+# stage APP RELEASE PREVIOUS CREDENTIAL...: take a release's files from stdin (tar) into its folder,
+# after the node's own Quadlet generator and systemd-analyze have accepted its units. Nothing that
+# serves is touched.
 # shellcheck shell=bash
 app=$1 release=$2 previous=$3
 one_at_a_time "$app"
@@ -28,10 +29,23 @@ if [ "$accepted" = no ] \
   fail "the Quadlet generator of this node refuses the units:
 $said"
 fi
+# What the generator made of them, as systemd itself reads it: it ignores what it cannot parse.
+made=/run/corefab/$app.units
+rm -rf "$made" && install -d "$made"
+QUADLET_UNIT_DIRS="$staged.new/root/etc/containers/systemd" "$generator" "$made" "$made" "$made" \
+  2>/dev/null || true
+said=$(systemd-analyze verify --man=no --recursive-errors=no "$made"/*.service 2>&1) \
+  && accepted=yes || accepted=no
+rm -rf "$made"
+if [ "$accepted" = no ]; then
+  rm -rf "$staged.new"
+  fail "systemd-analyze of this node refuses the units:
+$said"
+fi
 
 # Sealed credentials go on; those that changed are sealed anew later, others are no longer wanted.
 for name in "$@"; do
-  path=/etc/credstore.encrypted/$app.$name
+  path=$home/current/credentials/$name
   if [ -e "$path" ]; then cp -p "$path" "$staged.new/credentials/$name"; fi
 done
 jq -cn --arg release "$release" --arg previous "$previous" \

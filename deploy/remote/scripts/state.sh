@@ -1,5 +1,5 @@
-# state APP: one word on the app's unit, and how often systemd started it again.
+# state APP: one word on the unit of the slot that serves, and how often systemd started it again.
 # shellcheck shell=bash
 app=$1
-printf '%s %s\n' "$(systemctl show -P ActiveState "$app.service")" \
-  "$(systemctl show -P NRestarts "$app.service")"
+unit=$app-$(serving_slot "$app").service
+printf '%s %s\n' "$(systemctl show -P ActiveState "$unit")" "$(systemctl show -P NRestarts "$unit")"

@@ -11,21 +11,60 @@ fi
 # A marker that cannot be read still says that something was begun; `current` says what serves.
 release=$(jq -re .release "$home/deploying" 2>/dev/null || true)
 previous=$(jq -re .previous "$home/deploying" 2>/dev/null || current_of "$app")
-if [ -e "$home/switching" ] && [ -n "$previous" ]; then
-  install_release "$app" "$previous"
-  restart_app "$app"
-elif [ -e "$home/switching" ]; then
-  systemctl stop "$app.service" 2>/dev/null || true
-  systemctl reset-failed "$app.service" 2>/dev/null || true
+
+# to_previous SLOT SWITCH: the slot that served serves again, then SLOT stops.
+to_previous() {
+  local slot=$1 old
+  old=$(other_slot "$slot")
+  if [ "$2" = restart ]; then stop_slot "$app" "$slot"; fi
+  if [ -n "$release" ]; then remove_files "$app" "$release" "$previous"; fi
+  install_files "$app" "$previous"
+  relink "releases/$previous" "$home/$old"
+  relink "releases/$previous" "$home/current"
+  podman tag "localhost/$app:$previous" "localhost/$app:$old"
+  # Where it runs on, as it does unless all of this is long ago, it is left alone.
+  systemctl -q is-active "$app-$old.service" || start_slot "$app" "$old" || true
+  door "$app" open
+  systemctl start "$app-door.service"
+  stop_slot "$app" "$slot"
+}
+
+to_nothing() {
   rm -f "$home/current"
-  podman untag "localhost/$app:live" "localhost/$app:live" 2>/dev/null || true
+  systemctl stop "$app-door.service" 2>/dev/null || true
+  nft delete table inet "$app-door" 2>/dev/null || true
+  stop_slot "$app" "$1"
+}
+
+# keep_failed: what was started and failed stays to be looked at; one at the most, and stopped.
+keep_failed() {
+  local old
+  for old in "$home"/releases/*/failed; do
+    [ -e "$old" ] || continue
+    old=$(basename "$(dirname "$old")")
+    podman rmi "localhost/$app:$old" >/dev/null 2>&1 || true
+    rm -rf "$home/releases/${old:?}"
+  done
+  date +%s >"$home/releases/$release/failed"
+}
+
+# forget: what was never started is dropped, but its image, so that the next try need not send it
+# again; one at the most.
+forget() {
+  if podman image exists "localhost/$app:$release"; then
+    podman tag "localhost/$app:$release" "localhost/$app:failed"
+    podman untag "localhost/$app:$release" "localhost/$app:$release"
+  fi
+  rm -rf "$home/releases/${release:?}"
+}
+
+if [ -e "$home/switching" ]; then
+  read -r slot switch <"$home/switching"
+  if [ -n "$previous" ]; then to_previous "$slot" "$switch"; else to_nothing "$slot"; fi
+  if [ -n "$release" ] && [ -d "$home/releases/$release" ]; then keep_failed; fi
+elif [ -n "$release" ]; then
+  forget
 fi
-if [ -n "$release" ] && podman image exists "localhost/$app:$release"; then
-  # Kept, so that the next try need not send it again; one at the most.
-  podman tag "localhost/$app:$release" "localhost/$app:failed"
-  podman untag "localhost/$app:$release" "localhost/$app:$release"
-fi
-if [ -n "$release" ]; then rm -rf "$home/releases/$release"; fi
 rm -rf "$home"/releases/*.new
-rm -f "$home/switching" "$home/deploying"
+rm -f "/run/corefab/$app.trial" "/run/corefab/$app.gap" "$home/switching" "$home/deploying"
 current_of "$app"

@@ -1,0 +1,63 @@
+"""SSH certificates of people (OpenSSH's PROTOCOL.certkeys): a key let in for a while."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    SSHCertificateBuilder,
+    SSHCertificateType,
+    load_ssh_public_key,
+)
+
+from certs.errors import CertError
+from certs.keyfile import PrivateKey
+
+# Clocks of nodes may be a little behind ours.
+_SKEW = timedelta(minutes=5)
+LONGEST = timedelta(days=7)
+
+
+def sign_person(
+    authority: PrivateKey,
+    public: bytes,
+    *,
+    person: str,
+    users: Sequence[str],
+    valid: tuple[datetime, timedelta],
+) -> bytes:
+    """Sign a public key for a person to log in as `users`, from now and for so long.
+
+    Raises:
+        CertError: for what is no public key, and for a life that is not short.
+    """
+    now, lifetime = valid
+    if not timedelta(0) < lifetime <= LONGEST:
+        raise CertError(
+            f"an SSH certificate for {lifetime} is not short-lived",
+            f"ask for at most {LONGEST.days * 24} hours: it cannot be called back",
+        )
+    try:
+        key = load_ssh_public_key(public)
+        builder = SSHCertificateBuilder().public_key(key)  # type: ignore[arg-type]
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise CertError(f"{person}'s key cannot be signed: {error}", "use Ed25519") from error
+    certificate = (
+        builder.type(SSHCertificateType.USER)
+        .serial(int(now.timestamp()))
+        .key_id(person.encode())
+        .valid_principals([user.encode() for user in users])
+        .valid_after(int((now - _SKEW).timestamp()))
+        .valid_before(int((now + lifetime).timestamp()))
+        .add_extension(b"permit-port-forwarding", b"")
+        .add_extension(b"permit-pty", b"")
+        .sign(authority)
+    )
+    return certificate.public_bytes() + b"\n"
+
+
+def public_line(authority: PrivateKey) -> str:
+    """Write the authority's public half as OpenSSH does."""
+    return authority.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

@@ -1,0 +1,154 @@
+"""Verbs: let a person in on every node, let them in no more, and say who is let in."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from deploy import report
+from deploy.access.fleet import Fleet, must
+from deploy.access.identity import public_key
+from deploy.access.rotate import file_name
+from deploy.errors import DeployError
+from deploy.people import (
+    AccessKey,
+    check_name,
+    keep_keys,
+    people,
+    read_key,
+    read_key_file,
+    retire,
+    retired,
+    welcome,
+)
+from deploy.plan import command
+from deploy.ssh_keys import agent_keys
+
+_COLUMNS = ("node", "person", "key", "comment", "age", "expires")
+_DAY_SECONDS = 86400
+UNKNOWN = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class LetIn:
+    """A key that a node lets in, whose it is, and for how long it has stood there."""
+
+    node: str
+    person: str
+    key: AccessKey
+    age_days: int
+    path: str
+
+
+def access_add(all_nodes: Fleet, name: str, file: Path, *, days: int) -> None:
+    """Let a person's keys in everywhere, and in the machine specs to come.
+
+    Raises:
+        DeployError: for a file without a key; before any node is touched.
+    """
+    until = datetime.now(UTC) + timedelta(days=days) if days else None
+    keys = [key.until(until) if days else key for key in read_key_file(file)]
+    if not keys:
+        raise DeployError(f"{file} holds no key", "name a .pub file")
+    check_name(name)
+    folder = all_nodes.folder
+    others = [key for key in people(folder).get(name, ()) if key.blob not in _blobs(keys)]
+    for node in all_nodes.nodes:
+        with report.step(f"{node.name}: {name} is let in"), node.connected() as remote:
+            for key in keys:
+                must(
+                    remote,
+                    command.access_add(node.target.user, file_name(name, key), key.line),
+                )
+    welcome(folder, keys)
+    keep_keys(folder, name, (*others, *keys))
+    all_nodes.renew_specs()
+    for key in keys:
+        report.good(f"{name}: {key.fingerprint}{_until(key)}")
+
+
+def access_remove(all_nodes: Fleet, name: str, *, identity: Path | None) -> None:
+    """Take a person's keys off every node and out of the machine specs to come.
+
+    Raises:
+        DeployError: for a person unknown here, or when nobody else could log in any more.
+    """
+    folder = all_nodes.folder
+    keys = people(folder).get(name, ())
+    if not keys:
+        known = ", ".join(people(folder)) or "nobody"
+        raise DeployError(f"certs/access has no keys of {name!r}", f"it has keys of {known}")
+    _refuse_own(name, keys, identity)
+    keep = public_key(identity).key if identity else ""
+    # First out of the specs: whatever interrupts this, the next run still knows the keys.
+    retire(folder, keys)
+    for node in all_nodes.nodes:
+        with report.step(f"{node.name}: {name} is let in no more"), node.connected() as held:
+            blobs = tuple(key.key for key in keys)
+            must(held, command.access_drop(node.target.user, keep, blobs))
+    keep_keys(folder, name, ())
+    all_nodes.renew_specs()
+    report.good(f"{name} is let in nowhere any more")
+
+
+def access_show(all_nodes: Fleet, *, as_json: bool) -> None:
+    """Say who is let in where, since when and until when."""
+    found: list[LetIn] = []
+    for node in all_nodes.nodes:
+        with node.connected() as remote:
+            answer = must(remote, command.access_list(node.target.user))
+        found += let_in(all_nodes.folder, node.name, answer)
+    if as_json:
+        report.as_json({"keys": [facts(one) for one in found]})
+    else:
+        report.table("who is let in", _COLUMNS, [_cells(one) for one in found])
+
+
+def let_in(folder: Path, node: str, answer: str) -> Iterator[LetIn]:
+    """Read a node's answer: a value for each line that lets somebody in."""
+    known = {key.blob: name for name, keys in people(folder).items() for key in keys}
+    gone = retired(folder)
+    for file in json.loads(answer):
+        for line in file["lines"]:
+            if key := read_key(line):
+                usual = "retired" if key.blob in gone else UNKNOWN
+                person = known.get(key.blob, usual)
+                yield LetIn(node, person, key, file["age_seconds"] // _DAY_SECONDS, file["path"])
+
+
+def facts(one: LetIn) -> dict[str, object]:
+    """Write a key that is let in for programs."""
+    return {
+        "node": one.node,
+        "person": one.person,
+        "fingerprint": one.key.fingerprint,
+        "kind": one.key.kind,
+        "comment": one.key.comment,
+        "age_days": one.age_days,
+        "expires": one.key.expires.isoformat() if one.key.expires else None,
+        "path": one.path,
+    }
+
+
+def _cells(one: LetIn) -> tuple[str, ...]:
+    expires = f"{one.key.expires:%Y-%m-%d}" if one.key.expires else "never"
+    age = f"{one.age_days} d"
+    return (one.node, one.person, one.key.fingerprint, one.key.comment, age, expires)
+
+
+def _refuse_own(name: str, keys: tuple[AccessKey, ...], identity: Path | None) -> None:
+    mine = (public_key(identity),) if identity else agent_keys()
+    if mine and not _blobs(mine) - _blobs(keys):
+        raise DeployError(
+            f"{name}'s keys are the ones that you log in with yourself",
+            "let a colleague do it, or get another key first: `fab cert-rotate-ssh`",
+        )
+
+
+def _blobs(keys: tuple[AccessKey, ...] | list[AccessKey]) -> set[str]:
+    return {key.blob for key in keys}
+
+
+def _until(key: AccessKey) -> str:
+    return f", until {key.expires:%Y-%m-%d %H:%M} UTC" if key.expires else ""

@@ -1,0 +1,64 @@
+"""Verb: a certificate for a person's SSH key, by the project's own authority."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from certs.keyfile import decrypt, encrypt, new_key
+from certs.ssh_certificate import public_line, sign_person
+from certs.store import read, read_secret, write_public, write_secret
+from deploy import report
+from deploy.access.fleet import Fleet, must
+from deploy.access.rotate import file_name
+from deploy.credentials import Credentials
+from deploy.people import AUTHORITY, AccessKey, check_name, keep_keys, people
+from deploy.plan import command
+from deploy.settings.model import Settings
+from deploy.tls import material
+
+_NAME = "authority"
+
+
+def access_sign(
+    all_nodes: Fleet, settings: Settings, person: str, file: Path, *, hours: int
+) -> None:
+    """Sign a public key for some hours; the first time, the nodes learn to trust the authority.
+
+    The authority's key rests encrypted with CERT_PASSWORD. The certificate is written beside the
+    key as FILE-cert.pub, where ssh looks for it.
+
+    Raises:
+        CertError: for a wrong password, for a file that is no public key.
+        DeployError: when a node does not take the authority.
+    """
+    password = Credentials(settings, all_nodes.ask).value("cert_pass").encode()
+    where = material(all_nodes.folder, settings).ssh_authority_key
+    if not where.exists():
+        write_secret(where, encrypt(new_key(), password))
+    key = decrypt(read_secret(where), password, source=str(where))
+    kind, blob = public_line(key).split()[:2]
+    _introduce(all_nodes, AccessKey(kind, blob, f"{settings.project} authority", AUTHORITY))
+    users = sorted({one.node_user for one in all_nodes.instances})
+    signed = sign_person(
+        key,
+        read(file),
+        person=check_name(person),
+        users=users,
+        valid=(datetime.now(UTC), timedelta(hours=hours)),
+    )
+    target = file.with_name(f"{file.name.removesuffix('.pub')}-cert.pub")
+    write_public(target, signed)
+    report.good(f"{target}: {person} may log in as {', '.join(users)} for {hours} hours")
+
+
+def _introduce(all_nodes: Fleet, authority: AccessKey) -> None:
+    if any(key.blob == authority.blob for key in people(all_nodes.folder).get(_NAME, ())):
+        return
+    for node in all_nodes.nodes:
+        with (
+            report.step(f"{node.name}: people with a certificate of ours are let in"),
+            node.connected() as remote,
+        ):
+            name = file_name(_NAME, authority)
+            must(remote, command.access_add(node.target.user, name, authority.line))
+    keep_keys(all_nodes.folder, _NAME, (authority,))
+    all_nodes.renew_specs()

@@ -1,0 +1,1 @@
+"""Verbs: new certificates, from where they come to the proof that they are served."""

@@ -1,0 +1,179 @@
+"""Have the node serve the certificate that is here, proven by handshakes, or what it served."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy import node, report
+from deploy.archive import pack
+from deploy.author import author
+from deploy.credentials import Credentials
+from deploy.endpoint import Endpoint
+from deploy.errors import DeployError
+from deploy.plan import command
+from deploy.plan.command import Command
+from deploy.plan.files import File
+from deploy.plan.release import Manifest
+from deploy.plan.state import NodeState
+from deploy.prove import prove
+from deploy.remote.lock import take_lock
+from deploy.remote.probe import probe
+from deploy.remote.remote import Remote
+from deploy.rollout import rollout
+from deploy.settings.model import Settings
+from deploy.tls import Pair, check_pair, load_pair
+
+_PASSWORD = "cert_pass"  # noqa: S105 -- a credential's name
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """One certificate on its way into a running app."""
+
+    remote: Remote
+    settings: Settings
+    endpoints: tuple[Endpoint, ...]
+    pair: Pair
+    held: Manifest
+    password: bytes | None
+
+    def carry_out(self, audit: str) -> None:
+        """Swap and prove; what ends this early puts the certificate before back, proven too.
+
+        Raises:
+            DeployError: with what serves now.
+            BaseException: whatever else ended it, such as Ctrl-C, after putting back.
+        """
+        app, release, signal = self._words
+        try:
+            with report.step("the next certificate laid beside the present one, on the node"):
+                self._run(command.certificate_stage(app, release, self._archive()))
+                if self.password is not None:
+                    self._run(command.certificate_seal(app, release, self.password))
+            with report.step(f"swapped, and {app} told by SIG{signal} to read it"):
+                self._run(command.certificate_swap(app, release, signal))
+            self._prove(self.pair.leaf.sha256)
+        except DeployError as error:
+            raise DeployError(f"{error.message}\n{self._put_back()}", error.hint) from error
+        except BaseException:
+            report.say(self._put_back())
+            raise
+        self._run(command.certificate_finish(app, release, audit))
+
+    def _prove(self, fingerprint: str) -> None:
+        for endpoint in self.endpoints:
+            with report.step(f"{endpoint} shows {fingerprint[:16]} and is healthy"):
+                seconds = self.settings.health_timeout_seconds
+                prove(endpoint, self.settings.health_path, fingerprint, timeout_seconds=seconds)
+
+    def _put_back(self) -> str:
+        try:
+            self._run(command.certificate_undo(*self._words))
+            self._prove(self.held.certificate)
+        except DeployError as error:
+            return f"putting the certificate before back failed: {error.message}"
+        return f"certificate {self.held.certificate[:16]} serves again, proven by handshake"
+
+    def _archive(self) -> bytes:
+        key = hashlib.sha256(self.pair.key_file).hexdigest()
+        count = dict(self.held.generations)
+        if self.password is not None:
+            count[_PASSWORD] = count.get(_PASSWORD, 0) + 1
+        changes = {"certificate": self.pair.leaf.sha256, "key": key, "generations": count}
+        manifest = self.held.model_copy(update=changes)
+        return pack(
+            [
+                File("tls/server.crt", self.pair.chain.pem),
+                # Encrypted; the container's user, which has a number of its own, has to read it.
+                File("tls/server.key.enc", self.pair.key_file),
+                File("manifest.json", manifest.model_dump_json(indent=1).encode()),
+            ]
+        )
+
+    def _run(self, wanted: Command) -> None:
+        result = self.remote.run(wanted)
+        if result.code:
+            raise DeployError(f"{wanted.script} failed on the node: {result.stderr.strip()}")
+
+    @property
+    def _words(self) -> tuple[str, str, str]:
+        return self.settings.app, self.held.release, self.settings.reload_signal
+
+
+def deliver(folder: Path, settings: Settings, credentials: Credentials) -> None:
+    """Serve the pair that is here, checked; nothing to do where the node does already.
+
+    An app that reads its certificate anew at RELOAD_SIGNAL gets nothing else with it, and no
+    connection fails; any other is deployed, with whatever else has changed here.
+
+    Raises:
+        CertError: when the pair could not serve; before the node is touched.
+        DeployError: when it is not served; what was served before is.
+    """
+    pair = load_pair(folder, settings)
+    check_pair(pair, settings, credentials.value(_PASSWORD))
+    with node.reached(folder, settings) as remote:
+        state = _state(remote, settings, credentials)
+        if state.manifest is None:
+            report.say(f"{settings.app} is not on the node yet; `fab deploy --first` brings it")
+            return
+        reads_anew = settings.reload_signal and state.active == "active" and not state.interrupted
+        if reads_anew:
+            _reload(folder, settings, remote, pair, (state.manifest, _sealing(state, credentials)))
+    if not reads_anew:
+        _redeploy(folder, settings)
+
+
+def _redeploy(folder: Path, settings: Settings) -> None:
+    """Serve it by a deploy of its own."""
+    rollout(folder, settings, first=False)
+
+
+def _reload(
+    folder: Path,
+    settings: Settings,
+    remote: Remote,
+    pair: Pair,
+    held: tuple[Manifest, bytes | None],
+) -> None:
+    manifest, password = held
+    endpoints = node.endpoints(folder, settings)
+    marks = (pair.leaf.sha256, hashlib.sha256(pair.key_file).hexdigest())
+    held_already = (manifest.certificate, manifest.key) == marks and password is None
+    if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):
+        report.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
+        return
+    by = author(folder)
+    now = datetime.now(UTC)
+    take_lock(remote, settings.app, who=by.who, what="certificate", now=now)
+    audit = {
+        "at": now.isoformat(timespec="seconds"),
+        "app": settings.app,
+        "release": manifest.release,
+        "what": "certificate",
+        "certificate": pair.leaf.sha256,
+        "by": by.who,
+    }
+    Reload(remote, settings, endpoints, pair, manifest, password).carry_out(json.dumps(audit))
+
+
+def _shown_already(settings: Settings, endpoints: tuple[Endpoint, ...], wanted: str) -> bool:
+    try:
+        for endpoint in endpoints:
+            prove(endpoint, settings.health_path, wanted, timeout_seconds=0)
+    except DeployError:
+        return False
+    return True
+
+
+def _state(remote: Remote, settings: Settings, credentials: Credentials) -> NodeState:
+    values = {_PASSWORD: credentials.value(_PASSWORD)}
+    return probe(remote, settings.app, paths=(), credentials=values)
+
+
+def _sealing(state: NodeState, credentials: Credentials) -> bytes | None:
+    if state.credentials.get(_PASSWORD) == "same":
+        return None
+    return credentials.value(_PASSWORD).encode()

@@ -1,0 +1,51 @@
+"""Verb: a new certificate when the present one is due, for timers and CI."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from certs.certificate import Certificate
+from certs.renewal import Renewal, renewal
+from deploy import report
+from deploy.certificate.acme import advised
+from deploy.certificate.deliver import deliver
+from deploy.certificate.rotate import rotate
+from deploy.certificate.source import Wish
+from deploy.credentials import Credentials
+from deploy.settings.model import Settings
+from deploy.tls import alone, load_pair
+
+
+def cert_renew(
+    folder: Path, settings: Settings, wish: Wish, credentials: Credentials, *, force: bool
+) -> None:
+    """Renew what is due, and bring to the node what an interrupted renewal left here.
+
+    Two runs at a time wait for each other, and the second has nothing to do.
+
+    Raises:
+        CertError: when nothing can be had; what serves is not touched.
+        DeployError: when the new certificate is not served; the old one is.
+    """
+    with alone(folder, settings):
+        leaf = load_pair(folder, settings).leaf
+        wanted = due(leaf, settings, now=datetime.now(UTC), at=_advice(folder, settings, leaf))
+        if wanted.due or force:
+            report.say(f"{settings.app} is renewed: {wanted.reason if wanted.due else 'asked for'}")
+            rotate(folder, settings, wish, credentials)
+        else:
+            report.good(f"{settings.app} is not due: {wanted.reason}")
+            deliver(folder, settings, credentials)
+
+
+def due(
+    leaf: Certificate, settings: Settings, *, now: datetime, at: datetime | None = None
+) -> Renewal:
+    """Decide: by its life, by the authority's advice, or because a name of the app is missing."""
+    missing = [name for name in settings.cert_names if not leaf.covers(name)]
+    if missing:
+        return Renewal(due=True, at=now, reason=f"{', '.join(missing)} is not among its names")
+    return renewal(leaf, now=now, suggested=at)
+
+
+def _advice(folder: Path, settings: Settings, leaf: Certificate) -> datetime | None:
+    return advised(folder, settings, leaf) if settings.cert_from == "acme" else None

@@ -1,0 +1,122 @@
+"""Verbs: a new certificate served, an earlier one, or the same key under a new password."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from certs.errors import CertError
+from certs.keyfile import decrypt, encrypt
+from certs.pair import Pair, load, replace, restore
+from certs.store import Material, read_secret, write_secret
+from deploy import report
+from deploy.certificate.deliver import deliver
+from deploy.certificate.source import Wish, new_pair
+from deploy.credentials import Credentials
+from deploy.settings.model import Settings
+from deploy.tls import alone, check_pair, load_pair, material
+
+
+def cert_rotate_https(
+    folder: Path, settings: Settings, wish: Wish, credentials: Credentials
+) -> None:
+    """Get a new key and certificate and serve it; the old pair comes back on failure.
+
+    Raises:
+        CertError: when nothing can be had, or it could not serve; nothing has changed then.
+        DeployError: when the new certificate is not served; the old one is, here and there.
+    """
+    with alone(folder, settings):
+        rotate(folder, settings, wish, credentials)
+
+
+def rotate(folder: Path, settings: Settings, wish: Wish, credentials: Credentials) -> None:
+    """Do that, for somebody who holds the lock already."""
+    old = load_pair(folder, settings).leaf
+    pair = new_pair(folder, settings, wish, credentials)
+    replace(material(folder, settings), pair, now=datetime.now(UTC))
+    _deliver_or_restore(folder, settings, credentials)
+    new = load_pair(folder, settings).leaf
+    report.good(f"certificate rotated: {old.sha256[:16]} -> {new.sha256[:16]}, proven by handshake")
+
+
+def cert_restore(folder: Path, settings: Settings, credentials: Credentials) -> None:
+    """Serve the certificate before the present one again; that one is kept in its turn.
+
+    Raises:
+        CertError: when none is kept, or it could not serve any more; nothing has changed then.
+        DeployError: when it is not served; the present one is, here and there.
+    """
+    with alone(folder, settings):
+        kept = material(folder, settings)
+        present = load(kept)
+        restore(kept, now=datetime.now(UTC))
+        try:
+            check_pair(load_pair(folder, settings), settings, credentials.value("cert_pass"))
+        except CertError:
+            replace(kept, present, now=datetime.now(UTC))
+            raise
+        _deliver_or_restore(folder, settings, credentials)
+        leaf = load_pair(folder, settings).leaf
+        report.good(f"certificate {leaf.sha256[:16]} until {leaf.not_after:%Y-%m-%d} is back")
+
+
+def change_password(
+    folder: Path, settings: Settings, credentials: Credentials, old: Callable[[], str]
+) -> None:
+    """Encrypt the key anew with CERT_PASSWORD, which was changed, and re-seal that on the node.
+
+    The keys of the authority and of ACME accounts follow, as far as the old password opens them.
+    A run that was interrupted is finished by the next.
+
+    Raises:
+        CertError: when neither password opens the key.
+        DeployError: when the node does not take it; the key and the node are as they were.
+    """
+    password = credentials.value("cert_pass").encode()
+    with alone(folder, settings):
+        kept = material(folder, settings)
+        present = load(kept)
+        before = b""
+        if _opens(present.key, password):
+            report.say("CERT_PASSWORD opens the key already")
+        else:
+            before = old().encode()
+            key = decrypt(present.key, before, source="server.key.enc")
+            replace(kept, Pair(present.chain, encrypt(key, password)), now=datetime.now(UTC))
+        _deliver_or_restore(folder, settings, credentials, restoring=bool(before))
+        _follow(kept, lambda: before or old().encode(), password)
+        report.good("the key is encrypted with the new password, here and on the node")
+
+
+def _deliver_or_restore(
+    folder: Path, settings: Settings, credentials: Credentials, *, restoring: bool = True
+) -> None:
+    try:
+        deliver(folder, settings, credentials)
+    except BaseException:
+        if restoring:
+            back = restore(material(folder, settings), now=datetime.now(UTC))
+            report.say(f"the certificate before it is back: SHA-256 {back.sha256}")
+        raise
+
+
+def _follow(kept: Material, before: Callable[[], bytes], new: bytes) -> None:
+    others = (kept.authority_key, kept.ssh_authority_key, kept.request_key)
+    accounts = sorted((kept.root / "acme").glob("*.key.enc"))
+    for path in (*others, *accounts):
+        if not path.exists() or _opens(sealed := read_secret(path), new):
+            continue
+        old = before()
+        if not _opens(sealed, old):
+            report.warn(f"{path.relative_to(kept.root)} opens with neither password: left as it is")
+            continue
+        write_secret(path, encrypt(decrypt(sealed, old, source=str(path)), new))
+        report.say(f"  {path.relative_to(kept.root)} is encrypted with it too")
+
+
+def _opens(sealed: bytes, password: bytes) -> bool:
+    try:
+        decrypt(sealed, password, source="key")
+    except CertError:
+        return False
+    return True

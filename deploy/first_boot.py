@@ -1,0 +1,113 @@
+"""Waiting for a machine that was installed: another boot, with the host key it was given."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deploy.errors import DeployError
+from deploy.plan.command import Command
+from deploy.remote.connection import Target, connect, fingerprint_of, real_host, real_port
+from deploy.remote.host_key import shown_key
+
+_PAUSE_SECONDS = 1.0
+_LOOK = "look at the machine's console"
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """The system that shall come up, the one that goes down, and the boot that ends."""
+
+    installed: Target
+    public: str
+    live: Target
+    live_public: str
+    boot_id: str
+    old_public: tuple[str, ...] = ()
+
+
+def boot_id(target: Target, ask: Callable[[str], str] | None) -> str:
+    """Log in and ask which boot this is."""
+    with connect(target, ask) as remote:
+        return remote.run(Command("boot-id")).stdout.strip()
+
+
+def await_first_boot(awaited: Awaited, seconds: float, ask: Callable[[str], str] | None) -> str:
+    """Wait until the installed system lets us in; return its boot id.
+
+    Raises:
+        DeployError: when something else came up, or nothing within the time.
+    """
+    deadline = time.monotonic() + seconds
+    last = DeployError("it did not answer at all")
+    while time.monotonic() < deadline:
+        try:
+            found = _look(awaited, ask)
+        except _NotYetError as error:
+            last = error.cause
+            time.sleep(_PAUSE_SECONDS)
+            continue
+        return found
+    raise DeployError(
+        f"the machine did not come back within {seconds:.0f} s: {last.message}",
+        f"{_LOOK}: does it boot the disk (boot order, medium still in)? does Ignition report an "
+        "error? did DHCP give it another address? Once it is up: `fab deploy --first`, with "
+        "NODE_ADDRESS or -H naming it; its host key is pinned already for the old address",
+    )
+
+
+class _NotYetError(Exception):
+    def __init__(self, cause: DeployError) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
+
+
+def _look(awaited: Awaited, ask: Callable[[str], str] | None) -> str:
+    host, port = real_host(awaited.installed), real_port(awaited.installed)
+    try:
+        shown, _ = shown_key(host, port)
+    except DeployError as error:
+        raise _NotYetError(error) from error
+    if shown == awaited.public:
+        return _new_boot(awaited.installed, awaited.boot_id, ask)
+    if shown == awaited.live_public:
+        _refuse_medium(awaited, ask)
+    raise _stranger(awaited, shown)
+
+
+def _new_boot(target: Target, before: str, ask: Callable[[str], str] | None) -> str:
+    try:
+        found = boot_id(target, ask)
+    except DeployError as error:
+        # While it boots, sshd answers and lets nobody in yet.
+        raise _NotYetError(error) from error
+    if found == before:
+        raise _NotYetError(DeployError("it has not restarted"))
+    return found
+
+
+def _refuse_medium(awaited: Awaited, ask: Callable[[str], str] | None) -> None:
+    try:
+        same = boot_id(awaited.live, ask) == awaited.boot_id
+    except DeployError as error:
+        raise _NotYetError(error) from error
+    if same:
+        raise _NotYetError(DeployError("the live system is still running"))
+    raise DeployError(
+        "the machine restarted into its medium again, not into the installed system",
+        "remove the medium, or put the disk before it in the firmware's boot order, and restart; "
+        "then `fab deploy --first`. The disk is written and verified, no second install is needed",
+    )
+
+
+def _stranger(awaited: Awaited, shown: str) -> DeployError:
+    if shown in awaited.old_public:
+        return DeployError(
+            "the machine came back with the host key of the system it had before",
+            "it booted another disk than the one installed to: choose that disk in the firmware's "
+            "boot order, and wipe the other's boot file system (wipefs) once nothing on it matters",
+        )
+    return DeployError(
+        f"another system answers there, with the host key {fingerprint_of(shown)}",
+        f"{_LOOK}: a medium not made by `fab iso` makes a new key at each boot; remove it, or put "
+        "the disk before it in the boot order. If nothing there fits, somebody is in between",
+    )

@@ -1,0 +1,178 @@
+"""The list of what a layer holds, read once from its tar and kept."""
+
+import hashlib
+import json
+import os
+import posixpath
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.image.content import hex_of
+from deploy.image.entry import Entry, nanoseconds
+
+# Raised whenever an entry is read in another way: lists of another version are made anew.
+_VERSION = 1
+_KEPT = 1000
+_CHUNK = 1 << 20
+_XATTR = "SCHILY.xattr."
+_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+_KINDS = {
+    tarfile.REGTYPE: "f",
+    tarfile.AREGTYPE: "f",
+    tarfile.CONTTYPE: "f",
+    tarfile.DIRTYPE: "d",
+    tarfile.SYMTYPE: "l",
+    tarfile.LNKTYPE: "h",
+    tarfile.FIFOTYPE: "p",
+    tarfile.CHRTYPE: "c",
+    tarfile.BLKTYPE: "b",
+}
+
+
+class UnfitError(DeployError):
+    """An image holds something that only its own layers can carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What a layer holds, in the order of its tar, and the tar's bytes."""
+
+    diff_id: str
+    size: int
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """A folder of lists of layers; they stay when the layers themselves have to go."""
+
+    folder: Path
+
+    def find(self, diff_id: str) -> Index | None:
+        """Read a list; None where there is none of today's kind."""
+        try:
+            os.utime(self._file(diff_id))
+            found = json.loads(self._file(diff_id).read_bytes())
+            if found["version"] != _VERSION:
+                return None
+            return Index(diff_id, found["size"], tuple(map(_entry_of, found["entries"])))
+        except (OSError, KeyError, TypeError, ValueError):
+            return None
+
+    def make(self, diff_id: str, tar: Path) -> Index:
+        """Read a layer's tar and keep the list of what it holds.
+
+        Raises:
+            UnfitError: when it holds what cannot be told of path by path.
+        """
+        made = Index(diff_id, tar.stat().st_size, tuple(scan(tar)))
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        said = {"version": _VERSION, "size": made.size, "entries": made.entries}
+        new = self._file(diff_id).with_suffix(f".new-{os.getpid()}")
+        new.write_text(json.dumps(said, separators=(",", ":")))
+        new.replace(self._file(diff_id))
+        self._trim()
+        return made
+
+    def _trim(self) -> None:
+        files = sorted(self.folder.glob("*"), key=lambda file: file.stat().st_mtime)
+        for file in files[:-_KEPT]:
+            file.unlink(missing_ok=True)
+
+    def _file(self, diff_id: str) -> Path:
+        return self.folder / hex_of(diff_id)
+
+
+def _entry_of(row: list[object]) -> Entry:
+    made = Entry._make(row)  # the types are those that were written
+    xattrs = tuple((name, value) for name, value in made.xattrs)
+    return made._replace(device=(made.device[0], made.device[1]), xattrs=xattrs)
+
+
+def scan(tar: Path) -> Iterator[Entry]:
+    """Read every entry of a layer's tar.
+
+    Raises:
+        UnfitError: for what is not told of path by path: sparse files, names that lead out.
+    """
+    try:
+        with (
+            tarfile.open(tar, "r:", encoding="utf-8", errors="surrogateescape") as packed,
+            tar.open("rb") as stream,
+        ):
+            entries = [_read(member) for member in packed]
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                # Hashing many bytes leaves the interpreter free for other threads.
+                hashes = pool.map(lambda one: _hash(stream.fileno(), one), entries)
+                yield from map(_with_hash, entries, hashes)
+    except (tarfile.TarError, ValueError, OSError) as error:
+        raise UnfitError(f"layer {tar.name[:12]} cannot be read as a tar: {error}") from error
+
+
+def _with_hash(entry: Entry, found: str) -> Entry:
+    return entry._replace(sha256=found) if entry.kind == "f" else entry
+
+
+def _read(member: tarfile.TarInfo) -> Entry:
+    path = _clean(member.name)
+    kind = _KINDS.get(member.type, "")
+    if not kind or member.issparse() or (kind == "c" and not member.devmajor + member.devminor):
+        raise UnfitError(f"{member.name!r} is of a kind that a delta cannot carry")
+    folder, name = posixpath.split(path)
+    if name == _OPAQUE:
+        return Entry(folder, "o")
+    if name.startswith(_WHITEOUT):
+        if name.startswith(_WHITEOUT * 2) or name == _WHITEOUT:
+            raise UnfitError(f"{member.name!r} is no whiteout that a delta can carry")
+        return Entry(posixpath.join(folder, name.removeprefix(_WHITEOUT)), "w")
+    return _described(member, path, kind)
+
+
+def _described(member: tarfile.TarInfo, path: str, kind: str) -> Entry:
+    mtime = member.pax_headers.get("mtime") or str(int(member.mtime))
+    nanoseconds(mtime)
+    xattrs = sorted(
+        (name.removeprefix(_XATTR), value)
+        for name, value in member.pax_headers.items()
+        if name.startswith(_XATTR)
+    )
+    is_file = kind == "f"
+    return Entry(
+        path=path,
+        kind=kind,
+        mode=member.mode & 0o7777,
+        uid=member.uid,
+        gid=member.gid,
+        mtime=mtime,
+        link=_link(member, kind),
+        device=(member.devmajor, member.devminor) if kind in "cb" else (0, 0),
+        xattrs=tuple(xattrs),
+        size=member.size if is_file else 0,
+        at=member.offset_data if is_file else 0,
+    )
+
+
+def _link(member: tarfile.TarInfo, kind: str) -> str:
+    if kind == "h":
+        return _clean(member.linkname)
+    return member.linkname if kind == "l" else ""
+
+
+def _clean(name: str) -> str:
+    """Write a path as every other is written; the root is empty."""
+    parts = name.split("/")
+    if ".." in parts:
+        raise UnfitError(f"{name!r} leads out of its folder")
+    return "/".join(part for part in parts if part not in {"", "."})
+
+
+def _hash(descriptor: int, entry: Entry) -> str:
+    found = hashlib.sha256()
+    end = entry.at + entry.size
+    for at in range(entry.at, end, _CHUNK):
+        found.update(os.pread(descriptor, min(_CHUNK, end - at), at))
+    return found.hexdigest()

@@ -1,0 +1,271 @@
+"""Verb: from a live system to the installed one, with the machine spec on its disk."""
+
+import contextlib
+import hashlib
+import json
+import re
+import shlex
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from certs.host_key import HostKey, new_host_key
+from deploy import node, report
+from deploy.errors import DeployError
+from deploy.first_boot import Awaited, await_first_boot
+from deploy.known_hosts import pin, pinned
+from deploy.live_host import live_target
+from deploy.plan.command import Command
+from deploy.plan.disk import Disk
+from deploy.plan.installation import CONFIG, Installation, chosen, problems_of, refusals
+from deploy.plan.machine_config import with_host_key
+from deploy.plan.medium import Medium, read_medium
+from deploy.remote.connection import Target, connect, real_host, real_port
+from deploy.remote.remote import Remote, Result
+from deploy.settings.model import Settings
+
+PATIENCE_SECONDS = 900
+_KEYFILES = "/etc/NetworkManager/system-connections"
+_PERCENT = re.compile(r"^Read disk .*\((\d+)%\)")
+_LAST_LINES = 12
+_SSH_PORT = 22
+
+
+class Follower(Remote, Protocol):
+    """A node whose words are heard while it speaks."""
+
+    def follow(self, command: Command, heard: "Heard") -> Result:
+        """Run a command and pass on each line as it is said."""
+        ...
+
+
+class Heard(Protocol):
+    """Takes one line."""
+
+    def __call__(self, line: str, /) -> None:
+        """Take a line."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One machine's installation, with its own Ignition file; the host key is in that."""
+
+    wanted: Installation
+    device: str
+    config: bytes
+    public: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash the Ignition file."""
+        return hashlib.sha256(self.config).hexdigest()
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Write the installer's command."""
+        return self.wanted.argv(self.device, self.sha256)
+
+
+def install(  # noqa: PLR0913 -- what the command line can say
+    folder: Path,
+    settings: Settings,
+    host: str,
+    wanted: Installation,
+    *,
+    fingerprint: str = "",
+    dry_run: bool = False,
+    seconds: float = PATIENCE_SECONDS,
+) -> None:
+    """Install a machine and wait until the installed system lets us in.
+
+    Raises:
+        DeployError: before a disk is written, with every reason; or with what went wrong after.
+    """
+    began = time.monotonic()
+    config = machine_spec(folder, settings)
+    live = live_target(folder, settings, host, fingerprint=fingerprint)
+    installed = _installed_target(folder, settings, live)
+    key = new_host_key()
+    with connect(live, node.asker()) as remote:
+        medium = _probe(remote, wanted)
+        wanted = _completed(settings, wanted, medium)
+        if wanted.device != medium.device:
+            medium = _probe(remote, wanted)
+        job = _job(wanted, medium, config, key)
+        if dry_run:
+            report.say(shlex.join(job.argv))
+            report.say("nothing was written: every check has passed, and this was a dry run")
+            return
+        _write(remote, job)
+        _verify(remote, job)
+        awaited = _awaited(installed, live, job, medium)
+        pin(installed.known_hosts, real_host(installed), real_port(installed), (job.public,))
+        report.good(f"the host key that it will show is pinned: {key.fingerprint}")
+        # The answer may not come: the machine goes down.
+        with contextlib.suppress(DeployError):
+            remote.run(Command("restart"))
+    with report.step("restarting into the installed system"):
+        await_first_boot(awaited, seconds, node.asker())
+    report.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
+    report.say(f"next: {_next(settings, installed)}")
+
+
+def machine_spec(folder: Path, settings: Settings) -> bytes:
+    """Read the app's Ignition file.
+
+    Raises:
+        DeployError: when there is none yet.
+    """
+    path = folder / "build" / f"{settings.app}.ign"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DeployError(f"{path} does not exist", "make it with `fab prepare`") from error
+
+
+def _installed_target(folder: Path, settings: Settings, live: Target) -> Target:
+    found = node.target(folder, settings.model_copy(update={"node_address": live.host}))
+    # Through the same tunnel or forwarded port as the medium, unless settings name another.
+    return replace(found, port=settings.node_port or live.port)
+
+
+def _probe(remote: Remote, wanted: Installation) -> Medium:
+    keyfiles = wanted.network_dir or _KEYFILES
+    result = remote.run(Command("medium", (wanted.device or "-", keyfiles)))
+    if result.code:
+        raise DeployError(
+            f"the live system could not tell what it has: {result.stderr.strip() or 'no answer'}",
+            "boot the machine from Fedora CoreOS's live medium (`fab iso`, `fab pxe`)",
+        )
+    return read_medium(result.stdout)
+
+
+def _completed(settings: Settings, wanted: Installation, medium: Medium) -> Installation:
+    """Fill in what was not said: the disk, by asking; the data partition, from the settings."""
+    _show(medium)
+    if not wanted.device:
+        if not report.has_terminal():
+            raise DeployError(
+                "no disk is named, and nobody is there to ask",
+                f"give one with --device: {', '.join(one.path for one in medium.disks) or 'none'}",
+            )
+        wanted = replace(wanted, device=report.ask("Which disk, by its whole name?"))
+    disk = chosen(medium)
+    label = settings.data_partition
+    saved = {*wanted.save_partlabel}
+    if disk and label and label in disk.labels and label not in saved:
+        report.say(f"the data partition {label} is kept")
+        wanted = replace(wanted, save_partlabel=(*wanted.save_partlabel, label))
+    return wanted
+
+
+def _show(medium: Medium) -> None:
+    rows = [
+        (one.path, report.size(one.size), _hardware(one), ", ".join(one.contents) or "empty")
+        for one in medium.disks
+    ]
+    report.table(f"disks of {medium.system}", ("disk", "size", "model", "contents"), rows)
+
+
+def _hardware(disk: Disk) -> str:
+    return " ".join(filter(None, (disk.model, disk.serial, disk.link))) or "-"
+
+
+def _job(wanted: Installation, medium: Medium, config: bytes, key: HostKey) -> Job:
+    try:
+        whole = with_host_key(config, key.private, key.public)
+    except ValueError as error:
+        raise DeployError(
+            f"the machine spec brings {error} itself",
+            "take it out of the overlay: `fab install` gives each machine a key of its own",
+        ) from error
+    found = refusals(wanted, medium, whole)
+    if found:
+        count = "1 reason" if len(found) == 1 else f"{len(found)} reasons"
+        raise DeployError(
+            f"nothing was written, for {count}:\n" + "\n".join(f"  {one.reason}" for one in found),
+            "\n".join(one.remedy for one in found),
+        )
+    return Job(wanted, medium.device, whole, key.public)
+
+
+def _write(remote: Follower, job: Job) -> None:
+    report.say(shlex.join(job.argv))
+    sent = remote.run(Command("take-config", (CONFIG,), job.config))
+    if sent.code:
+        raise DeployError(f"the Ignition file could not be sent: {sent.stderr.strip()}")
+    try:
+        with report.percentage(f"installing to {job.device}") as show:
+            result = remote.follow(
+                Command("install-disk", (CONFIG, *job.argv)), lambda line: _progress(line, show)
+            )
+            if result.code:
+                raise _failed(job, result)
+    except KeyboardInterrupt:
+        with contextlib.suppress(DeployError):
+            remote.run(Command("stop-install", (CONFIG,)))
+        raise
+
+
+def _progress(line: str, show: "Percentage") -> None:
+    if match := _PERCENT.match(line):
+        show(int(match[1]))
+
+
+class Percentage(Protocol):
+    """Takes how far it is."""
+
+    def __call__(self, percent: int, /) -> None:
+        """Take a number from 0 to 100."""
+        ...
+
+
+def _failed(job: Job, result: Result) -> DeployError:
+    lines = [line for line in result.stdout.splitlines() if line]
+    began = any(map(_PERCENT.match, lines))
+    said = [line for line in lines if not _PERCENT.match(line)]
+    kept = f" Kept: {', '.join(job.wanted.save_partlabel)}." if job.wanted.save_partlabel else ""
+    hint = (
+        f"{job.device} has no bootable system now.{kept} Mend what it says and run the command "
+        f"again, with --wipe {job.wanted.device}"
+        if began
+        else "nothing was written: mend what it says and run the command again"
+    )
+    return DeployError(
+        f"coreos-installer failed with exit code {result.code}:\n"
+        + "\n".join(f"  {line}" for line in (*said, result.stderr.strip())[-_LAST_LINES:] if line),
+        hint,
+    )
+
+
+def _verify(remote: Remote, job: Job) -> None:
+    result = remote.run(Command("read-back", (job.device,)))
+    if result.code:
+        raise DeployError(
+            f"what was written to {job.device} cannot be read back: {result.stderr.strip()}",
+            "the disk may be failing: look at the medium's kernel log (sudo dmesg)",
+        )
+    problems = problems_of(job.wanted, json.loads(result.stdout), job.sha256)
+    if problems:
+        raise DeployError(
+            f"{job.device} does not hold what was asked for:\n"
+            + "\n".join(f"  {one}" for one in problems),
+            f"the machine was not restarted; run it again with --wipe {job.wanted.device}",
+        )
+    report.good(f"read back from {job.device}: Ignition file and kernel arguments are as asked")
+
+
+def _awaited(installed: Target, live: Target, job: Job, medium: Medium) -> Awaited:
+    host, port = real_host(installed), real_port(installed)
+    old = pinned(installed.known_hosts, host, port)
+    live_keys = pinned(live.known_hosts, real_host(live), real_port(live))
+    return Awaited(installed, job.public, live, live_keys[0], medium.boot_id, old)
+
+
+def _next(settings: Settings, installed: Target) -> str:
+    if settings.node_address == installed.host:
+        return "fab deploy --first"
+    port = f":{installed.port}" if installed.port not in {None, _SSH_PORT} else ""
+    return f"fab -H {installed.user}@{installed.host}{port} deploy --first"

@@ -1,0 +1,72 @@
+"""The workstation's own coreos-installer, for media; what it reads from us has no name on disk."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from deploy.errors import DeployError
+
+_LAST_LINES = 8
+
+
+def find_installer(given: str = "") -> Path:
+    """Find the program: the one given, the one on PATH, the one that `make installer` built.
+
+    Raises:
+        DeployError: when there is none.
+    """
+    if given:
+        if Path(given).is_file():
+            return Path(given)
+        raise DeployError(f"{given} is no program", "mend --installer")
+    if found := shutil.which("coreos-installer"):
+        return Path(found)
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    cache = Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".cache"
+    built = sorted((cache / "corefab/tools").glob("coreos-installer-*/bin/coreos-installer"))
+    if built:
+        return built[-1]
+    raise DeployError(
+        "coreos-installer is not installed on this machine",
+        "install it (Fedora: dnf install coreos-installer), or build it: make installer",
+    )
+
+
+def run_installer(
+    installer: Path, words: tuple[str, ...], inputs: Mapping[str, bytes], *, doing: str
+) -> str:
+    """Run it; `{name}` in a word becomes a path at which it reads that input, from memory.
+
+    Raises:
+        DeployError: with its last lines, when it fails.
+    """
+    with ExitStack() as stack:
+        paths: dict[str, str] = {}
+        descriptors = []
+        for name, content in inputs.items():
+            descriptor = os.memfd_create(name)
+            stack.callback(os.close, descriptor)
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                file.write(content)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            descriptors.append(descriptor)
+            paths[name] = f"/proc/self/fd/{descriptor}"
+        argv = [str(installer), *(word.format_map(paths) for word in words)]
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            pass_fds=descriptors,
+            umask=0o077,
+            check=False,
+        )
+    if done.returncode:
+        said = "\n".join(f"  {line}" for line in done.stdout.strip().splitlines()[-_LAST_LINES:])
+        raise DeployError(f"{doing}: coreos-installer failed:\n{said}", "mend what it says")
+    return done.stdout

@@ -1,0 +1,1 @@
+"""Verbs: what certificates, keys and credentials there are, how old, and what is wrong."""

@@ -1,0 +1,128 @@
+"""All that is known of one app's certificates, keys and credentials, and what is wrong with it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from certs.chain import read_chain
+from certs.errors import CertError
+from deploy import node
+from deploy.endpoint import Endpoint, served_certificate
+from deploy.errors import DeployError
+from deploy.inventory.places import Finding, Row, findings
+from deploy.people import AccessKey, people, read_key, retired
+from deploy.plan.command import Command
+from deploy.plan.holdings import Holdings, read_holdings
+from deploy.settings.model import Settings
+from deploy.tls import load_pair
+
+_DAY_SECONDS = 86400
+_SKEW_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """One app on its node, looked at `now`."""
+
+    settings: Settings
+    now: datetime
+    rows: tuple[Row, ...]
+    held: Holdings
+    names: dict[str, str]
+    retired: frozenset[str]
+
+    @property
+    def access(self) -> Iterator[tuple[AccessKey, str, int]]:
+        """Each key that is let in, whose it is, and its age in days."""
+        for one in self.held.access:
+            if key := read_key(one.line):
+                yield key, self.names.get(key.blob, "?"), one.age_seconds // _DAY_SECONDS
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that is wrong."""
+        return (
+            *findings(self.rows, warn_days=self.settings.cert_warn_days, now=self.now),
+            *self._credential_findings(),
+            *self._key_findings(),
+            *self._clock_findings(),
+        )
+
+    def _credential_findings(self) -> Iterator[Finding]:
+        there = {one.name for one in self.held.credentials}
+        for one in self.held.credentials:
+            if not one.opens:
+                text = f"credential {one.name} does not open on this node"
+                yield Finding(f"{text}; `fab creds-seal` seals it anew", is_error=True)
+        for source in self.settings.sources:
+            if source.credential not in there:
+                yield Finding(f"credential {source.credential} is not on the node", is_error=True)
+
+    def _key_findings(self) -> Iterator[Finding]:
+        if any(key.next for key in self.held.host_keys):
+            text = "the host keys are being changed"
+            yield Finding(f"{text}; `fab cert-rotate-host --finish` ends that")
+        soon = self.now + timedelta(days=self.settings.cert_warn_days)
+        for key, person, _ in self.access:
+            if key.blob in self.retired:
+                text = f"{key.fingerprint} is retired and still let in"
+                yield Finding(f"{text}; `fab cert-rotate-ssh` or `fab access-remove` was cut off")
+            if key.expires and key.expires < self.now:
+                yield Finding(f"the key of {person}, {key.fingerprint}, has expired")
+            elif key.expires and key.expires < soon:
+                text = f"the key of {person}, {key.fingerprint}"
+                yield Finding(f"{text}, expires on {key.expires:%Y-%m-%d}")
+
+    def _clock_findings(self) -> Iterator[Finding]:
+        ahead = self.held.clock - int(self.now.timestamp())
+        if abs(ahead) > _SKEW_SECONDS:
+            word = "ahead of" if ahead > 0 else "behind"
+            text = f"the node's clock is {timedelta(seconds=abs(ahead))} {word} this machine's"
+            yield Finding(f"{text}; see to chronyd there, or to the clock here", is_error=True)
+
+
+def take_inventory(folder: Path, settings: Settings, *, now: datetime) -> Inventory:
+    """Look at the workstation, the node, the container and each address.
+
+    Raises:
+        DeployError: when the node cannot be reached.
+    """
+    with node.reached(folder, settings) as remote:
+        result = remote.run(Command("holdings", (settings.app, settings.node_user)))
+    if result.code:
+        raise DeployError(f"the node could not tell what it holds: {result.stderr.strip()}")
+    held = read_holdings(result.stdout)
+    rows = (
+        _workstation(folder, settings),
+        _read("node", held.release),
+        _read("container", held.inside),
+        *_served(node.endpoints(folder, settings)),
+    )
+    names = {key.blob: name for name, keys in people(folder).items() for key in keys}
+    return Inventory(settings, now, rows, held, names, retired(folder))
+
+
+def _workstation(folder: Path, settings: Settings) -> Row:
+    try:
+        return Row("workstation", load_pair(folder, settings).leaf)
+    except CertError as error:
+        return Row("workstation", None, error.message)
+
+
+def _read(where: str, chain: str) -> Row:
+    if not chain:
+        return Row(where, None, "no certificate there; is the app deployed and running?")
+    try:
+        return Row(where, read_chain(chain.encode(), source=where).leaf)
+    except CertError as error:
+        return Row(where, None, error.message)
+
+
+def _served(endpoints: tuple[Endpoint, ...]) -> Iterator[Row]:
+    for endpoint in endpoints:
+        where = "served" if len(endpoints) == 1 else f"served at {endpoint.address}"
+        try:
+            yield Row(where, served_certificate(endpoint))
+        except DeployError as error:
+            yield Row(where, None, error.message)

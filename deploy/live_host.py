@@ -1,0 +1,71 @@
+"""The live system of a machine that is about to be installed: how to reach it, whether it is ours.
+
+Its host key is not the installed system's, so it is pinned in a file of its own.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from deploy import node, report
+from deploy.errors import DeployError
+from deploy.known_hosts import pin, pinned
+from deploy.remote.connection import Target, real_host, real_port
+from deploy.remote.host_key import shown_key
+from deploy.settings.model import Settings
+
+MEDIA = Path("build/media")
+# The host keys that `fab iso` and `fab pxe` put into media, a line each.
+MEDIUM_KEYS = MEDIA / "host_keys.pub"
+LIVE_USER = "core"
+
+
+def live_target(folder: Path, settings: Settings, host: str, *, fingerprint: str) -> Target:
+    """Name the live system at `[user@]host[:port]`, its host key known and pinned.
+
+    Raises:
+        DeployError: when it shows another key than expected, or nobody can say.
+    """
+    user, _, address = host.rpartition("@")
+    address, port = _split_port(address)
+    target = replace(
+        node.target(folder, settings.model_copy(update={"node_address": address})),
+        port=port,
+        user=user or LIVE_USER,
+        known_hosts=folder / MEDIA / "known_hosts",
+    )
+    real, real_number = real_host(target), real_port(target)
+    line, shown = shown_key(real, real_number)
+    known = pinned(target.known_hosts, real, real_number)
+    if fingerprint and fingerprint != shown:
+        raise DeployError(
+            f"{address} shows {shown}, not {fingerprint}",
+            "compare with the machine's console; somebody may be in between",
+        )
+    if not fingerprint and line not in {*known, *_medium_keys(folder)}:
+        _ask(address, shown)
+    pin(target.known_hosts, real, real_number, (line,))
+    return target
+
+
+def _split_port(address: str) -> tuple[str, int | None]:
+    name, colon, number = address.rpartition(":")
+    if colon and ":" not in name and number.isdecimal():
+        return name, int(number)
+    return address, None
+
+
+def _medium_keys(folder: Path) -> tuple[str, ...]:
+    path = folder / MEDIUM_KEYS
+    return tuple(path.read_text(encoding="ascii").splitlines()) if path.exists() else ()
+
+
+def _ask(host: str, shown: str) -> None:
+    if not report.has_terminal():
+        raise DeployError(
+            f"{host} shows {shown}, and nobody is there to compare it",
+            "give the fingerprint from the machine's console: --fingerprint SHA256:…; "
+            "a medium made by `fab iso` or `fab pxe` is known by itself",
+        )
+    report.say(f"{host} shows the host key {shown}")
+    if not report.confirm("Does the machine's console show the same fingerprint?"):
+        raise DeployError("not installed", "find out who answers at that address")

@@ -1,0 +1,52 @@
+"""The releases that a node keeps, and which of them a rollback goes to."""
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from deploy.errors import DeployError
+from deploy.plan.release import Manifest
+
+
+class Kept(BaseModel):
+    """A release on a node: its manifest, and whether its deploy failed."""
+
+    model_config = ConfigDict(frozen=True)
+    manifest: Manifest
+    failed: bool
+
+
+def read_kept(answer: str) -> tuple[Kept, ...]:
+    """Read what a node says of its releases, oldest first.
+
+    Raises:
+        DeployError: when the answer is not what the node writes.
+    """
+    try:
+        return TypeAdapter(tuple[Kept, ...]).validate_json(answer)
+    except ValidationError as error:
+        raise DeployError(
+            f"the node's releases cannot be read: {error.errors()[0]['msg']}",
+            "a newer corefab may have written them",
+        ) from error
+
+
+def choose(kept: tuple[Kept, ...], serving: str, wanted: str) -> Manifest:
+    """Choose the release to go back to: the one named, else the last that served before.
+
+    Raises:
+        DeployError: when there is none, or the one named failed, serves, or is unknown.
+    """
+    good = {one.manifest.release: one.manifest for one in kept if not one.failed}
+    named = ", ".join(release for release in good if release != serving) or "none"
+    hint = f"the releases to go back to are: {named}"
+    if not wanted:
+        before = [release for release in sorted(good) if release < serving]
+        if not before:
+            raise DeployError(f"there is no release before {serving or 'the first'}", hint)
+        return good[before[-1]]
+    if wanted == serving:
+        raise DeployError(f"release {wanted} serves already", hint)
+    if any(one.failed and one.manifest.release == wanted for one in kept):
+        raise DeployError(f"release {wanted} failed, and is never tried again by itself", hint)
+    if wanted not in good:
+        raise DeployError(f"release {wanted} is not on the node", hint)
+    return good[wanted]

@@ -1,0 +1,32 @@
+"""An Ignition file, and what one machine's own copy of it has besides."""
+
+import base64
+import json
+from typing import Any
+
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
+
+
+def with_host_key(config: bytes, private: bytes, public: str) -> bytes:
+    """Give a machine its SSH host key; a config that brings one keeps its own.
+
+    For a disk or a medium that is the operator's own, never for a provider's user data.
+    """
+    whole: dict[str, Any] = json.loads(config)
+    storage = whole.setdefault("storage", {})
+    files = storage.setdefault("files", [])
+    if any(one.get("path") == HOST_KEY for one in files):
+        raise ValueError(HOST_KEY)
+    files += [_file(HOST_KEY, 0o600, private), _file(f"{HOST_KEY}.pub", 0o644, public.encode())]
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
+def login(version: str, user: str, keys: tuple[str, ...]) -> bytes:
+    """Make a config that lets a user in and does nothing else."""
+    users = [{"name": user, "sshAuthorizedKeys": list(keys)}]
+    return json.dumps({"ignition": {"version": version}, "passwd": {"users": users}}).encode()
+
+
+def _file(path: str, mode: int, content: bytes) -> dict[str, Any]:
+    source = f"data:;base64,{base64.b64encode(content).decode()}"
+    return {"path": path, "mode": mode, "overwrite": True, "contents": {"source": source}}

@@ -1,0 +1,82 @@
+"""User data for a cloud provider: the Ignition file itself, or a pointer to it."""
+
+import base64
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+# Ignition's own, for the fields that a pointer uses.
+_SPEC = "3.3.0"
+_KEY_MARK = b"PRIVATE KEY-----"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A cloud provider and how much user data it takes, in bytes."""
+
+    name: str
+    limit: int
+    is_documented: bool
+
+
+# Hetzner's and DigitalOcean's limits are in their API references; Vultr publishes none, and
+# the common one is assumed.
+PROVIDERS = {
+    "vultr": Provider("vultr", 65_535, is_documented=False),
+    "hetzner": Provider("hetzner", 32_768, is_documented=True),
+    "digitalocean": Provider("digitalocean", 65_536, is_documented=True),
+}
+
+
+def pointer(config: bytes, url: str) -> bytes:
+    """Make a config that fetches another and accepts only that one."""
+    digest = hashlib.sha512(config).hexdigest()
+    replace = {"source": url, "verification": {"hash": f"sha512-{digest}"}}
+    whole = {"ignition": {"version": _SPEC, "config": {"replace": replace}}}
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
+def secrets_in(config: bytes, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Name what may not be in user data: private keys, and the values of the given secrets."""
+    found = []
+    for place, content in _contents(json.loads(config), "the Ignition file"):
+        if _KEY_MARK in content:
+            found.append(f"a private key in {place}")
+        found += [
+            f"the value of {key} in {place}"
+            for key, value in values.items()
+            if value and value.encode() in content
+        ]
+    return tuple(dict.fromkeys(found))
+
+
+def _contents(node: object, place: str) -> Iterator[tuple[str, bytes]]:
+    """Walk through a config: every text, and every file's content decoded."""
+    if isinstance(node, Mapping):
+        named = str(node.get("path") or node.get("name") or place)
+        if isinstance(node.get("source"), str):
+            yield named, _decoded(node)
+        for value in node.values():
+            yield from _contents(value, named)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _contents(value, place)
+    elif isinstance(node, str):
+        yield place, node.encode()
+
+
+def _decoded(resource: Mapping[str, Any]) -> bytes:
+    head, comma, body = str(resource["source"]).partition(",")
+    if not comma or not head.startswith("data:"):
+        return head.encode()
+    content = unquote_to_bytes(body)
+    try:
+        plain = base64.b64decode(content) if head.endswith(";base64") else content
+        return gzip.decompress(plain) if resource.get("compression") == "gzip" else plain
+    except (ValueError, OSError, EOFError, zlib.error):
+        return content

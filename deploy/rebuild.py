@@ -1,0 +1,46 @@
+"""Verb: a machine from nothing to serving again, with its data: install, seal, deploy, prove."""
+
+import time
+from pathlib import Path
+
+from deploy import report
+from deploy.install import PATIENCE_SECONDS, install
+from deploy.plan.installation import Installation
+from deploy.rollout import rollout
+from deploy.settings.model import Settings
+from deploy.status import status
+
+_SECONDS_A_MINUTE = 60
+
+
+def rebuild(  # noqa: PLR0913 -- what the command line can say
+    folder: Path,
+    settings: Settings,
+    host: str,
+    wanted: Installation,
+    *,
+    fingerprint: str = "",
+    seconds: float = PATIENCE_SECONDS,
+) -> int:
+    """Install a machine from its live system and bring the app back; return the exit code.
+
+    What was sealed for the machine before opens on no other: the first deploy seals every
+    credential again, from its source here.
+
+    Raises:
+        DeployError: when a step fails; the ones before it need not be done again.
+    """
+    began = time.monotonic()
+    install(folder, settings, host, wanted, fingerprint=fingerprint, seconds=seconds)
+    installed = time.monotonic()
+    address = host.rpartition("@")[2].partition(":")[0]
+    there = settings.model_copy(update={"node_address": address})
+    rollout(folder, there, first=True)
+    code = status(folder, there, as_json=False)
+    whole, first = (_minutes(end - began) for end in (time.monotonic(), installed))
+    report.good(f"{address} is back after {whole} minutes, {first} of them for the installation")
+    return code
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / _SECONDS_A_MINUTE:.1f}"

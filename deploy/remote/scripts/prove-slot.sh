@@ -1,0 +1,66 @@
+# prove-slot APP SLOT HOST PATH FINGERPRINT SECONDS SETTLE: wait until a slot answers in health over
+# HTTPS with the expected certificate, asked directly, and goes on doing so for SETTLE seconds.
+# shellcheck shell=bash
+app=$1 slot=$2 host=$3 path=$4 fingerprint=$5 seconds=$6 settle=$7
+unit=$app-$slot.service
+text=/etc/containers/systemd/$app-$slot.container
+address=$(sed -n 's/^Network=.*:ip=\([0-9.]*\).*/\1/p' "$text")
+port=$(sed -n 's/^Environment=HTTPS_PORT=//p' "$text")
+
+# complaint: what is wrong with the slot; nothing when it is well.
+complaint() {
+  local said found status health
+  health=$(podman inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{end}}' \
+    "$app-$slot" 2>/dev/null || true)
+  case $health in
+    "" | healthy) ;;
+    *) echo "its container is $health" && return ;;
+  esac
+  if ! said=$(curl -sSk --noproxy '*' --max-time 5 --connect-to "::$address:$port" \
+    -o /dev/null -w '\nstatus %{http_code}\n%{certs}' "https://$host:$port$path" 2>&1); then
+    sed -n 's/^curl: ([0-9]*) //p' <<<"$said"
+    return
+  fi
+  found=$(openssl x509 -outform der <<<"$said" 2>/dev/null | sha256sum | cut -d ' ' -f 1)
+  if [ "$found" != "$fingerprint" ]; then
+    echo "shows certificate ${found:0:16}, not the expected one"
+    return
+  fi
+  status=$(sed -n 's/^status //p' <<<"$said")
+  case $status in
+    2??) ;;
+    *) echo "the health path answers $status" ;;
+  esac
+}
+
+died() {
+  local word restarts
+  word=$(systemctl show -P ActiveState "$unit")
+  restarts=$(systemctl show -P NRestarts "$unit")
+  case $word in
+    failed | inactive) echo "the app is $word" ;;
+    *) if [ "$restarts" -ge 3 ]; then echo "the app was restarted $restarts times"; fi ;;
+  esac
+}
+
+until=$((SECONDS + seconds))
+healthy_since=
+restarts=
+while true; do
+  found=$(complaint)
+  now=$(systemctl show -P NRestarts "$unit")
+  if [ -z "$found" ] && [ "$now" = "${restarts:-$now}" ]; then
+    healthy_since=${healthy_since:-$SECONDS} restarts=$now
+    if [ $((SECONDS - healthy_since)) -ge "$settle" ]; then exit 0; fi
+    # Nobody says when an app stops being well: asking again is all there is.
+    sleep 0.3
+    continue
+  fi
+  if [ -n "$healthy_since" ]; then
+    fail "the app was healthy for $((SECONDS - healthy_since)) s and then was not: ${found:-it was restarted}"
+  fi
+  reason=$(died)
+  if [ -z "$reason" ] && [ "$SECONDS" -ge "$until" ]; then reason="not healthy within $seconds s"; fi
+  [ -z "$reason" ] || fail "slot $slot: $reason: $found"
+  sleep 0.1
+done

@@ -1,0 +1,21 @@
+# verify-image ID: all that an image holds, as a tar in base64: `tree.tar` has every path with all its
+# attributes and no content, `sums` the hash of each file's content.
+# shellcheck shell=bash
+id=$1
+install -d -m 0755 /var/lib/corefab
+# A tmpfs need not take every attribute.
+place=$(mktemp -d /var/lib/corefab/verify.XXXXXX)
+mounted=
+end() {
+  if [ -n "$mounted" ]; then podman image unmount "$id" >/dev/null 2>&1 || true; fi
+  rm -rf "$place"
+}
+trap end EXIT
+mounted=$(podman image mount "$id")
+install -d "$place/tree"
+cp -R --no-dereference --attributes-only --preserve=mode,ownership,timestamps,links,xattr \
+  "$mounted/." "$place/tree"
+tar -C "$place/tree" --format=pax --numeric-owner --sort=name --xattrs '--xattrs-include=*' \
+  --xattrs-exclude=security.selinux -cf "$place/tree.tar" .
+(cd "$mounted" && find . -type f -print0 | xargs -0r sha256sum -z --) >"$place/sums"
+tar -C "$place" -cf - tree.tar sums | zstd -q -3 -c | base64 -w 0

@@ -1,0 +1,240 @@
+"""Verbs: a real Fedora CoreOS under QEMU, on this machine, for the same commands as any node."""
+
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from certs.host_key import new_host_key
+from deploy import report
+from deploy.errors import DeployError
+from deploy.first_boot import boot_id
+from deploy.known_hosts import pin
+from deploy.node import asker
+from deploy.plan.machine_config import with_host_key
+from deploy.plan.virtual_machine import VirtualMachine, qemu
+from deploy.remote.connection import Target
+from deploy.settings.model import Settings
+
+PATIENCE_SECONDS = 300
+_HERE = "127.0.0.1"
+_PAUSE_SECONDS = 1.0
+_STOP_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the operator asks for."""
+
+    image: str
+    disk: str = "20G"
+    memory_megabytes: int = 2048
+    cpus: int = 2
+    ssh_port: int = 2222
+    https_port: int = 8443
+    http_port: int = 8080
+    tpm: bool = True
+    kvm: bool = True
+    seconds: float = PATIENCE_SECONDS
+    dry_run: bool = False
+    more: tuple[str, ...] = ()
+
+
+def vm_up(folder: Path, settings: Settings, wanted: Wanted) -> None:
+    """Start a machine from an image, with the app's Ignition file, and wait until it lets us in.
+
+    Raises:
+        DeployError: when something is missing, or it does not come up; its console is shown.
+    """
+    home = folder / "build/vm"
+    _check(folder, settings, wanted, home)
+    has_kvm = wanted.kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    if not has_kvm:
+        report.warn(
+            "NO KVM: the machine is emulated, ten times slower or more. Give it time (--timeout)"
+            + ("; /dev/kvm cannot be used here" if wanted.kvm else "")
+        )
+    machine = _machine(settings, wanted, home, has_kvm=has_kvm)
+    if wanted.dry_run:
+        report.say(" ".join(qemu(machine)))
+        return
+    vm_down(folder)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = new_host_key()
+    config = folder / "build" / f"{settings.app}.ign"
+    _write_private(home / "config.ign", with_host_key(config.read_bytes(), key.private, key.public))
+    pin(folder / settings.known_hosts, _HERE, wanted.ssh_port, (key.public,))
+    _make_disk(Path(wanted.image), home / "disk.qcow2", wanted.disk)
+    _start(machine, home)
+    target = Target(
+        _HERE,
+        wanted.ssh_port,
+        settings.node_user,
+        folder / settings.identity_file.expanduser() if settings.identity_file else None,
+        folder / settings.known_hosts.expanduser(),
+    )
+    with report.step("first boot"):
+        _await(target, home, wanted.seconds)
+    report.good(f"the machine lets {settings.node_user} in at {_HERE}:{wanted.ssh_port}")
+    report.say(f"next: fab -H {settings.node_user}@{_HERE}:{wanted.ssh_port} deploy --first")
+
+
+def vm_down(folder: Path) -> bool:
+    """End the machine and forget its disk; false when there was none."""
+    home = folder / "build/vm"
+    there = home.exists()
+    for name in ("qemu.pid", "swtpm.pid"):
+        _end(home / name)
+    shutil.rmtree(home, ignore_errors=True)
+    return there
+
+
+def _check(folder: Path, settings: Settings, wanted: Wanted, home: Path) -> None:
+    problems = []
+    if not Path(wanted.image).is_file():
+        problems.append((f"{wanted.image} does not exist", "fetch one: fab image --kind qemu"))
+    elif wanted.image.endswith(".xz"):
+        problems.append((f"{wanted.image} is compressed", f"unpack it: unxz -k {wanted.image}"))
+    if not (folder / "build" / f"{settings.app}.ign").exists():
+        problems.append(("there is no machine spec", "make it with `fab prepare`"))
+    program = qemu(_machine(settings, wanted, home, has_kvm=False))[0]
+    for name, package in ((program, "qemu-system"), ("qemu-img", "qemu-utils")):
+        if shutil.which(name) is None:
+            problems.append((f"{name} is not installed", f"install it (Debian: {package})"))
+    if wanted.tpm and shutil.which("swtpm") is None:
+        problems.append(("swtpm is not installed", "install it, or leave the TPM out: --no-tpm"))
+    problems += [
+        (f"port {port} is taken on this machine", "choose another for the virtual machine")
+        for port in (wanted.ssh_port, wanted.https_port, wanted.http_port)
+        if not home.exists() and _is_taken(port)
+    ]
+    if problems:
+        raise DeployError(
+            "\n".join(text for text, _ in problems), "\n".join(hint for _, hint in problems)
+        )
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HERE, port))
+        except OSError:
+            return True
+    return False
+
+
+def _machine(settings: Settings, wanted: Wanted, home: Path, *, has_kvm: bool) -> VirtualMachine:
+    ports = [(wanted.ssh_port, 22), (wanted.https_port, settings.https_port)]
+    if settings.http_port:
+        ports.append((wanted.http_port, settings.http_port))
+    return VirtualMachine(
+        architecture=platform.machine(),
+        disk=str(home / "disk.qcow2"),
+        config=str(home / "config.ign"),
+        serial=str(home / "console.log"),
+        monitor=str(home / "monitor"),
+        memory_megabytes=wanted.memory_megabytes,
+        cpus=wanted.cpus,
+        has_kvm=has_kvm,
+        ports=tuple(ports),
+        tpm=str(home / "tpm/socket") if wanted.tpm else "",
+        more=wanted.more,
+    )
+
+
+def _make_disk(image: Path, disk: Path, size: str) -> None:
+    """Lay a disk over the image, which stays as it is."""
+    said = json.loads(_run(["qemu-img", "info", "--output=json", str(image)]))
+    words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", str(said["format"])]
+    _run([*words, "-b", str(image.resolve()), str(disk), size])
+
+
+def _start(machine: VirtualMachine, home: Path) -> None:
+    if machine.tpm:
+        state = Path(machine.tpm).parent
+        state.mkdir(exist_ok=True)
+        _run(
+            [
+                *("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--daemon"),
+                *("--ctrl", f"type=unixio,path={machine.tpm}", "--terminate"),
+                *("--pid", f"file={home / 'swtpm.pid'}"),
+            ]
+        )
+    _run([*qemu(machine), "-daemonize", "-pidfile", str(home / "qemu.pid")])
+
+
+def _await(target: Target, home: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            boot_id(target, asker())
+        except DeployError as error:
+            alive = _is_alive(home / "qemu.pid")
+            if alive and time.monotonic() < deadline:
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            cause = error.message if alive else "QEMU ended"
+            raise DeployError(
+                f"the machine did not come up: {cause}",
+                f"its console's last lines, from {home / 'console.log'}:\n{_tail(home)}",
+            ) from error
+        return
+
+
+def _tail(home: Path) -> str:
+    log = home / "console.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return "\n".join(lines[-15:]) or "(it said nothing)"
+
+
+def _pid(file: Path) -> int | None:
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _is_alive(file: Path) -> bool:
+    pid = _pid(file)
+    return pid is not None and _is_ours(pid, file)
+
+
+def _is_ours(pid: int, file: Path) -> bool:
+    """Tell our process from one that got its number later: it has our folder in its words."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return str(file.parent).encode() in words
+
+
+def _end(file: Path) -> None:
+    pid = _pid(file)
+    if pid is None or not _is_ours(pid, file):
+        return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _is_ours(pid, file) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def _run(words: list[str]) -> str:
+    done = subprocess.run(
+        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise DeployError(f"{words[0]} failed:\n{done.stderr.strip()[-2000:]}", "mend what it says")
+    return done.stdout

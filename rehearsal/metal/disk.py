@@ -1,0 +1,68 @@
+"""The disk of a machine: a sparse file, seen as a block device for as long as it is powered."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal import programs
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition as libblkid sees it."""
+
+    node: Path
+    number: int
+    name: str
+    format: str
+    label: str
+
+
+@contextmanager
+def attached(file: Path) -> Iterator[Path]:
+    """Make a file a block device; it goes with this process, whatever ends that."""
+    words: list[str | Path] = ["losetup", "--find", "--show", "--partscan", file]
+    device = Path(programs.run(words, doing="attaching the disk").strip())
+    descriptor = os.open(device, os.O_RDONLY)
+    try:
+        # In use, it is detached when the last who has it open is gone.
+        programs.run(["losetup", "--detach", device], doing="attaching the disk")
+        read_table(device)
+        yield device
+    finally:
+        os.close(descriptor)
+
+
+def read_table(device: Path) -> None:
+    """Have the kernel know the partitions; one without GPT is told of them."""
+    programs.attempt(["partx", "--update", device])
+
+
+def partitions(device: Path) -> tuple[Partition, ...]:
+    """List a disk's partitions."""
+    found = sorted(device.parent.glob(f"{device.name}p*"), key=lambda path: _number(device, path))
+    return tuple(_partition(device, node) for node in found)
+
+
+def labelled(device: Path, label: str) -> Partition | None:
+    """Find the partition whose file system bears a label."""
+    return next((one for one in partitions(device) if one.label == label), None)
+
+
+def _number(device: Path, node: Path) -> int:
+    return int(node.name.removeprefix(f"{device.name}p"))
+
+
+def _partition(device: Path, node: Path) -> Partition:
+    said = programs.attempt(["blkid", "-p", "-o", "udev", node]).stdout
+    found = dict(re.findall(r"^(\w+)=(.*)$", said, re.MULTILINE))
+    return Partition(
+        node,
+        _number(device, node),
+        found.get("ID_PART_ENTRY_NAME", ""),
+        found.get("ID_FS_TYPE", ""),
+        found.get("ID_FS_LABEL", ""),
+    )

@@ -1,0 +1,50 @@
+"""One machine, installed twice: what the tests of the chain share."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.medium import live_config, remember_medium
+from deploy.settings.read import read_settings
+from rehearsal import lifecycle, places
+from rehearsal.metal import lifecycle as metal
+from rehearsal.metal.lifecycle import Machine
+from tests.install.machine import KEYFILE, Installed, installer, with_file
+from tests.node.project import make_project
+from tests.rehearsal.nodes import require_nodes
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """Switch on a machine with an empty disk, its medium in; and make a project for it."""
+    require_nodes()
+    name = f"metal{os.getpid()}"
+    project = make_project(
+        tmp_path_factory.mktemp("project"),
+        name,
+        IMAGE=f"localhost/corefab-test-{os.getpid()}:latest",
+        CERT_PASSWORD=secrets.token_urlsafe(24),
+        SMTP_PASSWORD=secrets.token_urlsafe(24),
+        HEALTH_TIMEOUT_SECONDS="30",
+        DATA_PARTITION="kept-data",
+        ROOT_MEGABYTES="8192",
+    )
+    image = project.settings["IMAGE"]
+    try:
+        project.must("sample-build")
+        project.must("cert-issue")
+        project.must("prepare", "--yes")
+        settings = read_settings(project.folder)
+        config, key = live_config(project.folder, settings)
+        remember_medium(project.folder, key)
+        live = project.folder / "live.ign"
+        live.touch(mode=0o600)
+        live.write_bytes(with_file(config, *KEYFILE))
+        made_of = Machine(name, live, installer(), project.folder / "id")
+        yield Installed(project, metal.up(made_of), places.folder(name).path)
+    finally:
+        lifecycle.down(name)
+        subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)

@@ -1,0 +1,1 @@
+"""What there is of certificates, keys and credentials, judged by values."""

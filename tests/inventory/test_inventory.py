@@ -1,0 +1,131 @@
+"""An app's findings: seals, keys and clocks; and the same as text for Prometheus."""
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.inventory.app import Inventory
+from deploy.inventory.places import Row
+from deploy.inventory.prometheus import as_prometheus
+from deploy.people import AccessKey
+from deploy.plan.holdings import (
+    HeldAccess,
+    HeldCredential,
+    HeldKey,
+    Holdings,
+    read_holdings,
+)
+from tests.certs.forge import Recipe, authority, forge
+from tests.plan.examples import settings
+
+CERTIFICATE = forge(Recipe(names=("www.example.org",)), authority()).certificate
+NOW: datetime = CERTIFICATE.not_after - timedelta(days=60)
+ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", 'ann "of" desk')
+HOST = "5a1c6a86df9d4096b1d5a65e0862f19a"
+SOUND = Holdings(
+    clock=int(NOW.timestamp()),
+    release="",
+    inside="",
+    host_keys=(HeldKey(key="ssh-ed25519 AAAAhost", age_seconds=90000),),
+    access=(HeldAccess(line=ANN.line, age_seconds=90000),),
+    generations={"cert_pass": 2},
+    credentials=(HeldCredential(name="cert_pass", age_seconds=3, seal=HOST, opens=True),),
+)
+
+
+def inventory(**changes: object) -> Inventory:
+    held = SOUND.model_copy(update=changes)
+    rows = (Row("workstation", CERTIFICATE), Row("node", CERTIFICATE))
+    return Inventory(settings(), NOW, rows, held, {ANN.blob: "ann"}, frozenset())
+
+
+def texts(one: Inventory) -> list[tuple[str, bool]]:
+    return [(finding.text, finding.is_error) for finding in one.findings]
+
+
+def test_what_is_sound_has_no_findings() -> None:
+    assert texts(inventory()) == []
+
+
+def test_a_seal_that_does_not_open_and_one_that_is_missing_are_errors() -> None:
+    closed = SOUND.credentials[0].model_copy(update={"opens": False})
+
+    ((text, is_error),) = texts(inventory(credentials=(closed,)))
+    assert is_error
+    assert "cert_pass does not open" in text
+    assert "creds-seal" in text
+    ((text, is_error),) = texts(inventory(credentials=()))
+    assert is_error
+    assert "cert_pass is not on the node" in text
+
+
+@pytest.mark.parametrize(("days", "word"), [(-1, "has expired"), (5, "expires on"), (90, None)])
+def test_an_access_key_is_told_of_before_it_expires(days: int, word: str | None) -> None:
+    line = ANN.until(NOW + timedelta(days=days)).line
+
+    found = texts(inventory(access=(HeldAccess(line=line, age_seconds=1),)))
+
+    assert [is_error for _, is_error in found] == ([False] if word else [])
+    assert all(str(word) in text and "ann" in text for text, _ in found)
+
+
+def test_a_retired_key_that_is_still_let_in_is_told() -> None:
+    ((text, _),) = texts(replace(inventory(), retired=frozenset({ANN.blob})))
+
+    assert "is retired and still let in" in text
+
+
+def test_host_keys_that_are_being_changed_are_told() -> None:
+    coming = HeldKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
+
+    ((text, is_error),) = texts(inventory(host_keys=(*SOUND.host_keys, coming)))
+
+    assert not is_error
+    assert "--finish" in text
+
+
+@pytest.mark.parametrize("seconds", [-31536000, -301, 301, 31536000])
+def test_a_clock_that_is_off_is_an_error(seconds: int) -> None:
+    ((text, is_error),) = texts(inventory(clock=SOUND.clock + seconds))
+
+    assert is_error
+    assert ("ahead of" if seconds > 0 else "behind") in text
+
+
+@pytest.mark.parametrize(
+    ("seal", "name"),
+    [
+        (HOST, "host"),
+        ("0c7cc07b117645919c4b0bea08bc20fe", "tpm2"),
+        ("93a894094874449090caf2fc93cab553", "host+tpm2"),
+        ("058469daf6f54324800549da0f8ea2fb", "nothing"),
+        ("", "unknown"),
+    ],
+)
+def test_a_seal_says_which_keys_it_was_made_with(seal: str, name: str) -> None:
+    held = HeldCredential(name="x", age_seconds=0, seal=seal, opens=True)
+
+    assert held.sealed_with == name
+
+
+@pytest.mark.parametrize("answer", ["", "[]", '{"clock": "now"}', "rubbish"])
+def test_an_answer_that_is_none_is_refused(answer: str) -> None:
+    with pytest.raises(DeployError, match="cannot be read at"):
+        read_holdings(answer)
+
+
+def test_prometheus_text_has_help_type_and_samples_of_every_app() -> None:
+    text = as_prometheus([inventory(), inventory(clock=0)])
+
+    for line in text.splitlines():
+        assert re.fullmatch(
+            r'# (HELP|TYPE) corefab_\w+ .+|corefab_\w+\{(\w+="([^"\\\n]|\\.)*",?)+\} -?\d+', line
+        ), line
+    assert text.count("# TYPE corefab_findings gauge") == 1
+    assert text.count('corefab_findings{app="shop-www",node="",severity="error"}') == 2
+    assert 'corefab_credential_opens{app="shop-www",node="",credential="cert_pass"' in text
+    assert str(int(CERTIFICATE.not_after.timestamp())) in text
+    assert text.endswith("\n")
