@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from invoke.context import Context
 
-from deploy.task import commands, target, task
+from deploy.task import commands, hosts, target, task
 
 if TYPE_CHECKING:
     from deploy.access.fleet import Fleet
@@ -196,12 +196,21 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
     go_back(_FOLDER, _settings(context, name), to=to, wait_seconds=wait)
 
 
-@task(help={"name": _NAME, "events": "write progress as JSON, a line each"})
-def image_send(context: Context, *, name: str = "", events: bool = False) -> None:
+@task(
+    help={
+        "name": _NAME,
+        "events": "write progress as JSON, a line each",
+        "nodes": "user@host:port,…: to these at once, each layer read and compressed once",
+    }
+)
+def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
     from deploy.image_send import image_send as send
+    from deploy.settings.read import with_node
 
-    send(_FOLDER, _settings(context, name), events=events)
+    settings = _settings(context, name)
+    chosen = [with_node(settings, *one) for one in hosts(nodes)] or [settings]
+    send(_FOLDER, chosen, events=events)
 
 
 @task(help={"name": _NAME})

@@ -19,6 +19,7 @@ class Built:
     """An image in podman's storage."""
 
     name: str
+    id: str
     layers: tuple[Path, ...]
     size: int
 
@@ -95,7 +96,7 @@ def build(name: str, layers: tuple[Path, ...], folder: Path) -> Built:
     subprocess.run(["podman", "pull", "-q", f"oci:{place}"], check=True, capture_output=True)
     subprocess.run(["podman", "tag", made.id, name], check=True, capture_output=True)
     subprocess.run(["rm", "-rf", place], check=True)
-    return Built(name, layers, sum(layer.stat().st_size for layer in layers))
+    return Built(name, made.id[7:], layers, sum(layer.stat().st_size for layer in layers))
 
 
 def bound(new: Built, old: Built | None) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from deploy import report
 from deploy.archive import pack
 from deploy.credentials import Credentials
+from deploy.image.delta_build import Workshop
 from deploy.plan import command
 from deploy.plan.files import File
 from deploy.plan.state import NodeState
@@ -24,8 +25,8 @@ class Delivery:
 
     switching: Switching
     target: Target
-    folder: Path
     wanted: Wanted
+    workshop: Workshop
     pair: Pair
     credentials: Credentials
     files_folder: Path | None
@@ -60,9 +61,9 @@ class Delivery:
         self.switching.run(command.stage(self._app, self._release, previous, names, pack(files)))
 
     def _image(self) -> None:
-        image = self.wanted.image
-        remote, settings = self.switching.remote, self.switching.settings
-        transfer = Transfer(remote, self.target, settings, self.folder, image)
+        transfer = Transfer(
+            self.switching.remote, self.target, self.switching.settings, self.workshop
+        )
         held = transfer.run(self.state, self.look)
         self.switching.run(command.tag_image(self._app, self._release, held))
 

@@ -32,11 +32,12 @@ class NoDeltaError(DeployError):
 
 @dataclass(frozen=True, slots=True)
 class DeltaLane:
-    """One image for one node, as a delta."""
+    """One image for one node, as a delta; `where` names the node where there are several."""
 
     remote: Remote
     app: str
     workshop: Workshop
+    where: str = ""
 
     def send(self, state: NodeState) -> str:
         """Send what changed since the anchor; give the id of the image that stands there now.
@@ -52,9 +53,7 @@ class DeltaLane:
             self.anchor(anchor.image_id)
         if made.id not in state.images:
             self._send(delta, anchor, state)
-        cache = self.workshop.cache
-        cache.drop(frozenset({delta.diff_id, delta.like} - {""}))
-        cache.trim(frozenset(self.workshop.image.layers))
+        self.workshop.cache.trim(frozenset(self.workshop.image.layers))
         return made.id
 
     def anchor(self, image_id: str) -> None:
@@ -80,11 +79,11 @@ class DeltaLane:
     def _send(self, delta: Delta, anchor: Anchor, state: NodeState) -> None:
         made = delta.content
         held = state.partial.get(made.id)
-        with report.transfer(f"delta of image {self.workshop.image.name}", delta.size) as tell:
+        name = f"delta of image {self.workshop.image.name}"
+        with report.transfer(name, delta.size, where=self.where) as tell:
             parcel = Parcel(
                 _shipment(delta, anchor, self.workshop.image.name),
-                Ready(made),
-                self.workshop.cache,
+                Ready(made, self.workshop.export),
                 _teller(tell),
                 Held(**held.model_dump()) if held else Held(),
                 cutter=ByFile(delta.marks) if delta.like else cut,

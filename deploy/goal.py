@@ -1,6 +1,8 @@
 """What is wanted of an app, what its node holds, and the plan between the two."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +10,9 @@ from deploy import node
 from deploy.app_files import app_files
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
-from deploy.image.local import find_image
+from deploy.image.delta_build import Workshop
+from deploy.image.export import Export
+from deploy.image.local import open_image
 from deploy.plan.addresses import subnets
 from deploy.plan.decision import Circumstances, changed_texts, deployment
 from deploy.plan.deployment import Deployment
@@ -37,6 +41,7 @@ class Goal:
     folder: Path
     settings: Settings
     wanted: Wanted
+    export: Export
     pair: Pair
     credentials: Credentials
 
@@ -49,32 +54,35 @@ class Planned:
     state: NodeState
 
 
+@contextmanager
 def goal(
     folder: Path,
     settings: Settings,
     credentials: Credentials | None = None,
     reseal: frozenset[str] = frozenset(),
-) -> Goal:
-    """Read all that is wanted of an app from the workstation.
+) -> Iterator[Goal]:
+    """Read all that is wanted of an app from the workstation; its image, as long as a block lasts.
 
     Raises:
         DeployError: naming what is missing or does not fit.
     """
     pair = load_pair(folder, settings)
     check_chain(pair, settings)
-    wanted = Wanted(
-        app=settings.app,
-        image=find_image(folder, settings),
-        units=app_files(folder, settings),
-        files=list_files(files_folder(folder, settings)),
-        certificate=pair.leaf.sha256,
-        key=hashlib.sha256(pair.key_file).hexdigest(),
-        credentials=tuple(source.credential for source in settings.sources),
-        subnets=subnets(settings),
-        switch=Switch(settings.switch, settings.before_switch),
-        reseal=reseal,
-    )
-    return Goal(folder, settings, wanted, pair, credentials or Credentials(settings, node.asker()))
+    given = credentials or Credentials(settings, node.asker())
+    with open_image(folder, settings) as export:
+        wanted = Wanted(
+            app=settings.app,
+            image=export.image,
+            units=app_files(folder, settings),
+            files=list_files(files_folder(folder, settings)),
+            certificate=pair.leaf.sha256,
+            key=hashlib.sha256(pair.key_file).hexdigest(),
+            credentials=tuple(source.credential for source in settings.sources),
+            subnets=subnets(settings),
+            switch=Switch(settings.switch, settings.before_switch),
+            reseal=reseal,
+        )
+        yield Goal(folder, settings, wanted, export, pair, given)
 
 
 def files_folder(folder: Path, settings: Settings) -> Path | None:
@@ -166,5 +174,5 @@ def _patched(remote: Remote, wanted: Goal, state: NodeState) -> int:
     if image.delta or held_as(image, state):
         return 0
     target = node.target(wanted.folder, wanted.settings)
-    transfer = Transfer(remote, target, wanted.settings, wanted.folder, image)
+    transfer = Transfer(remote, target, wanted.settings, Workshop(wanted.export))
     return len(transfer.shipment(state).bases)

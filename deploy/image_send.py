@@ -1,45 +1,99 @@
-"""Verb: bring an image to its node, and nothing else."""
+"""Verb: bring an image to its node, or to several at once, and nothing else."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import node, report
-from deploy.image.local import find_image
-from deploy.plan.image import Image, held_as, refuse_full_disk
+from deploy.errors import DeployError
+from deploy.image.delta_build import Workshop
+from deploy.image.local import open_image
+from deploy.plan.image import held_as, refuse_full_disk
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
+from deploy.remote.connection import Target
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 from deploy.transfer import Transfer
 
 
-def image_send(folder: Path, settings: Settings, *, events: bool) -> None:
-    """Send what the node lacks of IMAGE; `events` writes progress as JSON, a line each.
+def image_send(folder: Path, nodes: Sequence[Settings], *, events: bool) -> None:
+    """Send what each node lacks of IMAGE; several share one reading and compressing of it.
+
+    `events` writes progress as JSON, a line each.
 
     Raises:
-        DeployError: when no way to send it works.
+        DeployError: naming the nodes that have not got it, and why; the others have.
     """
     report.progress_as_events(on=events)
-    with ThreadPoolExecutor(1) as beside:
-        looking = beside.submit(find_image, folder, settings)
-        with node.reached(folder, settings) as remote:
-            _send(folder, settings, remote, looking)
+    several = len(nodes) > 1
+    with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
+        # Read while the login is under way: an image that was never read is most probably new.
+        looking = beside.submit(
+            lambda: Workshop(image.enter_context(open_image(folder, nodes[0], nodes=len(nodes))))
+        )
+        sending = []
+        for settings in nodes:
+            one = _Sending(folder, settings, looking, name=several)
+            sending.append((one, _begin(one, logins, beside)))
+        problems = [_problem(one, done, several=several) for one, done in sending]
+    failed = [problem for problem in problems if problem]
+    if failed:
+        raise failed[0] if not several else _summed(failed, len(nodes))
 
 
-def _send(folder: Path, settings: Settings, remote: Remote, looking: Future[Image]) -> None:
-    state = _state(remote, settings)
-    image = looking.result()
-    if held_as(image, state):
-        report.good(f"nothing to send: {settings.node_address} holds {short(image.id)}")
-        return
-    refuse_full_disk(image, state)
-    target = node.target(folder, settings)
-    transfer = Transfer(remote, target, settings, folder, image)
-    held = transfer.run(state, lambda: _state(remote, settings))
-    standing = f", as {short(held)}" if held != image.id else ""
-    report.good(f"{settings.node_address} holds {short(image.id)}{standing}, proven there")
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    folder: Path
+    settings: Settings
+    looking: Future[Workshop]
+    name: bool
+
+    def run(self, remote: Remote, target: Target) -> None:
+        state = self._state(remote)
+        workshop = self.looking.result()
+        image = workshop.export.image
+        address = self.settings.node_address
+        if held_as(image, state):
+            report.good(f"nothing to send: {address} holds {short(image.id)}")
+            return
+        refuse_full_disk(image, state)
+        where = address if self.name else ""
+        transfer = Transfer(remote, target, self.settings, workshop, where)
+        held = transfer.run(state, lambda: self._state(remote))
+        standing = f", as {short(held)}" if held != image.id else ""
+        report.good(f"{address} holds {short(image.id)}{standing}, proven there")
+
+    def _state(self, remote: Remote) -> NodeState:
+        return probe(remote, self.settings.app, paths=(), credentials={})
 
 
-def _state(remote: Remote, settings: Settings) -> NodeState:
-    return probe(remote, settings.app, paths=(), credentials={})
+def _begin(one: _Sending, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
+    """Log in here, so that an interrupt closes the connection under the transfer; send beside."""
+    try:
+        remote = logins.enter_context(node.reached(one.folder, one.settings))
+    except DeployError as error:
+        failed: Future[None] = Future()
+        failed.set_exception(error)
+        return failed
+    return beside.submit(one.run, remote, node.target(one.folder, one.settings))
+
+
+def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError | None:
+    try:
+        done.result()
+    except DeployError as error:
+        if several:
+            report.warn(f"{one.settings.node_address}: {error.message}")
+        return error
+    return None
+
+
+def _summed(failed: Sequence[DeployError], count: int) -> DeployError:
+    return DeployError(
+        f"{len(failed)} of {count} nodes have not got the image; the warnings say why",
+        failed[0].hint,
+    )

@@ -8,7 +8,7 @@ from deploy.errors import DeployError
 from deploy.image.cache import Cache
 from deploy.image.compare import compare
 from deploy.image.delta_build import Workshop
-from deploy.image.local import cache_of, find_image, source_of
+from deploy.image.local import open_image
 from deploy.image.seen import read_seen
 from deploy.image.tree import Tree
 from deploy.plan import command
@@ -28,15 +28,15 @@ def image_verify(folder: Path, settings: Settings) -> int:
     Raises:
         DeployError: when the node does not have it, or it cannot be read.
     """
-    image, cache = find_image(folder, settings), cache_of(settings)
-    with node.reached(folder, settings) as remote:
+    with open_image(folder, settings) as export, node.reached(folder, settings) as remote:
+        image = export.image
         state = probe(remote, settings.app, paths=(), credentials={})
         held = _held(image, state)
-        built = Workshop(image, source_of(settings.image, folder), cache).tree()
+        built = Workshop(export).tree()
         differences = [
             f"{short(one)} {difference}"
             for one in held
-            for difference in _verify(remote, cache, built, one)
+            for difference in _verify(remote, export.cache, built, one)
         ]
     for line in differences:
         report.say(line)

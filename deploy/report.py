@@ -101,27 +101,33 @@ def progress_as_events(*, on: bool) -> None:
 
 
 @contextmanager
-def transfer(summary: str, total: int) -> Iterator[Callable[[str, int, int], None]]:
+def transfer(
+    summary: str, total: int, *, where: str = ""
+) -> Iterator[Callable[[str, int, int], None]]:
     """Show an image on its way: a bar for each layer on a terminal, and a line in the end.
+
+    Of several nodes each is named, and has no bars: they would take turns in the same place.
 
     The block gets a function to tell the layer, bytes that went over, bytes of it that are there.
     """
     count = _Count(time.monotonic())
-    with _bars(summary, total) as show:
+    names = {"node": where} if where else {}
+    with _bars(summary, total, shown=has_terminal() and not where) as show:
 
         def tell(layer: str, sent: int, covered: int) -> None:
             wire, done = count.add(layer, sent, covered)
             if _Way.events:
                 event = {"event": "layer", "layer": layer, "sent": wire, "there": done}
-                click.echo(json.dumps(event))
+                click.echo(json.dumps(names | event))
             else:
                 show(layer, count)
 
         yield tell
     if _Way.events:
-        click.echo(json.dumps({"event": "end", "sent": count.sent, "there": count.there}))
+        event = {"event": "end", "sent": count.sent, "there": count.there}
+        click.echo(json.dumps(names | event))
     else:
-        say(f"  {count}")
+        say(f"  {where}: {count}" if where else f"  {count}")
 
 
 @dataclass
@@ -153,7 +159,7 @@ class _Count:
 
 
 @contextmanager
-def _bars(summary: str, total: int) -> Iterator[Callable[[str, _Count], None]]:
+def _bars(summary: str, total: int, *, shown: bool) -> Iterator[Callable[[str, _Count], None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -161,7 +167,7 @@ def _bars(summary: str, total: int) -> Iterator[Callable[[str, _Count], None]]:
         TextColumn("{task.fields[sent]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_console, transient=True, disable=not has_terminal()) as bar:
+    with Progress(*columns, console=_console, transient=True, disable=not shown) as bar:
         whole = bar.add_task(escape(summary), total=total, sent="")
         tasks: dict[str, TaskID] = {}
 

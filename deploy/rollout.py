@@ -17,6 +17,7 @@ from deploy.errors import DeployError
 from deploy.goal import Goal, Planned, ask_state, check_material, files_folder, goal, make_plan
 from deploy.hold import hold
 from deploy.hooks import run_hook, tell_hook
+from deploy.image.delta_build import Workshop
 from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.kept import keep_release
 from deploy.plan import command
@@ -57,7 +58,12 @@ def rollout(
         DeployError: when something fails; the node serves what it served before.
     """
     refuse_traps(folder, settings)
-    wanted = goal(folder, settings, credentials, order.reseal)
+    with goal(folder, settings, credentials, order.reseal) as wanted:
+        _rollout(wanted, order)
+
+
+def _rollout(wanted: Goal, order: Order) -> None:
+    folder, settings = wanted.folder, wanted.settings
     with node.reached(folder, settings) as remote:
         planned = _ready(remote, wanted, order)
         if not planned.plan:
@@ -68,7 +74,7 @@ def rollout(
         refuse_traps(folder, settings, podman=planned.state.podman)
         check_material(wanted, planned.state)
         _show(planned.plan)
-        _carry_out(_delivery(remote, wanted, planned.state, order), planned)
+        _carry_out(folder, _delivery(remote, wanted, planned.state, order), planned)
 
 
 def _ready(remote: Remote, wanted: Goal, order: Order) -> Planned:
@@ -97,8 +103,8 @@ def _undo(remote: Remote, wanted: Goal, unfinished: str) -> None:
     write_audit(remote, line.model_copy(update={"release": unfinished}))
 
 
-def _carry_out(delivery: Delivery, planned: Planned) -> None:
-    folder, plan, switching = delivery.folder, planned.plan, delivery.switching
+def _carry_out(folder: Path, delivery: Delivery, planned: Planned) -> None:
+    plan, switching = planned.plan, delivery.switching
     with (
         _hooks_told(folder, plan, switching.release),
         failures_audited(switching.remote, switching.audit_line()),
@@ -160,8 +166,8 @@ def _delivery(remote: Remote, wanted: Goal, state: NodeState, order: Order) -> D
             what=order.what,
         ),
         target=node.target(folder, settings),
-        folder=folder,
         wanted=wanted.wanted,
+        workshop=Workshop(wanted.export),
         pair=wanted.pair,
         credentials=wanted.credentials,
         files_folder=files_folder(folder, settings),

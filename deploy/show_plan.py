@@ -18,11 +18,11 @@ def show_plan(
     Raises:
         DeployError: for what a deploy would refuse as well.
     """
-    wanted = goal(folder, settings)
-    with node.reached(folder, settings) as remote:
-        planned = make_plan(remote, wanted, first=first, diffs=True)
-    if planned.plan.steps and wanted.credentials.known().get("cert_pass") is not None:
-        check_material(wanted, planned.state)
+    with goal(folder, settings) as wanted:
+        with node.reached(folder, settings) as remote:
+            planned = make_plan(remote, wanted, first=first, diffs=True)
+        if planned.plan.steps and wanted.credentials.known().get("cert_pass") is not None:
+            check_material(wanted, planned.state)
     if as_json:
         report.as_json(planned.plan.model_dump(mode="json"))
     elif planned.plan:

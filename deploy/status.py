@@ -70,12 +70,12 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
 
 def _standing(state: NodeState) -> str | None:
     """Say which image of the node stands for the one that was built."""
-    live = state.tags.get(state.slot)
-    if not live:
+    served = state.tags.get(state.slot)
+    if not served:
         return None
-    if live not in state.built:
-        return f"{short(live)}, as it was built"
-    return f"{short(live)}, an anchor and a delta, for {short(state.built[live])}"
+    if served not in state.built:
+        return f"{short(served)}, as it was built"
+    return f"{short(served)}, an anchor and a delta, for {short(state.built[served])}"
 
 
 def _unit(app: str, state: NodeState) -> str:

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec
 
 import click
 import fabric
-from fabric.connection import Connection
+from fabric.connection import Connection, derive_shorthand
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -23,6 +23,7 @@ _Options = ParamSpec("_Options")
 _INTERRUPTED = 130
 # Fabric fills in the local user where none is named; NODE_USER is meant then.
 _NO_USER = "-"
+_HOSTS = "write them as user@host:port, with commas between"
 
 
 def task(
@@ -61,6 +62,24 @@ def target(context: Context) -> tuple[str, int | None, str | None] | None:
         return None
     user = None if context.user == _NO_USER else str(context.user)
     return str(context.original_host), int(context.port), user
+
+
+def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
+    """Read the nodes of a list `user@host:port,…`: address, port, user of each.
+
+    Raises:
+        DeployError: for one without a host, or with a port that is no number.
+    """
+    found = []
+    for one in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            said = derive_shorthand(one)
+        except ValueError as error:
+            raise DeployError(f"{one!r} names no node: {error}", _HOSTS) from error
+        if not said["host"]:
+            raise DeployError(f"{one!r} names no node: it has no host", _HOSTS)
+        found.append((str(said["host"]), said["port"], said["user"]))
+    return found
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from deploy import report
 from deploy.delta_lane import DeltaLane, NoDeltaError
 from deploy.errors import DeployError
 from deploy.image.delta_build import Workshop
-from deploy.image.local import cache_of, source_of
+from deploy.image.export import Export
 from deploy.image.parcel import Held, Parcel, Sent
-from deploy.image.source import Source
 from deploy.plan import command
 from deploy.plan.image import Image, held_as, missing_bytes, refuse_without_room
-from deploy.plan.shipment import Shipment, ship
+from deploy.plan.shipment import Known, Shipment, ship, uncertain
 from deploy.plan.state import NodeState
 from deploy.remote.bulk import send_whole
 from deploy.remote.connection import Target
@@ -24,6 +22,8 @@ from deploy.settings.model import Settings
 SENT = "sent"
 # Exit code of receive-image for what was damaged on the way.
 _DAMAGED = 5
+# Our own code for what cannot be read on this side.
+_HERE = 0
 
 
 class LaneError(DeployError):
@@ -36,13 +36,16 @@ class LaneError(DeployError):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One image for one node, where it is named `localhost/<app>:sent` once it is proven."""
+    """One image for one node, where it is named `localhost/<app>:sent` once it is proven.
+
+    `where` names the node in the progress, when there are several.
+    """
 
     remote: Remote
     target: Target
     settings: Settings
-    folder: Path
-    image: Image
+    workshop: Workshop
+    where: str = ""
 
     def run(self, state: NodeState, again: Callable[[], NodeState]) -> str:
         """Send the image by the best way that works; `again` asks the node anew.
@@ -59,8 +62,7 @@ class Transfer:
 
     def _delta(self, state: NodeState, again: Callable[[], NodeState]) -> str:
         """Send a delta; where there can be none, send the image itself as the next anchor."""
-        workshop = Workshop(self.image, self._source, cache_of(self.settings))
-        lane = DeltaLane(self.remote, self.settings.app, workshop)
+        lane = DeltaLane(self.remote, self.settings.app, self.workshop, self.where)
         try:
             return lane.send(state)
         except NoDeltaError as error:
@@ -69,7 +71,7 @@ class Transfer:
         refuse_without_room(self.image.name, missing_bytes(self.image, state), state)
         self._as_built(state, again)
         lane.anchor(self.image.id)
-        workshop.learn()
+        self.workshop.learn()
         return self.image.id
 
     def _as_built(self, state: NodeState, again: Callable[[], NodeState]) -> str:
@@ -83,53 +85,47 @@ class Transfer:
 
     def _second(self, again: Callable[[], NodeState], first: LaneError) -> None:
         """Try again from what the node holds now: what arrived sound is not sent again."""
-        if first.code == _DAMAGED:
-            self._forget()
+        if first.code in {_DAMAGED, _HERE}:
+            self.export.distrust()
         state = again()
         if self.image.id in state.images:
             return
         try:
-            self._exact(state, patches=first.code != _DAMAGED)
+            self._exact(state, patches=first.code != _DAMAGED, resume=first.code != _HERE)
         except LaneError as error:
             report.warn(f"{error.message}; sending the whole image")
             self._whole()
 
-    def _exact(self, state: NodeState, *, patches: bool = True) -> None:
+    def _exact(self, state: NodeState, *, patches: bool = True, resume: bool = True) -> None:
         """Send missing layers, and changed ones as patches; the node proves the image's id."""
-        cache = cache_of(self.settings)
         shipment = self.shipment(state)
         if not patches:
             shipment = shipment.without_bases()
         held = state.partial.get(self.image.id)
-        already = Held(**held.model_dump()) if held else Held()
+        already = Held(**held.model_dump()) if held and resume else Held()
         total = sum(self.image.sizes.get(one, 0) for one in shipment.missing) or self.image.size
-        with report.transfer(f"image {self.image.name}", total) as tell:
-            parcel = Parcel(shipment, self._source, cache, _teller(tell), already)
+        with report.transfer(f"image {self.image.name}", total, where=self.where) as tell:
+            parcel = Parcel(shipment, self.export, _teller(tell), already)
             wanted = command.receive_image(self.settings.app, self.image.id)
             result = self.remote.send(wanted, _own_errors(parcel.parts()))
         if result.code:
             said = result.stderr.strip().splitlines()
             raise LaneError(result.code, said[-1] if said else f"exit code {result.code}")
-        cache.trim(frozenset(self.image.layers))
+        self.export.cache.trim(frozenset(self.image.layers))
 
     def shipment(self, state: NodeState) -> Shipment:
         """Decide which layers travel, and which of them as differences."""
-        cache = cache_of(self.settings)
+        cache = self.export.cache
         known = cache.known()
         here = {diff_id for diff_id in known if cache.holds(diff_id)}
-        return ship(
-            self.image,
-            state,
-            here=here,
-            made_by={diff_id: layer.made_by for diff_id, layer in known.items()},
-        )
-
-    def _forget(self) -> None:
-        cache_of(self.settings).drop(frozenset(self.image.layers))
+        made_by = {diff_id: layer.made_by for diff_id, layer in known.items()}
+        unsure = uncertain(self.image, state, Known(here, made_by))
+        files = self.export.listings(unsure)
+        return ship(self.image, state, Known(here, made_by, files))
 
     def _whole(self) -> None:
         with report.progress(f"image {self.image.name}", self.image.size) as advance:
-            send_whole(self.target, self.image, self._source.whole(), advance)
+            send_whole(self.target, self.image, self.export.source.whole(), advance)
         result = self.remote.run(command.tag_image(self.settings.app, SENT, self.image.id))
         if result.code:
             raise DeployError(
@@ -138,8 +134,14 @@ class Transfer:
             )
 
     @property
-    def _source(self) -> Source:
-        return source_of(self.settings.image, self.folder)
+    def image(self) -> Image:
+        """The image, with the bytes of the layers that are known."""
+        return self.export.image
+
+    @property
+    def export(self) -> Export:
+        """The image being read."""
+        return self.workshop.export
 
 
 def _own_errors(parts: Iterator[bytes]) -> Iterator[bytes]:
@@ -147,7 +149,7 @@ def _own_errors(parts: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from parts
     except (DeployError, OSError) as error:
-        raise LaneError(0, f"the image cannot be read as layers: {error}") from error
+        raise LaneError(_HERE, f"the image cannot be read as layers: {error}") from error
 
 
 def _teller(tell: Callable[[str, int, int], None]) -> Callable[[Sent], None]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import DeployError
+from deploy.image import listing
 from deploy.image.content import Content, Layer, hex_of, read
+from deploy.image.listing import Listing
 
 _IMAGES_KEPT = 100
 _FORGOTTEN_SECONDS = 24 * 3600
@@ -72,6 +75,27 @@ class Cache:
         self._layers.mkdir(parents=True, exist_ok=True)
         file.replace(self._layers / hex_of(diff_id))
 
+    def listing(self, diff_id: str) -> Listing | None:
+        """Tell what files a layer holds; None where that is not known and the layer not here."""
+        place = self._listings / hex_of(diff_id)
+        try:
+            return listing.read(place.read_bytes())
+        except (OSError, ValueError):
+            pass
+        try:
+            found = listing.listing_of_tar(self._layers / hex_of(diff_id))
+        except (OSError, tarfile.TarError):
+            return None
+        self.note_listing(diff_id, found)
+        return found
+
+    def note_listing(self, diff_id: str, found: Listing) -> None:
+        """Keep what files a layer holds."""
+        with self.workplace() as place:
+            (place / "listing").write_bytes(listing.write(found))
+            self._listings.mkdir(parents=True, exist_ok=True)
+            (place / "listing").replace(self._listings / hex_of(diff_id))
+
     def note(self, content: Content) -> None:
         """Keep an image's manifest and config."""
         with self.workplace() as place:
@@ -97,6 +121,7 @@ class Cache:
             if total > self.limit and file.name not in kept:
                 total -= file.stat().st_size
                 file.unlink(missing_ok=True)
+                (self._listings / file.name).unlink(missing_ok=True)
         images = sorted(self._images.glob("*"), key=lambda folder: folder.stat().st_mtime)
         for folder in images[:-_IMAGES_KEPT]:
             shutil.rmtree(folder, ignore_errors=True)
@@ -111,6 +136,10 @@ class Cache:
     @property
     def _layers(self) -> Path:
         return self.folder / "layers"
+
+    @property
+    def _listings(self) -> Path:
+        return self.folder / "listings"
 
     @property
     def _images(self) -> Path:

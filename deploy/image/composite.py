@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from deploy.image.cache import Cache
 from deploy.image.content import Content, compose
+from deploy.image.export import Export
 from deploy.image.index import Index
+from deploy.image.pieces import Bytes
+from deploy.image.press import Press
 from deploy.plan.image import Image
 
 # Labels of an image on a node: the id of the image it stands for, and its delta. An image that
@@ -31,13 +34,23 @@ def composite(built: Content, anchor: Sequence[Index], delta: str, size: int) ->
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A composite whose delta is in the cache already."""
+    """A composite whose delta is in the cache already; the rest is of the image being read."""
 
-    content: Content
+    made: Content
+    export: Export
 
-    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:  # noqa: ARG002 -- a source's signature
+    @property
+    def press(self) -> Press:
+        """What makes the compressed pieces, once for all nodes with the same anchor."""
+        return self.export.press
+
+    def content(self, wanted: Collection[str]) -> Content:  # noqa: ARG002 -- a supply's signature
         """Give the content; the layer is there."""
-        return self.content
+        return self.made
+
+    def layer(self, diff_id: str) -> AbstractContextManager[Bytes]:
+        """Open the delta, or what it is compared with."""
+        return self.export.layer(diff_id)
 
 
 def image_of(content: Content, name: str) -> Image:

@@ -2,9 +2,10 @@
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 from deploy.errors import DeployError
 from deploy.image import program
@@ -12,8 +13,8 @@ from deploy.image.cache import Cache
 from deploy.image.composite import composite
 from deploy.image.content import Content, hex_of
 from deploy.image.delta import Item, Mark, difference, read, write
+from deploy.image.export import Export
 from deploy.image.index import Index, Indexes, UnfitError
-from deploy.image.source import Exporter
 from deploy.image.tree import Tree, flatten
 from deploy.plan.image import Image
 
@@ -52,13 +53,13 @@ class Delta:
     likes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Workshop:
-    """Where the layers of an image come from, and where they and their lists are kept."""
+    """Makes deltas of an image that is being read, each once for all nodes with the same anchor."""
 
-    image: Image
-    source: Exporter
-    cache: Cache
+    def __init__(self, export: Export) -> None:
+        self.export = export
+        self._alone = Lock()
+        self._built: dict[Anchor, Delta] = {}
 
     def build(self, anchor: Anchor) -> Delta:
         """Make the delta from an anchor to the image.
@@ -67,25 +68,10 @@ class Workshop:
             UnfitError: when it holds what a delta cannot carry, or too much.
             DeployError: when a layer cannot be had.
         """
-        lists = self._lists(tuple(dict.fromkeys((*anchor.layers, *self.image.layers))))
-        below = [lists[diff_id] for diff_id in anchor.layers]
-        old, new = _both(below, [lists[diff_id] for diff_id in self.image.layers])
-        items = self._with_likes_here(difference(old, new), old)
-        content = self._export(_layers(items))
-        with self.cache.workplace() as place:
-            file = place / "delta"
-            with file.open("wb") as out:
-                diff_id, marks = write(items, self._layer, out, old)
-            size = file.stat().st_size
-            if size > _SHARE * sum(layer.size for layer in content.layers):
-                raise TooLargeError(
-                    f"{size / 1e6:.0f} MB changed, more than a quarter of the image"
-                )
-            likes = () if self._is_small(file) else tuple(one.like for one in items if one.like)
-            like = self._take_likes(likes, old, place) if likes else ""
-            self.cache.take(diff_id, file)
-        made = composite(content, below, diff_id, size)
-        return Delta(made, diff_id, size, marks, like, likes)
+        with self._alone:
+            if anchor not in self._built:
+                self._built[anchor] = self._build(anchor)
+            return self._built[anchor]
 
     def tree(self) -> Tree:
         """Lay the layers of the image over one another.
@@ -98,21 +84,50 @@ class Workshop:
 
     def learn(self) -> None:
         """Read what the image's layers hold, for the delta that is put on it next."""
-        with contextlib.suppress(DeployError):
+        with self._alone, contextlib.suppress(DeployError):
             self._lists(self.image.layers)
+
+    @property
+    def image(self) -> Image:
+        """The image."""
+        return self.export.image
+
+    @property
+    def cache(self) -> Cache:
+        """Where its layers are kept, and the lists of what they hold."""
+        return self.export.cache
+
+    def _build(self, anchor: Anchor) -> Delta:
+        lists = self._lists(tuple(dict.fromkeys((*anchor.layers, *self.image.layers))))
+        below = [lists[diff_id] for diff_id in anchor.layers]
+        old, new = _both(below, [lists[diff_id] for diff_id in self.image.layers])
+        items = self._with_likes_here(difference(old, new), old)
+        content = self.export.whole(_layers(items) & set(self.image.layers))
+        with self.cache.workplace() as place:
+            file = place / "delta"
+            with file.open("wb") as out:
+                diff_id, marks = write(items, self._layer, out, old)
+            size = file.stat().st_size
+            if size > _SHARE * sum(layer.size for layer in content.layers):
+                raise TooLargeError(
+                    f"{size / 1e6:.0f} MB changed, more than a quarter of the image"
+                )
+            likes = () if self._is_small(file) else tuple(one.like for one in items if one.like)
+            like = self._take_likes(likes, old, place) if likes else ""
+            self.cache.take(diff_id, file)
+        self.export.spare(diff_id, *([like] if like else []))
+        made = composite(content, below, diff_id, size)
+        return Delta(made, diff_id, size, marks, like, likes)
 
     def _lists(self, diff_ids: Sequence[str]) -> dict[str, Index]:
         """Read what layers hold; those of the image are exported where that is not known yet."""
         known = Indexes(self.cache.folder / "lists")
         found = {diff_id: known.find(diff_id) for diff_id in diff_ids}
         unknown = [diff_id for diff_id, index in found.items() if index is None]
-        self._export([one for one in unknown if one in self.image.layers])
+        if wanted := [one for one in unknown if one in self.image.layers]:
+            self.export.whole(wanted)
         made = {diff_id: known.make(diff_id, self._layer(diff_id)) for diff_id in unknown}
         return {diff_id: found[diff_id] or made[diff_id] for diff_id in diff_ids}
-
-    def _export(self, wanted: Collection[str]) -> Content:
-        lacking = [diff_id for diff_id in wanted if diff_id in self.image.layers]
-        return self.source.export(self.image, self.cache, lacking)
 
     def _layer(self, diff_id: str) -> Path:
         found = self.cache.layer(diff_id)
@@ -133,7 +148,7 @@ class Workshop:
         if file.stat().st_size > _TRIED:
             return False
         packed = file.with_suffix(".zst")
-        program.compress(file, packed, level=_LEVEL, like=None)
+        program.compress(file.read_bytes(), packed, level=_LEVEL, like=None)
         return packed.stat().st_size <= _SMALL
 
     def _take_likes(self, likes: Iterable[str], old: Tree, place: Path) -> str:

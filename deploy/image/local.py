@@ -1,16 +1,13 @@
 """Finding an image by what IMAGE says."""
 
-import contextlib
-from dataclasses import replace
 from pathlib import Path
 
-from deploy.errors import DeployError
 from deploy.image.archive import Archive
 from deploy.image.cache import Cache
 from deploy.image.docker import Docker
+from deploy.image.export import Export
 from deploy.image.podman import Podman
 from deploy.image.source import Source
-from deploy.plan.image import Image
 from deploy.settings.model import Settings
 
 _ARCHIVES = ("oci-archive", "docker-archive")
@@ -38,22 +35,11 @@ def cache_of(settings: Settings) -> Cache:
     return Cache(settings.image_cache.expanduser(), settings.image_cache_megabytes * 1_000_000)
 
 
-def find_image(folder: Path, settings: Settings) -> Image:
-    """Look up the image that IMAGE names, with the bytes of the layers that are known.
-
-    Where some of its layers were read before, the new ones are read at once: they are few, and
-    most probably the ones to send.
+def open_image(folder: Path, settings: Settings, *, nodes: int = 1) -> Export:
+    """Look up the image that IMAGE names, to be read as long as a block lasts, for some nodes.
 
     Raises:
         DeployError: when the program that keeps it is missing, or the image is.
     """
     source, cache = source_of(settings.image, folder), cache_of(settings)
-    image = replace(source.image(), delta=settings.image_mode == "delta")
-    known = cache.content(image.id)
-    if not known and any(cache.holds(one) for one in image.layers):
-        # What goes wrong here is met again, and told, when the image is sent.
-        with contextlib.suppress(DeployError):
-            known = source.export(image, cache, image.layers)
-    if known:
-        return replace(image, sizes={layer.diff_id: layer.size for layer in known.layers})
-    return replace(image, sizes={one: layer.size for one, layer in cache.known().items()})
+    return Export(source, cache, delta=settings.image_mode == "delta", nodes=nodes)

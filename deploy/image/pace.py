@@ -1,5 +1,6 @@
 """How fast the link is, and so how hard to compress."""
 
+import os
 from dataclasses import dataclass
 
 # What fills the buffers on the way says nothing about the link.
@@ -7,6 +8,8 @@ _BUFFERED = 4 << 20
 _USUAL = 3
 # Below this many bytes a second, about 20 Mbit/s and 1 Mbit/s, harder work saves time.
 _LEVELS = ((100e3, 19), (2.5e6, 9))
+# Above so many for each core, compressing takes longer than sending.
+_FAST, _LIGHT = 20e6, 1
 
 
 @dataclass(slots=True)
@@ -15,6 +18,7 @@ class Pace:
 
     sent: int = 0
     seconds: float = 0.0
+    cores: int = os.cpu_count() or 1
 
     def add(self, count: int, seconds: float) -> None:
         """Count some bytes that were sent."""
@@ -27,4 +31,5 @@ class Pace:
         if self.sent <= _BUFFERED or not self.seconds:
             return _USUAL
         rate = (self.sent - _BUFFERED) / self.seconds
-        return next((level for limit, level in _LEVELS if rate < limit), _USUAL)
+        usual = _LIGHT if rate > _FAST * self.cores else _USUAL
+        return next((level for limit, level in _LEVELS if rate < limit), usual)

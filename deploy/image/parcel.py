@@ -2,29 +2,20 @@
 
 import hashlib
 import io
-import os
 import tarfile
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from deploy.image.cache import Cache
 from deploy.image.content import Content, hex_of
 from deploy.image.pace import Pace
-from deploy.image.pieces import Bytes, Cutter, Piece, cut, stored
-from deploy.image.program import compress
-from deploy.image.source import Exporter
+from deploy.image.packed import Job, Packed
+from deploy.image.pieces import Cutter, cut
+from deploy.image.supply import Supply
 from deploy.plan.shipment import Shipment
 
-# A patch of a piece takes 90 MB of memory here; four at once keep within half a gigabyte.
-_WORKERS = min(os.cpu_count() or 1, 4)
 _CHUNK = 1 << 18
-# Above this share of a piece, a patch is compared with the piece for itself.
-_POOR = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +42,7 @@ class Parcel:
     """A shipment on its way: where its layers come from, and whom to tell of bytes sent."""
 
     shipment: Shipment
-    source: Exporter
-    cache: Cache
+    supply: Supply
     tell: Callable[[Sent], None]
     held: Held = Held()
     pace: Pace = field(default_factory=Pace)
@@ -63,18 +53,14 @@ class Parcel:
     def parts(self) -> Iterator[bytes]:
         """Give the bytes to send, as they become ready.
 
-        The node begins to write out its own layers while the image is still being exported here.
+        The node begins to write out its own layers while the image is still being read here.
         """
         yield self.prelude
         yield from self._bases()
-        content = self.source.export(self.shipment.image, self.cache, self.shipment.missing)
+        content = self.supply.content(self.shipment.missing)
         yield from _described(content)
-        with ExitStack() as stack:
-            place = stack.enter_context(self.cache.workplace())
-            pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
-            stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-            for diff_id in self.shipment.missing:
-                yield from self._layer(diff_id, place, pool)
+        for diff_id in self.shipment.missing:
+            yield from self._layer(diff_id)
         yield b"end\n"
 
     def _bases(self) -> Iterator[bytes]:
@@ -86,32 +72,31 @@ class Parcel:
             others = [one for one in self.shipment.rest[image_id] if one not in diff_ids]
             yield _line("base", hex_of(image_id), *map(hex_of, others))
 
-    def _layer(self, diff_id: str, place: Path, pool: ThreadPoolExecutor) -> Iterator[bytes]:
-        file = self._file(diff_id)
+    def _layer(self, diff_id: str) -> Iterator[bytes]:
         base = self.shipment.bases.get(diff_id)
-        like = self._file(base.diff_id) if base else None
         at = self.held.layers.get(diff_id, 0)
         yield _line("layer", hex_of(diff_id), at, hex_of(base.diff_id) if base else "-")
         self.tell(Sent(diff_id, 0, at))
         with ExitStack() as stack:
-            new = stack.enter_context(stored(file))
-            old = stack.enter_context(stored(like)) if like else b""
-            work = _Work(diff_id, new, old, place, self.pace, self.held.key)
-            for packed in _in_order(pool, work, self.cutter(new, old, at=at)):
+            new = stack.enter_context(self.supply.layer(diff_id))
+            old = stack.enter_context(self.supply.layer(base.diff_id)) if base else b""
+            job = Job(diff_id, new, base.diff_id if base else "", old, self.held.key)
+            pieces = self.cutter(new, old, at=at)
+            for packed in self.supply.press.in_order(job, pieces, self.pace):
                 yield from self._piece(diff_id, packed)
         yield _line("done", hex_of(diff_id))
 
-    def _piece(self, diff_id: str, packed: "_Packed") -> Iterator[bytes]:
+    def _piece(self, diff_id: str, packed: Packed) -> Iterator[bytes]:
         piece, data = packed.piece, packed.file
         if data is None:
             yield _line("copy", piece.start, piece.count)
             self.tell(Sent(diff_id, 0, piece.length))
             return
         content = data.read_bytes()
-        data.unlink()
+        self.supply.press.sent(packed)
         key = packed.key
         held = self._held_of(key, content)
-        yield _line(piece.kind, key, len(content), held, piece.start, piece.count)
+        yield _line(piece.kind, key, len(content), held, piece.start, piece.count, piece.length)
         for start in range(held, len(content), _CHUNK):
             part = content[start : start + _CHUNK]
             began = time.monotonic()
@@ -127,12 +112,6 @@ class Parcel:
             return 0
         same = hashlib.sha256(content[: held.bytes]).hexdigest() == held.sha256
         return held.bytes if same else 0
-
-    def _file(self, diff_id: str) -> Path:
-        found = self.cache.layer(diff_id)
-        if found is None:
-            raise FileNotFoundError(f"{diff_id} was exported and is not in {self.cache.folder}")
-        return found
 
 
 def _described(content: Content) -> Iterator[bytes]:
@@ -152,91 +131,6 @@ def _described(content: Content) -> Iterator[bytes]:
     data = packed.getvalue()
     yield _line("image", len(data))
     yield data
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    diff_id: str
-    new: Bytes
-    old: Bytes
-    place: Path
-    pace: Pace
-    begun: str
-
-    def do(self, piece: Piece) -> "_Packed":
-        """Compress a piece, as a patch when that is smaller; a copy has no bytes."""
-        if piece.kind == "copy":
-            return _Packed(piece, None, "")
-        level = self._level(piece)
-        if piece.kind == "plain":
-            return self._packed(piece, level, None)
-        patched = self._packed(piece, level, self.old[piece.start : piece.start + piece.count])
-        if patched.size <= piece.length * _POOR:
-            return patched
-        plain = self._packed(_plain(piece), level, None)
-        worse = patched if plain.size < patched.size else plain
-        if worse.file:
-            worse.file.unlink()
-        return plain if worse is patched else patched
-
-    def _level(self, piece: Piece) -> int:
-        """Go on with a piece that was cut as it was begun; else as the link asks for."""
-        stem, _, level = self.begun.rpartition("-")
-        begun = {_key(self.diff_id, piece, 0), _key(self.diff_id, _plain(piece), 0)}
-        return int(level) if f"{stem}-0" in begun and level.isdigit() else self.pace.level
-
-    def _packed(self, piece: Piece, level: int, like: bytes | None) -> "_Packed":
-        stem = f"{hex_of(self.diff_id)}-{piece.at}-{piece.kind}"
-        raw, out, old = (self.place / f"{stem}.{kind}" for kind in ("raw", "zst", "old"))
-        raw.write_bytes(self.new[piece.at : piece.at + piece.length])
-        if like is not None:
-            old.write_bytes(like)
-        compress(raw, out, level=level, like=None if like is None else old)
-        raw.unlink()
-        old.unlink(missing_ok=True)
-        return _Packed(piece, out, _key(self.diff_id, piece, level))
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """A piece with the file of its compressed bytes, and the key that stands for these bytes."""
-
-    piece: Piece
-    file: Path | None
-    key: str
-
-    @property
-    def size(self) -> int:
-        return self.file.stat().st_size if self.file else 0
-
-
-def _plain(piece: Piece) -> Piece:
-    return Piece("plain", piece.at, piece.length)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: _Work, pieces: Iterator[Piece]
-) -> Iterator["_Packed"]:
-    """Work some pieces ahead, and no more: what waits lies on disk."""
-    ahead = _WORKERS + 1
-    waiting: deque[Future[_Packed]] = deque()
-    try:
-        for piece in pieces:
-            waiting.append(pool.submit(work.do, piece))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        # The layers must not be closed under a piece that is still being worked on.
-        for future in waiting:
-            future.cancel() or future.exception()
-
-
-def _key(diff_id: str, piece: Piece, level: int) -> str:
-    """Name a piece so that the same name means the same bytes, with the same zstd."""
-    parts = (hex_of(diff_id), piece.kind, piece.at, piece.length, piece.start, piece.count, level)
-    return "-".join(str(part) for part in parts)
 
 
 def _line(*words: str | int) -> bytes:

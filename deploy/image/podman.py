@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.errors import DeployError
 from deploy.image import program
@@ -37,6 +38,7 @@ class Podman:
             found["Size"],
             layers,
             made_by if len(made_by) == len(layers) else (),
+            folders=_folders(found),
         )
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
@@ -67,6 +69,16 @@ class Podman:
     def whole(self) -> tuple[str, ...]:
         """Give the words that write the whole image, without a name that it would take there."""
         return ("podman", "save", "--quiet", self.image().id)
+
+
+def _folders(found: dict[str, Any]) -> tuple[str, ...]:
+    """List the folders of an image's layers, the lowest first; none but of overlay."""
+    driver = found.get("GraphDriver") or {}
+    data = driver.get("Data") or {}
+    if driver.get("Name") != "overlay" or "UpperDir" not in data:
+        return ()
+    lower = data["LowerDir"].split(":") if data.get("LowerDir") else []
+    return (*reversed(lower), data["UpperDir"])
 
 
 def _save(image: Image, place: Path, wanted: Collection[str]) -> Content:

@@ -1,5 +1,6 @@
 """Programs of the workstation that work on images: podman, docker, zstd."""
 
+import contextlib
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ def work(words: Sequence[str]) -> None:
 def running(
     words: Sequence[str], *, reads: IO[bytes] | int = subprocess.DEVNULL, output: int | IO[bytes]
 ) -> Iterator[IO[bytes] | None]:
-    """Run a program beside the block, which gets its output when that is a pipe.
+    """Run a program beside the block, which gets its input when that is a pipe.
 
     Raises:
         DeployError: with its last words when it fails.
@@ -55,7 +56,7 @@ def running(
         raise DeployError(f"{words[0]} is not installed here", f"install {words[0]}") from error
     with process:
         try:
-            yield process.stdout
+            yield process.stdin
             said = process.stderr.read() if process.stderr else b""
         except BaseException:
             process.kill()
@@ -64,22 +65,31 @@ def running(
         raise DeployError(f"{words[0]} failed: {last_line(said.decode(errors='replace'))}")
 
 
-def compress(file: Path, into: Path, *, level: int, like: Path | None) -> None:
-    """Compress a file by zstd, as a patch to `like` where one is given.
+def compress(data: bytes, into: Path, *, level: int, like: Path | None) -> None:
+    """Compress bytes by zstd into a file, as a patch to `like` where one is given.
 
     Raises:
         DeployError: with zstd's last words.
     """
-    words = ["zstd", "-q", "-f", f"-{level}"]
+    words = ["zstd", "-q", "-f", f"-{level}", f"--stream-size={len(data)}"]
     if like:
         words.append(f"--patch-from={like}")
-        if file.stat().st_size < _SMALL:
+        if len(data) < _SMALL:
             # By itself zstd sizes its tables for the piece, and finds little in what is larger.
             words.append("--zstd=wlog=26,hlog=22,clog=22")
     else:
         # The window spans the whole piece: nothing is lost by cutting a layer into pieces.
         words.append("--zstd=wlog=24")
-    work([*words, str(file), "-o", str(into)])
+    with (
+        into.open("wb") as out,
+        running((*words, "-c"), reads=subprocess.PIPE, output=out) as entry,
+        # A program that ends before it has read everything tells why.
+        contextlib.suppress(BrokenPipeError),
+    ):
+        if entry:
+            # Not by communicate(), which writes four kilobytes at a time.
+            entry.write(data)
+            entry.close()
 
 
 def last_line(text: str) -> str:

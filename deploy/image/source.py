@@ -8,19 +8,7 @@ from deploy.image.content import Content
 from deploy.plan.image import Image
 
 
-class Exporter(Protocol):
-    """What brings layers of an image into the cache."""
-
-    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
-        """Bring these layers of the image into the cache, uncompressed; give its content.
-
-        Raises:
-            DeployError: when the image is damaged, or gone.
-        """
-        ...
-
-
-class Source(Exporter, Protocol):
+class Source(Protocol):
     """An image of the workstation."""
 
     def image(self) -> Image:
@@ -28,6 +16,14 @@ class Source(Exporter, Protocol):
 
         Raises:
             DeployError: when it is not there or cannot be read.
+        """
+        ...
+
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
+        """Bring these layers of the image into the cache, uncompressed; give its content.
+
+        Raises:
+            DeployError: when the image is damaged, or gone.
         """
         ...
 

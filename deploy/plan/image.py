@@ -22,8 +22,8 @@ class Image:
     """An image of the workstation: name, id (`sha256:…`), size in bytes; its layers' digests.
 
     `made_by` is the line of the image's history for each layer, or empty where it does not say;
-    `sizes` tells of the layers whose bytes are known. With `delta`, a node may hold an anchor and a
-    delta in its place.
+    `sizes` tells of the layers whose bytes are known, `folders` where podman keeps each. With
+    `delta`, a node may hold an anchor and a delta in its place.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Image:
     layers: tuple[str, ...] = ()
     made_by: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
     delta: bool = False
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from deploy.plan.image import Image, missing
 from deploy.plan.state import NodeState
 
+# The likeness of a layer made by the same line at the same position.
+_CERTAIN = 6000
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -29,31 +32,76 @@ class Shipment:
         return Shipment(self.image, self.missing)
 
 
-def ship(
-    image: Image, state: NodeState, *, here: Collection[str], made_by: Mapping[str, str]
-) -> Shipment:
-    """Decide what to send; a base has to be `here` as well, to be compared with.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What this side knows of layers: which are `here`, and the line of a history that made each.
 
-    Best is a layer made by the same line of the history at the same position, then one at the same
-    position counted from either end. `made_by` tells of layers that were exported before.
+    `files` tells what some hold: a short name for each file, and its bytes.
+    """
+
+    here: Collection[str]
+    made_by: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def ship(image: Image, state: NodeState, known: Known) -> Shipment:
+    """Decide what to send; a base has to be here as well, to be compared with.
+
+    Best is the layer that shares most files, where that is known. Then it is one made by the same
+    line of the history at the same position, and then one at the same position counted from either
+    end.
     """
     lacking = missing(image, state)
     bases = {}
     for diff_id in lacking:
-        spot = _spot(image.layers, diff_id, image.made_by)
-        score, base, image_id = max(
-            (
-                (_likeness(spot, _spot(layers, one, (), made_by)), one, image_id)
-                for image_id, layers in state.layers.items()
-                for one in layers
-                if one in here
-            ),
-            default=(0, "", ""),
-        )
-        if score:
+        (shared, score), base, image_id = _nearest(image, diff_id, state, known)
+        if shared or score:
             bases[diff_id] = Base(base, image_id)
     rest = {base.image_id: state.layers[base.image_id] for base in bases.values()}
     return Shipment(image, lacking, bases, rest)
+
+
+def uncertain(image: Image, state: NodeState, known: Known) -> tuple[str, ...]:
+    """List the layers whose files should be known before the bases are chosen.
+
+    They are those missing layers for which none was made by the same line at the same position,
+    and what the node could compare them with.
+    """
+    unsure = [
+        diff_id
+        for diff_id in missing(image, state)
+        if _nearest(image, diff_id, state, known)[0][1] < _CERTAIN
+    ]
+    there = {one for layers in state.layers.values() for one in layers if one in known.here}
+    return (*unsure, *sorted(there)) if unsure and there else ()
+
+
+def _nearest(
+    image: Image, diff_id: str, state: NodeState, known: Known
+) -> tuple[tuple[int, int], str, str]:
+    spot = _spot(image.layers, diff_id, image.made_by)
+    return max(
+        (
+            (
+                (
+                    _shared(known.files.get(diff_id, {}), known.files.get(one, {})),
+                    _likeness(spot, _spot(layers, one, (), known.made_by)),
+                ),
+                one,
+                image_id,
+            )
+            for image_id, layers in state.layers.items()
+            for one in layers
+            if one in known.here
+        ),
+        default=((0, 0), "", ""),
+    )
+
+
+def _shared(files: Mapping[str, int], others: Mapping[str, int]) -> int:
+    """Count the bytes of files that two layers share, in hundredths of the first."""
+    shared = sum(size for name, size in files.items() if name in others)
+    return 100 * shared // sum(files.values()) if shared else 0
 
 
 @dataclass(frozen=True, slots=True)

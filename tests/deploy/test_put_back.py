@@ -1,6 +1,6 @@
 """Whatever ends a deploy early, the node gets back what it served, and the operator hears so."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +10,12 @@ from deploy.credentials import Credentials
 from deploy.delivery import Delivery
 from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
+from deploy.image.cache import Cache
+from deploy.image.content import Content
+from deploy.image.delta_build import Workshop
+from deploy.image.export import Export
 from deploy.plan.command import Command
+from deploy.plan.image import Image
 from deploy.plan.state import NodeState
 from deploy.plan.steps import steps
 from deploy.put_back import put_back
@@ -55,6 +60,19 @@ class FakeRemote:
         return [command.script for command in self.commands]
 
 
+class Nowhere:
+    """Where the image is named and nothing of it is kept."""
+
+    def image(self) -> Image:
+        return GOAL.image
+
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
+        raise DeployError("nothing is kept here")
+
+    def whole(self) -> tuple[str, ...]:
+        return ("true",)
+
+
 def refuses() -> Result:
     return Result(1, "", "no room\n")
 
@@ -79,8 +97,8 @@ def delivery(remote: FakeRemote, endpoint: Endpoint, **values: object) -> Delive
             slot="green",
         ),
         target=Target("web1", None, "core", None, Path("known_hosts")),
-        folder=Path(),
         wanted=GOAL,
+        workshop=Workshop(Export(Nowhere(), Cache(Path(), 0))),
         pair=PAIR,
         credentials=Credentials(given, None),
         files_folder=None,

@@ -8,7 +8,7 @@ from invoke.exceptions import Exit
 from butane.errors import ButaneError
 from certs.errors import CertError
 from deploy.errors import DeployError
-from deploy.task import task
+from deploy.task import hosts, task
 from rehearsal.errors import RehearsalError
 
 
@@ -55,3 +55,18 @@ def test_an_interrupt_is_told_and_has_the_shells_code(
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         run(ZeroDivisionError())
+
+
+def test_nodes_are_read_from_a_list() -> None:
+    assert hosts("web1, core@web2:2222,admin@fd00::1") == [
+        ("web1", None, None),
+        ("web2", 2222, "core"),
+        ("fd00::1", None, "admin"),
+    ]
+    assert hosts("") == []
+
+
+@pytest.mark.parametrize("text", ["core@", "web1:ssh", ":22"])
+def test_what_names_no_node_is_refused(text: str) -> None:
+    with pytest.raises(DeployError, match="names no node"):
+        hosts(text)

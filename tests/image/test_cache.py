@@ -96,3 +96,24 @@ def test_what_a_killed_export_left_is_swept_up_a_day_later(tmp_path: Path) -> No
     cache.trim(frozenset())
 
     assert [path.name for path in tmp_path.iterdir()] == ["export-new"]
+
+
+def test_what_files_a_layer_holds_is_known_after_the_layer_is_gone(tmp_path: Path) -> None:
+    cache = filled(tmp_path)
+    found = cache.listing(ONE)
+    cache.drop(frozenset({ONE}))
+
+    assert found is not None
+    assert list(found.values()) == [1]
+    assert cache.listing(ONE) == found
+    assert cache.listing(TWO) != found
+    assert cache.listing("sha256:" + "0" * 64) is None
+
+
+def test_a_listing_that_cannot_be_read_is_made_anew(tmp_path: Path) -> None:
+    cache = filled(tmp_path)
+    cache.listing(ONE)
+    (file,) = (tmp_path / "cache/listings").iterdir()
+    file.write_text("[")
+
+    assert cache.listing(ONE)

@@ -39,6 +39,14 @@ def test_each_difference_is_told(seen: Entry, said: str) -> None:
     assert told(tree(FILE), tree(seen)) == [said]
 
 
+def test_what_is_older_than_1970_is_of_1970_there_but_for_symbolic_links() -> None:
+    old, there = FILE._replace(mtime="-1.5"), FILE._replace(mtime="0.0")
+
+    assert told(tree(old), tree(there)) == []
+    assert told(tree(old._replace(kind="l")), tree(old._replace(kind="l"))) == []
+    assert told(tree(old), tree(there._replace(mtime="1.0"))) == ["/a: time 1.0, not -1.5"]
+
+
 def test_other_content_is_told() -> None:
     assert told(tree(FILE), tree(FILE), {"a": "t" * 64}) == [
         f"/a: content {'t' * 12}, not {'s' * 12}"

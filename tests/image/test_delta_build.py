@@ -2,8 +2,10 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from deploy.image.composite import BUILT, DELTA, Ready, image_of
 from deploy.image.content import Content, diff_ids_of, hex_of
 from deploy.image.delta_build import Anchor, Delta, TooLargeError, Workshop, listed
 from deploy.image.delta_pieces import ByFile
+from deploy.image.export import Export
 from deploy.image.index import UnfitError
 from deploy.image.parcel import Parcel
 from deploy.image.pieces import cut
@@ -33,6 +36,9 @@ class Case:
 
     old: Made
     folder: Path
+    opened: ExitStack
+    made: Workshop = field(init=False)
+    wire: int = 0
 
     @property
     def cache(self) -> Cache:
@@ -44,19 +50,23 @@ class Case:
 
     def workshop(self, made: Made) -> Workshop:
         source = Archive("new", write_layout(made, self.folder / made.id[7:19]))
-        return Workshop(source.image(), source, self.cache)
+        return Workshop(self.opened.enter_context(Export(source, self.cache)))
 
     def know(self) -> None:
         """Read the anchor, as it was read when it was sent."""
         self.workshop(self.old).learn()
+
+    def build(self, made: Made) -> Delta:
+        """Make the delta from the anchor to an image."""
+        self.made = self.workshop(made)
+        return self.made.build(self.anchor)
 
     def arrive(self, delta: Delta) -> bytes:
         """Send a delta; give the layer that the node has then."""
         bases = {delta.diff_id: Base(delta.like, self.old.id)} if delta.like else {}
         parcel = Parcel(
             Shipment(image_of(delta.content, "new"), (delta.diff_id,), bases),
-            Ready(delta.content),
-            self.cache,
+            Ready(delta.content, self.made.export),
             lambda _: None,
             cutter=ByFile(delta.marks) if delta.like else cut,
             prelude=listed(delta, self.anchor),
@@ -83,11 +93,12 @@ class Case:
 
 
 @pytest.fixture
-def case(tmp_path: Path, program: Callable[[str], str]) -> Case:
+def case(tmp_path: Path, program: Callable[[str], str]) -> Iterator[Case]:
     program("zstd")
-    made = Case(image([layer(FILES), layer({"top": b"1"})]), tmp_path)
-    made.know()
-    return made
+    with ExitStack() as opened:
+        made = Case(image([layer(FILES), layer({"top": b"1"})]), tmp_path, opened)
+        made.know()
+        yield made
 
 
 def changed(files: Mapping[str, bytes], label: str = "new") -> Made:
@@ -97,7 +108,7 @@ def changed(files: Mapping[str, bytes], label: str = "new") -> Made:
 def test_a_small_change_is_sent_for_itself(case: Case) -> None:
     new = changed(FILES | {"lib/small": b"new"})
 
-    delta = case.workshop(new).build(case.anchor)
+    delta = case.build(new)
     arrived = case.arrive(delta)
 
     assert not delta.like
@@ -114,7 +125,7 @@ def test_changed_files_are_compared_with_those_before_wherever_they_were(case: C
     files["zoo"] = noise(100_000, 77)
     new = changed(files)
 
-    delta = case.workshop(new).build(case.anchor)
+    delta = case.build(new)
     arrived = case.arrive(delta)
 
     assert delta.likes[0] == "lib/f1"
@@ -125,12 +136,12 @@ def test_changed_files_are_compared_with_those_before_wherever_they_were(case: C
 
 def test_more_than_a_piece_of_changes_is_cut_and_compared_file_by_file(case: Case) -> None:
     old = image([layer(FILES), layer({"ballast": noise(80 * MIB, 5)})])
-    big = Case(old, case.folder / "big")
+    big = Case(old, case.folder / "big", case.opened)
     big.know()
     files = {path: text[:100] + b"x" + text[100:] for path, text in FILES.items()}
     new = image([layer(files), layer({"ballast": noise(80 * MIB, 5)})])
 
-    delta = big.workshop(new).build(big.anchor)
+    delta = big.build(new)
     arrived = big.arrive(delta)
 
     assert big.wire < 50_000
@@ -142,7 +153,7 @@ def test_what_changed_too_much_is_no_delta(case: Case) -> None:
     new = changed({path: text[::-1] for path, text in FILES.items()})
 
     with pytest.raises(TooLargeError, match="25 MB changed, more than a quarter"):
-        case.workshop(new).build(case.anchor)
+        case.build(new)
 
 
 def test_an_anchor_that_was_never_read_here_carries_no_delta(case: Case) -> None:
@@ -157,7 +168,7 @@ def test_layers_of_the_anchor_may_have_left_the_cache(case: Case) -> None:
     case.cache.drop(frozenset(case.old.diff_ids))
     new = changed(FILES | {"lib/f3": noise(MIB, 99)})
 
-    delta = case.workshop(new).build(case.anchor)
+    delta = case.build(new)
 
     assert not delta.likes
     assert_same(show([*case.old.layers, case.arrive(delta)]), show(new.layers))
@@ -166,7 +177,7 @@ def test_layers_of_the_anchor_may_have_left_the_cache(case: Case) -> None:
 def test_the_image_there_says_what_was_built_but_for_its_layers(case: Case) -> None:
     new = changed(FILES | {"lib/small": b"new"})
 
-    content = case.workshop(new).build(case.anchor).content
+    content = case.build(new).content
 
     found, built = json.loads(content.config), json.loads(new.config)
     labels = found["config"].pop("Labels")
@@ -180,6 +191,19 @@ def test_the_image_there_says_what_was_built_but_for_its_layers(case: Case) -> N
 
 def test_a_delta_is_the_same_each_time_so_that_it_can_go_on(case: Case) -> None:
     new = changed(FILES | {"lib/small": b"new"})
-    once: Content = case.workshop(new).build(case.anchor).content
+    once: Content = case.build(new).content
 
-    assert case.workshop(new).build(case.anchor).content == once
+    assert case.build(new).content == once
+
+
+def test_nodes_with_the_same_anchor_share_one_delta_which_goes_in_the_end(case: Case) -> None:
+    new = changed(FILES | {"lib/f3": noise(MIB, 99)})
+    with ExitStack() as opened:
+        shared = Case(case.old, case.folder, opened).workshop(new)
+        with ThreadPoolExecutor(2) as nodes:
+            one, other = nodes.map(shared.build, [case.anchor, case.anchor])
+        held = [case.cache.holds(name) for name in (one.diff_id, one.like)]
+
+    assert one is other
+    assert held == [True, True]
+    assert not any(case.cache.holds(name) for name in (one.diff_id, one.like))

@@ -8,10 +8,11 @@ MIB = 1 << 20
 
 
 @pytest.mark.parametrize(
-    ("rate", "level"), [(1e9, 3), (20e6, 3), (2.6e6, 3), (2.4e6, 9), (150e3, 9), (90e3, 19)]
+    ("rate", "level"),
+    [(1e9, 1), (41e6, 1), (39e6, 3), (20e6, 3), (2.6e6, 3), (2.4e6, 9), (150e3, 9), (90e3, 19)],
 )
 def test_a_slower_link_is_worth_more_work(rate: float, level: int) -> None:
-    pace = Pace()
+    pace = Pace(cores=2)
     pace.add(4 * MIB, 0.0)
     pace.add(int(rate), 1.0)
 

@@ -4,7 +4,8 @@ import hashlib
 import io
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from deploy.image.archive import Archive
 from deploy.image.cache import Cache
 from deploy.image.content import hex_of
+from deploy.image.export import Export
 from deploy.image.parcel import Held, Parcel, Sent
 from deploy.plan.image import Image
 from deploy.plan.shipment import Base, Shipment
@@ -52,10 +54,12 @@ class Node:
                     old = self.bases.get(base, b"")
                 case ["copy", start, count]:
                     made += old[int(start) : int(start) + int(count)]
-                case ["plain" | "patch" as kind, _, count, held, start, length]:
+                case ["plain" | "patch" as kind, _, count, held, start, length, makes]:
                     data = self.begun[: int(held)] + stream.read(int(count) - int(held))
                     window = old[int(start) : int(start) + int(length)]
-                    made += unpacked(data, window if kind == "patch" else None, folder)
+                    part = unpacked(data, window if kind == "patch" else None, folder)
+                    assert len(part) == int(makes)
+                    made += part
                 case ["done", name]:
                     self.layers[name] = made
                 case ["end"]:
@@ -78,6 +82,7 @@ class Case:
     old: Made
     folder: Path
     told: list[Sent] = field(default_factory=list)
+    opened: ExitStack = field(default_factory=ExitStack)
 
     def parcel(self, *, held: Held | None = None, patched: bool = True) -> Parcel:
         cache = Cache(self.folder / "cache", 10**10)
@@ -92,8 +97,7 @@ class Case:
                 {self.made.diff_ids[0]: base} if patched else {},
                 {self.old.id: tuple(self.old.diff_ids)} if patched else {},
             ),
-            source,
-            cache,
+            self.opened.enter_context(Export(source, cache)),
             self.told.append,
             held or Held(),
         )
@@ -108,9 +112,11 @@ class Case:
 
 
 @pytest.fixture
-def case(tmp_path: Path, program: Callable[[str], str]) -> Case:
+def case(tmp_path: Path, program: Callable[[str], str]) -> Iterator[Case]:
     program("zstd")
-    return Case(image([layer(NEW)]), image([layer(OLD), layer({"x": b""})]), tmp_path)
+    made = Case(image([layer(NEW)]), image([layer(OLD), layer({"x": b""})]), tmp_path)
+    with made.opened:
+        yield made
 
 
 @pytest.mark.parametrize("patched", [True, False])

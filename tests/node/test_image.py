@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from deploy import node
-from deploy.image.local import cache_of, find_image, source_of
+from deploy.image.delta_build import Workshop
+from deploy.image.local import cache_of, open_image, source_of
 from deploy.plan.command import Command
 from deploy.plan.image import missing
 from deploy.plan.state import NodeState
@@ -269,9 +270,10 @@ def layout_of_file(tar: Path, folder: Path) -> str:
     return made.id
 
 
-@pytest.mark.parametrize("share", [0.1, 0.35, 0.6, 0.85])
-def test_a_cut_transfer_goes_on_from_the_byte_it_reached(bench: Bench, share: float) -> None:
+@pytest.mark.parametrize("quarter", range(4))
+def test_a_cut_transfer_goes_on_from_the_byte_it_reached(bench: Bench, quarter: int) -> None:
     size = 24 * MIB
+    share = (quarter + random.random()) * 0.24  # noqa: S311 -- no secret
     made = image([layer({"a": noise(size, secrets.randbits(32))})])
     place = write_layout(made, bench.folder / "layout")
     reached = cut_at(bench, f"oci:{place}", int(size * share))
@@ -376,9 +378,9 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
 
 def run(bench: Bench, settings: Settings, remote: Flipping, state: NodeState) -> None:
     folder = bench.project.folder
-    found = find_image(folder, settings)
-    transfer = Transfer(remote, node.target(folder, settings), settings, folder, found)
-    transfer.run(state, lambda: look(remote.remote, settings))
+    with open_image(folder, settings) as export:
+        transfer = Transfer(remote, node.target(folder, settings), settings, Workshop(export))
+        transfer.run(state, lambda: look(remote.remote, settings))
 
 
 def look(remote: FabricRemote, settings: Settings) -> NodeState:
@@ -392,12 +394,48 @@ def test_a_layer_that_the_node_lost_after_it_was_asked_is_sent_after_all(bench: 
     settings = bench.settings(made, "made")
     with node.reached(bench.project.folder, settings) as remote:
         state = look(remote, settings)
-        assert missing(find_image(bench.project.folder, settings), state) == (made.diff_ids[1],)
+        with open_image(bench.project.folder, settings) as export:
+            assert missing(export.image, state) == (made.diff_ids[1],)
         bench.project.ssh(f"podman rmi {before.id}")
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, state)
 
     assert counting.codes == [3, 0]
+    assert bench.holds(made)
+
+
+class Pruning(Flipping):
+    """A node that loses an image while another one arrives."""
+
+    def __init__(self, remote: FabricRemote, project: Project, lost: str) -> None:
+        super().__init__(remote, [], times=1)
+        self.project, self.lost = project, lost
+
+    def flipped(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        for number, part in enumerate(parts):
+            if number == HALF_WAY:
+                self.project.ssh(f"podman rmi {self.lost}")
+            yield part
+
+
+# Parts of a quarter of a megabyte, and the lines between them.
+HALF_WAY = 20
+
+
+def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
+    files = {f"f{number}": unique(100_000) for number in range(9)}
+    lower = layer({"lower": unique(MIB)})
+    before = image([lower, layer(files)])
+    bench.send(before)
+    changed = layer(files | {"f4": unique(100_000)})
+    made = image([lower, changed, layer({"a": noise(8 * MIB, secrets.randbits(32))})])
+    settings = bench.settings(made, "made")
+
+    with node.reached(bench.project.folder, settings) as remote:
+        pruning = Pruning(remote, bench.project, before.id)
+        run(bench, settings, pruning, look(remote, settings))
+
+    assert pruning.codes == [3, 0]
     assert bench.holds(made)
 
 
@@ -445,15 +483,75 @@ def test_two_transfers_of_one_image_at_once_both_end_well(bench: Bench) -> None:
     assert bench.holds(made)
 
 
+def test_two_transfers_of_two_images_at_once_both_end_well(bench: Bench) -> None:
+    both = [image([layer({"a": noise(8 * MIB, secrets.randbits(32))})]) for _ in range(2)]
+    given = [{"IMAGE": f"oci:{write_layout(made, bench.folder / made.id[7:])}"} for made in both]
+    with (
+        bench.project.start("image-send", **given[0], IMAGE_CACHE=str(bench.folder)) as one,
+        bench.project.start("image-send", **given[1], IMAGE_CACHE=str(bench.folder)) as other,
+    ):
+        said = [process.communicate(timeout=120)[0] for process in (one, other)]
+
+    assert [one.returncode, other.returncode] == [0, 0], said
+    assert all(map(bench.holds, both))
+
+
+@pytest.fixture
+def second(bench: Bench) -> Iterator[Bench]:
+    """Boot another node from the same spec, with the same cache here."""
+    name = bench.project.settings["PROJECT"] + "b"
+    bench.project.must("node-up", "--node", name)
+    settings = bench.project.settings | {"PROJECT": name}
+    yield Bench(Project(bench.project.folder, settings), bench.folder)
+    bench.project.must("node-down", "--node", name)
+
+
+def test_two_nodes_at_once_share_one_compressing_of_each_layer(bench: Bench, second: Bench) -> None:
+    made = image([layer({"a": noise(40 * MIB, secrets.randbits(32))})])
+    place = write_layout(made, bench.folder / "layout")
+    count = bench.folder / "count"
+    program = bench.folder / "bin/zstd"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho >>"{count}"\nPATH="${{PATH#*:}}" exec zstd "$@"\n')
+    program.chmod(0o755)
+    nodes = ",".join(f"core@{one.project.node.address}" for one in (bench, second))
+
+    said = bench.project.must(
+        "image-send",
+        "--nodes",
+        nodes,
+        IMAGE=f"oci:{place}",
+        IMAGE_CACHE=str(bench.folder),
+        PATH=f"{program.parent}:{os.environ['PATH']}",
+    )
+
+    assert bench.holds(made), said
+    assert second.holds(made), said
+    assert len(count.read_text().splitlines()) == 3
+
+
+def test_a_node_that_cannot_be_reached_keeps_no_other_from_its_image(bench: Bench) -> None:
+    made = image([layer({"a": unique()})])
+    place = write_layout(made, bench.folder / "layout")
+    nodes = f"core@{bench.project.node.address}:22,core@{bench.project.node.address}:9"
+
+    said = bench.project.fab(
+        "image-send", "--nodes", nodes, IMAGE=f"oci:{place}", IMAGE_CACHE=str(bench.folder)
+    )
+
+    assert said.code == 1
+    assert "1 of 2 nodes have not got the image" in said.out
+    assert bench.holds(made)
+
+
 def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> None:
     app = bench.project.settings["PROJECT"] + "-www"
     made = image([layer({"a": unique()})])
     bench.send(made)
-    slot = bench.project.container().removeprefix(f"{app}-")
     other, same = f"localhost/{app}2:1", "localhost/somebody:1"
+    served = f"localhost/{app}:{json.loads(bench.project.must('status', '--json'))['slot']}"
     bench.project.ssh(
-        f"podman tag localhost/{app}:{slot} {other}; "
-        f"podman tag {made.id} {same} localhost/{app}:old"
+        f"podman tag {served} {other}; podman tag {made.id} {same} localhost/{app}:old"
     )
     names = "podman image ls --format '{{.Repository}}:{{.Tag}}' | sort"
     before = set(bench.project.ssh(names).split())
@@ -462,7 +560,7 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
 
     after = set(bench.project.ssh(names).split())
     assert before - after == {f"localhost/{app}:sent", f"localhost/{app}:old"}
-    assert {other, same, f"localhost/{app}:{slot}"} <= after
+    assert {other, same, served} <= after
     bench.project.ssh(f"podman rmi {other} {same}")
 
 

@@ -5,7 +5,6 @@ app=$1
 shift
 home=$(home_of "$app")
 slot=$(serving_slot "$app")
-unit=$app-${slot:-blue}.service
 
 disk() {
   local path=$1
@@ -148,47 +147,53 @@ interrupted() {
   fi
 }
 
-# Long answers go to jq as files: an argument may have 128 KiB. Credentials are asked on stdin.
+unit() {
+  systemctl show "$app-${slot:-blue}.service" -p ActiveState,SubState,Result,ExecMainStatus,StatusText \
+    -p ActiveEnterTimestamp,NRestarts
+}
+
+# What takes time runs beside the rest, and answers as a file; an argument may have 128 KiB. Credentials
+# are asked on stdin.
 exec 3<&0
 jq -n \
   --argjson clock "$(date +%s)" \
   --arg boot_id "$(cat /proc/sys/kernel/random/boot_id)" \
   --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
-  --arg podman "$(podman --version | cut -d ' ' -f 3)" \
-  --arg systemd "$(systemctl --version | head -n 1 | cut -d ' ' -f 2)" \
+  --rawfile podman <(podman --version) \
+  --rawfile systemd <(systemctl --version) \
   --slurpfile manifest <(manifest) \
-  --argjson interrupted "$(interrupted)" \
-  --argjson storage "$(disk /var/lib/containers/storage)" \
-  --argjson scratch "$(disk /var/tmp)" \
-  --argjson incoming "$(disk /var/lib/corefab/images)" \
-  --arg firewall "$(firewall)" \
-  --arg door "$(door)" \
+  --slurpfile interrupted <(interrupted) \
+  --slurpfile storage <(disk /var/lib/containers/storage) \
+  --slurpfile scratch <(disk /var/tmp) \
+  --slurpfile incoming <(disk /var/lib/corefab/images) \
+  --rawfile firewall <(firewall) \
+  --rawfile door <(door) \
   --arg slot "$slot" \
-  --arg leftover "$(leftover)" \
+  --rawfile leftover <(leftover) \
   --slurpfile routes <(routes) \
-  --arg active "$(systemctl show -P ActiveState "$unit")" \
-  --arg word "$(systemctl show -P SubState "$unit")" \
-  --arg result "$(systemctl show -P Result "$unit")" \
-  --arg exit_status "$(systemctl show -P ExecMainStatus "$unit")" \
-  --arg said "$(systemctl show -P StatusText "$unit")" \
-  --arg since "$(systemctl show -P ActiveEnterTimestamp "$unit")" \
-  --argjson restarts "$(systemctl show -P NRestarts "$unit" | grep -x '[0-9]*' || echo 0)" \
+  --rawfile unit <(unit) \
   --slurpfile layers <(layers) \
   --rawfile partial <(partial) \
   --rawfile files <(hashes "$@") \
   --rawfile credentials <(credentials <&3) \
-  --arg staged "$(if command -v rpm-ostree >/dev/null; then
-      rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
-    fi)" \
+  --rawfile staged <(if command -v rpm-ostree >/dev/null; then
+    rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
+  fi) \
   'def rows: split("\n") | map(select(. != "") | split("\t"));
-   {clock: $clock, boot_id: $boot_id, os: $os, podman: $podman, systemd: $systemd,
-    manifest: $manifest[0], interrupted: $interrupted,
-    storage_free: $storage.free, disks: {$storage, $scratch, $incoming},
-    firewall: $firewall, door: $door, slot: $slot, leftover: $leftover,
+   def line: split("\n")[0] // "";
+   ($unit | split("\n") | map(select(. != "") | capture("^(?<key>[^=]*)=(?<value>.*)$")) | from_entries)
+     as $unit |
+   {clock: $clock, boot_id: $boot_id, os: $os,
+    podman: ($podman | line | split(" ")[2]), systemd: ($systemd | line | split(" ")[1]),
+    manifest: $manifest[0], interrupted: $interrupted[0],
+    storage_free: $storage[0].free,
+    disks: {storage: $storage[0], scratch: $scratch[0], incoming: $incoming[0]},
+    firewall: ($firewall | line), door: ($door | line), slot: $slot, leftover: ($leftover | line),
     # The bridges of podman'"'"'s networks are named with their networks.
     routes: (([$routes[] | select(.network) | .interface]) as $bridges
       | $routes | map(select(.network or (.interface as $one | $bridges | index($one) | not)))),
-    active: $active, since: $since, restarts: $restarts,
+    active: $unit.ActiveState, since: $unit.ActiveEnterTimestamp,
+    restarts: ($unit.NRestarts | tonumber? // 0),
     layers: $layers[0].layers, built: $layers[0].built, tags: $layers[0].tags,
     partial: ($partial | rows | group_by(.[0]) | map({
       key: ("sha256:" + .[0][0]),
@@ -198,7 +203,8 @@ jq -n \
           else {layers: {("sha256:" + (.[1] | rtrimstr(".part"))): (.[2] | tonumber)}}
           end) | reduce .[] as $one ({}; . * $one))
     }) | from_entries),
-    word: $word, result: $result, exit_status: $exit_status, said: $said,
+    word: $unit.SubState, result: $unit.Result, exit_status: $unit.ExecMainStatus,
+    said: $unit.StatusText,
     files: ($files | rows | map({key: .[0], value: {mode: .[1], sha256: .[2]}}) | from_entries),
     credentials: ($credentials | rows | map({key: .[0], value: .[1]}) | from_entries),
-    staged_update: $staged}'
+    staged_update: ($staged | line)}'

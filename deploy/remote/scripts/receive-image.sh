@@ -27,11 +27,11 @@ blobs=$layout/blobs/sha256
 install -d -m 0700 "$place" "$layout" "$layout/blobs" "$blobs"
 rm -rf "$place/bases"
 
-# take COUNT FILE HELD: bytes of stdin to the end of a file that holds some already.
+# take COUNT FILE HELD: so many bytes of stdin to the end of a file; fails when there are fewer.
 take() {
-  local count=$1 file=$2 held=$3
-  head -c "$((count - held))" >>"$file"
-  [ "$(stat -c %s "$file")" -eq "$count" ] || fail "the transfer was cut" $cut
+  local before=$3
+  head -c "$1" >>"$2"
+  [ "$(stat -c %s "$2")" -eq "$((before + $1))" ]
 }
 
 # write_out IMAGE OTHER...: this node's layers of an image, but OTHER, as the tars they came as.
@@ -64,35 +64,62 @@ from_base() {
   dd if="$base" iflag=skip_bytes,count_bytes skip="$1" count="$2" bs=1M status=none
 }
 
-# piece KIND KEY COUNT HELD START COUNT: one compressed piece to the end of the layer.
-piece() {
-  local kind=$1 key=$2 count=$3 held=$4 start=$5 range=$6 size
-  if [ "$held" -eq 0 ]; then
-    rm -f "$place"/piece.*
-    : >"$place/piece.$key"
-  fi
-  truncate -s "$held" "$place/piece.$key"
-  take "$count" "$place/piece.$key" "$held"
+# unpack KIND START RANGE: the piece in descriptor 5 to the end of the layer.
+unpack() {
+  local kind=$1
   if [ "$kind" = patch ]; then
-    from_base "$start" "$range" >"$place/window"
+    from_base "$2" "$3" >"$place/window"
     set -- --patch-from="$place/window"
   else
     set --
   fi
-  size=$(stat -c %s "$part")
-  zstd -dqc --long=27 "$@" <"$place/piece.$key" >>"$part" || {
-    truncate -s "$size" "$part"
+  zstd -dqc --long=27 "$@" <&5 >>"$part" || exit $damaged
+}
+
+# settle: wait for the piece that is being unpacked while the next one arrives.
+job='' reached=0 length=0
+settle() {
+  local code=0
+  [ -n "$job" ] || return 0
+  wait "$job" || code=$?
+  job=
+  if [ $code -eq 0 ]; then
+    reached=$((reached + length))
+    return 0
+  fi
+  truncate -s "$reached" "$part"
+  [ $code -eq $damaged ] || exit $code
+  rm -f "$place"/piece.*
+  fail "a piece arrived damaged" $damaged
+}
+
+# piece KIND KEY COUNT HELD START RANGE LENGTH: one compressed piece, of which some is here, and the
+# bytes that it makes.
+piece() {
+  local file=$place/piece.$2
+  if [ "$4" -eq 0 ]; then
     rm -f "$place"/piece.*
-    fail "a piece arrived damaged" $damaged
+    : >"$file"
+  else
+    truncate -s "$4" "$file"
+  fi
+  take "$(($3 - $4))" "$file" "$4" || {
+    settle
+    fail "the transfer was cut" $cut
   }
-  rm -f "$place"/piece.* "$place/window"
+  settle
+  exec 5<"$file"
+  rm "$file"
+  length=$7
+  unpack "$1" "$5" "$6" &
+  job=$!
 }
 
 ended=no
-while read -r word a b c d e; do
+while read -r word a b c d e f; do
   case $word in
     base)
-      read -ra others <<<"$b $c $d $e"
+      read -ra others <<<"$b $c $d $e $f"
       write_out "$a" "${others[@]}"
       ;;
     files)
@@ -102,7 +129,7 @@ while read -r word a b c d e; do
       ;;
     image)
       rm -f "$place/described"
-      take "$a" "$place/described" 0
+      take "$a" "$place/described" 0 || fail "the transfer was cut" $cut
       tar -xzf "$place/described" -C "$layout" --no-same-owner
       ;;
     layer)
@@ -111,19 +138,39 @@ while read -r word a b c d e; do
       [ -e "$part" ] || : >"$part"
       [ "$(stat -c %s "$part")" -ge "$b" ] || fail "this node lost a part of layer $a" $lacks
       truncate -s "$b" "$part"
+      reached=$b
       ;;
-    plain | patch) piece "$word" "$a" "$b" "$c" "$d" "$e" ;;
-    copy) from_base "$a" "$b" >>"$part" ;;
-    done) mv -T "$part" "$blobs/$a" ;;
+    plain | patch) piece "$word" "$a" "$b" "$c" "$d" "$e" "$f" ;;
+    copy)
+      settle
+      from_base "$a" "$b" >>"$part"
+      reached=$((reached + b))
+      ;;
+    done)
+      settle
+      mv -T "$part" "$blobs/$a"
+      ;;
     end) ended=yes && break ;;
     *) fail "the transfer cannot be read at ${word:0:40}" $damaged ;;
   esac
 done
+settle
 [ $ended = yes ] || fail "the transfer was cut" $cut
 rm -rf "$place/bases"
 
-trial=localhost/corefab-incoming:$name
-said=$(skopeo copy -q "oci:$layout" "containers-storage:$trial" 2>&1) || {
+# The config is the one that was built, and the layers are those that it names: skopeo compares each
+# that it reads with its digest, and finds the others in the storage by theirs.
+manifest=$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$layout/index.json")
+if [ "$(sha256sum <"$blobs/$name")" != "$name  -" ] || ! jq -en --arg id "$id" \
+  --slurpfile manifest "$blobs/$manifest" --slurpfile config "$blobs/$name" \
+  '$manifest[0].config.digest == $id
+   and [$manifest[0].layers[].digest] == $config[0].rootfs.diff_ids' >/dev/null; then
+  fail "what describes the image arrived damaged" $damaged
+fi
+
+# The tag is moved by skopeo when everything else has been done; before that nothing refers to the
+# image.
+said=$(skopeo copy -q "oci:$layout" "containers-storage:$tag@$name" 2>&1) || {
   lost=no
   for file in "$blobs"/*; do
     if [ "$(sha256sum <"$file" | cut -d ' ' -f 1)" != "${file##*/}" ]; then
@@ -134,13 +181,5 @@ said=$(skopeo copy -q "oci:$layout" "containers-storage:$trial" 2>&1) || {
   [ $lost = no ] || fail "a layer arrived damaged: ${said##*$'\n'}" $damaged
   fail "this node cannot put the image together: ${said##*$'\n'}" $lacks
 }
-# The storage names an image by the digest of its config: there is one of this id, or the image that
-# was put together is another.
-if ! podman tag "$name" "$tag" 2>/dev/null; then
-  podman rmi "$trial" >/dev/null
-  rm -rf "$place"
-  fail "the image put together is another than $id" $damaged
-fi
-podman untag "$trial" "$trial"
 rm -rf "$place"
 echo proven

@@ -1,0 +1,68 @@
+"""A Docker daemon of Debian's for one test, fetched into the cache without being installed."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_DEBS = ("docker.io", "containerd", "runc")
+_HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "corefab", "docker")
+_PATIENCE_SECONDS = 60
+_OPTIONS = ("--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs")
+
+
+@contextmanager
+def docker(folder: Path) -> Iterator[dict[str, str]]:
+    """Run a daemon with all it has below a folder; lend the environment that reaches it."""
+    tree = _fetched()
+    socket = folder / "docker.sock"
+    path = f"{tree / 'usr/bin'}:{tree / 'usr/sbin'}:{os.environ['PATH']}"
+    environment = {"PATH": path, "DOCKER_HOST": f"unix://{socket}"}
+    with (folder / "log").open("wb") as log:
+        daemon = subprocess.Popen(
+            [
+                tree / "usr/sbin/dockerd",
+                f"--host=unix://{socket}",
+                f"--data-root={folder / 'data'}",
+                f"--exec-root={folder / 'exec'}",
+                f"--pidfile={folder / 'pid'}",
+                *_OPTIONS,
+            ],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _await(daemon, environment, folder / "log")
+        yield environment
+    finally:
+        daemon.send_signal(signal.SIGTERM)
+        daemon.wait(_PATIENCE_SECONDS)
+
+
+def _await(daemon: subprocess.Popen[bytes], environment: dict[str, str], log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    asked = ["docker", "version"]
+    while subprocess.run(asked, env=environment, capture_output=True, check=False).returncode:
+        assert daemon.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+
+
+def _fetched() -> Path:
+    tree, debs = _HOME / "tree", _HOME / "debs"
+    if not (tree / "usr/sbin/dockerd").exists():
+        debs.mkdir(parents=True, exist_ok=True)
+        words = ["apt-get", "download", "--quiet", *_DEBS]
+        done = subprocess.run(words, cwd=debs, capture_output=True, text=True, check=False)
+        if done.returncode and os.environ.get("CI") == "true":
+            pytest.fail(f"Docker cannot be fetched: {done.stderr}")
+        if done.returncode:
+            pytest.skip(f"Docker cannot be fetched: {done.stderr}")
+        for deb in debs.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "--extract", deb, tree], check=True)
+    return tree
