@@ -28,6 +28,8 @@ SECRETS = (
     *(CERT_PASSWORD, SMTP_PASSWORD, API_TOKEN, NEW_PASSWORD, NEW_TOKEN, TYPED, WRONG, PLANTED),
     HMAC_KEY,
 )
+# The app cannot be reached with it: a deploy fails after all of it was begun.
+UNHEALTHY = {"ENV_BIND": "127.0.0.1", "HEALTH_TIMEOUT_SECONDS": "2"}
 Program = Callable[[str], str]
 
 
@@ -105,7 +107,7 @@ def an_outside_authority(fab: Callable[..., str], env: Path, pebble: Pebble) -> 
 def changes_of_secrets(fab: Callable[..., str], env: Path, value: Path) -> Iterator[str]:
     """Each password and token changes, is refused, fails and comes back."""
     yield fab("deploy", ENV_GREETING="for the leak test")
-    yield fab("deploy", HEALTH_PATH="/nowhere", HEALTH_TIMEOUT_SECONDS="1", ENV_GREETING="worse")
+    yield fab("deploy", **UNHEALTHY)
     yield fab("cert-status", "--json")
     yield fab("creds-list", "--json")
     change(env, CERT_PASSWORD=NEW_PASSWORD, CERT_PASSWORD_OLD=WRONG)
@@ -113,6 +115,7 @@ def changes_of_secrets(fab: Callable[..., str], env: Path, value: Path) -> Itera
     change(env, CERT_PASSWORD_OLD=CERT_PASSWORD)
     yield fab("cert-rotate-https", "--password-only")
     yield fab("cert-rotate-https", HEALTH_PATH="/nowhere", HEALTH_TIMEOUT_SECONDS="1")
+    yield fab("cert-renew", "--force", RELOAD_SIGNAL="", **UNHEALTHY)
     yield fab("cert-rotate-https")
     yield fab("cert-restore")
     yield fab("cert-request")
@@ -121,7 +124,7 @@ def changes_of_secrets(fab: Callable[..., str], env: Path, value: Path) -> Itera
     yield fab("plan")
     yield fab("creds-rotate", "api_token")
     change(env, SECRET_API_TOKEN=WRONG)
-    yield fab("creds-rotate", "api_token", HEALTH_PATH="/nowhere", HEALTH_TIMEOUT_SECONDS="1")
+    yield fab("creds-rotate", "api_token", **UNHEALTHY)
     value.write_text(TYPED)
     change(env, SECRET_API_TOKEN="", SECRET_API_TOKEN_COMMAND=f"cat {value}; exit 3")
     yield fab("creds-rotate", "api_token")
