@@ -127,7 +127,6 @@ def nearly_full(project: Project, path: str, kilobytes: int) -> Iterator[None]:
         ("/var/lib/APP", 48),
         ("/var/lib/APP", 24),
         ("/etc/containers/systemd", 0),
-        ("/var/lib/corefab", 0),
     ],
 )
 def test_a_disk_that_fills_in_the_middle(
