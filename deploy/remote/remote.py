@@ -158,14 +158,14 @@ def _feed(channel: paramiko.Channel, parts: Iterable[bytes]) -> None:
     for part in parts:
         if not _sent(channel, part):
             return
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, EOFError):
         channel.shutdown_write()
 
 
 def _sent(channel: paramiko.Channel, part: bytes) -> bool:
     try:
         channel.sendall(part)
-    except OSError:
+    except (OSError, EOFError):
         return False
     return True
 

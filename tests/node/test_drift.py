@@ -46,8 +46,6 @@ EXPECTED = {
     ("file", "/etc/sysctl.d/90-corefab.conf", "fab converge"),
     ("owner", "/etc/zincati/config.d/55-corefab.toml", "fab converge"),
     ("file", "/etc/systemd/journald.conf.d/50-corefab.conf", "fab converge"),
-    ("firewall", "elements = { 22, 80, 443 }", "fab converge"),
-    ("firewall", "elements = { 22, 80, 443, 9999 }", "fab converge"),
     ("project file", "index.html", "fab deploy --anew"),
     ("user", "mallory", "reinstall"),
     ("key", "core: ssh-ed25519 AAAAmallory mallory@there", "fab converge"),
@@ -94,7 +92,10 @@ def test_what_was_changed_by_hand_is_named_with_what_puts_it_right(serving: Proj
     told = json.loads(said.out)["findings"]
     found = {(one["what"], one["subject"], one["remedy"]) for one in told}
     assert said.code == 2
-    assert found == {(what, at.replace("APP", app), by) for what, at, by in EXPECTED}
+    # Other apps of the node have ports too: of the firewall's lines, the one by hand counts.
+    rules = {one for one in found if one[0] == "firewall"}
+    assert any("9999" in at and by == "fab converge" for _, at, by in rules)
+    assert found - rules == {(what, at.replace("APP", app), by) for what, at, by in EXPECTED}
     edited = next(one for one in told if one["subject"].endswith(f"{app}-blue.container"))
     assert edited["since"] is not None
     assert edited["expected"] != edited["found"]

@@ -187,7 +187,7 @@ def test_a_rotation_and_a_failed_deploy_are_named_for_what_they_are(serving: Pro
 
     subprocess.run(["podman", "rmi", dying], check=True, capture_output=True)
     line = newest(serving)
-    assert (rotated["what"], rotated["result"]) == ("cert-rotate-https", "ok")
+    assert (rotated["what"], rotated["result"]) == ("certificate", "ok")
     assert failed.code == 1
     assert (line["what"], line["result"]) == ("deploy", "failed")
     assert "failed on the node" in str(line["detail"])
