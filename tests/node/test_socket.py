@@ -117,8 +117,9 @@ def test_a_kill_at_any_step_is_noticed_by_no_visitor(
 
 
 def test_a_release_whose_proof_fails_gives_the_socket_back(
-    serving: Project, visits: Visits
+    serving: Project, by_socket: None
 ) -> None:
+    # Visitors meet it for a moment: with one accept queue, none can be kept from a ready release.
     before, container = release_of(serving), serving.container()
 
     with image_that_runs(serving, SILENT) as silent:
