@@ -96,8 +96,12 @@ class Demo:
     def certificates(self) -> str:
         """Compare the certificate here, on the node and as served."""
         rows = self.fab("cert-status").splitlines()
-        (mark,) = (row for row in rows if row.startswith("SHA-256"))
-        return f"workstation, node, container and endpoint agree, {mark}"
+        marks = [row.strip() for row in rows if row.strip().startswith("serial ")]
+        if len(marks) != 1 or not any("have the same certificate" in row for row in rows):
+            raise DeployError(
+                "workstation, node, container and endpoint show different certificates"
+            )
+        return f"workstation, node, container and endpoint agree, {marks[0]}"
 
 
 def main() -> int:
