@@ -89,7 +89,7 @@ def test_two_instances_share_a_node_and_neither_touches_the_other(
     look = (
         f"stat -c '%n %i %y' /etc/containers/systemd/{app}-www* /var/lib/{app}-www/current/*; "
         f"systemctl show -P InvocationID '{app}-www-*'; podman image ls --no-trunc "
-        f"--format '{{{{.Repository}}}}:{{{{.Tag}}}} {{{{.Id}}}}' | grep {app}-www"
+        f"--format '{{{{.Repository}}}}:{{{{.Tag}}}} {{{{.Id}}}}' | grep {app}-www | sort"
     )
     before = serving.ssh(look)
 
