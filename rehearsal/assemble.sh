@@ -26,4 +26,8 @@ mount --bind "$base/usr" "$root/usr"
 mount -o remount,bind,ro "$root/usr"
 mount --bind "$node/etc" "$root/etc"
 mount --bind "$node/var" "$root/var"
+
+# Ignition hands its state from stage to stage in the workstation's /run, whichever node it is for.
+install -d -m 0700 /run/ignition "$node/ignition.state"
+mount --bind "$node/ignition.state" /run/ignition
 exec "$@"

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,29 +21,31 @@ _OPTIONS = ("--iptables=false", "--ip6tables=false", "--bridge=none", "--storage
 def docker(folder: Path) -> Iterator[dict[str, str]]:
     """Run a daemon with all it has below a folder; lend the environment that reaches it."""
     tree = _fetched()
-    socket = folder / "docker.sock"
-    path = f"{tree / 'usr/bin'}:{tree / 'usr/sbin'}:{os.environ['PATH']}"
-    environment = {"PATH": path, "DOCKER_HOST": f"unix://{socket}"}
-    with (folder / "log").open("wb") as log:
-        daemon = subprocess.Popen(
-            [
-                tree / "usr/sbin/dockerd",
-                f"--host=unix://{socket}",
-                f"--data-root={folder / 'data'}",
-                f"--exec-root={folder / 'exec'}",
-                f"--pidfile={folder / 'pid'}",
-                *_OPTIONS,
-            ],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _await(daemon, environment, folder / "log")
-        yield environment
-    finally:
-        daemon.send_signal(signal.SIGTERM)
-        daemon.wait(_PATIENCE_SECONDS)
+    # A socket's path has at most 104 bytes.
+    with tempfile.TemporaryDirectory(prefix="docker-", dir="/run") as short:
+        path = f"{tree / 'usr/bin'}:{tree / 'usr/sbin'}:{os.environ['PATH']}"
+        environment = {"PATH": path, "DOCKER_HOST": f"unix://{short}/docker.sock"}
+        with (folder / "log").open("wb") as log:
+            daemon = subprocess.Popen(
+                # What it mounts is gone with it, however it ends.
+                [
+                    *("unshare", "--mount", tree / "usr/sbin/dockerd"),
+                    f"--host={environment['DOCKER_HOST']}",
+                    f"--data-root={folder / 'data'}",
+                    f"--exec-root={short}/exec",
+                    f"--pidfile={short}/pid",
+                    *_OPTIONS,
+                ],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            _await(daemon, environment, folder / "log")
+            yield environment
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+            daemon.wait(_PATIENCE_SECONDS)
 
 
 def _await(daemon: subprocess.Popen[bytes], environment: dict[str, str], log: Path) -> None:

@@ -1,5 +1,6 @@
-"""One node for the whole run, and the means to make more."""
+"""One node for the whole run of each test process, and the means to make more."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory, ssh_key: Path) -> Path:
 @pytest.fixture(scope="session")
 def shell(spec: Path, ssh_key: Path) -> Iterator[Shell]:
     """Bring up the session's node and log in."""
-    node = lifecycle.up("tests-rehearsal", spec, identity=ssh_key)
+    name = f"tests-rehearsal-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    node = lifecycle.up(name, spec, identity=ssh_key)
     yield Shell(node, ssh_key)
-    lifecycle.down("tests-rehearsal")
+    lifecycle.down(name)

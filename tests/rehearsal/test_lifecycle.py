@@ -18,11 +18,11 @@ def test_a_node_is_up_when_its_own_spec_has_been_carried_out(shell: Shell) -> No
 
 
 def test_a_reboot_keeps_the_node_and_changes_only_its_boot(shell: Shell) -> None:
-    before = lifecycle.find("tests-rehearsal")
+    before = lifecycle.find(shell.node.name)
     assert before is not None
     shell.run("echo kept > ~/kept")
 
-    after = lifecycle.reboot("tests-rehearsal", identity=shell.key)
+    after = lifecycle.reboot(shell.node.name, identity=shell.key)
 
     assert after.boot_id != before.boot_id
     assert (after.address, after.host_keys) == (before.address, before.host_keys)
