@@ -208,11 +208,13 @@ def test_nodes_come_up_side_by_side_and_all_go_down_together(
     (places.cache() / stock.name).symlink_to(stock)
     names = ("left", "middle", "right")
 
-    with ThreadPoolExecutor(len(names)) as pool:
-        nodes = list(pool.map(lambda name: lifecycle.up(name, spec, identity=ssh_key), names))
-
-    assert len({node.address for node in nodes}) == len(names)
-    assert lifecycle.down_all() == names
+    try:
+        with ThreadPoolExecutor(len(names)) as pool:
+            nodes = list(pool.map(lambda name: lifecycle.up(name, spec, identity=ssh_key), names))
+        assert len({node.address for node in nodes}) == len(names)
+    finally:
+        gone = lifecycle.down_all()
+    assert gone == names
     assert lifecycle.status() == ()
     monkeypatch.undo()
     assert statuses()[NAME] == "running"
