@@ -27,6 +27,8 @@ from tests.node.project import FAB, ROOT, Project, make_project
 
 RESULT = Path(__file__).with_name("results") / "image.txt"
 MB = 1e6
+# A first deploy takes seconds, and what one costs varies with what the disk is doing.
+_FIRST_ROUNDS = 3
 SECRETS = {"CERT_PASSWORD": "bench-only-1", "SMTP_PASSWORD": "bench-only-2"}
 
 
@@ -305,8 +307,8 @@ HEADER = (
 )
 
 
-def main() -> None:
-    """Measure everything and write the table."""
+def main() -> int:
+    """Measure everything and write the table; 1 when a figure was not reached."""
     with tempfile.TemporaryDirectory(prefix="corefab-bench-", dir="/var/tmp") as name:
         folder = Path(name)
         project = make_project(
@@ -327,6 +329,7 @@ def main() -> None:
                 "podman image ls -q --filter reference='localhost/bench*' | xargs -r podman rmi -f",
             )
     RESULT.write_text("\n".join(bench.lines) + "\n")
+    return int(any(line.endswith("NOT MET") for line in bench.lines))
 
 
 def measure(bench: Bench) -> None:
@@ -386,17 +389,30 @@ def _table(
     bench.tell(HEADER)
     costs = {}
     for case, new, held in cases:
-        bench.tell(f"{case} (least, by zstd: {bound(new, held) if new is not held else 0} bytes)")
+        least = bound(new, held) if new is not held else 0
+        rounds = "" if held else f"; the middle of {_FIRST_ROUNDS} by time"
+        bench.tell(f"{case} (least, by zstd: {least} bytes{rounds})")
         for way, send in ways.items():
-            if send == bench.rsync and held:
-                bench.fresh(None)
-                shutil.rmtree(bench.folder / "rsync", ignore_errors=True)
-                bench.rsync(held)
-            else:
-                bench.fresh(held)
-            costs[case, way] = bench.measure(lambda send=send, new=new: send(new))  # type: ignore[misc]
+            found = []
+            for _ in range(1 if held else _FIRST_ROUNDS):
+                _prepare(bench, send, held)
+                found.append(bench.measure(lambda send=send, new=new: send(new)))  # type: ignore[misc]
+            costs[case, way] = sorted(found, key=lambda cost: cost.wall)[len(found) // 2]
             bench.tell("  " + shown(way, costs[case, way]))
     return costs
+
+
+def _prepare(bench: Bench, send: Callable[[Built], None], held: Built | None) -> None:
+    """Have the node hold an image by the way that is measured next, or none."""
+    if not held:
+        # Nor has this workstation ever read the image.
+        shutil.rmtree(bench.folder / "cache", ignore_errors=True)
+    if send == bench.rsync and held:
+        bench.fresh(None)
+        shutil.rmtree(bench.folder / "rsync", ignore_errors=True)
+        bench.rsync(held)
+    else:
+        bench.fresh(held)
 
 
 def _verdicts(bench: Bench, costs: Mapping[tuple[str, str], Cost], light: Cost) -> None:

@@ -8,6 +8,7 @@ from deploy.delta_lane import DeltaLane, NoDeltaError
 from deploy.errors import DeployError
 from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
+from deploy.image.pace import Pace
 from deploy.image.parcel import Held, Parcel, Sent
 from deploy.plan import command
 from deploy.plan.image import Image, held_as, missing_bytes, refuse_without_room
@@ -105,7 +106,8 @@ class Transfer:
         already = Held(**held.model_dump()) if held and resume else Held()
         total = sum(self.image.sizes.get(one, 0) for one in shipment.missing) or self.image.size
         with report.transfer(f"image {self.image.name}", total, where=self.where) as tell:
-            parcel = Parcel(shipment, self.export, _teller(tell), already)
+            pace = Pace(round_trip=self.remote.round_trip)
+            parcel = Parcel(shipment, self.export, _teller(tell), already, pace)
             wanted = command.receive_image(self.settings.app, self.image.id)
             result = self.remote.send(wanted, _own_errors(parcel.parts()))
         if result.code:

@@ -10,7 +10,7 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,18 +35,23 @@ class Kept:
 
     folder: Path
     record: Path
+    noted: int = 0
 
     @property
     def size(self) -> int:
-        """Count the bytes of the tar."""
-        return sum(len(part) if isinstance(part, bytes) else part[1] for part in self._parts())
+        """The bytes of the tar; counted where the storage has not noted them."""
+        return self.noted or sum(
+            len(part) if isinstance(part, bytes) else part[1] for part in self._parts()
+        )
 
     def files(self) -> Iterator[tuple[str, int]]:
         """Give the name and bytes of each file that has any."""
         return (part for part in self._parts() if not isinstance(part, bytes))
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self, met: Callable[[tuple[str, int]], None] = lambda _: None) -> Iterator[bytes]:
         """Give the tar from its start, in chunks of about a megabyte.
+
+        `met` is told each file that has any bytes, its name and how many.
 
         Raises:
             UNEXPECTED: where the storage is not as it was.
@@ -54,6 +59,8 @@ class Kept:
         waiting: list[bytes] = []
         count = 0
         for part in self._parts():
+            if not isinstance(part, bytes):
+                met(part)
             for data in (part,) if isinstance(part, bytes) else self._file(*part):
                 waiting.append(data)
                 count += len(data)
@@ -93,14 +100,24 @@ def _name(entry: dict[str, Any]) -> str:
 def kept_layers(image: Image) -> dict[str, Kept]:
     """Find the layers of an image that can be read in place; none where that is not allowed."""
     found = {}
+    noted = _noted(Path(image.folders[0]).parents[1]) if image.folders else {}
     for diff_id, name in zip(image.layers, image.folders, strict=False):
         folder = Path(name)
         record = (
             folder.parents[1].with_name("overlay-layers") / f"{folder.parent.name}.tar-split.gz"
         )
         if os.access(record, os.R_OK) and os.access(folder, os.R_OK | os.X_OK):
-            found[diff_id] = Kept(folder, record)
+            found[diff_id] = Kept(folder, record, noted.get(folder.parent.name, 0))
     return found
+
+
+def _noted(overlay: Path) -> dict[str, int]:
+    """Read how many bytes each layer's tar has, where the storage has noted it."""
+    try:
+        layers = json.loads((overlay.with_name("overlay-layers") / "layers.json").read_bytes())
+        return {one["id"]: int(one.get("diff-size", 0)) for one in layers}
+    except UNEXPECTED:
+        return {}
 
 
 def content_of(image: Image, kept: dict[str, Kept], cache: Cache) -> Content:

@@ -29,6 +29,7 @@ class Press:
         self._made: dict[tuple[str, str, Piece], Future[Packed]] = {}
         self._stack = ExitStack()
         self._place: Path | None = None
+        self._begun_near = False
         self._numbers = iter(range(1 << 62))
         self._pool = ThreadPoolExecutor(_WORKERS)
 
@@ -38,9 +39,10 @@ class Press:
         self._stack.close()
 
     def begin(self, job: Job, pieces: Iterable[Piece]) -> None:
-        """Start on the first pieces, which somebody will most probably ask for."""
+        """Start on the first pieces, which somebody near will most probably ask for."""
+        self._begun_near = True
         for piece in islice(pieces, _AHEAD):
-            self._packed(job, piece, Pace())
+            self._packed(job, piece, Pace(round_trip=0.0))
 
     def in_order(self, job: Job, pieces: Iterable[Piece], pace: Pace) -> Iterator[Packed]:
         """Give the pieces compressed, while some more are being worked on, and no more than some.
@@ -49,6 +51,9 @@ class Press:
             DeployError: when the layer cannot be read.
         """
         waiting: deque[tuple[Piece, Future[Packed]]] = deque()
+        if self._begun_near and not pace.near:
+            self._begun_near = False
+            self.forget()
         try:
             for piece in pieces:
                 waiting.append((piece, self._packed(job, piece, pace)))

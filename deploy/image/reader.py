@@ -57,12 +57,13 @@ class Reader:
         return bool(stopped)
 
     def _read(self, layer: Arriving, kept: Kept) -> None:
+        files: list[tuple[str, int]] = []
         try:
             with self._cache.workplace() as place:
-                layer.write(kept.chunks(), place / "layer")
+                layer.write(kept.chunks(files.append), place / "layer")
                 self._cache.take(layer.diff_id, place / "layer")
         except UNEXPECTED as error:
             layer.fail(error)
             return
         with suppress(*UNEXPECTED):
-            self._cache.note_listing(layer.diff_id, listing_of(kept.files()))
+            self._cache.note_listing(layer.diff_id, listing_of(files))

@@ -3,8 +3,10 @@
 import base64
 import contextlib
 import gzip
+import math
 import re
 import shlex
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +34,11 @@ class Result:
 class Remote(Protocol):
     """A node that runs commands."""
 
+    @property
+    def round_trip(self) -> float:
+        """The seconds that a question and its answer take at the least, as far as is known."""
+        ...
+
     def run(self, command: Command) -> Result:
         """Run a command to its end, whatever its exit code."""
         ...
@@ -52,6 +59,12 @@ class FabricRemote:
         self._connection = connection
         # paramiko keeps channels weakly: one that nobody holds is closed.
         self._held: list[paramiko.Channel] = []
+        self._round_trip = math.inf
+
+    @property
+    def round_trip(self) -> float:
+        """The seconds that a question and its answer took at the least."""
+        return self._round_trip
 
     def run(self, command: Command) -> Result:
         """Run a command as root, feeding its stdin and reading both outputs at once.
@@ -125,7 +138,9 @@ class FabricRemote:
 
     def _start(self, command: Command) -> paramiko.Channel:
         try:
+            began = time.monotonic()
             channel: paramiko.Channel = self._connection.transport.open_session()
+            self._round_trip = min(self._round_trip, time.monotonic() - began)
             channel.exec_command(command_line(command))
         except (paramiko.SSHException, OSError, EOFError, AttributeError) as error:
             raise _lost(self._connection.host) from error

@@ -23,6 +23,7 @@ class FakeRemote:
 
     answer: Result
     commands: list[Command] = field(default_factory=list)
+    round_trip: float = 0.0
 
     def run(self, command: Command) -> Result:
         self.commands.append(command)

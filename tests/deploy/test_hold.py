@@ -25,6 +25,7 @@ class FakeNode:
 
     answers: list[Result]
     commands: list[Command] = field(default_factory=list)
+    round_trip: float = 0.0
 
     def run(self, command: Command) -> Result:
         self.commands.append(command)

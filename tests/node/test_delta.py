@@ -256,6 +256,7 @@ class Flipping:
         self.remote, self.shelf = remote, shelf
         self.codes: list[int] = []
         self.tags: list[str] = []
+        self.round_trip = remote.round_trip
 
     def run(self, command: Command) -> Result:
         return self.remote.run(command)

@@ -320,6 +320,7 @@ class Flipping:
     def __init__(self, remote: FabricRemote, places: list[int], times: int = 1) -> None:
         self.remote, self.places, self.times = remote, places, times
         self.codes: list[int] = []
+        self.round_trip = remote.round_trip
 
     def run(self, command: Command) -> Result:
         return self.remote.run(command)
