@@ -221,6 +221,14 @@ def image_verify(context: Context, *, name: str = "") -> int:
     return verify(_FOLDER, _settings(context, name))
 
 
+@task(help={"name": _NAME, "yes": "do not ask", "wait": _WAIT})
+def image_repair(context: Context, *, name: str = "", yes: bool = False, wait: int = 0) -> None:
+    """Take damaged layers out of the node's storage, and deploy what was lost with them."""
+    from deploy.image_repair import image_repair as repair
+
+    repair(_FOLDER, _settings(context, name), asked=yes, wait_seconds=wait)
+
+
 @task(help={"name": _NAME, "wait": _WAIT})
 def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
     """Remove images that no release needs, and what cut transfers left."""

@@ -92,7 +92,7 @@ class Bench:
             "podman image ls -q --no-trunc --filter reference='localhost/bench*' "
             "--filter reference='*:sent' --filter reference='*:anchor' "
             f"| sort -u | sed /{keep}/d | xargs -r podman rmi -f >/dev/null; "
-            "podman image prune -f >/dev/null; rm -rf /var/tmp/oci"
+            "podman image prune -f >/dev/null; rm -rf /var/tmp/oci; sync"
         )
         if held:
             self.ours(held)
@@ -404,7 +404,7 @@ def _table(
 
 def _prepare(bench: Bench, send: Callable[[Built], None], held: Built | None) -> None:
     """Have the node hold an image by the way that is measured next, or none."""
-    if not held:
+    if not held and send == bench.ours:
         # Nor has this workstation ever read the image.
         shutil.rmtree(bench.folder / "cache", ignore_errors=True)
     if send == bench.rsync and held:

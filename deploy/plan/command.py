@@ -47,6 +47,11 @@ def prune(app: str) -> Command:
     return Command("prune", (app,))
 
 
+def repair_storage(app: str) -> Command:
+    """Stop an app, and take damaged layers out of podman's storage with all that needs them."""
+    return Command("repair-storage", (app,))
+
+
 def seal(app: str, release: str, credential: str, value: bytes) -> Command:
     """Seal a credential to the node; the value goes on stdin."""
     return Command("seal", (app, release, credential), value)

@@ -1,0 +1,42 @@
+"""Verb: mend podman's storage on a node, and bring back what had to go with the damage."""
+
+from pathlib import Path
+
+from deploy import node, report
+from deploy.errors import DeployError
+from deploy.hold import hold
+from deploy.journal import audit_line, failures_audited, write_audit
+from deploy.plan import command
+from deploy.rollout import Order, rollout
+from deploy.settings.model import Settings
+
+
+def image_repair(
+    folder: Path, settings: Settings, *, asked: bool = False, wait_seconds: int = 0
+) -> None:
+    """Stop the app, remove what is damaged, and deploy: missing layers are sent anew.
+
+    Raises:
+        DeployError: when nobody agrees, podman cannot mend its storage, or the deploy fails.
+    """
+    report.warn(
+        f"{settings.app} stops until its image is whole again; images of other apps that share a "
+        "damaged layer go too"
+    )
+    if not asked and not report.confirm("repair it?"):
+        raise DeployError("nothing was changed")
+    line = audit_line(folder, settings.app, "image-repair")
+    with node.reached(folder, settings) as remote:
+        hold(remote, folder, settings.app, "image-repair", wait_seconds=wait_seconds)
+        with failures_audited(remote, line):
+            result = remote.run(command.repair_storage(settings.app))
+            if result.code:
+                raise DeployError(
+                    f"the storage is not mended: {result.stderr.strip()}",
+                    "look at the disk; `fab rebuild` installs the machine anew",
+                )
+        found = [one for one in result.stdout.splitlines() if one.strip()]
+        write_audit(remote, line.model_copy(update={"detail": "; ".join(found)}))
+    for one in found:
+        report.say(f"  {one}")
+    rollout(folder, settings, Order(wait_seconds=wait_seconds))
