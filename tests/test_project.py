@@ -15,6 +15,7 @@ from invoke.loader import FilesystemLoader
 
 from deploy.plan.command import Command
 from deploy.remote.remote import command_line
+from deploy.remote.script import script_text
 from deploy.settings.model import KEYS, REQUIRED
 from deploy.settings.read import read_settings
 from tests.shell import functions, programs
@@ -106,29 +107,35 @@ def test_a_command_reaches_the_node_as_a_program_of_the_node() -> None:
 def test_a_script_is_unpacked_on_the_node_with_its_words_and_its_input(
     program: Callable[[str], str],
 ) -> None:
-    words = shlex.split(command_line(Command("preamble", ("a b", "c"))))
-    show = words[4] + '; printf \'%s|\' "$0" "$@" "$(home_of x)"; cat'
+    words = shlex.split(command_line(Command("boot-id", ("a b", "c"))))
+    show = words[4] + '; printf \'%s|\' "$0" "$@"; cat'
 
     done = subprocess.run(
         [program("bash"), "-c", show, *words[5:]], input=b"in", capture_output=True, check=True
     )
-    assert done.stdout == b"preamble|a b|c|/var/lib/x|in"
+    assert done.stdout == Path("/proc/sys/kernel/random/boot_id").read_bytes() + b"boot-id|a b|c|in"
 
 
 @pytest.mark.program
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_bash_can_read_a_remote_script_behind_its_preamble(
+def test_a_remote_script_goes_with_all_helpers_that_it_calls_and_bash_can_read_it(
     script: Path, program: Callable[[str], str]
 ) -> None:
     preamble = (ROOT / "deploy/remote/scripts/preamble.sh").read_text(encoding="utf-8")
+    text = script_text(script.stem)
 
     done = subprocess.run(
-        [program("bash"), "-n", "-c", f"{preamble}\n{script.read_text(encoding='utf-8')}"],
-        capture_output=True,
-        text=True,
-        check=False,
+        [program("bash"), "-n", "-c", text], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+    assert text.startswith("set -euo pipefail\n")
+    assert functions(text) >= functions(script.read_text(encoding="utf-8"))
+    assert set(programs(text)) & (functions(preamble) - functions(text)) == set()
+
+
+def test_a_script_goes_without_the_helpers_that_it_does_not_call() -> None:
+    assert "audit() {" not in script_text("receive-image")
+    assert "serving_slot() {" in script_text("probe")
 
 
 def test_no_remote_script_flushes_a_firewall_or_prints_a_credential() -> None:

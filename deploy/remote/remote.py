@@ -1,16 +1,12 @@
 """A node that runs commands over one Fabric connection."""
 
-import base64
 import contextlib
-import gzip
 import math
-import re
 import shlex
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import resources
 from typing import Protocol
 
 import paramiko
@@ -18,6 +14,7 @@ from fabric.connection import Connection
 
 from deploy.errors import DeployError
 from deploy.plan.command import Command
+from deploy.remote.script import packed
 
 _CHUNK = 65536
 
@@ -149,15 +146,8 @@ class FabricRemote:
 
 def command_line(command: Command) -> str:
     """Write a command as the one line that a remote shell gets; nothing secret is in it."""
-    scripts = resources.files("deploy.remote") / "scripts"
-    text = "\n".join(
-        (scripts / f"{name}.sh").read_text(encoding="utf-8")
-        for name in ("preamble", command.script)
-    )
-    text = re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE)
-    # Packed, a script takes a third of the bytes; on a slow link they are most of a small change.
-    packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-    unpack = f'set -o pipefail; script=$(base64 -d <<<{packed} | gzip -dc) || exit; eval "$script"'
+    text = f"base64 -d <<<{packed(command.script)} | gzip -dc"
+    unpack = f'set -o pipefail; script=$({text}) || exit; eval "$script"'
     return shlex.join(("sudo", "-n", "bash", "-c", unpack, command.script, *command.arguments))
 
 

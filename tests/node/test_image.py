@@ -8,13 +8,14 @@ import shlex
 import signal
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from deploy import node
+from deploy.errors import DeployError
 from deploy.image.delta_build import Workshop
 from deploy.image.local import cache_of, open_image, source_of
 from deploy.plan.command import Command
@@ -468,6 +469,50 @@ def test_a_disk_without_room_is_found_before_anything_travels(bench: Bench) -> N
     assert ": 105 MB free, 201 MB needed, 96 MB missing" in said.out
     assert "fab prune" in said.out
     assert bench.left() == ""
+
+
+class Filling(Flipping):
+    """A node whose disk somebody else fills when half of an image has arrived."""
+
+    def __init__(self, remote: FabricRemote, fill: Callable[[], object]) -> None:
+        super().__init__(remote, [])
+        self.fill = fill
+
+    def flipped(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        went = 0
+        for part in parts:
+            went += len(part)
+            if went > 4 * MIB:
+                self.fill()
+                went = 0
+            yield part
+
+
+def test_a_disk_that_fills_while_an_image_arrives_names_nothing_and_keeps_what_came(
+    bench: Bench,
+) -> None:
+    made = image([layer({"a": noise(8 * MIB, secrets.randbits(32))})])
+    settings = bench.settings(made)
+    places = ("/var/lib/corefab/images", "/var/tmp")  # noqa: S108 -- the node's
+    for place in places:
+        bench.project.ssh(f"mkdir -p {place}; mount -t tmpfs -o size=300m tmpfs {place}")
+    fill = "; ".join(
+        f"fallocate -l $(df --output=avail -B1 {place} | tail -n 1) {place}/full || true"
+        for place in places
+    )
+    try:
+        with node.reached(bench.project.folder, settings) as remote:
+            filling = Filling(remote, lambda: bench.project.ssh(fill))
+            with pytest.raises(DeployError, match="serves what it served before"):
+                run(bench, settings, filling, look(remote, settings))
+
+        assert filling.codes[0] != 0
+        assert not bench.holds(made)
+        bench.project.ssh(" && ".join(f"rm {place}/full" for place in places))
+        assert bench.sent(made) < 8 * MIB
+        assert bench.holds(made)
+    finally:
+        bench.project.ssh("; ".join(f"umount {place}" for place in places))
 
 
 def test_two_transfers_of_one_image_at_once_both_end_well(bench: Bench) -> None:

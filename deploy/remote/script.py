@@ -1,0 +1,42 @@
+"""The text of a script for a node: with those helpers of the preamble that it calls."""
+
+import base64
+import gzip
+import re
+from functools import cache
+from importlib import resources
+
+# A helper's first line and its last one; one that fits on a line is both.
+_HELPER = re.compile(r"^(\w+)\(\) \{(?:.*\}$|\n(?:.*\n)*?^\}$)", re.MULTILINE)
+_COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
+
+
+@cache
+def script_text(name: str) -> str:
+    """Read a script of `deploy/remote/scripts`, behind what it needs of the preamble.
+
+    A helper is needed when its name stands in the script, or in another that is needed.
+    """
+    preamble, own = _read("preamble"), _read(name)
+    helpers = {found[1]: found[0] for found in _HELPER.finditer(preamble)}
+    needed: dict[str, str] = {}
+    texts = [own]
+    while texts:
+        words = set(re.findall(r"\w+", texts.pop()))
+        new = {one: text for one, text in helpers.items() if one in words - needed.keys()}
+        needed |= new
+        texts += new.values()
+    begins = _HELPER.sub("", preamble)
+    called = [text for one, text in helpers.items() if one in needed]
+    return re.sub(r"\n{2,}", "\n", "\n".join((begins, *called, own)))
+
+
+@cache
+def packed(name: str) -> str:
+    """Compress a script: on a slow link its text is most of a small change."""
+    return base64.b64encode(gzip.compress(script_text(name).encode(), mtime=0)).decode()
+
+
+def _read(name: str) -> str:
+    file = resources.files("deploy.remote") / "scripts" / f"{name}.sh"
+    return _COMMENT.sub("", file.read_text(encoding="utf-8"))
