@@ -23,6 +23,8 @@ from deploy.settings.model import Settings
 SENT = "sent"
 # Exit code of receive-image for what was damaged on the way.
 _DAMAGED = 5
+# And for a disk that others have filled since it was looked at.
+_FULL = 6
 # Our own code for what cannot be read on this side.
 _HERE = 0
 
@@ -91,6 +93,8 @@ class Transfer:
         state = again()
         if self.image.id in state.images:
             return
+        if first.code == _FULL:
+            refuse_without_room(self.image.name, missing_bytes(self.image, state), state)
         try:
             self._exact(state, patches=first.code != _DAMAGED, resume=first.code != _HERE)
         except LaneError as error:

@@ -1,14 +1,15 @@
 # receive-image APP ID: take the parts of an image that this node lacks from stdin, prove the image
 # whole, and only then name it localhost/APP:sent. Lines on stdin say what the bytes after them are. What arrived
 # stays in one folder until the image is proven, so that a cut transfer goes on from its last byte.
-# Exit codes: 3 for what this node lacks, 4 for an early end, 5 for what arrived damaged.
+# Exit codes: 3 for what this node lacks, 4 for an early end, 5 for what arrived damaged, 6 for a full
+# disk.
 # shellcheck shell=bash
 app=$1 id=$2
 tag=localhost/$app:sent
 name=${id#sha256:}
 incoming=/var/lib/corefab/images
 place=$incoming/$name
-lacks=3 cut=4 damaged=5
+lacks=3 cut=4 damaged=5 full=6
 
 install -d -m 0755 /run/corefab /var/lib/corefab
 install -d -m 0700 "$incoming"
@@ -29,8 +30,8 @@ rm -rf "$place/bases"
 
 # take COUNT FILE HELD: so many bytes of stdin to the end of a file; fails when there are fewer.
 take() {
-  local before=$3
-  head -c "$1" >>"$2"
+  local before=$3 said
+  said=$(head -c "$1" 2>&1 >>"$2") || fail "this node cannot keep what arrives: ${said##*: }" $full
   [ "$(stat -c %s "$2")" -eq "$((before + $1))" ]
 }
 
@@ -73,7 +74,10 @@ unpack() {
   else
     set --
   fi
-  zstd -dqc --long=27 "$@" <&5 >>"$part" || exit $damaged
+  local said
+  said=$(zstd -dqc --long=27 "$@" <&5 2>&1 >>"$part") && return
+  case $said in *'No space left'*) exit $full ;; esac
+  exit $damaged
 }
 
 # settle: wait for the piece that is being unpacked while the next one arrives.
@@ -88,6 +92,7 @@ settle() {
     return 0
   fi
   truncate -s "$reached" "$part"
+  [ $code -ne $full ] || fail "this node cannot keep what arrives: No space left on device" $full
   [ $code -eq $damaged ] || exit $code
   rm -f "$place"/piece.*
   fail "a piece arrived damaged" $damaged
