@@ -184,6 +184,26 @@ def measure_restart(bench: Bench) -> None:
     )
 
 
+def measure_socket(bench: Bench) -> None:
+    """Deploys of an app that takes its listening sockets from systemd: no rule leads anywhere."""
+    common = {"SWITCH": "socket", "SETTLE_SECONDS": "0"}
+    opened = bench.deploy(**common)
+    log = bench.folder / "socket"
+    with visiting(bench.site, log):
+        deploys = [
+            bench.deploy(ENV_GREETING=f"inherited {number}", **common) for number in range(RESTARTS)
+        ]
+    visits = read(log)
+    failed = failures(visits)
+    slowest = max(visit.took for visit in visits) * 1000
+    bench.tell(
+        f"SWITCH=socket: {len(deploys)} deploys, {len(failed)} of {len(visits)} requests failed, "
+        f"slowest {slowest:.0f} ms",
+        met=not failed and all(one.code == 0 for one in (opened, *deploys)),
+    )
+    bench.deploy()
+
+
 def measure_proxy(bench: Bench) -> None:
     """The same load through Caddy with retries, while the container behind it is restarted."""
     project = bench.project
@@ -291,7 +311,13 @@ def main() -> int:
         folder = Path(name)
         try:
             bench = Bench(prepare(folder), folder)
-            for measure in (measure_slots, measure_restart, measure_proxy, measure_nothing):
+            for measure in (
+                measure_slots,
+                measure_restart,
+                measure_socket,
+                measure_proxy,
+                measure_nothing,
+            ):
                 measure(bench)
         finally:
             lifecycle.down(PROJECT)
