@@ -7,6 +7,8 @@ from deploy.plan.inspection import Inspection
 from deploy.plan.release import Manifest
 from deploy.plan.steps import short
 
+_QUADLETS = "/etc/containers/systemd"
+
 
 def release_drift(app: str, found: Inspection) -> Iterator[Finding]:
     """Compare units, project files, credentials and containers with the release that serves."""
@@ -58,7 +60,11 @@ def _project_files(held: Manifest, found: Inspection) -> Iterator[Finding]:
 
 
 def _containers(app: str, held: Manifest, found: Inspection) -> Iterator[Finding]:
+    others = found.claimed - held.units.keys()
     for one in found.containers:
+        # The name of another app on the node may begin like this one's.
+        if f"{_QUADLETS}/{one.unit.removesuffix('.service')}.container" in others:
+            continue
         if not one.unit.startswith(app):
             subject, there = one.name, f"{one.state}, made by hand"
             yield finding(("container", subject), "absent", there, one.created, "by hand")

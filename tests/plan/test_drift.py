@@ -339,6 +339,23 @@ def test_each_way_to_leave_the_release_is_named(
     assert told(list(release_drift(APP, held))) == [finding]
 
 
+def test_the_container_of_an_app_whose_name_begins_alike_is_its_own_business() -> None:
+    other = (
+        found()
+        .containers[0]
+        .model_copy(
+            update={
+                "name": "shop-www-x-blue",
+                "unit": "shop-www-x-blue.service",
+                "image": "sha256:9",
+            }
+        )
+    )
+    claimed = found().claimed | {"/etc/containers/systemd/shop-www-x-blue.container"}
+
+    assert list(release_drift(APP, found(containers=(other,), claimed=claimed))) == []
+
+
 def test_without_a_release_there_is_none_to_leave() -> None:
     assert list(release_drift(APP, found(manifest=None, files={}))) == []
 
