@@ -48,7 +48,8 @@ def history(kept: Iterable[Kept], journal: Iterable[AuditLine]) -> tuple[PastRel
         known = found.get(line.release)
         if known is None:
             found[line.release] = _failed(line)
-        elif not known.serves:
+        elif not known.serves and (known.failed or not known.health):
+            # What was proven may have failed at something else since: at a new certificate, say.
             found[line.release] = known.model_copy(update={"failed": True, "detail": line.detail})
     return tuple(sorted(found.values(), key=lambda one: one.release, reverse=True))
 

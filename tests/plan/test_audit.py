@@ -72,6 +72,15 @@ def test_a_failed_release_that_is_kept_is_marked() -> None:
     assert (one.result, one.kept, one.detail) == ("failed", True, "not healthy")
 
 
+def test_a_proven_release_whose_certificate_could_not_be_changed_is_no_failed_one() -> None:
+    once = kept("r2")
+    proven = once.model_copy(update={"manifest": once.manifest.proven({"start": 1.5})})
+
+    (one,) = history([proven], [failed("r2").model_copy(update={"what": "certificate"})])
+
+    assert (one.result, one.detail) == ("proven", "")
+
+
 def test_a_release_that_serves_is_never_called_failed() -> None:
     (one,) = history([kept("r2", serves=True)], [failed("r2")])
 
