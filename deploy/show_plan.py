@@ -30,4 +30,7 @@ def show_plan(
             report.say(line)
     else:
         report.good(f"nothing to do: {settings.app} serves what is wanted")
-    return _CHANGES if exit_code and planned.plan else 0
+    leftover = planned.plan.leftover
+    if leftover and not as_json:
+        report.say(f"slot {leftover}, which serves no longer, will be drained and stopped")
+    return _CHANGES if exit_code and (planned.plan or leftover) else 0

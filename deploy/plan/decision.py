@@ -55,6 +55,7 @@ def deployment(wanted: Wanted, state: NodeState, given: Circumstances) -> Deploy
         restarts=tuple(_starts_and_stops(wanted, state)) if planned else (),
         staged_update=state.staged_update,
         steps=planned,
+        leftover="" if undo or planned else state.leftover,
     )
 
 

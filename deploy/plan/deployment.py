@@ -52,6 +52,7 @@ class Deployment(_Value):
 
     `undo` is the release of a deploy that did not end: it is put back first, and the rest is then
     decided anew. `switch` is how visitors get to the new release, `slot` where it starts.
+    `leftover` is the slot that an earlier deploy left running, where no step is left to do.
     """
 
     app: str
@@ -70,6 +71,7 @@ class Deployment(_Value):
     restarts: tuple[str, ...]
     staged_update: str
     steps: tuple[Step, ...]
+    leftover: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.steps or self.undo)

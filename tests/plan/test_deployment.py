@@ -50,6 +50,14 @@ def test_nothing_to_do_is_an_empty_plan() -> None:
     check_deployment(made)
 
 
+def test_a_slot_that_was_left_running_is_told_of_where_nothing_else_is_to_do() -> None:
+    left = state(leftover="green")
+
+    assert plan(WANTED, left).leftover == "green"
+    assert not plan(WANTED, left)
+    assert plan(CHANGED, HELD.model_copy(update={"leftover": "green"})).leftover == ""
+
+
 def test_a_plan_carries_the_very_steps_that_are_decided() -> None:
     assert plan().steps == steps(CHANGED, HELD, first=False)
 
