@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from deploy import report
 from deploy.errors import DeployError
+from deploy.journal import audit_line, write_audit
 from deploy.plan import command
 from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
+from deploy.plan.steps import Kind
 from deploy.prove import prove
+from deploy.remote.remote import Remote
 from deploy.switching import Switching
 
 _LOG_LINES = 20
@@ -42,6 +46,34 @@ def put_back(
         raise
 
 
+@contextmanager
+def retiring_told(kind: Kind) -> Iterator[None]:
+    """Run a step; that the old slot is not stopped yet is no failure of a release that serves."""
+    try:
+        yield
+    except DeployError as error:
+        if kind != "retire":
+            raise
+        report.warn(
+            f"{error.message}; the release is written down and serves, and the old slot stops by "
+            "itself or with the next `fab deploy`"
+        )
+
+
+def undo(remote: Remote, folder: Path, app: str, unfinished: str) -> None:
+    """Put back what an unfinished deploy changed, and write that down.
+
+    Raises:
+        DeployError: when the node cannot.
+    """
+    with report.step(f"put back what the unfinished deploy {unfinished} changed"):
+        result = remote.run(command.undo(app))
+        if result.code:
+            raise DeployError(f"undo failed on the node: {result.stderr.strip()}")
+    line = audit_line(folder, app, "undo", "a deploy that did not end was put back")
+    write_audit(remote, line.model_copy(update={"release": unfinished}))
+
+
 def _put_back(switching: Switching, before: NodeState, proof_seconds: float) -> str:
     app = switching.app
     try:
@@ -53,7 +85,9 @@ def _put_back(switching: Switching, before: NodeState, proof_seconds: float) -> 
     if result.stdout.strip() == switching.release:
         return f"release {switching.release} serves: it had been proven and written down"
     if before.manifest is None:
-        return f"{app} is as it was: nothing deployed"
+        return f"{app} is as it was" + ("" if before.slot else ": nothing deployed")
+    if (serves := result.stdout.strip()) not in {"", before.manifest.release}:
+        return f"release {serves} serves, which somebody else deployed meanwhile"
     return _proof(switching, before.manifest, proof_seconds)
 
 

@@ -1,23 +1,23 @@
 """Verb: go back to a release that the node keeps, gated like a deploy."""
 
 import secrets
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy import node, report
 from deploy.author import author
-from deploy.errors import DeployError
 from deploy.hold import hold
 from deploy.journal import failures_audited
 from deploy.kept import keep_release
-from deploy.plan import command
 from deploy.plan.addresses import other
 from deploy.plan.command import Command
 from deploy.plan.kept import choose
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Switch, switch_steps
-from deploy.put_back import put_back
+from deploy.put_back import put_back, retiring_told, undo
 from deploy.releases import kept_releases
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
@@ -39,12 +39,13 @@ def rollback(folder: Path, settings: Settings, *, to: str, wait_seconds: int = 0
         hold(remote, folder, settings.app, "rollback", wait_seconds=wait_seconds)
         state = _state(remote, settings)
         if state.interrupted:
-            _undo(remote, settings)
+            undo(remote, folder, settings.app, state.interrupted.release)
             state = _state(remote, settings)
         serving = state.manifest.release if state.manifest else ""
         chosen = choose(kept_releases(remote, settings.app), serving, to)
         name = release_id(now, secrets.token_hex(2), serving)
-        manifest = chosen.model_copy(update={"release": name, "by": made_by.who, "at": now})
+        own = {"release": name, "by": made_by.who, "at": now, "seconds": {}, "health": ""}
+        manifest = chosen.model_copy(update=own)
         report.say(f"{settings.app} on {settings.node_address}: {serving} -> {chosen.release}")
         switching = Switching(
             remote=remote,
@@ -56,19 +57,26 @@ def rollback(folder: Path, settings: Settings, *, to: str, wait_seconds: int = 0
             what="rollback",
         )
         with failures_audited(remote, switching.audit_line()):
-            _take_over(switching, state, chosen)
+            manifest = _take_over(switching, state, chosen)
     keep_release(folder, manifest)
     report.good(f"{settings.app} serves what release {chosen.release} was, as release {name}")
 
 
-def _take_over(switching: Switching, state: NodeState, chosen: Manifest) -> None:
+def _take_over(switching: Switching, state: NodeState, chosen: Manifest) -> Manifest:
+    seconds = dict[str, float]()
     with put_back(switching, state) as begun:
+        began = time.monotonic()
         with report.step(f"release {chosen.release} staged again, from this node"):
             switching.run(_stage_again(switching, chosen.release))
         for step in switch_steps(Switch(switching.settings.switch), state.slot):
+            seconds[begun[-1] if begun else "stage"] = round(time.monotonic() - began, 3)
+            began = time.monotonic()
             begun.append(step.kind)
-            with report.step(step.summary):
+            if step.kind == "finish":
+                switching = replace(switching, manifest=switching.manifest.proven(seconds))
+            with retiring_told(step.kind), report.step(step.summary):
                 switching.carry_out(step.kind)
+    return switching.manifest
 
 
 def _stage_again(switching: Switching, chosen: str) -> Command:
@@ -81,10 +89,3 @@ def _stage_again(switching: Switching, chosen: str) -> Command:
 
 def _state(remote: Remote, settings: Settings) -> NodeState:
     return probe(remote, settings.app, paths=(), credentials={})
-
-
-def _undo(remote: Remote, settings: Settings) -> None:
-    with report.step("put back what an unfinished deploy changed"):
-        result = remote.run(command.undo(settings.app))
-        if result.code:
-            raise DeployError(f"undo failed on the node: {result.stderr.strip()}")

@@ -18,7 +18,7 @@ from deploy.goal import Goal, Planned, ask_state, check_material, files_folder, 
 from deploy.hold import hold
 from deploy.hooks import run_hook, tell_hook
 from deploy.image.delta_build import Workshop
-from deploy.journal import audit_line, failures_audited, write_audit
+from deploy.journal import failures_audited
 from deploy.kept import keep_release
 from deploy.plan import command
 from deploy.plan.addresses import other
@@ -27,7 +27,7 @@ from deploy.plan.generation import generations
 from deploy.plan.prose import summary
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
-from deploy.put_back import put_back
+from deploy.put_back import put_back, retiring_told, undo
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 from deploy.switching import Switching
@@ -88,19 +88,9 @@ def _ready(remote: Remote, wanted: Goal, order: Order) -> Planned:
     if waited or planned.plan.undo:
         planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     if planned.plan.undo:
-        _undo(remote, wanted, planned.plan.undo)
+        undo(remote, wanted.folder, app, planned.plan.undo)
         planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     return planned
-
-
-def _undo(remote: Remote, wanted: Goal, unfinished: str) -> None:
-    app = wanted.settings.app
-    with report.step(f"put back what the unfinished deploy {unfinished} changed"):
-        result = remote.run(command.undo(app))
-        if result.code:
-            raise DeployError(f"undo failed on the node: {result.stderr.strip()}")
-    line = audit_line(wanted.folder, app, "undo", "a deploy that did not end was put back")
-    write_audit(remote, line.model_copy(update={"release": unfinished}))
 
 
 def _carry_out(folder: Path, delivery: Delivery, planned: Planned) -> None:
@@ -123,11 +113,11 @@ def _steps(delivery: Delivery, plan: Deployment, begun: list[str]) -> Manifest:
         begun.append(step.kind)
         if step.kind == "finish":
             # Nothing gets here that was not proven.
-            found = {"seconds": dict(seconds), "health": "healthy"}
-            manifest = manifest.model_copy(update=found)
+            manifest = manifest.proven(seconds)
             delivery = replace(delivery, switching=replace(delivery.switching, manifest=manifest))
         began = time.monotonic()
-        delivery.carry_out(step)
+        with retiring_told(step.kind):
+            delivery.carry_out(step)
         seconds[f"{step.kind} {step.credential}".rstrip()] = round(time.monotonic() - began, 3)
     return manifest
 

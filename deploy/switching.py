@@ -13,6 +13,7 @@ from deploy.plan.release import Manifest
 from deploy.plan.steps import Kind
 from deploy.prove import prove
 from deploy.remote.remote import Remote
+from deploy.remote.script import packed
 from deploy.settings.model import Settings
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
@@ -60,7 +61,10 @@ class Switching:
         return result.stdout
 
     def _start(self) -> None:
-        self.run(command.start(self.app, self.release, self.slot, self.settings.switch))
+        mode = self.settings.switch
+        # What serves may stop before the new release is proven: the node must not need us then.
+        guards = () if mode == "slots" else (packed("guard"), packed("undo"))
+        self.run(command.start(self.app, self.release, self.slot, mode, guards))
 
     def _check(self) -> None:
         settings = self.settings

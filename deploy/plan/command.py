@@ -57,9 +57,10 @@ def seal(app: str, release: str, credential: str, value: bytes) -> Command:
     return Command("seal", (app, release, credential), value)
 
 
-def start(app: str, release: str, slot: str, switch: str) -> Command:
-    """Start a staged release in the slot that does not serve."""
-    return Command("start", (app, release, slot, switch))
+def start(app: str, release: str, slot: str, switch: str, guards: tuple[str, ...] = ()) -> Command:
+    """Start a staged release in the slot that does not serve; `guards` are for one that stops."""
+    lines = "".join(f"{line}\n" for line in guards)
+    return Command("start", (app, release, slot, switch), lines.encode())
 
 
 def move(app: str, release: str) -> Command:

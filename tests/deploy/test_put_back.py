@@ -18,7 +18,7 @@ from deploy.plan.command import Command
 from deploy.plan.image import Image
 from deploy.plan.state import NodeState
 from deploy.plan.steps import steps
-from deploy.put_back import put_back
+from deploy.put_back import put_back, retiring_told, undo
 from deploy.remote.connection import Target
 from deploy.remote.remote import Result
 from deploy.switching import Switching
@@ -244,6 +244,48 @@ def test_a_connection_that_is_lost_says_what_the_next_deploy_does() -> None:
         f"{LOST.message}: the next `fab deploy` puts back what this one changed",
     ]
     assert error.hint == "run it again"
+
+
+def test_a_release_that_somebody_else_deployed_meanwhile_is_named() -> None:
+    remote = FakeRemote({"stage": refuses, "undo": lambda: Result(0, "r7\n", "")})
+
+    error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), before())
+    assert error.message.endswith("release r7 serves, which somebody else deployed meanwhile")
+
+
+def test_an_old_slot_that_is_not_stopped_is_no_failure_of_what_serves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with retiring_told("retire"):
+        loses()
+
+    assert "written down and serves" in capsys.readouterr().err
+
+
+def test_any_other_step_fails_as_it_does() -> None:
+    with pytest.raises(DeployError), retiring_told("finish"):
+        loses()
+
+
+@pytest.mark.parametrize(("switch", "lines"), [("slots", 0), ("restart", 2)])
+def test_a_node_whose_old_slot_stops_gets_what_puts_it_back_without_us(
+    switch: str, lines: int
+) -> None:
+    remote = FakeRemote()
+
+    delivery(remote, Endpoint("192.0.2.1", 443, "x"), SWITCH=switch).switching.carry_out("start")
+
+    assert remote.commands[0].stdin.count(b"\n") == lines
+
+
+@pytest.mark.program
+def test_what_is_put_back_is_written_down(tmp_path: Path) -> None:
+    remote = FakeRemote()
+
+    undo(remote, tmp_path, "shop-www", "r9")
+
+    assert remote.scripts == ["undo", "audit"]
+    assert '"release": "r9"' in remote.commands[1].arguments[0]
 
 
 def test_putting_back_that_fails_is_told() -> None:

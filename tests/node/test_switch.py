@@ -1,5 +1,6 @@
 """The switch: no visitor notices a deploy, a failed one, or somebody who flushes the ruleset."""
 
+import json
 import os
 import re
 import signal
@@ -40,6 +41,9 @@ def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visi
     said = serving.must("rollback")
     assert serving.container() == before
     assert first.removeprefix("releases/") in said
+    app = serving.settings["PROJECT"] + "-www"
+    written = json.loads(serving.ssh(f"cat /var/lib/{app}/current/manifest.json"))
+    assert {"stage", "start", "check", "move", "prove"} == written["seconds"].keys()
     serving.must("deploy")
 
 
@@ -255,6 +259,26 @@ def test_where_no_two_may_run_a_failure_starts_the_old_one_again(
     assert (release_of(serving), serving.container()) == (before, container)
 
 
+def test_where_no_two_may_run_the_node_itself_puts_back_what_a_kill_left(
+    serving: Project, visits: Visits
+) -> None:
+    before, container = release_of(serving), serving.container()
+
+    with serving.start(
+        "deploy", SWITCH="restart", SETTLE_SECONDS="30", ENV_GREETING="killed alone"
+    ) as process:
+        assert process.stdout is not None
+        for text in process.stdout:
+            if "started with" in text:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        process.stdout.read()
+
+    until = "until tail -n 1 /var/lib/corefab/audit.log | grep -q 'went away'; do sleep 0.1; done"
+    serving.ssh(f'timeout 40 bash -c "{until}"')
+    assert (release_of(serving), serving.container()) == (before, container)
+
+
 def test_a_slot_that_a_cut_connection_left_running_is_stopped(serving: Project) -> None:
     app, _, slot = serving.container().rpartition("-")
     idle = "green" if slot == "blue" else "blue"
@@ -264,9 +288,12 @@ def test_a_slot_that_a_cut_connection_left_running_is_stopped(serving: Project) 
         f"podman tag localhost/{app}:${{old#*/}} localhost/{app}:{idle}; "
         f"systemctl start {app}-{idle}; rm /run/corefab/{app}.trial"
     )
+    planned = serving.fab("plan", "--exit-code")
 
     said = serving.must("deploy")
 
+    assert planned.code == 2
+    assert f"slot {idle}, which serves no longer, will be drained" in planned.out
     assert f"slot {idle}, which serves no longer, drained and stopped" in said
     assert serving.ssh(f"systemctl is-active {app}-{idle} || true").strip() == "inactive"
 

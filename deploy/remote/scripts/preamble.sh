@@ -51,8 +51,10 @@ other_slot() { if [ "$1" = blue ]; then printf green; else printf blue; fi; }
 # door APP open|hold: the app's front door.
 door() { bash "/etc/corefab/doors/$1/door.sh" "$2"; }
 
-# relink TARGET LINK: one rename makes a link lead elsewhere.
+# relink TARGET LINK: one rename makes a link lead elsewhere; one that leads there is left, for a disk
+# may be full.
 relink() {
+  if [ "$(readlink "$2" || true)" = "$1" ]; then return; fi
   ln -sfnT "$1" "$2.new"
   mv -fT "$2.new" "$2"
 }

@@ -10,4 +10,12 @@ for unit in "$app.socket" "$app-blue.service" "$app-green.service"; do
 done
 # What was repaired is reported as damaged, by exit code 125: what counts is the second look.
 podman system check --repair --force 2>&1 || true
-said=$(podman system check 2>&1) || fail "podman cannot mend it: ${said##*$'\n'}"
+if ! said=$(podman system check 2>&1); then
+  # Nothing will be sent: what served may do so still.
+  slot=$(serving_slot "$app")
+  if [ -n "$slot" ]; then
+    if takes_socket "$app" "$slot"; then systemctl start "$app.socket" || true; fi
+    start_slot "$app" "$slot" || true
+  fi
+  fail "podman cannot mend it: ${said##*$'\n'}"
+fi

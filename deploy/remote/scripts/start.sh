@@ -1,9 +1,13 @@
 # start APP RELEASE SLOT SWITCH: start a staged release in the slot that does not serve. With SWITCH
-# restart, the front door holds and what serves stops first: no two of them may run at once.
+# restart, the front door holds and what serves stops first: no two of them may run at once. From then on
+# a guard waits for the end of whoever deploys: on stdin are two lines, the scripts `guard` and `undo`,
+# compressed.
 # So it goes with SWITCH socket when the sockets are not open as the release wants them: no two can be
 # bound to one port.
 # shellcheck shell=bash
 app=$1 release=$2 slot=$3 switch=$4
+guard='' undo=''
+{ read -r guard && read -r undo; } || true
 one_at_a_time "$app"
 home=$(home_of "$app")
 old=$(serving_slot "$app")
@@ -20,6 +24,12 @@ mv -fT "$home/switching.new" "$home/switching"
 install_files "$app" "$release" "$(other_slot "$slot")"
 if [ "$switch" = restart ] && [ -n "$old" ]; then
   door "$app" hold
+  if [ -n "$undo" ]; then
+    # systemd expands what looks like a variable in arguments: the text goes as it came.
+    # shellcheck disable=SC2016
+    systemd-run --quiet --collect bash -c 'text=$(base64 -d <<<"$1" | gzip -dc); shift; eval "$text"' \
+      guard "$guard" "$app" "$undo"
+  fi
   date +%s%3N >"/run/corefab/$app.gap"
   # First, lest a visitor who waits in it starts the old one again.
   systemctl stop "$app.socket" 2>/dev/null || true

@@ -19,14 +19,18 @@ to_previous() {
   local slot=$1 old
   old=$(other_slot "$slot")
   if [ "$2" = restart ]; then
+    # Visitors wait until the old one is back, and are not refused.
+    systemctl -q is-active "$app-$old.service" || door "$app" hold
     systemctl stop "$app.socket" 2>/dev/null || true
     stop_slot "$app" "$slot"
   fi
   if [ -n "$release" ]; then remove_files "$app" "$release" "$previous"; fi
-  install_files "$app" "$previous"
+  # No room for a file is no reason to leave the old slot down: it is told of in the end.
+  install_files "$app" "$previous" &
+  wait $! || whole=no
   relink "releases/$previous" "$home/$old"
   relink "releases/$previous" "$home/current"
-  podman tag "localhost/$app:$previous" "localhost/$app:$old"
+  podman tag "localhost/$app:$previous" "localhost/$app:$old" || true
   aim_socket "$app" "$old"
   # Where it runs on, as it does unless all of this is long ago, it is left alone.
   systemctl -q is-active "$app-$old.service" || start_slot "$app" "$old" || true
@@ -66,9 +70,15 @@ forget() {
   rm -rf "$home/releases/${release:?}"
 }
 
+whole=yes
 if [ -e "$home/switching" ]; then
   read -r slot switch <"$home/switching"
+  # Where the manifest of what served cannot be read, its slot still says which release it is.
+  if [ -z "$previous" ]; then
+    previous=$(readlink "$home/$(other_slot "$slot")" | sed 's|^releases/||' || true)
+  fi
   if [ -n "$previous" ]; then to_previous "$slot" "$switch"; else to_nothing "$slot"; fi
+  [ $whole = yes ] || fail "release $previous is back, but not all of its host files are"
   if [ -n "$release" ] && [ -d "$home/releases/$release" ]; then keep_failed; fi
 elif [ -n "$release" ]; then
   forget

@@ -4,7 +4,8 @@
 # shellcheck shell=bash
 app=$1 line=$2
 lock=/run/corefab/$app.lock
-patience_seconds=10
+# With SWITCH=restart the node puts back what served, before anybody else gets the lock.
+patience_seconds=60
 if [ ! -e "$lock" ]; then
   echo null
   exit 0
