@@ -23,13 +23,13 @@ mv -fT "$home/switching.new" "$home/switching"
 
 install_files "$app" "$release" "$(other_slot "$slot")"
 if [ "$switch" = restart ] && [ -n "$old" ]; then
-  door "$app" hold
   if [ -n "$undo" ]; then
     # systemd expands what looks like a variable in arguments: the text goes as it came.
     # shellcheck disable=SC2016
     systemd-run --quiet --collect bash -c 'text=$(base64 -d <<<"$1" | gzip -dc); shift; eval "$text"' \
       guard "$guard" "$app" "$undo"
   fi
+  door "$app" hold
   date +%s%3N >"/run/corefab/$app.gap"
   # First, lest a visitor who waits in it starts the old one again.
   systemctl stop "$app.socket" 2>/dev/null || true
