@@ -205,8 +205,9 @@ def test_a_unit_the_generator_refuses_is_never_written(serving: Project) -> None
     assert release_of(serving) == before
 
 
-def test_a_value_that_systemd_cannot_read_is_never_written(serving: Project) -> None:
-    template = serving.folder / "butane/templates/app/@SLOT@.container"
+@pytest.mark.parametrize("unit", ["@SLOT@.container", "door.service"])
+def test_a_value_that_systemd_cannot_read_is_never_written(serving: Project, unit: str) -> None:
+    template = serving.folder / "butane/templates/app" / unit
     right = template.read_text()
     template.write_text(right.replace("RestartSec=1\n", "RestartSec=soon\n"))
     before = release_of(serving)

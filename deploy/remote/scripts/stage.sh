@@ -35,12 +35,15 @@ if [ "$accepted" = no ] \
   fail "the Quadlet generator of this node refuses the units:
 $said"
 fi
-# What the generator made of them, as systemd itself reads it: it ignores what it cannot parse.
+# What the generator made of them, and the app's plain units, as systemd itself reads them: it ignores
+# what it cannot parse.
 made=/run/corefab/$app.units
 rm -rf "$made" && install -d "$made"
 QUADLET_UNIT_DIRS="$staged.new/root/etc/containers/systemd" "$generator" "$made" "$made" "$made" \
   2>/dev/null || true
-said=$(systemd-analyze verify --man=no --recursive-errors=no "$made"/*.service 2>&1) \
+find "$staged.new/root/etc/systemd/system" -type f -exec cp -t "$made" {} +
+said=$(find "$made" -maxdepth 1 -type f -print0 \
+  | xargs -0 systemd-analyze verify --man=no --recursive-errors=no 2>&1) \
   && accepted=yes || accepted=no
 rm -rf "$made"
 if [ "$accepted" = no ]; then
