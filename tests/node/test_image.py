@@ -637,6 +637,22 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
     bench.project.ssh(f"podman rmi {other} {same}")
 
 
+def test_prune_removes_what_was_sent_and_followed_by_another(bench: Bench) -> None:
+    sent, last, shared = (image([layer({"a": unique()})]) for _ in range(3))
+    bench.send(shared, "shared")
+    bench.project.ssh(f"podman tag {shared.id} localhost/somebody:2")
+    bench.send(sent, "sent")
+    bench.send(last, "last")
+    bench.project.ssh("podman untag localhost/somebody:2 localhost/somebody:2")
+
+    said = bench.project.must("prune")
+
+    assert f"image {sent.id[7:19]}, once localhost/" in said
+    left = bench.project.ssh("podman image ls --all --quiet --no-trunc")
+    assert [one.id in left for one in (sent, last, shared)] == [False, False, True]
+    bench.project.ssh(f"podman rmi {shared.id}")
+
+
 def test_a_cache_that_holds_a_damaged_layer_does_no_harm(bench: Bench) -> None:
     made = image([layer({"a": unique(MIB)})])
     settings = bench.settings(made)
