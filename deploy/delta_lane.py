@@ -60,11 +60,11 @@ class DeltaLane:
         """Make an image that is on the node the anchor of deltas to come.
 
         Raises:
-            DeployError: when the node refuses.
+            NoDeltaError: when the node refuses.
         """
         result = self.remote.run(command.anchor_image(self.app, image_id))
         if result.code:
-            raise DeployError(f"the node cannot keep an anchor: {result.stderr.strip()}")
+            raise NoDeltaError(f"the node cannot keep an anchor: {result.stderr.strip()}")
 
     def _built(self, anchor: Anchor, state: NodeState) -> Delta:
         try:

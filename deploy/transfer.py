@@ -11,7 +11,7 @@ from deploy.image.export import Export
 from deploy.image.pace import Pace
 from deploy.image.parcel import Held, Parcel, Sent
 from deploy.plan import command
-from deploy.plan.image import Image, held_as, missing_bytes, refuse_without_room
+from deploy.plan.image import Image, held_as, refuse_missing
 from deploy.plan.shipment import Known, Shipment, ship, uncertain
 from deploy.plan.state import NodeState
 from deploy.remote.bulk import send_whole
@@ -71,7 +71,7 @@ class Transfer:
         except NoDeltaError as error:
             tell = report.say if error.expected else report.warn
             tell(f"{error.message}; sending the image itself, as the anchor of deltas to come")
-        refuse_without_room(self.image.name, missing_bytes(self.image, state), state)
+        refuse_missing(self.image, state)
         self._as_built(state, again)
         lane.anchor(self.image.id)
         self.workshop.learn()
@@ -94,7 +94,7 @@ class Transfer:
         if self.image.id in state.images:
             return
         if first.code == _FULL:
-            refuse_without_room(self.image.name, missing_bytes(self.image, state), state)
+            refuse_missing(self.image, state)
         try:
             self._exact(state, patches=first.code != _DAMAGED, resume=first.code != _HERE)
         except LaneError as error:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import posixpath
 import shutil
 import tarfile
@@ -34,7 +35,7 @@ class Archive:
     def image(self) -> Image:
         """Look the image up."""
         with self._opened() as (entries, parts):
-            size = sum(entries.size(name) for name in parts.layers)
+            size = sum(_size(entries, name) for name in parts.layers)
         layers = diff_ids_of(parts.config)
         return Image(self.name, digest(parts.config), size, layers)
 
@@ -174,6 +175,16 @@ def _blob(diff_id: str) -> str:
 def _json(entries: _Entries, name: str) -> Any:
     with entries.open(name) as stream:
         return json.load(stream)
+
+
+def _size(entries: _Entries, name: str) -> int:
+    """Count the bytes of a layer: unpacked where gzip's last word, short of 4 GB, tells of them."""
+    size = entries.size(name)
+    with entries.open(name) as stream:
+        if not stream.read(len(_GZIP)).startswith(_GZIP):
+            return size
+        stream.seek(-4, os.SEEK_END)
+        return max(size, int.from_bytes(stream.read(), "little"))
 
 
 def _unpack(entries: _Entries, name: str, diff_id: str, cache: Cache) -> int:

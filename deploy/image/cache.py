@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.image import listing
+from deploy.image.aged import oldest_first
 from deploy.image.content import Content, Layer, hex_of, read
 from deploy.image.listing import Listing
 
@@ -102,6 +103,8 @@ class Cache:
             (place / "manifest").write_bytes(content.manifest)
             (place / "config").write_bytes(content.config)
             self._images.mkdir(parents=True, exist_ok=True)
+            if self.content(content.id) is None:
+                shutil.rmtree(self._images / hex_of(content.id), ignore_errors=True)
             # Another process may have noted the same; then theirs is as good.
             with contextlib.suppress(OSError):
                 place.rename(self._images / hex_of(content.id))
@@ -115,16 +118,15 @@ class Cache:
         """Remove the layers used longest ago until the rest is within the limit, but not `keep`."""
         self._sweep()
         kept = {hex_of(diff_id) for diff_id in keep}
-        files = sorted(self._layers.glob("*"), key=lambda file: file.stat().st_mtime)
-        total = sum(file.stat().st_size for file in files)
-        for file in files:
+        files = oldest_first(self._layers)
+        total = sum(file.size for file in files)
+        for _, size, file in files:
             if total > self.limit and file.name not in kept:
-                total -= file.stat().st_size
+                total -= size
                 file.unlink(missing_ok=True)
                 (self._listings / file.name).unlink(missing_ok=True)
-        images = sorted(self._images.glob("*"), key=lambda folder: folder.stat().st_mtime)
-        for folder in images[:-_IMAGES_KEPT]:
-            shutil.rmtree(folder, ignore_errors=True)
+        for folder in oldest_first(self._images)[:-_IMAGES_KEPT]:
+            shutil.rmtree(folder.path, ignore_errors=True)
 
     def _sweep(self) -> None:
         """Remove the workplaces of processes that were killed."""

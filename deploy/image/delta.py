@@ -163,7 +163,12 @@ def write(
 
 
 def read(layer: Path, entry: Entry) -> Iterator[bytes]:
-    """Read the content of a file out of its layer."""
+    """Read the content of a file out of its layer.
+
+    Raises:
+        OSError: when it is not what the layer held when its list was made.
+    """
+    hashed = hashlib.sha256()
     with layer.open("rb") as stream:
         stream.seek(entry.at)
         left = entry.size
@@ -172,7 +177,10 @@ def read(layer: Path, entry: Entry) -> Iterator[bytes]:
             if not part:
                 raise OSError(f"{layer.name} ends within {entry.path}")
             left -= len(part)
+            hashed.update(part)
             yield part
+    if hashed.hexdigest() != entry.sha256:
+        raise OSError(f"{entry.path} is damaged in the cached layer {layer.name[:12]}")
 
 
 def header(item: Item) -> bytes:

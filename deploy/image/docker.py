@@ -36,9 +36,9 @@ class Docker:
             return known
         with cache.workplace() as place:
             file = place / "image.tar"
-            program.work(("docker", "save", "-o", str(file), self.name))
+            program.work(("docker", "save", "-o", str(file), image.id))
             return Archive(self.name, file).export(image, cache, wanted)
 
     def whole(self) -> tuple[str, ...]:
-        """Give the words that write the whole image."""
-        return ("docker", "save", self.name)
+        """Give the words that write the whole image, without a name that it would take there."""
+        return ("docker", "save", self.image().id)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import DeployError
+from deploy.image.aged import oldest_first
 from deploy.image.content import hex_of
 from deploy.image.entry import Entry, nanoseconds
 
@@ -67,9 +68,14 @@ class Indexes:
         """Read a layer's tar and keep the list of what it holds.
 
         Raises:
-            UnfitError: when it holds what cannot be told of path by path.
+            UnfitError: when it holds what cannot be told of path by path, or is damaged.
         """
-        made = Index(diff_id, tar.stat().st_size, tuple(scan(tar)))
+        with ThreadPoolExecutor(1) as beside:
+            whole = beside.submit(_digest, tar)
+            made = Index(diff_id, tar.stat().st_size, tuple(scan(tar)))
+        # No node proves the layers that a delta is made of.
+        if whole.result() != hex_of(diff_id):
+            raise UnfitError(f"layer {hex_of(diff_id)[:12]} is damaged in the cache")
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         said = {"version": _VERSION, "size": made.size, "entries": made.entries}
         new = self._file(diff_id).with_suffix(f".new-{os.getpid()}")
@@ -79,9 +85,8 @@ class Indexes:
         return made
 
     def _trim(self) -> None:
-        files = sorted(self.folder.glob("*"), key=lambda file: file.stat().st_mtime)
-        for file in files[:-_KEPT]:
-            file.unlink(missing_ok=True)
+        for file in oldest_first(self.folder)[:-_KEPT]:
+            file.path.unlink(missing_ok=True)
 
     def _file(self, diff_id: str) -> Path:
         return self.folder / hex_of(diff_id)
@@ -111,6 +116,11 @@ def scan(tar: Path) -> Iterator[Entry]:
                 yield from map(_with_hash, entries, hashes)
     except (tarfile.TarError, ValueError, OSError) as error:
         raise UnfitError(f"layer {tar.name[:12]} cannot be read as a tar: {error}") from error
+
+
+def _digest(tar: Path) -> str:
+    with tar.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _with_hash(entry: Entry, found: str) -> Entry:

@@ -64,13 +64,18 @@ class Parcel:
         yield b"end\n"
 
     def _bases(self) -> Iterator[bytes]:
-        wanted: dict[str, set[str]] = {}
-        for base in self.shipment.bases.values():
-            if base.image_id in self.shipment.rest:
-                wanted.setdefault(base.image_id, set()).add(base.diff_id)
-        for image_id, diff_ids in wanted.items():
-            others = [one for one in self.shipment.rest[image_id] if one not in diff_ids]
-            yield _line("base", hex_of(image_id), *map(hex_of, others))
+        """Have each base written out once, by the first image that has it.
+
+        What another image is asked for later must not lie there as an empty file by then.
+        """
+        bases = [one for one in self.shipment.bases.values() if one.image_id in self.shipment.rest]
+        wanted = {base.diff_id for base in bases}
+        for base in bases:
+            if base.diff_id in wanted:
+                layers = self.shipment.rest[base.image_id]
+                others = [one for one in layers if one not in wanted]
+                wanted.difference_update(layers)
+                yield _line("base", hex_of(base.image_id), *map(hex_of, others))
 
     def _layer(self, diff_id: str) -> Iterator[bytes]:
         base = self.shipment.bases.get(diff_id)

@@ -62,7 +62,7 @@ class Podman:
         with cache.workplace() as place:
             file = place / "image.tar"
             program.work(
-                ("podman", "save", "-q", "--format", "docker-archive", "-o", str(file), self.name)
+                ("podman", "save", "-q", "--format", "docker-archive", "-o", str(file), image.id)
             )
             return Archive(self.name, file).export(image, cache, lacking)
 
@@ -98,7 +98,8 @@ def _save(image: Image, place: Path, wanted: Collection[str]) -> Content:
             "--uncompressed",
             "-o",
             str(place),
-            image.name,
+            # By its id: somebody may build meanwhile, and the name lead to another.
+            image.id,
         )
     )
     index = json.loads((place / "index.json").read_bytes())

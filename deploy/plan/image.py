@@ -67,16 +67,27 @@ def refuse_full_disk(image: Image, state: NodeState) -> None:
         DeployError: saying where room is short, and by how much.
     """
     if not image.delta and not held_as(image, state):
-        refuse_without_room(image.name, missing_bytes(image, state), state)
+        refuse_missing(image, state)
 
 
-def refuse_without_room(name: str, count: int, state: NodeState) -> None:
-    """Check that so many bytes of layers find room on the node.
+def refuse_missing(image: Image, state: NodeState) -> None:
+    """Check that the missing layers find room on the node, beside what a cut transfer left of them.
 
     Raises:
         DeployError: saying where room is short, and by how much.
     """
-    problems = tuple(_shortages(count, state))
+    held = state.partial.get(image.id)
+    arrived = sum(held.layers.get(one, 0) for one in missing(image, state)) if held else 0
+    refuse_without_room(image.name, missing_bytes(image, state), state, arrived=arrived)
+
+
+def refuse_without_room(name: str, count: int, state: NodeState, *, arrived: int = 0) -> None:
+    """Check that so many bytes of layers find room on the node, of which some have arrived.
+
+    Raises:
+        DeployError: saying where room is short, and by how much.
+    """
+    problems = tuple(_shortages(count, min(arrived, count), state))
     if problems:
         raise DeployError(
             f"no room on the node for what it lacks of {name} ({megabytes(count)}): "
@@ -86,12 +97,13 @@ def refuse_without_room(name: str, count: int, state: NodeState) -> None:
         )
 
 
-def _shortages(count: int, state: NodeState) -> Iterator[str]:
+def _shortages(count: int, arrived: int, state: NodeState) -> Iterator[str]:
     by_device: dict[int, list[str]] = {}
     for place in _SHARES:
         by_device.setdefault(state.disks[place].device, []).append(place)
     for places in by_device.values():
         needs = int(count * sum(_SHARES[place] for place in places)) + _MARGIN_BYTES
+        needs -= arrived if "incoming" in places else 0
         free = state.disks[places[0]].free
         if free < needs:
             named = ", ".join(_PLACES[place] for place in places)

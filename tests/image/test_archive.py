@@ -36,6 +36,7 @@ def test_an_archive_gives_the_image_that_was_built(kind: str, tmp_path: Path) ->
     content = archive.export(found, cache, found.layers)
 
     assert (found.id, list(found.layers)) == (MADE.id, MADE.diff_ids)
+    assert found.size == sum(map(len, MADE.layers))
     assert content.id == MADE.id
     assert [one.size for one in content.layers] == [len(one) for one in MADE.layers]
     for diff_id, tar in zip(MADE.diff_ids, MADE.layers, strict=True):

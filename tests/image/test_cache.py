@@ -69,6 +69,27 @@ def test_an_image_whose_notes_are_damaged_is_not_known(tmp_path: Path) -> None:
     assert cache.content(MADE.id) is None
 
 
+def test_damaged_notes_of_an_image_are_replaced(tmp_path: Path) -> None:
+    cache = filled(tmp_path)
+    content = compose(MADE.config, [len(one) for one in MADE.layers], {})
+    cache.note(content)
+    (cache.folder / "images" / MADE.id[7:] / "config").write_bytes(b"")
+
+    cache.note(content)
+
+    assert cache.content(MADE.id) == content
+
+
+def test_what_another_process_removes_meanwhile_is_no_matter(tmp_path: Path) -> None:
+    cache = filled(tmp_path, limit=len(MADE.layers[1]))
+    (cache.folder / "layers/going").symlink_to("gone")
+
+    cache.trim(frozenset())
+
+    assert cache.holds(TWO)
+    assert not cache.holds(ONE)
+
+
 def test_a_dropped_layer_is_gone_and_an_unknown_one_no_matter(tmp_path: Path) -> None:
     cache = filled(tmp_path)
 

@@ -174,6 +174,24 @@ def test_layers_of_the_anchor_may_have_left_the_cache(case: Case) -> None:
     assert_same(show([*case.old.layers, case.arrive(delta)]), show(new.layers))
 
 
+def test_what_is_damaged_in_the_cache_gets_into_no_delta(case: Case) -> None:
+    """A node proves a delta by its own digest alone: what it is made of is proven here."""
+    new = changed(FILES | {"lib/small": b"right" * 1000})
+    workshop = case.workshop(new)
+    workshop.learn()
+    file = case.cache.layer(new.diff_ids[0])
+    assert file is not None
+    file.write_bytes(file.read_bytes().replace(b"right" * 1000, b"wrong" * 1000))
+
+    with pytest.raises(OSError, match="lib/small is damaged in the cached layer"):
+        workshop.build(case.anchor)
+
+    for one in (case.cache.folder / "lists").iterdir():
+        one.unlink()
+    with pytest.raises(UnfitError, match="is damaged in the cache"):
+        workshop.build(case.anchor)
+
+
 def test_the_image_there_says_what_was_built_but_for_its_layers(case: Case) -> None:
     new = changed(FILES | {"lib/small": b"new"})
 

@@ -6,7 +6,8 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,23 @@ def test_a_base_is_asked_for_with_the_layers_that_are_not_wanted(case: Case) -> 
     node.take(b"".join(case.parcel().parts()), case.folder)
 
     assert node.bases_asked == [[hex_of(case.old.id), hex_of(case.old.diff_ids[1])]]
+
+
+def test_no_base_lies_empty_for_another_image_that_is_written_out_first(case: Case) -> None:
+    one, other, shared, new, newer = ("sha256:" + letter * 64 for letter in "abcde")
+    parcel = replace(
+        case.parcel(),
+        shipment=Shipment(
+            Image("new", case.made.id, 1, (new, newer)),
+            (new, newer),
+            {new: Base(one, "sha256:" + "1" * 64), newer: Base(shared, "sha256:" + "2" * 64)},
+            {"sha256:" + "1" * 64: (one, shared), "sha256:" + "2" * 64: (other, shared)},
+        ),
+    )
+
+    lines = list(takewhile(lambda part: not part.startswith(b"image"), parcel.parts()))
+
+    assert b"".join(lines) == f"base {'1' * 64}\n".encode()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 1.0])

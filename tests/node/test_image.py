@@ -441,6 +441,28 @@ def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
     assert bench.holds(made)
 
 
+def test_bases_in_two_images_that_share_one_of_them_are_both_written_out(bench: Bench) -> None:
+    """The first layer is most like one of the other image than the second is, of equals."""
+    below = {f"f{number}": unique(100_000) for number in range(9)}
+    above = {f"g{number}": unique(100_000) for number in range(9)}
+    one, other = (layer(below | {"f0": unique()}) for _ in range(2))
+    while True:
+        first, second = (image([low, layer(above)], label=unique(8).hex()) for low in (one, other))
+        if (first.diff_ids[0] > second.diff_ids[0]) != (first.id > second.id):
+            break
+    bench.send(first, "first")
+    bench.send(second, "second")
+    made = image([layer(below | {"f1": unique()}), layer(above | {"g1": unique()})])
+    settings = bench.settings(made, "made")
+
+    with node.reached(bench.project.folder, settings) as remote:
+        counting = Flipping(remote, [], times=0)
+        run(bench, settings, counting, look(remote, settings))
+
+    assert counting.codes == [0]
+    assert bench.holds(made)
+
+
 def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     files = {f"f{number}": unique(100_000) for number in range(9)}
     before = image([layer(files)])
@@ -488,12 +510,17 @@ class Filling(Flipping):
             yield part
 
 
+INCOMING, SCRATCH = "/var/lib/corefab/images", "/var/tmp"  # noqa: S108 -- the node's
+
+
+@pytest.mark.parametrize(
+    "places", [(INCOMING, SCRATCH), (SCRATCH,)], ids=["arriving", "assembling"]
+)
 def test_a_disk_that_fills_while_an_image_arrives_names_nothing_and_keeps_what_came(
-    bench: Bench,
+    bench: Bench, places: tuple[str, ...]
 ) -> None:
     made = image([layer({"a": noise(8 * MIB, secrets.randbits(32))})])
     settings = bench.settings(made)
-    places = ("/var/lib/corefab/images", "/var/tmp")  # noqa: S108 -- the node's
     for place in places:
         bench.project.ssh(f"mkdir -p {place}; mount -t tmpfs -o size=300m tmpfs {place}")
     fill = "; ".join(
@@ -608,6 +635,22 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
     assert before - after == {f"localhost/{app}:sent", f"localhost/{app}:old"}
     assert {other, same, served} <= after
     bench.project.ssh(f"podman rmi {other} {same}")
+
+
+def test_prune_removes_what_was_sent_and_followed_by_another(bench: Bench) -> None:
+    sent, last, shared = (image([layer({"a": unique()})]) for _ in range(3))
+    bench.send(shared, "shared")
+    bench.project.ssh(f"podman tag {shared.id} localhost/somebody:2")
+    bench.send(sent, "sent")
+    bench.send(last, "last")
+    bench.project.ssh("podman untag localhost/somebody:2 localhost/somebody:2")
+
+    said = bench.project.must("prune")
+
+    assert f"image {sent.id[7:19]}, once localhost/" in said
+    left = bench.project.ssh("podman image ls --all --quiet --no-trunc")
+    assert [one.id in left for one in (sent, last, shared)] == [False, False, True]
+    bench.project.ssh(f"podman rmi {shared.id}")
 
 
 def test_a_cache_that_holds_a_damaged_layer_does_no_harm(bench: Bench) -> None:

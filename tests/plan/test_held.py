@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
+from deploy.errors import DeployError
 from deploy.plan.image import held_as, refuse_full_disk
-from deploy.plan.state import Disk
+from deploy.plan.state import Disk, Partial
 from deploy.plan.steps import steps
 from tests.plan.examples import IMAGE, WANTED, state
 
@@ -34,3 +37,16 @@ def test_the_room_for_a_delta_is_checked_when_its_size_is_known() -> None:
     full = {name: Disk(device=1, free=0) for name in ("storage", "scratch", "incoming")}
 
     refuse_full_disk(DELTA, state(layers={}, disks=full))
+
+
+def test_what_a_cut_transfer_left_needs_no_room_again() -> None:
+    disks = {
+        "incoming": Disk(device=1, free=240_000_000),
+        "scratch": Disk(device=2, free=10**9),
+        "storage": Disk(device=2, free=10**9),
+    }
+    cut = Partial(layers={IMAGE.layers[0]: 60_000_000, OTHER: 10**9})
+
+    refuse_full_disk(IMAGE, state(layers={}, disks=disks, partial={IMAGE.id: cut}))
+    with pytest.raises(DeployError, match="240 MB free, 300 MB needed, 60 MB missing"):
+        refuse_full_disk(IMAGE, state(layers={}, disks=disks))

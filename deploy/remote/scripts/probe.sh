@@ -36,13 +36,13 @@ layers() {
 
 # What cut transfers of images left: image, file, bytes, and a hash of the piece on its way.
 partial() {
-  local file
+  local file size
   for file in /var/lib/corefab/images/*/*.part /var/lib/corefab/images/*/piece.* \
     /var/lib/corefab/images/*/layout/blobs/sha256/*; do
-    [ -f "$file" ] || continue
-    printf '%s\t%s\t%s\t%s\n' "$(cut -d / -f 6 <<<"$file")" "${file##*/}" \
-      "$(stat -c %s "$file")" \
-      "$(case $file in */piece.*) sha256sum <"$file" | cut -d ' ' -f 1 ;; esac)"
+    # A transfer that is under way moves and removes them.
+    size=$(stat -c %s "$file" 2>/dev/null) || continue
+    printf '%s\t%s\t%s\t%s\n' "$(cut -d / -f 6 <<<"$file")" "${file##*/}" "$size" \
+      "$(case $file in */piece.*) sha256sum 2>/dev/null <"$file" | cut -d ' ' -f 1 ;; esac)"
   done
 }
 

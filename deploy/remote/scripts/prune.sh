@@ -1,5 +1,6 @@
 # prune APP: remove the tags of this app that belong to none of its releases, with their images
-# where nothing else refers to them, and what cut transfers left. Says a line for each.
+# where nothing else refers to them, images that were sent and lost their name to the next, and what
+# cut transfers left. Says a line for each.
 # shellcheck shell=bash
 app=$1
 one_at_a_time "$app"
@@ -17,6 +18,15 @@ while IFS= read -r name; do
   podman rmi --no-prune "$name" >/dev/null 2>&1 || podman untag "$name" "$name"
   echo "image $name"
 done < <(podman image ls --filter "reference=localhost/$app" --format '{{.Repository}}:{{.Tag}}')
+
+# Images without a name that never had one but of this app; one that a container uses stays.
+while read -r id names; do
+  [ -n "$names" ] || continue
+  for name in ${names//,/}; do
+    if [ "${name#"localhost/$app:"}" = "$name" ]; then continue 2; fi
+  done
+  if podman rmi --no-prune "$id" >/dev/null 2>&1; then echo "image $id, once ${names%%,*}"; fi
+done < <(podman image ls --filter dangling=true --format '{{.ID}} {{.History}}')
 
 # A transfer that is under way holds its lock; one that was cut does not.
 for place in /var/lib/corefab/images/*/; do

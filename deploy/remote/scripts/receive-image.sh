@@ -27,6 +27,16 @@ layout=$place/layout
 blobs=$layout/blobs/sha256
 install -d -m 0700 "$place" "$layout" "$layout/blobs" "$blobs"
 rm -rf "$place/bases"
+# What the node wrote out of its own storage is made anew by the next run; till then it takes room.
+trap 'rm -rf "$place/bases" "$place/window"' EXIT
+
+# code_for WORDS: the exit code for what skopeo said; a full disk is nothing that is lacking.
+code_for() {
+  case $1 in
+    *'no space left'*) echo $full ;;
+    *) echo $lacks ;;
+  esac
+}
 
 # take COUNT FILE HELD: so many bytes of stdin to the end of a file; fails when there are fewer.
 take() {
@@ -46,7 +56,7 @@ write_out() {
   done
   said=$(skopeo copy -q --dest-oci-accept-uncompressed-layers \
     "containers-storage:@$image" "oci:$to" 2>&1) \
-    || fail "this node cannot write out its layers: ${said##*$'\n'}" $lacks
+    || fail "this node cannot write out its layers: ${said##*$'\n'}" "$(code_for "$said")"
 }
 
 # write_files IMAGE NAME: files of an image, whose names came, one after another as a base.
@@ -62,7 +72,8 @@ write_files() {
 # from_base START COUNT: a range of the base.
 from_base() {
   [ -s "$base" ] || fail "this node lacks layer ${base##*/}" $lacks
-  dd if="$base" iflag=skip_bytes,count_bytes skip="$1" count="$2" bs=1M status=none
+  dd if="$base" iflag=skip_bytes,count_bytes skip="$1" count="$2" bs=1M status=none \
+    || fail "this node cannot keep what it copies from its own layers" $full
 }
 
 # unpack KIND START RANGE: the piece in descriptor 5 to the end of the layer.
@@ -184,7 +195,7 @@ said=$(skopeo copy -q "oci:$layout" "containers-storage:$tag@$name" 2>&1) || {
     fi
   done
   [ $lost = no ] || fail "a layer arrived damaged: ${said##*$'\n'}" $damaged
-  fail "this node cannot put the image together: ${said##*$'\n'}" $lacks
+  fail "this node cannot put the image together: ${said##*$'\n'}" "$(code_for "$said")"
 }
 rm -rf "$place"
 echo proven

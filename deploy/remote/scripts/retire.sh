@@ -3,38 +3,38 @@
 # shellcheck shell=bash
 app=$1 seconds=$2
 
-# connections APP SLOT: how many a slot has, by the socket table of its own network, and the node's
-# where it takes the node's sockets.
+# connections APP SLOT PID: how many a slot has, by the socket table of its own network, where PID is,
+# and the node's where it takes the node's sockets.
 connections() {
-  local pid port
+  local pid=$3 port
   if takes_socket "$1" "$2" && systemctl -q is-active "$1-$2.service"; then
     for port in $(socket_ports "$1" "$2"); do
       ss -HtnO exclude listening exclude time-wait "sport = :$port"
     done | wc -l
     return
   fi
-  pid=$(podman inspect --format '{{.State.Pid}}' "$1-$2" 2>/dev/null || echo 0)
-  if [ "$pid" -eq 0 ]; then
-    echo 0
-  else
+  if [ -e "/proc/$pid/ns/net" ]; then
     nsenter --net --target "$pid" ss -HtnO exclude listening exclude time-wait | wc -l
+  else
+    echo 0
   fi
 }
 
 retire() {
-  local app=$1 seconds=$2 slot until
+  local app=$1 seconds=$2 slot until pid
   one_at_a_time "$app"
   [ ! -e "$(home_of "$app")/deploying" ] || return 0
   slot=$(serving_slot "$app")
   [ -n "$slot" ] || return 0
   slot=$(other_slot "$slot")
+  pid=$(podman inspect --format '{{.State.Pid}}' "$app-$slot" 2>/dev/null || echo none)
   until=$((SECONDS + seconds))
-  while [ "$SECONDS" -lt "$until" ] && [ "$(connections "$app" "$slot")" -gt 0 ]; do sleep 0.2; done
+  while [ "$SECONDS" -lt "$until" ] && [ "$(connections "$app" "$slot" "$pid")" -gt 0 ]; do sleep 0.2; done
   stop_slot "$app" "$slot"
   drop_socket "$app"
 }
 
-systemd-run --quiet --collect --wait --pipe bash -c "set -euo pipefail
+systemd-run --quiet --collect --wait --pipe --property=Nice=10 bash -c "set -euo pipefail
 $(declare -f home_of serving_slot other_slot one_at_a_time stop_slot takes_socket socket_ports \
   drop_socket connections retire)
 retire \"\$@\"" retire "$app" "$seconds"
