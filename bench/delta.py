@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from bench.image import HEADER, MB, SECRETS, Bench, Cost, shown
@@ -23,7 +24,7 @@ def measure(bench: Bench, first: Built, small: Built, base: Built) -> None:
         ("base updated", base),
     ):
         bench.tell(f"{case} (least, by zstd: {bound(new, first) if new is not first else 0} bytes)")
-        costs[case] = bench.measure(lambda new=new: bench.ours(new, mode="delta"))  # type: ignore[misc]
+        costs[case] = bench.measure(partial(bench.ours, new, mode="delta"))
         bench.tell("  " + shown("corefab, delta", costs[case]))
         bench.tell(f"  {bench.said}")
     _verdicts(bench, costs)

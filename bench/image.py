@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.images import Built, bound, build, debian, one_changed, texts, updated, write_layer
@@ -397,7 +398,7 @@ def _table(
         for _ in range(1 if held else _FIRST_ROUNDS):
             for way, send in ways.items():
                 _prepare(bench, send, held)
-                found[way].append(bench.measure(lambda send=send, new=new: send(new)))  # type: ignore[misc]
+                found[way].append(bench.measure(partial(send, new)))
         for way, of_way in found.items():
             costs[case, way] = sorted(of_way, key=lambda cost: cost.wall)[len(of_way) // 2]
             bench.tell("  " + shown(way, costs[case, way]))
@@ -447,16 +448,13 @@ def _slow(bench: Bench, cases: Sequence[Case]) -> None:
     for case, new, held in cases:
         bench.fresh(held)
         with bench.slow(20, 40):
-            found[case] = bench.measure(lambda new=new: bench.ours(new))  # type: ignore[misc]
+            found[case] = bench.measure(partial(bench.ours, new))
         bench.tell("  " + shown(f"corefab, {case}", found[case]))
     case, new, held = cases[3]
     for way in (ZSTD, RSYNC):
-        bench.fresh(None if way == RSYNC else held)
-        if way == RSYNC and held:
-            shutil.rmtree(bench.folder / "rsync", ignore_errors=True)
-            bench.rsync(held)
+        _prepare(bench, bench.ways[way], held)
         with bench.slow(20, 40):
-            found[way] = bench.measure(lambda way=way, new=new: bench.ways[way](new))  # type: ignore[misc]
+            found[way] = bench.measure(partial(bench.ways[way], new))
         bench.tell("  " + shown(f"{way}, {case}" if way == RSYNC else way, found[way]))
     times = found[ZSTD].wall / found[case].wall
     bench.tell(f"slow link: {times:.1f} times faster than save/zstd/load, 10", met=times >= 10)
@@ -471,7 +469,7 @@ def _first_at(bench: Bench, image: Built, megabits: int, milliseconds: int) -> N
     for way in (OURS, PLAIN):
         _prepare(bench, bench.ways[way], None)
         with bench.slow(megabits, milliseconds):
-            found[way] = bench.measure(lambda way=way: bench.ways[way](image))  # type: ignore[misc]
+            found[way] = bench.measure(partial(bench.ways[way], image))
         bench.tell("  " + shown(way, found[way]))
     ours, plain = found[OURS].wall, found[PLAIN].wall
     text = f"first, {megabits} Mbit/s: {ours:.1f} s, save/load {plain:.1f} s"

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench import rival_plans, rival_proxy
@@ -278,7 +279,7 @@ def measure_nothing(bench: Bench) -> None:
         bench.tell(f"pyinfra and Ansible could not be tried: {problem}")
         return
     for rival in rival_plans.lay_out(project, bench.folder):
-        theirs = cost(project, lambda rival=rival: rival.run(bench.folder))  # type: ignore[misc]
+        theirs = cost(project, partial(rival.run, bench.folder))
         bench.tell(
             f"beside it, {rival.name} with the same files and unit: {theirs}",
             met=ours.seconds < theirs.seconds,

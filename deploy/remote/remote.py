@@ -56,12 +56,7 @@ class FabricRemote:
         self._connection = connection
         # paramiko keeps channels weakly: one that nobody holds is closed.
         self._held: list[paramiko.Channel] = []
-        self._round_trip = math.inf
-
-    @property
-    def round_trip(self) -> float:
-        """The seconds that a question and its answer took at the least."""
-        return self._round_trip
+        self.round_trip = math.inf
 
     def run(self, command: Command) -> Result:
         """Run a command as root, feeding its stdin and reading both outputs at once.
@@ -137,7 +132,7 @@ class FabricRemote:
         try:
             began = time.monotonic()
             channel: paramiko.Channel = self._connection.transport.open_session()
-            self._round_trip = min(self._round_trip, time.monotonic() - began)
+            self.round_trip = min(self.round_trip, time.monotonic() - began)
             channel.exec_command(command_line(command))
         except (paramiko.SSHException, OSError, EOFError, AttributeError) as error:
             raise _lost(self._connection.host) from error

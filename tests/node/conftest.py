@@ -11,6 +11,7 @@ import pytest
 from rehearsal import lifecycle
 from tests.node.page import get
 from tests.node.project import Project, make_project, write_settings
+from tests.node.visitors import Visits, visiting
 from tests.rehearsal.nodes import require_nodes
 
 CERT_PASSWORD = secrets.token_urlsafe(24)
@@ -62,6 +63,15 @@ def serving(deployed: Project) -> Iterator[Project]:
     status, _ = get(deployed.node.address, 443, NAME, authority(deployed))
     assert status == 200
     assert "nothing to do" in deployed.must("deploy")
+
+
+@pytest.fixture
+def visits(serving: Project) -> Iterator[Visits]:
+    """Have visitors all through the test, and hold it to their noticing nothing."""
+    with visiting(serving.node.address, NAME, authority(serving)) as found:
+        yield found
+    assert found.failures == []
+    assert found.answers > 0
 
 
 @pytest.fixture(scope="session")

@@ -23,15 +23,6 @@ PROGRAMS = {
 }
 
 
-@pytest.fixture
-def visits(serving: Project) -> Iterator[Visits]:
-    """Have visitors all through the test, and hold it to their noticing nothing."""
-    with visiting(serving.node.address, NAME, authority(serving)) as found:
-        yield found
-    assert found.failures == []
-    assert found.answers > 0
-
-
 @pytest.fixture(scope="module")
 def bytes_of_a_deploy(deployed: Project) -> int:
     with wire(deployed.node.address) as whole:

@@ -1,6 +1,5 @@
 """SWITCH=socket: two slots on the same listening sockets, and to and from the other ways."""
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from rehearsal import lifecycle
 from tests.node.conftest import NAME, authority
 from tests.node.page import get
 from tests.node.project import Project
-from tests.node.test_faults import release_of
+from tests.node.test_faults import release_of, stopped_after
 from tests.node.visitors import Visits, visiting
 
 pytestmark = pytest.mark.node
@@ -43,11 +42,9 @@ def by_socket(deployed: Project) -> Iterator[None]:
 
 
 @pytest.fixture
-def visits(by_socket: None, serving: Project) -> Iterator[Visits]:
-    with visiting(serving.node.address, NAME, authority(serving)) as found:
-        yield found
-    assert found.failures == []
-    assert found.answers > 0
+def visits(by_socket: None, visits: Visits) -> Visits:
+    """Have the visitors come by the socket."""
+    return visits
 
 
 def test_the_ports_are_systemds_and_no_rule_leads_elsewhere(
@@ -105,13 +102,7 @@ def test_a_release_that_dies_at_once_takes_no_visitor(serving: Project, visits: 
 def test_a_kill_at_any_step_is_noticed_by_no_visitor(
     serving: Project, visits: Visits, line: str
 ) -> None:
-    with serving.start("deploy", ENV_GREETING=f"killed after {line}") as process:
-        assert process.stdout is not None
-        for text in process.stdout:
-            if line in text:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        process.stdout.read()
+    stopped_after(serving, line, signal.SIGKILL)
 
     serving.must("deploy")
 

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,19 +11,10 @@ from rehearsal import lifecycle
 from tests.node.conftest import NAME, authority
 from tests.node.page import get
 from tests.node.project import Project, write_settings
-from tests.node.test_faults import UNDER_WAY, release_of
-from tests.node.visitors import Visits, visiting
+from tests.node.test_faults import UNDER_WAY, release_of, stopped_after
+from tests.node.visitors import Visits
 
 pytestmark = pytest.mark.node
-
-
-@pytest.fixture
-def visits(serving: Project) -> Iterator[Visits]:
-    """Have visitors all through the test, and hold it to their noticing nothing."""
-    with visiting(serving.node.address, NAME, authority(serving)) as found:
-        yield found
-    assert found.failures == []
-    assert found.answers > 0
 
 
 def digest_of(project: Project) -> str:
@@ -131,13 +121,7 @@ def test_a_release_that_dies_after_a_while_never_meets_a_visitor(
 def test_a_kill_at_any_step_is_noticed_by_no_visitor(
     serving: Project, visits: Visits, line: str
 ) -> None:
-    with serving.start("deploy", ENV_GREETING=f"killed after {line}") as process:
-        assert process.stdout is not None
-        for text in process.stdout:
-            if line in text:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        process.stdout.read()
+    stopped_after(serving, line, signal.SIGKILL)
 
     serving.must("deploy")
 

@@ -27,6 +27,24 @@ one_at_a_time() {
   flock 8
 }
 
+# refuse_another APP PREVIOUS: only one deploy at a time, and only after the release it was decided on.
+refuse_another() {
+  local found
+  [ ! -e "$(home_of "$1")/deploying" ] || fail "another deploy of $1 has begun and has not ended"
+  found=$(current_of "$1")
+  [ "$found" = "$2" ] \
+    || fail "the release on this node is ${found:-none}, not ${2:-none}: somebody deployed meanwhile"
+}
+
+# mark_deploying APP RELEASE PREVIOUS: from here on there is something to undo.
+mark_deploying() {
+  local mark
+  mark=$(home_of "$1")/deploying
+  jq -cn --arg release "$2" --arg previous "$3" '{release: $release, previous: $previous}' >"$mark.new"
+  sync "$mark.new"
+  mv -fT "$mark.new" "$mark"
+}
+
 # label PATH...: give new files their SELinux labels. Never a folder that a running container has
 # mounted: podman gave that one labels of its own.
 label() { if command -v restorecon >/dev/null; then restorecon -R "$@" 2>/dev/null || true; fi; }

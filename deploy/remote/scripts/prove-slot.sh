@@ -73,8 +73,7 @@ status() {
 restarts() {
   local workers=0
   if [ -n "$words" ]; then
-    workers=$(status \
-      | jq '[.workers[].restarts] | add' 2>/dev/null || echo 0)
+    workers=$(status | jq '[.workers[].restarts] | add' 2>/dev/null || echo 0)
   fi
   echo "$(systemctl show -P NRestarts "$unit") $workers"
 }

@@ -4,19 +4,12 @@
 app=$1 release=$2 from=$3 previous=$4
 one_at_a_time "$app"
 home=$(home_of "$app")
-[ ! -e "$home/deploying" ] || fail "another deploy of $app has begun and has not ended"
-found=$(current_of "$app")
-[ "$found" = "$previous" ] \
-  || fail "the release on this node is ${found:-none}, not ${previous:-none}: somebody deployed meanwhile"
+refuse_another "$app" "$previous"
 [ -e "$home/releases/$from/manifest.json" ] || fail "release $from is not on this node"
 podman image exists "localhost/$app:$from" || fail "the image of release $from is gone from this node"
 staged=$home/releases/$release
 rm -rf "$home"/releases/*.new
-# From here on there is something to undo.
-jq -cn --arg release "$release" --arg previous "$previous" \
-  '{release: $release, previous: $previous}' >"$home/deploying.new"
-sync "$home/deploying.new"
-mv -fT "$home/deploying.new" "$home/deploying"
+mark_deploying "$app" "$release" "$previous"
 cp -al "$home/releases/$from" "$staged.new"
 rm -f "$staged.new/ran" "$staged.new/failed" "$staged.new/manifest.json"
 cat >"$staged.new/manifest.json"

@@ -6,18 +6,11 @@ app=$1 release=$2 previous=$3
 one_at_a_time "$app"
 shift 3
 home=$(home_of "$app")
-[ ! -e "$home/deploying" ] || fail "another deploy of $app has begun and has not ended"
-found=$(current_of "$app")
-[ "$found" = "$previous" ] \
-  || fail "the release on this node is ${found:-none}, not ${previous:-none}: somebody deployed meanwhile"
+refuse_another "$app" "$previous"
 
 install -d -m 0755 "$home" "$home/releases"
 rm -rf "$home"/releases/*.new
-# From here on there is something to undo.
-jq -cn --arg release "$release" --arg previous "$previous" \
-  '{release: $release, previous: $previous}' >"$home/deploying.new"
-sync "$home/deploying.new"
-mv -fT "$home/deploying.new" "$home/deploying"
+mark_deploying "$app" "$release" "$previous"
 staged=$home/releases/$release
 install -d -m 0755 "$staged.new"
 tar -x -f - -C "$staged.new" --no-same-owner
