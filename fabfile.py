@@ -3,6 +3,8 @@
 A verb's module is imported when its task runs, so that `fab --list` need not load them all.
 """
 
+import atexit
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
     from deploy.credentials import Credentials
     from deploy.plan.installation import Installation
     from deploy.settings.model import Settings
+
+# A verb lasts seconds: searching for what could be freed costs it more than the memory, most of all
+# at its end.
+gc.set_threshold(50_000)
+atexit.register(gc.freeze)
+# And a login that is under way must not wait for a module that is being loaded.
+sys.setswitchinterval(0.0005)
 
 # Invoke gives a list for an option that may be given again, when its default is None.
 _Several: TypeAlias = Sequence[str] | None
@@ -39,6 +48,15 @@ def _settings(context: Context, name: str) -> "Settings":
     settings = read_settings(_FOLDER, name or None)
     given = target(context)
     return with_node(settings, *given) if given else settings
+
+
+def _expecting(context: Context, name: str) -> "Settings":
+    """Read the settings, and begin to log in while the verb is being imported."""
+    from deploy.node import expect
+
+    settings = _settings(context, name)
+    expect(_FOLDER, settings)
+    return settings
 
 
 def _credentials(settings: "Settings") -> "Credentials":
@@ -105,9 +123,9 @@ def plan(
     exit_code: bool = False,
 ) -> int:
     """Show what a deploy would do, with every difference, and do nothing."""
+    settings = _expecting(context, name)
     from deploy.show_plan import show_plan
 
-    settings = _settings(context, name)
     return show_plan(_FOLDER, settings, first=first, as_json=json, exit_code=exit_code)
 
 
@@ -123,10 +141,11 @@ def deploy(
     context: Context, *, name: str = "", first: bool = False, anew: bool = False, wait: int = 0
 ) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
+    settings = _expecting(context, name)
     from deploy.rollout import Order, rollout
 
     order = Order(first=first, anew=anew, wait_seconds=wait)
-    rollout(_FOLDER, _settings(context, name), order)
+    rollout(_FOLDER, settings, order)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -205,10 +224,11 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
 )
 def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
-    from deploy.image_send import image_send as send
     from deploy.settings.read import with_node
 
-    settings = _settings(context, name)
+    settings = _settings(context, name) if nodes else _expecting(context, name)
+    from deploy.image_send import image_send as send
+
     chosen = [with_node(settings, *one) for one in hosts(nodes)] or [settings]
     send(_FOLDER, chosen, events=events)
 
@@ -240,9 +260,10 @@ def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
 @task(help={"name": _NAME, "json": _JSON})
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""
+    settings = _expecting(context, name)
     from deploy.status import status as show
 
-    return show(_FOLDER, _settings(context, name), as_json=json)
+    return show(_FOLDER, settings, as_json=json)
 
 
 @task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import node, report
+from deploy import node, prompt, report
 from deploy.archive import pack
 from deploy.errors import DeployError
 from deploy.hold import hold
@@ -79,9 +79,9 @@ def _plan(remote: Remote, work: _Work) -> Convergence:
 def _ask(order: Order) -> None:
     if order.may_change:
         return
-    if not report.has_terminal():
+    if not prompt.has_terminal():
         raise DeployError("nobody is there to ask", "look at the plan, then run it with --yes")
-    if not report.confirm("apply this?"):
+    if not prompt.confirm("apply this?"):
         raise DeployError("nothing was changed", "")
 
 

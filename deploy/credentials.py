@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy import report
+from deploy import prompt
 from deploy.errors import DeployError
 from deploy.settings.model import Settings, Source
 
@@ -113,11 +113,11 @@ def given_value(credential: str, file: str) -> str:
         DeployError: when it is empty or no text, or nobody is there to type.
     """
     if not file:
-        if not report.has_terminal():
+        if not prompt.has_terminal():
             raise DeployError(
                 f"nobody is there to type {credential}", "give it with --file FILE, or --file -"
             )
-        return report.ask(credential, hidden=True)
+        return prompt.ask(credential, hidden=True)
     try:
         value = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy import node, report
+from deploy import node, prompt, report
 from deploy.errors import DeployError
 from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited, write_audit
@@ -23,7 +23,7 @@ def image_repair(
         f"{settings.app} stops until its image is whole again; images of other apps that share a "
         "damaged layer go too"
     )
-    if not asked and not report.confirm("repair it?"):
+    if not asked and not prompt.confirm("repair it?"):
         raise DeployError("nothing was changed")
     line = audit_line(folder, settings.app, "image-repair")
     with node.reached(folder, settings) as remote:

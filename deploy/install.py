@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from certs.host_key import HostKey, new_host_key
-from deploy import node, report
+from deploy import node, prompt, report
 from deploy.disk_writer import Job, verify, write
 from deploy.errors import DeployError
 from deploy.first_boot import Awaited, await_first_boot
@@ -105,12 +105,12 @@ def _completed(settings: Settings, wanted: Installation, medium: Medium) -> Inst
     """Fill in what was not said: the disk, by asking; the data partition, from the settings."""
     _show(medium)
     if not wanted.device:
-        if not report.has_terminal():
+        if not prompt.has_terminal():
             raise DeployError(
                 "no disk is named, and nobody is there to ask",
                 f"give one with --device: {', '.join(one.path for one in medium.disks) or 'none'}",
             )
-        wanted = replace(wanted, device=report.ask("Which disk, by its whole name?"))
+        wanted = replace(wanted, device=prompt.ask("Which disk, by its whole name?"))
     disk = chosen(medium)
     label = settings.data_partition
     saved = {*wanted.save_partlabel}

@@ -6,7 +6,7 @@ Its host key is not the installed system's, so it is pinned in a file of its own
 from dataclasses import replace
 from pathlib import Path
 
-from deploy import node, report
+from deploy import node, prompt, report
 from deploy.errors import DeployError
 from deploy.known_hosts import pin, pinned
 from deploy.remote.connection import Target, real_host, real_port
@@ -60,12 +60,12 @@ def _medium_keys(folder: Path) -> tuple[str, ...]:
 
 
 def _ask(host: str, shown: str) -> None:
-    if not report.has_terminal():
+    if not prompt.has_terminal():
         raise DeployError(
             f"{host} shows {shown}, and nobody is there to compare it",
             "give the fingerprint from the machine's console: --fingerprint SHA256:…; "
             "a medium made by `fab iso` or `fab pxe` is known by itself",
         )
     report.say(f"{host} shows the host key {shown}")
-    if not report.confirm("Does the machine's console show the same fingerprint?"):
+    if not prompt.confirm("Does the machine's console show the same fingerprint?"):
         raise DeployError("not installed", "find out who answers at that address")

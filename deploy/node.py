@@ -1,16 +1,15 @@
 """The node that the settings name: how to reach it, and where its app answers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deploy import report
+from deploy import prompt
 from deploy.endpoint import Endpoint, addresses_of
 from deploy.errors import DeployError
-from deploy.remote.connection import Target, connect, real_host
+from deploy.remote.connection import Target, begin, connect, real_host
 from deploy.remote.remote import FabricRemote
 from deploy.settings.model import Settings
-from rehearsal import lifecycle
 
 # As NODE_ADDRESS: the rehearsal node that bears the name of the project.
 REHEARSAL = "rehearsal"
@@ -32,7 +31,7 @@ def target(folder: Path, settings: Settings) -> Target:
         settings.node_user,
         identity(folder, settings),
         folder / settings.known_hosts.expanduser(),
-        may_ask=report.has_terminal(),
+        may_ask=prompt.has_terminal(),
     )
 
 
@@ -44,6 +43,8 @@ def identity(folder: Path, settings: Settings) -> Path | None:
 def _address(settings: Settings) -> str:
     if settings.node_address != REHEARSAL:
         return settings.node_address
+    from rehearsal import lifecycle  # noqa: PLC0415 -- loaded for a rehearsal alone
+
     for one in lifecycle.status():
         if one.name == settings.project and one.state == "running":
             return one.address
@@ -69,9 +70,22 @@ def endpoints(folder: Path, settings: Settings) -> tuple[Endpoint, ...]:
     """
     first = endpoint(folder, settings)
     rehearsed = settings.node_address == REHEARSAL and not settings.public_address
-    found = lifecycle.find(settings.project) if rehearsed else None
-    addresses = (found.address, found.address6) if found else addresses_of(first.address)
+    addresses = _rehearsed(settings) if rehearsed else ()
+    addresses = addresses or addresses_of(first.address)
     return tuple(Endpoint(address, first.port, first.host) for address in addresses)
+
+
+def _rehearsed(settings: Settings) -> tuple[str, ...]:
+    from rehearsal import lifecycle  # noqa: PLC0415 -- loaded for a rehearsal alone
+
+    found = lifecycle.find(settings.project)
+    return (found.address, found.address6) if found else ()
+
+
+def expect(folder: Path, settings: Settings) -> None:
+    """Begin to log in to the node that `reached` is going to be asked for."""
+    with suppress(DeployError):
+        begin(target(folder, settings))
 
 
 @contextmanager
@@ -83,4 +97,4 @@ def reached(folder: Path, settings: Settings) -> Iterator[FabricRemote]:
 
 def asker() -> Callable[[str], str] | None:
     """Give the way to ask for a secret, when there is somebody to ask."""
-    return report.ask_secret if report.has_terminal() else None
+    return prompt.ask_secret if prompt.has_terminal() else None

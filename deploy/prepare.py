@@ -8,7 +8,7 @@ from pathlib import Path
 
 from butane.assemble import assemble
 from butane.compile import Compiled, compile_text
-from deploy import report
+from deploy import prompt, report
 from deploy.errors import DeployError
 from deploy.kept import keep_spec
 from deploy.machine_files import fragments, render_machine
@@ -51,9 +51,9 @@ def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Setting
     try:
         return read_settings(folder, name)
     except SettingsError as error:
-        if not error.missing or not may_ask or not report.has_terminal():
+        if not error.missing or not may_ask or not prompt.has_terminal():
             raise
-        answers = {key: report.ask(f"{key} ({allowed(key)})") for key in error.missing}
+        answers = {key: prompt.ask(f"{key} ({allowed(key)})") for key in error.missing}
     settings = read_settings(folder, name, answers)
     _keep(folder / (f".env.{name}" if name else ".env"), answers)
     return settings

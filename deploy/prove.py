@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 
-from deploy.endpoint import Endpoint, ask
+from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
+from deploy.visit import ask
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""The only room that prints or asks."""
+"""The only room that prints."""
 
 import json
 import sys
@@ -21,6 +21,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+
+from deploy.prompt import has_terminal
 
 # A file or a pipe has no width of its own: nothing must be folded there.
 _WIDTH = None if sys.stdout.isatty() else 400
@@ -208,25 +210,3 @@ def as_json(value: Mapping[str, object]) -> None:
 def plain(text: str) -> None:
     """Print text as it is, for programs."""
     click.echo(text, nl=False)
-
-
-def has_terminal() -> bool:
-    """Tell whether there is somebody to ask."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def ask(question: str, *, hidden: bool = False) -> str:
-    """Ask for a value; a secret's input is hidden and asked for twice."""
-    answer: str = click.prompt(question, hide_input=hidden, confirmation_prompt=hidden)
-    return answer
-
-
-def ask_secret(question: str) -> str:
-    """Ask once for a secret that exists already."""
-    answer: str = click.prompt(question, hide_input=True)
-    return answer
-
-
-def confirm(question: str) -> bool:
-    """Ask yes or no; no is the default."""
-    return click.confirm(question, default=False)

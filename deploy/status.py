@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from deploy import node, report
-from deploy.endpoint import Answer, ask
 from deploy.plan.command import Command
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
 from deploy.plan.workers import read_workers
 from deploy.remote.probe import probe
 from deploy.settings.model import Settings
+from deploy.visit import Answer, ask
 
 _SICK = 1
 

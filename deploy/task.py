@@ -15,7 +15,6 @@ from invoke.exceptions import Exit
 
 from butane.errors import ButaneError
 from certs.errors import CertError
-from deploy import report
 from deploy.errors import DeployError
 from rehearsal.errors import RehearsalError
 
@@ -82,6 +81,12 @@ def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
     return found
 
 
+def _fail(message: str, hint: str) -> None:
+    from deploy import report  # noqa: PLC0415 -- a verb loads it while the login is under way
+
+    report.fail(message, hint)
+
+
 def _interrupt(number: int, _: FrameType | None) -> None:
     """End a command that is told to as Ctrl-C does: what was begun is put back."""
     raise KeyboardInterrupt(signal.Signals(number).name)
@@ -93,8 +98,8 @@ def _guarded(body: Callable[[], int | None]) -> int | None:
     try:
         return body()
     except (ButaneError, CertError, DeployError, RehearsalError) as error:
-        report.fail(error.message, error.hint)
+        _fail(error.message, error.hint)
         return 1
     except (KeyboardInterrupt, click.Abort):
-        report.fail("interrupted", "run the same command again; it goes on from what is there")
+        _fail("interrupted", "run the same command again; it goes on from what is there")
         return _INTERRUPTED

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy import node, report
+from deploy import node, prompt, report
 from deploy.errors import DeployError
 from deploy.known_hosts import pin
 from deploy.remote.connection import real_host, real_port
@@ -31,11 +31,11 @@ def trust(folder: Path, settings: Settings, *, fingerprint: str) -> None:
 
 
 def _ask(host: str, shown: str) -> None:
-    if not report.has_terminal():
+    if not prompt.has_terminal():
         raise DeployError(
             f"{host} shows {shown}, and nobody is there to compare it",
             "give the fingerprint from the machine's console: fab trust --fingerprint SHA256:…",
         )
     report.say(f"{host} shows the host key {shown}")
-    if not report.confirm("Does the machine's console show the same fingerprint?"):
+    if not prompt.confirm("Does the machine's console show the same fingerprint?"):
         raise DeployError("not pinned", "find out who answers at that address")

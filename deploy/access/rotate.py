@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from deploy import report
+from deploy import prompt, report
 from deploy.access.change import change
 from deploy.access.fleet import Ask, Fleet, Reach, must
 from deploy.access.identity import Identity, new_key, public_key
@@ -141,7 +141,7 @@ def _made(mine: Identity, old: AccessKey, ask: Ask) -> tuple[bytes, AccessKey]:
                 f"{mine.path} has a passphrase, and nobody is there to choose the next one's",
                 "run the command in a terminal, or make a key and give it with --key",
             )
-        passphrase = report.ask(f"passphrase for the new {mine.path}", hidden=True)
+        passphrase = prompt.ask(f"passphrase for the new {mine.path}", hidden=True)
     return new_key(old.comment, passphrase)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from certs.chain import read_chain
 from certs.errors import CertError
 from deploy import node
-from deploy.endpoint import Endpoint, served_certificate
+from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
 from deploy.inventory.places import Finding, Row, findings
 from deploy.people import AccessKey, read_key, retired
@@ -18,6 +18,7 @@ from deploy.plan.holdings import Holdings, read_holdings
 from deploy.settings.model import Settings
 from deploy.ssh_keys import owners
 from deploy.tls import load_pair
+from deploy.visit import served_certificate
 
 _DAY_SECONDS = 86400
 _SKEW = timedelta(minutes=5)

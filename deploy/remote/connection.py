@@ -4,9 +4,11 @@ import base64
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import paramiko
 from fabric.connection import Connection
@@ -39,6 +41,25 @@ class Target:
     known_hosts: Path
     may_ask: bool = False
     alone: bool = False
+
+
+# Logins that were begun, and that nobody has asked for yet.
+_begun: dict[Target, Future[Connection]] = {}
+
+
+def begin(target: Target) -> None:
+    """Begin to log in beside what comes next; `connect` takes it up and tells what went wrong."""
+    login: Future[Connection] = Future()
+    _begun[target] = login
+
+    def run() -> None:
+        try:
+            login.set_result(_enter(target, _CONNECT_SECONDS))
+        except BaseException as error:  # noqa: BLE001 -- raised again by who asks for the result
+            login.set_exception(error)
+
+    # Who ends before it asks need not wait for a node that is silent.
+    Thread(target=run, daemon=True).start()
 
 
 @contextmanager
@@ -107,7 +128,8 @@ def _open(
     if target.identity and not target.identity.expanduser().is_file():
         raise DeployError(f"IDENTITY_FILE names {target.identity}, which is no file", "mend it")
     try:
-        return _enter(target, patience_seconds)
+        begun = _begun.pop(target, None)
+        return begun.result() if begun else _enter(target, patience_seconds)
     except _LoginRefusedError:
         locked = next(filter(_is_locked, _identities(_connection(target))), None)
         if locked is None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.endpoint import Answer, Endpoint, ask, served_certificate
+from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
 from deploy.prove import prove
+from deploy.visit import Answer, ask, served_certificate
 from tests.deploy.site import Site, endless, nonsense, page, refusing, serve, silence
 
 pytestmark = pytest.mark.loopback

@@ -13,7 +13,8 @@ import pytest
 
 from bench.visits import RATE, Site, failures, read, visiting, within
 from certs.keyfile import encrypt, new_key
-from deploy.endpoint import Endpoint, served_certificate
+from deploy.endpoint import Endpoint
+from deploy.visit import served_certificate
 from rehearsal import lifecycle
 from tests.certs.pebble import Pebble, running
 from tests.node.conftest import CERT_PASSWORD, NAME, authority
