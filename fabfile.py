@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # at its end.
 gc.set_threshold(50_000)
 atexit.register(gc.freeze)
-# And a login that is under way must not wait for a module that is being loaded.
-sys.setswitchinterval(0.0005)
 
 # Invoke gives a list for an option that may be given again, when its default is None.
 _Several: TypeAlias = Sequence[str] | None

@@ -8,6 +8,7 @@ from deploy.errors import DeployError
 from deploy.image.composite import Ready, image_of
 from deploy.image.delta_build import Anchor, Delta, TooLargeError, Workshop, listed
 from deploy.image.delta_pieces import ByFile
+from deploy.image.pace import Pace
 from deploy.image.parcel import Held, Parcel, Sent
 from deploy.image.pieces import cut
 from deploy.plan import command
@@ -86,6 +87,7 @@ class DeltaLane:
                 Ready(made, self.workshop.export),
                 _teller(tell),
                 Held(**held.model_dump()) if held else Held(),
+                Pace(round_trip=self.remote.round_trip),
                 cutter=ByFile(delta.marks) if delta.like else cut,
                 prelude=listed(delta, anchor),
             )

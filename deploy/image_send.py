@@ -30,11 +30,9 @@ def image_send(folder: Path, nodes: Sequence[Settings], *, events: bool) -> None
     """
     report.progress_as_events(on=events)
     several = len(nodes) > 1
-    with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
+    with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 2) as beside, ExitStack() as logins:
         # Read while the login is under way: an image that was never read is most probably new.
-        looking = beside.submit(
-            lambda: Workshop(image.enter_context(open_image(folder, nodes[0], nodes=len(nodes))))
-        )
+        looking = beside.submit(_opened, folder, nodes, image, beside)
         sending = []
         for settings in nodes:
             one = _Sending(folder, settings, looking, name=several)
@@ -43,6 +41,14 @@ def image_send(folder: Path, nodes: Sequence[Settings], *, events: bool) -> None
     failed = [problem for problem in problems if problem]
     if failed:
         raise failed[0] if not several else _summed(failed, len(nodes))
+
+
+def _opened(
+    folder: Path, nodes: Sequence[Settings], image: ExitStack, beside: ThreadPoolExecutor
+) -> Workshop:
+    found = Workshop(image.enter_context(open_image(folder, nodes[0], nodes=len(nodes))))
+    beside.submit(found.begin)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,9 @@ def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, obje
         "os": state.os,
         "staged_update": state.staged_update or None,
         "podman": state.podman,
+        "skopeo": state.skopeo,
         "systemd": state.systemd,
-        "storage_free_bytes": state.storage_free,
+        "storage_free_bytes": state.disks["storage"].free,
     }
 
 

@@ -12,8 +12,8 @@ from deploy.plan.command import Command
 from deploy.plan.release import Manifest
 from deploy.plan.steps import Kind
 from deploy.prove import prove
+from deploy.remote import script
 from deploy.remote.remote import Remote
-from deploy.remote.script import packed
 from deploy.settings.model import Settings
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
@@ -63,7 +63,7 @@ class Switching:
     def _start(self) -> None:
         mode = self.settings.switch
         # What serves may stop before the new release is proven: the node must not need us then.
-        guards = () if mode == "slots" else (packed("guard"), packed("undo"))
+        guards = () if mode == "slots" else (script.line("guard"), script.line("undo"))
         self.run(command.start(self.app, self.release, self.slot, mode, guards))
 
     def _check(self) -> None:

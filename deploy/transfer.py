@@ -19,8 +19,6 @@ from deploy.remote.connection import Target
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 
-# The tag of an image that arrived and is no release's yet.
-SENT = "sent"
 # Exit code of receive-image for what was damaged on the way.
 _DAMAGED = 5
 # And for a disk that others have filled since it was looked at.
@@ -131,13 +129,8 @@ class Transfer:
 
     def _whole(self) -> None:
         with report.progress(f"image {self.image.name}", self.image.size) as advance:
-            send_whole(self.target, self.image, self.export.source.whole(), advance)
-        result = self.remote.run(command.tag_image(self.settings.app, SENT, self.image.id))
-        if result.code:
-            raise DeployError(
-                f"the image did not arrive whole: {result.stderr.strip()}",
-                "the node serves what it served before",
-            )
+            whole = self.export.source.whole()
+            send_whole(self.target, self.settings.app, self.image, whole, advance)
 
     @property
     def image(self) -> Image:

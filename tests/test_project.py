@@ -15,7 +15,7 @@ from invoke.loader import FilesystemLoader
 
 from deploy.plan.command import Command
 from deploy.remote.remote import command_line
-from deploy.remote.script import script_text
+from deploy.remote.script import packed, script_text
 from deploy.settings.model import KEYS, REQUIRED
 from deploy.settings.read import read_settings
 from tests.shell import functions, programs
@@ -100,7 +100,7 @@ def test_a_command_reaches_the_node_as_a_program_of_the_node() -> None:
     line = command_line(Command("state", ("shop-www",)))
 
     assert set(programs(line)) == {"sudo", "bash"} <= PROGRAMS
-    assert set(programs(shlex.split(line)[4])) - BUILTINS == {"base64", "gzip"} <= PROGRAMS
+    assert set(programs(shlex.split(line)[4])) - BUILTINS == {"head", "gzip"} <= PROGRAMS
 
 
 @pytest.mark.program
@@ -109,9 +109,10 @@ def test_a_script_is_unpacked_on_the_node_with_its_words_and_its_input(
 ) -> None:
     words = shlex.split(command_line(Command("boot-id", ("a b", "c"))))
     show = words[4] + '; printf \'%s|\' "$0" "$@"; cat'
+    given = packed("boot-id") + b"in"
 
     done = subprocess.run(
-        [program("bash"), "-c", show, *words[5:]], input=b"in", capture_output=True, check=True
+        [program("bash"), "-c", show, *words[5:]], input=given, capture_output=True, check=True
     )
     assert done.stdout == Path("/proc/sys/kernel/random/boot_id").read_bytes() + b"boot-id|a b|c|in"
 

@@ -17,7 +17,7 @@ from deploy.errors import DeployError
 from deploy.image import program
 from deploy.image.cache import Cache
 from deploy.image.content import Content, compose, diff_ids_of, digest, hex_of
-from deploy.plan.image import Image
+from deploy.plan.image import Image, Whole
 
 _CHUNK = 1 << 20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -58,11 +58,14 @@ class Archive:
         cache.note(content)
         return content
 
-    def whole(self) -> tuple[str, ...]:
-        """Give the words that write the whole image."""
-        if self.path.is_dir():
-            return ("tar", "-C", str(self.path), "-cf", "-", ".")
-        return ("cat", str(self.path))
+    def whole(self) -> Whole:
+        """Say how the whole image can be written as one stream."""
+        path = str(self.path)
+        words = ("tar", "-C", path, "-cf", "-", ".") if self.path.is_dir() else ("cat", path)
+        with self._opened() as (entries, _):
+            if entries.has("index.json"):
+                return Whole(words, "oci-archive", self.ref)
+        return Whole(words, "docker-archive", "@0")
 
     @contextmanager
     def _opened(self) -> Iterator[tuple["_Entries", "_Parts"]]:

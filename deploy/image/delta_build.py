@@ -60,6 +60,7 @@ class Workshop:
         self.export = export
         self._alone = Lock()
         self._built: dict[Anchor, Delta] = {}
+        self._known: dict[str, Index] = {}
 
     def build(self, anchor: Anchor) -> Delta:
         """Make the delta from an anchor to the image.
@@ -81,6 +82,15 @@ class Workshop:
         """
         lists = self._lists(self.image.layers)
         return flatten(lists[diff_id] for diff_id in self.image.layers)
+
+    def begin(self) -> None:
+        """Learn what the image's layers hold, where a delta of it is likely: beside the login.
+
+        That is where some of them are known: an image like this was sent from here before.
+        """
+        known = Indexes(self.cache.folder / "lists")
+        if self.image.delta and any(map(known.has, self.image.layers)):
+            self.learn()
 
     def learn(self) -> None:
         """Read what the image's layers hold, for the delta that is put on it next."""
@@ -121,13 +131,34 @@ class Workshop:
 
     def _lists(self, diff_ids: Sequence[str]) -> dict[str, Index]:
         """Read what layers hold; those of the image are exported where that is not known yet."""
-        known = Indexes(self.cache.folder / "lists")
-        found = {diff_id: known.find(diff_id) for diff_id in diff_ids}
-        unknown = [diff_id for diff_id, index in found.items() if index is None]
-        if wanted := [one for one in unknown if one in self.image.layers]:
-            self.export.whole(wanted)
-        made = {diff_id: known.make(diff_id, self._layer(diff_id)) for diff_id in unknown}
-        return {diff_id: found[diff_id] or made[diff_id] for diff_id in diff_ids}
+        kept = Indexes(self.cache.folder / "lists")
+        for diff_id in diff_ids:
+            if diff_id not in self._known and (found := kept.find(diff_id)):
+                self._known[diff_id] = found
+        unknown = [diff_id for diff_id in diff_ids if diff_id not in self._known]
+        wanted = {one for one in unknown if one in self.image.layers}
+        if wanted:
+            self.export.content(wanted)
+        for diff_id in unknown:
+            self._known[diff_id] = self._listed(diff_id, kept, whole=diff_id not in wanted)
+        return self._known
+
+    def _listed(self, diff_id: str, kept: Indexes, *, whole: bool) -> Index:
+        """Read a layer; one that is still arriving is read again when that comes to nothing."""
+        try:
+            with self.export.layer(diff_id) as tar:
+                return kept.make(diff_id, tar)
+        except FileNotFoundError as error:
+            raise UnfitError(
+                f"layer {hex_of(diff_id)[:12]} of the anchor is not known here"
+            ) from error
+        except UnfitError:
+            raise
+        except DeployError:
+            if whole:
+                raise
+            self.export.whole({diff_id})
+            return self._listed(diff_id, kept, whole=True)
 
     def _layer(self, diff_id: str) -> Path:
         found = self.cache.layer(diff_id)

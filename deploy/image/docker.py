@@ -9,7 +9,7 @@ from deploy.image import program
 from deploy.image.archive import Archive
 from deploy.image.cache import Cache
 from deploy.image.content import Content
-from deploy.plan.image import Image
+from deploy.plan.image import Image, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,6 @@ class Docker:
             program.work(("docker", "save", "-o", str(file), image.id))
             return Archive(self.name, file).export(image, cache, wanted)
 
-    def whole(self) -> tuple[str, ...]:
-        """Give the words that write the whole image, without a name that it would take there."""
-        return ("docker", "save", self.image().id)
+    def whole(self) -> Whole:
+        """Say how the whole image can be written as one stream."""
+        return Whole(("docker", "save", self.image().id), "docker-archive")

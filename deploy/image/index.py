@@ -6,21 +6,27 @@ import os
 import posixpath
 import tarfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.errors import DeployError
 from deploy.image.aged import oldest_first
+from deploy.image.arriving import Arriving
 from deploy.image.content import hex_of
 from deploy.image.entry import Entry, nanoseconds
+from deploy.image.opened import opened
+from deploy.image.pieces import Bytes
 
 # Raised whenever an entry is read in another way: lists of another version are made anew.
 _VERSION = 1
 _KEPT = 1000
 _CHUNK = 1 << 20
+_LARGE = 1 << 18
 _XATTR = "SCHILY.xattr."
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+_DEVICE, _XATTRS = Entry._fields.index("device"), Entry._fields.index("xattrs")
 _KINDS = {
     tarfile.REGTYPE: "f",
     tarfile.AREGTYPE: "f",
@@ -53,6 +59,10 @@ class Indexes:
 
     folder: Path
 
+    def has(self, diff_id: str) -> bool:
+        """Tell whether there is a list of a layer."""
+        return self._file(diff_id).exists()
+
     def find(self, diff_id: str) -> Index | None:
         """Read a list; None where there is none of today's kind."""
         try:
@@ -64,17 +74,18 @@ class Indexes:
         except (OSError, KeyError, TypeError, ValueError):
             return None
 
-    def make(self, diff_id: str, tar: Path) -> Index:
+    def make(self, diff_id: str, tar: Bytes) -> Index:
         """Read a layer's tar and keep the list of what it holds.
 
         Raises:
             UnfitError: when it holds what cannot be told of path by path, or is damaged.
+            DeployError: when it is still arriving, and its last byte does not come.
         """
         with ThreadPoolExecutor(1) as beside:
-            whole = beside.submit(_digest, tar)
-            made = Index(diff_id, tar.stat().st_size, tuple(scan(tar)))
+            proven = beside.submit(_is_proven, tar, diff_id)
+            made = Index(diff_id, len(tar), tuple(scan(tar, hex_of(diff_id))))
         # No node proves the layers that a delta is made of.
-        if whole.result() != hex_of(diff_id):
+        if not proven.result():
             raise UnfitError(f"layer {hex_of(diff_id)[:12]} is damaged in the cache")
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         said = {"version": _VERSION, "size": made.size, "entries": made.entries}
@@ -92,39 +103,48 @@ class Indexes:
         return self.folder / hex_of(diff_id)
 
 
-def _entry_of(row: list[object]) -> Entry:
-    made = Entry._make(row)  # the types are those that were written
-    xattrs = tuple((name, value) for name, value in made.xattrs)
-    return made._replace(device=(made.device[0], made.device[1]), xattrs=xattrs)
+def _entry_of(row: list[Any]) -> Entry:
+    row[_DEVICE] = tuple(row[_DEVICE])
+    row[_XATTRS] = tuple(map(tuple, row[_XATTRS]))
+    return Entry._make(row)
 
 
-def scan(tar: Path) -> Iterator[Entry]:
-    """Read every entry of a layer's tar.
+def scan(tar: Bytes, name: str) -> Iterator[Entry]:
+    """Read every entry of a layer's tar, which may still be arriving; `name` is for errors.
 
     Raises:
         UnfitError: for what is not told of path by path: sparse files, names that lead out.
+        DeployError: when it does not arrive.
     """
     try:
         with (
-            tarfile.open(tar, "r:", encoding="utf-8", errors="surrogateescape") as packed,
-            tar.open("rb") as stream,
+            opened(tar) as stream,
+            tarfile.open(
+                fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape"
+            ) as packed,
+            ThreadPoolExecutor(os.cpu_count()) as pool,
         ):
-            entries = [_read(member) for member in packed]
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                # Hashing many bytes leaves the interpreter free for other threads.
-                hashes = pool.map(lambda one: _hash(stream.fileno(), one), entries)
-                yield from map(_with_hash, entries, hashes)
+            found = [_hashed(_read(member), tar, pool) for member in packed]
+            yield from (one.result() if isinstance(one, Future) else one for one in found)
     except (tarfile.TarError, ValueError, OSError) as error:
-        raise UnfitError(f"layer {tar.name[:12]} cannot be read as a tar: {error}") from error
+        raise UnfitError(f"layer {name[:12]} cannot be read as a tar: {error}") from error
 
 
-def _digest(tar: Path) -> str:
-    with tar.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _is_proven(tar: Bytes, diff_id: str) -> bool:
+    """Compare a layer with its digest; one that is arriving is compared by who reads it."""
+    if isinstance(tar, Arriving):
+        return bool(tar[len(tar) - 1 : len(tar)])
+    found = hashlib.sha256()
+    for at in range(0, len(tar), _CHUNK):
+        found.update(tar[at : at + _CHUNK])
+    return found.hexdigest() == hex_of(diff_id)
 
 
-def _with_hash(entry: Entry, found: str) -> Entry:
-    return entry._replace(sha256=found) if entry.kind == "f" else entry
+def _hashed(entry: Entry, tar: Bytes, pool: ThreadPoolExecutor) -> Entry | Future[Entry]:
+    """Hash a file; a large one beside the rest, for that leaves the interpreter free."""
+    if entry.kind != "f":
+        return entry
+    return _with_hash(entry, tar) if entry.size < _LARGE else pool.submit(_with_hash, entry, tar)
 
 
 def _read(member: tarfile.TarInfo) -> Entry:
@@ -180,9 +200,9 @@ def _clean(name: str) -> str:
     return "/".join(part for part in parts if part not in {"", "."})
 
 
-def _hash(descriptor: int, entry: Entry) -> str:
+def _with_hash(entry: Entry, tar: Bytes) -> Entry:
     found = hashlib.sha256()
     end = entry.at + entry.size
     for at in range(entry.at, end, _CHUNK):
-        found.update(os.pread(descriptor, min(_CHUNK, end - at), at))
-    return found.hexdigest()
+        found.update(tar[at : min(at + _CHUNK, end)])
+    return entry._replace(sha256=found.hexdigest())

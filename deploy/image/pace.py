@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # What fills the buffers on the way says nothing about the link.
@@ -17,11 +18,14 @@ _FAST, _LIGHT = 20e6, 1
 
 @dataclass(slots=True)
 class Pace:
-    """The bytes that were sent and the seconds that took; at first, only how far the node is."""
+    """The bytes that were sent and the seconds that took; at first, only how far the node is.
+
+    The distance is asked for late: it is known better with each command that the node was given.
+    """
 
     sent: int = 0
     seconds: float = 0.0
-    round_trip: float = math.inf
+    round_trip: Callable[[], float] = lambda: math.inf
     cores: int = os.cpu_count() or 1
 
     def add(self, count: int, seconds: float) -> None:
@@ -32,7 +36,7 @@ class Pace:
     @property
     def near(self) -> bool:
         """Tell whether a link is most probably too fast for hard work."""
-        return self.round_trip < _NEAR_SECONDS
+        return self.round_trip() < _NEAR_SECONDS
 
     @property
     def level(self) -> int:

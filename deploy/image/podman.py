@@ -11,7 +11,7 @@ from deploy.image import program
 from deploy.image.archive import Archive
 from deploy.image.cache import Cache
 from deploy.image.content import Content, hex_of, read
-from deploy.plan.image import Image
+from deploy.plan.image import Image, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class Podman:
             )
             return Archive(self.name, file).export(image, cache, lacking)
 
-    def whole(self) -> tuple[str, ...]:
-        """Give the words that write the whole image, without a name that it would take there."""
-        return ("podman", "save", "--quiet", self.image().id)
+    def whole(self) -> Whole:
+        """Say how the whole image can be written as one stream."""
+        return Whole(("podman", "save", "--quiet", self.image().id), "docker-archive")
 
 
 def _folders(found: dict[str, Any]) -> tuple[str, ...]:

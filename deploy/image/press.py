@@ -42,7 +42,7 @@ class Press:
         """Start on the first pieces, which somebody near will most probably ask for."""
         self._begun_near = True
         for piece in islice(pieces, _AHEAD):
-            self._packed(job, piece, Pace(round_trip=0.0))
+            self._packed(job, piece, Pace(round_trip=lambda: 0.0))
 
     def in_order(self, job: Job, pieces: Iterable[Piece], pace: Pace) -> Iterator[Packed]:
         """Give the pieces compressed, while some more are being worked on, and no more than some.

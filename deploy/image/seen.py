@@ -10,6 +10,7 @@ from pathlib import Path
 from deploy.errors import DeployError
 from deploy.image import program
 from deploy.image.index import Index, scan
+from deploy.image.pieces import stored
 from deploy.image.tree import Tree, flatten
 
 
@@ -38,7 +39,8 @@ def read_seen(answer: str, place: Path) -> Seen:
             pass
         with tarfile.open(plain) as tar:
             tar.extractall(place, [tar.getmember("tree.tar"), tar.getmember("sums")], filter="data")
-        layers = (Index("seen", 0, tuple(scan(place / "tree.tar"))),)
+        with stored(place / "tree.tar") as tree:
+            layers = (Index("seen", 0, tuple(scan(tree, "seen"))),)
         sums = dict(_sums((place / "sums").read_bytes()))
     except (binascii.Error, tarfile.TarError, KeyError, ValueError) as error:
         raise DeployError(f"the node's answer cannot be read: {error}") from error

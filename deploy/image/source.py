@@ -5,7 +5,7 @@ from typing import Protocol
 
 from deploy.image.cache import Cache
 from deploy.image.content import Content
-from deploy.plan.image import Image
+from deploy.plan.image import Image, Whole
 
 
 class Source(Protocol):
@@ -27,6 +27,6 @@ class Source(Protocol):
         """
         ...
 
-    def whole(self) -> tuple[str, ...]:
-        """Give the words of a program that writes an archive which `podman load` takes."""
+    def whole(self) -> Whole:
+        """Say how the whole image can be written as one stream."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from deploy.errors import DeployError
 from deploy.plan.state import NodeState
@@ -34,6 +35,18 @@ class Image:
     sizes: Mapping[str, int] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     delta: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole image as a program writes it: the program's words, and how skopeo calls the form.
+
+    `ref` chooses the image in it, as skopeo writes that.
+    """
+
+    words: tuple[str, ...]
+    form: Literal["docker-archive", "oci-archive"]
+    ref: str = ""
 
 
 def held_as(image: Image, state: NodeState) -> str:

@@ -76,10 +76,10 @@ class NodeState(BaseModel):
     boot_id: str
     os: str
     podman: str
+    skopeo: str
     systemd: str
     manifest: Manifest | None
     interrupted: Interrupted | None
-    storage_free: int
     disks: dict[str, Disk]
     firewall: str
     door: str

@@ -12,9 +12,9 @@ from typing import IO
 
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.image import Image
+from deploy.plan.image import Image, Whole
 from deploy.remote.connection import Target
-from deploy.remote.remote import command_line
+from deploy.remote.remote import whole_line
 
 _CONNECT_SECONDS = 10
 _ALIVE_SECONDS = 15
@@ -41,23 +41,26 @@ def ssh_words(target: Target) -> tuple[str, ...]:
 
 
 def send_whole(
-    target: Target, image: Image, words: tuple[str, ...], on_bytes: Callable[[int], None]
+    target: Target, app: str, image: Image, whole: Whole, on_bytes: Callable[[int], None]
 ) -> None:
     """Stream what a program writes, compressed, into the node's storage; counts bytes before that.
+
+    There it is named `localhost/<app>:sent`, and only when it is the image that was meant.
 
     Raises:
         DeployError: naming the end that failed, and what it said.
     """
-    remote = (*ssh_words(target), target.host, command_line(Command("load-image")))
+    wanted = Command("load-image", (app, image.id, whole.form, whole.ref))
+    remote = (*ssh_words(target), target.host, whole_line(wanted))
     with contextlib.ExitStack() as stack:
-        save = _start(stack, " ".join(words[:2]), words)
+        save = _start(stack, " ".join(whole.words[:2]), whole.words)
         squeeze = _start(stack, "zstd", ("zstd", "-q", "-3", "-c"), reads=subprocess.PIPE)
         node = _start(stack, "the node", remote, reads=squeeze.output, writes=subprocess.DEVNULL)
         squeeze.output.close()
-        whole = _pump(save, squeeze, on_bytes)
+        taken = _pump(save, squeeze, on_bytes)
         # Whoever failed first took the others along: the reader, unless it was given everything;
         # never one that only lost its reader.
-        ends = (save, squeeze, node) if whole else (node, squeeze, save)
+        ends = (save, squeeze, node) if taken else (node, squeeze, save)
         failed = [end for end in ends if end.process.wait()]
         failed.sort(key=lambda end: end.process.returncode == -signal.SIGPIPE)
         if failed:

@@ -78,16 +78,17 @@ def connect(
     connection = _open(target, ask_passphrase, patience_seconds)
     try:
         connection.transport.set_keepalive(_KEEPALIVE_SECONDS)
-        _notice_silence(connection.transport.sock)
+        _tune(connection.transport.sock)
         yield FabricRemote(connection)
     finally:
         connection.close()
 
 
-def _notice_silence(link: object) -> None:
-    """Let the kernel end a connection whose other end is gone: paramiko counts no answers."""
+def _tune(link: object) -> None:
+    """Send what is small at once, and notice when the other end is gone: paramiko does neither."""
     if not isinstance(link, socket.socket):
         return
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _SILENCE.items():
         if option := getattr(socket, name, None):

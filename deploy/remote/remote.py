@@ -14,7 +14,7 @@ from fabric.connection import Connection
 
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.remote.script import packed
+from deploy.remote.script import packed, script_text
 
 _CHUNK = 65536
 
@@ -31,9 +31,8 @@ class Result:
 class Remote(Protocol):
     """A node that runs commands."""
 
-    @property
     def round_trip(self) -> float:
-        """The seconds that a question and its answer take at the least, as far as is known."""
+        """Give the seconds that a question and its answer take at the least, as far as is known."""
         ...
 
     def run(self, command: Command) -> Result:
@@ -56,7 +55,11 @@ class FabricRemote:
         self._connection = connection
         # paramiko keeps channels weakly: one that nobody holds is closed.
         self._held: list[paramiko.Channel] = []
-        self.round_trip = math.inf
+        self._round_trip = math.inf
+
+    def round_trip(self) -> float:
+        """Give the seconds that a question and its answer take at the least, as far as is known."""
+        return self._round_trip
 
     def run(self, command: Command) -> Result:
         """Run a command as root, feeding its stdin and reading both outputs at once.
@@ -130,20 +133,35 @@ class FabricRemote:
 
     def _start(self, command: Command) -> paramiko.Channel:
         try:
-            began = time.monotonic()
             channel: paramiko.Channel = self._connection.transport.open_session()
-            self.round_trip = min(self.round_trip, time.monotonic() - began)
+            # Opening the first session takes as long as its login on the node does.
+            began = time.monotonic()
             channel.exec_command(command_line(command))
+            self._round_trip = min(self._round_trip, time.monotonic() - began)
+            _sent(channel, packed(command.script))
         except (paramiko.SSHException, OSError, EOFError, AttributeError) as error:
             raise _lost(self._connection.host) from error
         return channel
 
 
 def command_line(command: Command) -> str:
-    """Write a command as the one line that a remote shell gets; nothing secret is in it."""
-    text = f"base64 -d <<<{packed(command.script)} | gzip -dc"
-    unpack = f'set -o pipefail; script=$({text}) || exit; eval "$script"'
-    return shlex.join(("sudo", "-n", "bash", "-c", unpack, command.script, *command.arguments))
+    """Write a command as the one line that a remote shell gets; nothing secret is in it.
+
+    The script itself comes first on stdin, compressed: as it is, and not into the node's journal,
+    where sudo writes each line.
+    """
+    size = len(packed(command.script))
+    unpack = f'set -o pipefail; script=$(head -c {size} | gzip -dc) || exit; eval "$script"'
+    return _as_root(unpack, command)
+
+
+def whole_line(command: Command) -> str:
+    """Write a command with its script as it is, for a program that has a stdin of its own."""
+    return _as_root(script_text(command.script), command)
+
+
+def _as_root(script: str, command: Command) -> str:
+    return shlex.join(("sudo", "-n", "bash", "-c", script, command.script, *command.arguments))
 
 
 def _lost(host: str) -> DeployError:

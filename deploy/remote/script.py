@@ -32,9 +32,14 @@ def script_text(name: str) -> str:
 
 
 @cache
-def packed(name: str) -> str:
+def packed(name: str) -> bytes:
     """Compress a script: on a slow link its text is most of a small change."""
-    return base64.b64encode(gzip.compress(script_text(name).encode(), mtime=0)).decode()
+    return gzip.compress(script_text(name).encode(), mtime=0)
+
+
+def line(name: str) -> str:
+    """Compress a script into one line of text, for a script that has another one run."""
+    return base64.b64encode(packed(name)).decode()
 
 
 def _read(name: str) -> str:

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED, cMSG_CHANNEL_SUCCESS
 
+from deploy.remote.script import packed
+
 # A script's behaviour: the channel and the script's arguments in, its exit code out.
 Script = Callable[[paramiko.Channel, tuple[str, ...]], int]
 CHUNK = 65536
@@ -132,8 +134,9 @@ def _accept(listener: socket.socket, node: Node) -> None:
 
 def _run(node: Node, channel: paramiko.Channel, line: str) -> None:
     node.lines.append(line)
-    # sudo -n bash -c TEXT SCRIPT ARGUMENT…
+    # sudo -n bash -c TEXT SCRIPT ARGUMENT…; the script itself comes first on stdin.
     _, _, _, _, _, script, *arguments = shlex.split(line)
+    assert channel.makefile("rb").read(len(packed(script))) == packed(script)
     with contextlib.suppress(OSError):  # the client may be gone
         channel.send_exit_status(node.scripts[script](channel, tuple(arguments)))
     channel.close()

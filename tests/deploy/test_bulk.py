@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.plan.image import Image
+from deploy.plan.image import Image, Whole
 from deploy.remote.bulk import send_files, send_whole, ssh_words
 from deploy.remote.connection import Target
 
 TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))
 IMAGE = Image("localhost/shop:1", "sha256:1", 10)
 PASS_ON = "exec cat"
-SAVE = ("podman", "save", "--quiet", IMAGE.id)
+SAVE = Whole(("podman", "save", "--quiet", IMAGE.id), "docker-archive")
 Programs = Callable[..., None]
 
 
@@ -73,7 +73,7 @@ def test_an_image_goes_through_compression_to_the_node_and_is_counted(
     )
     counted: list[int] = []
 
-    send_whole(TARGET, IMAGE, SAVE, counted.append)
+    send_whole(TARGET, "shop-www", IMAGE, SAVE, counted.append)
     assert sum(counted) == 3_000_000
     assert int((tmp_path / "arrived").read_text()) == 3_000_000
 
@@ -126,7 +126,7 @@ def test_the_end_that_failed_first_is_named(
     programs(podman=podman, zstd=zstd, ssh=ssh)
 
     with pytest.raises(DeployError) as caught:
-        send_whole(TARGET, IMAGE, SAVE, lambda _: None)
+        send_whole(TARGET, "shop-www", IMAGE, SAVE, lambda _: None)
     assert caught.value.message == f"sending image localhost/shop:1 {said}"
 
 
@@ -143,7 +143,7 @@ def test_an_interrupt_leaves_no_program_behind(programs: Programs, tmp_path: Pat
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        send_whole(TARGET, IMAGE, SAVE, interrupt)
+        send_whole(TARGET, "shop-www", IMAGE, SAVE, interrupt)
     for name in "123":
         with pytest.raises(ProcessLookupError):
             os.kill(int((tmp_path / name).read_text()), 0)
@@ -187,4 +187,4 @@ def test_a_program_that_is_missing_is_named(
     with pytest.raises(DeployError, match="rsync is not installed here"):
         send_files(TARGET, tmp_path, ["a"], into="/new", like="/old")
     with pytest.raises(DeployError, match="podman is not installed here"):
-        send_whole(TARGET, IMAGE, SAVE, lambda _: None)
+        send_whole(TARGET, "shop-www", IMAGE, SAVE, lambda _: None)

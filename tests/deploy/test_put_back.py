@@ -15,7 +15,7 @@ from deploy.image.content import Content
 from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
 from deploy.plan.command import Command
-from deploy.plan.image import Image
+from deploy.plan.image import Image, Whole
 from deploy.plan.state import NodeState
 from deploy.plan.steps import steps
 from deploy.put_back import put_back, retiring_told, undo
@@ -42,7 +42,9 @@ class FakeRemote:
 
     faults: dict[str, Fault] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
-    round_trip: float = 0.0
+
+    def round_trip(self) -> float:
+        return 0.0
 
     def run(self, command: Command) -> Result:
         self.commands.append(command)
@@ -70,8 +72,8 @@ class Nowhere:
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         raise DeployError("nothing is kept here")
 
-    def whole(self) -> tuple[str, ...]:
-        return ("true",)
+    def whole(self) -> Whole:
+        return Whole(("true",), "docker-archive")
 
 
 def refuses() -> Result:

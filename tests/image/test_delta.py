@@ -30,7 +30,7 @@ def tree(layers: Sequence[bytes], folder: Path) -> Tree:
 def index(layer: bytes, folder: Path) -> Index:
     file = folder / digest(layer)[7:]
     file.write_bytes(layer)
-    return Index(digest(layer), len(layer), tuple(scan(file)))
+    return Index(digest(layer), len(layer), tuple(scan(layer, "made")))
 
 
 def delta(old: Sequence[bytes], new: Sequence[bytes], folder: Path) -> bytes:

@@ -189,7 +189,7 @@ def test_what_is_damaged_in_the_cache_gets_into_no_delta(case: Case) -> None:
     for one in (case.cache.folder / "lists").iterdir():
         one.unlink()
     with pytest.raises(UnfitError, match="is damaged in the cache"):
-        workshop.build(case.anchor)
+        case.workshop(new).build(case.anchor)
 
 
 def test_the_image_there_says_what_was_built_but_for_its_layers(case: Case) -> None:

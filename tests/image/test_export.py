@@ -25,7 +25,7 @@ from deploy.image.packed import Job
 from deploy.image.pieces import cut
 from deploy.image.podman import Podman
 from deploy.image.press import Press
-from deploy.plan.image import Image
+from deploy.plan.image import Image, Whole
 from tests.image.make import Made, digest, entry, image, layer, noise, write_layout
 
 ODD = "o\udcff"
@@ -55,8 +55,8 @@ class Storage:
         archive = Archive("made", write_layout(self.made, self.folder / "layout"))
         return archive.export(image, cache, wanted)
 
-    def whole(self) -> tuple[str, ...]:
-        return ("true",)
+    def whole(self) -> Whole:
+        return Whole(("true",), "oci-archive")
 
     def cache(self) -> Cache:
         return Cache(self.folder / "cache", 10**9)
@@ -221,7 +221,7 @@ class ReadOnly:
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         raise AssertionError("podman was asked to write layers")
 
-    def whole(self) -> tuple[str, ...]:
+    def whole(self) -> Whole:
         return self.podman.whole()
 
 

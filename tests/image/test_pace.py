@@ -21,7 +21,7 @@ def test_a_slower_link_is_worth_more_work(rate: float, level: int) -> None:
 
 @pytest.mark.parametrize(("round_trip", "level"), [(0.001, 1), (0.02, 3)])
 def test_before_anything_was_sent_the_distance_decides(round_trip: float, level: int) -> None:
-    assert Pace(round_trip=round_trip).level == level
+    assert Pace(round_trip=lambda: round_trip).level == level
 
 
 def test_what_only_fills_buffers_decides_nothing() -> None:

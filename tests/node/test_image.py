@@ -378,6 +378,24 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
     assert bench.holds(made)
 
 
+@pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
+def test_names_that_an_archive_has_stay_out_of_the_node(bench: Bench, kind: str) -> None:
+    made = image([layer({"a": unique(2 * MIB)})])
+    settings = bench.settings(made)
+    archive = bench.folder / "archive"
+    if kind == "oci-archive":
+        write_archive(bench.folder / "image", archive)
+    else:
+        write_docker(made, archive)
+    settings = settings.model_copy(update={"image": f"{kind}:{archive}"})
+
+    with node.reached(bench.project.folder, settings) as remote:
+        run(bench, settings, Flipping(remote, [MIB], times=2), look(remote, settings))
+
+    names = bench.project.ssh(f"podman image inspect -f '{{{{json .RepoTags}}}}' {made.id}")
+    assert json.loads(names) == [f"localhost/{settings.app}:sent"]
+
+
 def run(bench: Bench, settings: Settings, remote: Flipping, state: NodeState) -> None:
     folder = bench.project.folder
     with open_image(folder, settings) as export:

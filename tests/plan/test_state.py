@@ -30,7 +30,7 @@ def test_what_a_newer_probe_says_beyond_is_passed_over() -> None:
         ("bash: jq: command not found", "the whole"),
         ("[]", "the whole"),
         (json.dumps(ANSWER)[:-1], "the whole"),
-        (json.dumps(ANSWER | {"storage_free": "much"}), "storage_free"),
+        (json.dumps(ANSWER | {"restarts": "many"}), "restarts"),
         (json.dumps(ANSWER | {"manifest": {}}), "manifest.release"),
         (json.dumps(ANSWER | {"credentials": {"cert_pass": "odd"}}), "credentials.cert_pass"),
         (json.dumps(ANSWER | {"files": {"/a": {"mode": "644 root:root"}}}), "files./a.sha256"),

@@ -112,6 +112,8 @@ REFUSED: list[tuple[str, str]] = [
     ("UPDATE_WINDOW", "Saturday 03:00-05:00"),
     ("UPDATE_WINDOW", "Sat ٠٣:00-05:00"),
     ("TIME_ZONE", "Europe/Sofa"),
+    ("TIME_ZONE", "Europe"),
+    ("TIME_ZONE", "posix/Europe/Sofia"),
     ("TIME_ZONE", "../../etc/passwd"),
     ("JOURNAL_LIMIT", "much"),
     ("SWAP_MEGABYTES", "2G"),

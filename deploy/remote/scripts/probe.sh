@@ -6,32 +6,62 @@ shift
 home=$(home_of "$app")
 slot=$(serving_slot "$app")
 
-disk() {
-  local path=$1
-  while [ ! -e "$path" ]; do path=$(dirname "$path"); done
-  printf '{"device": %s, "free": %s}' "$(stat -c %d "$path")" \
-    "$(df --output=avail -B1 "$path" | tail -n 1 | tr -d ' ')"
+# disks PATH...: on which file system each lies, or will lie, and the blocks that are free there.
+disks() {
+  local path paths
+  mapfile -t paths < <(for path in "$@"; do
+    until [ -e "$path" ]; do path=${path%/*}; done
+    echo "$path"
+  done)
+  paste -d ' ' <(stat -c %d "${paths[@]}") <(stat -f -c '%a %S' "${paths[@]}")
 }
 
-# The layers of each image, which image one stands for, and the tags of the app. One may go while we
-# ask: then ask again.
-layers() {
-  local ids said
+# versions: of the programs that matter. Each takes its time to tell; so they are asked once for every
+# start of the machine, and again when one of them was replaced.
+versions() {
+  local kept=/run/corefab/versions key
+  key=$(type -P podman skopeo systemctl | xargs stat -Lc '%n %i %Z') || true
+  jq -ce --arg key "$key" 'select(.key == $key)' "$kept" 2>/dev/null && return
+  install -d -m 0755 /run/corefab
+  jq -cn --arg key "$key" --arg podman "$(podman --version)" --arg skopeo "$(skopeo --version)" \
+    --arg systemd "$(systemctl --version)" 'def word(at): split("[ \n]+"; "")[at] // "";
+      {$key, podman: ($podman | word(2)), skopeo: ($skopeo | word(2)),
+       systemd: ($systemd | word(1))}' | tee "$kept.$$"
+  mv -fT "$kept.$$" "$kept"
+}
+
+# images: each with its layers, labels and names. Podman takes a while to start; so its storage is read
+# where it is as we know it. Podman is asked where it is not, and one may go while we ask: then again.
+images() {
+  local said ids files
+  if said=$(cd /var/lib/containers/storage/overlay-images && mapfile -t files < <(jq -r \
+    '.[] | "\(.id)/=\("sha256:\(.id)" | @base64)"' images.json) && jq -cn --slurpfile images images.json \
+    '[$images[0], [inputs]] | transpose | map({id: .[0].id, names: .[0].names,
+      layers: .[1].rootfs.diff_ids, labels: .[1].config.Labels})' "${files[@]}" </dev/null); then
+    printf '%s' "$said" && return
+  fi 2>/dev/null
   for _ in 1 2 3; do
     mapfile -t ids < <(podman image ls --all --quiet | sort -u)
-    if [ ${#ids[@]} -eq 0 ]; then echo '{"layers": {}, "built": {}, "tags": {}}' && return; fi
+    if [ ${#ids[@]} -eq 0 ]; then echo '[]' && return; fi
     if said=$(podman image inspect "${ids[@]}" 2>/dev/null); then
-      jq -c --arg own "localhost/$app:" 'map({id: ("sha256:" + .Id), layers: (.RootFS.Layers // []),
-          labels: (.Labels // {}), names: (.RepoTags // [])}) | {
-        layers: (map({key: .id, value: .layers}) | from_entries),
-        built: (map(select(.labels["io.corefab.delta"] and .labels["io.corefab.delta"] == .layers[-1])
-          | {key: .id, value: .labels["io.corefab.built"]}) | from_entries),
-        tags: (map({id, name: .names[]} | select(.name | startswith($own))
-          | {key: (.name | ltrimstr($own)), value: .id}) | from_entries)}' <<<"$said"
+      jq -c 'map({id: .Id, names: .RepoTags, layers: .RootFS.Layers, labels: .Labels})' <<<"$said"
       return
     fi
   done
   fail "podman cannot list the images"
+}
+
+# The layers of each image, which image one stands for, and the tags of the app.
+layers() {
+  local said
+  said=$(images)
+  jq -c --arg own "localhost/$app:" 'map(.id |= "sha256:" + .) | {
+    layers: (map({key: .id, value: (.layers // [])}) | from_entries),
+    built: (map((.labels // {}) as $labels | select($labels["io.corefab.delta"]
+        and $labels["io.corefab.delta"] == .layers[-1])
+      | {key: .id, value: $labels["io.corefab.built"]}) | from_entries),
+    tags: (map({id, name: (.names // [])[]} | select(.name | startswith($own))
+      | {key: (.name | ltrimstr($own)), value: .id}) | from_entries)}' <<<"$said"
 }
 
 # What cut transfers of images left: image, file, bytes, and a hash of the piece on its way.
@@ -39,6 +69,7 @@ partial() {
   local file size
   for file in /var/lib/corefab/images/*/*.part /var/lib/corefab/images/*/piece.* \
     /var/lib/corefab/images/*/layout/blobs/sha256/*; do
+    [ -e "$file" ] || continue
     # A transfer that is under way moves and removes them.
     size=$(stat -c %s "$file" 2>/dev/null) || continue
     printf '%s\t%s\t%s\t%s\n' "$(cut -d / -f 6 <<<"$file")" "${file##*/}" "$size" \
@@ -120,17 +151,15 @@ leftover() {
 
 # routes: addresses that this machine's interfaces and podman's networks have.
 routes() {
-  local file
-  for file in /etc/containers/networks/*.json; do
-    [ -e "$file" ] || continue
-    jq -c '.name as $name | .network_interface as $interface | (.subnets // [])[]
-      | {subnet, interface: $interface, network: $name}' "$file"
-  done
-  ip -json address show | jq -c '.[] | .ifname as $name | .addr_info[]?
-    | select(.scope == "global" and .prefixlen > 0)
-    | {subnet: "\(.local)/\(.prefixlen)", interface: $name}'
-  ip -json route show | jq -c '.[] | select(.dst != "default")
-    | {subnet: .dst, interface: .dev}'
+  shopt -s nullglob
+  { ip -json address show && ip -json route show; } | jq -c '
+    if type == "array" then .[]
+      | select(.dst != "default") | . as $one
+      | if .dst then {subnet: .dst, interface: .dev} else .addr_info[]?
+        | select(.scope == "global" and .prefixlen > 0)
+        | {subnet: "\(.local)/\(.prefixlen)", interface: $one.ifname} end
+    else .name as $name | .network_interface as $interface | (.subnets // [])[]
+      | {subnet, interface: $interface, network: $name} end' /etc/containers/networks/*.json -
 }
 
 # What cannot be read (a disk that filled, a power cut) is no release, and a deploy that did not end.
@@ -156,16 +185,13 @@ unit() {
 # are asked on stdin.
 exec 3<&0
 jq -n \
-  --argjson clock "$(date +%s)" \
-  --arg boot_id "$(cat /proc/sys/kernel/random/boot_id)" \
+  --argjson clock "$EPOCHSECONDS" \
+  --arg boot_id "$(</proc/sys/kernel/random/boot_id)" \
   --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
-  --rawfile podman <(podman --version) \
-  --rawfile systemd <(systemctl --version) \
+  --slurpfile versions <(versions) \
   --slurpfile manifest <(manifest) \
   --slurpfile interrupted <(interrupted) \
-  --slurpfile storage <(disk /var/lib/containers/storage) \
-  --slurpfile scratch <(disk /var/tmp) \
-  --slurpfile incoming <(disk /var/lib/corefab/images) \
+  --rawfile disks <(disks /var/lib/containers/storage /var/tmp /var/lib/corefab/images) \
   --rawfile firewall <(firewall) \
   --rawfile door <(door) \
   --arg slot "$slot" \
@@ -176,7 +202,7 @@ jq -n \
   --rawfile partial <(partial) \
   --rawfile files <(hashes "$@") \
   --rawfile credentials <(credentials <&3) \
-  --rawfile staged <(if command -v rpm-ostree >/dev/null; then
+  --rawfile staged <(if [ -e /run/ostree/staged-deployment ]; then
     rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
   fi) \
   'def rows: split("\n") | map(select(. != "") | split("\t"));
@@ -184,10 +210,10 @@ jq -n \
    ($unit | split("\n") | map(select(. != "") | capture("^(?<key>[^=]*)=(?<value>.*)$")) | from_entries)
      as $unit |
    {clock: $clock, boot_id: $boot_id, os: $os,
-    podman: ($podman | line | split(" ")[2]), systemd: ($systemd | line | split(" ")[1]),
+    podman: $versions[0].podman, skopeo: $versions[0].skopeo, systemd: $versions[0].systemd,
     manifest: $manifest[0], interrupted: $interrupted[0],
-    storage_free: $storage[0].free,
-    disks: {storage: $storage[0], scratch: $scratch[0], incoming: $incoming[0]},
+    disks: ($disks | split("\n") | map(select(. != "") | split(" ") | map(tonumber)
+      | {device: .[0], free: (.[1] * .[2])}) | {storage: .[0], scratch: .[1], incoming: .[2]}),
     firewall: ($firewall | line), door: ($door | line), slot: $slot, leftover: ($leftover | line),
     # The bridges of podman'"'"'s networks are named with their networks.
     routes: (([$routes[] | select(.network) | .interface]) as $bridges

@@ -12,7 +12,6 @@ place=$incoming/$name
 lacks=3 cut=4 damaged=5 full=6
 
 install -d -m 0755 /run/corefab /var/lib/corefab
-install -d -m 0700 "$incoming"
 exec 7>"/run/corefab/image-$name.lock"
 # Each start of podman costs: ask again only where another transfer of the image was waited for.
 if ! flock -n 7; then
@@ -25,15 +24,18 @@ if ! flock -n 7; then
 fi
 layout=$place/layout
 blobs=$layout/blobs/sha256
-install -d -m 0700 "$place" "$layout" "$layout/blobs" "$blobs"
-rm -rf "$place/bases"
+(umask 077 && mkdir -p "$blobs")
 # What the node wrote out of its own storage is made anew by the next run; till then it takes room.
-trap 'rm -rf "$place/bases" "$place/window"' EXIT
+forget_bases() {
+  if [ -e "$place/bases" ] || [ -e "$place/window" ]; then rm -rf "$place/bases" "$place/window"; fi
+}
+trap forget_bases EXIT
+forget_bases
 
-# code_for WORDS: the exit code for what skopeo said; a full disk is nothing that is lacking.
+# code_for WORDS: the exit code for what a program said; a full disk is nothing that is lacking.
 code_for() {
   case $1 in
-    *'no space left'*) echo $full ;;
+    *[Nn]'o space left'*) echo $full ;;
     *) echo $lacks ;;
   esac
 }
@@ -65,7 +67,7 @@ write_files() {
   install -d -m 0700 "$place/bases" "$place/bases/blobs" "$to"
   mounted=$(podman image mount "$image" 2>/dev/null) || fail "this node lacks the anchor" $lacks
   (cd "$mounted" && xargs -0 cat -- <"$place/names") >"$to/$2" || whole=no
-  podman image unmount "$image" >/dev/null
+  podman image unmount "$image" >/dev/null &
   [ $whole = yes ] || fail "a file of the anchor cannot be read" $lacks
 }
 
@@ -91,6 +93,14 @@ unpack() {
   exit $damaged
 }
 
+# forget_pieces: the one that was cut short in an earlier transfer.
+forget_pieces() {
+  local old
+  for old in "$place"/piece.*; do
+    if [ -e "$old" ]; then rm -f "$old"; fi
+  done
+}
+
 # settle: wait for the piece that is being unpacked while the next one arrives.
 job='' reached=0 length=0
 settle() {
@@ -105,7 +115,7 @@ settle() {
   truncate -s "$reached" "$part"
   [ $code -ne $full ] || fail "this node cannot keep what arrives: No space left on device" $full
   [ $code -eq $damaged ] || exit $code
-  rm -f "$place"/piece.*
+  forget_pieces
   fail "a piece arrived damaged" $damaged
 }
 
@@ -114,7 +124,7 @@ settle() {
 piece() {
   local file=$place/piece.$2
   if [ "$4" -eq 0 ]; then
-    rm -f "$place"/piece.*
+    forget_pieces
     : >"$file"
   else
     truncate -s "$4" "$file"
@@ -131,7 +141,18 @@ piece() {
   job=$!
 }
 
-ended=no
+# fits: whether the config is the one that was built, and the layers are those that it names: skopeo
+# compares each that it reads with its digest, and finds the others in the storage by theirs.
+fits() {
+  local manifest
+  manifest=$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$layout/index.json") \
+    && [ "$(sha256sum <"$blobs/$name")" = "$name  -" ] && jq -en --arg id "$id" \
+    --slurpfile manifest "$blobs/$manifest" --slurpfile config "$blobs/$name" \
+    '$manifest[0].config.digest == $id
+     and [$manifest[0].layers[].digest] == $config[0].rootfs.diff_ids' >/dev/null
+}
+
+ended=no described=
 while read -r word a b c d e f; do
   case $word in
     base)
@@ -144,16 +165,20 @@ while read -r word a b c d e f; do
       write_files "$a" "$b"
       ;;
     image)
-      rm -f "$place/described"
-      take "$a" "$place/described" 0 || fail "the transfer was cut" $cut
-      tar -xzf "$place/described" -C "$layout" --no-same-owner
+      said=$(head -c "$a" | tar -xzf - -C "$layout" --no-same-owner 2>&1) \
+        || fail "this node cannot take in what describes the image: $said" "$(code_for "$said")"
+      fits &
+      described=$!
       ;;
     layer)
       part=$place/$a.part base=$place/bases/blobs/sha256/$c
       if [ -e "$blobs/$a" ]; then mv -T "$blobs/$a" "$part"; fi
-      [ -e "$part" ] || : >"$part"
-      [ "$(stat -c %s "$part")" -ge "$b" ] || fail "this node lost a part of layer $a" $lacks
-      truncate -s "$b" "$part"
+      if [ "$b" -eq 0 ]; then
+        : >"$part"
+      else
+        [ "$(stat -c %s "$part" || echo 0)" -ge "$b" ] || fail "this node lost a part of layer $a" $lacks
+        truncate -s "$b" "$part"
+      fi
       reached=$b
       ;;
     plain | patch) piece "$word" "$a" "$b" "$c" "$d" "$e" "$f" ;;
@@ -172,17 +197,9 @@ while read -r word a b c d e f; do
 done
 settle
 [ $ended = yes ] || fail "the transfer was cut" $cut
-rm -rf "$place/bases"
+forget_bases
 
-# The config is the one that was built, and the layers are those that it names: skopeo compares each
-# that it reads with its digest, and finds the others in the storage by theirs.
-manifest=$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$layout/index.json")
-if [ "$(sha256sum <"$blobs/$name")" != "$name  -" ] || ! jq -en --arg id "$id" \
-  --slurpfile manifest "$blobs/$manifest" --slurpfile config "$blobs/$name" \
-  '$manifest[0].config.digest == $id
-   and [$manifest[0].layers[].digest] == $config[0].rootfs.diff_ids' >/dev/null; then
-  fail "what describes the image arrived damaged" $damaged
-fi
+wait "$described" || fail "what describes the image arrived damaged" $damaged
 
 # The tag is moved by skopeo when everything else has been done; before that nothing refers to the
 # image.
@@ -198,4 +215,5 @@ said=$(skopeo copy -q "oci:$layout" "containers-storage:$tag@$name" 2>&1) || {
   fail "this node cannot put the image together: ${said##*$'\n'}" "$(code_for "$said")"
 }
 rm -rf "$place"
+wait
 echo proven
