@@ -111,14 +111,14 @@ def write_archive(folder: Path, file: Path) -> Path:
     return file
 
 
-def write_docker(made: Made, file: Path) -> Path:
-    """Write what `docker save` writes, with one layer behind a symbolic link."""
+def write_docker(made: Made, file: Path, *, linked: bool = True) -> Path:
+    """Write what `docker save` writes, `linked` with one layer behind a symbolic link."""
     names = [f"{one[7:]}/layer.tar" for one in made.diff_ids]
     shown = [{"Config": f"{made.id[7:]}.json", "RepoTags": ["made:1"], "Layers": names}]
     with tarfile.open(file, "w") as tar:
         _add(tar, f"{made.id[7:]}.json", made.config)
         for number, (name, content) in enumerate(zip(names, made.layers, strict=True)):
-            if number:
+            if number or not linked:
                 _add(tar, name, content)
                 continue
             _add(tar, f"{name[:8]}.tar", content)

@@ -386,7 +386,8 @@ def test_names_that_an_archive_has_stay_out_of_the_node(bench: Bench, kind: str)
     if kind == "oci-archive":
         write_archive(bench.folder / "image", archive)
     else:
-        write_docker(made, archive)
+        # Podman and skopeo take none with a link.
+        write_docker(made, archive, linked=False)
     settings = settings.model_copy(update={"image": f"{kind}:{archive}"})
 
     with node.reached(bench.project.folder, settings) as remote:
