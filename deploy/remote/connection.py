@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import paramiko
 from fabric.connection import Connection
@@ -160,7 +161,10 @@ def _connection(
     key: paramiko.PKey | None = None,
     host_key: paramiko.PKey | None = None,
 ) -> Connection:
-    options: dict[str, object] = {"banner_timeout": patience_seconds}
+    options: dict[str, object] = {
+        "banner_timeout": patience_seconds,
+        "transport_factory": _transport,
+    }
     if target.alone:
         options |= {"allow_agent": False, "look_for_keys": False}
     if target.identity:
@@ -188,6 +192,14 @@ def _connection(
         name = _pin_name(connection)
         connection.client.get_host_keys().add(name, host_key.get_name(), host_key)
     return connection
+
+
+def _transport(*words: Any, **options: Any) -> paramiko.Transport:
+    """Prefer the ciphers that prove what they encrypt: they take a fifth less of the processor."""
+    made = paramiko.Transport(*words, **options)
+    chosen = made.get_security_options()
+    chosen.ciphers = sorted(chosen.ciphers, key=lambda name: "gcm" not in name)
+    return made
 
 
 def _pin_name(connection: Connection) -> str:
