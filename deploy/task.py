@@ -1,5 +1,6 @@
 """Fabric's @task, typed; expected errors become one clean message."""
 
+import errno
 import functools
 import signal
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from rehearsal.errors import RehearsalError
 
 _Options = ParamSpec("_Options")
 _INTERRUPTED = 130
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_MAKE_ROOM = "make room there, or set IMAGE_CACHE and IMAGE_CACHE_MEGABYTES; then run it again"
 # Fabric fills in the local user where none is named; NODE_USER is meant then.
 _NO_USER = "-"
 _HOSTS = "write them as user@host:port, with commas between"
@@ -99,6 +102,11 @@ def _guarded(body: Callable[[], int | None]) -> int | None:
         return body()
     except (ButaneError, CertError, DeployError, RehearsalError) as error:
         _fail(error.message, error.hint)
+        return 1
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _fail(f"this machine cannot keep what it is given: {error}", _MAKE_ROOM)
         return 1
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", "run the same command again; it goes on from what is there")

@@ -19,7 +19,9 @@ from deploy.remote.connection import Target
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 
-# Exit code of receive-image for what was damaged on the way.
+# Exit code of receive-image for what the node lacks, or cannot write out.
+_LACKS = 3
+# For what was damaged on the way.
 _DAMAGED = 5
 # And for a disk that others have filled since it was looked at.
 _FULL = 6
@@ -81,10 +83,10 @@ class Transfer:
             self._exact(state)
         except LaneError as error:
             report.warn(f"{error.message}; asking the node again")
-            self._second(again, error)
+            self._second(state, again, error)
         return self.image.id
 
-    def _second(self, again: Callable[[], NodeState], first: LaneError) -> None:
+    def _second(self, before: NodeState, again: Callable[[], NodeState], first: LaneError) -> None:
         """Try again from what the node holds now: what arrived sound is not sent again."""
         if first.code in {_DAMAGED, _HERE}:
             self.export.distrust()
@@ -93,8 +95,11 @@ class Transfer:
             return
         if first.code == _FULL:
             refuse_missing(self.image, state)
+        # Where it lacks what it says it has, it could not give a base out either.
+        same = first.code == _LACKS and state.layers == before.layers
+        patches = first.code != _DAMAGED and not same
         try:
-            self._exact(state, patches=first.code != _DAMAGED, resume=first.code != _HERE)
+            self._exact(state, patches=patches, resume=first.code != _HERE)
         except LaneError as error:
             report.warn(f"{error.message}; sending the whole image")
             self._whole()

@@ -1,5 +1,7 @@
 """What goes wrong as expected is one message and an exit code; a bug keeps its traceback."""
 
+import errno
+
 import click
 import pytest
 from invoke.context import Context
@@ -52,9 +54,20 @@ def test_an_interrupt_is_told_and_has_the_shells_code(
     assert "error: interrupted" in capsys.readouterr().err
 
 
-def test_a_bug_keeps_its_traceback() -> None:
-    with pytest.raises(ZeroDivisionError):
-        run(ZeroDivisionError())
+def test_a_full_disk_here_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(OSError(errno.ENOSPC, "No space left on device", "/cache/layer")) == 1
+
+    said = capsys.readouterr().err
+    assert (
+        "cannot keep what it is given: [Errno 28] No space left on device: '/cache/layer'" in said
+    )
+    assert "what to do: make room there" in said
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(errno.ENOENT, "gone")])
+def test_a_bug_keeps_its_traceback(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        run(error)
 
 
 def test_nodes_are_read_from_a_list() -> None:

@@ -498,6 +498,24 @@ def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     assert bench.holds(made)
 
 
+def test_a_base_that_the_node_cannot_write_out_is_done_without(bench: Bench) -> None:
+    files = {f"f{number}": unique(100_000) for number in range(9)}
+    before = image([layer(files)])
+    bench.send(before)
+    made = image([layer(files | {"f4": unique(100_000)})])
+    settings = bench.settings(made, "made")
+    upper = f"$(podman image inspect -f '{{{{.GraphDriver.Data.UpperDir}}}}' {before.id})"
+    storage = "/var/lib/containers/storage/overlay-layers"
+    bench.project.ssh(f"rm {storage}/$(basename $(dirname {upper})).tar-split.gz")
+
+    with node.reached(bench.project.folder, settings) as remote:
+        counting = Flipping(remote, [], times=0)
+        run(bench, settings, counting, look(remote, settings))
+
+    assert counting.codes == [3, 0]
+    assert bench.holds(made)
+
+
 def test_a_disk_without_room_is_found_before_anything_travels(bench: Bench) -> None:
     made = image([layer({"a": unique(MIB)})])
     place = write_layout(made, bench.folder / "layout")

@@ -2,13 +2,18 @@
 # attributes and no content, `sums` the hash of each file's content.
 # shellcheck shell=bash
 id=$1
-install -d -m 0755 /var/lib/corefab
-# A tmpfs need not take every attribute.
-place=$(mktemp -d /var/lib/corefab/verify.XXXXXX)
+install -d -m 0755 /run/corefab /var/lib/corefab
+exec 7>"/run/corefab/image-${id#sha256:}.lock"
+flock 7
+# A tmpfs need not take every attribute. Here, prune finds what a power cut left.
+incoming=/var/lib/corefab/images/${id#sha256:}
+place=$incoming/verify
+(umask 077 && rm -rf "$place" && mkdir -p "$place")
 mounted=
 end() {
   if [ -n "$mounted" ]; then podman image unmount "$id" >/dev/null 2>&1 || true; fi
   rm -rf "$place"
+  rmdir "$incoming" 2>/dev/null || true
 }
 trap end EXIT
 mounted=$(podman image mount "$id")
