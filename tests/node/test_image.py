@@ -16,15 +16,18 @@ import pytest
 
 from deploy import node
 from deploy.errors import DeployError
+from deploy.image import packed
 from deploy.image.delta_build import Workshop
 from deploy.image.local import cache_of, open_image, source_of
+from deploy.image.program import compress
+from deploy.image_send import image_send
 from deploy.plan.command import Command
 from deploy.plan.image import missing
 from deploy.plan.state import NodeState
 from deploy.remote.probe import probe
 from deploy.remote.remote import FabricRemote, Result
 from deploy.settings.model import Settings
-from deploy.settings.read import read_settings
+from deploy.settings.read import read_settings, with_node
 from deploy.transfer import Transfer
 from tests.image.make import (
     Made,
@@ -616,28 +619,27 @@ def second(bench: Bench) -> Iterator[Bench]:
     bench.project.must("node-down", "--node", name)
 
 
-def test_two_nodes_at_once_share_one_compressing_of_each_layer(bench: Bench, second: Bench) -> None:
+def test_two_nodes_at_once_share_one_compressing_of_each_layer(
+    bench: Bench, second: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = image([layer({"a": noise(40 * MIB, secrets.randbits(32))})])
-    place = write_layout(made, bench.folder / "layout")
-    count = bench.folder / "count"
-    program = bench.folder / "bin/zstd"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\necho >>"{count}"\nPATH="${{PATH#*:}}" exec zstd "$@"\n')
-    program.chmod(0o755)
-    nodes = ",".join(f"core@{one.project.node.address}" for one in (bench, second))
+    settings = bench.settings(made)
+    pieces = []
 
-    said = bench.project.must(
-        "image-send",
-        "--nodes",
-        nodes,
-        IMAGE=f"oci:{place}",
-        IMAGE_CACHE=str(bench.folder),
-        PATH=f"{program.parent}:{os.environ['PATH']}",
-    )
+    def counted(data: bytes, into: Path, *, level: int, like: Path | None) -> None:
+        pieces.append(len(data))
+        compress(data, into, level=level, like=like)
 
-    assert bench.holds(made), said
-    assert second.holds(made), said
-    assert len(count.read_text().splitlines()) == 3
+    monkeypatch.setattr(packed, "compress", counted)
+    nodes = [
+        with_node(settings, str(one.project.node.address), None, None) for one in (bench, second)
+    ]
+
+    image_send(bench.project.folder, nodes, events=False)
+
+    assert bench.holds(made)
+    assert second.holds(made)
+    assert len(pieces) == 3
 
 
 def test_a_node_that_cannot_be_reached_keeps_no_other_from_its_image(bench: Bench) -> None:
