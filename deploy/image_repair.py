@@ -4,11 +4,13 @@ from pathlib import Path
 
 from deploy import node, prompt, report
 from deploy.errors import DeployError
+from deploy.goal import goal
 from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.plan import command
 from deploy.rollout import Order, rollout
 from deploy.settings.model import Settings
+from deploy.tls import check_pair
 
 
 def image_repair(
@@ -17,6 +19,7 @@ def image_repair(
     """Stop the app, remove what is damaged, and deploy: missing layers are sent anew.
 
     Raises:
+        CertError: when certificate, key and password do not fit.
         DeployError: when nobody agrees, podman cannot mend its storage, or the deploy fails.
     """
     report.warn(
@@ -25,6 +28,9 @@ def image_repair(
     )
     if not asked and not prompt.confirm("repair it?"):
         raise DeployError("nothing was changed")
+    # What the deploy would be refused for is told while the app still serves.
+    with goal(folder, settings) as wanted:
+        check_pair(wanted.pair, settings, wanted.credentials.value("cert_pass"))
     line = audit_line(folder, settings.app, "image-repair")
     with node.reached(folder, settings) as remote:
         hold(remote, folder, settings.app, "image-repair", wait_seconds=wait_seconds)
@@ -39,4 +45,4 @@ def image_repair(
         write_audit(remote, line.model_copy(update={"detail": "; ".join(found)}))
     for one in found:
         report.say(f"  {one}")
-    rollout(folder, settings, Order(wait_seconds=wait_seconds))
+    rollout(folder, settings, Order(wait_seconds=wait_seconds), wanted.credentials)

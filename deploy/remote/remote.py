@@ -129,6 +129,8 @@ class FabricRemote:
         if not output:
             _drain(channel.recv_stderr, errors)
             code = channel.recv_exit_status()
+            if code < 0:
+                raise _lost(self._connection.host)
         return Result(code, output.decode(), errors.decode(errors="replace"))
 
     def _start(self, command: Command) -> paramiko.Channel:

@@ -140,6 +140,19 @@ def test_a_connection_that_is_lost_on_the_way_is_told(node: Node, remote: Fabric
     assert "run the same command again" in caught.value.hint
 
 
+def test_a_connection_that_is_lost_while_a_lock_is_waited_for_is_told(
+    node: Node, remote: FabricRemote
+) -> None:
+    def lose(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        node.transports[0].close()
+        return 0
+
+    node.scripts["lock"] = lose
+
+    with pytest.raises(DeployError, match=r"the connection to 127\.0\.0\.1 was lost"):
+        take_lock(remote, "shop-www", ME)
+
+
 def test_a_connection_that_was_lost_before_is_told(node: Node, remote: FabricRemote) -> None:
     node.transports[0].close()
     node.transports[0].join()

@@ -8,6 +8,7 @@ import pytest
 
 from rehearsal import lifecycle
 from tests.node.conftest import NAME, authority
+from tests.node.page import get
 from tests.node.project import Project, Said
 from tests.node.test_faults import release_of
 from tests.node.visitors import Visits, visiting
@@ -232,6 +233,9 @@ def test_a_corrupted_layer_is_found_and_the_image_comes_anew(serving: Project) -
     assert "serves again, proven over HTTPS" in said.out
     assert release_of(serving) == before
     assert serving.fab("image-repair").code == 130  # nobody is there to agree
+    wrong = serving.fab("image-repair", "--yes", CERT_PASSWORD="not the password")
+    assert (wrong.code, release_of(serving)) == (1, before)
+    assert get(serving.node.address, 443, NAME, authority(serving))[0] == 200
     repaired = serving.must("image-repair", "--yes")
     assert "damaged" in repaired
     assert '"image-repair"' in serving.must("audit", "--json")
