@@ -185,7 +185,7 @@ unit() {
 # are asked on stdin.
 exec 3<&0
 jq -n \
-  --argjson clock "$EPOCHSECONDS" \
+  --argjson clock "$(date +%s)" \
   --arg boot_id "$(</proc/sys/kernel/random/boot_id)" \
   --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
   --slurpfile versions <(versions) \
