@@ -150,7 +150,7 @@ def command_line(command: Command) -> str:
     """Write a command as the one line that a remote shell gets; nothing secret is in it.
 
     The script itself comes first on stdin, compressed: as it is, and not into the node's journal,
-    where sudo writes each line.
+    where sudo writes each line. It has its own text in `$script`, to leave it for later.
     """
     size = len(packed(command.script))
     unpack = f'set -o pipefail; script=$(head -c {size} | gzip -dc) || exit; eval "$script"'

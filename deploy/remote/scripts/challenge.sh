@@ -38,7 +38,7 @@ listens() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 listen() {
   local address=TCP-LISTEN:$port
   if [ -e /proc/net/if_inet6 ]; then address=TCP6-LISTEN:$port,ipv6only=0; fi
-  printf '%s\n' "$BASH_EXECUTION_STRING" >"$folder.sh"
+  printf '%s\n' "${script:?}" >"$folder.sh"
   systemctl reset-failed corefab-challenge.service 2>/dev/null || true
   systemd-run -q --collect --unit=corefab-challenge --property=SuccessExitStatus=143 \
     --property=User=nobody --property=RuntimeMaxSec=600 --property=NoNewPrivileges=yes \

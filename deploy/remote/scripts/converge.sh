@@ -44,7 +44,7 @@ save() {
 }
 
 arm() {
-  printf '%s\n' "$BASH_EXECUTION_STRING" >"$place/script"
+  printf '%s\n' "${script:?}" >"$place/script"
   printf '[Unit]\nDescription=Put back a convergence that nobody proved\n[Service]\nType=oneshot\nExecStart=/usr/bin/bash %s/script put-back %s\n' \
     "$place" "$id" >"$units/corefab-put-back.service"
   printf '[Unit]\nDescription=Put back a convergence that nobody proved\n[Timer]\nOnActiveSec=%s\nAccuracySec=1s\n[Install]\nWantedBy=timers.target\n' \
