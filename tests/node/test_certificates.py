@@ -357,7 +357,7 @@ def test_port_80_leads_visitors_on_while_a_name_is_proven(serving: Project) -> N
     script = (serving.folder / "deploy/remote/scripts").resolve()
     body = "\n".join((script / f"{name}.sh").read_text() for name in ("preamble", "challenge"))
     serving.ssh(f"cat >/run/challenge.sh <<'SCRIPT'\n{body}\nSCRIPT")
-    run = 'bash -c "$(cat /run/challenge.sh)" challenge'
+    run = """script=$(cat /run/challenge.sh) bash -c 'eval "$script"' challenge"""
     serving.ssh(f"printf proof | {run} show token_1")
 
     def ask(path: str) -> tuple[int, str, str]:
