@@ -435,6 +435,18 @@ def test_a_whole_image_that_is_cut_takes_no_room_afterwards(bench: Bench) -> Non
     assert bench.left() == ""
 
 
+def test_a_description_that_arrives_damaged_is_called_so(bench: Bench) -> None:
+    settings = bench.settings(image([layer({"a": unique()})]))
+    command = Command(
+        "receive-image", (settings.app, f"sha256:{'d' * 64}"), b"image 9\ndamaged!!end\n"
+    )
+
+    with node.reached(bench.project.folder, settings) as remote:
+        result = remote.run(command)
+
+    assert (result.code, result.stderr) == (5, "what describes the image arrived damaged\n")
+
+
 def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another(
     bench: Bench,
 ) -> None:
