@@ -700,8 +700,11 @@ def second(bench: Bench) -> Iterator[Bench]:
 
 
 def test_two_nodes_at_once_share_one_compressing_of_each_layer(bench: Bench, second: Bench) -> None:
-    made = image([layer({"a": noise(40 * MIB, secrets.randbits(32))})])
-    place = write_layout(made, bench.folder / "layout")
+    content = noise(40 * MIB, secrets.randbits(32))
+    before = image([layer({"a": content})])
+    # From its start to its end, so that three pieces are compared: that is what a program does.
+    made = image([layer({"a": b"1" + content[1:-1] + b"1"})])
+    places = [write_layout(one, bench.folder / one.id[7:19]) for one in (before, made)]
     count = bench.folder / "count"
     program = bench.folder / "bin/zstd"
     program.parent.mkdir()
@@ -709,14 +712,16 @@ def test_two_nodes_at_once_share_one_compressing_of_each_layer(bench: Bench, sec
     program.chmod(0o755)
     nodes = ",".join(f"core@{one.project.node.address}" for one in (bench, second))
 
-    said = bench.project.must(
-        "image-send",
-        "--nodes",
-        nodes,
-        IMAGE=f"oci:{place}",
-        IMAGE_CACHE=str(bench.folder),
-        PATH=f"{program.parent}:{os.environ['PATH']}",
-    )
+    said = ""
+    for place in places:
+        said = bench.project.must(
+            "image-send",
+            "--nodes",
+            nodes,
+            IMAGE=f"oci:{place}",
+            IMAGE_CACHE=str(bench.folder),
+            PATH=f"{program.parent}:{os.environ['PATH']}",
+        )
 
     assert bench.holds(made), said
     assert second.holds(made), said
