@@ -33,6 +33,7 @@ def image_send(folder: Path, nodes: Sequence[Settings], *, events: bool) -> None
     with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 2) as beside, ExitStack() as logins:
         # Read while the login is under way: an image that was never read is most probably new.
         looking = beside.submit(_opened, folder, nodes, image, beside)
+        logins.callback(_end, looking)
         sending = []
         for settings in nodes:
             one = _Sending(folder, settings, looking, name=several)
@@ -49,6 +50,12 @@ def _opened(
     found = Workshop(image.enter_context(open_image(folder, nodes[0], nodes=len(nodes))))
     beside.submit(found.begin)
     return found
+
+
+def _end(looking: Future[Workshop]) -> None:
+    """Stop what is read for nobody: after an interrupt, or where no node is to be had."""
+    if looking.exception() is None:
+        looking.result().end()
 
 
 @dataclass(frozen=True, slots=True)

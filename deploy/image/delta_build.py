@@ -5,16 +5,18 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 from deploy.errors import DeployError
 from deploy.image import program
+from deploy.image.arriving import Arriving
 from deploy.image.cache import Cache
 from deploy.image.composite import composite
 from deploy.image.content import Content, hex_of
 from deploy.image.delta import Item, Mark, difference, read, write
 from deploy.image.export import Export
 from deploy.image.index import Index, Indexes, UnfitError
+from deploy.image.pieces import Bytes, stored
 from deploy.image.tree import Tree, flatten
 from deploy.plan.image import Image
 
@@ -53,6 +55,22 @@ class Delta:
     likes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A layer for as long as somebody waits for what is in it."""
+
+    tar: Bytes
+    ended: Event
+
+    def __len__(self) -> int:
+        return len(self.tar)
+
+    def __getitem__(self, part: slice) -> bytes:
+        if self.ended.is_set():
+            raise DeployError("nobody waits for it")
+        return self.tar[part]
+
+
 class Workshop:
     """Makes deltas of an image that is being read, each once for all nodes with the same anchor."""
 
@@ -61,6 +79,7 @@ class Workshop:
         self._alone = Lock()
         self._built: dict[Anchor, Delta] = {}
         self._known: dict[str, Index] = {}
+        self._ended = Event()
 
     def build(self, anchor: Anchor) -> Delta:
         """Make the delta from an anchor to the image.
@@ -89,8 +108,14 @@ class Workshop:
         That is where some of them are known: an image like this was sent from here before.
         """
         known = Indexes(self.cache.folder / "lists")
-        if self.image.delta and any(map(known.has, self.image.layers)):
+        likely = self.image.delta and any(map(known.has, self.image.layers))
+        if likely and not self._ended.is_set():
             self.learn()
+
+    def end(self) -> None:
+        """Stop reading: nobody waits for it any more."""
+        self._ended.set()
+        self.export.stop()
 
     def learn(self) -> None:
         """Read what the image's layers hold, for the delta that is put on it next."""
@@ -145,17 +170,17 @@ class Workshop:
 
     def _listed(self, diff_id: str, kept: Indexes, *, whole: bool) -> Index:
         """Read a layer; one that is still arriving is read again when that comes to nothing."""
+        if whole:
+            with stored(self._layer(diff_id)) as tar:
+                return kept.make(diff_id, _Asked(tar, self._ended))
         try:
             with self.export.layer(diff_id) as tar:
-                return kept.make(diff_id, tar)
-        except FileNotFoundError as error:
-            raise UnfitError(
-                f"layer {hex_of(diff_id)[:12]} of the anchor is not known here"
-            ) from error
+                arriving = isinstance(tar, Arriving)
+                return kept.make(diff_id, _Asked(tar, self._ended), proves_itself=arriving)
         except UnfitError:
             raise
-        except DeployError:
-            if whole:
+        except (DeployError, FileNotFoundError):
+            if self._ended.is_set():
                 raise
             self.export.whole({diff_id})
             return self._listed(diff_id, kept, whole=True)

@@ -102,6 +102,10 @@ class Export:
                 return content
             return self._writer.write(self.image, wanted)
 
+    def stop(self) -> None:
+        """Stop what is being read in place: who waits for it is told so."""
+        self._reader.stop_all_but(())
+
     def spare(self, *diff_ids: str) -> None:
         """Keep these in the cache no longer than this lasts: nobody asks for them again."""
         self._spared.update(diff_ids)

@@ -13,7 +13,6 @@ from typing import Any
 
 from deploy.errors import DeployError
 from deploy.image.aged import oldest_first
-from deploy.image.arriving import Arriving
 from deploy.image.content import hex_of
 from deploy.image.entry import Entry, nanoseconds
 from deploy.image.opened import opened
@@ -74,15 +73,18 @@ class Indexes:
         except (OSError, KeyError, TypeError, ValueError):
             return None
 
-    def make(self, diff_id: str, tar: Bytes) -> Index:
+    def make(self, diff_id: str, tar: Bytes, *, proves_itself: bool = False) -> Index:
         """Read a layer's tar and keep the list of what it holds.
+
+        One that proves itself gives its last byte away only when it is what its digest says.
 
         Raises:
             UnfitError: when it holds what cannot be told of path by path, or is damaged.
             DeployError: when it is still arriving, and its last byte does not come.
         """
         with ThreadPoolExecutor(1) as beside:
-            proven = beside.submit(_is_proven, tar, diff_id)
+            is_proven = _is_whole if proves_itself else _is_proven
+            proven = beside.submit(is_proven, tar, diff_id)
             made = Index(diff_id, len(tar), tuple(scan(tar, hex_of(diff_id))))
         # No node proves the layers that a delta is made of.
         if not proven.result():
@@ -130,10 +132,11 @@ def scan(tar: Bytes, name: str) -> Iterator[Entry]:
         raise UnfitError(f"layer {name[:12]} cannot be read as a tar: {error}") from error
 
 
+def _is_whole(tar: Bytes, _: str) -> bool:
+    return bool(tar[len(tar) - 1 : len(tar)])
+
+
 def _is_proven(tar: Bytes, diff_id: str) -> bool:
-    """Compare a layer with its digest; one that is arriving is compared by who reads it."""
-    if isinstance(tar, Arriving):
-        return bool(tar[len(tar) - 1 : len(tar)])
     found = hashlib.sha256()
     for at in range(0, len(tar), _CHUNK):
         found.update(tar[at : at + _CHUNK])

@@ -78,22 +78,9 @@ def connect(
     """
     connection = _open(target, ask_passphrase, patience_seconds)
     try:
-        connection.transport.set_keepalive(_KEEPALIVE_SECONDS)
-        _tune(connection.transport.sock)
         yield FabricRemote(connection)
     finally:
         connection.close()
-
-
-def _tune(link: object) -> None:
-    """Send what is small at once, and notice when the other end is gone: paramiko does neither."""
-    if not isinstance(link, socket.socket):
-        return
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _SILENCE.items():
-        if option := getattr(socket, name, None):
-            link.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class _UnknownHostKeyError(paramiko.SSHException):
@@ -259,7 +246,21 @@ def _login(connection: Connection, target: Target) -> Connection:
         refusal = _refusal(error, connection, target)
         connection.client.close()
         raise refusal from error
+    # At once: one that was begun may wait for an operator who looks for a password.
+    connection.transport.set_keepalive(_KEEPALIVE_SECONDS)
+    _tune(connection.transport.sock)
     return connection
+
+
+def _tune(link: object) -> None:
+    """Send what is small at once, and notice when the other end is gone: paramiko does neither."""
+    if not isinstance(link, socket.socket):
+        return
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _SILENCE.items():
+        if option := getattr(socket, name, None):
+            link.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _refusal(error: Exception, connection: Connection, target: Target) -> DeployError:
@@ -281,7 +282,9 @@ def _refusal(error: Exception, connection: Connection, target: Target) -> Deploy
         )
     transport = connection.client.get_transport()
     # Behind the host key, whatever paramiko says last of its tries, it is the login that failed.
-    if isinstance(error, paramiko.AuthenticationException) or (transport and transport.is_active()):
+    # Before that, its patience may end and leave the transport active.
+    met = transport and transport.initial_kex_done and transport.is_active()
+    if isinstance(error, paramiko.AuthenticationException) or met:
         return _LoginRefusedError(
             f"{where} does not let {target.user} in",
             "is your key among the machine's (SSH_KEYS), in the agent, or named by IDENTITY_FILE?",

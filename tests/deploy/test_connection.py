@@ -1,6 +1,7 @@
 """A node is logged in to only when it shows the key that was pinned."""
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.known_hosts import pin
 from deploy.plan.command import undo
-from deploy.remote.connection import Target, connect, real_host, real_port
+from deploy.remote.connection import Target, begin, connect, real_host, real_port
 from deploy.remote.host_key import shown_key
 from tests.deploy.site import serve, silence
 from tests.deploy.ssh_server import Node, new_identity
@@ -49,6 +50,24 @@ def test_the_connection_ends_with_the_block(node: Node, target: Target) -> None:
 
     transport.join(5)
     assert not transport.is_active()
+
+
+def test_a_login_that_was_begun_is_taken_up_once(node: Node, target: Target) -> None:
+    begin(target)
+
+    assert_works(node, target)
+    assert len(node.transports) == 1
+    assert_works(node, target)
+    assert len(node.transports) == 2
+
+
+def test_what_a_login_that_was_begun_met_is_told_to_who_asks_for_it(
+    node: Node, target: Target
+) -> None:
+    target.known_hosts.unlink()
+    begin(target)
+
+    assert "is not pinned" in refusal(target).message
 
 
 def test_an_unknown_host_key_stops_before_the_login(node: Node, target: Target) -> None:
@@ -189,6 +208,14 @@ def test_the_passphrase_of_an_identity_is_asked_for_by_its_name(node: Node, lock
     assert asked == [f"passphrase of {locked.identity}"]
 
 
+def test_the_passphrase_is_asked_for_by_who_takes_up_a_login(node: Node, locked: Target) -> None:
+    node.scripts["undo"] = succeed
+    begin(locked)
+
+    with connect(locked, lambda _: "open sesame") as remote:
+        assert remote.run(undo("shop-www")).code == 0
+
+
 def test_the_passphrase_is_asked_for_though_other_keys_were_refused(
     node: Node, locked: Target, home: Path
 ) -> None:
@@ -233,6 +260,22 @@ def test_a_node_that_is_silent_is_given_up(target: Target) -> None:
 
         error = refusal(replace(target, port=port), seconds=0.3)
     assert f"127.0.0.1:{port} cannot be reached: " in error.message
+
+
+def test_a_node_that_is_silent_after_its_greeting_is_given_up(target: Target) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as beside:
+        beside.submit(_greet, listener)
+        port = listener.getsockname()[1]
+
+        error = refusal(replace(target, port=port), seconds=1)
+    assert f"127.0.0.1:{port} cannot be reached: " in error.message
+
+
+def _greet(listener: socket.socket) -> None:
+    with listener.accept()[0] as link:
+        link.sendall(b"SSH-2.0-made\r\n")
+        while link.recv(4096):
+            pass
 
 
 def test_a_node_that_speaks_something_else_is_told(target: Target) -> None:

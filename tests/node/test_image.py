@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import tarfile
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,9 @@ from deploy.image.local import cache_of, open_image, source_of
 from deploy.image.program import compress
 from deploy.image_send import image_send
 from deploy.plan.command import Command
-from deploy.plan.image import missing
+from deploy.plan.image import Image, Whole, missing
 from deploy.plan.state import NodeState
+from deploy.remote.bulk import send_whole
 from deploy.remote.probe import probe
 from deploy.remote.remote import FabricRemote, Result
 from deploy.settings.model import Settings
@@ -398,6 +400,87 @@ def test_names_that_an_archive_has_stay_out_of_the_node(bench: Bench, kind: str)
 
     names = bench.project.ssh(f"podman image inspect -f '{{{{json .RepoTags}}}}' {made.id}")
     assert json.loads(names) == [f"localhost/{settings.app}:sent"]
+
+
+@pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
+def test_another_image_than_the_one_that_was_built_gets_neither_its_id_nor_its_name(
+    bench: Bench, kind: str
+) -> None:
+    wanted, other = (image([layer({"a": unique()})]) for _ in range(2))
+    settings, archive = bench.settings(other), bench.folder / "archive"
+    if kind == "oci-archive":
+        write_archive(bench.folder / "image", archive)
+    else:
+        write_docker(other, archive, linked=False)
+    whole = source_of(f"{kind}:{archive}", bench.folder).whole()
+    target = node.target(bench.project.folder, settings)
+
+    with pytest.raises(DeployError, match=f"another image arrived, {other.id[7:19]}"):
+        send_whole(target, settings.app, Image("wanted", wanted.id, 0), whole, lambda _: None)
+
+    names = bench.project.ssh("podman image ls --no-trunc --format '{{.ID}} {{.Tag}}'")
+    assert wanted.id not in names
+    assert other.id not in names
+    assert "arriving" not in names
+    assert bench.left() == ""
+
+
+def test_a_whole_image_that_is_cut_takes_no_room_afterwards(bench: Bench) -> None:
+    settings = bench.settings(image([layer({"a": unique()})]))
+    target = node.target(bench.project.folder, settings)
+    whole = Whole(("head", "-c", "5000000", "/dev/urandom"), "oci-archive")
+
+    with pytest.raises(DeployError, match="failed at the node"):
+        send_whole(
+            target, settings.app, Image("cut", f"sha256:{'c' * 64}", 0), whole, lambda _: None
+        )
+
+    assert bench.left() == ""
+
+
+def test_a_description_that_arrives_damaged_is_called_so(bench: Bench) -> None:
+    settings = bench.settings(image([layer({"a": unique()})]))
+    command = Command(
+        "receive-image", (settings.app, f"sha256:{'d' * 64}"), b"image 9\ndamaged!!end\n"
+    )
+
+    with node.reached(bench.project.folder, settings) as remote:
+        result = remote.run(command)
+
+    assert (result.code, result.stderr) == (5, "what describes the image arrived damaged\n")
+
+
+def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another(
+    bench: Bench,
+) -> None:
+    images = [image([layer({"a": unique()})]) for _ in range(3)]
+    for made in images:
+        bench.send(made, made.id[7:19])
+    settings = bench.settings(images[0])
+    storage = "/var/lib/containers/storage/overlay-images"
+    config = b64encode(images[1].id.encode()).decode()
+    file = f"{storage}/{images[1].id[7:]}/={config}"
+
+    bench.project.ssh(f"cp -a {file} /root/config; : >{file}")
+    try:
+        with node.reached(bench.project.folder, settings) as remote:
+            state = look(remote, settings)
+    finally:
+        bench.project.ssh(f"mv /root/config {file}")
+
+    for made in images:
+        assert list(state.layers.get(made.id, made.diff_ids)) == made.diff_ids
+
+
+def test_a_list_of_images_for_several_machines_is_passed_over(bench: Bench) -> None:
+    made = image([layer({"a": unique()})])
+    bench.send(made)
+    bench.project.ssh("podman manifest create localhost/machines")
+
+    try:
+        assert "nothing to send" in bench.send(made)
+    finally:
+        bench.project.ssh("podman manifest rm localhost/machines")
 
 
 def run(bench: Bench, settings: Settings, remote: Flipping, state: NodeState) -> None:

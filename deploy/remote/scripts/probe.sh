@@ -30,14 +30,19 @@ versions() {
   mv -fT "$kept.$$" "$kept"
 }
 
-# images: each with its layers, labels and names. Podman takes a while to start; so its storage is read
-# where it is as we know it. Podman is asked where it is not, and one may go while we ask: then again.
+# images: each with its layers, labels and names; a list of images for several machines is none. Podman
+# takes a while to start; so its storage is read where it is as we know it. Podman is asked where it is
+# not, and one may go while we ask: then again.
 images() {
   local said ids files
   if said=$(cd /var/lib/containers/storage/overlay-images && mapfile -t files < <(jq -r \
-    '.[] | "\(.id)/=\("sha256:\(.id)" | @base64)"' images.json) && jq -cn --slurpfile images images.json \
-    '[$images[0], [inputs]] | transpose | map({id: .[0].id, names: .[0].names,
-      layers: .[1].rootfs.diff_ids, labels: .[1].config.Labels})' "${files[@]}" </dev/null); then
+    '.[] | "sha256:\(.id)" as $config | select(."big-data-names" | index($config))
+      | "\(.id)/=\($config | @base64)"' images.json) && jq -cn --slurpfile images images.json \
+    '[inputs | {key: (input_filename | split("/")[0]), value: .}] | from_entries as $configs
+      | $images[0] | map("sha256:\(.id)" as $config | select(."big-data-names" | index($config))
+        | ($configs[.id] // error("its config is empty")) as $config
+        | {id, names, layers: $config.rootfs.diff_ids, labels: $config.config.Labels})' \
+    "${files[@]}" </dev/null); then
     printf '%s' "$said" && return
   fi 2>/dev/null
   for _ in 1 2 3; do

@@ -165,8 +165,10 @@ while read -r word a b c d e f; do
       write_files "$a" "$b"
       ;;
     image)
-      said=$(head -c "$a" | tar -xzf - -C "$layout" --no-same-owner 2>&1) \
-        || fail "this node cannot take in what describes the image: $said" "$(code_for "$said")"
+      said=$(head -c "$a" | tar -xzf - -C "$layout" --no-same-owner 2>&1) || {
+        [ "$(code_for "$said")" -ne $full ] || fail "this node cannot keep what arrives: ${said%%$'\n'*}" $full
+        fail "what describes the image arrived damaged" $damaged
+      }
       fits &
       described=$!
       ;;
