@@ -29,11 +29,15 @@ class Arriving:
 
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self._size)
+        if self._error or self._readable < stop:
+            self._await(stop)
+        return os.pread(self._descriptor, max(0, stop - start), start)
+
+    def _await(self, stop: int) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._error or self._readable >= stop)
             if self._error:
                 raise DeployError(f"layer {self.diff_id} cannot be read: {self._error}")
-        return os.pread(self._descriptor, max(0, stop - start), start)
 
     def write(self, chunks: Iterable[bytes], file: Path) -> None:
         """Write the layer, hashing it.
