@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def measure(bench: Bench, first: Built, small: Built, base: Built) -> None:
         least = bound(new, first) if new is not first else 0
         bench.tell(f"{case} (least, by zstd: {least} bytes; the middle of {_ROUNDS} by time)")
         found = []
-        for _ in range(_ROUNDS):
+        for number in range(_ROUNDS + 1):
             # Neither the node nor this workstation has met the new image.
             bench.project.ssh(
                 "podman image ls -q --no-trunc --filter label=io.corefab.delta "
@@ -39,8 +40,11 @@ def measure(bench: Bench, first: Built, small: Built, base: Built) -> None:
             )
             shutil.rmtree(cache)
             shutil.copytree(kept, cache)
-            found.append(bench.measure(partial(bench.ours, new, mode="delta")))
-        costs[case] = sorted(found, key=lambda cost: cost.wall)[_ROUNDS // 2]
+            send = partial(bench.ours, new, mode="delta")
+            found.append(bench.measure(send, memory=number == _ROUNDS))
+        *timed, last = found
+        middle = sorted(timed, key=lambda cost: cost.wall)[_ROUNDS // 2]
+        costs[case] = replace(middle, memory_here=last.memory_here, memory_there=last.memory_there)
         bench.tell("  " + shown("corefab, delta", costs[case]))
         bench.tell(f"  {bench.said}")
     _verdicts(bench, costs)
