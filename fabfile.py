@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from invoke.context import Context
 
+from deploy.project import Project
 from deploy.task import commands, hosts, target, task
 
 if TYPE_CHECKING:
@@ -48,13 +49,17 @@ def _settings(context: Context, name: str) -> "Settings":
     return with_node(settings, *given) if given else settings
 
 
-def _expecting(context: Context, name: str) -> "Settings":
+def _project(context: Context, name: str) -> Project:
+    return Project(_FOLDER, _settings(context, name))
+
+
+def _expecting(context: Context, name: str) -> Project:
     """Read the settings, and begin to log in while the verb is being imported."""
     from deploy.node import expect
 
-    settings = _settings(context, name)
-    expect(_FOLDER, settings)
-    return settings
+    project = _project(context, name)
+    expect(project)
+    return project
 
 
 def _credentials(settings: "Settings") -> "Credentials":
@@ -93,7 +98,7 @@ def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "pyt
     from deploy.prepare import prepare as make
     from deploy.prepare import settings_or_ask
 
-    make(_FOLDER, settings_or_ask(_FOLDER, name or None, may_ask=not yes), compiler=butane)
+    make(Project(_FOLDER, settings_or_ask(_FOLDER, name or None, may_ask=not yes)), compiler=butane)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -121,10 +126,10 @@ def plan(
     exit_code: bool = False,
 ) -> int:
     """Show what a deploy would do, with every difference, and do nothing."""
-    settings = _expecting(context, name)
+    project = _expecting(context, name)
     from deploy.show_plan import show_plan
 
-    return show_plan(_FOLDER, settings, first=first, as_json=json, exit_code=exit_code)
+    return show_plan(project, first=first, as_json=json, exit_code=exit_code)
 
 
 @task(
@@ -139,11 +144,11 @@ def deploy(
     context: Context, *, name: str = "", first: bool = False, anew: bool = False, wait: int = 0
 ) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
-    settings = _expecting(context, name)
+    project = _expecting(context, name)
     from deploy.rollout import Order, rollout
 
     order = Order(first=first, anew=anew, wait_seconds=wait)
-    rollout(_FOLDER, settings, order)
+    rollout(project, order)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -151,7 +156,7 @@ def releases(context: Context, *, name: str = "", json: bool = False) -> None:
     """List the app's releases on the node: which serves, who made it, which failed."""
     from deploy.releases import releases as show
 
-    show(_FOLDER, _settings(context, name), as_json=json)
+    show(_project(context, name), as_json=json)
 
 
 @task(help={"name": _NAME, "reason": "why; it is written down on the node"})
@@ -159,7 +164,7 @@ def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
     """End the connection of whoever holds the app's lock, and write down why."""
     from deploy.unlock import unlock as end
 
-    end(_FOLDER, _settings(context, name), reason=reason)
+    end(_project(context, name), reason=reason)
 
 
 @task(help={"name": _NAME, "lines": "how many", "every": "of every app of the node", "json": _JSON})
@@ -169,7 +174,7 @@ def audit(
     """Show who changed what on the node, when, from where, and what came of it."""
     from deploy.audit import audit as show
 
-    show(_FOLDER, _settings(context, name), lines=lines, every=every, as_json=json)
+    show(_project(context, name), lines=lines, every=every, as_json=json)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -177,7 +182,7 @@ def drift(context: Context, *, name: str = "", json: bool = False) -> int:
     """Compare the node with its machine spec and its release; exit code 2 if it differs."""
     from deploy.drift import drift as show
 
-    return show(_FOLDER, _settings(context, name), as_json=json)
+    return show(_project(context, name), as_json=json)
 
 
 @task(
@@ -196,7 +201,7 @@ def converge(
     from deploy.converge import converge as apply
 
     order = Order(may_change=yes, wait_seconds=wait, gate_seconds=gate)
-    return apply(_FOLDER, _settings(context, name), order)
+    return apply(_project(context, name), order)
 
 
 @task(
@@ -210,7 +215,7 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
     """Go back to a release that the node keeps, proven like a deploy."""
     from deploy.rollback import rollback as go_back
 
-    go_back(_FOLDER, _settings(context, name), to=to, wait_seconds=wait)
+    go_back(_project(context, name), to=to, wait_seconds=wait)
 
 
 @task(
@@ -224,11 +229,11 @@ def image_send(context: Context, *, name: str = "", events: bool = False, nodes:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
     from deploy.settings.read import with_node
 
-    settings = _settings(context, name) if nodes else _expecting(context, name)
+    project = _project(context, name) if nodes else _expecting(context, name)
     from deploy.image_send import image_send as send
 
-    chosen = [with_node(settings, *one) for one in hosts(nodes)] or [settings]
-    send(_FOLDER, chosen, events=events)
+    chosen = [Project(_FOLDER, with_node(project.settings, *one)) for one in hosts(nodes)]
+    send(chosen or [project], events=events)
 
 
 @task(help={"name": _NAME})
@@ -236,7 +241,7 @@ def image_verify(context: Context, *, name: str = "") -> int:
     """Compare the node's image with IMAGE, path by path; exit code 1 if they differ."""
     from deploy.image_verify import image_verify as verify
 
-    return verify(_FOLDER, _settings(context, name))
+    return verify(_project(context, name))
 
 
 @task(help={"name": _NAME, "yes": "do not ask", "wait": _WAIT})
@@ -244,7 +249,7 @@ def image_repair(context: Context, *, name: str = "", yes: bool = False, wait: i
     """Take damaged layers out of the node's storage, and deploy what was lost with them."""
     from deploy.image_repair import image_repair as repair
 
-    repair(_FOLDER, _settings(context, name), asked=yes, wait_seconds=wait)
+    repair(_project(context, name), asked=yes, wait_seconds=wait)
 
 
 @task(help={"name": _NAME, "wait": _WAIT})
@@ -252,16 +257,16 @@ def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
     """Remove images that no release needs, and what cut transfers left."""
     from deploy.prune import prune as remove
 
-    remove(_FOLDER, _settings(context, name), wait_seconds=wait)
+    remove(_project(context, name), wait_seconds=wait)
 
 
 @task(help={"name": _NAME, "json": _JSON})
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""
-    settings = _expecting(context, name)
+    project = _expecting(context, name)
     from deploy.status import status as show
 
-    return show(_FOLDER, settings, as_json=json)
+    return show(project, as_json=json)
 
 
 @task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})
@@ -269,7 +274,7 @@ def logs(context: Context, *, name: str = "", lines: str = "50", release: str = 
     """Show the last lines that the app and its unit wrote."""
     from deploy.logs import logs as show
 
-    show(_FOLDER, _settings(context, name), lines, release=release)
+    show(_project(context, name), lines, release=release)
 
 
 @task(help={"name": _NAME, "days": _LIFE, "certificate": _GIVEN, "key": _GIVEN_KEY})
@@ -280,7 +285,7 @@ def cert_issue(
     from deploy.certificate.issue import cert_issue as issue
 
     settings = _settings(context, name)
-    issue(_FOLDER, settings, _wish(days, certificate, key), _credentials(settings))
+    issue(Project(_FOLDER, settings), _wish(days, certificate, key), _credentials(settings))
 
 
 @task(help={"name": _NAME})
@@ -289,7 +294,7 @@ def cert_request(context: Context, *, name: str = "") -> None:
     from deploy.certificate.issue import cert_request as request
 
     settings = _settings(context, name)
-    request(_FOLDER, settings, _credentials(settings))
+    request(Project(_FOLDER, settings), _credentials(settings))
 
 
 @task(
@@ -319,9 +324,11 @@ def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
     settings = _settings(context, name)
     if password_only:
         old = settings.old_password
-        change_password(_FOLDER, settings, _credentials(settings), lambda: fetch(old, asker()))
+        change_password(
+            Project(_FOLDER, settings), _credentials(settings), lambda: fetch(old, asker())
+        )
     else:
-        rotate(_FOLDER, settings, _wish(days, certificate, key), _credentials(settings))
+        rotate(Project(_FOLDER, settings), _wish(days, certificate, key), _credentials(settings))
 
 
 @task(help={"name": _NAME, "days": _LIFE, "force": "also when it is not due"})
@@ -330,7 +337,7 @@ def cert_renew(context: Context, *, name: str = "", days: int = 90, force: bool 
     from deploy.certificate.renew import cert_renew as renew
 
     settings = _settings(context, name)
-    renew(_FOLDER, settings, _wish(days), _credentials(settings), force=force)
+    renew(Project(_FOLDER, settings), _wish(days), _credentials(settings), force=force)
 
 
 @task(help={"name": _NAME})
@@ -339,7 +346,7 @@ def cert_restore(context: Context, *, name: str = "") -> None:
     from deploy.certificate.rotate import cert_restore as restore
 
     settings = _settings(context, name)
-    restore(_FOLDER, settings, _credentials(settings))
+    restore(Project(_FOLDER, settings), _credentials(settings))
 
 
 @task(
@@ -372,7 +379,7 @@ def creds_list(context: Context, *, name: str = "", json: bool = False) -> int:
     """List credentials, their sources and seals; exit code 1 if one is not as it should be."""
     from deploy.creds.show import creds_list as show
 
-    return show(_FOLDER, _settings(context, name), as_json=json)
+    return show(_project(context, name), as_json=json)
 
 
 @task(
@@ -399,7 +406,7 @@ def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
     """Seal a credential's new value from its source; the old one comes back if the app fails."""
     from deploy.creds.seal import creds_rotate as rotate
 
-    rotate(_FOLDER, _settings(context, name), credential)
+    rotate(_project(context, name), credential)
 
 
 @task(
@@ -416,7 +423,7 @@ def creds_set(context: Context, credential: str, *, name: str = "", file: str = 
     from deploy.creds.seal import creds_set as seal
 
     settings = _settings(context, name)
-    seal(_FOLDER, settings, credential, lambda: given_value(credential, file))
+    seal(Project(_FOLDER, settings), credential, lambda: given_value(credential, file))
 
 
 @task(help={"name": _NAME, "key": "a private key of your own to take", "days": _DAYS})
@@ -425,7 +432,7 @@ def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: in
     from deploy.access.rotate import Wish
     from deploy.access.rotate import cert_rotate_ssh as rotate
     from deploy.errors import DeployError
-    from deploy.node import asker, identity
+    from deploy.node import asker
 
     if target(context):
         raise DeployError(
@@ -434,7 +441,7 @@ def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: in
         )
     settings = _settings(context, name)
     wish = Wish(Path(key).expanduser().absolute() if key else None, days)
-    rotate(_fleet(context, settings), identity(_FOLDER, settings), wish, asker())
+    rotate(_fleet(context, settings), Project(_FOLDER, settings).identity, wish, asker())
 
 
 @task(
@@ -472,10 +479,9 @@ def access_add(context: Context, person: str, *, key: str, name: str = "", days:
 def access_remove(context: Context, person: str, *, name: str = "") -> None:
     """Take a person's SSH keys off every node, and out of the machine specs to come."""
     from deploy.access.people_verbs import access_remove as remove
-    from deploy.node import identity
 
     settings = _settings(context, name)
-    remove(_fleet(context, settings), person, identity=identity(_FOLDER, settings))
+    remove(_fleet(context, settings), person, identity=Project(_FOLDER, settings).identity)
 
 
 @task(
@@ -511,7 +517,7 @@ def trust(context: Context, *, name: str = "", fingerprint: str = "") -> None:
     """Pin the node's SSH host key, compared with the machine's console."""
     from deploy.trust import trust as pin
 
-    pin(_FOLDER, _settings(context, name), fingerprint=fingerprint)
+    pin(_project(context, name), fingerprint=fingerprint)
 
 
 _INSTALLING = {
@@ -594,8 +600,7 @@ def install(  # noqa: PLR0913 -- coreos-installer's options
     from deploy.install import install as write
 
     write(
-        _FOLDER,
-        _settings(context, name),
+        _project(context, name),
         host,
         wanted,
         fingerprint=fingerprint,
@@ -635,7 +640,7 @@ def rebuild(  # noqa: PLR0913 -- coreos-installer's options
     from deploy.rebuild import rebuild as build
 
     settings = _settings(context, name)
-    return build(_FOLDER, settings, host, wanted, fingerprint=fingerprint, seconds=timeout)
+    return build(Project(_FOLDER, settings), host, wanted, fingerprint=fingerprint, seconds=timeout)
 
 
 _MEDIUM = {
@@ -685,7 +690,7 @@ def iso(  # noqa: PLR0913 -- coreos-installer's options
         tuple(installer_option or ()),
         force=force,
     )
-    medium.iso(_FOLDER, _settings(context, name), wanted, installer=installer)
+    medium.iso(_project(context, name), wanted, installer=installer)
 
 
 @task(
@@ -724,7 +729,7 @@ def pxe(  # noqa: PLR0913 -- coreos-installer's options
         force=force,
     )
     settings = _settings(context, name)
-    medium.pxe(_FOLDER, settings, wanted, rootfs_url=rootfs_url, installer=installer)
+    medium.pxe(Project(_FOLDER, settings), wanted, rootfs_url=rootfs_url, installer=installer)
 
 
 @task(
@@ -773,7 +778,7 @@ def cloud(
     """Write user data and Terraform JSON for a cloud provider: build/cloud/."""
     from deploy.cloud import cloud as write
 
-    write(_FOLDER, _settings(context, name), provider, domain=domain, url=url)
+    write(_project(context, name), provider, domain=domain, url=url)
 
 
 @task(
@@ -835,7 +840,7 @@ def vm(  # noqa: PLR0913 -- what a machine is made of
         dry_run=dry_run,
         more=tuple(qemu_option or ()),
     )
-    vm_up(_FOLDER, _settings(context, name), wanted)
+    vm_up(_project(context, name), wanted)
 
 
 @task(help={"name": _NAME})
@@ -853,7 +858,7 @@ def node_up(context: Context, *, name: str = "", node: str = "") -> None:
     """Boot a rehearsal node from build/<app>.ign and pin its host key."""
     from deploy import rehearse
 
-    rehearse.node_up(_FOLDER, _settings(context, name), name=node)
+    rehearse.node_up(_project(context, name), name=node)
 
 
 @task(help={"json": _JSON})
@@ -869,7 +874,7 @@ def node_reboot(context: Context, *, name: str = "", node: str = "") -> None:
     """Restart a rehearsal node and wait until it is ready again."""
     from deploy import rehearse
 
-    rehearse.node_reboot(_settings(context, name), name=node)
+    rehearse.node_reboot(_project(context, name), name=node)
 
 
 @task(help={"name": _NAME, "node": _NODE, "all": "every rehearsal node there is"})
@@ -881,7 +886,7 @@ def node_down(context: Context, *, name: str = "", node: str = "", all: bool = F
         rehearse.node_down_all(_FOLDER)
     else:
         settings = _settings(context, name)
-        rehearse.node_down(_FOLDER / settings.known_hosts, node or settings.project)
+        rehearse.node_down(Project(_FOLDER, settings).known_hosts, node or settings.project)
 
 
 @task(
@@ -891,7 +896,7 @@ def rehearse(context: Context, fault: str, *, name: str = "", worker: str = "job
     """Make a worker of the sample app hang or crash, and watch it recover."""
     from deploy.rehearse_fault import rehearse_fault
 
-    rehearse_fault(_FOLDER, _settings(context, name), fault=fault, worker=worker)
+    rehearse_fault(_project(context, name), fault=fault, worker=worker)
 
 
 ns = commands(sys.modules[__name__])

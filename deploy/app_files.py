@@ -8,19 +8,18 @@ from butane.files import carried_files
 from butane.render import render_folder
 from deploy.plan.files import File
 from deploy.plan.values import template_values
-from deploy.settings.model import Settings
+from deploy.project import TEMPLATES, Project
 
-TEMPLATES = Path("butane/templates")
 FRAGMENT = "app.bu"
 
 
-def app_files(folder: Path, settings: Settings) -> tuple[File, ...]:
+def app_files(project: Project) -> tuple[File, ...]:
     """Render and translate the app's fragment; a node made today holds exactly these files.
 
     Raises:
         ButaneError: when a template is wrong.
     """
-    rendered = render_folder(folder / TEMPLATES, template_values(settings))
+    rendered = render_folder(TEMPLATES, template_values(project.settings))
     with tempfile.TemporaryDirectory() as scratch:
         for name, content in rendered.items():
             path = Path(scratch) / name

@@ -1,18 +1,16 @@
 """Verb: show a node's journal of changes."""
 
-from pathlib import Path
-
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.journal import MACHINE, read_journal
 from deploy.plan.audit import AuditLine
-from deploy.settings.model import Settings
+from deploy.project import Project
 
 _COLUMNS = ("when", "what", "result", "release", "who", "from", "commit", "detail")
 _EVERY_APP = "-"
 
 
-def audit(folder: Path, settings: Settings, *, lines: str, every: bool, as_json: bool) -> None:
+def audit(project: Project, *, lines: str, every: bool, as_json: bool) -> None:
     """Show the last changes of the app and of the machine, or of every app there.
 
     Raises:
@@ -20,13 +18,15 @@ def audit(folder: Path, settings: Settings, *, lines: str, every: bool, as_json:
     """
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 20")
-    with node.reached(folder, settings) as remote:
-        found = read_journal(remote, _EVERY_APP if every else settings.app, int(lines))
+    with node.reached(project) as remote:
+        found = read_journal(remote, _EVERY_APP if every else project.settings.app, int(lines))
     if as_json:
         shown = [line.model_dump(mode="json", by_alias=True) for line in found]
         report.as_json({"lines": shown})
         return
-    report.table(f"changes on {settings.node_address}", _COLUMNS, [_row(line) for line in found])
+    report.table(
+        f"changes on {project.settings.node_address}", _COLUMNS, [_row(line) for line in found]
+    )
 
 
 def _row(line: AuditLine) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from butane.errors import ButaneError
 from deploy import report
 from deploy.errors import DeployError
 from deploy.plan.lint.finding import Finding
+from deploy.project import Project
 from deploy.project_files import list_files
-from deploy.settings.model import Settings
 from deploy.settings.read import SettingsError, read_settings
 from deploy.unit_check import lines_of, traps, traps_of_overlays
 
@@ -36,26 +36,25 @@ def _findings(folder: Path, name: str | None) -> list[Finding]:
     except SettingsError as error:
         problems = [_problem("settings", problem.text, error.hint) for problem in error.problems]
         return [*problems, *traps_of_overlays(folder)]
-    return [*_project_files(folder, settings), *_units(folder, settings)]
+    return [*_project_files(Project(folder, settings)), *_units(Project(folder, settings))]
 
 
-def _project_files(folder: Path, settings: Settings) -> list[Finding]:
-    files = settings.project_files
+def _project_files(project: Project) -> list[Finding]:
     try:
-        list_files(folder / files.expanduser() if files else None)
+        list_files(project.files)
     except DeployError as error:
         lines = error.message.splitlines()
         return [_problem("project-files", line, error.hint) for line in lines]
     return []
 
 
-def _units(folder: Path, settings: Settings) -> list[Finding]:
+def _units(project: Project) -> list[Finding]:
     try:
-        return list(traps(folder, settings))
+        return list(traps(project))
     except ButaneError as error:
         lines = error.message.splitlines()
         return [_problem("butane", line, error.hint) for line in lines] + list(
-            traps_of_overlays(folder)
+            traps_of_overlays(project.folder)
         )
 
 

@@ -12,6 +12,7 @@ from deploy.plan.terraform.document import Cloud, CloudMachine, document, record
 from deploy.plan.terraform.hetzner import hetzner
 from deploy.plan.terraform.vultr import vultr
 from deploy.plan.user_data import PROVIDERS, pointer, secrets_in
+from deploy.project import Project
 from deploy.settings.model import Settings
 
 _CLOUDS: Mapping[str, Callable[[CloudMachine], Cloud]] = {
@@ -21,7 +22,7 @@ _CLOUDS: Mapping[str, Callable[[CloudMachine], Cloud]] = {
 }
 
 
-def cloud(folder: Path, settings: Settings, provider: str, *, domain: str, url: str) -> Path:
+def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
     """Write build/cloud/<provider>/: user-data.ign and main.tf.json; return the folder.
 
     Raises:
@@ -30,10 +31,10 @@ def cloud(folder: Path, settings: Settings, provider: str, *, domain: str, url: 
     if provider not in PROVIDERS:
         known = ", ".join(PROVIDERS)
         raise DeployError(f"no provider {provider!r} is known", f"the known ones are: {known}")
-    config = _spec(folder, settings)
-    _refuse_secrets(settings, config)
-    machine = _machine(settings, domain)
-    target = folder / "build/cloud" / provider
+    config = _spec(project)
+    _refuse_secrets(project.settings, config)
+    machine = _machine(project.settings, domain)
+    target = project.build / "cloud" / provider
     target.mkdir(parents=True, exist_ok=True)
     user_data = _fitting(config, provider, url)
     (target / "user-data.ign").write_bytes(user_data)
@@ -41,16 +42,18 @@ def cloud(folder: Path, settings: Settings, provider: str, *, domain: str, url: 
     (target / "main.tf.json").write_text(f"{text}\n", encoding="utf-8")
     if user_data is not config:
         _say_pointer(target, config, url)
-    report.good(f"{target.relative_to(folder)}/user-data.ign: {len(user_data)} bytes")
-    report.good(f"{target.relative_to(folder)}/main.tf.json: machine, address, DNS")
-    report.say(f"next: cd {target.relative_to(folder)} && terraform init && terraform apply")
+    report.good(f"{target.relative_to(project.folder)}/user-data.ign: {len(user_data)} bytes")
+    report.good(f"{target.relative_to(project.folder)}/main.tf.json: machine, address, DNS")
+    report.say(
+        f"next: cd {target.relative_to(project.folder)} && terraform init && terraform apply"
+    )
     report.say("then: fab trust (the fingerprint is on the provider's console)")
     report.say("then, with NODE_ADDRESS the address it printed: fab deploy --first")
     return target
 
 
-def _spec(folder: Path, settings: Settings) -> bytes:
-    path = folder / "build" / f"{settings.app}.ign"
+def _spec(project: Project) -> bytes:
+    path = project.ignition
     if not path.exists():
         raise DeployError(f"{path} does not exist", "make it with `fab prepare`")
     return path.read_bytes()

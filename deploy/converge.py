@@ -2,7 +2,6 @@
 
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 
 from deploy import node, prompt, report
 from deploy.archive import pack
@@ -15,9 +14,9 @@ from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
 from deploy.plan import command
 from deploy.plan.convergence import Convergence, convergence, differences, payload
 from deploy.plan.convergence_prose import lines
+from deploy.project import Project
 from deploy.remote.inspect import ask_mark, inspect
 from deploy.remote.remote import Remote
-from deploy.settings.model import Settings
 
 _LEFT = 2
 GATE_SECONDS = 60
@@ -37,13 +36,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    folder: Path
-    settings: Settings
+    project: Project
     target: Spec
     order: Order
 
 
-def converge(folder: Path, settings: Settings, order: Order) -> int:
+def converge(project: Project, order: Order) -> int:
     """Show what differs from the spec that the settings make, ask, and apply it.
 
     Returns 2 when something is left that only other means put right, else 0.
@@ -51,15 +49,15 @@ def converge(folder: Path, settings: Settings, order: Order) -> int:
     Raises:
         DeployError: when the node refuses; it is as it was.
     """
-    work = _Work(folder, settings, spec_of_settings(folder, settings), order)
-    with node.reached(folder, settings) as remote:
+    work = _Work(project, spec_of_settings(project), order)
+    with node.reached(project) as remote:
         plan = _plan(remote, work)
         for line in lines(plan):
             report.say(line)
         if plan:
             _ask(order)
             _hold(remote, work, plan)
-            keep_spec(folder, work.target.mark, work.target.ignition)
+            keep_spec(project.folder, work.target.mark, work.target.ignition)
             _carry_out(remote, work, plan)
             plan = _plan(remote, work)
             _conclude(plan)
@@ -68,12 +66,14 @@ def converge(folder: Path, settings: Settings, order: Order) -> int:
 
 def _plan(remote: Remote, work: _Work) -> Convergence:
     mark, target = ask_mark(remote), work.target
-    kept = spec_of_mark(work.folder, mark)
+    kept = spec_of_mark(work.project.folder, mark)
     born = kept.machine if kept else None
     machines = (target.machine, born) if born else (target.machine,)
-    found = inspect(remote, work.settings.app, *machines)
+    found = inspect(remote, work.project.settings.app, *machines)
     differing = differences(target.machine, born, found)
-    return convergence(work.settings.node_address, (mark, target.mark), target.machine, differing)
+    return convergence(
+        work.project.settings.node_address, (mark, target.mark), target.machine, differing
+    )
 
 
 def _ask(order: Order) -> None:
@@ -89,8 +89,8 @@ def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
     """Keep others off the machine and the app; a plan made before a wait may be an old one."""
     seconds = work.order.wait_seconds
     waits = [
-        hold(remote, work.folder, name, "converge", wait_seconds=seconds)
-        for name in (MACHINE, work.settings.app)
+        hold(remote, work.project.folder, name, "converge", wait_seconds=seconds)
+        for name in (MACHINE, work.project.settings.app)
     ]
     if any(waits) and _plan(remote, work) != plan:
         raise DeployError(
@@ -102,15 +102,15 @@ def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
 def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
     told = plan.model_dump_json()
     detail = f"spec {plan.becomes[:12]}: {'; '.join(str(act) for act in plan.acts)}"
-    line = audit_line(work.folder, MACHINE, "converge", detail)
+    line = audit_line(work.project.folder, MACHINE, "converge", detail)
     try:
         with failures_audited(remote, line):
-            run_hook(work.folder, "before-converge", told)
+            run_hook(work.project.folder, "before-converge", told)
             _apply(remote, work, plan, line.written())
     except BaseException:
-        tell_hook(work.folder, "failed-converge", told)
+        tell_hook(work.project.folder, "failed-converge", told)
         raise
-    tell_hook(work.folder, "after-converge", told)
+    tell_hook(work.project.folder, "after-converge", told)
 
 
 def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
@@ -120,7 +120,7 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
         _run(remote, command.converge(name, work.order.gate_seconds, archive))
     with report.step("a new login, which proves that one can still get in"):
         try:
-            with node.reached(work.folder, work.settings) as fresh:
+            with node.reached(work.project) as fresh:
                 _run(fresh, command.keep(name, line))
         except DeployError as error:
             served = _put_back(remote, name, work.order)

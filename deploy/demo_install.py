@@ -18,6 +18,7 @@ from deploy import report
 from deploy.errors import DeployError
 from deploy.installer import find_installer
 from deploy.medium import live_config, remember_medium
+from deploy.project import Project
 from deploy.settings.read import read_settings
 from rehearsal import lifecycle
 from rehearsal.checkout import checkout
@@ -137,7 +138,7 @@ def _run(demo: Demo) -> None:
 
 
 def _machine(folder: Path) -> Machine:
-    config, key = live_config(folder, read_settings(folder, None, {}))
+    config, key = live_config(Project(folder, read_settings(folder, None, {})))
     remember_medium(folder, key)
     live = folder / "live.ign"
     live.touch(mode=0o600)

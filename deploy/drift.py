@@ -1,12 +1,11 @@
 """Verb: compare a node with what it was made as and with its release."""
 
-from pathlib import Path
-
 from deploy import node, report
 from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
 from deploy.plan.finding import Finding
 from deploy.plan.machine_drift import machine_drift
 from deploy.plan.release_drift import release_drift
+from deploy.project import Project
 from deploy.remote.inspect import ask_mark, inspect
 from deploy.settings.model import Settings
 
@@ -14,15 +13,16 @@ _DRIFT = 2
 _COLUMNS = ("what", "where", "expected", "found", "since", "put right by")
 
 
-def drift(folder: Path, settings: Settings, *, as_json: bool) -> int:
+def drift(project: Project, *, as_json: bool) -> int:
     """Show where the node differs; return 2 when it does, else 0.
 
     Raises:
         DeployError: when the node cannot be inspected.
     """
-    with node.reached(folder, settings) as remote:
+    settings = project.settings
+    with node.reached(project) as remote:
         mark = ask_mark(remote)
-        spec = _spec(folder, settings, mark)
+        spec = _spec(project, mark)
         found = inspect(remote, settings.app, spec.machine)
     findings = (*machine_drift(spec.machine, found), *release_drift(settings.app, found))
     if as_json:
@@ -39,14 +39,14 @@ def drift(folder: Path, settings: Settings, *, as_json: bool) -> int:
     return _DRIFT if findings else 0
 
 
-def _spec(folder: Path, settings: Settings, mark: str) -> Spec:
-    kept = spec_of_mark(folder, mark)
+def _spec(project: Project, mark: str) -> Spec:
+    kept = spec_of_mark(project.folder, mark)
     if kept is None:
         report.warn(
             f"the spec that the node was made of ({mark[:12] or 'it does not say which'}) is not "
             "kept here: compared with the one that the settings make now"
         )
-    return kept or spec_of_settings(folder, settings)
+    return kept or spec_of_settings(project)
 
 
 def _show(settings: Settings, findings: tuple[Finding, ...]) -> None:

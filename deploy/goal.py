@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from deploy import node
 from deploy.app_files import app_files
@@ -21,12 +20,12 @@ from deploy.plan.image import held_as
 from deploy.plan.rules import check_deployment
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Switch, Wanted, to_seal
+from deploy.project import Project
 from deploy.project_files import list_files
 from deploy.prove import prove
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.remote.texts import fetch_texts
-from deploy.settings.model import Settings
 from deploy.tls import Pair, check_chain, check_pair, load_pair
 from deploy.transfer import Transfer
 
@@ -38,8 +37,7 @@ _ANEW = "a release anew is asked for"
 class Goal:
     """What is wanted, with the material that makes it."""
 
-    folder: Path
-    settings: Settings
+    project: Project
     wanted: Wanted
     export: Export
     pair: Pair
@@ -56,8 +54,7 @@ class Planned:
 
 @contextmanager
 def goal(
-    folder: Path,
-    settings: Settings,
+    project: Project,
     credentials: Credentials | None = None,
     reseal: frozenset[str] = frozenset(),
 ) -> Iterator[Goal]:
@@ -66,15 +63,16 @@ def goal(
     Raises:
         DeployError: naming what is missing or does not fit.
     """
-    pair = load_pair(folder, settings)
+    settings = project.settings
+    pair = load_pair(project)
     check_chain(pair, settings)
     given = credentials or Credentials(settings, node.asker())
-    with open_image(folder, settings) as export:
+    with open_image(project) as export:
         wanted = Wanted(
             app=settings.app,
             image=export.image,
-            units=app_files(folder, settings),
-            files=list_files(files_folder(folder, settings)),
+            units=app_files(project),
+            files=list_files(project.files),
             certificate=pair.leaf.sha256,
             key=hashlib.sha256(pair.key_file).hexdigest(),
             credentials=tuple(source.credential for source in settings.sources),
@@ -82,19 +80,14 @@ def goal(
             switch=Switch(settings.switch, settings.before_switch),
             reseal=reseal,
         )
-        yield Goal(folder, settings, wanted, export, pair, given)
-
-
-def files_folder(folder: Path, settings: Settings) -> Path | None:
-    """Say where the project files are."""
-    return folder / settings.project_files.expanduser() if settings.project_files else None
+        yield Goal(project, wanted, export, pair, given)
 
 
 def ask_state(remote: Remote, wanted: Goal) -> NodeState:
     """Ask the node what it holds of the app: one round trip."""
     paths = tuple(unit.path for unit in wanted.wanted.units)
     known = wanted.credentials.known()
-    return probe(remote, wanted.settings.app, paths=paths, credentials=known)
+    return probe(remote, wanted.project.settings.app, paths=paths, credentials=known)
 
 
 def make_plan(
@@ -109,7 +102,7 @@ def make_plan(
         DeployError: when the node cannot answer, or what is wanted cannot be done.
     """
     state = ask_state(remote, wanted)
-    given = Circumstances(wanted.settings.node_address, first=first)
+    given = Circumstances(wanted.project.settings.node_address, first=first)
     made = deployment(wanted.wanted, state, given)
     if not made and (trouble := _ANEW if anew else _trouble(wanted)):
         state = state.model_copy(update={"trouble": trouble})
@@ -129,13 +122,13 @@ def check_material(wanted: Goal, state: NodeState) -> None:
     held, want = state.manifest, wanted.wanted
     known = held and (held.certificate, held.key) == (want.certificate, want.key)
     if not known or "cert_pass" in to_seal(want, state):
-        check_pair(wanted.pair, wanted.settings, wanted.credentials.value("cert_pass"))
+        check_pair(wanted.pair, wanted.project.settings, wanted.credentials.value("cert_pass"))
 
 
 def _trouble(wanted: Goal) -> str:
     """Say what a visitor meets when it is not the app in health; nothing when it is."""
-    address = node.endpoint(wanted.folder, wanted.settings)
-    path, certificate = wanted.settings.health_path, wanted.wanted.certificate
+    address = node.endpoint(wanted.project)
+    path, certificate = wanted.project.settings.health_path, wanted.wanted.certificate
     try:
         prove(address, path, certificate, timeout_seconds=_PATIENCE_SECONDS)
     except DeployError as error:
@@ -148,7 +141,7 @@ def _in_detail(
 ) -> Circumstances:
     units, files = changed_texts(wanted.wanted, state)
     here = {unit.path: unit.content for unit in units} | _small_files(wanted, files)
-    there = fetch_texts(remote, wanted.settings.app, tuple(here))
+    there = fetch_texts(remote, wanted.project.settings.app, tuple(here))
     return Circumstances(
         given.node,
         first=given.first,
@@ -158,7 +151,7 @@ def _in_detail(
 
 
 def _small_files(wanted: Goal, names: tuple[str, ...]) -> dict[str, bytes]:
-    folder = files_folder(wanted.folder, wanted.settings)
+    folder = wanted.project.files
     if folder is None:
         return {}
     found = {name: folder / name for name in names}
@@ -173,6 +166,6 @@ def _patched(remote: Remote, wanted: Goal, state: NodeState) -> int:
     image = wanted.wanted.image
     if image.delta or held_as(image, state):
         return 0
-    target = node.target(wanted.folder, wanted.settings)
-    transfer = Transfer(remote, target, wanted.settings, Workshop(wanted.export))
+    target = node.target(wanted.project)
+    transfer = Transfer(remote, target, wanted.project.settings, Workshop(wanted.export))
     return len(transfer.shipment(state).bases)

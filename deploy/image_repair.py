@@ -1,27 +1,24 @@
 """Verb: mend podman's storage on a node, and bring back what had to go with the damage."""
 
-from pathlib import Path
-
 from deploy import node, prompt, report
 from deploy.errors import DeployError
 from deploy.goal import goal
 from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.plan import command
+from deploy.project import Project
 from deploy.rollout import Order, rollout
-from deploy.settings.model import Settings
 from deploy.tls import check_pair
 
 
-def image_repair(
-    folder: Path, settings: Settings, *, asked: bool = False, wait_seconds: int = 0
-) -> None:
+def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0) -> None:
     """Stop the app, remove what is damaged, and deploy: missing layers are sent anew.
 
     Raises:
         CertError: when certificate, key and password do not fit.
         DeployError: when nobody agrees, podman cannot mend its storage, or the deploy fails.
     """
+    settings = project.settings
     report.warn(
         f"{settings.app} stops until its image is whole again; images of other apps that share a "
         "damaged layer go too"
@@ -29,11 +26,11 @@ def image_repair(
     if not asked and not prompt.confirm("repair it?"):
         raise DeployError("nothing was changed")
     # What the deploy would be refused for is told while the app still serves.
-    with goal(folder, settings) as wanted:
+    with goal(project) as wanted:
         check_pair(wanted.pair, settings, wanted.credentials.value("cert_pass"))
-    line = audit_line(folder, settings.app, "image-repair")
-    with node.reached(folder, settings) as remote:
-        hold(remote, folder, settings.app, "image-repair", wait_seconds=wait_seconds)
+    line = audit_line(project.folder, settings.app, "image-repair")
+    with node.reached(project) as remote:
+        hold(remote, project.folder, settings.app, "image-repair", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             result = remote.run(command.repair_storage(settings.app))
             if result.code:
@@ -45,4 +42,4 @@ def image_repair(
         write_audit(remote, line.model_copy(update={"detail": "; ".join(found)}))
     for one in found:
         report.say(f"  {one}")
-    rollout(folder, settings, Order(wait_seconds=wait_seconds), wanted.credentials)
+    rollout(project, Order(wait_seconds=wait_seconds), wanted.credentials)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from deploy import node, report
 from deploy.errors import DeployError
@@ -13,14 +12,14 @@ from deploy.image.local import open_image
 from deploy.plan.image import held_as, refuse_full_disk
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
+from deploy.project import Project
 from deploy.remote.connection import Target
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
-from deploy.settings.model import Settings
 from deploy.transfer import Transfer
 
 
-def image_send(folder: Path, nodes: Sequence[Settings], *, events: bool) -> None:
+def image_send(nodes: Sequence[Project], *, events: bool) -> None:
     """Send what each node lacks of IMAGE; several share one reading and compressing of it.
 
     `events` writes progress as JSON, a line each.
@@ -32,11 +31,11 @@ def image_send(folder: Path, nodes: Sequence[Settings], *, events: bool) -> None
     several = len(nodes) > 1
     with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 2) as beside, ExitStack() as logins:
         # Read while the login is under way: an image that was never read is most probably new.
-        looking = beside.submit(_opened, folder, nodes, image, beside)
+        looking = beside.submit(_opened, nodes, image, beside)
         logins.callback(_end, looking)
         sending = []
-        for settings in nodes:
-            one = _Sending(folder, settings, looking, name=several)
+        for project in nodes:
+            one = _Sending(project, looking, name=several)
             sending.append((one, _begin(one, logins, beside)))
         problems = [_problem(one, done, several=several) for one, done in sending]
     failed = [problem for problem in problems if problem]
@@ -44,10 +43,8 @@ def image_send(folder: Path, nodes: Sequence[Settings], *, events: bool) -> None
         raise failed[0] if not several else _summed(failed, len(nodes))
 
 
-def _opened(
-    folder: Path, nodes: Sequence[Settings], image: ExitStack, beside: ThreadPoolExecutor
-) -> Workshop:
-    found = Workshop(image.enter_context(open_image(folder, nodes[0], nodes=len(nodes))))
+def _opened(nodes: Sequence[Project], image: ExitStack, beside: ThreadPoolExecutor) -> Workshop:
+    found = Workshop(image.enter_context(open_image(nodes[0], nodes=len(nodes))))
     beside.submit(found.begin)
     return found
 
@@ -60,8 +57,7 @@ def _end(looking: Future[Workshop]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    folder: Path
-    settings: Settings
+    project: Project
     looking: Future[Workshop]
     name: bool
 
@@ -69,30 +65,30 @@ class _Sending:
         state = self._state(remote)
         workshop = self.looking.result()
         image = workshop.export.image
-        address = self.settings.node_address
+        address = self.project.settings.node_address
         if held_as(image, state):
             report.good(f"nothing to send: {address} holds {short(image.id)}")
             return
         refuse_full_disk(image, state)
         where = address if self.name else ""
-        transfer = Transfer(remote, target, self.settings, workshop, where)
+        transfer = Transfer(remote, target, self.project.settings, workshop, where)
         held = transfer.run(state, lambda: self._state(remote))
         standing = f", as {short(held)}" if held != image.id else ""
         report.good(f"{address} holds {short(image.id)}{standing}, proven there")
 
     def _state(self, remote: Remote) -> NodeState:
-        return probe(remote, self.settings.app, paths=(), credentials={})
+        return probe(remote, self.project.settings.app, paths=(), credentials={})
 
 
 def _begin(one: _Sending, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
     """Log in here, so that an interrupt closes the connection under the transfer; send beside."""
     try:
-        remote = logins.enter_context(node.reached(one.folder, one.settings))
+        remote = logins.enter_context(node.reached(one.project))
     except DeployError as error:
         failed: Future[None] = Future()
         failed.set_exception(error)
         return failed
-    return beside.submit(one.run, remote, node.target(one.folder, one.settings))
+    return beside.submit(one.run, remote, node.target(one.project))
 
 
 def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError | None:
@@ -100,7 +96,7 @@ def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError
         done.result()
     except DeployError as error:
         if several:
-            report.warn(f"{one.settings.node_address}: {error.message}")
+            report.warn(f"{one.project.settings.node_address}: {error.message}")
         return error
     return None
 

@@ -1,7 +1,6 @@
 """Verb: compare the whole tree of an image on its node with the image as it was built."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from deploy import node, report
 from deploy.errors import DeployError
@@ -15,22 +14,22 @@ from deploy.plan import command
 from deploy.plan.image import Image
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
+from deploy.project import Project
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
-from deploy.settings.model import Settings
 
 _DIFFERS = 1
 
 
-def image_verify(folder: Path, settings: Settings) -> int:
+def image_verify(project: Project) -> int:
     """Tell every difference between IMAGE and what the node has for it; return 1 for any.
 
     Raises:
         DeployError: when the node does not have it, or it cannot be read.
     """
-    with open_image(folder, settings) as export, node.reached(folder, settings) as remote:
+    with open_image(project) as export, node.reached(project) as remote:
         image = export.image
-        state = probe(remote, settings.app, paths=(), credentials={})
+        state = probe(remote, project.settings.app, paths=(), credentials={})
         held = _held(image, state)
         built = Workshop(export).tree()
         differences = [
@@ -45,7 +44,7 @@ def image_verify(folder: Path, settings: Settings) -> int:
         return _DIFFERS
     names = " and ".join(f"{short(one)} ({_way(one, image)})" for one in held)
     report.good(
-        f"{names} on {settings.node_address}: {len(built.nodes)} paths, "
+        f"{names} on {project.settings.node_address}: {len(built.nodes)} paths, "
         f"all as in {short(image.id)}: content, modes, owners, times, attributes, links"
     )
     return 0

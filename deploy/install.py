@@ -4,7 +4,6 @@ import contextlib
 import shlex
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from certs.host_key import HostKey, new_host_key
 from deploy import node, prompt, report
@@ -18,6 +17,7 @@ from deploy.plan.disk import Disk
 from deploy.plan.installation import Installation, chosen, refusals
 from deploy.plan.machine_config import with_host_key
 from deploy.plan.medium import Medium, read_medium
+from deploy.project import Project
 from deploy.remote.connection import Target, connect, real_host, real_port
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
@@ -28,8 +28,7 @@ _SSH_PORT = 22
 
 
 def install(  # noqa: PLR0913 -- what the command line can say
-    folder: Path,
-    settings: Settings,
+    project: Project,
     host: str,
     wanted: Installation,
     *,
@@ -43,13 +42,13 @@ def install(  # noqa: PLR0913 -- what the command line can say
         DeployError: before a disk is written, with every reason; or with what went wrong after.
     """
     began = time.monotonic()
-    config = machine_spec(folder, settings)
-    live = live_target(folder, settings, host, fingerprint=fingerprint)
-    installed = _installed_target(folder, settings, live)
+    config = machine_spec(project)
+    live = live_target(project, host, fingerprint=fingerprint)
+    installed = _installed_target(project, live)
     key = new_host_key()
     with connect(live, node.asker()) as remote:
         medium = _probe(remote, wanted)
-        wanted = _completed(settings, wanted, medium)
+        wanted = _completed(project.settings, wanted, medium)
         if wanted.device != medium.device:
             medium = _probe(remote, wanted)
         job = _job(wanted, medium, config, key)
@@ -68,26 +67,28 @@ def install(  # noqa: PLR0913 -- what the command line can say
     with report.step("restarting into the installed system"):
         await_first_boot(awaited, seconds, node.asker())
     report.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
-    report.say(f"next: {_next(settings, installed)}")
+    report.say(f"next: {_next(project.settings, installed)}")
 
 
-def machine_spec(folder: Path, settings: Settings) -> bytes:
+def machine_spec(project: Project) -> bytes:
     """Read the app's Ignition file.
 
     Raises:
         DeployError: when there is none yet.
     """
-    path = folder / "build" / f"{settings.app}.ign"
+    path = project.ignition
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise DeployError(f"{path} does not exist", "make it with `fab prepare`") from error
 
 
-def _installed_target(folder: Path, settings: Settings, live: Target) -> Target:
-    found = node.target(folder, settings.model_copy(update={"node_address": live.host}))
+def _installed_target(project: Project, live: Target) -> Target:
+    found = node.target(
+        Project(project.folder, project.settings.model_copy(update={"node_address": live.host}))
+    )
     # Through the same tunnel or forwarded port as the medium, unless settings name another.
-    return replace(found, port=settings.node_port or live.port)
+    return replace(found, port=project.settings.node_port or live.port)
 
 
 def _probe(remote: Remote, wanted: Installation) -> Medium:

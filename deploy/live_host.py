@@ -9,9 +9,9 @@ from pathlib import Path
 from deploy import node, prompt, report
 from deploy.errors import DeployError
 from deploy.known_hosts import pin, pinned
+from deploy.project import Project
 from deploy.remote.connection import Target, real_host, real_port
 from deploy.remote.host_key import shown_key
-from deploy.settings.model import Settings
 
 MEDIA = Path("build/media")
 # The host keys that `fab iso` and `fab pxe` put into media, a line each.
@@ -19,7 +19,7 @@ MEDIUM_KEYS = MEDIA / "host_keys.pub"
 LIVE_USER = "core"
 
 
-def live_target(folder: Path, settings: Settings, host: str, *, fingerprint: str) -> Target:
+def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
     """Name the live system at `[user@]host[:port]`, its host key known and pinned.
 
     Raises:
@@ -28,10 +28,12 @@ def live_target(folder: Path, settings: Settings, host: str, *, fingerprint: str
     user, _, address = host.rpartition("@")
     address, port = _split_port(address)
     target = replace(
-        node.target(folder, settings.model_copy(update={"node_address": address})),
+        node.target(
+            Project(project.folder, project.settings.model_copy(update={"node_address": address}))
+        ),
         port=port,
         user=user or LIVE_USER,
-        known_hosts=folder / MEDIA / "known_hosts",
+        known_hosts=project.folder / MEDIA / "known_hosts",
     )
     real, real_number = real_host(target), real_port(target)
     line, shown = shown_key(real, real_number)
@@ -41,7 +43,7 @@ def live_target(folder: Path, settings: Settings, host: str, *, fingerprint: str
             f"{address} shows {shown}, not {fingerprint}",
             "compare with the machine's console; somebody may be in between",
         )
-    if not fingerprint and line not in {*known, *_medium_keys(folder)}:
+    if not fingerprint and line not in {*known, *_medium_keys(project.folder)}:
         _ask(address, shown)
     pin(target.known_hosts, real, real_number, (line,))
     return target

@@ -1,14 +1,12 @@
 """Verb: show the last lines of an app on its node."""
 
-from pathlib import Path
-
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.plan.command import logs as logs_of
-from deploy.settings.model import Settings
+from deploy.project import Project
 
 
-def logs(folder: Path, settings: Settings, lines: str, *, release: str = "") -> None:
+def logs(project: Project, lines: str, *, release: str = "") -> None:
     """Print the last journal lines of a release; of the one that serves unless it is named.
 
     Raises:
@@ -16,8 +14,8 @@ def logs(folder: Path, settings: Settings, lines: str, *, release: str = "") -> 
     """
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 50")
-    with node.reached(folder, settings) as remote:
-        result = remote.run(logs_of(settings.app, int(lines), release))
+    with node.reached(project) as remote:
+        result = remote.run(logs_of(project.settings.app, int(lines), release))
     if result.code:
         raise DeployError(result.stderr.strip())
     report.say(result.stdout.rstrip("\n"))

@@ -5,14 +5,12 @@ from pathlib import Path
 
 from butane.errors import ButaneError
 from butane.render import render_folder
-from deploy.app_files import TEMPLATES
-
-OVERLAYS = Path("butane/overlays")
+from deploy.project import OVERLAYS, TEMPLATES
 
 
 def render_machine(folder: Path, values: Mapping[str, str | tuple[str, ...]]) -> dict[str, bytes]:
     """Render templates and overlays: path -> content; an overlay may not replace a template."""
-    rendered = render_folder(folder / TEMPLATES, values)
+    rendered = render_folder(TEMPLATES, values)
     overlays = render_folder(folder / OVERLAYS, values)
     clash = sorted(rendered.keys() & overlays.keys())
     if clash:

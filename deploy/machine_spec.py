@@ -9,7 +9,7 @@ from butane.files import carried_files
 from deploy.kept import kept_spec
 from deploy.plan.machine import Machine, read_machine
 from deploy.prepare import render_spec, spec_text
-from deploy.settings.model import Settings
+from deploy.project import Project
 from deploy.ssh_keys import collect_keys
 
 
@@ -22,19 +22,21 @@ class Spec:
     ignition: str = field(repr=False)
 
 
-def spec_of_settings(folder: Path, settings: Settings) -> Spec:
+def spec_of_settings(project: Project) -> Spec:
     """Make the spec that `fab prepare` would write, and write nothing.
 
     Raises:
         ButaneError: when a template or an overlay is wrong.
     """
-    mark, rendered = render_spec(folder, settings, collect_keys(settings.ssh_keys, folder=folder))
+    mark, rendered = render_spec(
+        project, collect_keys(project.settings.ssh_keys, folder=project.folder)
+    )
     with tempfile.TemporaryDirectory() as scratch:
         for name, content in rendered.items():
             path = Path(scratch) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        name = f"{settings.app}.bu"
+        name = f"{project.settings.app}.bu"
         text = spec_text(rendered)
         compiled = compile_text(text, files=Path(scratch), name=name, tool="python")
     return _spec(mark, compiled.ignition)

@@ -11,7 +11,7 @@ from deploy.known_hosts import pin
 from deploy.live_host import LIVE_USER, MEDIA, MEDIUM_KEYS
 from deploy.node import REHEARSAL
 from deploy.plan.machine_config import login, with_host_key
-from deploy.settings.model import Settings
+from deploy.project import Project
 from deploy.ssh_keys import collect_keys
 
 # Any live system in use reads it.
@@ -32,33 +32,32 @@ class Customization:
     force: bool = False
 
 
-def iso(folder: Path, settings: Settings, wanted: Customization, *, installer: str = "") -> None:
+def iso(project: Project, wanted: Customization, *, installer: str = "") -> None:
     """Make a live ISO of ours from one of Fedora CoreOS's."""
-    _customize(folder, settings, "iso", wanted, installer)
+    _customize(project, "iso", wanted, installer)
     report.good(f"{wanted.output}: boot the machine from it")
     _say_next(wanted)
 
 
 def pxe(
-    folder: Path,
-    settings: Settings,
+    project: Project,
     wanted: Customization,
     *,
     rootfs_url: str = "",
     installer: str = "",
 ) -> None:
     """Make a live initramfs of ours from one of Fedora CoreOS's, and say how to boot it."""
-    _customize(folder, settings, "pxe", wanted, installer)
+    _customize(project, "pxe", wanted, installer)
     report.good(f"{wanted.output}: serve it as the initramfs, with these kernel arguments:")
     url = rootfs_url or "URL-OF-THE-LIVE-ROOTFS"
     report.say(f"  coreos.live.rootfs_url={url} ignition.firstboot ignition.platform.id=metal")
     _say_next(wanted)
 
 
-def live_config(folder: Path, settings: Settings) -> tuple[bytes, HostKey]:
+def live_config(project: Project) -> tuple[bytes, HostKey]:
     """Make the config of a live system that lets us in, with a host key that we know."""
     key = new_host_key()
-    config = login(_SPEC, LIVE_USER, collect_keys(settings.ssh_keys, folder=folder))
+    config = login(_SPEC, LIVE_USER, collect_keys(project.settings.ssh_keys, folder=project.folder))
     return with_host_key(config, key.private, key.public), key
 
 
@@ -70,19 +69,17 @@ def remember_medium(folder: Path, key: HostKey) -> None:
         file.write(f"{key.public}\n")
 
 
-def _customize(
-    folder: Path, settings: Settings, kind: str, wanted: Customization, installer: str
-) -> None:
+def _customize(project: Project, kind: str, wanted: Customization, installer: str) -> None:
     _check(wanted)
     program = find_installer(installer)
-    live, key = live_config(folder, settings)
+    live, key = live_config(project)
     inputs = {"live": live}
     # Written beside and renamed: a medium is whole or not there.
     beside = wanted.output.with_name(f".{wanted.output.name}.new")
     words = [kind, "customize", "--live-ignition={live}", f"--output={_literal(str(beside))}"]
     installed = None
     if wanted.device:
-        inputs["installed"], installed = _unattended(folder, settings)
+        inputs["installed"], installed = _unattended(project)
         words += [f"--dest-device={wanted.device}", "--dest-ignition={installed}"]
         words += [f"--dest-console={one}" for one in wanted.console]
         words += [f"--dest-karg-append={one}" for one in wanted.append_karg]
@@ -94,8 +91,8 @@ def _customize(
     # It holds host keys, and it is the operator's own.
     beside.chmod(0o600)
     beside.replace(wanted.output)
-    remember_medium(folder, key)
-    _pin_installed(folder, settings, installed)
+    remember_medium(project.folder, key)
+    _pin_installed(project, installed)
 
 
 def _literal(word: str) -> str:
@@ -116,15 +113,16 @@ def _check(wanted: Customization) -> None:
         )
 
 
-def _unattended(folder: Path, settings: Settings) -> tuple[bytes, HostKey]:
-    path = folder / "build" / f"{settings.app}.ign"
+def _unattended(project: Project) -> tuple[bytes, HostKey]:
+    path = project.ignition
     if not path.exists():
         raise DeployError(f"{path} does not exist", "make it with `fab prepare`")
     key = new_host_key()
     return with_host_key(path.read_bytes(), key.private, key.public), key
 
 
-def _pin_installed(folder: Path, settings: Settings, key: HostKey | None) -> None:
+def _pin_installed(project: Project, key: HostKey | None) -> None:
+    settings = project.settings
     if key is None:
         return
     address = settings.node_address
@@ -132,7 +130,7 @@ def _pin_installed(folder: Path, settings: Settings, key: HostKey | None) -> Non
         report.say(f"the installed system will show the host key {key.fingerprint}:")
         report.say(f"  fab trust --fingerprint {key.fingerprint}")
         return
-    pin(folder / settings.known_hosts, address, settings.node_port, (key.public,))
+    pin(project.known_hosts, address, settings.node_port, (key.public,))
     report.good(f"pinned {key.fingerprint} for {address}")
 
 

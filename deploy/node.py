@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from deploy import prompt
 from deploy.endpoint import Endpoint, addresses_of
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.remote.connection import Target, begin, connect, real_host
 from deploy.remote.remote import FabricRemote
 from deploy.settings.model import Settings
@@ -15,12 +15,13 @@ from deploy.settings.model import Settings
 REHEARSAL = "rehearsal"
 
 
-def target(folder: Path, settings: Settings) -> Target:
+def target(project: Project) -> Target:
     """Say how to reach the node.
 
     Raises:
         DeployError: when no node is named.
     """
+    settings = project.settings
     if not settings.node_address:
         raise DeployError(
             "no node is named", "set NODE_ADDRESS in .env, or give one with `fab -H user@host …`"
@@ -29,15 +30,10 @@ def target(folder: Path, settings: Settings) -> Target:
         _address(settings),
         settings.node_port,
         settings.node_user,
-        identity(folder, settings),
-        folder / settings.known_hosts.expanduser(),
+        project.identity,
+        project.known_hosts,
         may_ask=prompt.has_terminal(),
     )
-
-
-def identity(folder: Path, settings: Settings) -> Path | None:
-    """Say where the private key to log in with is; None where IDENTITY_FILE is not set."""
-    return folder / settings.identity_file.expanduser() if settings.identity_file else None
 
 
 def _address(settings: Settings) -> str:
@@ -54,21 +50,23 @@ def _address(settings: Settings) -> str:
     )
 
 
-def endpoint(folder: Path, settings: Settings) -> Endpoint:
+def endpoint(project: Project) -> Endpoint:
     """Say where the app answers, and by which name a visitor asks for it."""
-    address = settings.public_address or real_host(target(folder, settings))
+    settings = project.settings
+    address = settings.public_address or real_host(target(project))
     name = settings.cert_names[0]
     host = f"www{name[1:]}" if name.startswith("*") else name
     return Endpoint(address, settings.https_port, host)
 
 
-def endpoints(folder: Path, settings: Settings) -> tuple[Endpoint, ...]:
+def endpoints(project: Project) -> tuple[Endpoint, ...]:
     """List every address at which visitors reach the app, of both families.
 
     Raises:
         DeployError: when a name has no address.
     """
-    first = endpoint(folder, settings)
+    settings = project.settings
+    first = endpoint(project)
     rehearsed = settings.node_address == REHEARSAL and not settings.public_address
     addresses = _rehearsed(settings) if rehearsed else ()
     addresses = addresses or addresses_of(first.address)
@@ -82,16 +80,16 @@ def _rehearsed(settings: Settings) -> tuple[str, ...]:
     return (found.address, found.address6) if found else ()
 
 
-def expect(folder: Path, settings: Settings) -> None:
+def expect(project: Project) -> None:
     """Begin to log in to the node that `reached` is going to be asked for."""
     with suppress(DeployError):
-        begin(target(folder, settings))
+        begin(target(project))
 
 
 @contextmanager
-def reached(folder: Path, settings: Settings) -> Iterator[FabricRemote]:
+def reached(project: Project) -> Iterator[FabricRemote]:
     """Log in to the node for as long as the block lasts."""
-    with connect(target(folder, settings), asker()) as remote:
+    with connect(target(project), asker()) as remote:
         yield remote
 
 

@@ -14,23 +14,25 @@ from deploy.kept import keep_spec
 from deploy.machine_files import fragments, render_machine
 from deploy.people import read_key
 from deploy.plan.values import template_values
+from deploy.project import Project
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
 from deploy.settings.read import SettingsError, read_settings
 from deploy.ssh_keys import collect_keys
 from deploy.unit_check import refuse_traps
 
 
-def prepare(folder: Path, settings: Settings, *, compiler: str = "python") -> Path:
+def prepare(project: Project, *, compiler: str = "python") -> Path:
     """Write build/<app>.bu and build/<app>.ign (0600); return the latter.
 
     Raises:
         ButaneError: when a template or an overlay is wrong; nothing is written then.
         DeployError: when a unit holds a trap; nothing is written then.
     """
-    refuse_traps(folder, settings)
-    keys = collect_keys(settings.ssh_keys, folder=folder)
-    mark, rendered = render_spec(folder, settings, keys)
-    build = folder / "build"
+    settings = project.settings
+    refuse_traps(project)
+    keys = collect_keys(settings.ssh_keys, folder=project.folder)
+    mark, rendered = render_spec(project, keys)
+    build = project.folder / "build"
     files = build / settings.app
     text = spec_text(rendered)
     _refuse_secrets(settings, rendered)
@@ -38,7 +40,7 @@ def prepare(folder: Path, settings: Settings, *, compiler: str = "python") -> Pa
     compiled = compile_text(text, files=files, name=f"build/{settings.app}.bu", tool=compiler)
     _write(build / f"{settings.app}.bu", text.encode())
     _write(build / f"{settings.app}.ign", compiled.ignition.encode())
-    keep_spec(folder, mark, compiled.ignition)
+    keep_spec(project.folder, mark, compiled.ignition)
     _tell(settings, compiled, keys)
     return build / f"{settings.app}.ign"
 
@@ -59,19 +61,17 @@ def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Setting
     return settings
 
 
-def render_spec(
-    folder: Path, settings: Settings, keys: tuple[str, ...]
-) -> tuple[str, dict[str, bytes]]:
+def render_spec(project: Project, keys: tuple[str, ...]) -> tuple[str, dict[str, bytes]]:
     """Render a machine spec that bears its own mark: the mark, and path -> content.
 
     The mark is the hash of all that the spec is made of, with zeros in the mark's own place.
     """
-    values = template_values(settings, keys)
+    values = template_values(project.settings, keys)
     digest = hashlib.sha256()
-    for name, content in sorted(render_machine(folder, values).items()):
+    for name, content in sorted(render_machine(project.folder, values).items()):
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     mark = digest.hexdigest()
-    return mark, render_machine(folder, {**values, "SPEC": mark})
+    return mark, render_machine(project.folder, {**values, "SPEC": mark})
 
 
 def spec_text(rendered: Mapping[str, bytes]) -> str:

@@ -1,24 +1,23 @@
 """Verb: remove from a node what no release of an app needs."""
 
-from pathlib import Path
-
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.plan import command
-from deploy.settings.model import Settings
+from deploy.project import Project
 
 
-def prune(folder: Path, settings: Settings, *, wait_seconds: int = 0) -> None:
+def prune(project: Project, *, wait_seconds: int = 0) -> None:
     """Remove images of this app that no release needs, and what cut transfers left.
 
     Raises:
         DeployError: while somebody deploys the app, or when the node refuses.
     """
-    line = audit_line(folder, settings.app, "prune")
-    with node.reached(folder, settings) as remote:
-        hold(remote, folder, settings.app, "prune", wait_seconds=wait_seconds)
+    settings = project.settings
+    line = audit_line(project.folder, settings.app, "prune")
+    with node.reached(project) as remote:
+        hold(remote, project.folder, settings.app, "prune", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             result = remote.run(command.prune(settings.app))
             if result.code:

@@ -1,21 +1,19 @@
 """Verb: a machine from nothing to serving again, with its data: install, seal, deploy, prove."""
 
 import time
-from pathlib import Path
 
 from deploy import report
 from deploy.install import PATIENCE_SECONDS, install
 from deploy.plan.installation import Installation
+from deploy.project import Project
 from deploy.rollout import Order, rollout
-from deploy.settings.model import Settings
 from deploy.status import status
 
 _SECONDS_A_MINUTE = 60
 
 
-def rebuild(  # noqa: PLR0913 -- what the command line can say
-    folder: Path,
-    settings: Settings,
+def rebuild(
+    project: Project,
     host: str,
     wanted: Installation,
     *,
@@ -31,12 +29,12 @@ def rebuild(  # noqa: PLR0913 -- what the command line can say
         DeployError: when a step fails; the ones before it need not be done again.
     """
     began = time.monotonic()
-    install(folder, settings, host, wanted, fingerprint=fingerprint, seconds=seconds)
+    install(project, host, wanted, fingerprint=fingerprint, seconds=seconds)
     installed = time.monotonic()
     address = host.rpartition("@")[2].partition(":")[0]
-    there = settings.model_copy(update={"node_address": address})
-    rollout(folder, there, Order(first=True, what="rebuild"))
-    code = status(folder, there, as_json=False)
+    there = project.settings.model_copy(update={"node_address": address})
+    rollout(Project(project.folder, there), Order(first=True, what="rebuild"))
+    code = status(Project(project.folder, there), as_json=False)
     whole, first = (_minutes(end - began) for end in (time.monotonic(), installed))
     report.good(f"{address} is back after {whole} minutes, {first} of them for the installation")
     return code

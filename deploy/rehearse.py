@@ -6,29 +6,31 @@ from pathlib import Path
 from deploy import report
 from deploy.errors import DeployError
 from deploy.known_hosts import pin, unpin
-from deploy.settings.model import KNOWN_HOSTS, Settings
+from deploy.project import Project
+from deploy.settings.model import KNOWN_HOSTS
 from rehearsal import lifecycle
 from rehearsal.node import Node
 
 
-def node_up(folder: Path, settings: Settings, *, name: str = "") -> Node:
+def node_up(project: Project, *, name: str = "") -> Node:
     """Boot a rehearsal node from the app's Ignition file and pin its host keys.
 
     Raises:
         DeployError: when there is no Ignition file yet.
     """
-    ignition = folder / "build" / f"{settings.app}.ign"
+    settings = project.settings
+    ignition = project.ignition
     if not ignition.exists():
         raise DeployError(f"{ignition} does not exist", "make it with `fab prepare`")
     chosen = name or settings.project
     made = lifecycle.up(
         chosen,
         ignition,
-        identity=folder / settings.identity_file.expanduser() if settings.identity_file else None,
+        identity=project.identity,
         user=settings.node_user,
         on_step=report.say,
     )
-    pin(folder / settings.known_hosts, made.address, made.port, made.host_keys)
+    pin(project.known_hosts, made.address, made.port, made.host_keys)
     report.good(f"node {chosen} is {made.state} at {made.address} after {made.seconds:.1f} s")
     for unit in made.failed_units:
         report.warn(f"failed on the node: {unit}")
@@ -64,10 +66,12 @@ def node_status(*, as_json: bool) -> None:
     report.table("rehearsal nodes", ("name", "state", "address", "boot id"), rows)
 
 
-def node_reboot(settings: Settings, *, name: str = "") -> None:
+def node_reboot(project: Project, *, name: str = "") -> None:
     """Restart a node and wait until it is ready again."""
     made = lifecycle.reboot(
-        name or settings.project, identity=settings.identity_file, user=settings.node_user
+        name or project.settings.project,
+        identity=project.identity,
+        user=project.settings.node_user,
     )
     report.good(f"node {made.name} is {made.state} again after {made.seconds:.1f} s")
 

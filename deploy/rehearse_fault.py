@@ -1,29 +1,29 @@
 """Verb: make a worker of the sample app misbehave on its node, and watch it recover."""
 
 import time
-from pathlib import Path
 
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.plan.workers import Worker, read_workers
+from deploy.project import Project
 from deploy.remote.remote import Remote
-from deploy.settings.model import Settings
 
 FAULTS = ("hang", "crash", "leak", "refuse-term", "slow-start")
 _LONGEST_SECONDS = 180.0
 _PAUSE_SECONDS = 0.5
 
 
-def rehearse_fault(folder: Path, settings: Settings, *, fault: str, worker: str) -> None:
+def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
     """Throw a switch of the sample and say, as it happens, what the supervisor makes of it.
 
     Raises:
         DeployError: for an unknown fault, an app without the sample's switches, no recovery.
     """
+    settings = project.settings
     if fault.partition("=")[0] not in FAULTS:
         raise DeployError(f"no fault called {fault!r}", f"choose one of {', '.join(FAULTS)}")
-    with node.reached(folder, settings) as remote:
+    with node.reached(project) as remote:
         before = _worker(remote, settings.app, worker)
         result = remote.run(Command("fault", (settings.app, worker, fault)))
         if result.code:

@@ -1,7 +1,5 @@
 """Verb: list the releases of an app."""
 
-from pathlib import Path
-
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.journal import read_journal
@@ -9,16 +7,17 @@ from deploy.plan.command import Command
 from deploy.plan.history import PastRelease, history
 from deploy.plan.kept import Kept, read_kept
 from deploy.plan.steps import short
+from deploy.project import Project
 from deploy.remote.remote import Remote
-from deploy.settings.model import Settings
 
 _JOURNAL_LINES = 200
 _COLUMNS = ("release", "result", "image", "files", "size", "who", "commit", "took", "detail")
 
 
-def releases(folder: Path, settings: Settings, *, as_json: bool) -> None:
+def releases(project: Project, *, as_json: bool) -> None:
     """Show the releases that the node keeps, which of them serves, and deploys that failed."""
-    with node.reached(folder, settings) as remote:
+    settings = project.settings
+    with node.reached(project) as remote:
         kept = kept_releases(remote, settings.app)
         found = history(kept, read_journal(remote, settings.app, _JOURNAL_LINES))
     if as_json:

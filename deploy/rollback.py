@@ -4,7 +4,6 @@ import secrets
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from deploy import node, report
 from deploy.author import author
@@ -17,6 +16,7 @@ from deploy.plan.kept import choose
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Switch, switch_steps
+from deploy.project import Project
 from deploy.put_back import put_back, retiring_told, undo
 from deploy.releases import kept_releases
 from deploy.remote.probe import probe
@@ -25,7 +25,7 @@ from deploy.settings.model import Settings
 from deploy.switching import Switching
 
 
-def rollback(folder: Path, settings: Settings, *, to: str, wait_seconds: int = 0) -> None:
+def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
     """Serve what a kept release was: image, units, files, credentials and certificate.
 
     It becomes a release of its own. BEFORE_SWITCH is of the release that is left, and does not run.
@@ -33,13 +33,14 @@ def rollback(folder: Path, settings: Settings, *, to: str, wait_seconds: int = 0
     Raises:
         DeployError: when there is no such release, or it does not prove itself; what served serves.
     """
-    made_by = author(folder)
+    settings = project.settings
+    made_by = author(project.folder)
     now = datetime.now(UTC)
-    with node.reached(folder, settings) as remote:
-        hold(remote, folder, settings.app, "rollback", wait_seconds=wait_seconds)
+    with node.reached(project) as remote:
+        hold(remote, project.folder, settings.app, "rollback", wait_seconds=wait_seconds)
         state = _state(remote, settings)
         if state.interrupted:
-            undo(remote, folder, settings.app, state.interrupted.release)
+            undo(remote, project.folder, settings.app, state.interrupted.release)
             state = _state(remote, settings)
         serving = state.manifest.release if state.manifest else ""
         chosen = choose(kept_releases(remote, settings.app), serving, to)
@@ -49,7 +50,7 @@ def rollback(folder: Path, settings: Settings, *, to: str, wait_seconds: int = 0
         report.say(f"{settings.app} on {settings.node_address}: {serving} -> {chosen.release}")
         switching = Switching(
             remote=remote,
-            endpoint=node.endpoint(folder, settings),
+            endpoint=node.endpoint(project),
             settings=settings,
             manifest=manifest,
             previous=serving,
@@ -58,7 +59,7 @@ def rollback(folder: Path, settings: Settings, *, to: str, wait_seconds: int = 0
         )
         with failures_audited(remote, switching.audit_line()):
             manifest = _take_over(switching, state, chosen)
-    keep_release(folder, manifest)
+    keep_release(project.folder, manifest)
     report.good(f"{settings.app} serves what release {chosen.release} was, as release {name}")
 
 

@@ -14,7 +14,7 @@ from deploy.author import author
 from deploy.credentials import Credentials
 from deploy.delivery import Delivery
 from deploy.errors import DeployError
-from deploy.goal import Goal, Planned, ask_state, check_material, files_folder, goal, make_plan
+from deploy.goal import Goal, Planned, ask_state, check_material, goal, make_plan
 from deploy.hold import hold
 from deploy.hooks import run_hook, tell_hook
 from deploy.image.delta_build import Workshop
@@ -27,6 +27,7 @@ from deploy.plan.generation import generations
 from deploy.plan.prose import summary
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
+from deploy.project import Project
 from deploy.put_back import put_back, retiring_told, undo
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
@@ -49,29 +50,27 @@ class Order:
     reseal: frozenset[str] = frozenset()
 
 
-def rollout(
-    folder: Path, settings: Settings, order: Order, credentials: Credentials | None = None
-) -> None:
+def rollout(project: Project, order: Order, credentials: Credentials | None = None) -> None:
     """Deploy the app; values of credentials that were asked for already are not asked again.
 
     Raises:
         DeployError: when something fails; the node serves what it served before.
     """
-    refuse_traps(folder, settings)
-    with goal(folder, settings, credentials, order.reseal) as wanted:
+    refuse_traps(project)
+    with goal(project, credentials, order.reseal) as wanted:
         _rollout(wanted, order)
 
 
 def _rollout(wanted: Goal, order: Order) -> None:
-    folder, settings = wanted.folder, wanted.settings
-    with node.reached(folder, settings) as remote:
+    folder, settings = wanted.project.folder, wanted.project.settings
+    with node.reached(wanted.project) as remote:
         planned = _ready(remote, wanted, order)
         if not planned.plan:
             _retire_leftover(remote, settings, planned.state)
             release = f" (release {planned.plan.was})" if planned.plan.was else ""
             report.good(f"nothing to do: {settings.app} serves what is wanted{release}")
             return
-        refuse_traps(folder, settings, podman=planned.state.podman)
+        refuse_traps(wanted.project, podman=planned.state.podman)
         check_material(wanted, planned.state)
         _show(planned.plan)
         _carry_out(folder, _delivery(remote, wanted, planned.state, order), planned)
@@ -82,13 +81,13 @@ def _ready(remote: Remote, wanted: Goal, order: Order) -> Planned:
     planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     if not planned.plan:
         return planned
-    app, seconds = wanted.settings.app, order.wait_seconds
-    waited = hold(remote, wanted.folder, app, order.what, wait_seconds=seconds)
+    app, seconds = wanted.project.settings.app, order.wait_seconds
+    waited = hold(remote, wanted.project.folder, app, order.what, wait_seconds=seconds)
     # Whoever was at it may have ended in the meantime: only what is left is undone.
     if waited or planned.plan.undo:
         planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     if planned.plan.undo:
-        undo(remote, wanted.folder, app, planned.plan.undo)
+        undo(remote, wanted.project.folder, app, planned.plan.undo)
         planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     return planned
 
@@ -144,23 +143,23 @@ def _show(plan: Deployment) -> None:
 
 
 def _delivery(remote: Remote, wanted: Goal, state: NodeState, order: Order) -> Delivery:
-    folder, settings = wanted.folder, wanted.settings
+    settings = wanted.project.settings
     return Delivery(
         switching=Switching(
             remote=remote,
-            endpoint=node.endpoint(folder, settings),
+            endpoint=node.endpoint(wanted.project),
             settings=settings,
             manifest=_manifest(wanted, state),
             previous=state.manifest.release if state.manifest else "",
             slot=other(state.slot),
             what=order.what,
         ),
-        target=node.target(folder, settings),
+        target=node.target(wanted.project),
         wanted=wanted.wanted,
         workshop=Workshop(wanted.export),
         pair=wanted.pair,
         credentials=wanted.credentials,
-        files_folder=files_folder(folder, settings),
+        files_folder=wanted.project.files,
         state=state,
         look=lambda: ask_state(remote, wanted),
     )
@@ -177,7 +176,7 @@ def _retire_leftover(remote: Remote, settings: Settings, state: NodeState) -> No
 
 def _manifest(goal: Goal, state: NodeState) -> Manifest:
     now = datetime.now(UTC)
-    made_by = author(goal.folder)
+    made_by = author(goal.project.folder)
     wanted = goal.wanted
     serving = state.manifest.release if state.manifest else ""
     return Manifest(

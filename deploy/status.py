@@ -1,29 +1,28 @@
 """Verb: say what an app is on its node."""
 
-from pathlib import Path
-
 from deploy import node, report
 from deploy.plan.command import Command
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
 from deploy.plan.workers import read_workers
+from deploy.project import Project
 from deploy.remote.probe import probe
-from deploy.settings.model import Settings
 from deploy.visit import Answer, ask
 
 _SICK = 1
 
 
-def status(folder: Path, settings: Settings, *, as_json: bool) -> int:
+def status(project: Project, *, as_json: bool) -> int:
     """Show release, unit and health; return 1 when the app is not healthy."""
+    settings = project.settings
     names = {source.credential: None for source in settings.sources}
-    with node.reached(folder, settings) as remote:
+    with node.reached(project) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
         workers = read_workers(remote.run(Command("workers", (settings.app,))).stdout or "null")
     held = state.manifest
-    answer = ask(node.endpoint(folder, settings), settings.health_path) if held else None
+    answer = ask(node.endpoint(project), settings.health_path) if held else None
     health = _health(answer, state)
-    facts = _facts(folder, settings, state) | {
+    facts = _facts(project, state) | {
         "workers": workers.model_dump() if workers else None,
         "health": health,
     }
@@ -41,12 +40,13 @@ def _health(answer: Answer | None, state: NodeState) -> str:
     return answer.complaint(state.manifest.certificate) or "healthy"
 
 
-def _facts(folder: Path, settings: Settings, state: NodeState) -> dict[str, object]:
+def _facts(project: Project, state: NodeState) -> dict[str, object]:
+    settings = project.settings
     held = state.manifest
     return {
         "app": settings.app,
         "node": settings.node_address,
-        "endpoint": str(node.endpoint(folder, settings)),
+        "endpoint": str(node.endpoint(project)),
         "release": held.release if held else None,
         "image": f"{held.image} {short(held.image_id)}" if held else None,
         "node_image": _standing(state),

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from certs.certificate import Certificate
 from certs.chain import Chain, read_chain
@@ -13,9 +12,8 @@ from certs.errors import refusal
 from certs.keyfile import decrypt
 from certs.pair import load
 from certs.store import Material, locked
+from deploy.project import Project
 from deploy.settings.model import Settings
-
-MATERIAL = Path("certs/material")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +29,27 @@ class Pair:
         return self.chain.leaf
 
 
-def material(folder: Path, settings: Settings) -> Material:
+def material(project: Project) -> Material:
     """Say where an app's certificate and key are kept."""
-    return Material(settings.app, folder / MATERIAL)
+    return Material(project.settings.app, project.material)
 
 
 @contextmanager
-def alone(folder: Path, settings: Settings) -> Iterator[None]:
+def alone(project: Project) -> Iterator[None]:
     """Let no other command of this machine change an app's certificate while the block lasts."""
-    with locked(folder / MATERIAL / f".{settings.app}.lock"):
+    with locked(project.material / f".{project.settings.app}.lock"):
         yield
 
 
-def load_pair(folder: Path, settings: Settings) -> Pair:
+def load_pair(project: Project) -> Pair:
     """Read an app's certificate and key file, without the key's password.
 
     Raises:
         CertError: when one is missing or cannot be read.
     """
-    kept = material(folder, settings)
+    kept = material(project)
     found = load(kept)
-    chain = read_chain(found.chain, source=str(kept.certificate.relative_to(folder)))
+    chain = read_chain(found.chain, source=str(kept.certificate.relative_to(project.folder)))
     return Pair(chain, found.key)
 
 

@@ -1,22 +1,20 @@
 """Verb: pin a node's host key, once a person has compared it with the machine's console."""
 
-from pathlib import Path
-
 from deploy import node, prompt, report
 from deploy.errors import DeployError
 from deploy.known_hosts import pin
+from deploy.project import Project
 from deploy.remote.connection import real_host, real_port
 from deploy.remote.host_key import shown_key
-from deploy.settings.model import Settings
 
 
-def trust(folder: Path, settings: Settings, *, fingerprint: str) -> None:
+def trust(project: Project, *, fingerprint: str) -> None:
     """Pin the key that the node shows, if it is the expected one or the operator says so.
 
     Raises:
         DeployError: when it is another key, or nobody can say.
     """
-    target = node.target(folder, settings)
+    target = node.target(project)
     host, port = real_host(target), real_port(target)
     line, shown = shown_key(host, port)
     if fingerprint and fingerprint != shown:
@@ -27,7 +25,7 @@ def trust(folder: Path, settings: Settings, *, fingerprint: str) -> None:
     if not fingerprint:
         _ask(host, shown)
     pin(target.known_hosts, host, port, (line,))
-    report.good(f"pinned {shown} for {host} in {settings.known_hosts}")
+    report.good(f"pinned {shown} for {host} in {project.settings.known_hosts}")
 
 
 def _ask(host: str, shown: str) -> None:

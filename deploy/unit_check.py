@@ -12,33 +12,32 @@ from butane.compile import compile_text
 from butane.machine import Item, read_machine
 from container.supervise.specification import shortest_watchdog, worker
 from deploy import report
-from deploy.app_files import TEMPLATES
 from deploy.errors import DeployError
-from deploy.machine_files import OVERLAYS, fragments, render_machine
+from deploy.machine_files import fragments, render_machine
 from deploy.plan.lint.finding import Facts, Finding, Home, Rhythm
 from deploy.plan.lint.lint import lint
 from deploy.plan.lint.unit import is_drop_in, is_unit
 from deploy.plan.values import template_values
-from deploy.settings.model import Settings
+from deploy.project import OVERLAYS, Project
 
 _UNITS = "/etc/systemd/system"
 _USERS = "/etc/sysusers.d/"
 _IGNORED = {"command": "app", "name": "app"}
 
 
-def traps(folder: Path, settings: Settings, *, podman: str = "") -> tuple[Finding, ...]:
+def traps(project: Project, *, podman: str = "") -> tuple[Finding, ...]:
     """Lint every unit that the settings, templates and overlays make.
 
     Raises:
         ButaneError: when a template or an overlay is wrong.
     """
-    rendered = render_machine(folder, template_values(settings))
-    items = _items(settings.app, rendered)
-    files = _carried(items, _sources(folder, rendered))
-    files |= _loose(folder, rendered, files)
+    rendered = render_machine(project.folder, template_values(project.settings))
+    items = _items(project.settings.app, rendered)
+    files = _carried(items, _sources(project.folder, rendered))
+    files |= _loose(project.folder, rendered, files)
     texts = {name: text for name, (_, text) in files.items()}
     places = {name: place for name, (place, _) in files.items()}
-    facts = Facts(rhythm, podman, tuple(_homes(folder, rendered, items)))
+    facts = Facts(rhythm, podman, tuple(_homes(project.folder, rendered, items)))
     return tuple(_placed(finding, places) for finding in lint(texts, facts))
 
 
@@ -53,13 +52,13 @@ def traps_of_overlays(folder: Path) -> tuple[Finding, ...]:
     return lint(files, Facts(rhythm))
 
 
-def refuse_traps(folder: Path, settings: Settings, *, podman: str = "") -> None:
+def refuse_traps(project: Project, *, podman: str = "") -> None:
     """Tell warnings, and stop before anything is written when a unit holds a trap.
 
     Raises:
         DeployError: with every trap.
     """
-    found = traps(folder, settings, podman=podman)
+    found = traps(project, podman=podman)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
         count = "1 trap" if len(errors) == 1 else f"{len(errors)} traps"
@@ -123,8 +122,8 @@ def _sources(folder: Path, rendered: Mapping[str, bytes]) -> dict[bytes, str]:
 
 
 def _origin(folder: Path, name: str) -> Path:
-    root = OVERLAYS if (folder / OVERLAYS / name).is_file() else TEMPLATES
-    return root / name
+    """Name the file in the operator's folder, or the template, by its path seen from there."""
+    return (OVERLAYS if (folder / OVERLAYS / name).is_file() else Path("butane/templates")) / name
 
 
 def _carried(items: tuple[Item, ...], sources: Mapping[bytes, str]) -> dict[str, tuple[str, str]]:

@@ -1,24 +1,23 @@
 """Verb: end a change that somebody began and that does not end."""
 
-from pathlib import Path
-
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.journal import audit_line
+from deploy.project import Project
 from deploy.remote.lock import break_lock
-from deploy.settings.model import Settings
 
 
-def unlock(folder: Path, settings: Settings, *, reason: str) -> None:
+def unlock(project: Project, *, reason: str) -> None:
     """End the connection that holds the app's lock; who, and why, is written down on the node.
 
     Raises:
         DeployError: without a reason, or when the holder does not end.
     """
+    settings = project.settings
     if not reason.strip():
         raise DeployError("unlock wants a reason, which is written down", '`--reason "…"`')
-    line = audit_line(folder, settings.app, "unlock", reason.strip())
-    with node.reached(folder, settings) as remote:
+    line = audit_line(project.folder, settings.app, "unlock", reason.strip())
+    with node.reached(project) as remote:
         thrown_out = break_lock(remote, settings.app, line.written())
     if thrown_out is None:
         report.good(f"nobody holds the lock of {settings.app}")

@@ -17,6 +17,7 @@ from deploy.known_hosts import pin
 from deploy.node import asker
 from deploy.plan.machine_config import with_host_key
 from deploy.plan.virtual_machine import VirtualMachine, qemu
+from deploy.project import VM, Project
 from deploy.remote.connection import Target
 from deploy.settings.model import Settings
 
@@ -43,14 +44,15 @@ class Wanted:
     more: tuple[str, ...] = ()
 
 
-def vm_up(folder: Path, settings: Settings, wanted: Wanted) -> None:
+def vm_up(project: Project, wanted: Wanted) -> None:
     """Start a machine from an image, with the app's Ignition file, and wait until it lets us in.
 
     Raises:
         DeployError: when something is missing, or it does not come up; its console is shown.
     """
-    home = folder / "build/vm"
-    _check(folder, settings, wanted, home)
+    settings = project.settings
+    home = project.vm
+    _check(project, wanted, home)
     has_kvm = wanted.kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
     if not has_kvm:
         report.warn(
@@ -61,20 +63,20 @@ def vm_up(folder: Path, settings: Settings, wanted: Wanted) -> None:
     if wanted.dry_run:
         report.say(" ".join(qemu(machine)))
         return
-    vm_down(folder)
+    vm_down(project.folder)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = new_host_key()
-    config = folder / "build" / f"{settings.app}.ign"
+    config = project.ignition
     _write_private(home / "config.ign", with_host_key(config.read_bytes(), key.private, key.public))
-    pin(folder / settings.known_hosts, _HERE, wanted.ssh_port, (key.public,))
+    pin(project.known_hosts, _HERE, wanted.ssh_port, (key.public,))
     make_disk(Path(wanted.image), home / "disk.qcow2", wanted.disk)
     start(machine, home)
     target = Target(
         _HERE,
         wanted.ssh_port,
         settings.node_user,
-        folder / settings.identity_file.expanduser() if settings.identity_file else None,
-        folder / settings.known_hosts.expanduser(),
+        project.identity,
+        project.known_hosts,
     )
     with report.step("first boot"):
         _await(target, home, wanted.seconds)
@@ -84,22 +86,22 @@ def vm_up(folder: Path, settings: Settings, wanted: Wanted) -> None:
 
 def vm_down(folder: Path) -> bool:
     """End the machine and forget its disk; false when there was none."""
-    home = folder / "build/vm"
+    home = folder / VM
     there = home.exists()
     stop(home)
     shutil.rmtree(home, ignore_errors=True)
     return there
 
 
-def _check(folder: Path, settings: Settings, wanted: Wanted, home: Path) -> None:
+def _check(project: Project, wanted: Wanted, home: Path) -> None:
     problems = []
     if not Path(wanted.image).is_file():
         problems.append((f"{wanted.image} does not exist", "fetch one: fab image --kind qemu"))
     elif wanted.image.endswith(".xz"):
         problems.append((f"{wanted.image} is compressed", f"unpack it: unxz -k {wanted.image}"))
-    if not (folder / "build" / f"{settings.app}.ign").exists():
+    if not project.ignition.exists():
         problems.append(("there is no machine spec", "make it with `fab prepare`"))
-    program = qemu(_machine(settings, wanted, home, has_kvm=False))[0]
+    program = qemu(_machine(project.settings, wanted, home, has_kvm=False))[0]
     for name, package in ((program, "qemu-system"), ("qemu-img", "qemu-utils")):
         if shutil.which(name) is None:
             problems.append((f"{name} is not installed", f"install it (Debian: {package})"))

@@ -9,6 +9,7 @@ from deploy import node
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.prepare import prepare
+from deploy.project import Project
 from deploy.remote.connection import Target, connect
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
@@ -49,7 +50,7 @@ class Fleet:
         """Make the machine specs anew that were made before: they let in other keys now."""
         for settings in self.instances:
             if (self.folder / "build" / f"{settings.app}.ign").exists():
-                prepare(self.folder, settings)
+                prepare(Project(self.folder, settings))
 
 
 def fleet(folder: Path, instances: tuple[Settings, ...], ask: Ask) -> Fleet:
@@ -60,7 +61,7 @@ def fleet(folder: Path, instances: tuple[Settings, ...], ask: Ask) -> Fleet:
     """
     found: dict[tuple[str, int | None, str], Reach] = {}
     for settings in instances:
-        target = node.target(folder, settings)
+        target = node.target(Project(folder, settings))
         key = (target.host, target.port, target.user)
         found.setdefault(key, Reach(target.host, target, ask))
     return Fleet(folder, instances, tuple(found.values()), ask)

@@ -13,6 +13,7 @@ from deploy.access.rotate import file_name
 from deploy.credentials import Credentials
 from deploy.people import AUTHORITY, AccessKey, check_name, keep_keys, people
 from deploy.plan import command
+from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.tls import material
 
@@ -32,7 +33,7 @@ def access_sign(
         DeployError: when a node does not take the authority.
     """
     password = Credentials(settings, all_nodes.ask).value("cert_pass").encode()
-    where = material(all_nodes.folder, settings).ssh_authority_key
+    where = material(Project(all_nodes.folder, settings)).ssh_authority_key
     if not where.exists():
         write_secret(where, encrypt(new_key(), password))
     key = decrypt(read_secret(where), password, source=str(where))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
 from certs.acme.account import Account, Binding, Server
 from certs.acme.challenge import Solver
@@ -17,11 +16,12 @@ from certs.store import read_secret, write_secret
 from deploy import node, report
 from deploy.certificate.dns_challenge import Zone
 from deploy.certificate.http_challenge import NodePage
+from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.tls import material
 
 
-def acme_chain(folder: Path, settings: Settings, key: PrivateKey, password: bytes) -> Chain:
+def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:
     """Prove CERT_NAMES and get a certificate for `key`.
 
     The account's key is made when there is none, and rests encrypted with the same password.
@@ -30,37 +30,37 @@ def acme_chain(folder: Path, settings: Settings, key: PrivateKey, password: byte
         CertError: when the authority refuses or cannot be reached.
         DeployError: when a name cannot be shown.
     """
+    settings = project.settings
     account = Account(
-        _account_key(folder, settings, password),
+        _account_key(project, password),
         email=settings.acme_email,
         terms_agreed=settings.acme_terms_agreed == "true",
         binding=_binding(settings),
     )
     request = signing_request(settings.cert_names, key=key)
-    with _solver(folder, settings) as solver:
+    with _solver(project) as solver:
         report.say(f"asking {settings.acme_directory} for {', '.join(settings.cert_names)}")
-        return obtain(server(folder, settings), account, request, solver)
+        return obtain(server(project), account, request, solver)
 
 
-def server(folder: Path, settings: Settings) -> Server:
+def server(project: Project) -> Server:
     """Name the authority."""
-    root = settings.acme_root
-    return Server(settings.acme_directory, folder / root.expanduser() if root else None)
+    return Server(project.settings.acme_directory, project.acme_root)
 
 
-def advised(folder: Path, settings: Settings, certificate: Certificate) -> datetime | None:
+def advised(project: Project, certificate: Certificate) -> datetime | None:
     """Ask when the authority would like a renewal; None where it does not say or is away."""
     try:
-        return suggested_renewal(server(folder, settings), certificate)
+        return suggested_renewal(server(project), certificate)
     except CertError as error:
         report.warn(f"no advice on when to renew: {error.message}")
         return None
 
 
-def _account_key(folder: Path, settings: Settings, password: bytes) -> PrivateKey:
-    path = material(folder, settings).account_key(settings.acme_directory)
+def _account_key(project: Project, password: bytes) -> PrivateKey:
+    path = material(project).account_key(project.settings.acme_directory)
     if path.exists():
-        return decrypt(read_secret(path), password, source=str(path.relative_to(folder)))
+        return decrypt(read_secret(path), password, source=str(path.relative_to(project.folder)))
     key = new_key()
     write_secret(path, encrypt(key, password))
     return key
@@ -73,9 +73,9 @@ def _binding(settings: Settings) -> Binding | None:
 
 
 @contextmanager
-def _solver(folder: Path, settings: Settings) -> Iterator[Solver]:
-    if settings.acme_challenge == "dns-01":
-        yield Zone(settings.acme_dns_command)
+def _solver(project: Project) -> Iterator[Solver]:
+    if project.settings.acme_challenge == "dns-01":
+        yield Zone(project.settings.acme_dns_command)
         return
-    with node.reached(folder, settings) as remote:
+    with node.reached(project) as remote:
         yield NodePage(remote)

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from deploy import node, report
 from deploy.archive import pack
@@ -18,6 +17,7 @@ from deploy.plan.command import Command
 from deploy.plan.files import File
 from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
+from deploy.project import Project
 from deploy.prove import prove
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
@@ -103,7 +103,7 @@ class Reload:
         return self.settings.app, self.held.release, self.settings.reload_signal
 
 
-def deliver(folder: Path, settings: Settings, credentials: Credentials) -> None:
+def deliver(project: Project, credentials: Credentials) -> None:
     """Serve the pair that is here, checked; nothing to do where the node does already.
 
     An app that reads its certificate anew at RELOAD_SIGNAL gets nothing else with it, and no
@@ -113,9 +113,10 @@ def deliver(folder: Path, settings: Settings, credentials: Credentials) -> None:
         CertError: when the pair could not serve; before the node is touched.
         DeployError: when it is not served; what was served before is.
     """
-    pair = load_pair(folder, settings)
+    settings = project.settings
+    pair = load_pair(project)
     check_pair(pair, settings, credentials.value(_PASSWORD))
-    with node.reached(folder, settings) as remote:
+    with node.reached(project) as remote:
         state = _state(remote, settings, credentials)
         _refuse_clock(state, datetime.now(UTC))
         if state.manifest is None:
@@ -123,9 +124,9 @@ def deliver(folder: Path, settings: Settings, credentials: Credentials) -> None:
             return
         reads_anew = settings.reload_signal and state.active == "active" and not state.interrupted
         if reads_anew:
-            _reload(folder, settings, remote, pair, (state.manifest, _sealing(state, credentials)))
+            _reload(project, remote, pair, (state.manifest, _sealing(state, credentials)))
     if not reads_anew:
-        _redeploy(folder, settings)
+        _redeploy(project)
 
 
 def _refuse_clock(state: NodeState, now: datetime) -> None:
@@ -136,27 +137,27 @@ def _refuse_clock(state: NodeState, now: datetime) -> None:
         )
 
 
-def _redeploy(folder: Path, settings: Settings) -> None:
+def _redeploy(project: Project) -> None:
     """Serve it by a deploy of its own."""
-    rollout(folder, settings, Order(what="certificate"))
+    rollout(project, Order(what="certificate"))
 
 
 def _reload(
-    folder: Path,
-    settings: Settings,
+    project: Project,
     remote: Remote,
     pair: Pair,
     held: tuple[Manifest, bytes | None],
 ) -> None:
+    settings = project.settings
     manifest, password = held
-    endpoints = node.endpoints(folder, settings)
+    endpoints = node.endpoints(project)
     marks = (pair.leaf.sha256, hashlib.sha256(pair.key_file).hexdigest())
     held_already = (manifest.certificate, manifest.key) == marks and password is None
     if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):
         report.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
         return
-    hold(remote, folder, settings.app, "certificate")
-    line = audit_line(folder, settings.app, "certificate", f"SHA-256 {pair.leaf.sha256}")
+    hold(remote, project.folder, settings.app, "certificate")
+    line = audit_line(project.folder, settings.app, "certificate", f"SHA-256 {pair.leaf.sha256}")
     line = line.model_copy(update={"release": manifest.release})
     with failures_audited(remote, line):
         Reload(remote, settings, endpoints, pair, manifest, password).carry_out(line.written())

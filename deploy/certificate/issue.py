@@ -1,42 +1,41 @@
 """Verbs: get a certificate without serving it yet, or make a request for one."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from certs.chain import read_chain
 from certs.pair import replace
 from deploy import report
 from deploy.certificate.source import Wish, make_request, new_pair
 from deploy.credentials import Credentials
-from deploy.settings.model import Settings
+from deploy.project import Project
 from deploy.tls import alone, material
 
 
-def cert_issue(folder: Path, settings: Settings, wish: Wish, credentials: Credentials) -> None:
+def cert_issue(project: Project, wish: Wish, credentials: Credentials) -> None:
     """Get a key and a certificate for CERT_NAMES; the pair before is kept.
 
     Raises:
         CertError: for a password that does not open the authority's key.
         DeployError: when there is no password and nobody to ask.
     """
-    kept = material(folder, settings)
-    with alone(folder, settings):
-        pair = new_pair(folder, settings, wish, credentials)
+    kept = material(project)
+    with alone(project):
+        pair = new_pair(project, wish, credentials)
         replace(kept, pair, now=datetime.now(UTC))
     leaf = read_chain(pair.chain, source="the new certificate").leaf
     report.good(f"{leaf.subject} until {leaf.not_after:%Y-%m-%d}, SHA-256 {leaf.sha256}")
-    report.say(f"  certificate {kept.certificate.relative_to(folder)}")
-    report.say(f"  key (encrypted) {kept.key.relative_to(folder)}")
-    if settings.cert_from == "own" and not wish.certificate:
-        report.say(f"  visitors trust {kept.authority_certificate.relative_to(folder)}")
+    report.say(f"  certificate {kept.certificate.relative_to(project.folder)}")
+    report.say(f"  key (encrypted) {kept.key.relative_to(project.folder)}")
+    if project.settings.cert_from == "own" and not wish.certificate:
+        report.say(f"  visitors trust {kept.authority_certificate.relative_to(project.folder)}")
 
 
-def cert_request(folder: Path, settings: Settings, credentials: Credentials) -> None:
+def cert_request(project: Project, credentials: Credentials) -> None:
     """Make a key, and a request for an outside authority to sign.
 
     Raises:
         CertError: for names that cannot be in a certificate.
     """
-    path = make_request(folder, settings, credentials)
-    report.good(f"{path.relative_to(folder)} is for the authority")
+    path = make_request(project, credentials)
+    report.good(f"{path.relative_to(project.folder)} is for the authority")
     report.say("  with its answer: fab cert-rotate-https --certificate FILE")

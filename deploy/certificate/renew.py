@@ -1,7 +1,6 @@
 """Verb: a new certificate when the present one is due, for timers and CI."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from certs.certificate import Certificate
 from certs.renewal import Renewal, renewal
@@ -11,13 +10,12 @@ from deploy.certificate.deliver import deliver
 from deploy.certificate.rotate import rotate
 from deploy.certificate.source import Wish
 from deploy.credentials import Credentials
+from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.tls import alone, load_pair
 
 
-def cert_renew(
-    folder: Path, settings: Settings, wish: Wish, credentials: Credentials, *, force: bool
-) -> None:
+def cert_renew(project: Project, wish: Wish, credentials: Credentials, *, force: bool) -> None:
     """Renew what is due, and bring to the node what an interrupted renewal left here.
 
     Two runs at a time wait for each other, and the second has nothing to do.
@@ -26,15 +24,16 @@ def cert_renew(
         CertError: when nothing can be had; what serves is not touched.
         DeployError: when the new certificate is not served; the old one is.
     """
-    with alone(folder, settings):
-        leaf = load_pair(folder, settings).leaf
-        wanted = due(leaf, settings, now=datetime.now(UTC), at=_advice(folder, settings, leaf))
+    settings = project.settings
+    with alone(project):
+        leaf = load_pair(project).leaf
+        wanted = due(leaf, settings, now=datetime.now(UTC), at=_advice(project, leaf))
         if wanted.due or force:
             report.say(f"{settings.app} is renewed: {wanted.reason if wanted.due else 'asked for'}")
-            rotate(folder, settings, wish, credentials)
+            rotate(project, wish, credentials)
         else:
             report.good(f"{settings.app} is not due: {wanted.reason}")
-            deliver(folder, settings, credentials)
+            deliver(project, credentials)
 
 
 def due(
@@ -47,5 +46,5 @@ def due(
     return renewal(leaf, now=now, suggested=at)
 
 
-def _advice(folder: Path, settings: Settings, leaf: Certificate) -> datetime | None:
-    return advised(folder, settings, leaf) if settings.cert_from == "acme" else None
+def _advice(project: Project, leaf: Certificate) -> datetime | None:
+    return advised(project, leaf) if project.settings.cert_from == "acme" else None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from certs.errors import CertError
 from certs.keyfile import decrypt, encrypt
@@ -12,57 +11,53 @@ from deploy import report
 from deploy.certificate.deliver import deliver
 from deploy.certificate.source import Wish, new_pair
 from deploy.credentials import Credentials
-from deploy.settings.model import Settings
+from deploy.project import Project
 from deploy.tls import alone, check_pair, load_pair, material
 
 
-def cert_rotate_https(
-    folder: Path, settings: Settings, wish: Wish, credentials: Credentials
-) -> None:
+def cert_rotate_https(project: Project, wish: Wish, credentials: Credentials) -> None:
     """Get a new key and certificate and serve it; the old pair comes back on failure.
 
     Raises:
         CertError: when nothing can be had, or it could not serve; nothing has changed then.
         DeployError: when the new certificate is not served; the old one is, here and there.
     """
-    with alone(folder, settings):
-        rotate(folder, settings, wish, credentials)
+    with alone(project):
+        rotate(project, wish, credentials)
 
 
-def rotate(folder: Path, settings: Settings, wish: Wish, credentials: Credentials) -> None:
+def rotate(project: Project, wish: Wish, credentials: Credentials) -> None:
     """Do that, for somebody who holds the lock already."""
-    old = load_pair(folder, settings).leaf
-    pair = new_pair(folder, settings, wish, credentials)
-    replace(material(folder, settings), pair, now=datetime.now(UTC))
-    _deliver_or_restore(folder, settings, credentials)
-    new = load_pair(folder, settings).leaf
+    old = load_pair(project).leaf
+    pair = new_pair(project, wish, credentials)
+    replace(material(project), pair, now=datetime.now(UTC))
+    _deliver_or_restore(project, credentials)
+    new = load_pair(project).leaf
     report.good(f"certificate rotated: {old.sha256[:16]} -> {new.sha256[:16]}, proven by handshake")
 
 
-def cert_restore(folder: Path, settings: Settings, credentials: Credentials) -> None:
+def cert_restore(project: Project, credentials: Credentials) -> None:
     """Serve the certificate before the present one again; that one is kept in its turn.
 
     Raises:
         CertError: when none is kept, or it could not serve any more; nothing has changed then.
         DeployError: when it is not served; the present one is, here and there.
     """
-    with alone(folder, settings):
-        kept = material(folder, settings)
+    with alone(project):
+        kept = material(project)
         present = load(kept)
         restore(kept, now=datetime.now(UTC))
         try:
-            check_pair(load_pair(folder, settings), settings, credentials.value("cert_pass"))
+            check_pair(load_pair(project), project.settings, credentials.value("cert_pass"))
         except CertError:
             replace(kept, present, now=datetime.now(UTC))
             raise
-        _deliver_or_restore(folder, settings, credentials)
-        leaf = load_pair(folder, settings).leaf
+        _deliver_or_restore(project, credentials)
+        leaf = load_pair(project).leaf
         report.good(f"certificate {leaf.sha256[:16]} until {leaf.not_after:%Y-%m-%d} is back")
 
 
-def change_password(
-    folder: Path, settings: Settings, credentials: Credentials, old: Callable[[], str]
-) -> None:
+def change_password(project: Project, credentials: Credentials, old: Callable[[], str]) -> None:
     """Encrypt the key anew with CERT_PASSWORD, which was changed, and re-seal that on the node.
 
     The keys of the authority and of ACME accounts follow, as far as the old password opens them.
@@ -73,8 +68,8 @@ def change_password(
         DeployError: when the node does not take it; the key and the node are as they were.
     """
     password = credentials.value("cert_pass").encode()
-    with alone(folder, settings):
-        kept = material(folder, settings)
+    with alone(project):
+        kept = material(project)
         present = load(kept)
         before = b""
         if _opens(present.key, password):
@@ -83,19 +78,19 @@ def change_password(
             before = old().encode()
             key = decrypt(present.key, before, source="server.key.enc")
             replace(kept, Pair(present.chain, encrypt(key, password)), now=datetime.now(UTC))
-        _deliver_or_restore(folder, settings, credentials, restoring=bool(before))
+        _deliver_or_restore(project, credentials, restoring=bool(before))
         _follow(kept, lambda: before or old().encode(), password)
         report.good("the key is encrypted with the new password, here and on the node")
 
 
 def _deliver_or_restore(
-    folder: Path, settings: Settings, credentials: Credentials, *, restoring: bool = True
+    project: Project, credentials: Credentials, *, restoring: bool = True
 ) -> None:
     try:
-        deliver(folder, settings, credentials)
+        deliver(project, credentials)
     except BaseException:
         if restoring:
-            back = restore(material(folder, settings), now=datetime.now(UTC))
+            back = restore(material(project), now=datetime.now(UTC))
             report.say(f"the certificate before it is back: SHA-256 {back.sha256}")
         raise
 

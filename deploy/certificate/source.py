@@ -18,6 +18,7 @@ from deploy import report
 from deploy.certificate.acme import acme_chain
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.tls import material
 
@@ -37,16 +38,17 @@ class Wish:
     key: Path | None = None
 
 
-def new_pair(folder: Path, settings: Settings, wish: Wish, credentials: Credentials) -> Pair:
+def new_pair(project: Project, wish: Wish, credentials: Credentials) -> Pair:
     """Get a new pair, checked; nothing is kept but what an authority needs of its own.
 
     Raises:
         CertError: when none can be had, or for every reason why it could not serve.
         DeployError: when CERT_FROM is files and none are given.
     """
+    settings = project.settings
     password = credentials.value("cert_pass").encode()
     if wish.certificate:
-        chain, key = _given(folder, settings, wish, credentials)
+        chain, key = _given(project, wish, credentials)
     elif settings.cert_from == "files":
         raise DeployError(
             "CERT_FROM is files: there is nobody to issue a certificate",
@@ -56,33 +58,31 @@ def new_pair(folder: Path, settings: Settings, wish: Wish, credentials: Credenti
     else:
         key = new_key(settings.cert_key)
         if settings.cert_from == "acme":
-            chain = acme_chain(folder, settings, key, password)
+            chain = acme_chain(project, key, password)
         else:
-            chain = _issued(folder, settings, wish.days, key, password)
+            chain = _issued(project, wish.days, key, password)
     found = problems(chain, key, names=settings.cert_names, now=datetime.now(UTC))
     if found:
         raise refusal(chain.source, found)
     return Pair(chain.pem, encrypt(key, password))
 
 
-def make_request(folder: Path, settings: Settings, credentials: Credentials) -> Path:
+def make_request(project: Project, credentials: Credentials) -> Path:
     """Make a key and a signing request for an outside authority; the key waits encrypted.
 
     Raises:
         CertError: for names that cannot be in a certificate.
     """
     password = credentials.value("cert_pass").encode()
-    key = new_key(settings.cert_key)
-    request = signing_request(settings.cert_names, key=key)
-    kept = material(folder, settings)
+    key = new_key(project.settings.cert_key)
+    request = signing_request(project.settings.cert_names, key=key)
+    kept = material(project)
     write_secret(kept.request_key, encrypt(key, password))
     write_public(kept.request, request)
     return kept.request
 
 
-def _given(
-    folder: Path, settings: Settings, wish: Wish, credentials: Credentials
-) -> tuple[Chain, PrivateKey]:
+def _given(project: Project, wish: Wish, credentials: Credentials) -> tuple[Chain, PrivateKey]:
     path = wish.certificate
     if path is None:
         raise ValueError("no file was given")
@@ -90,10 +90,10 @@ def _given(
     if wish.key:
         key = read_key(read(wish.key), source=str(wish.key), password=password)
         return read_bundle(read(path), source=str(path), key=key, password=password).chain, key
-    kept = material(folder, settings)
+    kept = material(project)
     requested = None
     if kept.request_key.exists():
-        source = str(kept.request_key.relative_to(folder))
+        source = str(kept.request_key.relative_to(project.folder))
         requested = decrypt(read_secret(kept.request_key), password, source=source)
     bundle = read_bundle(read(path), source=str(path), key=requested, password=password)
     own = bundle.key or requested
@@ -105,10 +105,12 @@ def _given(
     return bundle.chain, own
 
 
-def _issued(folder: Path, settings: Settings, days: int, key: PrivateKey, password: bytes) -> Chain:
+def _issued(project: Project, days: int, key: PrivateKey, password: bytes) -> Chain:
     now = datetime.now(UTC)
-    authority = _authority(material(folder, settings), settings, password, now)
-    return issue(authority, settings.cert_names, now=now, lifetime=timedelta(days=days), key=key)
+    authority = _authority(material(project), project.settings, password, now)
+    return issue(
+        authority, project.settings.cert_names, now=now, lifetime=timedelta(days=days), key=key
+    )
 
 
 def _authority(kept: Material, settings: Settings, password: bytes, now: datetime) -> Authority:

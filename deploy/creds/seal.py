@@ -8,6 +8,7 @@ from deploy import node, report
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.plan.state import NodeState
+from deploy.project import Project
 from deploy.remote.probe import probe
 from deploy.rollout import Order, rollout
 from deploy.settings.model import Settings, Source
@@ -34,7 +35,7 @@ def creds_seal(folder: Path, instances: tuple[Settings, ...], wish: Wish) -> Non
     failed = []
     for settings in instances:
         try:
-            _seal(folder, settings, wish.names)
+            _seal(Project(folder, settings), wish.names)
         except DeployError as error:
             if not wish.all:
                 raise
@@ -46,43 +47,44 @@ def creds_seal(folder: Path, instances: tuple[Settings, ...], wish: Wish) -> Non
         )
 
 
-def creds_rotate(folder: Path, settings: Settings, name: str) -> None:
+def creds_rotate(project: Project, name: str) -> None:
     """Take a credential's new value from its source, seal it and start the app with it.
 
     Raises:
         DeployError: when the source gives the value that is sealed already, or when the app does
             not become healthy with the new one; it has the old one then.
     """
+    settings = project.settings
     _refuse_password(name)
     source_of(settings, name)
     credentials = Credentials(settings, node.asker())
     value = credentials.value(name)
-    if _state(folder, settings, {name: value}).credentials.get(name) == "same":
+    if _state(project, {name: value}).credentials.get(name) == "same":
         raise DeployError(
             f"{name} is sealed with this value already",
             f"change it at its source first: {describe(source_of(settings, name))}",
         )
-    rollout(folder, settings, Order(what="credentials"), credentials)
+    rollout(project, Order(what="credentials"), credentials)
     report.good(f"{name} has its new value on the node")
 
 
-def creds_set(folder: Path, settings: Settings, name: str, value: Callable[[], str]) -> None:
+def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
     """Seal a value that is given now, for a credential that has no other source.
 
     Raises:
         DeployError: for a credential whose source is a setting or a command.
     """
     _refuse_password(name)
-    source = source_of(settings, name)
+    source = source_of(project.settings, name)
     if source.value or source.command:
         raise DeployError(
             f"{name} comes from {describe(source)}, which the next deploy would bring back",
             f"change it there, then `fab creds-rotate {name}`",
         )
-    credentials = Credentials(settings, node.asker())
+    credentials = Credentials(project.settings, node.asker())
     credentials.give(name, value())
     order = Order(what="credentials", reseal=frozenset({name}))
-    rollout(folder, settings, order, credentials)
+    rollout(project, order, credentials)
     report.good(f"{name} is sealed on the node; nothing of it is kept here")
 
 
@@ -109,21 +111,22 @@ def describe(source: Source) -> str:
     return f"{source.key}_COMMAND: {source.command}" if source.command else "a prompt"
 
 
-def _seal(folder: Path, settings: Settings, names: tuple[str, ...]) -> None:
+def _seal(project: Project, names: tuple[str, ...]) -> None:
+    settings = project.settings
     for name in names:
         source_of(settings, name)
     wanted = frozenset(names or (source.credential for source in settings.sources))
-    state = _state(folder, settings, {source.credential: None for source in settings.sources})
+    state = _state(project, {source.credential: None for source in settings.sources})
     if state.manifest is None:
         report.say(f"{settings.app} is not on the node: it is deployed with all it has")
-        rollout(folder, settings, Order(first=True))
+        rollout(project, Order(first=True))
     else:
-        rollout(folder, settings, Order(what="credentials", reseal=wanted))
+        rollout(project, Order(what="credentials", reseal=wanted))
 
 
-def _state(folder: Path, settings: Settings, values: dict[str, str | None]) -> NodeState:
-    with node.reached(folder, settings) as remote:
-        return probe(remote, settings.app, paths=(), credentials=values)
+def _state(project: Project, values: dict[str, str | None]) -> NodeState:
+    with node.reached(project) as remote:
+        return probe(remote, project.settings.app, paths=(), credentials=values)
 
 
 def _refuse_password(name: str) -> None:

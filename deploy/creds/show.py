@@ -1,22 +1,20 @@
 """Verb: which credentials an app has, where they come from, and how they lie on the node."""
 
-from pathlib import Path
-
 from deploy import node, report
 from deploy.credentials import Credentials
 from deploy.creds.seal import describe
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.plan.holdings import HeldCredential, read_holdings
+from deploy.project import Project
 from deploy.remote.probe import probe
-from deploy.settings.model import Settings
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
 _DAY_SECONDS = 86400
 _TROUBLE = 1
 
 
-def creds_list(folder: Path, settings: Settings, *, as_json: bool) -> int:
+def creds_list(project: Project, *, as_json: bool) -> int:
     """Show them; return 1 when the node lacks one, or holds one that is old or does not open.
 
     Values are compared on the node, as far as nobody has to be asked for them.
@@ -24,8 +22,9 @@ def creds_list(folder: Path, settings: Settings, *, as_json: bool) -> int:
     Raises:
         DeployError: when the node cannot be reached.
     """
+    settings = project.settings
     values = Credentials(settings, None).known()
-    with node.reached(folder, settings) as remote:
+    with node.reached(project) as remote:
         state = probe(remote, settings.app, paths=(), credentials=values)
         answer = remote.run(Command("holdings", (settings.app, settings.node_user)))
     if answer.code:

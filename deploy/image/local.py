@@ -8,7 +8,7 @@ from deploy.image.docker import Docker
 from deploy.image.export import Export
 from deploy.image.podman import Podman
 from deploy.image.source import Source
-from deploy.settings.model import Settings
+from deploy.project import Project
 
 _ARCHIVES = ("oci-archive", "docker-archive")
 
@@ -30,16 +30,17 @@ def source_of(name: str, folder: Path) -> Source:
     return Podman(name)
 
 
-def cache_of(settings: Settings) -> Cache:
+def cache_of(project: Project) -> Cache:
     """Give the user's cache of layers."""
-    return Cache(settings.image_cache.expanduser(), settings.image_cache_megabytes * 1_000_000)
+    return Cache(project.image_cache, project.settings.image_cache_megabytes * 1_000_000)
 
 
-def open_image(folder: Path, settings: Settings, *, nodes: int = 1) -> Export:
+def open_image(project: Project, *, nodes: int = 1) -> Export:
     """Look up the image that IMAGE names, to be read as long as a block lasts, for some nodes.
 
     Raises:
         DeployError: when the program that keeps it is missing, or the image is.
     """
-    source, cache = source_of(settings.image, folder), cache_of(settings)
+    settings = project.settings
+    source, cache = source_of(settings.image, project.folder), cache_of(project)
     return Export(source, cache, delta=settings.image_mode == "delta", nodes=nodes)

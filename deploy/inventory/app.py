@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from certs.chain import read_chain
 from certs.errors import CertError
@@ -15,6 +14,7 @@ from deploy.people import AccessKey, read_key, retired
 from deploy.plan.clock import difference
 from deploy.plan.command import Command
 from deploy.plan.holdings import Holdings, read_holdings
+from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.ssh_keys import owners
 from deploy.tls import load_pair
@@ -82,30 +82,31 @@ class Inventory:
             yield Finding(f"{text}; see to chronyd there, or to the clock here", is_error=True)
 
 
-def take_inventory(folder: Path, settings: Settings, *, now: datetime) -> Inventory:
+def take_inventory(project: Project, *, now: datetime) -> Inventory:
     """Look at the workstation, the node, the container and each address.
 
     Raises:
         DeployError: when the node cannot be reached.
     """
-    with node.reached(folder, settings) as remote:
+    settings = project.settings
+    with node.reached(project) as remote:
         result = remote.run(Command("holdings", (settings.app, settings.node_user)))
     if result.code:
         raise DeployError(f"the node could not tell what it holds: {result.stderr.strip()}")
     held = read_holdings(result.stdout)
     rows = (
-        _workstation(folder, settings),
+        _workstation(project),
         _read("node", held.release),
         _read("container", held.inside),
-        *_served(node.endpoints(folder, settings)),
+        *_served(node.endpoints(project)),
     )
-    names = owners(settings.ssh_keys, folder=folder)
-    return Inventory(settings, now, rows, held, names, retired(folder))
+    names = owners(settings.ssh_keys, folder=project.folder)
+    return Inventory(settings, now, rows, held, names, retired(project.folder))
 
 
-def _workstation(folder: Path, settings: Settings) -> Row:
+def _workstation(project: Project) -> Row:
     try:
-        return Row("workstation", load_pair(folder, settings).leaf)
+        return Row("workstation", load_pair(project).leaf)
     except CertError as error:
         return Row("workstation", None, error.message)
 

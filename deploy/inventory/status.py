@@ -10,6 +10,7 @@ from deploy.inventory.app import Inventory, take_inventory
 from deploy.inventory.places import Row, agree, cells, facts
 from deploy.inventory.prometheus import as_prometheus
 from deploy.people import read_key
+from deploy.project import Project
 from deploy.settings.model import Settings
 
 Form = Literal["table", "json", "prometheus"]
@@ -29,7 +30,7 @@ def cert_status(folder: Path, instances: tuple[Settings, ...], *, form: Form) ->
         DeployError: when a node cannot be reached.
     """
     now = datetime.now(UTC)
-    found = [take_inventory(folder, settings, now=now) for settings in instances]
+    found = [take_inventory(Project(folder, settings), now=now) for settings in instances]
     if form == "prometheus":
         report.plain(as_prometheus(found))
     elif form == "json":

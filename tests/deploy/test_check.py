@@ -12,6 +12,7 @@ from deploy.check import check
 from deploy.errors import DeployError
 from deploy.plan.lint.finding import Rhythm
 from deploy.prepare import prepare
+from deploy.project import Project
 from deploy.rollout import Order, rollout
 from deploy.settings.model import Settings
 from deploy.unit_check import refuse_traps, rhythm, traps
@@ -217,7 +218,7 @@ def test_the_spec_is_not_written_while_a_unit_holds_a_trap(project: Path) -> Non
     drop_in(project, "[Container]\nNotify=healthy\n")
 
     with pytest.raises(DeployError, match="healthy-unchecked"):
-        prepare(project, settings(SSH_KEYS="me.pub"))
+        prepare(Project(project, settings(SSH_KEYS="me.pub")))
     assert not (project / "build").exists()
 
 
@@ -226,7 +227,7 @@ def test_no_node_is_reached_while_a_unit_holds_a_trap(project: Path) -> None:
 
     # The seal of the tests would break at the first connection; nothing else is there to fail.
     with pytest.raises(DeployError, match="trap"):
-        rollout(project, settings(NODE_ADDRESS="127.0.0.1"), Order(first=True))
+        rollout(Project(project, settings(NODE_ADDRESS="127.0.0.1")), Order(first=True))
 
 
 def test_what_depends_on_podman_is_judged_by_the_nodes_version(
@@ -234,12 +235,12 @@ def test_what_depends_on_podman_is_judged_by_the_nodes_version(
 ) -> None:
     drop_in(project, '[Container]\nHealthCmd=sh -c "true"\n')
 
-    refuse_traps(project, settings())
+    refuse_traps(Project(project, settings()))
     assert "health-quotes" in capsys.readouterr().err
-    refuse_traps(project, settings(), podman="5.8.2")
+    refuse_traps(Project(project, settings()), podman="5.8.2")
     assert capsys.readouterr().err == ""
     with pytest.raises(DeployError, match="health-quotes"):
-        refuse_traps(project, settings(), podman="5.4.2")
+        refuse_traps(Project(project, settings()), podman="5.4.2")
 
 
 def test_the_apps_own_units_hold_no_trap_however_they_are_set(project: Path) -> None:
@@ -248,7 +249,7 @@ def test_the_apps_own_units_hold_no_trap_however_they_are_set(project: Path) -> 
         settings(NOTIFY="true", WATCHDOG_SECONDS="60", HTTP_PORT="80", STOP_SECONDS="300"),
         settings(CONTAINER_USER="image", HEALTH_TIMEOUT_SECONDS="1", SMTP_HOST="mail"),
     ):
-        assert traps(project, given) == ()
+        assert traps(Project(project, given)) == ()
 
 
 def test_the_slowest_worker_of_a_policy_counts() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from deploy.cloud import cloud
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.settings.model import Settings
 from tests.plan.examples import settings
 
@@ -27,7 +28,7 @@ def spec(folder: Path, content: object) -> bytes:
 
 
 def made(project: Path, provider: str = "vultr", *, domain: str = "", url: str = "") -> Path:
-    return cloud(project, shop(), provider, domain=domain, url=url)
+    return cloud(Project(project, shop()), provider, domain=domain, url=url)
 
 
 def shop() -> Settings:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.prepare import prepare
+from deploy.project import Project
 from deploy.settings.read import SettingsError, read_settings
 from tests.plan.examples import settings
 
@@ -23,7 +24,9 @@ def storage(tmp_path: Path) -> Callable[..., dict[str, list[dict[str, object]]]]
     (tmp_path / "me.pub").write_text(f"{KEY}\n")
 
     def made(**values: str) -> dict[str, list[dict[str, object]]]:
-        whole = json.loads(prepare(tmp_path, settings(SSH_KEYS="me.pub", **values)).read_text())
+        whole = json.loads(
+            prepare(Project(tmp_path, settings(SSH_KEYS="me.pub", **values))).read_text()
+        )
         found: dict[str, list[dict[str, object]]] = whole["storage"]
         units = [one["name"] for one in whole["systemd"]["units"]]
         mounted = "var-lib-shop\\x2dwww-data.mount" in units

@@ -9,6 +9,7 @@ from deploy.errors import DeployError
 from deploy.known_hosts import pinned
 from deploy.live_host import MEDIA, MEDIUM_KEYS, live_target
 from deploy.medium import live_config, remember_medium
+from deploy.project import Project
 from tests.deploy.ssh_server import Node
 from tests.plan.examples import settings
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.loopback
 
 def look(node: Node, folder: Path, fingerprint: str = "") -> tuple[str, ...]:
     chosen = settings(NODE_ADDRESS="192.0.2.1")
-    found = live_target(folder, chosen, f"127.0.0.1:{node.port}", fingerprint=fingerprint)
+    found = live_target(Project(folder, chosen), f"127.0.0.1:{node.port}", fingerprint=fingerprint)
     assert (found.user, found.port) == ("core", node.port)
     return pinned(folder / MEDIA / "known_hosts", "127.0.0.1", node.port)
 
@@ -55,7 +56,7 @@ def test_media_made_before_stay_known(tmp_path: Path) -> None:
     chosen = settings(SSH_KEYS="id.pub")
 
     for _ in range(2):
-        config, key = live_config(tmp_path, chosen)
+        config, key = live_config(Project(tmp_path, chosen))
         assert key.public not in (tmp_path / "id.pub").read_text()
         assert b"ssh_host_ed25519_key" in config
         remember_medium(tmp_path, key)

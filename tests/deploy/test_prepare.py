@@ -13,6 +13,7 @@ from butane.files import carried_files
 from deploy.app_files import app_files
 from deploy.errors import DeployError
 from deploy.prepare import prepare, settings_or_ask
+from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.settings.read import SettingsError
 from tests.plan.examples import settings
@@ -34,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def made(project: Path, **values: object) -> dict[str, object]:
     given = settings(SSH_KEYS="me.pub", **values)
-    found: dict[str, object] = json.loads(prepare(project, given).read_text())
+    found: dict[str, object] = json.loads(prepare(Project(project, given)).read_text())
     return found
 
 
@@ -45,7 +46,7 @@ def overlay(project: Path, text: str, name: str = "mine.bu") -> None:
 
 
 def test_the_spec_is_written_for_its_owner_alone(project: Path) -> None:
-    path = prepare(project, settings(SSH_KEYS="me.pub"))
+    path = prepare(Project(project, settings(SSH_KEYS="me.pub")))
 
     assert path == project / "build/shop-www.ign"
     for file in (project / "build").rglob("*"):
@@ -64,9 +65,11 @@ def test_the_same_settings_make_the_same_spec(project: Path) -> None:
 
 def test_a_deploy_writes_the_files_that_the_spec_carries(project: Path) -> None:
     given = settings(SSH_KEYS="me.pub", HTTP_PORT="80")
-    carried = {file.path: file for file in carried_files(prepare(project, given).read_text())}
+    carried = {
+        file.path: file for file in carried_files(prepare(Project(project, given)).read_text())
+    }
 
-    for file in app_files(project, given):
+    for file in app_files(Project(project, given)):
         assert (carried[file.path].content, carried[file.path].mode) == (file.content, file.mode)
 
 
@@ -79,7 +82,7 @@ def test_overlays_add_and_override_with_files_of_their_own(project: Path) -> Non
     )
     overlay(project, "Welcome to @NODE_HOSTNAME@\n", "mine/motd")
 
-    prepare(project, settings(SSH_KEYS="me.pub", NODE_HOSTNAME="web1"))
+    prepare(Project(project, settings(SSH_KEYS="me.pub", NODE_HOSTNAME="web1")))
     ignition = (project / "build/shop-www.ign").read_text()
     files = {file.path: file for file in carried_files(ignition)}
     assert files["/etc/hostname"].content == b"mine"

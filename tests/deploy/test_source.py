@@ -15,6 +15,7 @@ from certs.store import read, read_secret
 from deploy.certificate.source import Wish, make_request, new_pair
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.tls import material
 from tests.certs.forge import Key, Made, Recipe, forge
@@ -30,7 +31,7 @@ def given(**values: object) -> Settings:
 
 def got(folder: Path, wish: Wish | None = None, **values: object) -> Pair:
     wanted = given(**values)
-    return new_pair(folder, wanted, wish or Wish(), Credentials(wanted, None))
+    return new_pair(Project(folder, wanted), wish or Wish(), Credentials(wanted, None))
 
 
 def signed(key: Key | None = None, name: str = NAME) -> Made:
@@ -58,10 +59,10 @@ def test_our_own_authority_is_made_once_and_issues_for_the_kind_of_key_that_is_a
     tmp_path: Path, kind: str
 ) -> None:
     one = got(tmp_path, CERT_KEY=kind)
-    root = read(material(tmp_path, given()).authority_certificate)
+    root = read(material(Project(tmp_path, given())).authority_certificate)
     two = got(tmp_path, Wish(days=3), CERT_KEY=kind)
 
-    assert read(material(tmp_path, given()).authority_certificate) == root
+    assert read(material(Project(tmp_path, given())).authority_certificate) == root
     assert one.sha256 != two.sha256
     leaf = read_chain(two.chain, source="f").leaf
     assert leaf.not_after - leaf.not_before < timedelta(days=4)
@@ -74,7 +75,7 @@ def test_our_own_authority_is_bound_when_it_is_made_and_vouches_for_nothing_else
 ) -> None:
     with pytest.raises(CertError, match="may not vouch for shop"):
         got(tmp_path, CERT_AUTHORITY_BOUNDS="example.net")
-    assert not material(tmp_path, given()).authority_certificate.exists()
+    assert not material(Project(tmp_path, given())).authority_certificate.exists()
 
     got(tmp_path, CERT_AUTHORITY_BOUNDS="example.org, 192.0.2.0/24")
     got(tmp_path, CERT_NAMES="new.example.org, 192.0.2.7")
@@ -97,8 +98,8 @@ def test_a_given_pair_is_taken_and_its_key_kept_encrypted(tmp_path: Path) -> Non
 
 def test_the_answer_to_a_request_belongs_to_the_key_that_waits(tmp_path: Path) -> None:
     wanted = given(CERT_FROM="files")
-    request = make_request(tmp_path, wanted, Credentials(wanted, None))
-    waiting = read_secret(material(tmp_path, wanted).request_key)
+    request = make_request(Project(tmp_path, wanted), Credentials(wanted, None))
+    waiting = read_secret(material(Project(tmp_path, wanted)).request_key)
     assert requested_names(request.read_bytes()) == (NAME,)
     made = signed(decrypt(waiting, PASSWORD.encode(), source="f"))
 
@@ -127,4 +128,4 @@ def test_what_could_not_serve_is_refused_with_the_files_name(tmp_path: Path, tro
     with pytest.raises(CertError, match=r"given\.crt"):
         got(tmp_path, Wish(certificate=certificate(tmp_path, made), key=key))
 
-    assert not material(tmp_path, given()).certificate.exists()
+    assert not material(Project(tmp_path, given())).certificate.exists()

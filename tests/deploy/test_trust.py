@@ -6,6 +6,7 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.node import target
+from deploy.project import Project
 from deploy.remote.connection import connect
 from deploy.settings.model import Settings
 from deploy.trust import trust
@@ -26,12 +27,12 @@ def given(node: Node, tmp_path: Path) -> Settings:
 def test_the_key_with_the_expected_fingerprint_is_pinned(
     node: Node, given: Settings, tmp_path: Path
 ) -> None:
-    trust(tmp_path, given, fingerprint=node.fingerprint)
+    trust(Project(tmp_path, given), fingerprint=node.fingerprint)
 
     assert (tmp_path / "certs/known_hosts").read_text() == (
         f"[127.0.0.1]:{node.port} {node.host_line}\n"
     )
-    with connect(target(tmp_path, given), None):
+    with connect(target(Project(tmp_path, given)), None):
         assert node.transports[-1].is_authenticated()
 
 
@@ -39,7 +40,7 @@ def test_a_key_with_another_fingerprint_is_not_pinned(
     node: Node, given: Settings, tmp_path: Path
 ) -> None:
     with pytest.raises(DeployError) as caught:
-        trust(tmp_path, given, fingerprint="SHA256:other")
+        trust(Project(tmp_path, given), fingerprint="SHA256:other")
 
     assert caught.value.message == f"127.0.0.1 shows {node.fingerprint}, not SHA256:other"
     assert not (tmp_path / "certs/known_hosts").exists()
@@ -49,7 +50,7 @@ def test_with_nobody_to_compare_nothing_is_pinned(
     node: Node, given: Settings, tmp_path: Path
 ) -> None:
     with pytest.raises(DeployError, match="nobody is there to compare"):
-        trust(tmp_path, given, fingerprint="")
+        trust(Project(tmp_path, given), fingerprint="")
 
     assert not (tmp_path / "certs/known_hosts").exists()
 
@@ -60,6 +61,6 @@ def test_a_host_of_the_ssh_config_is_pinned_where_it_is_looked_for(
     (home / ".ssh/config").write_text(f"Host web1\n HostName 127.0.0.1\n Port {node.port}\n")
     alias = given.model_copy(update={"node_address": "web1", "node_port": None})
 
-    trust(tmp_path, alias, fingerprint=node.fingerprint)
-    with connect(target(tmp_path, alias), None):
+    trust(Project(tmp_path, alias), fingerprint=node.fingerprint)
+    with connect(target(Project(tmp_path, alias)), None):
         assert node.transports[-1].is_authenticated()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.medium import live_config, remember_medium
+from deploy.project import Project
 from deploy.settings.read import read_settings
 from rehearsal import lifecycle, places
 from rehearsal.metal import lifecycle as metal
@@ -38,7 +39,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         project.must("cert-issue")
         project.must("prepare", "--yes")
         settings = read_settings(project.folder)
-        config, key = live_config(project.folder, settings)
+        config, key = live_config(Project(project.folder, settings))
         remember_medium(project.folder, key)
         live = project.folder / "live.ign"
         live.touch(mode=0o600)

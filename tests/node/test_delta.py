@@ -20,6 +20,7 @@ from deploy.image.index import UnfitError
 from deploy.image.local import open_image
 from deploy.plan.command import Command
 from deploy.plan.state import NodeState
+from deploy.project import Project as Instance
 from deploy.remote.probe import probe
 from deploy.remote.remote import FabricRemote, Result
 from deploy.settings.model import Settings
@@ -177,7 +178,7 @@ def linked(name: str) -> tarfile.TarInfo:
 
 
 def standing_for(shelf: Shelf, made: Made) -> list[str]:
-    with node.reached(shelf.project.folder, shelf.settings(made)) as remote:
+    with node.reached(Instance(shelf.project.folder, shelf.settings(made))) as remote:
         state = look(remote, shelf.settings(made))
     return [one for one in state.images if made.id in (one, state.built.get(one))]
 
@@ -199,7 +200,7 @@ def test_a_delta_between_any_two_images_shows_the_second(
     made = image([BALLAST, *new], label=secrets.token_hex(8))
     chosen = shelf.settings(made)
     try:
-        with open_image(shelf.project.folder, chosen) as export:
+        with open_image(Instance(shelf.project.folder, chosen)) as export:
             Workshop(export).tree()
     except UnfitError:
         return
@@ -215,7 +216,7 @@ def test_a_node_that_lost_its_anchor_gets_the_image_itself(shelf: Shelf) -> None
     anchor = anchored(shelf, layer({"a": unique() * 100}))
     made = image([BALLAST, layer({"a": unique() * 100})])
     chosen = shelf.settings(made)
-    with node.reached(shelf.project.folder, chosen) as remote:
+    with node.reached(Instance(shelf.project.folder, chosen)) as remote:
         state = look(remote, chosen)
         shelf.project.ssh(f"podman rmi -f {anchor.id}")
         flipping = Flipping(remote, None)
@@ -233,7 +234,7 @@ def test_a_delta_that_arrives_damaged_is_refused_and_the_image_itself_is_sent(
     before = shelf.sent()[0]
     made = image([BALLAST, layer({"a": noise(200_000, secrets.randbits(32))})])
     chosen = shelf.settings(made)
-    with node.reached(shelf.project.folder, chosen) as remote:
+    with node.reached(Instance(shelf.project.folder, chosen)) as remote:
         flipping = Flipping(remote, shelf)
         held = run(shelf, chosen, flipping, look(remote, chosen))
 
@@ -244,8 +245,8 @@ def test_a_delta_that_arrives_damaged_is_refused_and_the_image_itself_is_sent(
 
 def run(shelf: Shelf, chosen: Settings, remote: "Flipping", state: NodeState) -> str:
     folder = shelf.project.folder
-    with open_image(folder, chosen) as export:
-        transfer = Transfer(remote, node.target(folder, chosen), chosen, Workshop(export))
+    with open_image(Instance(folder, chosen)) as export:
+        transfer = Transfer(remote, node.target(Instance(folder, chosen)), chosen, Workshop(export))
         return transfer.run(state, lambda: look(remote.remote, chosen))
 
 
