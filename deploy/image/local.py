@@ -41,5 +41,4 @@ def open_image(folder: Path, settings: Settings, *, nodes: int = 1) -> Export:
     Raises:
         DeployError: when the program that keeps it is missing, or the image is.
     """
-    source, cache = source_of(settings.image, folder), cache_of(settings)
-    return Export(source, cache, delta=settings.image_mode == "delta", nodes=nodes)
+    return Export(source_of(settings.image, folder), cache_of(settings), nodes=nodes)
