@@ -5,9 +5,10 @@ import time
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.workers import Worker, read_workers
+from deploy.plan.workers import Worker
 from deploy.project import Project
 from deploy.remote.remote import Remote
+from deploy.remote.workers import ask_workers
 
 FAULTS = ("hang", "crash", "leak", "refuse-term", "slow-start")
 _LONGEST_SECONDS = 180.0
@@ -56,7 +57,7 @@ def _watch(remote: Remote, app: str, before: Worker, fault: str) -> None:
 
 
 def _worker(remote: Remote, app: str, name: str) -> Worker:
-    found = read_workers(remote.run(Command("workers", (app,))).stdout or "null")
+    found = ask_workers(remote, app)
     for one in found.workers if found else ():
         if one.name == name:
             return one

@@ -5,9 +5,10 @@ from deploy.errors import DeployError
 from deploy.journal import read_journal
 from deploy.plan.command import Command
 from deploy.plan.history import PastRelease, history
-from deploy.plan.kept import Kept, read_kept
+from deploy.plan.kept import Kept
 from deploy.plan.steps import short
 from deploy.project import Project
+from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote
 
 _JOURNAL_LINES = 200
@@ -38,7 +39,7 @@ def kept_releases(remote: Remote, app: str) -> tuple[Kept, ...]:
     result = remote.run(Command("releases", (app,)))
     if result.code:
         raise DeployError(f"the releases cannot be listed: {result.stderr.strip()}")
-    return read_kept(result.stdout)
+    return read_answer(tuple[Kept, ...], result.stdout, "the node's list of releases")
 
 
 def _row(one: PastRelease) -> tuple[str, ...]:

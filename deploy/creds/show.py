@@ -5,8 +5,9 @@ from deploy.credentials import Credentials
 from deploy.creds.seal import describe
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.holdings import HeldCredential, read_holdings
+from deploy.plan.holdings import HeldCredential, Holdings
 from deploy.project import Project
+from deploy.remote.answer import read_answer
 from deploy.remote.probe import probe
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
@@ -29,7 +30,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
         answer = remote.run(Command("holdings", (settings.app, settings.node_user)))
     if answer.code:
         raise DeployError(f"the node could not tell what it holds: {answer.stderr.strip()}")
-    holdings = read_holdings(answer.stdout)
+    holdings = read_answer(Holdings, answer.stdout, "what the node holds")
     held = {one.name: one for one in holdings.credentials}
     rows = [
         _facts(

@@ -13,8 +13,9 @@ from deploy.inventory.places import Finding, Row, findings
 from deploy.people import AccessKey, read_key, retired
 from deploy.plan.clock import difference
 from deploy.plan.command import Command
-from deploy.plan.holdings import Holdings, read_holdings
+from deploy.plan.holdings import Holdings
 from deploy.project import Project
+from deploy.remote.answer import read_answer
 from deploy.settings.model import Settings
 from deploy.ssh_keys import owners
 from deploy.tls import load_pair
@@ -93,7 +94,7 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
         result = remote.run(Command("holdings", (settings.app, settings.node_user)))
     if result.code:
         raise DeployError(f"the node could not tell what it holds: {result.stderr.strip()}")
-    held = read_holdings(result.stdout)
+    held = read_answer(Holdings, result.stdout, "what the node holds")
     rows = (
         _workstation(project),
         _read("node", held.release),

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.inspection import Inspection, read_inspection
+from deploy.plan.inspection import Inspection
 from deploy.plan.machine import Machine
+from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote
 
 
@@ -25,7 +26,7 @@ def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
     result = remote.run(Command("inspect", (app,), question))
     if result.code:
         raise DeployError(f"the node cannot be inspected: {result.stderr.strip()}")
-    return read_inspection(result.stdout)
+    return read_answer(Inspection, result.stdout, "the inspection of the node")
 
 
 def _question(machine: Machine) -> Iterator[str]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.state import NodeState, read_state
+from deploy.plan.state import NodeState
+from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote
 
 
@@ -27,4 +28,4 @@ def probe(
             f"the node could not tell its state: {result.stderr.strip() or 'no answer'}",
             "the user needs `sudo` without a password, the node podman, jq and systemd-creds",
         )
-    return read_state(result.stdout)
+    return read_answer(NodeState, result.stdout, "the node's state")
