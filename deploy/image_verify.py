@@ -42,8 +42,8 @@ def image_verify(project: Project) -> int:
         report.warn(f"{len(differences)} differences from {short(image.id)} as it was built")
         return _DIFFERS
     report.good(
-        f"{short(image.id)} on {project.settings.node_address}: {len(built.nodes)} paths, all as it was "
-        "built: content, modes, owners, times, attributes, links"
+        f"{short(image.id)} on {project.settings.node_address}: {len(built.nodes)} paths, "
+        "all as built: content, modes, owners, times, attributes, links"
     )
     return 0
 
@@ -64,9 +64,7 @@ def _index(cache: Cache, diff_id: str) -> Index:
 
 
 def _verify(remote: Remote, cache: Cache, built: Tree, image_id: str) -> Iterator[str]:
-    result = remote.run(command.verify_image(image_id))
-    if result.code:
-        raise DeployError(f"the node cannot show its image: {result.stderr.strip()}")
+    answer = remote.checked(command.verify_image(image_id), f"reading image {short(image_id)}")
     with cache.workplace() as place:
-        seen = read_seen(result.stdout, place)
+        seen = read_seen(answer, place)
     yield from compare(built, seen.tree, seen.sums)

@@ -1,12 +1,11 @@
 """Verb: say what an app is on its node."""
 
 from deploy import node, report
-from deploy.plan.command import Command
 from deploy.plan.state import NodeState
 from deploy.plan.steps import short
-from deploy.plan.workers import read_workers
 from deploy.project import Project
 from deploy.remote.probe import probe
+from deploy.remote.workers import ask_workers
 from deploy.visit import Answer, ask
 
 _SICK = 1
@@ -18,7 +17,7 @@ def status(project: Project, *, as_json: bool) -> int:
     names = {source.credential: None for source in settings.sources}
     with node.reached(project) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
-        workers = read_workers(remote.run(Command("workers", (settings.app,))).stdout or "null")
+        workers = ask_workers(remote, settings.app)
     held = state.manifest
     answer = ask(node.endpoint(project), settings.health_path) if held else None
     health = _health(answer, state)

@@ -1,10 +1,9 @@
-"""What a node holds of an app, and reading it from a probe's answer."""
+"""What a node holds of an app."""
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from deploy.errors import DeployError
 from deploy.plan.release import Manifest
 
 CredentialState = Literal["absent", "present", "same", "different"]
@@ -102,20 +101,3 @@ class NodeState(BaseModel):
     def images(self) -> frozenset[str]:
         """The ids of the images there."""
         return frozenset(self.layers)
-
-
-def read_state(answer: str) -> NodeState:
-    """Read a probe's JSON.
-
-    Raises:
-        DeployError: when the answer is not what the probe writes.
-    """
-    try:
-        return NodeState.model_validate_json(answer)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise DeployError(
-            f"the node's answer cannot be read at {place}: {first['msg']}",
-            "run the command with --debug to see it; the node may hold files of a newer corefab",
-        ) from error
