@@ -89,9 +89,9 @@ class Project:
         return done.stdout
 
 
-def make_project(folder: Path, project: str, **settings: str) -> Project:
+def make_project(folder: Path, project: str, *, source: Path = ROOT, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
-    checkout(ROOT, folder)
+    checkout(source, folder)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
     chosen = {"PROJECT": project, "SSH_KEYS": "id.pub", "IDENTITY_FILE": "id"} | settings
     write_settings(folder / ".env", (folder / ".env.example").read_text(), chosen)
