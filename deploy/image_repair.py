@@ -32,13 +32,12 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
     with node.reached(project) as remote:
         hold(remote, project.folder, settings.app, "image-repair", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
-            result = remote.run(command.repair_storage(settings.app))
-            if result.code:
-                raise DeployError(
-                    f"the storage is not mended: {result.stderr.strip()}",
-                    "look at the disk; `fab rebuild` installs the machine anew",
-                )
-        found = [one for one in result.stdout.splitlines() if one.strip()]
+            said = remote.checked(
+                command.repair_storage(settings.app),
+                "repairing podman's storage",
+                "look at the disk; `fab rebuild` installs the machine again",
+            )
+        found = [one for one in said.splitlines() if one.strip()]
         write_audit(remote, line.model_copy(update={"detail": "; ".join(found)}))
     for one in found:
         report.say(f"  {one}")

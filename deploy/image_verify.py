@@ -65,9 +65,7 @@ def _way(held: str, image: Image) -> str:
 
 
 def _verify(remote: Remote, cache: Cache, built: Tree, image_id: str) -> Iterator[str]:
-    result = remote.run(command.verify_image(image_id))
-    if result.code:
-        raise DeployError(f"the node cannot show its image: {result.stderr.strip()}")
+    answer = remote.checked(command.verify_image(image_id), f"reading image {short(image_id)}")
     with cache.workplace() as place:
-        seen = read_seen(result.stdout, place)
+        seen = read_seen(answer, place)
     yield from compare(built, seen.tree, seen.sums)

@@ -26,12 +26,11 @@ def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
         raise DeployError(f"no fault called {fault!r}", f"choose one of {', '.join(FAULTS)}")
     with node.reached(project) as remote:
         before = _worker(remote, settings.app, worker)
-        result = remote.run(Command("fault", (settings.app, worker, fault)))
-        if result.code:
-            raise DeployError(
-                f"{settings.app} takes no switch: {result.stderr.strip()}",
-                "only the sample app has them",
-            )
+        remote.checked(
+            Command("fault", (settings.app, worker, fault)),
+            f"switching on {fault} in {settings.app}",
+            "only the sample app has such switches",
+        )
         _watch(remote, settings.app, before, fault)
 
 

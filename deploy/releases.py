@@ -1,7 +1,6 @@
 """Verb: list the releases of an app."""
 
 from deploy import node, report
-from deploy.errors import DeployError
 from deploy.journal import read_journal
 from deploy.plan.command import Command
 from deploy.plan.history import PastRelease, history
@@ -36,10 +35,8 @@ def kept_releases(remote: Remote, app: str) -> tuple[Kept, ...]:
     Raises:
         DeployError: when it cannot answer.
     """
-    result = remote.run(Command("releases", (app,)))
-    if result.code:
-        raise DeployError(f"the releases cannot be listed: {result.stderr.strip()}")
-    return read_answer(tuple[Kept, ...], result.stdout, "the node's list of releases")
+    answer = remote.checked(Command("releases", (app,)), f"listing the releases of {app}")
+    return read_answer(tuple[Kept, ...], answer, "the node's list of releases")
 
 
 def _row(one: PastRelease) -> tuple[str, ...]:

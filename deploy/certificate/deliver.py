@@ -13,7 +13,6 @@ from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited
 from deploy.plan import command
 from deploy.plan.clock import difference
-from deploy.plan.command import Command
 from deploy.plan.files import File
 from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
@@ -47,21 +46,29 @@ class Reload:
             DeployError: with what serves now.
             BaseException: whatever else ended it, such as Ctrl-C, after putting back.
         """
-        app, release, signal = self._words
+        remote, (app, release, signal) = self.remote, self._words
         try:
             with report.step("the next certificate laid beside the present one, on the node"):
-                self._run(command.certificate_stage(app, release, self._archive()))
+                remote.checked(
+                    command.certificate_stage(app, release, self._archive()),
+                    "staging the certificate",
+                )
                 if self.password is not None:
-                    self._run(command.certificate_seal(app, release, self.password))
+                    remote.checked(
+                        command.certificate_seal(app, release, self.password),
+                        f"sealing {_PASSWORD}",
+                    )
             with report.step(f"swapped, and {app} told by SIG{signal} to read it"):
-                self._run(command.certificate_swap(app, release, signal))
+                remote.checked(
+                    command.certificate_swap(app, release, signal), "swapping certificates"
+                )
             self._prove(self.pair.leaf.sha256)
         except DeployError as error:
             raise DeployError(f"{error.message}\n{self._put_back()}", error.hint) from error
         except BaseException:
             report.say(self._put_back())
             raise
-        self._run(command.certificate_finish(app, release, audit))
+        remote.checked(command.certificate_finish(app, release, audit), "finishing the rotation")
 
     def _prove(self, fingerprint: str) -> None:
         for endpoint in self.endpoints:
@@ -71,7 +78,7 @@ class Reload:
 
     def _put_back(self) -> str:
         try:
-            self._run(command.certificate_undo(*self._words))
+            self.remote.checked(command.certificate_undo(*self._words), "undoing the rotation")
             self._prove(self.held.certificate)
         except DeployError as error:
             return f"putting the certificate before back failed: {error.message}"
@@ -92,11 +99,6 @@ class Reload:
                 File("manifest.json", manifest.model_dump_json(indent=1).encode()),
             ]
         )
-
-    def _run(self, wanted: Command) -> None:
-        result = self.remote.run(wanted)
-        if result.code:
-            raise DeployError(f"{wanted.script} failed on the node: {result.stderr.strip()}")
 
     @property
     def _words(self) -> tuple[str, str, str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.plan.inspection import Inspection
 from deploy.plan.machine import Machine
@@ -24,10 +23,8 @@ def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
     """
     lines = sorted({line for machine in machines for line in _question(machine)})
     question = "".join(f"{line}\n" for line in lines).encode()
-    result = remote.run(Command("inspect", (app,), question))
-    if result.code:
-        raise DeployError(f"the node cannot be inspected: {result.stderr.strip()}")
-    return read_answer(Inspection, result.stdout, "the inspection of the node")
+    answer = remote.checked(Command("inspect", (app,), question), "inspecting the machine")
+    return read_answer(Inspection, answer, "the inspection of the node")
 
 
 def _question(machine: Machine) -> Iterator[str]:

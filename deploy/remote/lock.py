@@ -61,10 +61,7 @@ def break_lock(remote: Remote, app: str, line: str) -> Holder | None:
     Raises:
         DeployError: when the holder cannot be told or does not end.
     """
-    result = remote.run(Command("unlock", (app, line)))
-    if result.code:
-        raise DeployError(f"unlock failed on the node: {result.stderr.strip()}")
-    return _holder(result.stdout)
+    return _holder(remote.checked(Command("unlock", (app, line)), f"unlocking {app}"))
 
 
 def _named(answer: str) -> str:

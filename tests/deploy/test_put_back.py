@@ -20,7 +20,7 @@ from deploy.plan.state import NodeState
 from deploy.plan.steps import steps
 from deploy.put_back import put_back, retiring_told, undo
 from deploy.remote.connection import Target
-from deploy.remote.remote import Result
+from deploy.remote.remote import Remote, Result
 from deploy.switching import Switching
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
@@ -37,7 +37,7 @@ Fault = Callable[[], Result]
 
 
 @dataclass
-class FakeRemote:
+class FakeRemote(Remote):
     """A node that writes down what it is told and fails where it is told to."""
 
     faults: dict[str, Fault] = field(default_factory=dict)

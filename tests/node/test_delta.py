@@ -22,7 +22,7 @@ from deploy.plan.command import Command
 from deploy.plan.state import NodeState
 from deploy.project import Project as Instance
 from deploy.remote.probe import probe
-from deploy.remote.remote import FabricRemote, Result
+from deploy.remote.remote import FabricRemote, Remote, Result
 from deploy.settings.model import Settings
 from deploy.settings.read import read_settings
 from deploy.transfer import Transfer
@@ -250,14 +250,16 @@ def run(shelf: Shelf, chosen: Settings, remote: "Flipping", state: NodeState) ->
         return transfer.run(state, lambda: look(remote.remote, chosen))
 
 
-class Flipping:
+class Flipping(Remote):
     """A node that gets a byte of the first thing wrong, where a shelf is given to look at."""
 
     def __init__(self, remote: FabricRemote, shelf: Shelf | None) -> None:
         self.remote, self.shelf = remote, shelf
         self.codes: list[int] = []
         self.tags: list[str] = []
-        self.round_trip = remote.round_trip
+
+    def round_trip(self) -> float:
+        return self.remote.round_trip()
 
     def run(self, command: Command) -> Result:
         return self.remote.run(command)

@@ -28,7 +28,7 @@ from deploy.plan.state import NodeState
 from deploy.project import Project as Instance
 from deploy.remote.bulk import send_whole
 from deploy.remote.probe import probe
-from deploy.remote.remote import FabricRemote, Result
+from deploy.remote.remote import FabricRemote, Remote, Result
 from deploy.settings.model import Settings
 from deploy.settings.read import read_settings, with_node
 from deploy.transfer import Transfer
@@ -321,13 +321,15 @@ def test_what_a_cut_transfer_left_is_pruned(bench: Bench) -> None:
     assert bench.left() == ""
 
 
-class Flipping:
+class Flipping(Remote):
     """A node that gets some bytes wrong, the first times it is sent something."""
 
     def __init__(self, remote: FabricRemote, places: list[int], times: int = 1) -> None:
         self.remote, self.places, self.times = remote, places, times
         self.codes: list[int] = []
-        self.round_trip = remote.round_trip
+
+    def round_trip(self) -> float:
+        return self.remote.round_trip()
 
     def run(self, command: Command) -> Result:
         return self.remote.run(command)
