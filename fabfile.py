@@ -775,7 +775,7 @@ def image(  # noqa: PLR0913 -- where each part may come from
 def cloud(
     context: Context, provider: str, *, name: str = "", domain: str = "", url: str = ""
 ) -> None:
-    """Write user data and Terraform JSON for a cloud provider: build/cloud/."""
+    """Write user data and a Terraform file for a cloud provider: build/cloud/."""
     from deploy.cloud import cloud as write
 
     write(_project(context, name), provider, domain=domain, url=url)
