@@ -105,6 +105,17 @@ def test_a_page_without_end_is_not_read_to_its_end(site: Site) -> None:
     assert ask(site.endpoint, "/").proves(site.certificate)
 
 
+def test_a_connection_that_is_reset_before_the_handshake_is_no_proof(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        plain = socket.create_connection(listener.getsockname())
+    monkeypatch.setattr("deploy.visit.socket.create_connection", lambda *_, **__: plain)
+
+    assert "not connected" in ask(refusing(), "/").trouble
+    assert plain.fileno() == -1
+
+
 def test_a_port_where_nothing_listens_says_so() -> None:
     assert ask(refusing(), "/") == Answer(
         None, 0, "ConnectionRefusedError: [Errno 111] Connection refused"
