@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterator
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("corefab", deadline=None, max_examples=100)
-hypothesis.settings.load_profile("corefab")
+from certs import keyfile
+
+FEW_ROUNDS = 1000
+# `make test` tries more: it chooses `thorough`. See `examples`.
+for profile in ("quick", "thorough"):
+    hypothesis.settings.register_profile(profile, deadline=None, max_examples=100)
+hypothesis.settings.load_profile("quick")
 
 _OUTSIDE = {"install", "node", "parity", "program", "vm"}
 _PROGRAMS = {"subprocess.Popen", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system"}
@@ -50,6 +55,14 @@ def sealed(request: pytest.FixtureRequest) -> Iterator[None]:
         _seal.connections = _is_loopback if "loopback" in marks else lambda _: False
     yield
     _seal.programs, _seal.connections = _Seal.programs, _Seal.connections
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Protect key files with few rounds of PBKDF2: only this process, so no `fab` that it runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyfile, "ROUNDS", FEW_ROUNDS)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from deploy.image.delta import difference, write
 from deploy.image.entry import nanoseconds
 from deploy.image.index import Index, UnfitError, scan
 from deploy.image.tree import Tree, flatten
+from tests.examples import examples
 from tests.image.make import digest, entry, layer
 from tests.image.overlay import assert_same, show
 from tests.image.trees import LAYERS
@@ -47,7 +48,7 @@ def names(tar: bytes) -> list[str]:
         return packed.getnames()
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(100, 500))
 @given(st.lists(LAYERS, max_size=2), st.lists(LAYERS, max_size=2), st.lists(LAYERS, max_size=2))
 def test_a_delta_on_any_image_makes_any_other(
     folder: Path, shared: list[bytes], old: list[bytes], new: list[bytes]
