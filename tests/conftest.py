@@ -18,8 +18,6 @@ for profile in ("quick", "thorough"):
 hypothesis.settings.load_profile("quick")
 
 _OUTSIDE = {"install", "node", "parity", "program", "vm"}
-_PROGRAMS = {"subprocess.Popen", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system"}
-_CONNECTIONS = {"socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.sendmsg"}
 
 
 class SealBroken(BaseException):
@@ -29,14 +27,22 @@ class SealBroken(BaseException):
 class _Seal:
     """What the running test may do: nothing outside, the loopback interface, anything."""
 
+    # Here and not in the module, whose names are gone when the interpreter ends; this hook is not.
+    _starts = frozenset(
+        {"subprocess.Popen", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system"}
+    )
+    _connects = frozenset(
+        {"socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.sendmsg"}
+    )
+
     programs = True
     connections: Callable[[object], bool] = staticmethod(lambda _: True)
 
     def watch(self, event: str, arguments: tuple[object, ...]) -> None:
         """Judge one event of Python's audit hooks; they see what no patch of a name would."""
-        if event in _PROGRAMS and not self.programs:
+        if event in self._starts and not self.programs:
             raise SealBroken(f"{event} {arguments[:2]}: mark the test `program` or `node`")
-        if event in _CONNECTIONS:
+        if event in self._connects:
             address = arguments[0] if event == "socket.getaddrinfo" else arguments[1]
             if not self.connections(address):
                 raise SealBroken(f"{event} {address}: mark the test `loopback` or `program`")
