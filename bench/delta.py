@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.image import HEADER, MB, SECRETS, Bench, Cost, shown
 from bench.images import Built, bound, build, debian, one_changed, texts, updated, write_layer
-from rehearsal import lifecycle, stock
+from rehearsal import stock
 from tests.node.project import make_project
 
 _ROUNDS = 5
@@ -77,7 +77,7 @@ def alone() -> None:
             bench = Bench(project, folder)
             measure(bench, *_images(folder))
         finally:
-            lifecycle.down(project.settings["PROJECT"])
+            project.node_down()
 
 
 def _images(folder: Path) -> tuple[Built, Built, Built]:

@@ -113,7 +113,7 @@ def main() -> int:
         try:
             _run(demo)
         finally:
-            demo.step("node down", lambda: "gone" if lifecycle.down(_PROJECT) else "was not up")
+            demo.step("node down", lambda: _node_down(demo.folder))
     except (DeployError, RehearsalError) as error:
         report.fail(error.message, error.hint)
         return 1
@@ -127,6 +127,10 @@ def main() -> int:
     )
     report.say("  cp .env.example .env    then `fab --list`, and the README's first page")
     return 0
+
+
+def _node_down(folder: Path) -> str:
+    return "gone" if lifecycle.down(_PROJECT, folder) else "was not up"
 
 
 def _run(demo: Demo) -> None:

@@ -105,7 +105,7 @@ def main() -> int:
         try:
             _run(demo)
         finally:
-            lifecycle.down(_PROJECT)
+            lifecycle.down(_PROJECT, demo.folder)
     except (DeployError, RehearsalError) as error:
         report.fail(error.message, error.hint)
         return 1
@@ -143,7 +143,7 @@ def _machine(folder: Path) -> Machine:
     live = folder / "live.ign"
     live.touch(mode=0o600)
     live.write_bytes(config)
-    return Machine(_PROJECT, live, find_installer(), folder / "id")
+    return Machine(_PROJECT, folder, live, find_installer(), folder / "id")
 
 
 def _lay_out(folder: Path) -> None:
