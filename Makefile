@@ -83,7 +83,7 @@ lock: ## write requirements.lock anew from pyproject.toml
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --extra dev \
 	  --output-file requirements.lock pyproject.toml
 
-clean: ## remove .venv, build and caches; rehearsal nodes first
-	@if [ -x $(BIN)/fab ]; then $(BIN)/fab node-down --all; fi
+clean: ## remove .venv, build and caches; this folder's rehearsal nodes and virtual machine first
+	@if [ -x $(BIN)/fab ]; then $(BIN)/fab node-down --all vm --down; fi
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
