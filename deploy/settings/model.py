@@ -36,7 +36,6 @@ class Settings(BaseModel):
     public_address: kinds.Address = ""
 
     image: kinds.Image
-    image_mode: Annotated[Literal["exact", "delta"], Allowed("exact or delta")] = "exact"
     project_files: Path | None = None
     https_port: kinds.Port = 443
     http_port: kinds.OptionalPort = None

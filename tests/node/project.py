@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rehearsal import lifecycle
-from rehearsal.checkout import checkout
 from rehearsal.node import NodeStatus
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +90,7 @@ class Project:
 
 def make_project(folder: Path, project: str, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
-    checkout(ROOT, folder)
+    subprocess.run([ROOT / "scripts/checkout", folder], check=True)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
     chosen = {"PROJECT": project, "SSH_KEYS": "id.pub", "IDENTITY_FILE": "id"} | settings
     write_settings(folder / ".env", (folder / ".env.example").read_text(), chosen)
