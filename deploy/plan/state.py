@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.plan.release import Manifest
+from deploy.plan.schema import Versioned
 
 CredentialState = Literal["absent", "present", "same", "different"]
 
@@ -17,10 +18,10 @@ class HeldFile(BaseModel):
     sha256: str
 
 
-class Interrupted(BaseModel):
+class Interrupted(Versioned):
     """A deploy that did not end: its release, and the one before it (empty for none)."""
 
-    model_config = ConfigDict(frozen=True)
+    noun = "mark of an unfinished deploy"
     release: str
     previous: str
 

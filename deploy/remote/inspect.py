@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from deploy.plan.command import Command
 from deploy.plan.inspection import Inspection
 from deploy.plan.machine import Machine
+from deploy.plan.schema import spec_mark
 from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote
 
 
 def ask_mark(remote: Remote) -> str:
     """Ask for the mark of the spec that the node was made of; empty where it has none."""
-    return remote.run(Command("mark")).stdout.strip()
+    return spec_mark(remote.run(Command("mark")).stdout)
 
 
 def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:

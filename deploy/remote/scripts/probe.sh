@@ -168,7 +168,9 @@ manifest() {
 }
 interrupted() {
   if [ -e "$home/deploying" ]; then
-    jq -ce 'select(.release and (.previous | type == "string"))' "$home/deploying" 2>/dev/null \
+    # What a newer corefab wrote goes through as it is, to be refused.
+    jq -ce 'select(.schema_version > '"$schema_version"' or (.release and (.previous | type == "string")))' \
+      "$home/deploying" 2>/dev/null \
       || echo '{"release": "unknown", "previous": ""}'
   else
     echo null
