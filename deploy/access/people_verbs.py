@@ -1,7 +1,6 @@
 """Verbs: let a person in on every node, let them in no more, and say who is let in."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +23,8 @@ from deploy.people import (
     welcome,
 )
 from deploy.plan import command
+from deploy.plan.holdings import HeldAccess
+from deploy.remote.holdings import ask_access
 from deploy.ssh_keys import agent_keys, owners
 
 _COLUMNS = ("node", "person", "key", "comment", "age", "expires")
@@ -101,25 +102,22 @@ def access_show(all_nodes: Fleet, *, as_json: bool) -> None:
     known = owners(tuple(dict.fromkeys(sources)), folder=all_nodes.folder)
     for node in all_nodes.nodes:
         with node.connected() as remote:
-            answer = remote.checked(command.access_list(node.target.user), "listing the keys")
-        found += let_in(known, retired(all_nodes.folder), (node.name, answer))
+            held = ask_access(remote, node.target.user)
+        found += _let_in(known, retired(all_nodes.folder), node.name, held)
     if as_json:
         report.as_json({"keys": [facts(one) for one in found]})
     else:
         report.table("who is let in", _COLUMNS, [_cells(one) for one in found])
 
 
-def let_in(
-    known: Mapping[str, str], gone: frozenset[str], answered: tuple[str, str]
+def _let_in(
+    known: Mapping[str, str], gone: frozenset[str], node: str, held: Iterable[HeldAccess]
 ) -> Iterator[LetIn]:
-    """Read what a node, by its name, answered: a value for each line that lets somebody in."""
-    node, answer = answered
-    for file in json.loads(answer):
-        for line in file["lines"]:
-            if key := read_key(line):
-                usual = "retired" if key.blob in gone else UNKNOWN
-                person = known.get(key.blob, usual)
-                yield LetIn(node, person, key, file["age_seconds"] // _DAY_SECONDS, file["path"])
+    """Name the person of each line that lets somebody in."""
+    for one in held:
+        if key := read_key(one.line):
+            person = known.get(key.blob, "retired" if key.blob in gone else UNKNOWN)
+            yield LetIn(node, person, key, one.age_seconds // _DAY_SECONDS, one.file)
 
 
 def facts(one: LetIn) -> dict[str, object]:

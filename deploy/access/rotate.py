@@ -13,6 +13,7 @@ from deploy.access.identity import Identity, new_key, public_key
 from deploy.errors import DeployError
 from deploy.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
 from deploy.plan import command
+from deploy.remote.holdings import ask_access
 
 _LONGEST_NAME = 31
 _VERB = "cert-rotate-ssh"
@@ -116,7 +117,7 @@ def _add(folder: Path, node: Reach, mine: Identity, key: tuple[str, AccessKey]) 
 
 def _prove(node: Reach, identity: Path) -> None:
     with node.connected(identity=identity) as remote:
-        remote.checked(command.access_list(node.target.user), "listing the keys")
+        ask_access(remote, node.target.user)
 
 
 def file_name(person: str, key: AccessKey) -> str:
