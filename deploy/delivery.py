@@ -7,7 +7,7 @@ from pathlib import Path
 from deploy import report
 from deploy.archive import pack
 from deploy.credentials import Credentials
-from deploy.image.delta_build import Workshop
+from deploy.image.export import Export
 from deploy.plan import command
 from deploy.plan.files import File
 from deploy.plan.state import NodeState
@@ -26,7 +26,7 @@ class Delivery:
     switching: Switching
     target: Target
     wanted: Wanted
-    workshop: Workshop
+    export: Export
     pair: Pair
     credentials: Credentials
     files_folder: Path | None
@@ -61,11 +61,10 @@ class Delivery:
         self.switching.run(command.stage(self._app, self._release, previous, names, pack(files)))
 
     def _image(self) -> None:
-        transfer = Transfer(
-            self.switching.remote, self.target, self.switching.settings, self.workshop
-        )
-        held = transfer.run(self.state, self.look)
-        self.switching.run(command.tag_image(self._app, self._release, held))
+        settings, remote = self.switching.settings, self.switching.remote
+        Transfer(remote, self.target, settings, self.export).run(self.state, self.look)
+        image_id = self.export.image.id
+        self.switching.run(command.tag_image(self._app, self._release, image_id))
 
     def _files(self) -> None:
         if self.files_folder and self.wanted.files:

@@ -9,14 +9,12 @@ from deploy import node
 from deploy.app_files import app_files
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
-from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
 from deploy.image.local import open_image
 from deploy.plan.addresses import subnets
 from deploy.plan.decision import Circumstances, changed_texts, deployment
 from deploy.plan.deployment import Deployment
 from deploy.plan.difference import LARGEST_BYTES, Texts
-from deploy.plan.image import held_as
 from deploy.plan.rules import check_deployment
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Switch, Wanted, to_seal
@@ -163,9 +161,8 @@ def _small_files(wanted: Goal, names: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def _patched(remote: Remote, wanted: Goal, state: NodeState) -> int:
-    image = wanted.wanted.image
-    if image.delta or held_as(image, state):
+    if wanted.wanted.image.id in state.images:
         return 0
     target = node.target(wanted.project)
-    transfer = Transfer(remote, target, wanted.project.settings, Workshop(wanted.export))
+    transfer = Transfer(remote, target, wanted.project.settings, wanted.export)
     return len(transfer.shipment(state).bases)

@@ -8,6 +8,7 @@ from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.plan import command
 from deploy.project import Project
 from deploy.rollout import Order, rollout
+from deploy.settings.model import CERT_PASS
 from deploy.tls import check_pair
 
 
@@ -27,7 +28,7 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         raise DeployError("nothing was changed")
     # What the deploy would be refused for is told while the app still serves.
     with goal(project) as wanted:
-        check_pair(wanted.pair, settings, wanted.credentials.value("cert_pass"))
+        check_pair(wanted.pair, settings, wanted.credentials.value(CERT_PASS))
     line = audit_line(project.folder, settings.app, "image-repair")
     with node.reached(project) as remote:
         hold(remote, project.folder, settings.app, "image-repair", wait_seconds=wait_seconds)

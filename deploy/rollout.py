@@ -17,7 +17,6 @@ from deploy.errors import DeployError
 from deploy.goal import Goal, Planned, ask_state, check_material, goal, make_plan
 from deploy.hold import hold
 from deploy.hooks import run_hook, tell_hook
-from deploy.image.delta_build import Workshop
 from deploy.journal import failures_audited
 from deploy.kept import keep_release
 from deploy.plan import command
@@ -156,7 +155,7 @@ def _delivery(remote: Remote, wanted: Goal, state: NodeState, order: Order) -> D
         ),
         target=node.target(wanted.project),
         wanted=wanted.wanted,
-        workshop=Workshop(wanted.export),
+        export=wanted.export,
         pair=wanted.pair,
         credentials=wanted.credentials,
         files_folder=wanted.project.files,

@@ -48,7 +48,6 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
         "endpoint": str(node.endpoint(project)),
         "release": held.release if held else None,
         "image": f"{held.image} {short(held.image_id)}" if held else None,
-        "node_image": _standing(state),
         "commit": (held.commit[:12] + (" (dirty)" if held.dirty else "")) if held else None,
         "deployed_by": held.by if held else None,
         "unit": _unit(settings.app, state),
@@ -66,16 +65,6 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
         "systemd": state.systemd,
         "storage_free_bytes": state.disks["storage"].free,
     }
-
-
-def _standing(state: NodeState) -> str | None:
-    """Say which image of the node stands for the one that was built."""
-    served = state.tags.get(state.slot)
-    if not served:
-        return None
-    if served not in state.built:
-        return f"{short(served)}, as it was built"
-    return f"{short(served)}, an anchor and a delta, for {short(state.built[served])}"
 
 
 def _unit(app: str, state: NodeState) -> str:

@@ -21,11 +21,10 @@ from deploy.prove import prove
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.rollout import Order, rollout
-from deploy.settings.model import Settings
+from deploy.settings.model import CERT_PASS, Settings
 from deploy.tls import Pair, check_pair, load_pair
 
 _SKEW = timedelta(days=1)
-_PASSWORD = "cert_pass"  # noqa: S105 -- a credential's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Reload:
                 if self.password is not None:
                     remote.checked(
                         command.certificate_seal(app, release, self.password),
-                        f"sealing {_PASSWORD}",
+                        f"sealing {CERT_PASS}",
                     )
             with report.step(f"swapped, and {app} told by SIG{signal} to read it"):
                 remote.checked(
@@ -88,7 +87,7 @@ class Reload:
         key = hashlib.sha256(self.pair.key_file).hexdigest()
         count = dict(self.held.generations)
         if self.password is not None:
-            count[_PASSWORD] = count.get(_PASSWORD, 0) + 1
+            count[CERT_PASS] = count.get(CERT_PASS, 0) + 1
         changes = {"certificate": self.pair.leaf.sha256, "key": key, "generations": count}
         manifest = self.held.model_copy(update=changes)
         return pack(
@@ -117,7 +116,7 @@ def deliver(project: Project, credentials: Credentials) -> None:
     """
     settings = project.settings
     pair = load_pair(project)
-    check_pair(pair, settings, credentials.value(_PASSWORD))
+    check_pair(pair, settings, credentials.value(CERT_PASS))
     with node.reached(project) as remote:
         state = _state(remote, settings, credentials)
         _refuse_clock(state, datetime.now(UTC))
@@ -175,11 +174,11 @@ def _shown_already(settings: Settings, endpoints: tuple[Endpoint, ...], wanted: 
 
 
 def _state(remote: Remote, settings: Settings, credentials: Credentials) -> NodeState:
-    values = {_PASSWORD: credentials.value(_PASSWORD)}
+    values = {CERT_PASS: credentials.value(CERT_PASS)}
     return probe(remote, settings.app, paths=(), credentials=values)
 
 
 def _sealing(state: NodeState, credentials: Credentials) -> bytes | None:
-    if state.credentials.get(_PASSWORD) == "same":
+    if state.credentials.get(CERT_PASS) == "same":
         return None
-    return credentials.value(_PASSWORD).encode()
+    return credentials.value(CERT_PASS).encode()

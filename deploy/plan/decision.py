@@ -8,7 +8,7 @@ from deploy.plan.deployment import CredentialChange, Deployment, FileChange, How
 from deploy.plan.difference import Texts
 from deploy.plan.files import File
 from deploy.plan.generation import generation
-from deploy.plan.image import held_as, missing, missing_bytes
+from deploy.plan.image import missing, missing_bytes
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Wanted, changes, steps, to_seal
 
@@ -78,9 +78,9 @@ def changed_texts(wanted: Wanted, state: NodeState) -> tuple[tuple[File, ...], t
 def _image(wanted: Wanted, state: NodeState, patched: int) -> ImageChange | None:
     was = state.manifest.image_id if state.manifest else ""
     image = wanted.image
-    if was == image.id and held_as(image, state):
+    there = image.id in state.images
+    if was == image.id and there:
         return None
-    there = bool(held_as(image, state))
     return ImageChange(
         name=image.name,
         was=was,

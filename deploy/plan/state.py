@@ -63,9 +63,7 @@ class NodeState(BaseModel):
     `slot` is the one that serves, empty for none; `leftover` the other when it still runs.
     `active`, `word`, `result`, `exit_status` and `said` are ActiveState, SubState, Result,
     ExecMainStatus and StatusText of the unit that serves. `trouble` is what a visitor meets instead
-    of the app, when the workstation has looked. `built` tells of images that were put together on
-    the node, an anchor and a delta, which image each stands for; `tags` tells the image of each tag
-    of the app.
+    of the app, when the workstation has looked.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,8 +86,6 @@ class NodeState(BaseModel):
     restarts: int
     layers: dict[str, tuple[str, ...]]
     partial: dict[str, Partial]
-    built: dict[str, str] = Field(default_factory=dict)
-    tags: dict[str, str] = Field(default_factory=dict)
     word: str
     result: str
     exit_status: str
@@ -103,7 +99,3 @@ class NodeState(BaseModel):
     def images(self) -> frozenset[str]:
         """The ids of the images there."""
         return frozenset(self.layers)
-
-    def stands_for(self, image_id: str) -> str:
-        """Give the id of an image put together there to stand for this one; empty for none."""
-        return next((one for one, built in self.built.items() if built == image_id), "")

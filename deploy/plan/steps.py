@@ -7,7 +7,7 @@ from typing import Literal
 from deploy.errors import DeployError
 from deploy.plan.addresses import other, refuse_clash
 from deploy.plan.files import File
-from deploy.plan.image import Image, held_as, megabytes, missing, missing_bytes, refuse_full_disk
+from deploy.plan.image import Image, megabytes, missing, missing_bytes, refuse_full_disk
 from deploy.plan.state import NodeState
 
 Kind = Literal[
@@ -179,10 +179,8 @@ def switch_steps(switch: Switch, serving: str) -> Iterator[Step]:
 
 
 def _way(image: Image, state: NodeState) -> str:
-    if held_as(image, state):
+    if image.id in state.images:
         return "on the node already"
-    if image.delta:
-        return "what changed since the anchor"
     if not image.layers:
         return f"{megabytes(image.size)} to send, compressed"
     lacking = missing(image, state)

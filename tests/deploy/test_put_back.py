@@ -12,7 +12,6 @@ from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
 from deploy.image.cache import Cache
 from deploy.image.content import Content
-from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
 from deploy.plan.command import Command
 from deploy.plan.image import Image, Whole
@@ -101,7 +100,7 @@ def delivery(remote: FakeRemote, endpoint: Endpoint, **values: object) -> Delive
         ),
         target=Target("web1", None, "core", None, Path("known_hosts")),
         wanted=GOAL,
-        workshop=Workshop(Export(Nowhere(), Cache(Path(), 0))),
+        export=Export(Nowhere(), Cache(Path(), 0)),
         pair=PAIR,
         credentials=Credentials(given, None),
         files_folder=None,

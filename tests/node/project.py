@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rehearsal import lifecycle
-from rehearsal.checkout import checkout
 from rehearsal.node import NodeStatus
 
 ROOT = Path(__file__).parents[2]
@@ -89,9 +88,14 @@ class Project:
         return done.stdout
 
 
-def make_project(folder: Path, project: str, *, source: Path = ROOT, **settings: str) -> Project:
+def make_project(folder: Path, project: str, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
-    checkout(source, folder)
+    subprocess.run([ROOT / "scripts/checkout", folder], check=True)
+    return configure(folder, project, **settings)
+
+
+def configure(folder: Path, project: str, **settings: str) -> Project:
+    """Write .env from the .env.example of a copy of the project, and make a key pair."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
     chosen = {"PROJECT": project, "SSH_KEYS": "id.pub", "IDENTITY_FILE": "id"} | settings
     write_settings(folder / ".env", (folder / ".env.example").read_text(), chosen)

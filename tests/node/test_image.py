@@ -18,7 +18,6 @@ import pytest
 from deploy import node
 from deploy.errors import DeployError
 from deploy.image import packed
-from deploy.image.delta_build import Workshop
 from deploy.image.local import cache_of, open_image, source_of
 from deploy.image.program import compress
 from deploy.image_send import image_send
@@ -489,9 +488,7 @@ def test_a_list_of_images_for_several_machines_is_passed_over(bench: Bench) -> N
 def run(bench: Bench, settings: Settings, remote: Flipping, state: NodeState) -> None:
     folder = bench.project.folder
     with open_image(Instance(folder, settings)) as export:
-        transfer = Transfer(
-            remote, node.target(Instance(folder, settings)), settings, Workshop(export)
-        )
+        transfer = Transfer(remote, node.target(Instance(folder, settings)), settings, export)
         transfer.run(state, lambda: look(remote.remote, settings))
 
 
