@@ -1,11 +1,9 @@
 """Verb: another SSH host key for the node, announced beside the old one for a while."""
 
-from pathlib import Path
-
 from deploy import report
 from deploy.access.change import change
-from deploy.access.fleet import Reach
 from deploy.errors import DeployError
+from deploy.fleet import Node
 from deploy.known_hosts import pin
 from deploy.people import read_key
 from deploy.plan.command import Command
@@ -17,7 +15,7 @@ from deploy.remote.remote import Remote
 _VERB = "cert-rotate-host"
 
 
-def cert_rotate_host(folder: Path, node: Reach, *, finish: bool, at_once: bool) -> None:
+def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
     """Begin to change a node's host keys, or finish; both keys are pinned here in between.
 
     In between the node shows the old keys and announces the new ones too, so that colleagues'
@@ -33,9 +31,9 @@ def cert_rotate_host(folder: Path, node: Reach, *, finish: bool, at_once: bool) 
                 f"{node.name} is not changing its host keys", "begin with `fab cert-rotate-host`"
             )
         if not finish:
-            _begin(folder, node, remote)
+            _begin(node, remote)
     if finish or at_once:
-        _finish(folder, node)
+        _finish(node)
     else:
         report.say(
             "ssh learns the new keys by itself as long as the old ones are shown; when everybody "
@@ -43,25 +41,25 @@ def cert_rotate_host(folder: Path, node: Reach, *, finish: bool, at_once: bool) 
         )
 
 
-def _begin(folder: Path, node: Reach, remote: Remote) -> None:
+def _begin(node: Node, remote: Remote) -> None:
     with report.step(f"{node.name}: the next host keys are made"):
         held = change_host_keys(remote, "begin")
     with report.step("they are pinned here, beside the present ones"):
         _pin(node, held)
     with report.step(f"{node.name}: they are announced beside the present ones"):
         told = f"announced: {_marks(held, coming=True)}"
-        change(remote, folder, Command("host-key", ("announce",)), _VERB, told)
+        change(remote, node.folder, Command("host-key", ("announce",)), _VERB, told)
     with report.step(f"{node.name}: a second session meets a pinned key"):
         _look(node)
 
 
-def _finish(folder: Path, node: Reach) -> None:
+def _finish(node: Node) -> None:
     with (
         report.step(f"{node.name}: the old host keys are forgotten"),
         node.connected() as remote,
     ):
         gone = _marks(change_host_keys(remote, "list"), coming=False)
-        change(remote, folder, Command("host-key", ("finish",)), _VERB, f"forgotten: {gone}")
+        change(remote, node.folder, Command("host-key", ("finish",)), _VERB, f"forgotten: {gone}")
     with report.step(f"{node.name}: a second session meets a pinned key"):
         held = _look(node)
     with report.step("only the new ones are pinned here"):
@@ -80,11 +78,11 @@ def _fingerprint(held: HeldKey) -> str:
     return found.fingerprint if found else "unreadable"
 
 
-def _look(node: Reach) -> HostKeys:
+def _look(node: Node) -> HostKeys:
     with node.connected() as remote:
         return change_host_keys(remote, "list")
 
 
-def _pin(node: Reach, held: HostKeys) -> None:
+def _pin(node: Node, held: HostKeys) -> None:
     keys = tuple(key.key for key in held.keys)
     pin(node.target.known_hosts, real_host(node.target), real_port(node.target), keys)
