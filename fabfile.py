@@ -16,9 +16,9 @@ from deploy.project import Project
 from deploy.task import commands, hosts, target, task
 
 if TYPE_CHECKING:
-    from deploy.access.fleet import Fleet
     from deploy.certificate.source import Wish
     from deploy.credentials import Credentials
+    from deploy.fleet import Node
     from deploy.plan.installation import Installation
     from deploy.settings.model import Settings
 
@@ -47,18 +47,29 @@ _LOGIN = ("PROJECT", "NODE_ADDRESS", "NODE_PORT", "NODE_USER", "IDENTITY_FILE", 
 _MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
 
 
-def _settings(context: Context, name: str, needed: Sequence[str] = ()) -> "Settings":
-    """Read every setting of an instance, or only those that are needed."""
-    from deploy.settings.read import read_settings, read_some, with_node
-
-    instance = name or None
-    settings = read_some(_FOLDER, instance, needed) if needed else read_settings(_FOLDER, instance)
-    given = target(context)
-    return with_node(settings, *given) if given else settings
-
-
 def _project(context: Context, name: str, needed: Sequence[str] = ()) -> Project:
-    return Project(_FOLDER, _settings(context, name, needed))
+    """Read every setting of an instance, or only those that are needed."""
+    from deploy.fleet import one_instance
+
+    return one_instance(_FOLDER, name, target(context), needed)
+
+
+def _settings(context: Context, name: str, needed: Sequence[str] = ()) -> "Settings":
+    return _project(context, name, needed).settings
+
+
+def _projects(context: Context, name: str, *, every: bool) -> tuple[Project, ...]:
+    """Read one instance, or every one here."""
+    from deploy.fleet import every_instance
+
+    return every_instance(_FOLDER) if every else (_project(context, name),)
+
+
+def _nodes(context: Context, name: str) -> "tuple[Node, ...]":
+    """List every node of every instance here, or the one that -H names."""
+    from deploy.fleet import nodes
+
+    return nodes(_projects(context, name, every=target(context) is None))
 
 
 def _expecting(context: Context, name: str) -> Project:
@@ -82,16 +93,6 @@ def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
 
     given = [Path(name).expanduser().absolute() if name else None for name in (certificate, key)]
     return Wish(days, *given)
-
-
-def _fleet(context: Context, settings: "Settings") -> "Fleet":
-    """Find every node of every instance here, or the one that -H names."""
-    from deploy.access.fleet import fleet
-    from deploy.node import asker
-    from deploy.settings.read import read_instances
-
-    instances = (settings,) if target(context) else read_instances(_FOLDER)
-    return fleet(_FOLDER, instances, asker())
 
 
 @task(
@@ -235,13 +236,12 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
 )
 def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
-    from deploy.settings.read import with_node
+    from deploy.fleet import at_hosts
 
     project = _project(context, name) if nodes else _expecting(context, name)
     from deploy.image_send import image_send as send
 
-    chosen = [Project(_FOLDER, with_node(project.settings, *one)) for one in hosts(nodes)]
-    send(chosen or [project], events=events)
+    send(at_hosts(project, hosts(nodes)) or (project,), events=events)
 
 
 @task(help={"name": _NAME})
@@ -375,11 +375,9 @@ def cert_status(
 ) -> int:
     """Show certificates, keys and credentials; exit code 2 if something is wrong, 1 if soon."""
     from deploy.inventory.status import cert_status as show
-    from deploy.settings.read import read_instances
 
-    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
     form: Literal["table", "json", "prometheus"] = "json" if json else "table"
-    return show(_FOLDER, instances, form="prometheus" if prometheus else form)
+    return show(_projects(context, name, every=all), form="prometheus" if prometheus else form)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -403,10 +401,8 @@ def creds_seal(
     """Seal credentials anew from their sources; --all brings every app back after a reinstall."""
     from deploy.creds.seal import Wish
     from deploy.creds.seal import creds_seal as seal
-    from deploy.settings.read import read_instances
 
-    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
-    seal(_FOLDER, instances, Wish((credential,) if credential else (), all))
+    seal(_projects(context, name, every=all), Wish((credential,) if credential else (), all))
 
 
 @task(positional=["credential"], help={"name": _NAME, "credential": "which"})
@@ -440,16 +436,14 @@ def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: in
     from deploy.access.rotate import Wish
     from deploy.access.rotate import cert_rotate_ssh as rotate
     from deploy.errors import DeployError
-    from deploy.node import asker
 
     if target(context):
         raise DeployError(
             "one node's key alone is not replaced: the file is the same for all",
             "name every node in .env and .env.NAME, and leave -H out",
         )
-    settings = _settings(context, name)
     wish = Wish(Path(key).expanduser().absolute() if key else None, days)
-    rotate(_fleet(context, settings), Project(_FOLDER, settings).identity, wish, asker())
+    rotate(_nodes(context, name), _project(context, name).identity, wish)
 
 
 @task(
@@ -463,12 +457,11 @@ def cert_rotate_host(
     context: Context, *, name: str = "", finish: bool = False, at_once: bool = False
 ) -> None:
     """Give the node another SSH host key, announced beside the old one for a while."""
-    from deploy.access.fleet import fleet
     from deploy.access.host_key import cert_rotate_host as rotate
-    from deploy.node import asker
+    from deploy.fleet import nodes
 
-    (node,) = fleet(_FOLDER, (_settings(context, name),), asker()).nodes
-    rotate(_FOLDER, node, finish=finish, at_once=at_once)
+    (node,) = nodes((_project(context, name),))
+    rotate(node, finish=finish, at_once=at_once)
 
 
 @task(
@@ -479,8 +472,7 @@ def access_add(context: Context, person: str, *, key: str, name: str = "", days:
     """Let a person's SSH keys in on every node, and in the machine specs to come."""
     from deploy.access.people_verbs import access_add as add
 
-    all_nodes = _fleet(context, _settings(context, name))
-    add(all_nodes, person, Path(key).expanduser().absolute(), days=days)
+    add(_nodes(context, name), person, Path(key).expanduser().absolute(), days=days)
 
 
 @task(positional=["person"], help={"name": _NAME, "person": "whose"})
@@ -488,8 +480,7 @@ def access_remove(context: Context, person: str, *, name: str = "") -> None:
     """Take a person's SSH keys off every node, and out of the machine specs to come."""
     from deploy.access.people_verbs import access_remove as remove
 
-    settings = _settings(context, name)
-    remove(_fleet(context, settings), person, identity=Project(_FOLDER, settings).identity)
+    remove(_nodes(context, name), person, identity=_project(context, name).identity)
 
 
 @task(
@@ -507,9 +498,8 @@ def access_sign(
     """Sign a person's SSH key for some hours: a certificate instead of a key on every node."""
     from deploy.access.sign import access_sign as sign
 
-    settings = _settings(context, name)
     file = Path(key).expanduser().absolute()
-    sign(_fleet(context, settings), settings, person, file, hours=hours)
+    sign(_nodes(context, name), _project(context, name), person, file, hours=hours)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -517,7 +507,7 @@ def access_list(context: Context, *, name: str = "", json: bool = False) -> None
     """List whose SSH keys the nodes let in, since when and until when."""
     from deploy.access.people_verbs import access_show
 
-    access_show(_fleet(context, _settings(context, name)), as_json=json)
+    access_show(_nodes(context, name), as_json=json)
 
 
 @task(help={"name": _NAME, "fingerprint": "SHA256:…, from the machine's console"})

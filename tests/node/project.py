@@ -98,18 +98,18 @@ class Project:
         return done.stdout
 
 
-def make_project(folder: Path, project: str, *, source: Path = ROOT, **settings: str) -> Project:
+def make_project(folder: Path, project: str, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
-    copy_checkout(source, folder)
+    subprocess.run([ROOT / "scripts/checkout", folder], check=True)
+    return configure(folder, project, **settings)
+
+
+def configure(folder: Path, project: str, **settings: str) -> Project:
+    """Write .env from the .env.example of a copy of the project, and make a key pair."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
     chosen = {"PROJECT": project, "SSH_KEYS": "id.pub", "IDENTITY_FILE": "id"} | settings
     write_settings(folder / ".env", (folder / ".env.example").read_text(), chosen)
     return Project(folder, chosen)
-
-
-def copy_checkout(source: Path, folder: Path) -> None:
-    """Copy what `fab` needs of a checkout."""
-    subprocess.run([ROOT / "scripts/checkout", folder, source], check=True)
 
 
 def write_settings(file: Path, example: str, chosen: dict[str, str]) -> None:
