@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deploy.certificate.source import Wish
     from deploy.credentials import Credentials
     from deploy.plan.installation import Installation
+    from deploy.remote.connection import Login
     from deploy.settings.model import Settings
 
 # A verb lasts seconds: searching for what could be freed costs it more than the memory, most of all
@@ -53,13 +54,12 @@ def _project(context: Context, name: str) -> Project:
     return Project(_FOLDER, _settings(context, name))
 
 
-def _expecting(context: Context, name: str) -> Project:
-    """Read the settings, and begin to log in while the verb is being imported."""
+def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
+    """Read the settings, and start to log in while the command's modules are imported."""
     from deploy.node import expect
 
     project = _project(context, name)
-    expect(project)
-    return project
+    return project, expect(project)
 
 
 def _credentials(settings: "Settings") -> "Credentials":
@@ -126,10 +126,10 @@ def plan(
     exit_code: bool = False,
 ) -> int:
     """Show what a deploy would do, with every difference, and do nothing."""
-    project = _expecting(context, name)
+    project, login = _expecting(context, name)
     from deploy.show_plan import show_plan
 
-    return show_plan(project, first=first, as_json=json, exit_code=exit_code)
+    return show_plan(project, first=first, as_json=json, exit_code=exit_code, login=login)
 
 
 @task(
@@ -144,11 +144,10 @@ def deploy(
     context: Context, *, name: str = "", first: bool = False, anew: bool = False, wait: int = 0
 ) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
-    project = _expecting(context, name)
-    from deploy.rollout import Order, rollout
+    project, login = _expecting(context, name)
+    from deploy.rollout import DeployOptions, rollout
 
-    order = Order(first=first, anew=anew, wait_seconds=wait)
-    rollout(project, order)
+    rollout(project, DeployOptions(first=first, force=anew, wait_seconds=wait), login=login)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -229,11 +228,11 @@ def image_send(context: Context, *, name: str = "", events: bool = False, nodes:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
     from deploy.settings.read import with_node
 
-    project = _project(context, name) if nodes else _expecting(context, name)
+    project, login = (_project(context, name), None) if nodes else _expecting(context, name)
     from deploy.image_send import image_send as send
 
     chosen = [Project(_FOLDER, with_node(project.settings, *one)) for one in hosts(nodes)]
-    send(chosen or [project], events=events)
+    send(chosen or [project], events=events, login=login)
 
 
 @task(help={"name": _NAME})
@@ -263,10 +262,10 @@ def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
 @task(help={"name": _NAME, "json": _JSON})
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""
-    project = _expecting(context, name)
+    project, login = _expecting(context, name)
     from deploy.status import status as show
 
-    return show(project, as_json=json)
+    return show(project, as_json=json, login=login)
 
 
 @task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})

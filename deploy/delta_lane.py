@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from deploy import report
+from deploy import progress
 from deploy.errors import DeployError
 from deploy.image.composite import Ready, image_of
 from deploy.image.delta_build import Anchor, Delta, TooLargeError, Workshop, listed
@@ -39,6 +39,7 @@ class DeltaLane:
     app: str
     workshop: Workshop
     where: str = ""
+    events: bool = False
 
     def send(self, state: NodeState) -> str:
         """Send what changed since the anchor; give the id of the image that stands there now.
@@ -81,7 +82,7 @@ class DeltaLane:
         made = delta.content
         held = state.partial.get(made.id)
         name = f"delta of image {self.workshop.image.name}"
-        with report.transfer(name, delta.size, where=self.where) as tell:
+        with progress.transfer(name, delta.size, where=self.where, events=self.events) as tell:
             parcel = Parcel(
                 _shipment(delta, anchor, self.workshop.image.name),
                 Ready(made, self.workshop.export),

@@ -11,9 +11,8 @@ from deploy.image.local import open_image
 from deploy.image.seen import read_seen
 from deploy.image.tree import Tree
 from deploy.plan import command
-from deploy.plan.image import Image
+from deploy.plan.image import Image, short
 from deploy.plan.state import NodeState
-from deploy.plan.steps import short
 from deploy.project import Project
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote

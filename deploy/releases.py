@@ -5,8 +5,8 @@ from deploy.errors import DeployError
 from deploy.journal import read_journal
 from deploy.plan.command import Command
 from deploy.plan.history import PastRelease, history
+from deploy.plan.image import short
 from deploy.plan.kept import Kept, read_kept
-from deploy.plan.steps import short
 from deploy.project import Project
 from deploy.remote.remote import Remote
 

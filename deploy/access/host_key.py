@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import report
+from deploy import progress, report
 from deploy.access.change import change
 from deploy.access.fleet import Reach, must
 from deploy.errors import DeployError
@@ -87,27 +87,27 @@ def _read(answer: str) -> HostKeys:
 
 
 def _begin(folder: Path, node: Reach, remote: Remote) -> None:
-    with report.step(f"{node.name}: the next host keys are made"):
+    with progress.step(f"{node.name}: the next host keys are made"):
         held = host_keys(remote, "begin")
-    with report.step("they are pinned here, beside the present ones"):
+    with progress.step("they are pinned here, beside the present ones"):
         _pin(node, held)
-    with report.step(f"{node.name}: they are announced beside the present ones"):
+    with progress.step(f"{node.name}: they are announced beside the present ones"):
         told = f"announced: {_marks(held, coming=True)}"
         change(remote, folder, Command("host-key", ("announce",)), _VERB, told)
-    with report.step(f"{node.name}: a second session meets a pinned key"):
+    with progress.step(f"{node.name}: a second session meets a pinned key"):
         _look(node)
 
 
 def _finish(folder: Path, node: Reach) -> None:
     with (
-        report.step(f"{node.name}: the old host keys are forgotten"),
+        progress.step(f"{node.name}: the old host keys are forgotten"),
         node.connected() as remote,
     ):
         gone = _marks(host_keys(remote, "list"), coming=False)
         change(remote, folder, Command("host-key", ("finish",)), _VERB, f"forgotten: {gone}")
-    with report.step(f"{node.name}: a second session meets a pinned key"):
+    with progress.step(f"{node.name}: a second session meets a pinned key"):
         held = _look(node)
-    with report.step("only the new ones are pinned here"):
+    with progress.step("only the new ones are pinned here"):
         _pin(node, held)
     for key in held.keys:
         report.good(f"{node.name} shows {key.blob.split()[0]} {key.fingerprint}")

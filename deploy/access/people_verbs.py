@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from deploy import report
+from deploy import progress, report
 from deploy.access.change import change
 from deploy.access.fleet import Fleet, must
 from deploy.access.identity import public_key
@@ -56,7 +56,7 @@ def access_add(all_nodes: Fleet, name: str, file: Path, *, days: int) -> None:
     folder = all_nodes.folder
     others = [key for key in people(folder).get(name, ()) if key.blob not in _blobs(keys)]
     for node in all_nodes.nodes:
-        with report.step(f"{node.name}: {name} is let in"), node.connected() as remote:
+        with progress.step(f"{node.name}: {name} is let in"), node.connected() as remote:
             for key in keys:
                 wanted = command.access_add(node.target.user, file_name(name, key), key.line)
                 told = f"{name} is let in: {key.fingerprint}{_until(key)}"
@@ -84,7 +84,7 @@ def access_remove(all_nodes: Fleet, name: str, *, identity: Path | None) -> None
     # First out of the specs: whatever interrupts this, the next run still knows the keys.
     retire(folder, keys)
     for node in all_nodes.nodes:
-        with report.step(f"{node.name}: {name} is let in no more"), node.connected() as held:
+        with progress.step(f"{node.name}: {name} is let in no more"), node.connected() as held:
             blobs = tuple(key.key for key in keys)
             wanted = command.access_drop(node.target.user, keep, blobs)
             told = ", ".join(key.fingerprint for key in keys)

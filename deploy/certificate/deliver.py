@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from deploy import node, report
+from deploy import node, progress, report
 from deploy.archive import pack
 from deploy.credentials import Credentials
 from deploy.endpoint import Endpoint
@@ -21,7 +21,7 @@ from deploy.project import Project
 from deploy.prove import prove
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
-from deploy.rollout import Order, rollout
+from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import Settings
 from deploy.tls import Pair, check_pair, load_pair
 
@@ -49,11 +49,11 @@ class Reload:
         """
         app, release, signal = self._words
         try:
-            with report.step("the next certificate laid beside the present one, on the node"):
+            with progress.step("the next certificate laid beside the present one, on the node"):
                 self._run(command.certificate_stage(app, release, self._archive()))
                 if self.password is not None:
                     self._run(command.certificate_seal(app, release, self.password))
-            with report.step(f"swapped, and {app} told by SIG{signal} to read it"):
+            with progress.step(f"swapped, and {app} told by SIG{signal} to read it"):
                 self._run(command.certificate_swap(app, release, signal))
             self._prove(self.pair.leaf.sha256)
         except DeployError as error:
@@ -65,7 +65,7 @@ class Reload:
 
     def _prove(self, fingerprint: str) -> None:
         for endpoint in self.endpoints:
-            with report.step(f"{endpoint} shows {fingerprint[:16]} and is healthy"):
+            with progress.step(f"{endpoint} shows {fingerprint[:16]} and is healthy"):
                 seconds = self.settings.health_timeout_seconds
                 prove(endpoint, self.settings.health_path, fingerprint, timeout_seconds=seconds)
 
@@ -139,7 +139,7 @@ def _refuse_clock(state: NodeState, now: datetime) -> None:
 
 def _redeploy(project: Project) -> None:
     """Serve it by a deploy of its own."""
-    rollout(project, Order(what="certificate"))
+    rollout(project, DeployOptions(what="certificate"))
 
 
 def _reload(

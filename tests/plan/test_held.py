@@ -7,7 +7,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.plan.image import held_as, refuse_full_disk
 from deploy.plan.state import Disk, Partial
-from deploy.plan.steps import steps
+from deploy.plan.steps import release_steps
 from tests.plan.examples import IMAGE, WANTED, state
 
 OTHER = "sha256:" + "9" * 64
@@ -28,9 +28,9 @@ def test_what_stands_for_an_image_counts_only_where_deltas_are_wanted() -> None:
 def test_the_plan_says_what_travels_in_this_mode() -> None:
     changed = replace(WANTED, image=replace(DELTA, id="sha256:" + "8" * 64))
 
-    plan = steps(changed, state(), first=False)
+    plan = tuple(release_steps(changed, state()))
 
-    assert plan[1].summary == "image 888888888888: what changed since the anchor"
+    assert plan[1].title == "Send image 888888888888: what changed since the anchor"
 
 
 def test_the_room_for_a_delta_is_checked_when_its_size_is_known() -> None:
