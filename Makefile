@@ -26,7 +26,7 @@ $(STAMP): requirements.lock scripts/system-packages scripts/find-python | system
 	  touch $@
 
 demo: $(STAMP) ## from .env to a served HTTPS page on a rehearsal node, with a summary
-	@$(BIN)/python -m deploy.demo
+	@scripts/demo
 
 check: $(STAMP) ## ruff, mypy strict, import contracts
 	@$(BIN)/ruff format --check .
@@ -54,7 +54,7 @@ test-install: $(STAMP) installer ## prepare, install to a disk, first boot, depl
 	@$(BIN)/python -m pytest -m "install or vm"
 
 demo-install: $(STAMP) installer ## the same chain, to watch: a machine installed from its medium
-	@$(BIN)/python -m deploy.demo_install
+	@scripts/demo-install
 
 bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the real one
 	@$(BIN)/python -m bench.butane

@@ -91,21 +91,19 @@ class Bench:
         keep = held.id if held else "none"
         self.project.ssh(
             "podman image ls -q --no-trunc --filter reference='localhost/bench*' "
-            "--filter reference='*:sent' --filter reference='*:anchor' "
+            "--filter reference='*:sent' "
             f"| sort -u | sed /{keep}/d | xargs -r podman rmi -f >/dev/null; "
             "podman image prune -f >/dev/null; rm -rf /var/tmp/oci; sync"
         )
         if held:
             self.ours(held)
 
-    def ours(self, image: Built, mode: str = "exact") -> None:
+    def ours(self, image: Built) -> None:
         """Send an image as corefab does; what it says last is kept."""
         done = subprocess.run(
             [FAB, "-H", f"{self.door[0]}:{self.door[1]}", "image-send"],
             cwd=self.project.folder,
-            env=self.project.environment(
-                IMAGE=image.name, IMAGE_CACHE=str(self.folder / "cache"), IMAGE_MODE=mode
-            ),
+            env=self.project.environment(IMAGE=image.name, IMAGE_CACHE=str(self.folder / "cache")),
             capture_output=True,
             text=True,
             check=False,
@@ -380,9 +378,6 @@ def _medium(bench: Bench, made: Callable[..., Built]) -> None:
     bench.tell("first deploy, by the lightest level of zstd")
     bench.tell("  " + shown("podman save | zstd -1 | load", light))
     _verdicts(bench, costs, light)
-    from bench import delta  # noqa: PLC0415 -- it builds on this module
-
-    delta.measure(bench, first, small, base)
     _slow(bench, cases)
 
 

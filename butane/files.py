@@ -1,12 +1,10 @@
 """The files that an Ignition config carries, decoded."""
 
-import base64
-import gzip
 import json
 from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes
 
 from butane.errors import ButaneError
+from butane.translate.data_url import carried
 
 _USUAL_MODE = 0o644
 
@@ -24,7 +22,7 @@ def carried_files(ignition: str) -> tuple[CarriedFile, ...]:
     """Decode every file of an Ignition config whose content is in the config itself.
 
     Raises:
-        ButaneError: for a file whose content has to be fetched.
+        ButaneError: for a file whose content has to be fetched, or cannot be decoded.
     """
     files = json.loads(ignition).get("storage", {}).get("files", [])
     return tuple(
@@ -41,7 +39,7 @@ def _content(path: str, contents: dict[str, str]) -> bytes:
     source = contents.get("source", "data:,")
     if not source.startswith("data:"):
         raise ButaneError(f"{path} is fetched from {source}", "use contents.local or inline")
-    head, _, body = source.removeprefix("data:").partition(",")
-    raw = unquote_to_bytes(body)
-    content = base64.b64decode(raw) if head.endswith(";base64") else raw
-    return gzip.decompress(content) if contents.get("compression") == "gzip" else content
+    content = carried(source, contents.get("compression", ""))
+    if content is None:
+        raise ButaneError(f"{path}: its data URL cannot be decoded", "make the spec again")
+    return content

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from butane.errors import ButaneError
-from butane.translate.data_url import inflate, unpack
+from butane.translate.data_url import carried
 from butane.translate.ignition_document import read_ignition
 from butane.translate.record import Record, Value, fields_of
 from butane.translate.schema_ignition import RESOURCE
 from butane.translate.translation import translate
 
-_CONTENT_LIMIT = 64 * 1024 * 1024
 _MINORS = {"3.0.0": 0, "3.1.0": 1, "3.2.0": 3, "3.3.0": 4, "3.4.0": 5, "3.5.0": 6, "3.6.0": 7}
 _MINORS |= {"3.7.0-experimental": 8}
 _NEWEST = max(_MINORS.values())
@@ -159,10 +158,7 @@ def _sources(file: Record) -> Iterator[tuple[str, str]]:
 
 def content_of(resource: Record) -> bytes | None:
     """Decode what a resource carries; None when it is fetched from elsewhere."""
-    data = unpack(resource.text("source"))
-    if data is None or resource.text("compression") != "gzip":
-        return data
-    return inflate(data, _CONTENT_LIMIT)
+    return carried(resource.text("source"), resource.text("compression"))
 
 
 def _address(resource: Record) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from deploy import report
 from deploy.errors import DeployError
+from deploy.files import write_atomically
 from deploy.plan.terraform.digitalocean import digitalocean
 from deploy.plan.terraform.document import Cloud, CloudMachine, document, records_of
 from deploy.plan.terraform.hetzner import hetzner
@@ -20,6 +21,7 @@ _CLOUDS: Mapping[str, Callable[[CloudMachine], Cloud]] = {
     "hetzner": hetzner,
     "digitalocean": digitalocean,
 }
+_PUBLIC = 0o644
 
 
 def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
@@ -35,11 +37,10 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
     _refuse_secrets(project.settings, config)
     machine = _machine(project.settings, domain)
     target = project.build / "cloud" / provider
-    target.mkdir(parents=True, exist_ok=True)
     user_data = _fitting(config, provider, url)
-    (target / "user-data.ign").write_bytes(user_data)
+    write_atomically(target / "user-data.ign", user_data, _PUBLIC)
     text = json.dumps(document(_CLOUDS[provider](machine), machine), indent=2)
-    (target / "main.tf.json").write_text(f"{text}\n", encoding="utf-8")
+    write_atomically(target / "main.tf.json", f"{text}\n".encode(), _PUBLIC)
     if user_data is not config:
         _say_pointer(target, config, url)
     report.good(f"{target.relative_to(project.folder)}/user-data.ign: {len(user_data)} bytes")
@@ -109,5 +110,5 @@ def _check_url(url: str) -> None:
 
 def _say_pointer(target: Path, config: bytes, url: str) -> None:
     copy = target / "machine.ign"
-    copy.write_bytes(config)
+    write_atomically(copy, config, _PUBLIC)
     report.say(f"put {copy.name} at {url} before the machine starts; it is taken only unchanged")

@@ -117,11 +117,13 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
     name = secrets.token_hex(8)
     with progress.step(f"{len(plan.acts)} acts"):
         archive = pack(payload(plan, work.target.machine))
-        _run(remote, command.converge(name, work.order.gate_seconds, archive))
+        remote.checked(
+            command.converge(name, work.order.gate_seconds, archive), "applying the machine spec"
+        )
     with progress.step("a new login, which proves that one can still get in"):
         try:
             with node.reached(work.project) as fresh:
-                _run(fresh, command.keep(name, line))
+                fresh.checked(command.keep(name, line), "keeping the changes")
         except DeployError as error:
             served = _put_back(remote, name, work.order)
             raise DeployError(f"{error.message}\n{served}", error.hint) from error
@@ -132,7 +134,7 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
 
 def _put_back(remote: Remote, name: str, order: Order) -> str:
     try:
-        _run(remote, command.put_back(name))
+        remote.checked(command.put_back(name), "undoing the changes")
     except DeployError as error:
         return f"{error.message}; the node puts everything back in {order.gate_seconds} s"
     return "everything on the node was put back"
@@ -143,10 +145,3 @@ def _conclude(after: Convergence) -> None:
         report.warn(f"{one.what} {one.subject} is still {one.found}, not {one.expected}")
     but = f", but for {len(after.left)} differences named above" if after.left else ""
     report.good(f"{after.node} is as its spec says{but}")
-
-
-def _run(remote: Remote, wanted: command.Command) -> None:
-    result = remote.run(wanted)
-    if result.code:
-        said = result.stderr.strip() or f"exit code {result.code}"
-        raise DeployError(f"{wanted.script} failed on the node: {said}")

@@ -54,9 +54,7 @@ def write(remote: Follower, job: Job) -> None:
         DeployError: with the installer's last lines, when it fails.
     """
     report.say(shlex.join(job.argv))
-    sent = remote.run(Command("take-config", (CONFIG,), job.config))
-    if sent.code:
-        raise DeployError(f"the Ignition file could not be sent: {sent.stderr.strip()}")
+    remote.checked(Command("take-config", (CONFIG,), job.config), "receiving the Ignition file")
     try:
         with progress.percentage(f"installing to {job.device}") as show:
             result = remote.follow(
@@ -76,13 +74,12 @@ def verify(remote: Remote, job: Job) -> None:
     Raises:
         DeployError: with every difference.
     """
-    result = remote.run(Command("read-back", (job.device,)))
-    if result.code:
-        raise DeployError(
-            f"what was written to {job.device} cannot be read back: {result.stderr.strip()}",
-            "the disk may be failing: look at the medium's kernel log (sudo dmesg)",
-        )
-    problems = problems_of(job.wanted, json.loads(result.stdout), job.sha256)
+    answer = remote.checked(
+        Command("read-back", (job.device,)),
+        f"reading back {job.device}",
+        "the disk may be failing: look at the medium's kernel log (sudo dmesg)",
+    )
+    problems = problems_of(job.wanted, json.loads(answer), job.sha256)
     if problems:
         raise DeployError(
             f"{job.device} does not hold what was asked for:\n"

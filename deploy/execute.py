@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from deploy import node, progress, report
 from deploy.archive import pack
 from deploy.endpoint import Endpoint
-from deploy.errors import DeployError
 from deploy.goal import DesiredState, ask_state
-from deploy.image.delta_build import Workshop
 from deploy.plan import command
 from deploy.plan.addresses import other
 from deploy.plan.audit import AuditLine
@@ -86,13 +84,13 @@ class Execution:
             dirty=manifest.dirty,
         )
 
-    def run(self, wanted: Command) -> str:
-        """Run a command; give what it printed.
+    def run(self, wanted: Command, doing: str) -> str:
+        """Run a command that has to succeed; give what it printed.
 
         Raises:
-            DeployError: with what it said when it failed.
+            DeployError: saying that `doing` failed, and what the node said.
         """
-        return run_checked(self.remote, wanted)
+        return self.remote.checked(wanted, doing)
 
 
 def carry_out(execution: Execution, step: Step) -> None:
@@ -103,19 +101,6 @@ def carry_out(execution: Execution, step: Step) -> None:
     """
     with progress.step(step.title, step.done):
         ACTIONS[step.kind](execution, step)
-
-
-def run_checked(remote: Remote, wanted: Command) -> str:
-    """Run a command; give what it printed.
-
-    Raises:
-        DeployError: with what it said when it failed.
-    """
-    result = remote.run(wanted)
-    if result.code:
-        said = result.stderr.strip() or f"exit code {result.code}"
-        raise DeployError(f"{wanted.script} failed on the node: {said}")
-    return result.stdout
 
 
 def _material(execution: Execution) -> DesiredState:
@@ -134,20 +119,25 @@ def _stage(execution: Execution, _: Step) -> None:
         File("manifest.json", _written(execution.manifest)),
     ]
     app, release, names = execution.app, execution.release, desired.wanted.credentials
-    execution.run(command.stage(app, release, execution.previous, names, pack(files)))
+    staged = command.stage(app, release, execution.previous, names, pack(files))
+    execution.run(staged, "staging the release")
 
 
 def _restage(execution: Execution, step: Step) -> None:
     words = (execution.app, execution.release, step.source, execution.previous)
-    execution.run(Command("stage-again", words, _written(execution.manifest)))
+    again = Command("stage-again", words, _written(execution.manifest))
+    execution.run(again, f"staging release {step.source} again")
 
 
 def _image(execution: Execution, _: Step) -> None:
     desired, remote = _material(execution), execution.remote
     target = node.target(execution.project)
-    transfer = Transfer(remote, target, execution.settings, Workshop(desired.export))
-    held = transfer.run(execution.before, lambda: ask_state(remote, desired))
-    execution.run(command.tag_image(execution.app, execution.release, held))
+    transfer = Transfer(remote, target, execution.settings, desired.export)
+    transfer.run(execution.before, lambda: ask_state(remote, desired))
+    image_id = desired.wanted.image.id
+    execution.run(
+        command.tag_image(execution.app, execution.release, image_id), "tagging the image"
+    )
 
 
 def _files(execution: Execution, _: Step) -> None:
@@ -164,15 +154,17 @@ def _files(execution: Execution, _: Step) -> None:
 
 
 def _seal(execution: Execution, step: Step) -> None:
-    value = _material(execution).credentials.value(step.credential).encode()
-    execution.run(command.seal(execution.app, execution.release, step.credential, value))
+    name = step.credential
+    value = _material(execution).credentials.value(name).encode()
+    execution.run(command.seal(execution.app, execution.release, name, value), f"sealing {name}")
 
 
 def _start(execution: Execution, _: Step) -> None:
     mode = execution.settings.switch
     # What serves may stop before the new release is proven: the node must not need us then.
     guards = () if mode == "slots" else (script.line("guard"), script.line("undo"))
-    execution.run(command.start(execution.app, execution.release, execution.slot, mode, guards))
+    started = command.start(execution.app, execution.release, execution.slot, mode, guards)
+    execution.run(started, f"starting slot {execution.slot}")
 
 
 def _check(execution: Execution, _: Step) -> None:
@@ -186,21 +178,22 @@ def _check(execution: Execution, _: Step) -> None:
         str(settings.health_timeout_seconds),
         str(settings.settle_seconds),
     )
-    execution.run(Command("prove-slot", words))
+    execution.run(Command("prove-slot", words), f"checking slot {execution.slot}")
 
 
 def _before(execution: Execution, _: Step) -> None:
     settings = execution.settings
     seconds = str(settings.before_switch_seconds)
     words = (execution.app, execution.slot, seconds, *settings.before_switch)
-    said = execution.run(Command("before-switch", words))
+    said = execution.run(Command("before-switch", words), f"running {settings.before_switch[0]}")
     report.say(f"  {shlex.join(settings.before_switch)}")
     if said.strip():
         report.say(said.rstrip())
 
 
 def _move(execution: Execution, _: Step) -> None:
-    gap = execution.run(command.move(execution.app, execution.release)).strip()
+    moved = command.move(execution.app, execution.release)
+    gap = execution.run(moved, "moving the front door").strip()
     if gap:
         report.say(f"  the front door held for {gap} ms")
 
@@ -217,7 +210,9 @@ def _prove(execution: Execution, _: Step) -> None:
 
 
 def _died(execution: Execution) -> str:
-    word, restarts = execution.run(Command("state", (execution.app,))).split()
+    word, restarts = execution.run(
+        Command("state", (execution.app,)), "asking whether the app runs"
+    ).split()
     if word in {"failed", "inactive"}:
         return f"the app is {word}"
     looping = int(restarts) >= _RESTARTS_OF_A_CRASH_LOOP
@@ -227,11 +222,13 @@ def _died(execution: Execution) -> str:
 def _finish(execution: Execution, _: Step) -> None:
     keep, line = execution.settings.keep_releases, execution.audit_line.written()
     written = _written(execution.manifest)
-    execution.run(command.finish(execution.app, execution.release, keep, line, written))
+    finished = command.finish(execution.app, execution.release, keep, line, written)
+    execution.run(finished, "recording the release")
 
 
 def _retire(execution: Execution, _: Step) -> None:
-    execution.run(command.retire(execution.app, execution.settings.drain_seconds))
+    retired = command.retire(execution.app, execution.settings.drain_seconds)
+    execution.run(retired, f"stopping slot {execution.before.slot}")
 
 
 def _written(manifest: Manifest) -> bytes:

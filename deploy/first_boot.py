@@ -28,7 +28,7 @@ class Awaited:
 def boot_id(target: Target, ask: Callable[[str], str] | None) -> str:
     """Log in and ask which boot this is."""
     with connect(target, ask) as remote:
-        return remote.run(Command("boot-id")).stdout.strip()
+        return remote.checked(Command("boot-id"), "reading the boot id").strip()
 
 
 def await_first_boot(awaited: Awaited, seconds: float, ask: Callable[[str], str] | None) -> str:

@@ -9,14 +9,12 @@ from deploy import node
 from deploy.app_files import app_files
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
-from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
 from deploy.image.local import open_image
 from deploy.plan.addresses import subnets
 from deploy.plan.decision import PlanInputs, credential_changes
 from deploy.plan.deployment import Plan, plan_deploy
 from deploy.plan.difference import LARGEST_BYTES, Texts
-from deploy.plan.image import held_as
 from deploy.plan.state import NodeState
 from deploy.plan.wanted import Switch, Wanted
 from deploy.project import Project
@@ -25,6 +23,7 @@ from deploy.prove import prove
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.remote.texts import fetch_texts
+from deploy.settings.model import CERT_PASS
 from deploy.tls import Pair, check_chain, check_pair, load_pair
 from deploy.transfer import Transfer
 
@@ -113,8 +112,8 @@ def check_material(desired: DesiredState, state: NodeState) -> None:
     held, wanted = state.manifest, desired.wanted
     known = held and (held.certificate, held.key) == (wanted.certificate, wanted.key)
     sealed = {change.name for change in credential_changes(wanted, state)}
-    if not known or "cert_pass" in sealed:
-        password = desired.credentials.value("cert_pass")
+    if not known or CERT_PASS in sealed:
+        password = desired.credentials.value(CERT_PASS)
         check_pair(desired.pair, desired.project.settings, password)
 
 
@@ -150,9 +149,8 @@ def _small_files(desired: DesiredState, names: list[str]) -> dict[str, bytes]:
 
 
 def _patched(remote: Remote, desired: DesiredState, state: NodeState) -> int:
-    image = desired.wanted.image
-    if image.delta or held_as(image, state):
+    if desired.wanted.image.id in state.images:
         return 0
     target = node.target(desired.project)
-    transfer = Transfer(remote, target, desired.project.settings, Workshop(desired.export))
+    transfer = Transfer(remote, target, desired.project.settings, desired.export)
     return len(transfer.shipment(state).bases)

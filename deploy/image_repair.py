@@ -8,6 +8,7 @@ from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.plan import command
 from deploy.project import Project
 from deploy.rollout import DeployOptions, rollout
+from deploy.settings.model import CERT_PASS
 from deploy.tls import check_pair
 
 
@@ -27,18 +28,17 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         raise DeployError("nothing was changed")
     # What the deploy would be refused for is told while the app still serves.
     with load_desired(project) as desired:
-        check_pair(desired.pair, settings, desired.credentials.value("cert_pass"))
+        check_pair(desired.pair, settings, desired.credentials.value(CERT_PASS))
     line = audit_line(project.folder, settings.app, "image-repair")
     with node.reached(project) as remote:
         hold(remote, project.folder, settings.app, "image-repair", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
-            result = remote.run(command.repair_storage(settings.app))
-            if result.code:
-                raise DeployError(
-                    f"the storage is not mended: {result.stderr.strip()}",
-                    "look at the disk; `fab rebuild` installs the machine anew",
-                )
-        found = [one for one in result.stdout.splitlines() if one.strip()]
+            said = remote.checked(
+                command.repair_storage(settings.app),
+                "repairing podman's storage",
+                "look at the disk; `fab rebuild` installs the machine again",
+            )
+        found = [one for one in said.splitlines() if one.strip()]
         write_audit(remote, line.model_copy(update={"detail": "; ".join(found)}))
     for one in found:
         report.say(f"  {one}")

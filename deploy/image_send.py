@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from deploy import node, report
 from deploy.errors import DeployError
-from deploy.image.delta_build import Workshop
+from deploy.image.export import Export
 from deploy.image.local import open_image
-from deploy.plan.image import held_as, refuse_full_disk, short
+from deploy.plan.image import refuse_full_disk, short
 from deploy.plan.state import NodeState
 from deploy.project import Project
 from deploy.remote.connection import Login, Target
@@ -27,10 +27,9 @@ def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = 
         DeployError: naming the nodes that have not got it, and why; the others have.
     """
     several = len(nodes) > 1
-    with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 2) as beside, ExitStack() as logins:
+    with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
         # Read while the login is under way: an image that was never read is most probably new.
-        looking = beside.submit(_opened, nodes, image, beside)
-        logins.callback(_end, looking)
+        looking = beside.submit(_opened, nodes, image)
         sending = []
         for project in nodes:
             one = _Sending(project, looking, several, events, login)
@@ -41,40 +40,31 @@ def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = 
         raise failed[0] if not several else _summed(failed, len(nodes))
 
 
-def _opened(nodes: Sequence[Project], image: ExitStack, beside: ThreadPoolExecutor) -> Workshop:
-    found = Workshop(image.enter_context(open_image(nodes[0], nodes=len(nodes))))
-    beside.submit(found.begin)
-    return found
-
-
-def _end(looking: Future[Workshop]) -> None:
-    """Stop what is read for nobody: after an interrupt, or where no node is to be had."""
-    if looking.exception() is None:
-        looking.result().end()
+def _opened(nodes: Sequence[Project], image: ExitStack) -> Export:
+    return image.enter_context(open_image(nodes[0], nodes=len(nodes)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
     project: Project
-    looking: Future[Workshop]
+    looking: Future[Export]
     name: bool
     events: bool
     login: Login | None
 
     def run(self, remote: Remote, target: Target) -> None:
         state = self._state(remote)
-        workshop = self.looking.result()
-        image = workshop.export.image
+        export = self.looking.result()
+        image = export.image
         address = self.project.settings.node_address
-        if held_as(image, state):
+        if image.id in state.images:
             report.good(f"nothing to send: {address} holds {short(image.id)}")
             return
         refuse_full_disk(image, state)
         where = address if self.name else ""
-        transfer = Transfer(remote, target, self.project.settings, workshop, where, self.events)
-        held = transfer.run(state, lambda: self._state(remote))
-        standing = f", as {short(held)}" if held != image.id else ""
-        report.good(f"{address} holds {short(image.id)}{standing}, proven there")
+        transfer = Transfer(remote, target, self.project.settings, export, where, self.events)
+        transfer.run(state, lambda: self._state(remote))
+        report.good(f"{address} holds {short(image.id)}, proven there")
 
     def _state(self, remote: Remote) -> NodeState:
         return probe(remote, self.project.settings.app, paths=(), credentials={})

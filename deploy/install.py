@@ -93,13 +93,12 @@ def _installed_target(project: Project, live: Target) -> Target:
 
 def _probe(remote: Remote, wanted: Installation) -> Medium:
     keyfiles = wanted.network_dir or _KEYFILES
-    result = remote.run(Command("medium", (wanted.device or "-", keyfiles)))
-    if result.code:
-        raise DeployError(
-            f"the live system could not tell what it has: {result.stderr.strip() or 'no answer'}",
-            "boot the machine from Fedora CoreOS's live medium (`fab iso`, `fab pxe`)",
-        )
-    return read_medium(result.stdout)
+    answer = remote.checked(
+        Command("medium", (wanted.device or "-", keyfiles)),
+        "looking at the live system",
+        "boot the machine from Fedora CoreOS's live medium (`fab iso`, `fab pxe`)",
+    )
+    return read_medium(answer)
 
 
 def _completed(settings: Settings, wanted: Installation, medium: Medium) -> Installation:

@@ -37,12 +37,11 @@ def write_audit(remote: Remote, line: AuditLine) -> None:
     Raises:
         DeployError: when the node cannot.
     """
-    result = remote.run(command.audit(line.written()))
-    if result.code:
-        raise DeployError(
-            f"{line.what} was done, but cannot be written down: {result.stderr.strip()}",
-            "is the node's disk full? /var/lib/corefab/audit.log is appended to",
-        )
+    remote.checked(
+        command.audit(line.written()),
+        f"writing {line.what}, which is done, to the journal of changes",
+        "is the node's disk full? /var/lib/corefab/audit.log is appended to",
+    )
 
 
 def read_journal(remote: Remote, app: str, count: int) -> tuple[AuditLine, ...]:
@@ -51,10 +50,8 @@ def read_journal(remote: Remote, app: str, count: int) -> tuple[AuditLine, ...]:
     Raises:
         DeployError: when the node refuses.
     """
-    result = remote.run(Command("audit-lines", (app, str(count))))
-    if result.code:
-        raise DeployError(f"the journal of changes cannot be read: {result.stderr.strip()}")
-    return tuple(read_audit(result.stdout))
+    wanted = Command("audit-lines", (app, str(count)))
+    return tuple(read_audit(remote.checked(wanted, "reading the journal of changes")))
 
 
 @contextmanager

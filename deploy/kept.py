@@ -3,12 +3,10 @@
 Everything lies in `state/`, which git ignores and `make clean` leaves alone; 0600 each.
 """
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
-from deploy.errors import DeployError
+from deploy.files import write_atomically
 from deploy.plan.release import Manifest
 
 STATE = Path("state")
@@ -41,12 +39,4 @@ def _spec(folder: Path, mark: str) -> Path:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Write beside and rename; 0600 from the first byte, as mkstemp makes it."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(beside).replace(path)
-    except OSError as error:
-        raise DeployError(f"{path} cannot be written: {error.strerror}", "make room") from error
+    write_atomically(path, content, 0o600, folder_mode=0o700)

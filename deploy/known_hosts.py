@@ -1,8 +1,8 @@
 """The project's own known_hosts: which host key each node must show."""
 
-import os
-import tempfile
 from pathlib import Path
+
+from deploy.files import write_atomically
 
 _SSH_PORT = 22
 
@@ -39,9 +39,4 @@ def _others(path: Path, host: str, port: int | None) -> list[str]:
 
 
 def _replace(path: Path, lines: list[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=".known_hosts.")
-    with os.fdopen(descriptor, "w") as file:
-        file.writelines(lines)
-    Path(beside).chmod(0o644)
-    Path(beside).replace(path)
+    write_atomically(path, "".join(lines).encode(), 0o644)

@@ -15,7 +15,6 @@ def logs(project: Project, lines: str, *, release: str = "") -> None:
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 50")
     with node.reached(project) as remote:
-        result = remote.run(logs_of(project.settings.app, int(lines), release))
-    if result.code:
-        raise DeployError(result.stderr.strip())
-    report.say(result.stdout.rstrip("\n"))
+        wanted = logs_of(project.settings.app, int(lines), release)
+        said = remote.checked(wanted, f"reading the log of {project.settings.app}")
+    report.say(said.rstrip("\n"))

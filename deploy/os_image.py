@@ -9,6 +9,7 @@ from pathlib import Path
 from deploy import report
 from deploy.errors import DeployError
 from deploy.fetch import fetch, read
+from deploy.files import write_atomically
 from deploy.plan.stream import StreamImage, find
 
 STREAMS = "https://builds.coreos.fedoraproject.org/streams"
@@ -60,7 +61,7 @@ def _verify(image: StreamImage, file: Path, wanted: Wanted) -> None:
     if program is None:
         raise DeployError("gpgv is not installed", "install GnuPG (Debian: apt-get install gpgv)")
     signature = file.with_name(f"{file.name}.sig")
-    signature.write_bytes(read(wanted.signature or image.signature))
+    write_atomically(signature, read(wanted.signature or image.signature), 0o644)
     done = subprocess.run(
         [program, "--keyring", str(Path(wanted.keyring).resolve()), str(signature), str(file)],
         stdin=subprocess.DEVNULL,

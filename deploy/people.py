@@ -8,15 +8,14 @@ else they are found.
 import base64
 import binascii
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.errors import DeployError
+from deploy.files import write_atomically
 
 # Lets in whoever has a certificate that this key signed, for the user named in it.
 AUTHORITY = "cert-authority"
@@ -152,9 +151,8 @@ def check_name(name: str) -> str:
 def keep_keys(folder: Path, name: str, keys: Iterable[AccessKey]) -> None:
     """Write a person's keys; none removes the file."""
     file = folder / ACCESS / f"{check_name(name)}.pub"
-    lines = [f"{key.line}\n" for key in keys]
-    if lines:
-        _write(file, "".join(lines))
+    if keys := tuple(keys):
+        _write(file, keys)
     else:
         file.unlink(missing_ok=True)
 
@@ -164,7 +162,7 @@ def retire(folder: Path, keys: Iterable[AccessKey]) -> None:
     file = folder / ACCESS / _RETIRED
     old = read_key_file(file) if file.exists() else ()
     known = {key.blob: key for key in (*old, *(key.until(None) for key in keys))}
-    _write(file, "".join(f"{key.line}\n" for key in known.values()))
+    _write(file, known.values())
 
 
 def welcome(folder: Path, keys: Iterable[AccessKey]) -> None:
@@ -173,18 +171,8 @@ def welcome(folder: Path, keys: Iterable[AccessKey]) -> None:
     if file.exists():
         blobs = {key.blob for key in keys}
         left = [key for key in read_key_file(file) if key.blob not in blobs]
-        _write(file, "".join(f"{key.line}\n" for key in left))
+        _write(file, left)
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except OSError as error:
-        raise DeployError(
-            f"{path} cannot be written: {error.strerror}", "make room there"
-        ) from error
+def _write(file: Path, keys: Iterable[AccessKey]) -> None:
+    write_atomically(file, "".join(f"{key.line}\n" for key in keys).encode(), 0o644)

@@ -1,8 +1,6 @@
 """Verb: settings, keys and templates become the machine spec, `build/<app>.bu` and `.ign`."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from butane.assemble import assemble
 from butane.compile import Compiled, compile_text
 from deploy import prompt, report
 from deploy.errors import DeployError
+from deploy.files import write_atomically
 from deploy.kept import keep_spec
 from deploy.machine_files import fragments, render_machine
 from deploy.people import read_key
@@ -19,6 +18,8 @@ from deploy.settings.model import SECRET_KEYS, Settings, allowed
 from deploy.settings.read import SettingsError, read_settings
 from deploy.ssh_keys import collect_keys
 from deploy.unit_check import refuse_traps
+
+_PRIVATE = 0o600
 
 
 def prepare(project: Project, *, compiler: str = "python") -> Path:
@@ -38,8 +39,8 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
     _refuse_secrets(settings, rendered)
     _write_tree(files, rendered)
     compiled = compile_text(text, files=files, name=f"build/{settings.app}.bu", tool=compiler)
-    _write(build / f"{settings.app}.bu", text.encode())
-    _write(build / f"{settings.app}.ign", compiled.ignition.encode())
+    write_atomically(build / f"{settings.app}.bu", text.encode(), _PRIVATE)
+    write_atomically(build / f"{settings.app}.ign", compiled.ignition.encode(), _PRIVATE)
     keep_spec(project.folder, mark, compiled.ignition)
     _tell(settings, compiled, keys)
     return build / f"{settings.app}.ign"
@@ -116,27 +117,13 @@ def _keep(file: Path, answers: Mapping[str, str]) -> None:
     old = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     # What was asked for may stand there without a value; twice it would be refused.
     kept = [f"{line}\n" for line in old if line.partition("=")[0].strip() not in answers]
-    _write(file, "".join([*kept, *lines]).encode())
+    write_atomically(file, "".join([*kept, *lines]).encode(), _PRIVATE)
     report.good(f"your answers are kept in {file.name}")
 
 
 def _write_tree(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
-        _write(folder / name, content)
+        write_atomically(folder / name, content, _PRIVATE)
     for stale in folder.rglob("*"):
         if stale.is_file() and stale.relative_to(folder).as_posix() not in files:
             stale.unlink()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside and rename; 0600 from the first byte, as mkstemp makes it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(beside).replace(path)
-    except OSError as error:
-        raise DeployError(
-            f"{path} cannot be written: {error.strerror}", "make room there"
-        ) from error

@@ -1,7 +1,6 @@
 """Verb: remove from a node what no release of an app needs."""
 
 from deploy import node, report
-from deploy.errors import DeployError
 from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.plan import command
@@ -19,10 +18,8 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
     with node.reached(project) as remote:
         hold(remote, project.folder, settings.app, "prune", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
-            result = remote.run(command.prune(settings.app))
-            if result.code:
-                raise DeployError(f"prune failed on the node: {result.stderr.strip()}")
-        removed = result.stdout.splitlines()
+            said = remote.checked(command.prune(settings.app), f"pruning {settings.app}")
+        removed = said.splitlines()
         if removed:
             write_audit(remote, line.model_copy(update={"detail": "; ".join(removed)}))
     for found in removed:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy import progress, report
 from deploy.errors import DeployError
-from deploy.execute import Execution, carry_out, run_checked
+from deploy.execute import Execution, carry_out
 from deploy.journal import audit_line, write_audit
 from deploy.plan import command
 from deploy.plan.release import Manifest
@@ -62,7 +62,7 @@ def undo(remote: Remote, folder: Path, app: str, unfinished: str) -> None:
     """
     what = f"what the unfinished deploy {unfinished} changed"
     with progress.step(f"Undo {what}", f"put back {what}"):
-        run_checked(remote, command.undo(app))
+        remote.checked(command.undo(app), f"undoing {unfinished}")
     line = audit_line(folder, app, "undo", "a deploy that did not end was put back")
     write_audit(remote, line.model_copy(update={"release": unfinished}))
 
@@ -87,7 +87,7 @@ def _put_back(execution: Execution, proof_seconds: float) -> str:
     except DeployError as error:
         return f"{error.message}: the next `fab deploy` puts back what this one changed"
     if result.code:
-        return f"putting back failed: {result.stderr.strip()}; the next `fab deploy` tries again"
+        return f"putting back failed: {result.complaint}; the next `fab deploy` tries again"
     serves = result.stdout.strip()
     if serves == execution.release:
         return f"release {serves} serves: it had been proven and recorded"

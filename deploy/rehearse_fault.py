@@ -5,9 +5,10 @@ import time
 from deploy import node, report
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.workers import Worker, read_workers
+from deploy.plan.workers import Worker
 from deploy.project import Project
 from deploy.remote.remote import Remote
+from deploy.remote.workers import ask_workers
 
 FAULTS = ("hang", "crash", "leak", "refuse-term", "slow-start")
 _LONGEST_SECONDS = 180.0
@@ -25,12 +26,11 @@ def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
         raise DeployError(f"no fault called {fault!r}", f"choose one of {', '.join(FAULTS)}")
     with node.reached(project) as remote:
         before = _worker(remote, settings.app, worker)
-        result = remote.run(Command("fault", (settings.app, worker, fault)))
-        if result.code:
-            raise DeployError(
-                f"{settings.app} takes no switch: {result.stderr.strip()}",
-                "only the sample app has them",
-            )
+        remote.checked(
+            Command("fault", (settings.app, worker, fault)),
+            f"switching on {fault} in {settings.app}",
+            "only the sample app has such switches",
+        )
         _watch(remote, settings.app, before, fault)
 
 
@@ -56,7 +56,7 @@ def _watch(remote: Remote, app: str, before: Worker, fault: str) -> None:
 
 
 def _worker(remote: Remote, app: str, name: str) -> Worker:
-    found = read_workers(remote.run(Command("workers", (app,))).stdout or "null")
+    found = ask_workers(remote, app)
     for one in found.workers if found else ():
         if one.name == name:
             return one

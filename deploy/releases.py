@@ -1,13 +1,13 @@
 """Verb: list the releases of an app."""
 
 from deploy import node, report
-from deploy.errors import DeployError
 from deploy.journal import read_journal
 from deploy.plan.command import Command
 from deploy.plan.history import PastRelease, history
 from deploy.plan.image import short
-from deploy.plan.kept import Kept, read_kept
+from deploy.plan.kept import Kept
 from deploy.project import Project
+from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote
 
 _JOURNAL_LINES = 200
@@ -35,10 +35,8 @@ def kept_releases(remote: Remote, app: str) -> tuple[Kept, ...]:
     Raises:
         DeployError: when it cannot answer.
     """
-    result = remote.run(Command("releases", (app,)))
-    if result.code:
-        raise DeployError(f"the releases cannot be listed: {result.stderr.strip()}")
-    return read_kept(result.stdout)
+    answer = remote.checked(Command("releases", (app,)), f"listing the releases of {app}")
+    return read_answer(tuple[Kept, ...], answer, "the node's list of releases")
 
 
 def _row(one: PastRelease) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from deploy import node, progress, report
 from deploy.author import author
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
-from deploy.execute import Execution, run_checked
+from deploy.execute import Execution
 from deploy.goal import DesiredState, check_material, load_desired, make_plan
 from deploy.hold import hold
 from deploy.hooks import run_hook, tell_hook
@@ -141,7 +141,8 @@ def _retire_leftover(remote: Remote, settings: Settings, plan: Plan) -> None:
     if plan.leftover:
         slot = f"slot {plan.leftover}, which serves no longer"
         with progress.step(f"Drain and stop {slot}", f"{slot}, drained and stopped"):
-            run_checked(remote, command.retire(settings.app, settings.drain_seconds))
+            retired = command.retire(settings.app, settings.drain_seconds)
+            remote.checked(retired, f"stopping slot {plan.leftover}")
 
 
 def _manifest(desired: DesiredState, state: NodeState) -> Manifest:

@@ -6,6 +6,7 @@ from deploy.plan.deployment import Plan
 from deploy.plan.prose import whole
 from deploy.project import Project
 from deploy.remote.connection import Login
+from deploy.settings.model import CERT_PASS
 
 _CHANGES = 2
 
@@ -26,7 +27,7 @@ def show_plan(
     with load_desired(project) as desired:
         with node.reached(project, login) as remote:
             plan, state = make_plan(remote, desired, first=first, diffs=True)
-        if plan.steps and desired.credentials.known().get("cert_pass") is not None:
+        if plan.steps and desired.credentials.known().get(CERT_PASS) is not None:
             check_material(desired, state)
     if as_json:
         report.as_json(plan.document())

@@ -1,13 +1,12 @@
 """Verb: say what an app is on its node."""
 
 from deploy import node, report
-from deploy.plan.command import Command
 from deploy.plan.image import short
 from deploy.plan.state import NodeState
-from deploy.plan.workers import read_workers
 from deploy.project import Project
 from deploy.remote.connection import Login
 from deploy.remote.probe import probe
+from deploy.remote.workers import ask_workers
 from deploy.visit import Answer, ask
 
 _SICK = 1
@@ -19,7 +18,7 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     names = {source.credential: None for source in settings.sources}
     with node.reached(project, login) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
-        workers = read_workers(remote.run(Command("workers", (settings.app,))).stdout or "null")
+        workers = ask_workers(remote, settings.app)
     held = state.manifest
     answer = ask(node.endpoint(project), settings.health_path) if held else None
     health = _health(answer, state)
@@ -50,7 +49,6 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
         "endpoint": str(node.endpoint(project)),
         "release": held.release if held else None,
         "image": f"{held.image} {short(held.image_id)}" if held else None,
-        "node_image": _standing(state),
         "commit": (held.commit[:12] + (" (dirty)" if held.dirty else "")) if held else None,
         "deployed_by": held.by if held else None,
         "unit": _unit(settings.app, state),
@@ -68,16 +66,6 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
         "systemd": state.systemd,
         "storage_free_bytes": state.disks["storage"].free,
     }
-
-
-def _standing(state: NodeState) -> str | None:
-    """Say which image of the node stands for the one that was built."""
-    served = state.tags.get(state.slot)
-    if not served:
-        return None
-    if served not in state.built:
-        return f"{short(served)}, as it was built"
-    return f"{short(served)}, an anchor and a delta, for {short(state.built[served])}"
 
 
 def _unit(app: str, state: NodeState) -> str:

@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deploy import progress, report
-from deploy.delta_lane import DeltaLane, NoDeltaError
 from deploy.errors import DeployError
-from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
 from deploy.image.pace import Pace
 from deploy.image.parcel import Held, Parcel, Sent
 from deploy.plan import command
-from deploy.plan.image import Image, held_as, refuse_missing
+from deploy.plan.image import Image, refuse_full_disk
 from deploy.plan.shipment import Known, Shipment, ship, uncertain
 from deploy.plan.state import NodeState
 from deploy.remote.bulk import send_whole
@@ -47,45 +45,23 @@ class Transfer:
     remote: Remote
     target: Target
     settings: Settings
-    workshop: Workshop
+    export: Export
     where: str = ""
     events: bool = False
 
-    def run(self, state: NodeState, again: Callable[[], NodeState]) -> str:
-        """Send the image by the best way that works; `again` asks the node anew.
-
-        Gives the id of the image that the node has for it: another where it stands there as a
-        delta on an anchor.
+    def run(self, state: NodeState, again: Callable[[], NodeState]) -> None:
+        """Send the image by the best way that works; `again` asks the node for its state again.
 
         Raises:
             DeployError: when not even the whole image can be sent.
         """
-        if found := held_as(self.image, state):
-            return found
-        return self._delta(state, again) if self.image.delta else self._as_built(state, again)
-
-    def _delta(self, state: NodeState, again: Callable[[], NodeState]) -> str:
-        """Send a delta; where there can be none, send the image itself as the next anchor."""
-        lane = DeltaLane(self.remote, self.settings.app, self.workshop, self.where, self.events)
-        try:
-            return lane.send(state)
-        except NoDeltaError as error:
-            tell = report.say if error.expected else report.warn
-            tell(f"{error.message}; sending the image itself, as the anchor of deltas to come")
-        refuse_missing(self.image, state)
-        self._as_built(state, again)
-        lane.anchor(self.image.id)
-        self.workshop.learn()
-        return self.image.id
-
-    def _as_built(self, state: NodeState, again: Callable[[], NodeState]) -> str:
-        """Send the image itself, by the best way that works."""
+        if self.image.id in state.images:
+            return
         try:
             self._exact(state)
         except LaneError as error:
             report.warn(f"{error.message}; asking the node again")
             self._second(state, again, error)
-        return self.image.id
 
     def _second(self, before: NodeState, again: Callable[[], NodeState], first: LaneError) -> None:
         """Try again from what the node holds now: what arrived sound is not sent again."""
@@ -95,7 +71,7 @@ class Transfer:
         if self.image.id in state.images:
             return
         if first.code == _FULL:
-            refuse_missing(self.image, state)
+            refuse_full_disk(self.image, state)
         # Where it lacks what it says it has, it could not give a base out either.
         same = first.code == _LACKS and state.layers == before.layers
         patches = first.code != _DAMAGED and not same
@@ -143,11 +119,6 @@ class Transfer:
     def image(self) -> Image:
         """The image, with the bytes of the layers that are known."""
         return self.export.image
-
-    @property
-    def export(self) -> Export:
-        """The image being read."""
-        return self.workshop.export
 
 
 def _own_errors(parts: Iterator[bytes]) -> Iterator[bytes]:

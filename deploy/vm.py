@@ -12,6 +12,7 @@ from certs.host_key import new_host_key
 from deploy import progress, report
 from deploy.emulator import is_alive, make_disk, start, stop
 from deploy.errors import DeployError
+from deploy.files import write_atomically
 from deploy.first_boot import boot_id
 from deploy.known_hosts import pin
 from deploy.node import asker
@@ -67,7 +68,8 @@ def vm_up(project: Project, wanted: Wanted) -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = new_host_key()
     config = project.ignition
-    _write_private(home / "config.ign", with_host_key(config.read_bytes(), key.private, key.public))
+    whole = with_host_key(config.read_bytes(), key.private, key.public)
+    write_atomically(home / "config.ign", whole, 0o600)
     pin(project.known_hosts, _HERE, wanted.ssh_port, (key.public,))
     make_disk(Path(wanted.image), home / "disk.qcow2", wanted.disk)
     start(machine, home)
@@ -169,9 +171,3 @@ def _tail(home: Path) -> str:
     log = home / "console.log"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     return "\n".join(lines[-15:]) or "(it said nothing)"
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)

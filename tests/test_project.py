@@ -80,6 +80,25 @@ def test_the_readme_lists_the_commands_that_there_are() -> None:
     assert len(listed) == len(tasks()), "each command has one line"
 
 
+@pytest.mark.parametrize("demo", ["demo", "demo-install"])
+def test_a_demo_runs_only_commands_that_there_are(demo: str) -> None:
+    text = (ROOT / "scripts" / demo).read_text(encoding="utf-8")
+    used = set(re.findall(r"\bfab (?:-H \S+ )?([a-z][\w-]+)", text))
+
+    assert {"prepare", "deploy"} <= used <= tasks().keys()
+
+
+@pytest.mark.program
+def test_a_copied_checkout_has_commands_and_templates_but_no_keys_or_settings(
+    tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    subprocess.run([program("bash"), ROOT / "scripts/checkout", tmp_path], check=True)
+
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert {"fabfile.py", ".env.example", "app.bu"} <= names
+    assert names & {".env", "material", "known_hosts", "__pycache__", ".git"} == set()
+
+
 def test_every_command_says_what_it_does_in_one_line() -> None:
     for name, summary in tasks().items():
         assert re.fullmatch(r"[A-Z][^\n]{10,99}\.", summary), name

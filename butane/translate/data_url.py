@@ -11,6 +11,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()"
 _BASE64 = ";base64,"
 _GZIP = "gzip"
+_CARRIED_LIMIT = 64 * 1024 * 1024
 _CLOSE = 32  # characters within which the ends of the two compressors decide
 _GZIP_HEADER = bytes.fromhex("1f8b08000000000002ff")  # no name, no time, as Go writes it
 
@@ -92,6 +93,15 @@ def unpack(url: str) -> bytes | None:
         return base64.b64decode(body.replace("\n", ""), validate=True)
     except binascii.Error:
         return None
+
+
+def carried(source: str, compression: str = "") -> bytes | None:
+    """Decode what a resource of an Ignition config carries; None for a link, or what is malformed.
+
+    At most 64 MiB are decompressed.
+    """
+    data = unpack(source)
+    return data if data is None or compression != _GZIP else inflate(data, _CARRIED_LIMIT)
 
 
 def inflate(data: bytes, limit: int) -> bytes | None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from deploy.access.fleet import must
 from deploy.journal import MACHINE, audit_line, failures_audited, write_audit
 from deploy.plan.command import Command
 from deploy.remote.remote import Remote
@@ -16,6 +15,6 @@ def change(remote: Remote, folder: Path, wanted: Command, what: str, detail: str
     """
     line = audit_line(folder, MACHINE, what, detail)
     with failures_audited(remote, line):
-        said = must(remote, wanted)
+        said = remote.checked(wanted, what)
     write_audit(remote, line)
     return said

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy import node
-from deploy.errors import DeployError
-from deploy.plan.command import Command
 from deploy.prepare import prepare
 from deploy.project import Project
 from deploy.remote.connection import Target, connect
@@ -65,16 +63,3 @@ def fleet(folder: Path, instances: tuple[Settings, ...], ask: Ask) -> Fleet:
         key = (target.host, target.port, target.user)
         found.setdefault(key, Reach(target.host, target, ask))
     return Fleet(folder, instances, tuple(found.values()), ask)
-
-
-def must(remote: Remote, command: Command) -> str:
-    """Run a command that has to succeed.
-
-    Raises:
-        DeployError: with what the node said.
-    """
-    result = remote.run(command)
-    if result.code:
-        said = result.stderr.strip() or f"exit code {result.code}"
-        raise DeployError(f"{command.script} failed on the node: {said}")
-    return result.stdout

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deploy import progress, report
 from deploy.access.change import change
-from deploy.access.fleet import Reach, must
+from deploy.access.fleet import Reach
 from deploy.errors import DeployError
 from deploy.known_hosts import pin
 from deploy.people import read_key
@@ -73,7 +73,7 @@ def host_keys(remote: Remote, verb: str) -> HostKeys:
     Raises:
         DeployError: when the node refuses.
     """
-    return _read(must(remote, Command("host-key", (verb,))))
+    return _read(remote.checked(Command("host-key", (verb,)), "reading or changing the host keys"))
 
 
 def _read(answer: str) -> HostKeys:

@@ -1,7 +1,5 @@
 """The private key to log in with, IDENTITY_FILE, and its replacement by another."""
 
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deploy.errors import DeployError
+from deploy.files import write_atomically
 from deploy.people import AccessKey, read_key, read_key_file
 
 
@@ -61,8 +60,8 @@ class Identity:
 
     def lay_new(self, private: bytes, public: AccessKey) -> None:
         """Lay the next key beside; the private half comes last and says that it is whole."""
-        _write(self.new_public, f"{public.line}\n".encode(), 0o644)
-        _write(self.new, private, 0o600)
+        write_atomically(self.new_public, f"{public.line}\n".encode(), 0o644)
+        write_atomically(self.new, private, 0o600)
 
     def swap(self) -> None:
         """Take the next key; the one before stays as FILE.retired, its public half as FILE.old.pub.
@@ -72,8 +71,8 @@ class Identity:
         self.mend()
         if self.new.exists():
             old = public_key(self.path)
-            _write(self.old_public, f"{old.line}\n".encode(), 0o644)
-            _write(self.retired, self.path.read_bytes(), 0o600)
+            write_atomically(self.old_public, f"{old.line}\n".encode(), 0o644)
+            write_atomically(self.retired, self.path.read_bytes(), 0o600)
             # ssh offers what FILE.pub says: beside another private key it would lock us out.
             self.public.unlink(missing_ok=True)
             self.new.replace(self.path)
@@ -83,7 +82,7 @@ class Identity:
     def mend(self) -> None:
         """Give FILE its public half again where a swap was interrupted before FILE was replaced."""
         if self.new.exists() and self.old_public.exists() and not self.public.exists():
-            _write(self.public, self.old_public.read_bytes(), 0o644)
+            write_atomically(self.public, self.old_public.read_bytes(), 0o644)
 
     def finish(self) -> None:
         """Forget the key before; its private half stays beside, of no use any more."""
@@ -148,19 +147,3 @@ def _is_locked(path: Path) -> bool:
 
 def _beside(path: Path, ending: str) -> Path:
     return path.with_name(f"{path.name}{ending}")
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise DeployError(
-            f"{path} cannot be written: {error.strerror}", "make room there"
-        ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy import progress, report
 from deploy.access.change import change
-from deploy.access.fleet import Fleet, must
+from deploy.access.fleet import Fleet
 from deploy.access.identity import public_key
 from deploy.access.rotate import file_name
 from deploy.errors import DeployError
@@ -101,7 +101,7 @@ def access_show(all_nodes: Fleet, *, as_json: bool) -> None:
     known = owners(tuple(dict.fromkeys(sources)), folder=all_nodes.folder)
     for node in all_nodes.nodes:
         with node.connected() as remote:
-            answer = must(remote, command.access_list(node.target.user))
+            answer = remote.checked(command.access_list(node.target.user), "listing the keys")
         found += let_in(known, retired(all_nodes.folder), (node.name, answer))
     if as_json:
         report.as_json({"keys": [facts(one) for one in found]})

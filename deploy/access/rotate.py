@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy import progress, prompt, report
 from deploy.access.change import change
-from deploy.access.fleet import Ask, Fleet, Reach, must
+from deploy.access.fleet import Ask, Fleet, Reach
 from deploy.access.identity import Identity, new_key, public_key
 from deploy.errors import DeployError
 from deploy.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
@@ -116,7 +116,7 @@ def _add(folder: Path, node: Reach, mine: Identity, key: tuple[str, AccessKey]) 
 
 def _prove(node: Reach, identity: Path) -> None:
     with node.connected(identity=identity) as remote:
-        must(remote, command.access_list(node.target.user))
+        remote.checked(command.access_list(node.target.user), "listing the keys")
 
 
 def file_name(person: str, key: AccessKey) -> str:

@@ -14,7 +14,7 @@ from deploy.credentials import Credentials
 from deploy.people import AUTHORITY, AccessKey, check_name, keep_keys, people
 from deploy.plan import command
 from deploy.project import Project
-from deploy.settings.model import Settings
+from deploy.settings.model import CERT_PASS, Settings
 from deploy.tls import material
 
 _NAME = "authority"
@@ -32,7 +32,7 @@ def access_sign(
         CertError: for a wrong password, for a file that is no public key.
         DeployError: when a node does not take the authority.
     """
-    password = Credentials(settings, all_nodes.ask).value("cert_pass").encode()
+    password = Credentials(settings, all_nodes.ask).value(CERT_PASS).encode()
     where = material(Project(all_nodes.folder, settings)).ssh_authority_key
     if not where.exists():
         write_secret(where, encrypt(new_key(), password))

@@ -13,7 +13,6 @@ from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited
 from deploy.plan import command
 from deploy.plan.clock import difference
-from deploy.plan.command import Command
 from deploy.plan.files import File
 from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
@@ -22,11 +21,10 @@ from deploy.prove import prove
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.rollout import DeployOptions, rollout
-from deploy.settings.model import Settings
+from deploy.settings.model import CERT_PASS, Settings
 from deploy.tls import Pair, check_pair, load_pair
 
 _SKEW = timedelta(days=1)
-_PASSWORD = "cert_pass"  # noqa: S105 -- a credential's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +45,29 @@ class Reload:
             DeployError: with what serves now.
             BaseException: whatever else ended it, such as Ctrl-C, after putting back.
         """
-        app, release, signal = self._words
+        remote, (app, release, signal) = self.remote, self._words
         try:
             with progress.step("the next certificate laid beside the present one, on the node"):
-                self._run(command.certificate_stage(app, release, self._archive()))
+                remote.checked(
+                    command.certificate_stage(app, release, self._archive()),
+                    "staging the certificate",
+                )
                 if self.password is not None:
-                    self._run(command.certificate_seal(app, release, self.password))
+                    remote.checked(
+                        command.certificate_seal(app, release, self.password),
+                        f"sealing {CERT_PASS}",
+                    )
             with progress.step(f"swapped, and {app} told by SIG{signal} to read it"):
-                self._run(command.certificate_swap(app, release, signal))
+                remote.checked(
+                    command.certificate_swap(app, release, signal), "swapping certificates"
+                )
             self._prove(self.pair.leaf.sha256)
         except DeployError as error:
             raise DeployError(f"{error.message}\n{self._put_back()}", error.hint) from error
         except BaseException:
             report.say(self._put_back())
             raise
-        self._run(command.certificate_finish(app, release, audit))
+        remote.checked(command.certificate_finish(app, release, audit), "finishing the rotation")
 
     def _prove(self, fingerprint: str) -> None:
         for endpoint in self.endpoints:
@@ -71,7 +77,7 @@ class Reload:
 
     def _put_back(self) -> str:
         try:
-            self._run(command.certificate_undo(*self._words))
+            self.remote.checked(command.certificate_undo(*self._words), "undoing the rotation")
             self._prove(self.held.certificate)
         except DeployError as error:
             return f"putting the certificate before back failed: {error.message}"
@@ -81,7 +87,7 @@ class Reload:
         key = hashlib.sha256(self.pair.key_file).hexdigest()
         count = dict(self.held.generations)
         if self.password is not None:
-            count[_PASSWORD] = count.get(_PASSWORD, 0) + 1
+            count[CERT_PASS] = count.get(CERT_PASS, 0) + 1
         changes = {"certificate": self.pair.leaf.sha256, "key": key, "generations": count}
         manifest = self.held.model_copy(update=changes)
         return pack(
@@ -92,11 +98,6 @@ class Reload:
                 File("manifest.json", manifest.model_dump_json(indent=1).encode()),
             ]
         )
-
-    def _run(self, wanted: Command) -> None:
-        result = self.remote.run(wanted)
-        if result.code:
-            raise DeployError(f"{wanted.script} failed on the node: {result.stderr.strip()}")
 
     @property
     def _words(self) -> tuple[str, str, str]:
@@ -115,7 +116,7 @@ def deliver(project: Project, credentials: Credentials) -> None:
     """
     settings = project.settings
     pair = load_pair(project)
-    check_pair(pair, settings, credentials.value(_PASSWORD))
+    check_pair(pair, settings, credentials.value(CERT_PASS))
     with node.reached(project) as remote:
         state = _state(remote, settings, credentials)
         _refuse_clock(state, datetime.now(UTC))
@@ -173,11 +174,11 @@ def _shown_already(settings: Settings, endpoints: tuple[Endpoint, ...], wanted: 
 
 
 def _state(remote: Remote, settings: Settings, credentials: Credentials) -> NodeState:
-    values = {_PASSWORD: credentials.value(_PASSWORD)}
+    values = {CERT_PASS: credentials.value(CERT_PASS)}
     return probe(remote, settings.app, paths=(), credentials=values)
 
 
 def _sealing(state: NodeState, credentials: Credentials) -> bytes | None:
-    if state.credentials.get(_PASSWORD) == "same":
+    if state.credentials.get(CERT_PASS) == "same":
         return None
-    return credentials.value(_PASSWORD).encode()
+    return credentials.value(CERT_PASS).encode()

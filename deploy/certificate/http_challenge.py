@@ -24,19 +24,13 @@ class NodePage:
         """
         token = challenge.where.rpartition("/")[2]
         with progress.step(f"the node answers on port 80 for {challenge.name}"):
-            result = self.remote.run(
-                Command("challenge", ("show", token), challenge.content.encode())
-            )
-            if result.code:
-                raise DeployError(f"the node cannot answer on port 80: {result.stderr.strip()}")
+            wanted = Command("challenge", ("show", token), challenge.content.encode())
+            self.remote.checked(wanted, "answering on port 80")
 
     def cleanup(self, challenge: Challenge) -> None:
         """Take it away; should that fail, the node closes by itself after ten minutes."""
         token = challenge.where.rpartition("/")[2]
         try:
-            result = self.remote.run(Command("challenge", ("hide", token)))
-            said = result.stderr.strip() if result.code else ""
+            self.remote.checked(Command("challenge", ("hide", token)), "closing port 80")
         except DeployError as error:
-            said = error.message
-        if said:
-            report.warn(f"{said}; the node stops answering by itself within ten minutes")
+            report.warn(f"{error.message}; the node closes it by itself within ten minutes")

@@ -12,6 +12,7 @@ from deploy.certificate.deliver import deliver
 from deploy.certificate.source import Wish, new_pair
 from deploy.credentials import Credentials
 from deploy.project import Project
+from deploy.settings.model import CERT_PASS
 from deploy.tls import alone, check_pair, load_pair, material
 
 
@@ -48,7 +49,7 @@ def cert_restore(project: Project, credentials: Credentials) -> None:
         present = load(kept)
         restore(kept, now=datetime.now(UTC))
         try:
-            check_pair(load_pair(project), project.settings, credentials.value("cert_pass"))
+            check_pair(load_pair(project), project.settings, credentials.value(CERT_PASS))
         except CertError:
             replace(kept, present, now=datetime.now(UTC))
             raise
@@ -67,7 +68,7 @@ def change_password(project: Project, credentials: Credentials, old: Callable[[]
         CertError: when neither password opens the key.
         DeployError: when the node does not take it; the key and the node are as they were.
     """
-    password = credentials.value("cert_pass").encode()
+    password = credentials.value(CERT_PASS).encode()
     with alone(project):
         kept = material(project)
         present = load(kept)

@@ -19,7 +19,7 @@ from deploy.certificate.acme import acme_chain
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.settings.model import Settings
+from deploy.settings.model import CERT_PASS, Settings
 from deploy.tls import material
 
 _AUTHORITY_DAYS = 3650
@@ -46,7 +46,7 @@ def new_pair(project: Project, wish: Wish, credentials: Credentials) -> Pair:
         DeployError: when CERT_FROM is files and none are given.
     """
     settings = project.settings
-    password = credentials.value("cert_pass").encode()
+    password = credentials.value(CERT_PASS).encode()
     if wish.certificate:
         chain, key = _given(project, wish, credentials)
     elif settings.cert_from == "files":
@@ -73,7 +73,7 @@ def make_request(project: Project, credentials: Credentials) -> Path:
     Raises:
         CertError: for names that cannot be in a certificate.
     """
-    password = credentials.value("cert_pass").encode()
+    password = credentials.value(CERT_PASS).encode()
     key = new_key(project.settings.cert_key)
     request = signing_request(project.settings.cert_names, key=key)
     kept = material(project)
@@ -86,7 +86,7 @@ def _given(project: Project, wish: Wish, credentials: Credentials) -> tuple[Chai
     path = wish.certificate
     if path is None:
         raise ValueError("no file was given")
-    password = credentials.value("cert_pass").encode()
+    password = credentials.value(CERT_PASS).encode()
     if wish.key:
         key = read_key(read(wish.key), source=str(wish.key), password=password)
         return read_bundle(read(path), source=str(path), key=key, password=password).chain, key

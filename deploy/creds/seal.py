@@ -11,9 +11,7 @@ from deploy.plan.state import NodeState
 from deploy.project import Project
 from deploy.remote.probe import probe
 from deploy.rollout import DeployOptions, rollout
-from deploy.settings.model import Settings, Source
-
-CERT_PASSWORD = "cert_pass"  # noqa: S105 -- a credential's name
+from deploy.settings.model import CERT_PASS, Settings, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +128,8 @@ def _state(project: Project, values: dict[str, str | None]) -> NodeState:
 
 
 def _refuse_password(name: str) -> None:
-    if name == CERT_PASSWORD:
+    if name == CERT_PASS:
         raise DeployError(
-            "cert_pass opens the TLS key, which has to be encrypted anew with it",
+            f"{CERT_PASS} opens the TLS key, which has to be encrypted anew with it",
             "change CERT_PASSWORD, then `fab cert-rotate-https --password-only`",
         )

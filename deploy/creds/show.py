@@ -3,10 +3,9 @@
 from deploy import node, report
 from deploy.credentials import Credentials
 from deploy.creds.seal import describe
-from deploy.errors import DeployError
-from deploy.plan.command import Command
-from deploy.plan.holdings import HeldCredential, read_holdings
+from deploy.plan.holdings import HeldCredential
 from deploy.project import Project
+from deploy.remote.holdings import ask_holdings
 from deploy.remote.probe import probe
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
@@ -26,10 +25,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
     values = Credentials(settings, None).known()
     with node.reached(project) as remote:
         state = probe(remote, settings.app, paths=(), credentials=values)
-        answer = remote.run(Command("holdings", (settings.app, settings.node_user)))
-    if answer.code:
-        raise DeployError(f"the node could not tell what it holds: {answer.stderr.strip()}")
-    holdings = read_holdings(answer.stdout)
+        holdings = ask_holdings(remote, settings)
     held = {one.name: one for one in holdings.credentials}
     rows = [
         _facts(

@@ -129,7 +129,8 @@ class Cache:
             shutil.rmtree(folder.path, ignore_errors=True)
 
     def _sweep(self) -> None:
-        """Remove the workplaces of processes that were killed."""
+        """Remove the workplaces of processes that were killed, and what older versions kept."""
+        shutil.rmtree(self.folder / "lists", ignore_errors=True)
         for place in self.folder.glob("export-*"):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - place.stat().st_mtime > _FORGOTTEN_SECONDS:

@@ -10,8 +10,8 @@ class Entry(NamedTuple):
 
     Files are `f`, directories `d`, symbolic links `l`, hard links `h`, fifos `p`, devices `c` and
     `b`. A whiteout `w` removes what lower layers have there, an opaque directory `o` all in it.
-    `link` is a link's target, and `device` a device's numbers. `at` is where a file's content
-    begins in the tar. An empty `mtime` is that of the moment at which a node unpacks the layer.
+    `link` is a link's target, and `device` a device's numbers. An empty `mtime`
+    is that of the moment at which a node unpacks the layer.
     """
 
     path: str
@@ -25,16 +25,6 @@ class Entry(NamedTuple):
     xattrs: tuple[tuple[str, str], ...] = ()
     size: int = 0
     sha256: str = ""
-    at: int = 0
-
-    @property
-    def looks(self) -> tuple[object, ...]:
-        """All that a program in the container can see of it, besides its name and its links."""
-        mode = 0 if self.kind == "l" else self.mode
-        time = nanoseconds(self.mtime)
-        owner = (self.uid, self.gid)
-        content = (self.link, self.device, self.size, self.sha256)
-        return (self.kind, mode, owner, time, self.xattrs, *content)
 
 
 def nanoseconds(mtime: str) -> int | None:

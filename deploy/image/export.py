@@ -25,16 +25,14 @@ class Export:
     the first bytes of a layer can be had before its last. Else its program writes the layers.
     """
 
-    def __init__(
-        self, source: Source, cache: Cache, *, delta: bool = False, nodes: int = 1
-    ) -> None:
+    def __init__(self, source: Source, cache: Cache, *, nodes: int = 1) -> None:
         self.source, self.cache = source, cache
-        self.image = replace(source.image(), delta=delta)
+        self.image = source.image()
         self.press = Press(cache, nodes=nodes)
         self._alone = Lock()
         self._reader = Reader(cache)
         self._writer = Writer(source, cache)
-        self._asked, self._spared = set[str](), set[str]()
+        self._asked = set[str]()
         self._kept: dict[str, Kept] = {}
         self._content: Content | None = None
 
@@ -68,7 +66,6 @@ class Export:
         self.press.close()
         self._reader.close()
         self._writer.close()
-        self.cache.drop(frozenset(self._spared))
         if self._content and kind is None:
             self.cache.note(self._content)
 
@@ -101,14 +98,6 @@ class Export:
             if all(map(self.cache.holds, wanted)):
                 return content
             return self._writer.write(self.image, wanted)
-
-    def stop(self) -> None:
-        """Stop what is being read in place: who waits for it is told so."""
-        self._reader.stop_all_but(())
-
-    def spare(self, *diff_ids: str) -> None:
-        """Keep these in the cache no longer than this lasts: nobody asks for them again."""
-        self._spared.update(diff_ids)
 
     @contextmanager
     def layer(self, diff_id: str) -> Iterator[Bytes]:

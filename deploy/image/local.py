@@ -41,6 +41,4 @@ def open_image(project: Project, *, nodes: int = 1) -> Export:
     Raises:
         DeployError: when the program that keeps it is missing, or the image is.
     """
-    settings = project.settings
-    source, cache = source_of(settings.image, project.folder), cache_of(project)
-    return Export(source, cache, delta=settings.image_mode == "delta", nodes=nodes)
+    return Export(source_of(project.settings.image, project.folder), cache_of(project), nodes=nodes)

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from deploy.image.content import Content, hex_of
+from deploy.image.export import Export
 from deploy.image.pace import Pace
 from deploy.image.packed import Job, Packed
-from deploy.image.pieces import Cutter, cut
-from deploy.image.supply import Supply
+from deploy.image.pieces import cut
 from deploy.plan.shipment import Shipment
 
 _CHUNK = 1 << 18
@@ -42,22 +42,18 @@ class Parcel:
     """A shipment on its way: where its layers come from, and whom to tell of bytes sent."""
 
     shipment: Shipment
-    supply: Supply
+    export: Export
     tell: Callable[[Sent], None]
     held: Held = Held()
     pace: Pace = field(default_factory=Pace)
-    cutter: Cutter = cut
-    # Sent first: how the node makes bases that are no layers.
-    prelude: bytes = b""
 
     def parts(self) -> Iterator[bytes]:
         """Give the bytes to send, as they become ready.
 
         The node begins to write out its own layers while the image is still being read here.
         """
-        yield self.prelude
         yield from self._bases()
-        content = self.supply.content(self.shipment.missing)
+        content = self.export.content(self.shipment.missing)
         yield from _described(content)
         for diff_id in self.shipment.missing:
             yield from self._layer(diff_id)
@@ -83,11 +79,11 @@ class Parcel:
         yield _line("layer", hex_of(diff_id), at, hex_of(base.diff_id) if base else "-")
         self.tell(Sent(diff_id, 0, at))
         with ExitStack() as stack:
-            new = stack.enter_context(self.supply.layer(diff_id))
-            old = stack.enter_context(self.supply.layer(base.diff_id)) if base else b""
+            new = stack.enter_context(self.export.layer(diff_id))
+            old = stack.enter_context(self.export.layer(base.diff_id)) if base else b""
             job = Job(diff_id, new, base.diff_id if base else "", old, self.held.key)
-            pieces = self.cutter(new, old, at=at)
-            for packed in self.supply.press.in_order(job, pieces, self.pace):
+            pieces = cut(new, old, at=at)
+            for packed in self.export.press.in_order(job, pieces, self.pace):
                 yield from self._piece(diff_id, packed)
         yield _line("done", hex_of(diff_id))
 
@@ -98,7 +94,7 @@ class Parcel:
             self.tell(Sent(diff_id, 0, piece.length))
             return
         content = data.read_bytes()
-        self.supply.press.sent(packed)
+        self.export.press.sent(packed)
         key = packed.key
         held = self._held_of(key, content)
         yield _line(piece.kind, key, len(content), held, piece.start, piece.count, piece.length)

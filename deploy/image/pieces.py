@@ -37,14 +37,6 @@ class Bytes(Protocol):
     def __getitem__(self, part: slice, /) -> bytes: ...
 
 
-class Cutter(Protocol):
-    """A way to cut a layer into pieces, from `at` on."""
-
-    def __call__(self, new: Bytes, base: Bytes, *, at: int = 0) -> Iterator[Piece]:
-        """Cut a layer."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
     """The bytes of a file, read part by part: a mapped file would count as memory."""

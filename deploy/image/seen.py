@@ -10,7 +10,6 @@ from pathlib import Path
 from deploy.errors import DeployError
 from deploy.image import program
 from deploy.image.index import Index, scan
-from deploy.image.pieces import stored
 from deploy.image.tree import Tree, flatten
 
 
@@ -39,8 +38,7 @@ def read_seen(answer: str, place: Path) -> Seen:
             pass
         with tarfile.open(plain) as tar:
             tar.extractall(place, [tar.getmember("tree.tar"), tar.getmember("sums")], filter="data")
-        with stored(place / "tree.tar") as tree:
-            layers = (Index("seen", 0, tuple(scan(tree, "seen"))),)
+        layers = (Index("seen", tuple(scan(place / "tree.tar"))),)
         sums = dict(_sums((place / "sums").read_bytes()))
     except (binascii.Error, tarfile.TarError, KeyError, ValueError) as error:
         raise DeployError(f"the node's answer cannot be read: {error}") from error

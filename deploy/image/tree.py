@@ -38,25 +38,18 @@ class Tree:
         return {path: group for group in found for path in group}
 
 
-def parent(path: str) -> str:
+def _parent(path: str) -> str:
     """Name the folder that a path is in; that of what lies in the root is empty."""
     return path.rpartition("/")[0]
 
 
-def ancestors(path: str) -> Iterator[str]:
-    """Name every folder above a path, the nearest first, the root last."""
-    while path:
-        path = parent(path)
-        yield path
-
-
-def flatten(layers: Iterable[Index], onto: Tree | None = None) -> Tree:
-    """Lay layers over one another, the lowest first, all of them on top of a tree.
+def flatten(layers: Iterable[Index]) -> Tree:
+    """Lay layers over one another, the lowest first.
 
     Raises:
         UnfitError: for what only a node could tell.
     """
-    nodes: dict[str, Node] = dict(onto.nodes) if onto else {}
+    nodes: dict[str, Node] = {}
     for layer in layers:
         _lay(nodes, _Upper(layer).read())
     return Tree(nodes)
@@ -110,14 +103,14 @@ class _Upper:
         return self
 
     def _make_folders(self, entry: Entry) -> None:
-        folder = entry.path if entry.kind == "o" else parent(entry.path)
+        folder = entry.path if entry.kind == "o" else _parent(entry.path)
         while folder:
             if found := self.nodes.get(folder):
                 if found.entry.kind != "d":
                     raise UnfitError(f"{entry.path!r} leads through a link of its own layer")
                 return
             self._put(Entry(folder, "d", _MADE_MODE), -1)
-            folder = parent(folder)
+            folder = _parent(folder)
 
     def _remove(self, entry: Entry) -> None:
         if entry.path in self.nodes or not entry.path:

@@ -12,9 +12,9 @@ from deploy.errors import DeployError
 from deploy.inventory.places import Finding, Row, findings
 from deploy.people import AccessKey, read_key, retired
 from deploy.plan.clock import difference
-from deploy.plan.command import Command
-from deploy.plan.holdings import Holdings, read_holdings
+from deploy.plan.holdings import Holdings
 from deploy.project import Project
+from deploy.remote.holdings import ask_holdings
 from deploy.settings.model import Settings
 from deploy.ssh_keys import owners
 from deploy.tls import load_pair
@@ -90,10 +90,7 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
     """
     settings = project.settings
     with node.reached(project) as remote:
-        result = remote.run(Command("holdings", (settings.app, settings.node_user)))
-    if result.code:
-        raise DeployError(f"the node could not tell what it holds: {result.stderr.strip()}")
-    held = read_holdings(result.stdout)
+        held = ask_holdings(remote, settings)
     rows = (
         _workstation(project),
         _read("node", held.release),

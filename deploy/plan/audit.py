@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from deploy.plan.schema import Versioned
 
 
-class AuditLine(BaseModel):
+class AuditLine(Versioned):
     """One change. `address` and `login` are the node's own finding, never ours to write."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
+    noun = "line in its journal of changes"
     at: datetime
     app: str
     what: str = "deploy"
@@ -35,14 +38,20 @@ class AuditLine(BaseModel):
         return data
 
     def written(self) -> str:
-        """Write the line for the node, which adds where it came from."""
-        values = self.model_dump(mode="json", exclude={"address", "login"}, exclude_defaults=True)
+        """Write the line for the node, which adds its schema version and where it came from."""
+        values = self.model_dump(
+            mode="json", exclude={"address", "login", "schema_version"}, exclude_defaults=True
+        )
         told = {"what": self.what, "result": self.result, "at": f"{self.at:%Y-%m-%dT%H:%M:%S%z}"}
         return json.dumps(values | told)
 
 
 def read_audit(text: str) -> Iterator[AuditLine]:
-    """Read lines of the journal; one that a power cut left half-written is passed over."""
+    """Read lines of the journal; one that a power cut left half-written is passed over.
+
+    Raises:
+        DeployError: for a line of a newer corefab.
+    """
     for line in text.splitlines():
         try:
             yield AuditLine.model_validate_json(line)

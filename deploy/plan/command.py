@@ -32,11 +32,6 @@ def receive_image(app: str, image_id: str) -> Command:
     return Command("receive-image", (app, image_id))
 
 
-def anchor_image(app: str, image_id: str) -> Command:
-    """Make an image the anchor on which deltas of this app are put."""
-    return Command("anchor-image", (app, image_id))
-
-
 def verify_image(image_id: str) -> Command:
     """List all that an image holds on the node."""
     return Command("verify-image", (image_id,))

@@ -2,22 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
+from deploy.plan.change import (
+    CertificateChange,
+    Change,
+    CredentialChange,
+    FileChange,
+    How,
+    ImageChange,
+    OtherChange,
+    UnitChange,
+)
 from deploy.plan.difference import Texts
-from deploy.plan.image import held_as, missing, missing_bytes, short
+from deploy.plan.image import missing, missing_bytes
 from deploy.plan.state import NodeState
 from deploy.plan.wanted import Wanted
+from deploy.settings.model import CERT_PASS
 
-How = Literal["added", "changed", "deleted"]
 _NO_TEXTS = Texts()
-_SHOWN_OF_A_HASH = 16
-
-
-class Change(Protocol):
-    """One difference; its text is the reason to deploy."""
-
-    def __str__(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,91 +35,6 @@ class PlanInputs:
     texts: Texts = _NO_TEXTS
     patched: int = 0
     trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageChange:
-    """From one image to another; `bytes` to send, before compression and at the most.
-
-    `patched` counts the layers that travel as differences from a layer of the node.
-    """
-
-    name: str
-    was: str
-    becomes: str
-    layers: int
-    missing: int
-    bytes: int
-    patched: int = 0
-
-    def __str__(self) -> str:
-        if self.was == self.becomes:
-            return f"image {short(self.becomes)} is missing on the node"
-        return f"image {short(self.was) or 'none'} -> {short(self.becomes)}"
-
-
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """A project file that is added, changed or deleted: its marks, and the diff of a text."""
-
-    path: str
-    how: How
-    was: str = ""
-    becomes: str = ""
-    diff: str = ""
-
-    def __str__(self) -> str:
-        return f"file {self.how}: {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class UnitChange(FileChange):
-    """A host file of the app, such as a unit; a mark is its hash, permission bits and owner."""
-
-    def __str__(self) -> str:
-        was, becomes = self.was.partition(" "), self.becomes.partition(" ")
-        if self.how == "changed" and was[0] == becomes[0]:
-            return f"unit {self.path} is {was[2]}, not {becomes[2]}"
-        return f"unit {'removed' if self.how == 'deleted' else self.how}: {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateChange:
-    """Another certificate, by SHA-256."""
-
-    was: str
-    becomes: str
-
-    def __str__(self) -> str:
-        was, becomes = self.was[:_SHOWN_OF_A_HASH], self.becomes[:_SHOWN_OF_A_HASH]
-        return f"certificate {was or 'none'} -> {becomes}"
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialChange:
-    """A credential to seal: what the node holds, and how often it was sealed; never its value.
-
-    `asked` says that it is sealed again because that was asked for.
-    """
-
-    name: str
-    found: str
-    was: int
-    becomes: int
-    asked: bool = False
-
-    def __str__(self) -> str:
-        return f"credential {self.name} is {'to be sealed again' if self.asked else self.found}"
-
-
-@dataclass(frozen=True, slots=True)
-class OtherChange:
-    """Any other reason for a release: the app is down, its key file differs, one was asked for."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 def changes(wanted: Wanted, state: NodeState, inputs: PlanInputs) -> Iterator[Change]:
@@ -161,7 +78,7 @@ def generations(wanted: Wanted, state: NodeState) -> dict[str, int]:
 def _image(wanted: Wanted, state: NodeState, patched: int) -> Iterator[ImageChange]:
     was = state.manifest.image_id if state.manifest else ""
     image = wanted.image
-    there = bool(held_as(image, state))
+    there = image.id in state.images
     if was == image.id and there:
         return
     yield ImageChange(
@@ -206,7 +123,7 @@ def _differs(name: str, wanted: Wanted, state: NodeState) -> bool:
     """
     found = state.credentials.get(name)
     new_key = state.manifest is not None and state.manifest.key != wanted.key
-    return found != "same" and (found != "present" or (name == "cert_pass" and new_key))
+    return found != "same" and (found != "present" or (name == CERT_PASS and new_key))
 
 
 def _generation(name: str, state: NodeState) -> int:

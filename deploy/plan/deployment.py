@@ -5,16 +5,15 @@ from dataclasses import asdict, dataclass, replace
 
 from deploy.errors import DeployError
 from deploy.plan.addresses import other, refuse_clash
-from deploy.plan.decision import (
+from deploy.plan.change import (
     CertificateChange,
     Change,
     CredentialChange,
     FileChange,
     ImageChange,
-    PlanInputs,
     UnitChange,
-    changes,
 )
+from deploy.plan.decision import PlanInputs, changes
 from deploy.plan.image import refuse_full_disk
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Step, release_steps

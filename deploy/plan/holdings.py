@@ -1,8 +1,6 @@
 """Certificates, keys and credentials as a node has them."""
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from deploy.errors import DeployError
+from pydantic import BaseModel, ConfigDict
 
 # What a sealed credential begins with (systemd's creds-util.h).
 _SEALS = {
@@ -61,20 +59,3 @@ class Holdings(BaseModel):
     access: tuple[HeldAccess, ...]
     generations: dict[str, int]
     credentials: tuple[HeldCredential, ...]
-
-
-def read_holdings(answer: str) -> Holdings:
-    """Read a node's JSON.
-
-    Raises:
-        DeployError: when it is not what our script writes.
-    """
-    try:
-        return Holdings.model_validate_json(answer)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise DeployError(
-            f"the node's answer cannot be read at {place}: {first['msg']}",
-            "run the command with --debug to see it",
-        ) from error

@@ -23,8 +23,7 @@ class Image:
     """An image of the workstation: name, id (`sha256:…`), size in bytes; its layers' digests.
 
     `made_by` is the line of the image's history for each layer, or empty where it does not say;
-    `sizes` tells of the layers whose bytes are known, `folders` where podman keeps each. With
-    `delta`, a node may hold an anchor and a delta in its place.
+    `sizes` tells of the layers whose bytes are known, `folders` where podman keeps each.
     """
 
     name: str
@@ -34,7 +33,6 @@ class Image:
     made_by: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
-    delta: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +45,6 @@ class Whole:
     words: tuple[str, ...]
     form: Literal["docker-archive", "oci-archive"]
     ref: str = ""
-
-
-def held_as(image: Image, state: NodeState) -> str:
-    """Give the id by which a node holds an image; empty where it does not."""
-    if image.id in state.images:
-        return image.id
-    return state.stands_for(image.id) if image.delta else ""
 
 
 def missing(image: Image, state: NodeState) -> tuple[str, ...]:
@@ -74,36 +65,20 @@ def missing_bytes(image: Image, state: NodeState) -> int:
 
 
 def refuse_full_disk(image: Image, state: NodeState) -> None:
-    """Check that what is missing of an image finds room on the node; of a delta, later.
-
-    Raises:
-        DeployError: saying where room is short, and by how much.
-    """
-    if not image.delta and not held_as(image, state):
-        refuse_missing(image, state)
-
-
-def refuse_missing(image: Image, state: NodeState) -> None:
     """Check that the missing layers find room on the node, beside what a cut transfer left of them.
 
     Raises:
         DeployError: saying where room is short, and by how much.
     """
+    if image.id in state.images:
+        return
     held = state.partial.get(image.id)
     arrived = sum(held.layers.get(one, 0) for one in missing(image, state)) if held else 0
-    refuse_without_room(image.name, missing_bytes(image, state), state, arrived=arrived)
-
-
-def refuse_without_room(name: str, count: int, state: NodeState, *, arrived: int = 0) -> None:
-    """Check that so many bytes of layers find room on the node, of which some have arrived.
-
-    Raises:
-        DeployError: saying where room is short, and by how much.
-    """
+    count = missing_bytes(image, state)
     problems = tuple(_shortages(count, min(arrived, count), state))
     if problems:
         raise DeployError(
-            f"no room on the node for what it lacks of {name} ({megabytes(count)}): "
+            f"no room on the node for what it lacks of {image.name} ({megabytes(count)}): "
             + "; ".join(problems),
             "`fab prune` removes images that no release needs; "
             "`podman image ls` on the node shows the rest",

@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from deploy.errors import DeployError
 from deploy.plan.release import Manifest
 
 
@@ -109,20 +108,3 @@ class Inspection(_Value):
     people: tuple[FoundPerson, ...]
     containers: tuple[FoundContainer, ...]
     kernel_arguments: tuple[str, ...]
-
-
-def read_inspection(answer: str) -> Inspection:
-    """Read the JSON of `inspect`.
-
-    Raises:
-        DeployError: when it is something else.
-    """
-    try:
-        return Inspection.model_validate_json(answer)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise DeployError(
-            f"what the node says of itself cannot be read at {place}: {first['msg']}",
-            "the node may hold files of a newer corefab",
-        ) from error

@@ -1,6 +1,6 @@
 """The releases that a node keeps, and which of them a rollback goes to."""
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from deploy.errors import DeployError
 from deploy.plan.release import Manifest
@@ -15,21 +15,6 @@ class Kept(BaseModel):
     failed: bool
     bytes: int
     image_bytes: int
-
-
-def read_kept(answer: str) -> tuple[Kept, ...]:
-    """Read what a node says of its releases, oldest first.
-
-    Raises:
-        DeployError: when the answer is not what the node writes.
-    """
-    try:
-        return TypeAdapter(tuple[Kept, ...]).validate_json(answer)
-    except ValidationError as error:
-        raise DeployError(
-            f"the node's releases cannot be read: {error.errors()[0]['msg']}",
-            "a newer corefab may have written them",
-        ) from error
 
 
 def choose(kept: tuple[Kept, ...], serving: str, wanted: str) -> Manifest:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from deploy.plan.decision import FileChange, ImageChange
+from deploy.plan.change import FileChange, ImageChange
 from deploy.plan.deployment import Plan
 from deploy.plan.image import megabytes, short
 

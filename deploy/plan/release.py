@@ -3,20 +3,22 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from deploy.plan.schema import Versioned
 
 _FORM = "%Y%m%d-%H%M%S"
 _STAMP = len("20300615-120000")
 
 
-class Manifest(BaseModel):
+class Manifest(Versioned):
     """All that makes a release; hashes are SHA-256 in lower hex.
 
     `generations` counts how often each credential was sealed, `seconds` is what each step took,
     `health` is what the proof over HTTPS said. The three are empty in manifests of older corefabs.
     """
 
-    model_config = ConfigDict(frozen=True)
+    noun = "manifest"
     release: str
     app: str
     image: str

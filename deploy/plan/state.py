@@ -1,11 +1,11 @@
-"""What a node holds of an app, and reading it from a probe's answer."""
+"""What a node holds of an app."""
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from deploy.errors import DeployError
 from deploy.plan.release import Manifest
+from deploy.plan.schema import Versioned
 
 CredentialState = Literal["absent", "present", "same", "different"]
 
@@ -18,10 +18,10 @@ class HeldFile(BaseModel):
     sha256: str
 
 
-class Interrupted(BaseModel):
+class Interrupted(Versioned):
     """A deploy that did not end: its release, and the one before it (empty for none)."""
 
-    model_config = ConfigDict(frozen=True)
+    noun = "mark of an unfinished deploy"
     release: str
     previous: str
 
@@ -65,10 +65,7 @@ class NodeState(BaseModel):
 
     `slot` is the one that serves, empty for none; `leftover` the other when it still runs.
     `active`, `word`, `result`, `exit_status` and `said` are ActiveState, SubState, Result,
-    ExecMainStatus and StatusText of the unit that serves. `trouble` is what a visitor meets instead
-    of the app, when the workstation has looked. `built` tells of images that were put together on
-    the node, an anchor and a delta, which image each stands for; `tags` tells the image of each tag
-    of the app.
+    ExecMainStatus and StatusText of the unit that serves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,8 +88,6 @@ class NodeState(BaseModel):
     restarts: int
     layers: dict[str, tuple[str, ...]]
     partial: dict[str, Partial]
-    built: dict[str, str] = Field(default_factory=dict)
-    tags: dict[str, str] = Field(default_factory=dict)
     word: str
     result: str
     exit_status: str
@@ -100,30 +95,8 @@ class NodeState(BaseModel):
     files: dict[str, HeldFile]
     credentials: dict[str, CredentialState]
     staged_update: str
-    trouble: str = ""
 
     @property
     def images(self) -> frozenset[str]:
         """The ids of the images there."""
         return frozenset(self.layers)
-
-    def stands_for(self, image_id: str) -> str:
-        """Give the id of an image put together there to stand for this one; empty for none."""
-        return next((one for one, built in self.built.items() if built == image_id), "")
-
-
-def read_state(answer: str) -> NodeState:
-    """Read a probe's JSON.
-
-    Raises:
-        DeployError: when the answer is not what the probe writes.
-    """
-    try:
-        return NodeState.model_validate_json(answer)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise DeployError(
-            f"the node's answer cannot be read at {place}: {first['msg']}",
-            "run the command with --debug to see it; the node may hold files of a newer corefab",
-        ) from error

@@ -6,7 +6,7 @@ from typing import Literal
 
 from deploy.plan.addresses import other
 from deploy.plan.decision import credential_changes
-from deploy.plan.image import Image, held_as, megabytes, missing, missing_bytes, short
+from deploy.plan.image import Image, megabytes, missing, missing_bytes, short
 from deploy.plan.state import NodeState
 from deploy.plan.wanted import Switch, Wanted
 
@@ -71,9 +71,9 @@ def switch_steps(switch: Switch, serving: str) -> Iterator[Step]:
 
 def _image_step(image: Image, state: NodeState) -> Step:
     name = f"image {short(image.id)}"
-    if held_as(image, state):
+    if image.id in state.images:
         return Step("image", f"Use {name}, on the node already", f"{name}: on the node already")
-    if image.layers and not image.delta and not missing(image, state):
+    if image.layers and not missing(image, state):
         made = "from layers that are on the node"
         return Step("image", f"Assemble {name} {made}", f"{name} assembled {made}")
     parts = _parts(image, state)
@@ -81,8 +81,6 @@ def _image_step(image: Image, state: NodeState) -> Step:
 
 
 def _parts(image: Image, state: NodeState) -> str:
-    if image.delta:
-        return "what changed since the anchor"
     if not image.layers:
         return f"{megabytes(image.size)}, compressed"
     count = f"{len(missing(image, state))} of {len(image.layers)} layers"

@@ -1,14 +1,13 @@
 """User data for a cloud provider: the Ignition file itself, or a pointer to it."""
 
-import base64
-import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
+
+from butane.translate.data_url import carried
 
 # Ignition's own, for the fields that a pointer uses.
 _SPEC = "3.3.0"
@@ -71,12 +70,6 @@ def _contents(node: object, place: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _decoded(resource: Mapping[str, Any]) -> bytes:
-    head, comma, body = str(resource["source"]).partition(",")
-    if not comma or not head.startswith("data:"):
-        return head.encode()
-    content = unquote_to_bytes(body)
-    try:
-        plain = base64.b64decode(content) if head.endswith(";base64") else content
-        return gzip.decompress(plain) if resource.get("compression") == "gzip" else plain
-    except (ValueError, OSError, EOFError, zlib.error):
-        return content
+    source = str(resource["source"])
+    content = carried(source, str(resource.get("compression", "")))
+    return unquote_to_bytes(source) if content is None else content

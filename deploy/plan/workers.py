@@ -1,8 +1,6 @@
 """What an app's supervisor says of its workers."""
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-
-from deploy.errors import DeployError
+from pydantic import BaseModel, ConfigDict
 
 
 class Worker(BaseModel):
@@ -22,18 +20,3 @@ class Workers(BaseModel):
     model_config = ConfigDict(frozen=True)
     state: str
     workers: tuple[Worker, ...]
-
-
-def read_workers(answer: str) -> Workers | None:
-    """Read a supervisor's answer; None where the app has no supervisor.
-
-    Raises:
-        DeployError: when it is not what a supervisor writes.
-    """
-    try:
-        return TypeAdapter(Workers | None).validate_json(answer)
-    except ValidationError as error:
-        raise DeployError(
-            f"the app's status command answers something else: {error.errors()[0]['msg']}",
-            "the image's label io.corefab.status names it; docs/supervision.md says what it prints",
-        ) from error

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.inspection import Inspection, read_inspection
+from deploy.plan.inspection import Inspection
 from deploy.plan.machine import Machine
+from deploy.plan.schema import spec_mark
+from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote
 
 
 def ask_mark(remote: Remote) -> str:
     """Ask for the mark of the spec that the node was made of; empty where it has none."""
-    return remote.run(Command("mark")).stdout.strip()
+    return spec_mark(remote.run(Command("mark")).stdout)
 
 
 def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
@@ -22,10 +23,8 @@ def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
     """
     lines = sorted({line for machine in machines for line in _question(machine)})
     question = "".join(f"{line}\n" for line in lines).encode()
-    result = remote.run(Command("inspect", (app,), question))
-    if result.code:
-        raise DeployError(f"the node cannot be inspected: {result.stderr.strip()}")
-    return read_inspection(result.stdout)
+    answer = remote.checked(Command("inspect", (app,), question), "inspecting the machine")
+    return read_answer(Inspection, answer, "the inspection of the node")
 
 
 def _question(machine: Machine) -> Iterator[str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from deploy.errors import DeployError
 from deploy.plan.command import Command
+from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote
 
 _HELD = 75
@@ -60,10 +61,7 @@ def break_lock(remote: Remote, app: str, line: str) -> Holder | None:
     Raises:
         DeployError: when the holder cannot be told or does not end.
     """
-    result = remote.run(Command("unlock", (app, line)))
-    if result.code:
-        raise DeployError(f"unlock failed on the node: {result.stderr.strip()}")
-    return _holder(result.stdout)
+    return _holder(remote.checked(Command("unlock", (app, line)), f"unlocking {app}"))
 
 
 def _named(answer: str) -> str:
@@ -74,11 +72,6 @@ def _named(answer: str) -> str:
 
 
 def _holder(answer: str) -> Holder | None:
-    try:
-        found = json.loads(answer)
-        if found is None:
-            return None
-        since = datetime.fromisoformat(found["since"])
-        return Holder(str(found["who"]), str(found["what"]), since)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DeployError(f"the node names the lock's holder as {answer.strip()!r}") from error
+    if answer.strip() == "null":
+        return None
+    return read_answer(Holder, answer, "the holder of the lock")

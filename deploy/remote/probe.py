@@ -3,9 +3,9 @@
 import base64
 from collections.abc import Mapping
 
-from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.state import NodeState, read_state
+from deploy.plan.state import NodeState
+from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote
 
 
@@ -21,10 +21,9 @@ def probe(
         f"{name} {'-' if value is None else base64.b64encode(value.encode()).decode()}\n"
         for name, value in credentials.items()
     )
-    result = remote.run(Command("probe", (app, *paths), lines.encode()))
-    if result.code:
-        raise DeployError(
-            f"the node could not tell its state: {result.stderr.strip() or 'no answer'}",
-            "the user needs `sudo` without a password, the node podman, jq and systemd-creds",
-        )
-    return read_state(result.stdout)
+    answer = remote.checked(
+        Command("probe", (app, *paths), lines.encode()),
+        f"reading the state of {app}",
+        "the user needs `sudo` without a password, the node podman, jq and systemd-creds",
+    )
+    return read_answer(NodeState, answer, "the node's state")

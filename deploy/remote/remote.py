@@ -17,6 +17,7 @@ from deploy.plan.command import Command
 from deploy.remote.script import packed, script_text
 
 _CHUNK = 65536
+_LONGEST_COMPLAINT = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,31 @@ class Result:
     stdout: str
     stderr: str
 
+    @property
+    def complaint(self) -> str:
+        """The end of what it wrote to stderr; its exit code where it wrote nothing."""
+        said = self.stderr.strip()[-_LONGEST_COMPLAINT:]
+        return said or f"exit code {self.code}"
+
 
 class Remote(Protocol):
     """A node that runs commands."""
+
+    @property
+    def name(self) -> str:
+        """What messages call the node."""
+        return "the node"
+
+    def checked(self, command: Command, doing: str, hint: str = "") -> str:
+        """Run a command that has to succeed; give what it printed.
+
+        Raises:
+            DeployError: `DOING failed on NODE: what the node said`, with the hint.
+        """
+        result = self.run(command)
+        if result.code:
+            raise DeployError(f"{doing} failed on {self.name}: {result.complaint}", hint)
+        return result.stdout
 
     def round_trip(self) -> float:
         """Give the seconds that a question and its answer take at the least, as far as is known."""
@@ -48,7 +71,7 @@ class Remote(Protocol):
         ...
 
 
-class FabricRemote:
+class FabricRemote(Remote):
     """A node reached by Fabric; one connection for all commands."""
 
     def __init__(self, connection: Connection) -> None:
@@ -56,6 +79,11 @@ class FabricRemote:
         # paramiko keeps channels weakly: one that nobody holds is closed.
         self._held: list[paramiko.Channel] = []
         self._round_trip = math.inf
+
+    @property
+    def name(self) -> str:
+        """The host's name or address."""
+        return str(self._connection.host)
 
     def round_trip(self) -> float:
         """Give the seconds that a question and its answer take at the least, as far as is known."""

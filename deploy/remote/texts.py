@@ -22,10 +22,10 @@ def fetch_texts(remote: Remote, app: str, paths: tuple[str, ...]) -> dict[str, b
     if not asked:
         return {}
     lines = "".join(f"{path}\n" for path in asked).encode()
-    result = remote.run(Command("texts", (app, str(LARGEST_BYTES)), lines))
-    answers = result.stdout.splitlines()
-    if result.code or len(answers) != len(asked):
-        raise DeployError(f"the node could not show its files: {result.stderr.strip()}")
+    wanted = Command("texts", (app, str(LARGEST_BYTES)), lines)
+    answers = remote.checked(wanted, "reading changed files").splitlines()
+    if len(answers) != len(asked):
+        raise DeployError(f"{remote.name} answers {len(answers)} of {len(asked)} files asked for")
     return {
         path: base64.b64decode(answer)
         for path, answer in zip(asked, answers, strict=True)

@@ -10,6 +10,7 @@ from deploy.settings import kinds
 from deploy.settings.kinds import Allowed, UpdateWindow
 
 KNOWN_HOSTS = Path("certs/known_hosts")
+CERT_PASS = "cert_pass"  # noqa: S105 -- the name of a credential
 
 
 def _alias(field: str) -> str:
@@ -35,7 +36,6 @@ class Settings(BaseModel):
     public_address: kinds.Address = ""
 
     image: kinds.Image
-    image_mode: Annotated[Literal["exact", "delta"], Allowed("exact or delta")] = "exact"
     project_files: Path | None = None
     https_port: kinds.Port = 443
     http_port: kinds.OptionalPort = None
@@ -123,9 +123,7 @@ class Settings(BaseModel):
     @property
     def sources(self) -> tuple["Source", ...]:
         """Where each credential of the app comes from, in the order of their names."""
-        found = [
-            Source("cert_pass", "CERT_PASSWORD", self.cert_password, self.cert_password_command)
-        ]
+        found = [Source(CERT_PASS, "CERT_PASSWORD", self.cert_password, self.cert_password_command)]
         if self.smtp_host:
             value, command = self.smtp_password, self.smtp_password_command
             found.append(Source("smtp_pass", "SMTP_PASSWORD", value, command))

@@ -18,6 +18,7 @@ from deploy.settings.model import KEYS, SECRET_KEYS, Settings, allowed
 _GROUP = re.compile(r"ENV_(?P<variable>[A-Za-z][A-Za-z0-9_]*)|SECRET_(?P<secret>[A-Z][A-Z0-9_]*)")
 # Some shells set NAME themselves (WSL does); the instance is chosen by `--name` or in `.env`.
 _NOT_FROM_ENVIRONMENT = {"NAME"}
+_REMOVED = {"IMAGE_MODE": "every image is sent as it was built"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,8 @@ def _form_problem(binding: Binding, where: str, found: Mapping[str, Entry]) -> s
 def _unknown(key: str, where: str) -> str:
     if key in KEYS or _GROUP.fullmatch(key):
         return ""
+    if reason := _REMOVED.get(key):
+        return f"{where}: {key} was removed ({reason}); delete the line"
     near = difflib.get_close_matches(key.upper(), KEYS, n=1)
     return f"{where}: unknown setting {key}" + (f"; did you mean {near[0]}?" if near else "")
 

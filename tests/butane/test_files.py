@@ -62,3 +62,16 @@ def test_a_file_that_is_fetched_is_refused_with_its_path_and_source() -> None:
 
 def test_content_is_not_shown() -> None:
     assert "hunter2" not in repr(only(config(source="data:,hunter2")))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        {"source": "data:;base64,*"},
+        {"source": "data:,%zz"},
+        {"source": "data:;base64,YQ==", "compression": "gzip"},
+    ],
+)
+def test_a_file_whose_content_is_damaged_is_refused_with_its_path(contents: dict[str, str]) -> None:
+    with pytest.raises(ButaneError, match="/a: its data URL cannot be decoded"):
+        carried_files(config(**contents))

@@ -11,14 +11,14 @@ from deploy.access.change import change
 from deploy.errors import DeployError
 from deploy.plan import command
 from deploy.plan.command import Command
-from deploy.remote.remote import Result
+from deploy.remote.remote import Remote, Result
 
 pytestmark = pytest.mark.program
 WANTED = command.access_drop("core", "", ("AAAA",))
 
 
 @dataclass
-class FakeRemote:
+class FakeRemote(Remote):
     """A node that answers one script with a result, and everything else with success."""
 
     answer: Result

@@ -22,7 +22,7 @@ from deploy.plan.state import NodeState
 from deploy.plan.steps import Kind, Step, release_steps, rollback_steps
 from deploy.project import Project
 from deploy.put_back import run_steps, undo
-from deploy.remote.remote import Result
+from deploy.remote.remote import Remote, Result
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.deploy.site import Site, page, refusing, serve
@@ -32,14 +32,24 @@ MADE = forge(Recipe())
 PAIR = Pair(chained(MADE), b"sealed")
 GOAL = replace(WANTED, certificate=MADE.certificate.sha256)
 LOST = DeployError("the connection to web1 was lost", "run it again")
-SCRIPTS = ["stage", "tag-image", "seal", "start", "prove-slot", "move", "finish"]
+# What a deploy runs on the node, and what a message calls it.
+DOING = {
+    "stage": "staging the release",
+    "tag-image": "tagging the image",
+    "seal": "sealing cert_pass",
+    "start": "starting slot green",
+    "prove-slot": "checking slot green",
+    "move": "moving the front door",
+    "finish": "recording the release",
+}
+SCRIPTS = list(DOING)
 LAST_LINES = "last lines of release r2 (it is kept, stopped: `fab logs --release r2`):"
 NOWHERE = Endpoint("192.0.2.1", 443, "x")
 Fault = Callable[[], Result]
 
 
 @dataclass
-class FakeRemote:
+class FakeRemote(Remote):
     """A node that writes down what it is told and fails where it is told to."""
 
     faults: dict[str, Fault] = field(default_factory=dict)
@@ -156,7 +166,7 @@ def test_a_step_that_fails_is_undone_and_what_served_is_proven(site: Site, scrip
     told = SCRIPTS.index(script) >= SCRIPTS.index("start")
     assert remote.scripts[-2 - told :] == [script, *["logs"] * told, "undo"]
     assert error.message.splitlines() == [
-        f"{script} failed on the node: no room",
+        f"{DOING[script]} failed on the node: no room",
         *[LAST_LINES, "  | one", "  | two"] * told,
         "release r1 serves again, proven over HTTPS",
     ]

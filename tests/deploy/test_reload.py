@@ -11,7 +11,7 @@ import pytest
 from deploy.certificate.deliver import Reload
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.remote.remote import Result
+from deploy.remote.remote import Remote, Result
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.deploy.site import Site, page, serve
@@ -23,7 +23,7 @@ Fault = Callable[[], Result]
 
 
 @dataclass
-class FakeRemote:
+class FakeRemote(Remote):
     """A node that writes down what it is told and fails where it is told to."""
 
     faults: dict[str, Fault] = field(default_factory=dict)

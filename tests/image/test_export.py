@@ -19,7 +19,6 @@ from deploy.image.archive import Archive
 from deploy.image.arriving import Arriving
 from deploy.image.cache import Cache
 from deploy.image.content import Content
-from deploy.image.delta_build import Workshop
 from deploy.image.export import Export
 from deploy.image.pace import Pace
 from deploy.image.packed import Job
@@ -244,22 +243,14 @@ def test_an_image_in_the_storage_of_podman_itself_is_read_in_place(
         subprocess.run(["podman", "rmi", made.id], check=True, capture_output=True)
 
 
-def test_a_layer_that_comes_to_nothing_while_it_is_listed_is_read_again(storage: Storage) -> None:
+def test_a_layer_that_cannot_be_read_in_place_comes_whole_from_its_program(
+    storage: Storage,
+) -> None:
     file = storage.folder / "overlay/0/diff/a/b"
     file.write_bytes(file.read_bytes()[:-1] + b"!")
 
     with Export(storage, storage.cache()) as export:
-        tree = Workshop(export).tree()
+        export.whole(storage.made.diff_ids)
 
-    assert ODD in tree.nodes
-    assert storage.exported == [{storage.made.diff_ids[0]}]
-
-
-def test_a_layer_that_nobody_waits_for_is_listed_no_further(storage: Storage) -> None:
-    with Export(storage, storage.cache()) as export:
-        workshop = Workshop(export)
-        workshop.end()
-        workshop.learn()
-
-    assert not storage.exported
-    assert not (storage.cache().folder / "lists").exists()
+    assert all(map(storage.cache().holds, storage.made.diff_ids))
+    assert storage.exported == [storage.made.diff_ids]

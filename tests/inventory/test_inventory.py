@@ -17,8 +17,8 @@ from deploy.plan.holdings import (
     HeldCredential,
     HeldKey,
     Holdings,
-    read_holdings,
 )
+from deploy.remote.answer import read_answer
 from tests.certs.forge import Recipe, authority, forge
 from tests.plan.examples import settings
 
@@ -115,7 +115,7 @@ def test_a_seal_says_which_keys_it_was_made_with(seal: str, name: str) -> None:
 @pytest.mark.parametrize("answer", ["", "[]", '{"clock": "now"}', "rubbish"])
 def test_an_answer_that_is_none_is_refused(answer: str) -> None:
     with pytest.raises(DeployError, match="cannot be read at"):
-        read_holdings(answer)
+        read_answer(Holdings, answer, "what the node holds")
 
 
 def test_the_table_says_that_all_places_agree_and_not_when_one_or_all_have_none(

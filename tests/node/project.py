@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rehearsal import lifecycle
-from rehearsal.checkout import checkout
 from rehearsal.node import NodeStatus
 
 ROOT = Path(__file__).parents[2]
@@ -89,13 +88,18 @@ class Project:
         return done.stdout
 
 
-def make_project(folder: Path, project: str, **settings: str) -> Project:
+def make_project(folder: Path, project: str, *, source: Path = ROOT, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
-    checkout(ROOT, folder)
+    copy_checkout(source, folder)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
     chosen = {"PROJECT": project, "SSH_KEYS": "id.pub", "IDENTITY_FILE": "id"} | settings
     write_settings(folder / ".env", (folder / ".env.example").read_text(), chosen)
     return Project(folder, chosen)
+
+
+def copy_checkout(source: Path, folder: Path) -> None:
+    """Copy what `fab` needs of a checkout."""
+    subprocess.run([ROOT / "scripts/checkout", folder, source], check=True)
 
 
 def write_settings(file: Path, example: str, chosen: dict[str, str]) -> None:

@@ -18,7 +18,6 @@ import pytest
 from deploy import node
 from deploy.errors import DeployError
 from deploy.image import packed
-from deploy.image.delta_build import Workshop
 from deploy.image.local import cache_of, open_image, source_of
 from deploy.image.program import compress
 from deploy.image_send import image_send
@@ -28,7 +27,7 @@ from deploy.plan.state import NodeState
 from deploy.project import Project as Instance
 from deploy.remote.bulk import send_whole
 from deploy.remote.probe import probe
-from deploy.remote.remote import FabricRemote, Result
+from deploy.remote.remote import FabricRemote, Remote, Result
 from deploy.settings.model import Settings
 from deploy.settings.read import read_settings, with_node
 from deploy.transfer import Transfer
@@ -321,13 +320,15 @@ def test_what_a_cut_transfer_left_is_pruned(bench: Bench) -> None:
     assert bench.left() == ""
 
 
-class Flipping:
+class Flipping(Remote):
     """A node that gets some bytes wrong, the first times it is sent something."""
 
     def __init__(self, remote: FabricRemote, places: list[int], times: int = 1) -> None:
         self.remote, self.places, self.times = remote, places, times
         self.codes: list[int] = []
-        self.round_trip = remote.round_trip
+
+    def round_trip(self) -> float:
+        return self.remote.round_trip()
 
     def run(self, command: Command) -> Result:
         return self.remote.run(command)
@@ -487,9 +488,7 @@ def test_a_list_of_images_for_several_machines_is_passed_over(bench: Bench) -> N
 def run(bench: Bench, settings: Settings, remote: Flipping, state: NodeState) -> None:
     folder = bench.project.folder
     with open_image(Instance(folder, settings)) as export:
-        transfer = Transfer(
-            remote, node.target(Instance(folder, settings)), settings, Workshop(export)
-        )
+        transfer = Transfer(remote, node.target(Instance(folder, settings)), settings, export)
         transfer.run(state, lambda: look(remote.remote, settings))
 
 

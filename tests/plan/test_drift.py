@@ -21,11 +21,11 @@ from deploy.plan.inspection import (
     FoundUnit,
     FoundUser,
     Inspection,
-    read_inspection,
 )
 from deploy.plan.machine import Machine, read_machine
 from deploy.plan.machine_drift import machine_drift
 from deploy.plan.release_drift import release_drift
+from deploy.remote.answer import read_answer
 from tests.plan.examples import UNIT, WANTED, manifest
 
 APP = "shop-www"
@@ -424,6 +424,6 @@ def test_a_node_that_is_as_it_should_be_needs_no_act() -> None:
 
 
 def test_an_answer_that_cannot_be_read_names_the_place() -> None:
-    assert read_inspection(found().model_dump_json()) == found()
+    assert read_answer(Inspection, found().model_dump_json(), "the inspection") == found()
     with pytest.raises(DeployError, match="cannot be read at mark"):
-        read_inspection("{}")
+        read_answer(Inspection, "{}", "the inspection")

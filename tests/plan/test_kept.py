@@ -3,7 +3,8 @@
 import pytest
 
 from deploy.errors import DeployError
-from deploy.plan.kept import Kept, choose, read_kept
+from deploy.plan.kept import Kept, choose
+from deploy.remote.answer import read_answer
 from tests.plan.examples import manifest
 
 
@@ -56,6 +57,6 @@ def test_a_first_release_has_none_before_it() -> None:
 
 
 def test_an_answer_that_cannot_be_read_is_told() -> None:
-    assert read_kept("[]") == ()
+    assert read_answer(tuple[Kept, ...], "[]", "the releases") == ()
     with pytest.raises(DeployError, match="cannot be read"):
-        read_kept('[{"failed": false}]')
+        read_answer(tuple[Kept, ...], '[{"failed": false}]', "the releases")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.errors import DeployError
-from deploy.plan.state import NodeState, read_state
+from deploy.plan.state import NodeState
+from deploy.remote.answer import read_answer
 from tests.plan.examples import fresh, state
 
 ANSWER = json.loads(state().model_dump_json())
@@ -55,3 +56,7 @@ def test_an_answer_without_one_of_its_parts_is_refused(key: str) -> None:
 def test_any_answer_ends_in_a_state_or_a_refusal(answer: str) -> None:
     with pytest.raises(DeployError):
         read_state(answer)
+
+
+def read_state(answer: str) -> NodeState:
+    return read_answer(NodeState, answer, "the node's state")

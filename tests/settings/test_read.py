@@ -77,6 +77,14 @@ def test_an_unknown_key_far_from_any_other_is_named_without_a_guess(write: Write
     assert "did you mean" not in message
 
 
+def test_a_setting_that_was_removed_says_what_to_do(write: Write) -> None:
+    message = refused(write(IMAGE_MODE="delta")).message
+
+    assert (
+        "IMAGE_MODE was removed (every image is sent as it was built); delete the line" in message
+    )
+
+
 @pytest.mark.parametrize("typo", ["https_port", "HTTPSPORT", "HTTPS_PORTS"])
 def test_an_unknown_key_suggests_the_nearest(write: Write, typo: str) -> None:
     assert (

@@ -175,7 +175,7 @@ jq -n \
     people: ($people | split("\n") | map(select(. != "") | split(":")
       | {name: .[0], uid: (.[2] | tonumber), login_shell: .[6]})),
     containers: ($containers[0] // [] | map({
-        name: .Names[0], image: (.Labels["io.corefab.built"] // ("sha256:" + (.ImageID // ""))), state: .State,
+        name: .Names[0], image: ("sha256:" + (.ImageID // "")), state: .State,
         unit: (.Labels.PODMAN_SYSTEMD_UNIT // ""), created: .Created})
       | map(select(.name == $app or (.name | startswith($app + "-"))))),
     kernel_arguments: ($cmdline | split(" "))}'

@@ -7,6 +7,9 @@ umask 022
 renice -n 10 $$ >/dev/null
 { echo 10 >/proc/self/autogroup; } 2>/dev/null || true
 
+# The version of what we write on a node; deploy/plan/schema.py has the same.
+schema_version=1
+
 fail() {
   printf '%s\n' "$1" >&2
   exit "${2:-1}"
@@ -40,7 +43,18 @@ refuse_another() {
 mark_deploying() {
   local mark
   mark=$(home_of "$1")/deploying
-  jq -cn --arg release "$2" --arg previous "$3" '{release: $release, previous: $previous}' >"$mark.new"
+  jq -cn --argjson schema_version "$schema_version" --arg release "$2" --arg previous "$3" \
+    '{$schema_version, $release, $previous}' >"$mark.new"
+  sync "$mark.new"
+  mv -fT "$mark.new" "$mark"
+}
+
+# mark_switching APP SLOT SWITCH: which slot is being started, and how. The version has a line of its
+# own, which older scripts do not read.
+mark_switching() {
+  local mark
+  mark=$(home_of "$1")/switching
+  printf '%s %s\n%s\n' "$2" "$3" "$schema_version" >"$mark.new"
   sync "$mark.new"
   mv -fT "$mark.new" "$mark"
 }
@@ -250,8 +264,8 @@ came_from() {
 # file can only be appended to where the file system knows how.
 audit() {
   local log=/var/lib/corefab/audit.log line
-  line=$(jq -c --arg from "$(came_from)" --arg login "${SUDO_USER:-}" \
-    '. + {from: $from, login: $login}' <<<"$1")
+  line=$(jq -c --argjson schema_version "$schema_version" --arg from "$(came_from)" \
+    --arg login "${SUDO_USER:-}" '. + {$schema_version, $from, $login}' <<<"$1")
   install -d -m 0755 /var/lib/corefab
   if [ ! -e "$log" ]; then
     install -m 0644 /dev/null "$log"

@@ -30,7 +30,7 @@ versions() {
   mv -fT "$kept.$$" "$kept"
 }
 
-# images: each with its layers, labels and names; a list of images for several machines is none. Podman
+# images: each with its layers; a list of images for several machines is none. Podman
 # takes a while to start; so its storage is read where it is as we know it. Podman is asked where it is
 # not, and one may go while we ask: then again.
 images() {
@@ -41,7 +41,7 @@ images() {
     '[inputs | {key: (input_filename | split("/")[0]), value: .}] | from_entries as $configs
       | $images[0] | map("sha256:\(.id)" as $config | select(."big-data-names" | index($config))
         | ($configs[.id] // error("its config is empty")) as $config
-        | {id, names, layers: $config.rootfs.diff_ids, labels: $config.config.Labels})' \
+        | {id, layers: $config.rootfs.diff_ids})' \
     "${files[@]}" </dev/null); then
     printf '%s' "$said" && return
   fi 2>/dev/null
@@ -49,24 +49,18 @@ images() {
     mapfile -t ids < <(podman image ls --all --quiet | sort -u)
     if [ ${#ids[@]} -eq 0 ]; then echo '[]' && return; fi
     if said=$(podman image inspect "${ids[@]}" 2>/dev/null); then
-      jq -c 'map({id: .Id, names: .RepoTags, layers: .RootFS.Layers, labels: .Labels})' <<<"$said"
+      jq -c 'map({id: .Id, layers: .RootFS.Layers})' <<<"$said"
       return
     fi
   done
   fail "podman cannot list the images"
 }
 
-# The layers of each image, which image one stands for, and the tags of the app.
+# The layers of each image.
 layers() {
   local said
   said=$(images)
-  jq -c --arg own "localhost/$app:" 'map(.id |= "sha256:" + .) | {
-    layers: (map({key: .id, value: (.layers // [])}) | from_entries),
-    built: (map((.labels // {}) as $labels | select($labels["io.corefab.delta"]
-        and $labels["io.corefab.delta"] == .layers[-1])
-      | {key: .id, value: $labels["io.corefab.built"]}) | from_entries),
-    tags: (map({id, name: (.names // [])[]} | select(.name | startswith($own))
-      | {key: (.name | ltrimstr($own)), value: .id}) | from_entries)}' <<<"$said"
+  jq -c 'map({key: "sha256:\(.id)", value: (.layers // [])}) | from_entries' <<<"$said"
 }
 
 # What cut transfers of images left: image, file, bytes, and a hash of the piece on its way.
@@ -174,7 +168,9 @@ manifest() {
 }
 interrupted() {
   if [ -e "$home/deploying" ]; then
-    jq -ce 'select(.release and (.previous | type == "string"))' "$home/deploying" 2>/dev/null \
+    # What a newer corefab wrote goes through as it is, to be refused.
+    jq -ce 'select(.schema_version > '"$schema_version"' or (.release and (.previous | type == "string")))' \
+      "$home/deploying" 2>/dev/null \
       || echo '{"release": "unknown", "previous": ""}'
   else
     echo null
@@ -225,7 +221,7 @@ jq -n \
       | $routes | map(select(.network or (.interface as $one | $bridges | index($one) | not)))),
     active: $unit.ActiveState, since: $unit.ActiveEnterTimestamp,
     restarts: ($unit.NRestarts | tonumber? // 0),
-    layers: $layers[0].layers, built: $layers[0].built, tags: $layers[0].tags,
+    layers: $layers[0],
     partial: ($partial | rows | group_by(.[0]) | map({
       key: ("sha256:" + .[0][0]),
       value: (map(

@@ -10,7 +10,6 @@ while IFS= read -r name; do
   tag=${name#"localhost/$app:"}
   [ "$tag" != "$name" ] || continue
   case $tag in
-    anchor) continue ;;
     blue | green) if [ -e "$home/$tag" ]; then continue; fi ;;
   esac
   if [ -e "$home/releases/$tag/manifest.json" ]; then continue; fi

@@ -61,16 +61,6 @@ write_out() {
     || fail "this node cannot write out its layers: ${said##*$'\n'}" "$(code_for "$said")"
 }
 
-# write_files IMAGE NAME: files of an image, whose names came, one after another as a base.
-write_files() {
-  local image=$1 to=$place/bases/blobs/sha256 mounted whole=yes
-  install -d -m 0700 "$place/bases" "$place/bases/blobs" "$to"
-  mounted=$(podman image mount "$image" 2>/dev/null) || fail "this node lacks the anchor" $lacks
-  (cd "$mounted" && xargs -0 cat -- <"$place/names") >"$to/$2" || whole=no
-  podman image unmount "$image" >/dev/null &
-  [ $whole = yes ] || fail "a file of the anchor cannot be read" $lacks
-}
-
 # from_base START COUNT: a range of the base.
 from_base() {
   [ -s "$base" ] || fail "this node lacks layer ${base##*/}" $lacks
@@ -158,11 +148,6 @@ while read -r word a b c d e f; do
     base)
       read -ra others <<<"$b $c $d $e $f"
       write_out "$a" "${others[@]}"
-      ;;
-    files)
-      rm -f "$place/names"
-      take "$c" "$place/names" 0
-      write_files "$a" "$b"
       ;;
     image)
       said=$(head -c "$a" | tar -xzf - -C "$layout" --no-same-owner 2>&1) || {

@@ -17,9 +17,7 @@ if [ -n "$old" ] && takes_socket "$app" "$old" && takes_socket "$app" "releases/
   && ! socket_fits "$app" "releases/$release"; then
   switch=restart
 fi
-printf '%s %s\n' "$slot" "$switch" >"$home/switching.new"
-sync "$home/switching.new"
-mv -fT "$home/switching.new" "$home/switching"
+mark_switching "$app" "$slot" "$switch"
 
 install_files "$app" "$release" "$(other_slot "$slot")"
 if [ "$switch" = restart ] && [ -n "$old" ]; then
