@@ -7,16 +7,15 @@ import re
 from pathlib import Path
 
 from deploy.files import write_atomically
-from deploy.plan.release import Manifest
 
 STATE = Path("state")
 _MARK = re.compile(r"[0-9a-f]{64}")
 
 
-def keep_release(folder: Path, manifest: Manifest) -> Path:
+def keep_manifest(folder: Path, app: str, release: str, manifest: str) -> Path:
     """Keep a copy of a release's manifest."""
-    path = folder / STATE / "releases" / manifest.app / f"{manifest.release}.json"
-    _keep(path, manifest.model_dump_json(indent=1).encode())
+    path = folder / STATE / "releases" / app / f"{release}.json"
+    _keep(path, manifest.encode())
     return path
 
 

@@ -8,7 +8,7 @@ from deploy.author import author
 from deploy.execute import Execution
 from deploy.hold import hold
 from deploy.journal import failures_audited
-from deploy.kept import keep_release
+from deploy.kept import keep_manifest
 from deploy.plan.kept import choose
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
@@ -42,7 +42,9 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         with failures_audited(remote, execution.audit_line):
             steps = tuple(rollback_steps(settings.switch, state.slot, chosen.release))
             manifest = run_steps(execution, steps)
-    keep_release(project.folder, manifest)
+    keep_manifest(
+        project.folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1)
+    )
     report.good(f"{settings.app} rolled back to {chosen.release} (recorded as {manifest.release})")
 
 

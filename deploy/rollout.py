@@ -17,7 +17,7 @@ from deploy.goal import DesiredState, check_material, load_desired, make_plan
 from deploy.hold import hold
 from deploy.hooks import run_hook, tell_hook
 from deploy.journal import failures_audited
-from deploy.kept import keep_release
+from deploy.kept import keep_manifest
 from deploy.machine_files import render
 from deploy.plan import command
 from deploy.plan.decision import generations
@@ -113,7 +113,7 @@ def _carry_out(execution: Execution, plan: Plan) -> None:
     ):
         run_hook(folder, "before-deploy", json.dumps(document))
         manifest = run_steps(execution, plan.steps)
-    keep_release(folder, manifest)
+    keep_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
     report.good(f"{plan.app} serves release {manifest.release} at {execution.endpoint}")
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy.kept import keep_release, keep_spec, kept_spec
+from deploy.kept import keep_manifest, keep_spec, kept_spec
 from deploy.plan.release import Manifest
 from tests.plan.examples import manifest
 
@@ -10,7 +10,7 @@ MARK = "ab" * 32
 
 
 def test_a_releases_manifest_is_kept_0600(tmp_path: Path) -> None:
-    path = keep_release(tmp_path, manifest())
+    path = keep_manifest(tmp_path, manifest().app, manifest().release, manifest().model_dump_json())
 
     assert path == tmp_path / "state/releases/shop-www/20300615-120000-ab12.json"
     assert path.stat().st_mode & 0o777 == 0o600
