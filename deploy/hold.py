@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy import report
-from deploy.author import author
+from deploy.console import output
 from deploy.remote.lock import USUAL_SECONDS, HeldError, Holder, take_lock
 from deploy.remote.remote import Remote
+from deploy.workstation.git import author
 
 
 def hold(remote: Remote, folder: Path, app: str, what: str, *, wait_seconds: int = 0) -> bool:
@@ -22,6 +22,6 @@ def hold(remote: Remote, folder: Path, app: str, what: str, *, wait_seconds: int
         left = wait_seconds - USUAL_SECONDS
         if left <= 0:
             raise
-        report.say(f"{error.message}: waiting up to {left} s more")
+        output.say(f"{error.message}: waiting up to {left} s more")
         take_lock(remote, app, holder, wait_seconds=left)
         return True

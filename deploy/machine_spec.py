@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from butane.files import carried_files
-from deploy.kept import kept_spec
 from deploy.plan.machine import Machine, read_machine
 from deploy.prepare import render_spec
 from deploy.project import Project
 from deploy.ssh_keys import collect_keys
+from deploy.workstation.state import kept_spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from typing import IO
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.plan.image import Image, Whole
-from deploy.programs import missing
 from deploy.remote.bulk import ssh_words
 from deploy.remote.connection import Target
 from deploy.remote.remote import whole_line
+from deploy.workstation.programs import missing
 
 _CHUNK = 1 << 20
 _HINT = "run the same command again; the node serves what it served before"

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from deploy.programs import Start, run
 from deploy.remote.connection import Target
+from deploy.workstation.programs import Start, run
 
 _CONNECT_SECONDS = 10
 _ALIVE_SECONDS = 15

@@ -17,10 +17,10 @@ from deploy.errors import DeployError
 from deploy.machine_files import render
 from deploy.prepare import prepare, settings_or_ask
 from deploy.project import Project
+from deploy.settings.load import SettingsError
 from deploy.settings.model import Settings
-from deploy.settings.read import SettingsError
-from tests.plan.examples import settings
 from tests.root import ROOT
+from tests.unit.deploy.examples import settings
 
 TEMPLATES = ROOT / "butane/templates"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"

@@ -27,8 +27,8 @@ from deploy.plan.state import NodeState
 from deploy.project import Project as Instance
 from deploy.remote.probe import probe
 from deploy.remote.remote import FabricRemote, Remote, Result
+from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings
-from deploy.settings.read import read_settings, with_node
 from deploy.transfer import Transfer
 from tests.image.make import (
     Made,

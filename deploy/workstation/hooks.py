@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from deploy import report
+from deploy.console import output
 from deploy.errors import DeployError
-from deploy.programs import Start, run
+from deploy.workstation.programs import Start, run
 
 Hook = Literal[
     "before-deploy", "after-deploy", "failed-deploy",
@@ -30,7 +30,7 @@ def run_hook(folder: Path, hook: Hook, told: str) -> None:
         return
     if not os.access(path, os.X_OK):
         raise DeployError(f"{HOOKS / hook} cannot be run", f"chmod +x {HOOKS / hook}")
-    report.say(f"{HOOKS / hook}:")
+    output.say(f"{HOOKS / hook}:")
     run(
         [str(path.absolute())],
         doing=f"hook {hook}",
@@ -45,4 +45,4 @@ def tell_hook(folder: Path, hook: Hook, told: str) -> None:
     try:
         run_hook(folder, hook, told)
     except DeployError as error:
-        report.warn(error.message)
+        output.warn(error.message)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.hooks import run_hook, tell_hook
+from deploy.workstation.hooks import run_hook, tell_hook
 
 pytestmark = pytest.mark.program
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from deploy.kept import keep_manifest, keep_spec, kept_spec
 from deploy.plan.release import Manifest
-from tests.plan.examples import manifest
+from deploy.workstation.state import keep_manifest, keep_spec, kept_spec
+from tests.unit.deploy.examples import manifest
 
 MARK = "ab" * 32
 

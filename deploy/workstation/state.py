@@ -6,7 +6,7 @@ Everything lies in `state/`, which git ignores and `make clean` leaves alone; 06
 import re
 from pathlib import Path
 
-from deploy.files import write_atomically
+from deploy.workstation.files import write_atomically
 
 STATE = Path("state")
 _MARK = re.compile(r"[0-9a-f]{64}")

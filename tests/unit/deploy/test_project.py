@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deploy.project import Project
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 
 def test_a_tilde_in_known_hosts_and_identity_file_means_the_home_folder(tmp_path: Path) -> None:
