@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from deploy.certificate.source import Wish
     from deploy.credentials import Credentials
     from deploy.fleet import Node
+    from deploy.node.connection import Login
     from deploy.plan.installation import Installation
-    from deploy.remote.connection import Login
     from deploy.settings.model import Settings
 
 # A verb lasts seconds: searching for what could be freed costs it more than the memory, most of all
@@ -75,7 +75,7 @@ def _nodes(context: Context, name: str) -> "tuple[Node, ...]":
 
 def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
     """Read the settings, and start to log in while the command's modules are imported."""
-    from deploy.node import expect
+    from deploy.node.session import expect
 
     project = _project(context, name)
     return project, expect(project)
@@ -83,7 +83,7 @@ def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
 
 def _credentials(settings: "Settings") -> "Credentials":
     from deploy.credentials import Credentials
-    from deploy.node import asker
+    from deploy.node.session import asker
 
     return Credentials(settings, asker())
 
@@ -170,7 +170,7 @@ def releases(context: Context, *, name: str = "", json: bool = False) -> None:
 @task(help={"name": _NAME, "reason": "why; it is written down on the node"})
 def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
     """End the connection of whoever holds the app's lock, and write down why."""
-    from deploy.unlock import unlock as end
+    from deploy.node.unlock import unlock as end
 
     end(_project(context, name, _LOGIN), reason=reason)
 
@@ -180,7 +180,7 @@ def audit(
     context: Context, *, name: str = "", lines: str = "20", every: bool = False, json: bool = False
 ) -> None:
     """Show who changed what on the node, when, from where, and what came of it."""
-    from deploy.audit import audit as show
+    from deploy.node.audit import audit as show
 
     show(_project(context, name, _LOGIN), lines=lines, every=every, as_json=json)
 
@@ -326,7 +326,7 @@ def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
     from deploy.certificate.rotate import cert_rotate_https as rotate
     from deploy.certificate.rotate import change_password
     from deploy.credentials import fetch
-    from deploy.node import asker
+    from deploy.node.session import asker
 
     settings = _settings(context, name)
     if password_only:
@@ -512,7 +512,7 @@ def access_list(context: Context, *, name: str = "", json: bool = False) -> None
 @task(help={"name": _NAME, "fingerprint": "SHA256:…, from the machine's console"})
 def trust(context: Context, *, name: str = "", fingerprint: str = "") -> None:
     """Pin the node's SSH host key, compared with the machine's console."""
-    from deploy.trust import trust as pin
+    from deploy.node.trust import trust as pin
 
     pin(_project(context, name, _LOGIN), fingerprint=fingerprint)
 

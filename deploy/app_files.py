@@ -2,7 +2,7 @@
 
 from butane.files import carried_files
 from deploy.machine_files import Rendered, compile_with
-from deploy.plan.files import File
+from deploy.node.file import File
 
 FRAGMENT = "app.bu"
 

@@ -1,8 +1,8 @@
 """Verb: compare a node with what it was made as and with its release."""
 
-from deploy import node
 from deploy.console import output
 from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
+from deploy.node import session
 from deploy.plan.finding import Finding
 from deploy.plan.machine_drift import machine_drift
 from deploy.plan.release_drift import release_drift
@@ -21,7 +21,7 @@ def drift(project: Project, *, as_json: bool) -> int:
         DeployError: when the node cannot be inspected.
     """
     settings = project.settings
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         mark = ask_mark(remote)
         spec = _spec(project, mark)
         found = inspect(remote, settings.app, spec.machine)

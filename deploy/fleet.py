@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy import node
+from deploy.node import session
+from deploy.node.connection import Target, connect
+from deploy.node.remote import Remote
 from deploy.project import Project
-from deploy.remote.connection import Target, connect
-from deploy.remote.remote import Remote
 from deploy.settings.load import read_instances, read_settings, read_some, with_node
 from deploy.settings.model import Settings
 
@@ -41,7 +41,7 @@ class Node:
             DeployError: naming the node.
         """
         target = replace(self.target, identity=identity, alone=True) if identity else self.target
-        with connect(target, node.asker()) as remote:
+        with connect(target, session.asker()) as remote:
             yield remote
 
 
@@ -79,7 +79,7 @@ def nodes(projects: Iterable[Project]) -> tuple[Node, ...]:
     """
     found: dict[tuple[str, int | None, str], Node] = {}
     for project in projects:
-        target = node.target(project)
+        target = session.target(project)
         key = (target.host, target.port, target.user)
         known = found.get(key, Node((), target))
         found[key] = replace(known, projects=(*known.projects, project))

@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
 from deploy.errors import DeployError
-from deploy.plan.state import Route
+from deploy.node.state import Route
 from deploy.plan.uid import FIRST_UID, app_uid
 from deploy.settings.model import Settings
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.plan.files import File
+from deploy.node.file import File
 from deploy.plan.finding import Finding, finding
 from deploy.plan.inspection import Inspection
 from deploy.plan.machine import Machine, Place

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from deploy.node.state import NodeState
 from deploy.plan.addresses import other
 from deploy.plan.decision import credential_changes
 from deploy.plan.image import Image, megabytes, missing, missing_bytes, short
-from deploy.plan.state import NodeState
 from deploy.plan.wanted import Switch, Wanted
 
 Kind = Literal[

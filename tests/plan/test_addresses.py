@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 
 from deploy.errors import DeployError
+from deploy.node.state import Route
 from deploy.plan.addresses import address_values, other, refuse_clash, subnets
-from deploy.plan.state import Route
 from tests.plan.test_values import NAMES
 from tests.unit.deploy.examples import settings
 
