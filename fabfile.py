@@ -18,7 +18,7 @@ from deploy.task import commands, hosts, target, task
 if TYPE_CHECKING:
     from deploy.certificate.source import Wish
     from deploy.credentials import Credentials
-    from deploy.fleet import Node
+    from deploy.fleet.nodes import Node
     from deploy.node.connection import Login
     from deploy.plan.installation import Installation
     from deploy.settings.model import Settings
@@ -50,7 +50,7 @@ _MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
 
 def _project(context: Context, name: str, needed: Sequence[str] = ()) -> Project:
     """Read every setting of an instance, or only those that are needed."""
-    from deploy.fleet import one_instance
+    from deploy.fleet.nodes import one_instance
 
     return one_instance(_FOLDER, name, target(context), needed)
 
@@ -61,14 +61,14 @@ def _settings(context: Context, name: str, needed: Sequence[str] = ()) -> "Setti
 
 def _projects(context: Context, name: str, *, every: bool) -> tuple[Project, ...]:
     """Read one instance, or every one here."""
-    from deploy.fleet import every_instance
+    from deploy.fleet.nodes import every_instance
 
     return every_instance(_FOLDER) if every else (_project(context, name),)
 
 
 def _nodes(context: Context, name: str) -> "tuple[Node, ...]":
     """List every node of every instance here, or the one that -H names."""
-    from deploy.fleet import nodes
+    from deploy.fleet.nodes import nodes
 
     return nodes(_projects(context, name, every=target(context) is None))
 
@@ -235,7 +235,7 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
 )
 def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
-    from deploy.fleet import at_hosts
+    from deploy.fleet.nodes import at_hosts
 
     project, login = (_project(context, name), None) if nodes else _expecting(context, name)
     from deploy.image_send import image_send as send
@@ -457,7 +457,7 @@ def cert_rotate_host(
 ) -> None:
     """Give the node another SSH host key, announced beside the old one for a while."""
     from deploy.access.host_key import cert_rotate_host as rotate
-    from deploy.fleet import nodes
+    from deploy.fleet.nodes import nodes
 
     (node,) = nodes((_project(context, name),))
     rotate(node, finish=finish, at_once=at_once)

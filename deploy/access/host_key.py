@@ -3,7 +3,7 @@
 from deploy.access.change import change
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.fleet import Node
+from deploy.fleet.nodes import Node
 from deploy.node.ask_holdings import change_host_keys
 from deploy.node.command import Command
 from deploy.node.connection import real_host, real_port

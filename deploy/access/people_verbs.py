@@ -10,7 +10,7 @@ from deploy.access.identity import public_key
 from deploy.access.rotate import file_name, renew_specs
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.fleet import Node, instances
+from deploy.fleet.nodes import Node, instances
 from deploy.node import command
 from deploy.node.ask_holdings import ask_access
 from deploy.node.holdings import HeldAccess

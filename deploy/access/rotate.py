@@ -10,7 +10,7 @@ from deploy.access.change import change
 from deploy.access.identity import Identity, new_key, public_key
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
-from deploy.fleet import Node
+from deploy.fleet.nodes import Node
 from deploy.node import command
 from deploy.node.ask_holdings import ask_access
 from deploy.people import AccessKey, check_name, keep_keys, people, read_key_file, retire

@@ -10,7 +10,7 @@ from deploy.access.change import change
 from deploy.access.rotate import file_name, renew_specs
 from deploy.console import output, progress
 from deploy.credentials import Credentials
-from deploy.fleet import Node, instances
+from deploy.fleet.nodes import Node, instances
 from deploy.node import command
 from deploy.node.session import asker
 from deploy.people import AUTHORITY, AccessKey, check_name, keep_keys, people

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.fleet import at_hosts, every_instance, nodes, one_instance
+from deploy.fleet.nodes import at_hosts, every_instance, nodes, one_instance
 from deploy.project import Project
 from deploy.settings.load import SettingsError
 from deploy.settings.model import KEYS
