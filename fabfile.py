@@ -104,8 +104,8 @@ def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
 )
 def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "python") -> None:
     """Make the machine spec: build/<app>.bu and build/<app>.ign."""
-    from deploy.prepare import prepare as make
-    from deploy.prepare import settings_or_ask
+    from deploy.spec.prepare import prepare as make
+    from deploy.spec.prepare import settings_or_ask
 
     make(Project(_FOLDER, settings_or_ask(_FOLDER, name or None, may_ask=not yes)), compiler=butane)
 
@@ -113,7 +113,7 @@ def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "pyt
 @task(help={"name": _NAME, "json": _JSON})
 def check(_: Context, *, name: str = "", json: bool = False) -> int:
     """Check settings, templates, overlays and units with no node; exit code 1 on errors."""
-    from deploy.check import check as look
+    from deploy.spec.check import check as look
 
     return look(_FOLDER, name or None, as_json=json)
 

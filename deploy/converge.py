@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
-from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
 from deploy.node import command, session
 from deploy.node.archive import pack
 from deploy.node.hold import hold
@@ -15,6 +14,7 @@ from deploy.plan.convergence import Convergence, convergence, differences, paylo
 from deploy.plan.convergence_prose import lines
 from deploy.project import Project
 from deploy.remote.inspect import ask_mark, inspect
+from deploy.spec.spec import Spec, spec_of_mark, spec_of_settings
 from deploy.workstation.hooks import run_hook, tell_hook
 from deploy.workstation.state import keep_spec
 

@@ -1,7 +1,6 @@
 """Verb: compare a node with what it was made as and with its release."""
 
 from deploy.console import output
-from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
 from deploy.node import session
 from deploy.plan.finding import Finding
 from deploy.plan.machine_drift import machine_drift
@@ -9,6 +8,7 @@ from deploy.plan.release_drift import release_drift
 from deploy.project import Project
 from deploy.remote.inspect import ask_mark, inspect
 from deploy.settings.model import Settings
+from deploy.spec.spec import Spec, spec_of_mark, spec_of_settings
 
 _DRIFT = 2
 _COLUMNS = ("what", "where", "expected", "found", "since", "put right by")

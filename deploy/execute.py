@@ -16,11 +16,11 @@ from deploy.node.file import File
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
-from deploy.plan.addresses import other
 from deploy.plan.steps import Kind, Step
 from deploy.project import Project
 from deploy.prove import prove
 from deploy.settings.model import Settings
+from deploy.spec.plan.addresses import other
 from deploy.transfer import Transfer
 
 _RESTARTS_OF_A_CRASH_LOOP = 3

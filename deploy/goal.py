@@ -5,26 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from deploy.app_files import app_files
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.local import open_image
-from deploy.machine_files import Rendered
 from deploy.node import session
 from deploy.node.probe import probe
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
-from deploy.plan.addresses import subnets
 from deploy.plan.decision import PlanInputs, credential_changes
 from deploy.plan.deployment import Plan, plan_deploy
 from deploy.plan.difference import LARGEST_BYTES, Texts
 from deploy.plan.wanted import Switch, Wanted
 from deploy.project import Project
-from deploy.project_files import list_files
 from deploy.prove import prove
 from deploy.remote.texts import fetch_texts
 from deploy.settings.model import CERT_PASS
+from deploy.spec.app_files import app_files
+from deploy.spec.plan.addresses import subnets
+from deploy.spec.project_files import list_files
+from deploy.spec.render import Rendered
 from deploy.tls import Pair, check_chain, check_pair, load_pair
 from deploy.transfer import Transfer
 

@@ -3,13 +3,13 @@
 from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.goal import load_desired
-from deploy.machine_files import render
 from deploy.node import command, session
 from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited, write_audit
 from deploy.project import Project
 from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS
+from deploy.spec.render import render
 from deploy.tls import check_pair
 
 

@@ -12,7 +12,7 @@ from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
 from deploy.plan.machine_config import login, with_host_key
 from deploy.project import Project
-from deploy.ssh_keys import collect_keys
+from deploy.spec.login_keys import collect_keys
 
 # Any live system in use reads it.
 _SPEC = "3.3.0"

@@ -13,7 +13,6 @@ from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.execute import Execution
 from deploy.goal import DesiredState, check_material, load_desired, make_plan
-from deploy.machine_files import render
 from deploy.node import command, session
 from deploy.node.connection import Login
 from deploy.node.hold import hold
@@ -27,7 +26,8 @@ from deploy.plan.prose import summary
 from deploy.project import Project
 from deploy.put_back import run_steps, undo
 from deploy.settings.model import Settings
-from deploy.unit_check import refuse_traps
+from deploy.spec.render import render
+from deploy.spec.units import refuse_traps
 from deploy.workstation.git import author
 from deploy.workstation.hooks import run_hook, tell_hook
 from deploy.workstation.state import keep_manifest

@@ -2,13 +2,13 @@
 
 from deploy.console import output
 from deploy.goal import check_material, load_desired, make_plan
-from deploy.machine_files import render
 from deploy.node import session
 from deploy.node.connection import Login
 from deploy.plan.deployment import Plan
 from deploy.plan.prose import whole
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
+from deploy.spec.render import render
 
 _CHANGES = 2
 

@@ -10,7 +10,7 @@ from deploy.node.connection import real_host, real_port
 from deploy.node.holdings import HeldKey, HostKeys
 from deploy.node.known_hosts import pin
 from deploy.node.remote import Remote
-from deploy.people import read_key
+from deploy.spec.people import read_key
 
 _VERB = "cert-rotate-host"
 

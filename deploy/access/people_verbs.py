@@ -14,7 +14,8 @@ from deploy.fleet.nodes import Node, instances
 from deploy.node import command
 from deploy.node.ask_holdings import ask_access
 from deploy.node.holdings import HeldAccess
-from deploy.people import (
+from deploy.spec.login_keys import agent_keys, owners
+from deploy.spec.people import (
     AccessKey,
     check_name,
     keep_keys,
@@ -25,7 +26,6 @@ from deploy.people import (
     retired,
     welcome,
 )
-from deploy.ssh_keys import agent_keys, owners
 
 _COLUMNS = ("node", "person", "key", "comment", "age", "expires")
 _DAY_SECONDS = 86400

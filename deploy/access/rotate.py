@@ -13,8 +13,8 @@ from deploy.errors import DeployError
 from deploy.fleet.nodes import Node
 from deploy.node import command
 from deploy.node.ask_holdings import ask_access
-from deploy.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
-from deploy.prepare import prepare
+from deploy.spec.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
+from deploy.spec.prepare import prepare
 
 _LONGEST_NAME = 31
 _VERB = "cert-rotate-ssh"

@@ -13,9 +13,9 @@ from deploy.credentials import Credentials
 from deploy.fleet.nodes import Node, instances
 from deploy.node import command
 from deploy.node.session import asker
-from deploy.people import AUTHORITY, AccessKey, check_name, keep_keys, people
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
+from deploy.spec.people import AUTHORITY, AccessKey, check_name, keep_keys, people
 from deploy.tls import material
 
 _NAME = "authority"

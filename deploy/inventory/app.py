@@ -13,10 +13,10 @@ from deploy.node.ask_holdings import ask_holdings
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
 from deploy.node.holdings import Holdings
-from deploy.people import AccessKey, read_key, retired
 from deploy.project import Project
 from deploy.settings.model import Settings
-from deploy.ssh_keys import owners
+from deploy.spec.login_keys import owners
+from deploy.spec.people import AccessKey, read_key, retired
 from deploy.tls import load_pair
 from deploy.visit import served_certificate
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 from deploy.node.file import File
 from deploy.plan.finding import Finding, finding
 from deploy.plan.inspection import Inspection
-from deploy.plan.machine import Machine, Place
 from deploy.plan.machine_drift import machine_drift
+from deploy.spec.plan.machine import Machine, Place
 
 Word = Literal[
     "file", "folder", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload", "enable",

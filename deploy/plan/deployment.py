@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, replace
 
 from deploy.errors import DeployError
 from deploy.node.state import NodeState
-from deploy.plan.addresses import other, refuse_clash
 from deploy.plan.change import (
     CertificateChange,
     Change,
@@ -18,6 +17,7 @@ from deploy.plan.decision import PlanInputs, changes
 from deploy.plan.image import refuse_full_disk
 from deploy.plan.steps import Step, release_steps
 from deploy.plan.wanted import Wanted
+from deploy.spec.plan.addresses import other, refuse_clash
 
 _FIREWALL = "/etc/corefab/firewall.d/"
 

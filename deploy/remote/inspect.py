@@ -7,7 +7,7 @@ from deploy.node.command import Command
 from deploy.node.remote import Remote
 from deploy.node.schema import spec_mark
 from deploy.plan.inspection import Inspection
-from deploy.plan.machine import Machine
+from deploy.spec.plan.machine import Machine
 
 
 def ask_mark(remote: Remote) -> str:

@@ -14,7 +14,6 @@ from deploy.goal import DesiredState
 from deploy.image.cache import Cache
 from deploy.image.content import Content
 from deploy.image.export import Export
-from deploy.machine_files import render
 from deploy.node.command import Command
 from deploy.node.endpoint import Endpoint
 from deploy.node.release import Manifest
@@ -24,6 +23,7 @@ from deploy.plan.image import Image, Whole
 from deploy.plan.steps import Kind, Step, release_steps, rollback_steps
 from deploy.project import Project
 from deploy.put_back import run_steps, undo
+from deploy.spec.render import render
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.unit.deploy.examples import WANTED, fresh, manifest, settings, state

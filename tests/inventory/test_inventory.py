@@ -13,7 +13,7 @@ from deploy.inventory.prometheus import as_prometheus
 from deploy.inventory.status import show_inventory
 from deploy.node.answer import read_answer
 from deploy.node.holdings import HeldAccess, HeldCredential, HeldKey, Holdings
-from deploy.people import AccessKey
+from deploy.spec.people import AccessKey
 from tests.certs.forge import Recipe, authority, forge
 from tests.unit.deploy.examples import manifest, settings
 

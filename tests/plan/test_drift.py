@@ -22,9 +22,9 @@ from deploy.plan.inspection import (
     FoundUser,
     Inspection,
 )
-from deploy.plan.machine import Machine, read_machine
 from deploy.plan.machine_drift import machine_drift
 from deploy.plan.release_drift import release_drift
+from deploy.spec.plan.machine import Machine, read_machine
 from tests.unit.deploy.examples import UNIT, WANTED, manifest
 
 APP = "shop-www"
