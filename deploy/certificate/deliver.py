@@ -4,8 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from deploy.app.credentials import Credentials
+from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.prove import prove
+from deploy.app.tls import Pair, check_pair, load_pair
 from deploy.console import output, progress
-from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.node import command, session
 from deploy.node.archive import pack
@@ -19,10 +22,7 @@ from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
 from deploy.project import Project
-from deploy.prove import prove
-from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS, Settings
-from deploy.tls import Pair, check_pair, load_pair
 
 _SKEW = timedelta(days=1)
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from deploy.app.credentials import Credentials
+from deploy.app.deploy import DeployOptions, rollout
 from deploy.console import output
-from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.node import session
 from deploy.node.probe import probe
 from deploy.node.state import NodeState
 from deploy.project import Project
-from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS, Settings, Source
 
 

@@ -1,7 +1,7 @@
 """Verb: which credentials an app has, where they come from, and how they lie on the node."""
 
+from deploy.app.credentials import Credentials
 from deploy.console import output
-from deploy.credentials import Credentials
 from deploy.creds.seal import describe
 from deploy.node import session
 from deploy.node.ask_holdings import ask_holdings

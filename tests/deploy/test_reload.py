@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from deploy.app.tls import Pair
 from deploy.certificate.deliver import Reload
 from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
-from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.unit.deploy.examples import manifest, settings
 from tests.unit.deploy.site import Site, page, serve

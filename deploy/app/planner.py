@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from deploy.credentials import Credentials
+from deploy.app.credentials import Credentials
+from deploy.app.node_texts import fetch_texts
+from deploy.app.plan.changes import PlanInputs, credential_changes
+from deploy.app.plan.plan import Plan, plan_deploy
+from deploy.app.plan.text_diff import LARGEST_BYTES, Texts
+from deploy.app.plan.wanted import Switch, Wanted
+from deploy.app.prove import prove
+from deploy.app.tls import Pair, check_chain, check_pair, load_pair
 from deploy.errors import DeployError
 from deploy.image.layers.export import Export
 from deploy.image.store.find import open_image
@@ -14,19 +21,12 @@ from deploy.node import session
 from deploy.node.probe import probe
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
-from deploy.plan.decision import PlanInputs, credential_changes
-from deploy.plan.deployment import Plan, plan_deploy
-from deploy.plan.difference import LARGEST_BYTES, Texts
-from deploy.plan.wanted import Switch, Wanted
 from deploy.project import Project
-from deploy.prove import prove
-from deploy.remote.texts import fetch_texts
 from deploy.settings.model import CERT_PASS
 from deploy.spec.app_files import app_files
 from deploy.spec.plan.addresses import subnets
 from deploy.spec.project_files import list_files
 from deploy.spec.render import Rendered
-from deploy.tls import Pair, check_chain, check_pair, load_pair
 
 _PATIENCE_SECONDS = 5
 _FORCED = "a new release is asked for"

@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from deploy.image.plan.image import missing, missing_bytes
-from deploy.node.state import NodeState
-from deploy.plan.change import (
+from deploy.app.plan.change import (
     CertificateChange,
     Change,
     CredentialChange,
@@ -15,8 +13,10 @@ from deploy.plan.change import (
     OtherChange,
     UnitChange,
 )
-from deploy.plan.difference import Texts
-from deploy.plan.wanted import Wanted
+from deploy.app.plan.text_diff import Texts
+from deploy.app.plan.wanted import Wanted
+from deploy.image.plan.image import missing, missing_bytes
+from deploy.node.state import NodeState
 from deploy.settings.model import CERT_PASS
 
 _NO_TEXTS = Texts()

@@ -3,10 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from deploy.errors import DeployError
-from deploy.image.plan.image import refuse_full_disk
-from deploy.node.state import NodeState
-from deploy.plan.change import (
+from deploy.app.plan.change import (
     CertificateChange,
     Change,
     CredentialChange,
@@ -14,9 +11,12 @@ from deploy.plan.change import (
     ImageChange,
     UnitChange,
 )
-from deploy.plan.decision import PlanInputs, changes
-from deploy.plan.steps import Step, release_steps
-from deploy.plan.wanted import Wanted
+from deploy.app.plan.changes import PlanInputs, changes
+from deploy.app.plan.steps import Step, release_steps
+from deploy.app.plan.wanted import Wanted
+from deploy.errors import DeployError
+from deploy.image.plan.image import refuse_full_disk
+from deploy.node.state import NodeState
 from deploy.spec.plan.addresses import other, refuse_clash
 
 _FIREWALL = "/etc/corefab/firewall.d/"

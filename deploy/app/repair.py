@@ -1,16 +1,16 @@
 """Verb: mend podman's storage on a node, and bring back what had to go with the damage."""
 
+from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.planner import load_desired
+from deploy.app.tls import check_pair
 from deploy.console import output, prompt
 from deploy.errors import DeployError
-from deploy.goal import load_desired
 from deploy.node import command, session
 from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited, write_audit
 from deploy.project import Project
-from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS
 from deploy.spec.render import render
-from deploy.tls import check_pair
 
 
 def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from deploy.app.plan.change import FileChange, ImageChange
+from deploy.app.plan.plan import Plan
 from deploy.image.plan.image import megabytes, short
-from deploy.plan.change import FileChange, ImageChange
-from deploy.plan.deployment import Plan
 
 _SHOWN_OF_A_HASH = 16
 

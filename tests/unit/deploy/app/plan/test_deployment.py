@@ -5,14 +5,14 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from deploy.app.plan.changes import PlanInputs, generations
+from deploy.app.plan.describe import summary, whole
+from deploy.app.plan.plan import Plan, plan_deploy
+from deploy.app.plan.steps import release_steps
+from deploy.app.plan.text_diff import LARGEST_BYTES, Texts, unified
+from deploy.app.plan.wanted import Wanted
 from deploy.node.file import File
 from deploy.node.state import HeldFile, Interrupted, NodeState
-from deploy.plan.decision import PlanInputs, generations
-from deploy.plan.deployment import Plan, plan_deploy
-from deploy.plan.difference import LARGEST_BYTES, Texts, unified
-from deploy.plan.prose import summary, whole
-from deploy.plan.steps import release_steps
-from deploy.plan.wanted import Wanted
 from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
 
 OTHER = "sha256:" + "2" * 64

@@ -6,12 +6,12 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.app.plan.changes import PlanInputs
+from deploy.app.plan.plan import Plan, plan_deploy
+from deploy.app.plan.steps import Kind
+from deploy.app.plan.wanted import Switch, Wanted
 from deploy.node.file import File
 from deploy.node.state import HeldFile, NodeState
-from deploy.plan.decision import PlanInputs
-from deploy.plan.deployment import Plan, plan_deploy
-from deploy.plan.steps import Kind
-from deploy.plan.wanted import Switch, Wanted
 from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
 
 NAMES = ("cert_pass", "token", "mail")

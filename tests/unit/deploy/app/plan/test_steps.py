@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from deploy.app.plan.changes import PlanInputs, credential_changes, file_changes, generations
+from deploy.app.plan.plan import plan_deploy
+from deploy.app.plan.steps import Step, rollback_steps, switch_steps
+from deploy.app.plan.wanted import Switch, Wanted
 from deploy.errors import DeployError
 from deploy.node.file import File
 from deploy.node.state import Disk, HeldFile, NodeState
-from deploy.plan.decision import PlanInputs, credential_changes, file_changes, generations
-from deploy.plan.deployment import plan_deploy
-from deploy.plan.steps import Step, rollback_steps, switch_steps
-from deploy.plan.wanted import Switch, Wanted
 from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state
 
 OTHER = "sha256:" + "2" * 64

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.app.credentials import Credentials
+from deploy.app.execute import Execution
+from deploy.app.plan.changes import generations
+from deploy.app.plan.describe import summary
+from deploy.app.plan.plan import Plan
+from deploy.app.planner import DesiredState, check_material, load_desired, make_plan
+from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
-from deploy.credentials import Credentials
 from deploy.errors import DeployError
-from deploy.execute import Execution
-from deploy.goal import DesiredState, check_material, load_desired, make_plan
 from deploy.node import command, session
 from deploy.node.connection import Login
 from deploy.node.hold import hold
@@ -20,11 +24,7 @@ from deploy.node.journal import failures_audited
 from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
-from deploy.plan.decision import generations
-from deploy.plan.deployment import Plan
-from deploy.plan.prose import summary
 from deploy.project import Project
-from deploy.put_back import run_steps, undo
 from deploy.settings.model import Settings
 from deploy.spec.render import render
 from deploy.spec.units import refuse_traps

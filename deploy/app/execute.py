@@ -4,8 +4,10 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from deploy.app.plan.steps import Kind, Step
+from deploy.app.planner import DesiredState, ask_state
+from deploy.app.prove import prove
 from deploy.console import output, progress
-from deploy.goal import DesiredState, ask_state
 from deploy.image.transfer import Transfer
 from deploy.node import command, script, session
 from deploy.node.archive import pack
@@ -17,9 +19,7 @@ from deploy.node.file import File
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
-from deploy.plan.steps import Kind, Step
 from deploy.project import Project
-from deploy.prove import prove
 from deploy.settings.model import Settings
 from deploy.spec.plan.addresses import other
 

@@ -7,10 +7,13 @@ from typing import get_args
 
 import pytest
 
-from deploy.credentials import Credentials
+from deploy.app.credentials import Credentials
+from deploy.app.execute import ACTIONS, Execution, carry_out
+from deploy.app.plan.steps import Kind, Step, release_steps, rollback_steps
+from deploy.app.planner import DesiredState
+from deploy.app.tls import Pair
+from deploy.app.undo import run_steps, undo
 from deploy.errors import DeployError
-from deploy.execute import ACTIONS, Execution, carry_out
-from deploy.goal import DesiredState
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.export import Export
 from deploy.image.layers.oci import Content
@@ -20,11 +23,8 @@ from deploy.node.endpoint import Endpoint
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote, Result
 from deploy.node.state import NodeState
-from deploy.plan.steps import Kind, Step, release_steps, rollback_steps
 from deploy.project import Project
-from deploy.put_back import run_steps, undo
 from deploy.spec.render import render
-from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.unit.deploy.examples import WANTED, fresh, manifest, settings, state
 from tests.unit.deploy.site import Site, page, refusing, serve

@@ -1,5 +1,7 @@
 """Verb: say what an app is on its node."""
 
+from deploy.app.ask_workers import ask_workers
+from deploy.app.health import Answer, ask
 from deploy.console import output
 from deploy.image.plan.image import short
 from deploy.node import session
@@ -7,8 +9,6 @@ from deploy.node.connection import Login
 from deploy.node.probe import probe
 from deploy.node.state import NodeState
 from deploy.project import Project
-from deploy.remote.workers import ask_workers
-from deploy.visit import Answer, ask
 
 _SICK = 1
 

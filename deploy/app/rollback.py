@@ -3,8 +3,12 @@
 import secrets
 from datetime import UTC, datetime
 
+from deploy.app.execute import Execution
+from deploy.app.plan.kept import choose
+from deploy.app.plan.steps import rollback_steps
+from deploy.app.releases import kept_releases
+from deploy.app.undo import run_steps, undo
 from deploy.console import output
-from deploy.execute import Execution
 from deploy.node import session
 from deploy.node.hold import hold
 from deploy.node.journal import failures_audited
@@ -12,11 +16,7 @@ from deploy.node.probe import probe
 from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
-from deploy.plan.kept import choose
-from deploy.plan.steps import rollback_steps
 from deploy.project import Project
-from deploy.put_back import run_steps, undo
-from deploy.releases import kept_releases
 from deploy.settings.model import Settings
 from deploy.workstation.git import author
 from deploy.workstation.state import keep_manifest

@@ -2,9 +2,9 @@
 
 import pytest
 
+from deploy.app.plan.kept import Kept, choose
 from deploy.errors import DeployError
 from deploy.node.answer import read_answer
-from deploy.plan.kept import Kept, choose
 from tests.unit.deploy.examples import manifest
 
 

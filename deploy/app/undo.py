@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deploy.app.execute import Execution, carry_out
+from deploy.app.plan.steps import Step
+from deploy.app.prove import prove
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.execute import Execution, carry_out
 from deploy.node import command
 from deploy.node.journal import audit_line, write_audit
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
-from deploy.plan.steps import Step
-from deploy.prove import prove
 
 _LOG_LINES = 20
 _PROOF_SECONDS = 60

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
+from deploy.app.health import ask
 from deploy.errors import DeployError
 from deploy.node.endpoint import Endpoint
-from deploy.visit import ask
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0

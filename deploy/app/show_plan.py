@@ -1,11 +1,11 @@
 """Verb: show what a deploy would do, and do nothing."""
 
+from deploy.app.plan.describe import whole
+from deploy.app.plan.plan import Plan
+from deploy.app.planner import check_material, load_desired, make_plan
 from deploy.console import output
-from deploy.goal import check_material, load_desired, make_plan
 from deploy.node import session
 from deploy.node.connection import Login
-from deploy.plan.deployment import Plan
-from deploy.plan.prose import whole
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.render import render

@@ -2,10 +2,10 @@
 
 import base64
 
+from deploy.app.plan.text_diff import LARGEST_BYTES
 from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.remote import Remote
-from deploy.plan.difference import LARGEST_BYTES
 
 # A plan with more changed files than this is not read line by line; the rest show their hashes.
 _MOST = 50

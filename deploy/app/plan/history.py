@@ -5,8 +5,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deploy.app.plan.kept import Kept
 from deploy.node.audit_line import AuditLine
-from deploy.plan.kept import Kept
 
 
 class PastRelease(BaseModel):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.credentials import Credentials
+from deploy.app.credentials import Credentials
 from deploy.errors import DeployError
 from tests.unit.deploy.examples import settings
 
