@@ -382,7 +382,7 @@ def cert_status(
 @task(help={"name": _NAME, "json": _JSON})
 def creds_list(context: Context, *, name: str = "", json: bool = False) -> int:
     """List credentials, their sources and seals; exit code 1 if one is not as it should be."""
-    from deploy.creds.show import creds_list as show
+    from deploy.credential.list import creds_list as show
 
     return show(_project(context, name), as_json=json)
 
@@ -398,8 +398,8 @@ def creds_seal(
     all: bool = False,  # noqa: A002 -- the option is called --all
 ) -> None:
     """Seal credentials anew from their sources; --all brings every app back after a reinstall."""
-    from deploy.creds.seal import Wish
-    from deploy.creds.seal import creds_seal as seal
+    from deploy.credential.seal import Wish
+    from deploy.credential.seal import creds_seal as seal
 
     seal(_projects(context, name, every=all), Wish((credential,) if credential else (), all))
 
@@ -407,7 +407,7 @@ def creds_seal(
 @task(positional=["credential"], help={"name": _NAME, "credential": "which"})
 def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
     """Seal a credential's new value from its source; the old one comes back if the app fails."""
-    from deploy.creds.seal import creds_rotate as rotate
+    from deploy.credential.seal import creds_rotate as rotate
 
     rotate(_project(context, name), credential)
 
@@ -423,7 +423,7 @@ def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
 def creds_set(context: Context, credential: str, *, name: str = "", file: str = "") -> None:
     """Seal a value that is typed in, or read from a file, and keep nothing of it here."""
     from deploy.app.credentials import given_value
-    from deploy.creds.seal import creds_set as seal
+    from deploy.credential.seal import creds_set as seal
 
     settings = _settings(context, name)
     seal(Project(_FOLDER, settings), credential, lambda: given_value(credential, file))
