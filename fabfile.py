@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from deploy.app.credentials import Credentials
     from deploy.certificate.source import Wish
     from deploy.fleet.nodes import Node
+    from deploy.machine.install.plan.installation import Installation
     from deploy.node.connection import Login
-    from deploy.plan.installation import Installation
     from deploy.settings.model import Settings
 
 # A verb lasts seconds: searching for what could be freed costs it more than the memory, most of all
@@ -188,7 +188,7 @@ def audit(
 @task(help={"name": _NAME, "json": _JSON})
 def drift(context: Context, *, name: str = "", json: bool = False) -> int:
     """Compare the node with its machine spec and its release; exit code 2 if it differs."""
-    from deploy.drift import drift as show
+    from deploy.machine.drift.drift import drift as show
 
     return show(_project(context, name), as_json=json)
 
@@ -205,8 +205,8 @@ def converge(
     context: Context, *, name: str = "", yes: bool = False, gate: int = 60, wait: int = 0
 ) -> int:
     """Bring a running node in line with its machine spec, and never lock you out."""
-    from deploy.converge import Order
-    from deploy.converge import converge as apply
+    from deploy.machine.drift.converge import Order
+    from deploy.machine.drift.converge import converge as apply
 
     order = Order(may_change=yes, wait_seconds=wait, gate_seconds=gate)
     return apply(_project(context, name), order)
@@ -550,7 +550,7 @@ def _installation(options: Mapping[str, Any]) -> "Installation":
     """Take what is said of an installation out of a task's options."""
     from dataclasses import fields
 
-    from deploy.plan.installation import Installation
+    from deploy.machine.install.plan.installation import Installation
 
     names = {field.name for field in fields(Installation)} & options.keys()
     values = {name: options[name] for name in names}
@@ -594,7 +594,7 @@ def install(  # noqa: PLR0913 -- coreos-installer's options
 ) -> None:
     """Install a machine from its live system over SSH, and wait for its first boot."""
     wanted = _installation(locals())
-    from deploy.install import install as write
+    from deploy.machine.install.install import install as write
 
     write(
         _project(context, name),
@@ -634,7 +634,7 @@ def rebuild(  # noqa: PLR0913 -- coreos-installer's options
 ) -> int:
     """Install a machine again and bring its app back: seal, deploy, prove, count the minutes."""
     wanted = _installation(locals())
-    from deploy.rebuild import rebuild as build
+    from deploy.machine.rebuild import rebuild as build
 
     settings = _settings(context, name)
     return build(Project(_FOLDER, settings), host, wanted, fingerprint=fingerprint, seconds=timeout)
@@ -675,9 +675,9 @@ def iso(  # noqa: PLR0913 -- coreos-installer's options
     force: bool = False,
 ) -> None:
     """Make a live ISO that lets us in over SSH, or one that installs unattended."""
-    from deploy import medium
+    from deploy.machine.media import media
 
-    wanted = medium.Customization(
+    wanted = media.Customization(
         Path(image),
         _FOLDER / output,
         device,
@@ -687,7 +687,7 @@ def iso(  # noqa: PLR0913 -- coreos-installer's options
         tuple(installer_option or ()),
         force=force,
     )
-    medium.iso(_project(context, name), wanted, installer=installer)
+    media.iso(_project(context, name), wanted, installer=installer)
 
 
 @task(
@@ -713,9 +713,9 @@ def pxe(  # noqa: PLR0913 -- coreos-installer's options
     force: bool = False,
 ) -> None:
     """Make a live initramfs for network boot, as `fab iso` makes an ISO."""
-    from deploy import medium
+    from deploy.machine.media import media
 
-    wanted = medium.Customization(
+    wanted = media.Customization(
         Path(image),
         _FOLDER / output,
         device,
@@ -726,7 +726,7 @@ def pxe(  # noqa: PLR0913 -- coreos-installer's options
         force=force,
     )
     settings = _settings(context, name)
-    medium.pxe(Project(_FOLDER, settings), wanted, rootfs_url=rootfs_url, installer=installer)
+    media.pxe(Project(_FOLDER, settings), wanted, rootfs_url=rootfs_url, installer=installer)
 
 
 @task(
@@ -754,7 +754,7 @@ def image(  # noqa: PLR0913 -- where each part may come from
     keyring: str = "",
 ) -> None:
     """Fetch an image of Fedora CoreOS, go on where it was cut, and verify it."""
-    from deploy.os_image import Wanted, os_image
+    from deploy.machine.media.os_image import Wanted, os_image
 
     wanted = Wanted(kind, stream, architecture, metadata, source, signature, keyring)
     os_image(_FOLDER / output, wanted)
@@ -773,7 +773,7 @@ def cloud(
     context: Context, provider: str, *, name: str = "", domain: str = "", url: str = ""
 ) -> None:
     """Write user data and a Terraform file for a cloud provider: build/cloud/."""
-    from deploy.cloud import cloud as write
+    from deploy.machine.cloud.cloud import cloud as write
 
     write(_project(context, name), provider, domain=domain, url=url)
 
@@ -818,7 +818,7 @@ def vm(  # noqa: PLR0913 -- what a machine is made of
 ) -> None:
     """Start a real Fedora CoreOS under QEMU on this machine, with the app's Ignition file."""
     from deploy.console import output
-    from deploy.vm import Wanted, vm_down, vm_up
+    from deploy.machine.vm.vm import Wanted, vm_down, vm_up
 
     if down:
         output.good("the machine is gone" if vm_down(_FOLDER) else "there was no machine")
