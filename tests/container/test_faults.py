@@ -5,12 +5,18 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.container.clock import jumping, last_time_of_day, times_of_day
+from tests.container.clock import (
+    jumping,
+    last_time_of_day,
+    remove_left_behind,
+    times_of_day,
+)
 from tests.container.groups import killed_in, memory_group, process_group
 from tests.container.process import Program, python
 from tests.container.supervision import (
@@ -197,12 +203,20 @@ def test_no_time_of_day_is_used_so_clock_jumps_do_nothing() -> None:
     assert used == {"time.monotonic"}
 
 
+@pytest.fixture
+def clock(tmp_path: Path) -> Iterator[Path]:
+    """The file that says what the time of day is."""
+    file = tmp_path / "clock"
+    file.write_text("+0")
+    yield file
+    remove_left_behind()
+
+
+# The clock comes first, and so goes when the supervisor has ended.
 @pytest.mark.parametrize("jump", ["+400d", "-400d"])
 def test_a_jump_of_the_clock_is_counted_against_no_worker_and_hides_no_hang(
-    supervision: Supervision, tmp_path: Path, jump: str
+    clock: Path, supervision: Supervision, jump: str
 ) -> None:
-    clock = tmp_path / "clock"
-    clock.write_text("+0")
     program = supervision.begin({"a": "clock"}, interval="0.5", env=jumping(clock))
     program.until("ready:")
     program.until("clock=", after=program.output.index("ready:"))
