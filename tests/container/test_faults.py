@@ -121,7 +121,7 @@ def test_a_reader_that_stopped_reading_does_not_stop_the_supervisor(
     program = supervision.begin({"good": "beats", "bad": "fill"})
 
     # Nothing reads the output here: the pipe fills, and whoever writes to it waits.
-    supervision.until(lambda: supervision.worker("bad")["restarts"] >= 1, 20)
+    supervision.until(lambda: supervision.worker("bad")["restarts"] >= 1)
 
     assert supervision.worker("good")["restarts"] == 0
     assert "hung" in supervision.worker("bad")["reasons"][0]
@@ -261,7 +261,7 @@ def test_a_worker_that_meets_its_resource_limit_is_restarted(
     program.until("MemoryError")
     program.until("bad: ended with exit code 1")
     program.until("starting again in")
-    assert program.ended(20) == os.EX_TEMPFAIL
+    assert program.ended() == os.EX_TEMPFAIL
 
 
 def test_a_worker_that_the_kernel_kills_for_its_memory_is_restarted_with_the_reason(
@@ -273,7 +273,7 @@ def test_a_worker_that_the_kernel_kills_for_its_memory_is_restarted_with_the_rea
         command = f"sh -c 'echo $$ >{group}/cgroup.procs && exec {worker}'"
 
         program = supervision.begin({"good": "beats", "bad": command}, crash_deaths="0")
-        program.until("bad: killed by SIGKILL", 30)
+        program.until("bad: killed by SIGKILL")
         program.until("starting again in")
 
         supervision.until(lambda: supervision.worker("bad")["restarts"] >= 1)

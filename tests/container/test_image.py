@@ -79,7 +79,7 @@ def test_it_serves_from_a_read_only_tree_as_a_user_without_a_name(
 
     program = start("unshare", "--mount", "bash", "-c", script)
 
-    program.until("ready: every worker is healthy", 20)
+    program.until("ready: every worker is healthy")
     assert "serves on" in program.output
     status = Path(f"/proc/{program.pid}/status").read_text()
     assert "Uid:\t54321\t54321\t54321\t54321" in status
