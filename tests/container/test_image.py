@@ -13,7 +13,7 @@ from tests.container.conftest import require
 from tests.container.process import Program
 
 pytestmark = pytest.mark.program
-TAG = "localhost/corefab-test-sample:latest"
+TAG = f"localhost/corefab-test-sample-{os.getpid()}:latest"
 # As the node runs it: read-only tree, a user without a name, nothing but the mounts.
 RUN = """
 set -eu
