@@ -25,6 +25,13 @@ def jumping(clock: Path) -> dict[str, str]:
     }
 
 
+def remove_left_behind() -> None:
+    """Remove the shared memory that the library leaves of a process that was killed."""
+    for file in Path("/dev/shm").glob("*faketime_s*_*"):  # noqa: S108 -- where it is
+        if not Path("/proc", file.name.rpartition("_")[2]).exists():
+            file.unlink(missing_ok=True)
+
+
 def times_of_day(output: str) -> list[int]:
     """Find the times of day that a worker said."""
     return [int(text) for text in re.findall(r"clock=(-?\d+)", output)]

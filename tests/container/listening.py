@@ -16,12 +16,13 @@ class Listener:
         self._channel.bind(f"\0{address[1:]}" if address.startswith("@") else address)
 
     def until(self, text: str, seconds: float = 30.0) -> int:
-        """Hear messages until one contains this text; give back its place."""
+        """Hear one message or more until one contains this text; give back its place."""
         deadline = time.monotonic() + seconds
-        while not self.heard or text not in self.heard[-1]:
+        while True:
             self._channel.settimeout(max(0.001, deadline - time.monotonic()))
             self.heard.append(self._channel.recv(8192).decode())
-        return len(self.heard) - 1
+            if text in self.heard[-1]:
+                return len(self.heard) - 1
 
     def during(self, seconds: float) -> list[str]:
         """Give what is heard within this time."""

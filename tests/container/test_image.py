@@ -13,7 +13,7 @@ from tests.container.conftest import require
 from tests.container.process import Program
 
 pytestmark = pytest.mark.program
-TAG = "localhost/corefab-test-sample:latest"
+TAG = f"localhost/corefab-test-sample-{os.getpid()}:latest"
 # As the node runs it: read-only tree, a user without a name, nothing but the mounts.
 RUN = """
 set -eu
@@ -79,7 +79,7 @@ def test_it_serves_from_a_read_only_tree_as_a_user_without_a_name(
 
     program = start("unshare", "--mount", "bash", "-c", script)
 
-    program.until("ready: every worker is healthy", 20)
+    program.until("ready: every worker is healthy")
     assert "serves on" in program.output
     status = Path(f"/proc/{program.pid}/status").read_text()
     assert "Uid:\t54321\t54321\t54321\t54321" in status

@@ -85,7 +85,7 @@ def test_a_hung_worker_is_restarted_with_no_failed_request_on_the_other(site: Si
     visitor.start()
     site.fault("jobs", "hang")
     try:
-        site.supervision.until(lambda: site.restarted("jobs", first), 20)
+        site.supervision.until(lambda: site.restarted("jobs", first))
     finally:
         over.set()
         visitor.join()
@@ -108,7 +108,7 @@ def test_the_web_worker_serves_again_after(site: Site, fault: str, reason: str) 
 
     site.fault("web", fault)
 
-    site.supervision.until(lambda: site.restarted("web", first), 20)
+    site.supervision.until(lambda: site.restarted("web", first))
     assert reason in site.supervision.worker("web")["reasons"][0]
     assert site.get() == 200
 
@@ -138,7 +138,7 @@ def test_a_worker_can_be_probed_over_https(
 
     os.kill(supervision.worker("web")["pid"], signal.SIGSTOP)
 
-    program.until("web: hung: 3 probes failed (no answer within 1 s)", 20)
+    program.until("web: hung: 3 probes failed (no answer within 1 s)")
     supervision.until(lambda: supervision.worker("web")["state"] == "healthy")
 
 
@@ -162,7 +162,7 @@ def test_a_leak_ends_at_the_limit(supervision: Supervision, memory: Path) -> Non
     env = {"FAULT": "jobs:leak", "DATA_DIR": "/nonexistent", "TLS_RUN_DIR": str(memory)}
     program = supervision.begin({"jobs": JOBS}, env=env, memory="60M")
 
-    program.until("MiB of memory; SIGTERM", 20)
+    program.until("MiB of memory; SIGTERM")
 
 
 def test_sighup_brings_the_new_certificate_to_the_worker(site: Site, tmp_path: Path) -> None:

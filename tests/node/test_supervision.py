@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -87,7 +86,6 @@ def test_a_worker_that_died_is_told_of_in_status(quick: Project) -> None:
 
 def test_a_hung_supervisor_is_ended_by_systemd_and_the_app_comes_back(quick: Project) -> None:
     app = quick.container()
-    began = time.monotonic()
 
     quick.ssh(f"kill -STOP $(podman inspect {app} --format '{{{{.State.Pid}}}}')")
     until(quick, "a restart", f"[ $(systemctl show -P NRestarts {app}) -ge 1 ]")
@@ -95,7 +93,6 @@ def test_a_hung_supervisor_is_ended_by_systemd_and_the_app_comes_back(quick: Pro
 
     assert "watchdog" in quick.ssh(f"journalctl -q -u {app} -o cat -n 200").lower()
     assert get(quick.node.address, 443, NAME, authority(quick))[0] == 200
-    assert time.monotonic() - began >= 5
 
 
 def test_a_crash_loop_ends_in_the_units_back_off_and_status_says_why(quick: Project) -> None:

@@ -175,7 +175,7 @@ def test_a_boot_that_hangs_names_the_unit_it_hangs_on(spec: Path, ssh_key: Path)
     shell.run("sudo systemctl enable hang.service")
 
     with pytest.raises(RehearsalError, match=r"still starting hang\.service"):
-        reboot(NAME, ssh_key, seconds=4)
+        reboot(NAME, ssh_key, seconds=10)
 
 
 def test_a_unit_that_fails_makes_a_degraded_node_that_says_which(
