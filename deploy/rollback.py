@@ -12,7 +12,7 @@ from deploy.journal import failures_audited
 from deploy.kept import keep_release
 from deploy.plan.addresses import other
 from deploy.plan.command import Command
-from deploy.plan.kept import choose
+from deploy.plan.history import choose
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Switch, switch_steps

@@ -3,8 +3,7 @@
 import json
 
 from deploy.plan.audit import AuditLine, read_audit
-from deploy.plan.history import history
-from deploy.plan.kept import Kept
+from deploy.plan.history import Kept, history
 from tests.plan.examples import NOW, manifest
 
 LINE = AuditLine(at=NOW, app="shop-www", what="prune", who="ann@desk", detail="2 images")

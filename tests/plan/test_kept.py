@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.errors import DeployError
-from deploy.plan.kept import Kept, choose
+from deploy.plan.history import Kept, choose
 from deploy.remote.answer import read_answer
 from tests.plan.examples import manifest
 

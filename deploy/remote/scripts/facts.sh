@@ -13,9 +13,11 @@ answer() {
 # age FILE: the seconds since it was changed.
 age() { printf '%s' "$((EPOCHSECONDS - $(stat -c %Y "$1")))"; }
 
-# manifest_of APP: the manifest of the release that serves. What cannot be read (a disk that filled, a power
-# cut) is no release.
-manifest_of() { jq -ce objects "$(home_of "$1")/current/manifest.json" 2>/dev/null || echo null; }
+# manifest_of APP [PLACE]: the manifest of the release that serves, or of the one in `releases/…`. What cannot
+# be read (a disk that filled, a power cut) is no release.
+manifest_of() {
+  jq -ce objects "$(home_of "$1")/${2:-current}/manifest.json" 2>/dev/null || echo null
+}
 
 # spec_mark: which machine spec this node was made of; nothing where it does not say.
 spec_mark() { cat /etc/corefab/spec 2>/dev/null || true; }
