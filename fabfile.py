@@ -41,14 +41,21 @@ _GIVEN_KEY = "its private key, in any usual form; CERT_PASSWORD opens it if it i
 _DAYS = "for how many days it is let in; 0 for ever"
 
 
-def _project(context: Context, name: str) -> Project:
+# What a command needs that only logs in to a node and names its app.
+_LOGIN = ("PROJECT", "NODE_ADDRESS", "NODE_PORT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
+# What a command needs that starts a machine here from the app's Ignition file.
+_MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
+
+
+def _project(context: Context, name: str, needed: Sequence[str] = ()) -> Project:
+    """Read every setting of an instance, or only those that are needed."""
     from deploy.fleet import one_instance
 
-    return one_instance(_FOLDER, name, target(context))
+    return one_instance(_FOLDER, name, target(context), needed)
 
 
-def _settings(context: Context, name: str) -> "Settings":
-    return _project(context, name).settings
+def _settings(context: Context, name: str, needed: Sequence[str] = ()) -> "Settings":
+    return _project(context, name, needed).settings
 
 
 def _projects(context: Context, name: str, *, every: bool) -> tuple[Project, ...]:
@@ -158,7 +165,7 @@ def releases(context: Context, *, name: str = "", json: bool = False) -> None:
     """List the app's releases on the node: which serves, who made it, which failed."""
     from deploy.releases import releases as show
 
-    show(_project(context, name), as_json=json)
+    show(_project(context, name, _LOGIN), as_json=json)
 
 
 @task(help={"name": _NAME, "reason": "why; it is written down on the node"})
@@ -166,7 +173,7 @@ def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
     """End the connection of whoever holds the app's lock, and write down why."""
     from deploy.unlock import unlock as end
 
-    end(_project(context, name), reason=reason)
+    end(_project(context, name, _LOGIN), reason=reason)
 
 
 @task(help={"name": _NAME, "lines": "how many", "every": "of every app of the node", "json": _JSON})
@@ -176,7 +183,7 @@ def audit(
     """Show who changed what on the node, when, from where, and what came of it."""
     from deploy.audit import audit as show
 
-    show(_project(context, name), lines=lines, every=every, as_json=json)
+    show(_project(context, name, _LOGIN), lines=lines, every=every, as_json=json)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -258,7 +265,7 @@ def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
     """Remove images that no release needs, and what cut transfers left."""
     from deploy.prune import prune as remove
 
-    remove(_project(context, name), wait_seconds=wait)
+    remove(_project(context, name, _LOGIN), wait_seconds=wait)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -275,7 +282,7 @@ def logs(context: Context, *, name: str = "", lines: str = "50", release: str = 
     """Show the last lines that the app and its unit wrote."""
     from deploy.logs import logs as show
 
-    show(_project(context, name), lines, release=release)
+    show(_project(context, name, _LOGIN), lines, release=release)
 
 
 @task(help={"name": _NAME, "days": _LIFE, "certificate": _GIVEN, "key": _GIVEN_KEY})
@@ -508,7 +515,7 @@ def trust(context: Context, *, name: str = "", fingerprint: str = "") -> None:
     """Pin the node's SSH host key, compared with the machine's console."""
     from deploy.trust import trust as pin
 
-    pin(_project(context, name), fingerprint=fingerprint)
+    pin(_project(context, name, _LOGIN), fingerprint=fingerprint)
 
 
 _INSTALLING = {
@@ -766,7 +773,7 @@ def image(  # noqa: PLR0913 -- where each part may come from
 def cloud(
     context: Context, provider: str, *, name: str = "", domain: str = "", url: str = ""
 ) -> None:
-    """Write user data and Terraform JSON for a cloud provider: build/cloud/."""
+    """Write user data and a Terraform file for a cloud provider: build/cloud/."""
     from deploy.cloud import cloud as write
 
     write(_project(context, name), provider, domain=domain, url=url)
@@ -831,7 +838,7 @@ def vm(  # noqa: PLR0913 -- what a machine is made of
         dry_run=dry_run,
         more=tuple(qemu_option or ()),
     )
-    vm_up(_project(context, name), wanted)
+    vm_up(_project(context, name, (*_MACHINE, "HTTPS_PORT", "HTTP_PORT")), wanted)
 
 
 @task(help={"name": _NAME})
@@ -840,7 +847,7 @@ def sample_build(context: Context, *, name: str = "") -> None:
     from container.sample.build import build
     from deploy import report
 
-    settings = _settings(context, name)
+    settings = _settings(context, name, ("IMAGE",))
     report.good(f"{settings.image} is {build(settings.image, on_step=report.say)}")
 
 
@@ -849,7 +856,7 @@ def node_up(context: Context, *, name: str = "", node: str = "") -> None:
     """Boot a rehearsal node from build/<app>.ign and pin its host key."""
     from deploy import rehearse
 
-    rehearse.node_up(_project(context, name), name=node)
+    rehearse.node_up(_project(context, name, _MACHINE), name=node)
 
 
 @task(help={"json": _JSON})
@@ -857,7 +864,7 @@ def node_status(_: Context, *, json: bool = False) -> None:
     """List the rehearsal nodes."""
     from deploy import rehearse
 
-    rehearse.node_status(as_json=json)
+    rehearse.node_status(_FOLDER, as_json=json)
 
 
 @task(help={"name": _NAME, "node": _NODE})
@@ -865,19 +872,20 @@ def node_reboot(context: Context, *, name: str = "", node: str = "") -> None:
     """Restart a rehearsal node and wait until it is ready again."""
     from deploy import rehearse
 
-    rehearse.node_reboot(_project(context, name), name=node)
+    rehearse.node_reboot(_project(context, name, _MACHINE), name=node)
 
 
-@task(help={"name": _NAME, "node": _NODE, "all": "every rehearsal node there is"})
+@task(help={"name": _NAME, "node": _NODE, "all": "every node of this folder"})
 def node_down(context: Context, *, name: str = "", node: str = "", all: bool = False) -> None:  # noqa: A002 -- the option is called --all
     """Remove a rehearsal node and all it has."""
     from deploy import rehearse
 
+    needed = ("KNOWN_HOSTS",) if node or all else ("PROJECT", "KNOWN_HOSTS")
+    project = _project(context, name, needed)
     if all:
-        rehearse.node_down_all(_FOLDER)
+        rehearse.node_down_all(project)
     else:
-        settings = _settings(context, name)
-        rehearse.node_down(Project(_FOLDER, settings).known_hosts, node or settings.project)
+        rehearse.node_down(project, node or project.settings.project)
 
 
 @task(
@@ -887,7 +895,7 @@ def rehearse(context: Context, fault: str, *, name: str = "", worker: str = "job
     """Make a worker of the sample app hang or crash, and watch it recover."""
     from deploy.rehearse_fault import rehearse_fault
 
-    rehearse_fault(_project(context, name), fault=fault, worker=worker)
+    rehearse_fault(_project(context, name, _LOGIN), fault=fault, worker=worker)
 
 
 ns = commands(sys.modules[__name__])

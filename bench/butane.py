@@ -17,7 +17,7 @@ from pathlib import Path
 
 from butane.assemble import assemble
 from butane.translate.translation import translate
-from deploy.machine_files import render_machine
+from deploy.machine_files import render_sources
 from deploy.plan.values import template_values
 from deploy.settings.read import read_settings
 
@@ -47,7 +47,7 @@ def node_spec(folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as name:
         shutil.copy(_ROOT / ".env.example", Path(name) / ".env")
         settings = read_settings(Path(name))
-    rendered = render_machine(_ROOT, template_values(settings, ("ssh-ed25519 AAAA bench",)))
+    rendered = render_sources(_ROOT, template_values(settings, ("ssh-ed25519 AAAA bench",))).all
     for path, content in rendered.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)

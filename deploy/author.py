@@ -2,9 +2,10 @@
 
 import getpass
 import socket
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from deploy.programs import ProgramError, run
 
 _LONGEST_SECONDS = 10
 
@@ -27,13 +28,6 @@ def author(folder: Path) -> Author:
 
 def _git(folder: Path, *words: str) -> str:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words],
-            capture_output=True,
-            text=True,
-            timeout=_LONGEST_SECONDS,
-            check=False,
-        )
-    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return run(["git", "-C", str(folder), *words], seconds=_LONGEST_SECONDS).decode().strip()
+    except (ProgramError, UnicodeDecodeError):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from butane.errors import ButaneError
 from deploy import report
 from deploy.errors import DeployError
+from deploy.machine_files import render
 from deploy.plan.lint.finding import Finding
 from deploy.project import Project
 from deploy.project_files import list_files
@@ -50,7 +51,7 @@ def _project_files(project: Project) -> list[Finding]:
 
 def _units(project: Project) -> list[Finding]:
     try:
-        return list(traps(project))
+        return list(traps(render(project)))
     except ButaneError as error:
         lines = error.message.splitlines()
         return [_problem("butane", line, error.hint) for line in lines] + list(

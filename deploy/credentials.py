@@ -1,12 +1,12 @@
 """Where an app's credentials come from: a setting, a command's output, or somebody to ask."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from deploy import prompt
 from deploy.errors import DeployError
+from deploy.programs import run
 from deploy.settings.model import Settings, Source
 
 _LONGEST_SECONDS = 120
@@ -84,25 +84,14 @@ def fetch(
 
 
 def _output(source: Source, patience_seconds: float) -> str:
-    where = f"{source.key}_COMMAND"
+    where, hint = f"{source.key}_COMMAND", f"try it: {source.command}"
+    said = run(["sh", "-c", source.command], doing=where, hint=hint, seconds=patience_seconds)
     try:
-        done = subprocess.run(
-            ["sh", "-c", source.command],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=patience_seconds,
-            check=False,
-        )
-    except (subprocess.TimeoutExpired, UnicodeDecodeError) as error:
-        raise DeployError(f"{where} gave no text in time", f"try it: {source.command}") from error
-    value = done.stdout.removesuffix("\n")
-    if done.returncode or not value:
-        said = done.stderr.strip().splitlines()
-        raise DeployError(
-            f"{where} gave nothing (exit code {done.returncode}){': ' + said[-1] if said else ''}",
-            f"try it: {source.command}",
-        )
+        value = said.decode().removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise DeployError(f"{where} printed something other than UTF-8 text", hint) from error
+    if not value:
+        raise DeployError(f"{where} printed nothing", hint)
     return value
 
 

@@ -3,22 +3,22 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
-from deploy.errors import DeployError
 from deploy.plan.virtual_machine import VirtualMachine, qemu
+from deploy.programs import Start, run
 
 _QEMU, _TPM = "qemu.pid", "swtpm.pid"
 _STOP_SECONDS = 30
+_LINES = Start(lines=20)
 
 
 def make_disk(image: Path, disk: Path, size: str) -> None:
     """Lay a disk over the image, which stays as it is."""
-    said = json.loads(_run(["qemu-img", "info", "--output=json", str(image)]))
+    said = json.loads(run(["qemu-img", "info", "--output=json", str(image)], start=_LINES))
     words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", str(said["format"])]
-    _run([*words, "-b", str(image.resolve()), str(disk), size])
+    run([*words, "-b", str(image.resolve()), str(disk), size], start=_LINES)
 
 
 def start(machine: VirtualMachine, home: Path) -> None:
@@ -26,14 +26,15 @@ def start(machine: VirtualMachine, home: Path) -> None:
     if machine.tpm:
         state = Path(machine.tpm).parent
         state.mkdir(exist_ok=True)
-        _run(
+        run(
             [
                 *("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--daemon"),
                 *("--ctrl", f"type=unixio,path={machine.tpm}", "--terminate"),
                 *("--pid", f"file={home / _TPM}"),
-            ]
+            ],
+            start=_LINES,
         )
-    _run([*qemu(machine), "-daemonize", "-pidfile", str(home / _QEMU)])
+    run([*qemu(machine), "-daemonize", "-pidfile", str(home / _QEMU)], start=_LINES)
 
 
 def stop(home: Path) -> None:
@@ -73,12 +74,3 @@ def _end(file: Path) -> None:
     deadline = time.monotonic() + _STOP_SECONDS
     while _is_ours(pid, file) and time.monotonic() < deadline:
         time.sleep(0.1)
-
-
-def _run(words: list[str]) -> str:
-    done = subprocess.run(
-        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise DeployError(f"{words[0]} failed:\n{done.stderr.strip()[-2000:]}", "mend what it says")
-    return done.stdout

@@ -1,6 +1,6 @@
 """Many nodes: which instances a command is for, and the nodes that they name, each once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from deploy.project import Project
 from deploy.remote.connection import Target, connect
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
-from deploy.settings.read import read_instances, read_settings, with_node
+from deploy.settings.read import read_instances, read_settings, read_some, with_node
 
 # A node as `-H` and `--nodes` name it: address, port, user.
 Host = tuple[str, int | None, str | None]
@@ -45,13 +45,14 @@ class Node:
             yield remote
 
 
-def one_instance(folder: Path, name: str, host: Host | None) -> Project:
-    """Read the settings of an instance, and point them at the node that `-H` names.
+def one_instance(folder: Path, name: str, host: Host | None, needed: Sequence[str] = ()) -> Project:
+    """Read an instance's settings, only those that are needed; `-H` names another node.
 
     Raises:
         SettingsError: with every problem of the settings.
     """
-    settings = read_settings(folder, name or None)
+    instance = name or None
+    settings = read_some(folder, instance, needed) if needed else read_settings(folder, instance)
     return Project(folder, with_node(settings, *host) if host else settings)
 
 

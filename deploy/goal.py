@@ -11,6 +11,7 @@ from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.local import open_image
+from deploy.machine_files import Rendered
 from deploy.plan.addresses import subnets
 from deploy.plan.decision import Circumstances, changed_texts, deployment
 from deploy.plan.deployment import Deployment
@@ -35,11 +36,16 @@ _ANEW = "a release anew is asked for"
 class Goal:
     """What is wanted, with the material that makes it."""
 
-    project: Project
+    rendered: Rendered
     wanted: Wanted
     export: Export
     pair: Pair
     credentials: Credentials
+
+    @property
+    def project(self) -> Project:
+        """The instance."""
+        return self.rendered.project
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Planned:
 
 @contextmanager
 def goal(
-    project: Project,
+    rendered: Rendered,
     credentials: Credentials | None = None,
     reseal: frozenset[str] = frozenset(),
 ) -> Iterator[Goal]:
@@ -61,6 +67,7 @@ def goal(
     Raises:
         DeployError: naming what is missing or does not fit.
     """
+    project = rendered.project
     settings = project.settings
     pair = load_pair(project)
     check_chain(pair, settings)
@@ -69,7 +76,7 @@ def goal(
         wanted = Wanted(
             app=settings.app,
             image=export.image,
-            units=app_files(project),
+            units=app_files(rendered),
             files=list_files(project.files),
             certificate=pair.leaf.sha256,
             key=hashlib.sha256(pair.key_file).hexdigest(),
@@ -78,7 +85,7 @@ def goal(
             switch=Switch(settings.switch, settings.before_switch),
             reseal=reseal,
         )
-        yield Goal(project, wanted, export, pair, given)
+        yield Goal(rendered, wanted, export, pair, given)
 
 
 def ask_state(remote: Remote, wanted: Goal) -> NodeState:

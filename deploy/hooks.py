@@ -4,12 +4,12 @@ A hook gets the plan as JSON on stdin, and its output is shown as it comes.
 """
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Literal
 
 from deploy import report
 from deploy.errors import DeployError
+from deploy.programs import Start, run
 
 Hook = Literal[
     "before-deploy", "after-deploy", "failed-deploy",
@@ -23,7 +23,7 @@ def run_hook(folder: Path, hook: Hook, told: str) -> None:
     """Run a hook, where there is one, with JSON on its stdin.
 
     Raises:
-        DeployError: when it cannot be run, says no by its exit code, or takes too long.
+        DeployError: when it cannot be run, fails or takes too long.
     """
     path = folder / HOOKS / hook
     if not path.exists():
@@ -31,25 +31,13 @@ def run_hook(folder: Path, hook: Hook, told: str) -> None:
     if not os.access(path, os.X_OK):
         raise DeployError(f"{HOOKS / hook} cannot be run", f"chmod +x {HOOKS / hook}")
     report.say(f"{HOOKS / hook}:")
-    try:
-        done = subprocess.run(
-            [str(path.absolute())],
-            cwd=folder,
-            input=told.encode(),
-            timeout=_LONGEST_SECONDS,
-            check=False,
-        )
-    except OSError as error:
-        raise DeployError(
-            f"{HOOKS / hook} cannot be started: {error.strerror}", "does its first line say #!…?"
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise DeployError(f"{HOOKS / hook} took longer than {_LONGEST_SECONDS} s") from error
-    if done.returncode:
-        raise DeployError(
-            f"{HOOKS / hook} said no (exit code {done.returncode})",
-            "what it printed is above; nothing on the node has changed",
-        )
+    run(
+        [str(path.absolute())],
+        doing=f"hook {hook}",
+        hint=f"nothing on the node has changed; try it: {HOOKS / hook}",
+        seconds=_LONGEST_SECONDS,
+        start=Start(stdin=told.encode(), folder=folder, shown=True),
+    )
 
 
 def tell_hook(folder: Path, hook: Hook, told: str) -> None:

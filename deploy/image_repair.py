@@ -5,6 +5,7 @@ from deploy.errors import DeployError
 from deploy.goal import goal
 from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited, write_audit
+from deploy.machine_files import render
 from deploy.plan import command
 from deploy.project import Project
 from deploy.rollout import Order, rollout
@@ -27,7 +28,7 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
     if not asked and not prompt.confirm("repair it?"):
         raise DeployError("nothing was changed")
     # What the deploy would be refused for is told while the app still serves.
-    with goal(project) as wanted:
+    with goal(render(project)) as wanted:
         check_pair(wanted.pair, settings, wanted.credentials.value(CERT_PASS))
     line = audit_line(project.folder, settings.app, "image-repair")
     with node.reached(project) as remote:

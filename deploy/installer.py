@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from deploy.errors import DeployError
+from deploy.programs import Start, run
 
 _LAST_LINES = 8
 
@@ -37,7 +37,7 @@ def find_installer(given: str = "") -> Path:
 
 def run_installer(
     installer: Path, words: tuple[str, ...], inputs: Mapping[str, bytes], *, doing: str
-) -> str:
+) -> None:
     """Run it; `{name}` in a word becomes a path at which it reads that input, from memory.
 
     Raises:
@@ -55,18 +55,8 @@ def run_installer(
             descriptors.append(descriptor)
             paths[name] = f"/proc/self/fd/{descriptor}"
         argv = [str(installer), *(word.format_map(paths) for word in words)]
-        done = subprocess.run(
+        run(
             argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            pass_fds=descriptors,
-            umask=0o077,
-            check=False,
+            doing=f"{doing}: coreos-installer",
+            start=Start(descriptors=tuple(descriptors), umask=0o077, lines=_LAST_LINES),
         )
-    if done.returncode:
-        said = "\n".join(f"  {line}" for line in done.stdout.strip().splitlines()[-_LAST_LINES:])
-        raise DeployError(f"{doing}: coreos-installer failed:\n{said}", "mend what it says")
-    return done.stdout

@@ -1,14 +1,12 @@
 """A machine spec as a value: the one that the settings make now, or one that is kept."""
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from butane.compile import compile_text
 from butane.files import carried_files
 from deploy.kept import kept_spec
 from deploy.plan.machine import Machine, read_machine
-from deploy.prepare import render_spec, spec_text
+from deploy.prepare import render_spec
 from deploy.project import Project
 from deploy.ssh_keys import collect_keys
 
@@ -31,15 +29,7 @@ def spec_of_settings(project: Project) -> Spec:
     mark, rendered = render_spec(
         project, collect_keys(project.settings.ssh_keys, folder=project.folder)
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, content in rendered.items():
-            path = Path(scratch) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        name = f"{project.settings.app}.bu"
-        text = spec_text(rendered)
-        compiled = compile_text(text, files=Path(scratch), name=name, tool="python")
-    return _spec(mark, compiled.ignition)
+    return _spec(mark, rendered.compiled.ignition)
 
 
 def spec_of_mark(folder: Path, mark: str) -> Spec | None:

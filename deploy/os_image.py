@@ -2,7 +2,6 @@
 
 import platform
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,11 @@ from deploy.errors import DeployError
 from deploy.fetch import fetch, read
 from deploy.files import write_atomically
 from deploy.plan.stream import StreamImage, find
+from deploy.programs import ProgramError, Start, run
 
 STREAMS = "https://builds.coreos.fedoraproject.org/streams"
 _LONGEST_SECONDS = 300
+_LAST_LINES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +63,20 @@ def _verify(image: StreamImage, file: Path, wanted: Wanted) -> None:
         raise DeployError("gpgv is not installed", "install GnuPG (Debian: apt-get install gpgv)")
     signature = file.with_name(f"{file.name}.sig")
     write_atomically(signature, read(wanted.signature or image.signature), 0o644)
-    done = subprocess.run(
-        [program, "--keyring", str(Path(wanted.keyring).resolve()), str(signature), str(file)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_LONGEST_SECONDS,
-        check=False,
-    )
-    if done.returncode:
+    keyring = str(Path(wanted.keyring).resolve())
+    try:
+        run(
+            [program, "--keyring", keyring, str(signature), str(file)],
+            seconds=_LONGEST_SECONDS,
+            start=Start(lines=_LAST_LINES),
+        )
+    except ProgramError as error:
+        if error.code is None:
+            raise
         signature.unlink()
         file.rename(file.with_name(f"{file.name}.rejected"))
         raise DeployError(
-            f"{file.name} is not signed by a key of {wanted.keyring}:\n{done.stderr.strip()}",
+            f"{file.name} is not signed by a key of {wanted.keyring}: {error.message}",
             f"do not use it; it is now called {file.name}.rejected",
-        )
+        ) from error
     report.good(f"its signature is by a key of {wanted.keyring}")

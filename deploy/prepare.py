@@ -4,13 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from butane.assemble import assemble
-from butane.compile import Compiled, compile_text
+from butane.compile import Compiled
 from deploy import prompt, report
 from deploy.errors import DeployError
 from deploy.files import write_atomically
 from deploy.kept import keep_spec
-from deploy.machine_files import fragments, render_machine
+from deploy.machine_files import Rendered, render, render_sources
 from deploy.people import read_key
 from deploy.plan.values import template_values
 from deploy.project import Project
@@ -30,20 +29,17 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
         DeployError: when a unit holds a trap; nothing is written then.
     """
     settings = project.settings
-    refuse_traps(project)
     keys = collect_keys(settings.ssh_keys, folder=project.folder)
-    mark, rendered = render_spec(project, keys)
-    build = project.folder / "build"
-    files = build / settings.app
-    text = spec_text(rendered)
-    _refuse_secrets(settings, rendered)
-    _write_tree(files, rendered)
-    compiled = compile_text(text, files=files, name=f"build/{settings.app}.bu", tool=compiler)
-    write_atomically(build / f"{settings.app}.bu", text.encode(), _PRIVATE)
-    write_atomically(build / f"{settings.app}.ign", compiled.ignition.encode(), _PRIVATE)
-    keep_spec(project.folder, mark, compiled.ignition)
-    _tell(settings, compiled, keys)
-    return build / f"{settings.app}.ign"
+    mark, rendered = render_spec(project, keys, compiler)
+    refuse_traps(rendered)
+    _refuse_secrets(settings, rendered.sources.all)
+    _write_tree(project.build / settings.app, rendered.sources.all)
+    write_atomically(project.butane, rendered.text.encode(), _PRIVATE)
+    ignition = rendered.compiled.ignition
+    write_atomically(project.ignition, ignition.encode(), _PRIVATE)
+    keep_spec(project.folder, mark, ignition)
+    _tell(settings, rendered.compiled, keys)
+    return project.ignition
 
 
 def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Settings:
@@ -62,26 +58,22 @@ def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Setting
     return settings
 
 
-def render_spec(project: Project, keys: tuple[str, ...]) -> tuple[str, dict[str, bytes]]:
-    """Render a machine spec that bears its own mark: the mark, and path -> content.
+def render_spec(
+    project: Project, keys: tuple[str, ...], compiler: str = "python"
+) -> tuple[str, Rendered]:
+    """Render and compile a machine spec that bears its own mark; give the mark, too.
 
     The mark is the hash of all that the spec is made of, with zeros in the mark's own place.
+
+    Raises:
+        ButaneError: when a template or an overlay is wrong.
     """
     values = template_values(project.settings, keys)
     digest = hashlib.sha256()
-    for name, content in sorted(render_machine(project.folder, values).items()):
+    for name, content in sorted(render_sources(project.folder, values).all.items()):
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     mark = digest.hexdigest()
-    return mark, render_machine(project.folder, {**values, "SPEC": mark})
-
-
-def spec_text(rendered: Mapping[str, bytes]) -> str:
-    """Join a rendered spec to one Butane file.
-
-    Raises:
-        ButaneError: when the parts do not fit.
-    """
-    return assemble(fragments(rendered))
+    return mark, render(project, {**values, "SPEC": mark}, tool=compiler)
 
 
 def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:

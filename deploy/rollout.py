@@ -19,6 +19,7 @@ from deploy.hold import hold
 from deploy.hooks import run_hook, tell_hook
 from deploy.journal import failures_audited
 from deploy.kept import keep_release
+from deploy.machine_files import render
 from deploy.plan import command
 from deploy.plan.addresses import other
 from deploy.plan.deployment import Deployment
@@ -55,8 +56,9 @@ def rollout(project: Project, order: Order, credentials: Credentials | None = No
     Raises:
         DeployError: when something fails; the node serves what it served before.
     """
-    refuse_traps(project)
-    with goal(project, credentials, order.reseal) as wanted:
+    rendered = render(project)
+    refuse_traps(rendered)
+    with goal(rendered, credentials, order.reseal) as wanted:
         _rollout(wanted, order)
 
 
@@ -69,7 +71,7 @@ def _rollout(wanted: Goal, order: Order) -> None:
             release = f" (release {planned.plan.was})" if planned.plan.was else ""
             report.good(f"nothing to do: {settings.app} serves what is wanted{release}")
             return
-        refuse_traps(wanted.project, podman=planned.state.podman)
+        refuse_traps(wanted.rendered, podman=planned.state.podman)
         check_material(wanted, planned.state)
         _show(planned.plan)
         _carry_out(folder, _delivery(remote, wanted, planned.state, order), planned)

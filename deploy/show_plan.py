@@ -2,6 +2,7 @@
 
 from deploy import node, report
 from deploy.goal import check_material, goal, make_plan
+from deploy.machine_files import render
 from deploy.plan.prose import whole
 from deploy.project import Project
 
@@ -14,7 +15,7 @@ def show_plan(project: Project, *, first: bool, as_json: bool, exit_code: bool) 
     Raises:
         DeployError: for what a deploy would refuse as well.
     """
-    with goal(project) as wanted:
+    with goal(render(project)) as wanted:
         with node.reached(project) as remote:
             planned = make_plan(remote, wanted, first=first, diffs=True)
         if planned.plan.steps and wanted.credentials.known().get("cert_pass") is not None:

@@ -2,12 +2,12 @@
 
 import contextlib
 import glob
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.people import AccessKey, people, read_key, read_key_file, retired
+from deploy.programs import ProgramError, run
 
 _LONGEST_SECONDS = 5
 
@@ -50,12 +50,10 @@ def owners(sources: tuple[str, ...], *, folder: Path) -> dict[str, str]:
 def agent_keys() -> tuple[AccessKey, ...]:
     """Ask the SSH agent for its keys; none where there is no agent."""
     try:
-        done = subprocess.run(
-            ["ssh-add", "-L"], capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False
-        )
-    except (FileNotFoundError, subprocess.TimeoutExpired):
+        said = run(["ssh-add", "-L"], seconds=_LONGEST_SECONDS).decode(errors="replace")
+    except ProgramError:
         return ()
-    found = (read_key(line) for line in done.stdout.splitlines())
+    found = (read_key(line) for line in said.splitlines())
     return tuple(key for key in found if key and not key.options)
 
 

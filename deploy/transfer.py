@@ -7,11 +7,11 @@ from deploy import report
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.pace import Pace
-from deploy.image.parcel import Held, Parcel, Sent
+from deploy.image.parcel import Parcel, Sent
 from deploy.plan import command
 from deploy.plan.image import Image, refuse_full_disk
 from deploy.plan.shipment import Known, Shipment, ship, uncertain
-from deploy.plan.state import NodeState
+from deploy.plan.state import NodeState, Partial
 from deploy.remote.bulk import send_whole
 from deploy.remote.connection import Target
 from deploy.remote.remote import Remote
@@ -86,7 +86,7 @@ class Transfer:
         if not patches:
             shipment = shipment.without_bases()
         held = state.partial.get(self.image.id)
-        already = Held(**held.model_dump()) if held and resume else Held()
+        already = held if held and resume else Partial()
         total = sum(self.image.sizes.get(one, 0) for one in shipment.missing) or self.image.size
         with report.transfer(f"image {self.image.name}", total, where=self.where) as tell:
             pace = Pace(round_trip=self.remote.round_trip)

@@ -2,42 +2,35 @@
 
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from butane.assemble import assemble
-from butane.compile import compile_text
 from butane.machine import Item, read_machine
 from container.supervise.specification import shortest_watchdog, worker
 from deploy import report
 from deploy.errors import DeployError
-from deploy.machine_files import fragments, render_machine
+from deploy.machine_files import Rendered, Sources
 from deploy.plan.lint.finding import Facts, Finding, Home, Rhythm
 from deploy.plan.lint.lint import lint
 from deploy.plan.lint.unit import is_drop_in, is_unit
-from deploy.plan.values import template_values
-from deploy.project import OVERLAYS, Project
+from deploy.project import OVERLAYS
 
 _UNITS = "/etc/systemd/system"
 _USERS = "/etc/sysusers.d/"
 _IGNORED = {"command": "app", "name": "app"}
 
 
-def traps(project: Project, *, podman: str = "") -> tuple[Finding, ...]:
-    """Lint every unit that the settings, templates and overlays make.
-
-    Raises:
-        ButaneError: when a template or an overlay is wrong.
-    """
-    rendered = render_machine(project.folder, template_values(project.settings))
-    items = _items(project.settings.app, rendered)
-    files = _carried(items, _sources(project.folder, rendered))
-    files |= _loose(project.folder, rendered, files)
+def traps(rendered: Rendered, *, podman: str = "") -> tuple[Finding, ...]:
+    """Lint every unit that the settings, templates and overlays make."""
+    sources = rendered.sources
+    name = f"build/{rendered.project.settings.app}.ign"
+    items = read_machine(rendered.compiled.ignition, name=name).items
+    files = _carried(items, sources)
+    files |= _loose(sources, files)
     texts = {name: text for name, (_, text) in files.items()}
     places = {name: place for name, (place, _) in files.items()}
-    facts = Facts(rhythm, podman, tuple(_homes(project.folder, rendered, items)))
+    facts = Facts(rhythm, podman, tuple(_homes(sources, items)))
     return tuple(_placed(finding, places) for finding in lint(texts, facts))
 
 
@@ -52,13 +45,13 @@ def traps_of_overlays(folder: Path) -> tuple[Finding, ...]:
     return lint(files, Facts(rhythm))
 
 
-def refuse_traps(project: Project, *, podman: str = "") -> None:
+def refuse_traps(rendered: Rendered, *, podman: str = "") -> None:
     """Tell warnings, and stop before anything is written when a unit holds a trap.
 
     Raises:
         DeployError: with every trap.
     """
-    found = traps(project, podman=podman)
+    found = traps(rendered, podman=podman)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
         count = "1 trap" if len(errors) == 1 else f"{len(errors)} traps"
@@ -105,59 +98,41 @@ def _tables(policy: str) -> tuple[list[dict[str, object]], list[str]]:
     return [_IGNORED | shared | own for own in (*named.values(), {})], problems
 
 
-def _items(app: str, rendered: Mapping[str, bytes]) -> tuple[Item, ...]:
-    text = assemble(fragments(rendered))
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, content in rendered.items():
-            path = Path(scratch) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        compiled = compile_text(text, files=Path(scratch), name=f"build/{app}.bu", tool="python")
-    return read_machine(compiled.ignition, name=f"build/{app}.ign").items
-
-
-def _sources(folder: Path, rendered: Mapping[str, bytes]) -> dict[bytes, str]:
-    """Say which file of the project a content comes from."""
-    return {content: str(_origin(folder, name)) for name, content in rendered.items()}
-
-
-def _origin(folder: Path, name: str) -> Path:
+def _origin(sources: Sources, name: str) -> Path:
     """Name the file in the operator's folder, or the template, by its path seen from there."""
-    return (OVERLAYS if (folder / OVERLAYS / name).is_file() else Path("butane/templates")) / name
+    return (OVERLAYS if name in sources.overlays else Path("butane/templates")) / name
 
 
-def _carried(items: tuple[Item, ...], sources: Mapping[bytes, str]) -> dict[str, tuple[str, str]]:
+def _carried(items: tuple[Item, ...], sources: Sources) -> dict[str, tuple[str, str]]:
     """Map the path on the node to where it comes from and its text."""
+    origins = {content: str(_origin(sources, name)) for name, content in sources.all.items()}
     found: dict[str, tuple[str, str]] = {}
     for item in items:
         path = item.name if item.kind == "file" else f"{_UNITS}/{item.name}"
         kept = item.kind in {"file", "unit", "drop-in"} and item.text is not None
         if kept and (is_unit(path) or is_drop_in(path)):
             assert item.content is not None  # noqa: S101 -- it has a text
-            place = sources.get(item.content)
+            place = origins.get(item.content)
             found[path] = (f"{place} ({path})" if place else path, item.text or "")
     return found
 
 
-def _loose(
-    folder: Path, rendered: Mapping[str, bytes], carried: Mapping[str, tuple[str, str]]
-) -> dict[str, tuple[str, str]]:
+def _loose(sources: Sources, carried: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     """Find unit files among the overlays that no Butane file carries to a machine yet."""
     texts = {text for _, text in carried.values()}
     found: dict[str, tuple[str, str]] = {}
-    for name, content in rendered.items():
-        origin, text = _origin(folder, name), content.decode(errors="replace")
-        mine = origin.is_relative_to(OVERLAYS) and text not in texts
-        if mine and (is_unit(name) or is_drop_in(name)):
-            found[str(origin)] = (str(origin), text)
+    for name, content in sources.overlays.items():
+        origin, text = str(OVERLAYS / name), content.decode(errors="replace")
+        if text not in texts and (is_unit(name) or is_drop_in(name)):
+            found[origin] = (origin, text)
     return found
 
 
-def _homes(folder: Path, rendered: Mapping[str, bytes], items: tuple[Item, ...]) -> Iterator[Home]:
+def _homes(sources: Sources, items: tuple[Item, ...]) -> Iterator[Home]:
     for item in items:
         home = dict(item.facts).get("home_dir", "")
         if item.kind == "user" and home:
-            yield _home(folder, rendered, item.name, home)
+            yield _home(sources, item.name, home)
         if item.kind == "file" and item.name.startswith(_USERS):
             for number, line in enumerate((item.text or "").splitlines(), 1):
                 words = shlex.split(line, comments=True)
@@ -165,13 +140,13 @@ def _homes(folder: Path, rendered: Mapping[str, bytes], items: tuple[Item, ...])
                     yield Home(words[1], words[4], item.name, number)
 
 
-def _home(folder: Path, rendered: Mapping[str, bytes], user: str, home: str) -> Home:
+def _home(sources: Sources, user: str, home: str) -> Home:
     pattern = re.compile(rf"home_dir:\s*[\"']?{re.escape(home)}\b")
-    for name, content in rendered.items():
+    for name, content in sources.all.items():
         if name.endswith(".bu"):
             for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
                 if pattern.search(line):
-                    return Home(user, home, str(_origin(folder, name)), number)
+                    return Home(user, home, str(_origin(sources, name)), number)
     return Home(user, home, "passwd.users")
 
 

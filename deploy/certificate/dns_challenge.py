@@ -1,11 +1,11 @@
 """Proving names by TXT records, which a command of the operator's writes."""
 
-import subprocess
 from dataclasses import dataclass
 
 from certs.acme.challenge import Challenge, Kind
 from deploy import report
 from deploy.errors import DeployError
+from deploy.programs import run
 
 _LONGEST_SECONDS = 900
 
@@ -35,25 +35,11 @@ class Zone:
             report.warn(f"{error.message}; the record can be taken away by hand")
 
     def _run(self, verb: str, challenge: Challenge) -> None:
-        words = ["sh", "-c", f'{self.command} "$@"', "sh", verb, challenge.where, challenge.content]
-        try:
-            done = subprocess.run(
-                words,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self.patience_seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise DeployError(
-                f"ACME_DNS_COMMAND {verb} {challenge.where} did not end", f"try it: {self.command}"
-            ) from error
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            raise DeployError(
-                f"ACME_DNS_COMMAND {verb} {challenge.where} failed ({done.returncode})"
-                f"{': ' + said[-1] if said else ''}",
-                f"try it: {self.command} {verb} {challenge.where} VALUE",
-            )
+        # The error names the last line that the command wrote, to stdout or stderr.
+        text = f'exec >&2; {self.command} "$@"'
+        run(
+            ["sh", "-c", text, "sh", verb, challenge.where, challenge.content],
+            doing=f"ACME_DNS_COMMAND {verb} {challenge.where}",
+            hint=f"try it: {self.command} {verb} {challenge.where} VALUE",
+            seconds=self.patience_seconds,
+        )

@@ -4,12 +4,13 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from deploy.errors import DeployError
-from deploy.image import program
 from deploy.image.archive import Archive
 from deploy.image.cache import Cache
 from deploy.image.content import Content
 from deploy.plan.image import Image, Whole
+from deploy.programs import run
+
+_ASK_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,12 @@ class Docker:
 
     def image(self) -> Image:
         """Look the image up."""
-        code, said, errors = program.ask(("docker", "image", "inspect", self.name))
-        if code:
-            raise DeployError(
-                f"the image {self.name} cannot be read: {program.last_line(errors)}",
-                "does the Docker daemon run, and does `docker image ls` name it?",
-            )
+        said = run(
+            ("docker", "image", "inspect", self.name),
+            doing=f"reading image {self.name}",
+            hint="does the Docker daemon run, and does `docker image ls` name it?",
+            seconds=_ASK_SECONDS,
+        )
         found = json.loads(said)[0]
         return Image(self.name, found["Id"], found["Size"], tuple(found["RootFS"]["Layers"]))
 
@@ -36,7 +37,7 @@ class Docker:
             return known
         with cache.workplace() as place:
             file = place / "image.tar"
-            program.work(("docker", "save", "-o", str(file), image.id))
+            run(("docker", "save", "-o", str(file), image.id))
             return Archive(self.name, file).export(image, cache, wanted)
 
     def whole(self) -> Whole:

@@ -14,18 +14,9 @@ from deploy.image.pace import Pace
 from deploy.image.packed import Job, Packed
 from deploy.image.pieces import cut
 from deploy.plan.shipment import Shipment
+from deploy.plan.state import Partial
 
 _CHUNK = 1 << 18
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What an earlier, cut transfer left on the node."""
-
-    layers: dict[str, int] = field(default_factory=dict)
-    key: str = ""
-    bytes: int = 0
-    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,7 @@ class Parcel:
     shipment: Shipment
     export: Export
     tell: Callable[[Sent], None]
-    held: Held = Held()
+    held: Partial = field(default_factory=Partial)
     pace: Pace = field(default_factory=Pace)
 
     def parts(self) -> Iterator[bytes]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.errors import DeployError
-from deploy.image import program
 from deploy.image.archive import Archive
 from deploy.image.cache import Cache
 from deploy.image.content import Content, hex_of, read
 from deploy.plan.image import Image, Whole
+from deploy.programs import run
+
+_ASK_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,12 @@ class Podman:
 
     def image(self) -> Image:
         """Look the image up."""
-        code, said, errors = program.ask(("podman", "image", "inspect", self.name))
-        if code:
-            raise DeployError(
-                f"the image {self.name} cannot be read: {program.last_line(errors)}",
-                "build it first (`fab sample-build` builds the sample), or mend IMAGE",
-            )
+        said = run(
+            ("podman", "image", "inspect", self.name),
+            doing=f"reading image {self.name}",
+            hint="build it first (`fab sample-build` builds the sample), or change IMAGE",
+            seconds=_ASK_SECONDS,
+        )
         found = json.loads(said)[0]
         history = [one for one in found.get("History") or () if not one.get("empty_layer")]
         layers = tuple(found["RootFS"]["Layers"])
@@ -61,9 +62,7 @@ class Podman:
         """Export an image of Docker's kind, whose config an OCI layout would not keep."""
         with cache.workplace() as place:
             file = place / "image.tar"
-            program.work(
-                ("podman", "save", "-q", "--format", "docker-archive", "-o", str(file), image.id)
-            )
+            run(("podman", "save", "-q", "--format", "docker-archive", "-o", str(file), image.id))
             return Archive(self.name, file).export(image, cache, lacking)
 
     def whole(self) -> Whole:
@@ -88,7 +87,7 @@ def _save(image: Image, place: Path, wanted: Collection[str]) -> Content:
     for diff_id in image.layers:
         if diff_id not in wanted:
             (blobs / hex_of(diff_id)).touch()
-    program.work(
+    run(
         (
             "podman",
             "save",

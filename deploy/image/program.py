@@ -1,4 +1,4 @@
-"""What works on images: programs of the workstation (podman, docker, zstd), and zstd's library."""
+"""Compress and decompress: by zstd beside a block, or by its library."""
 
 import contextlib
 import subprocess
@@ -9,38 +9,9 @@ from typing import IO
 
 from zstandard import ZstdCompressionParameters, ZstdCompressor
 
-from deploy.errors import DeployError
+from deploy.programs import failed, missing
 
-_ASK_SECONDS = 60
 _SMALL = 8 << 20
-
-
-def ask(words: Sequence[str]) -> tuple[int, str, str]:
-    """Run a program that answers quickly; its exit code, output and errors.
-
-    Raises:
-        DeployError: when it is not installed, or silent.
-    """
-    try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False
-        )
-    except FileNotFoundError as error:
-        raise DeployError(f"{words[0]} is not installed here", f"install {words[0]}") from error
-    except subprocess.TimeoutExpired as error:
-        hint = f"try `{words[0]} image ls`"
-        raise DeployError(f"{words[0]} does not answer", hint) from error
-    return done.returncode, done.stdout, done.stderr
-
-
-def work(words: Sequence[str]) -> None:
-    """Run a program to its end, however long it takes.
-
-    Raises:
-        DeployError: with its last words when it fails.
-    """
-    with running(words, output=subprocess.DEVNULL):
-        pass
 
 
 @contextmanager
@@ -55,7 +26,7 @@ def running(
     try:
         process = subprocess.Popen(words, stdin=reads, stdout=output, stderr=subprocess.PIPE)
     except FileNotFoundError as error:
-        raise DeployError(f"{words[0]} is not installed here", f"install {words[0]}") from error
+        raise missing(words[0]) from error
     with process:
         try:
             yield process.stdin
@@ -64,7 +35,7 @@ def running(
             process.kill()
             raise
     if process.returncode:
-        raise DeployError(f"{words[0]} failed: {last_line(said.decode(errors='replace'))}")
+        raise failed(words[0], process.returncode, said)
 
 
 def compress(data: bytes, into: Path, *, level: int, like: Path | None) -> None:
@@ -101,9 +72,3 @@ def _patch(data: bytes, into: Path, level: int, like: Path) -> None:
             # Not by communicate(), which writes four kilobytes at a time.
             entry.write(data)
             entry.close()
-
-
-def last_line(text: str) -> str:
-    """Shorten a program's errors to what it said last."""
-    lines = text.strip().splitlines()
-    return lines[-1].removeprefix("Error: ") if lines else "it says nothing"

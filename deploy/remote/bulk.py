@@ -13,12 +13,14 @@ from typing import IO
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.plan.image import Image, Whole
+from deploy.programs import Start, missing, run
 from deploy.remote.connection import Target
 from deploy.remote.remote import whole_line
 
 _CONNECT_SECONDS = 10
 _ALIVE_SECONDS = 15
 _CHUNK = 1 << 20
+_HINT = "run the same command again; the node serves what it served before"
 
 
 def ssh_words(target: Target) -> tuple[str, ...]:
@@ -66,7 +68,7 @@ def send_whole(
         if failed:
             raise DeployError(
                 f"sending image {image.name} failed at {failed[0].name}: {failed[0].said()}",
-                "run the same command again; the node serves what it served before",
+                _HINT,
             )
 
 
@@ -83,16 +85,7 @@ def send_files(target: Target, folder: Path, names: Iterable[str], *, into: str,
         "-e", " ".join(_rsync_word(word) for word in ssh_words(target)),
         f"{folder}/", f"{_bracketed(target.host)}:{into}/",
     ]  # fmt: skip
-    try:
-        done = subprocess.run(words, input=listing, capture_output=True, check=False)
-    except FileNotFoundError as error:
-        raise _missing(words[0]) from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise DeployError(
-            f"rsync of the project files failed ({done.returncode}): {said[0] if said else ''}",
-            "run the same command again; the node serves what it served before",
-        )
+    run(words, doing="rsync of the project files", hint=_HINT, start=Start(listing, lines=8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +126,9 @@ def _start(
     try:
         process = subprocess.Popen(words, stdin=reads, stdout=writes, stderr=errors)
     except FileNotFoundError as error:
-        raise _missing(words[0]) from error
+        raise missing(words[0]) from error
     stack.callback(_stop, process)
     return _End(name, process, errors)
-
-
-def _missing(program: str) -> DeployError:
-    return DeployError(f"{program} is not installed here", f"install {program}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -174,7 +174,7 @@ def test_an_address_of_the_new_kind_is_bracketed_for_rsync(
 def test_rsyncs_first_words_are_passed_on(programs: Programs, tmp_path: Path) -> None:
     programs(rsync="cat >/dev/null; echo no space left >&2; echo more >&2; exit 11")
 
-    with pytest.raises(DeployError, match=r"project files failed \(11\): no space left$"):
+    with pytest.raises(DeployError, match=r"failed \(exit code 11\):\n  no space left\n  more$"):
         send_files(TARGET, tmp_path, ["a"], into="/new", like="/old")
 
 

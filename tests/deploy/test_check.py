@@ -10,6 +10,7 @@ import pytest
 
 from deploy.check import check
 from deploy.errors import DeployError
+from deploy.machine_files import render
 from deploy.plan.lint.finding import Rhythm
 from deploy.prepare import prepare
 from deploy.project import Project
@@ -23,6 +24,7 @@ HEAD = "variant: fcos\nversion: 1.5.0\n"
 DROP_IN = "/etc/containers/systemd/container.d/mine.conf"
 Found = dict[str, Any]
 Looked = tuple[int, Found]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
 
 
 @pytest.fixture
@@ -216,6 +218,7 @@ def test_people_get_place_reason_and_remedy(
 
 def test_the_spec_is_not_written_while_a_unit_holds_a_trap(project: Path) -> None:
     drop_in(project, "[Container]\nNotify=healthy\n")
+    (project / "me.pub").write_text(KEY)
 
     with pytest.raises(DeployError, match="healthy-unchecked"):
         prepare(Project(project, settings(SSH_KEYS="me.pub")))
@@ -235,12 +238,12 @@ def test_what_depends_on_podman_is_judged_by_the_nodes_version(
 ) -> None:
     drop_in(project, '[Container]\nHealthCmd=sh -c "true"\n')
 
-    refuse_traps(Project(project, settings()))
+    refuse_traps(render(Project(project, settings())))
     assert "health-quotes" in capsys.readouterr().err
-    refuse_traps(Project(project, settings()), podman="5.8.2")
+    refuse_traps(render(Project(project, settings())), podman="5.8.2")
     assert capsys.readouterr().err == ""
     with pytest.raises(DeployError, match="health-quotes"):
-        refuse_traps(Project(project, settings()), podman="5.4.2")
+        refuse_traps(render(Project(project, settings())), podman="5.4.2")
 
 
 def test_the_apps_own_units_hold_no_trap_however_they_are_set(project: Path) -> None:
@@ -249,7 +252,7 @@ def test_the_apps_own_units_hold_no_trap_however_they_are_set(project: Path) -> 
         settings(NOTIFY="true", WATCHDOG_SECONDS="60", HTTP_PORT="80", STOP_SECONDS="300"),
         settings(CONTAINER_USER="image", HEALTH_TIMEOUT_SECONDS="1", SMTP_HOST="mail"),
     ):
-        assert traps(Project(project, given)) == ()
+        assert traps(render(Project(project, given))) == ()
 
 
 def test_the_slowest_worker_of_a_policy_counts() -> None:

@@ -74,11 +74,11 @@ def test_a_command_is_run_once(tmp_path: object) -> None:
 @pytest.mark.parametrize(
     ("command", "part"),
     [
-        ("true", r"gave nothing \(exit code 0\)"),
-        ("echo hunter2; exit 3", r"gave nothing \(exit code 3\)"),
-        ("echo locked >&2; exit 1", r"gave nothing \(exit code 1\): locked"),
-        ("corefab-no-such-program", r"gave nothing \(exit code 127\)"),
-        ("printf '\\377'", "gave no text"),
+        ("true", "printed nothing"),
+        ("echo hunter2; exit 3", r"failed \(exit code 3\)"),
+        ("echo locked >&2; exit 1", r"failed \(exit code 1\): locked"),
+        ("corefab-no-such-program", r"failed \(exit code 127\)"),
+        ("printf '\\377'", "printed something other than UTF-8 text"),
     ],
 )
 def test_a_command_that_gives_nothing_is_named_with_how_to_try_it(command: str, part: str) -> None:
@@ -93,5 +93,5 @@ def test_a_command_that_gives_nothing_is_named_with_how_to_try_it(command: str, 
 def test_a_command_that_does_not_end_is_given_up() -> None:
     held = Credentials(settings(CERT_PASSWORD_COMMAND="exec sleep 60"), None, patience_seconds=0.2)
 
-    with pytest.raises(DeployError, match="CERT_PASSWORD_COMMAND gave no text in time"):
+    with pytest.raises(DeployError, match=r"CERT_PASSWORD_COMMAND did not end within 0.2 s"):
         held.value("cert_pass")

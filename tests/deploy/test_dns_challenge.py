@@ -31,7 +31,7 @@ def test_a_value_is_never_read_by_the_shell(tmp_path: Path) -> None:
 
 
 def test_a_failing_command_is_named_with_its_last_words() -> None:
-    with pytest.raises(DeployError, match=r"add \S+ failed \(3\): no zone") as caught:
+    with pytest.raises(DeployError, match=r"add \S+ failed \(exit code 3\): no zone") as caught:
         Zone("echo no zone >&2; exit 3; :").present(ASKED)
 
     assert "try it" in caught.value.hint

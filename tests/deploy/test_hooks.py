@@ -32,7 +32,7 @@ def test_no_hook_is_no_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "mode", "message"),
     [
-        ("#!/bin/sh\nexit 3\n", 0o755, "said no \\(exit code 3\\)"),
+        ("#!/bin/sh\nexit 3\n", 0o755, "hook before-deploy failed \\(exit code 3\\)"),
         ("#!/bin/sh\n", 0o644, "cannot be run"),
         ("#!/nowhere/at/all\n", 0o755, "cannot be started"),
     ],
@@ -58,4 +58,4 @@ def test_after_the_fact_a_failure_is_a_warning(
     hook(tmp_path, "#!/bin/sh\nexit 3\n")
 
     tell_hook(tmp_path, "before-deploy", "{}")
-    assert "said no" in capsys.readouterr().err
+    assert "hook before-deploy failed" in capsys.readouterr().err

@@ -5,13 +5,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from butane.compile import Compiled, compile_text
 from butane.errors import ButaneError
 from butane.files import carried_files
+from deploy import machine_files
 from deploy.app_files import app_files
 from deploy.errors import DeployError
+from deploy.machine_files import render
 from deploy.prepare import prepare, settings_or_ask
 from deploy.project import Project
 from deploy.settings.model import Settings
@@ -69,8 +73,23 @@ def test_a_deploy_writes_the_files_that_the_spec_carries(project: Path) -> None:
         file.path: file for file in carried_files(prepare(Project(project, given)).read_text())
     }
 
-    for file in app_files(Project(project, given)):
+    for file in app_files(render(Project(project, given))):
         assert (carried[file.path].content, carried[file.path].mode) == (file.content, file.mode)
+
+
+def test_what_is_rendered_is_compiled_once_for_the_lint_and_the_spec(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+
+    def count(text: str, **others: Any) -> Compiled:
+        compiled.append(others["name"])
+        return compile_text(text, **others)
+
+    monkeypatch.setattr(machine_files, "compile_text", count)
+
+    made(project)
+    assert compiled == ["build/shop-www.bu"]
 
 
 def test_overlays_add_and_override_with_files_of_their_own(project: Path) -> None:

@@ -16,9 +16,10 @@ from deploy.image.archive import Archive
 from deploy.image.cache import Cache
 from deploy.image.content import hex_of
 from deploy.image.export import Export
-from deploy.image.parcel import Held, Parcel, Sent
+from deploy.image.parcel import Parcel, Sent
 from deploy.plan.image import Image
 from deploy.plan.shipment import Base, Shipment
+from deploy.plan.state import Partial
 from tests.image.make import Made, image, layer, noise, write_layout
 
 pytestmark = pytest.mark.program
@@ -85,7 +86,7 @@ class Case:
     told: list[Sent] = field(default_factory=list)
     opened: ExitStack = field(default_factory=ExitStack)
 
-    def parcel(self, *, held: Held | None = None, patched: bool = True) -> Parcel:
+    def parcel(self, *, held: Partial | None = None, patched: bool = True) -> Parcel:
         cache = Cache(self.folder / "cache", 10**10)
         before = Archive("old", write_layout(self.old, self.folder / "old"))
         before.export(before.image(), cache, self.old.diff_ids)
@@ -100,7 +101,7 @@ class Case:
             ),
             self.opened.enter_context(Export(source, cache)),
             self.told.append,
-            held or Held(),
+            held or Partial(),
         )
 
     def node(self) -> Node:
@@ -163,7 +164,7 @@ def test_a_layer_goes_on_from_any_byte(case: Case, share: float, patched: bool) 
     at = int(len(whole) * share)
     node = case.node()
     node.layers[name] = whole[:at]
-    parcel = case.parcel(held=Held({case.made.diff_ids[0]: at}), patched=patched)
+    parcel = case.parcel(held=Partial(layers={case.made.diff_ids[0]: at}), patched=patched)
 
     sent = b"".join(parcel.parts())
     node.take(sent, case.folder)
@@ -187,7 +188,7 @@ def begun_piece(case: Case) -> tuple[str, bytes]:
 def test_a_begun_piece_goes_on_from_its_last_byte(case: Case) -> None:
     key, data = begun_piece(case)
     half = data[: len(data) // 2]
-    held = Held({}, key, len(half), hashlib.sha256(half).hexdigest())
+    held = Partial(key=key, bytes=len(half), sha256=hashlib.sha256(half).hexdigest())
     node = case.node()
     node.begun = half
 
@@ -201,7 +202,7 @@ def test_a_begun_piece_goes_on_from_its_last_byte(case: Case) -> None:
 def test_a_begun_piece_of_other_bytes_is_sent_from_its_start(case: Case) -> None:
     key, data = begun_piece(case)
     half = b"!" + data[1 : len(data) // 2]
-    held = Held({}, key, len(half), hashlib.sha256(half).hexdigest())
+    held = Partial(key=key, bytes=len(half), sha256=hashlib.sha256(half).hexdigest())
     node = case.node()
     node.begun = half
 

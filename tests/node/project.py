@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rehearsal import lifecycle
 from rehearsal.node import NodeStatus
+from rehearsal.ready import Login
 
 ROOT = Path(__file__).parents[2]
 FAB = Path(sys.executable).with_name("fab")
@@ -63,6 +64,15 @@ class Project:
     @property
     def node(self) -> NodeStatus:
         return next(one for one in lifecycle.status() if one.name == self.settings["PROJECT"])
+
+    def reboot(self) -> None:
+        """Restart the node as `systemctl reboot` does, and wait until it is ready again."""
+        login = Login(identity=self.folder / "id")
+        lifecycle.reboot(self.settings["PROJECT"], self.folder, login=login)
+
+    def node_down(self) -> None:
+        """Remove the node, whatever state it is in."""
+        lifecycle.down(self.settings["PROJECT"], self.folder)
 
     def container(self, name: str = "www") -> str:
         """Name the container, and the unit, of the slot that serves."""

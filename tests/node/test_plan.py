@@ -117,7 +117,7 @@ def test_releases_tell_which_serves_and_which_failed(serving: Project, hooks: Pa
     current = serving.ssh(f"readlink /var/lib/{app_of(serving)}/current").strip()
     assert [one["release"] for one in found if one["serves"]] == [current.split("/")[1]]
     assert (found[0]["result"], found[0]["kept"]) == ("failed", False)
-    assert "hooks/before-deploy said no" in found[0]["detail"]
+    assert "hook before-deploy failed" in found[0]["detail"]
     assert found[1]["bytes"] > 0
     assert found[1]["image_bytes"] > 0
     for one in found:
@@ -140,7 +140,7 @@ def test_a_hook_gets_the_plan_and_can_stop_it_before_anything_changes(
     assert "not today" in said.out
     assert serving.ssh(look) == before
     assert heard["units"][0]["how"] == "changed"
-    assert "said no" in failed["error"]
+    assert "hook before-deploy failed" in failed["error"]
     assert newest(serving)["result"] == "failed"
 
 

@@ -54,7 +54,7 @@ def upgraded(
         upgrade(project, tracked)
         yield project
     finally:
-        lifecycle.down(project.settings["PROJECT"])
+        lifecycle.down(project.settings["PROJECT"], project.folder)
         image = project.settings["IMAGE"]
         subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
 

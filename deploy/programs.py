@@ -1,0 +1,89 @@
+"""Run programs of the workstation; explain a failure by its kind."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import DeployError
+
+
+class ProgramError(DeployError):
+    """A program that failed; `code` is its exit code, None where it never ended by itself."""
+
+    def __init__(self, message: str, hint: str, code: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a program is started, other than with an empty stdin in the present folder.
+
+    `shown` leaves its output to the terminal. `lines` of stderr are repeated when it fails.
+    """
+
+    stdin: bytes = b""
+    folder: Path | None = None
+    shown: bool = False
+    descriptors: tuple[int, ...] = ()
+    umask: int = -1
+    lines: int = 1
+
+
+def run(
+    words: Sequence[str],
+    *,
+    doing: str = "",
+    hint: str = "",
+    seconds: float | None = None,
+    start: Start = Start(),
+) -> bytes:
+    """Run a program to its end; give what it printed. `doing` names it in messages.
+
+    Raises:
+        ProgramError: when it is not installed, cannot be started, takes too long or fails.
+    """
+    name = doing or words[0]
+    output = None if start.shown else subprocess.PIPE
+    try:
+        done = subprocess.run(
+            words,
+            input=start.stdin,
+            stdout=output,
+            stderr=output,
+            cwd=start.folder,
+            pass_fds=start.descriptors,
+            umask=start.umask,
+            timeout=seconds,
+            check=False,
+        )
+    except OSError as error:
+        raise _not_started(words[0], name, hint, error) from error
+    except subprocess.TimeoutExpired as error:
+        raise ProgramError(f"{name} did not end within {seconds:g} s", hint) from error
+    if done.returncode:
+        raise failed(name, done.returncode, done.stderr or b"", hint, start.lines)
+    return done.stdout or b""
+
+
+def missing(program: str) -> ProgramError:
+    """Make the error for a program that is not on PATH."""
+    return ProgramError(f"{program} is not installed here", f"install {program}")
+
+
+def failed(name: str, code: int, errors: bytes, hint: str = "", lines: int = 1) -> ProgramError:
+    """Make the error for a program that ended with an exit code, or by a signal (`-code`)."""
+    by = f"was ended by signal {-code}" if code < 0 else f"failed (exit code {code})"
+    said = errors.decode(errors="replace").strip().splitlines()[-lines:]
+    if lines == 1:
+        shown = "".join(f": {line.removeprefix('Error: ')}" for line in said)
+    else:
+        shown = ":\n" + "\n".join(f"  {line}" for line in said) if said else ""
+    return ProgramError(f"{name} {by}{shown}", hint, code)
+
+
+def _not_started(program: str, name: str, hint: str, error: OSError) -> ProgramError:
+    if isinstance(error, FileNotFoundError) and "/" not in program:
+        return missing(program)
+    return ProgramError(f"{name} cannot be started: {error.strerror}", hint)
