@@ -1,15 +1,15 @@
 """Verb: mend podman's storage on a node, and bring back what had to go with the damage."""
 
-from deploy import node, prompt, report
+from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.goal import load_desired
-from deploy.hold import hold
-from deploy.journal import audit_line, failures_audited, write_audit
-from deploy.machine_files import render
-from deploy.plan import command
+from deploy.node import command, session
+from deploy.node.hold import hold
+from deploy.node.journal import audit_line, failures_audited, write_audit
 from deploy.project import Project
 from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS
+from deploy.spec.render import render
 from deploy.tls import check_pair
 
 
@@ -21,7 +21,7 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         DeployError: when nobody agrees, podman cannot mend its storage, or the deploy fails.
     """
     settings = project.settings
-    report.warn(
+    output.warn(
         f"{settings.app} stops until its image is whole again; images of other apps that share a "
         "damaged layer go too"
     )
@@ -31,7 +31,7 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
     with load_desired(render(project)) as desired:
         check_pair(desired.pair, settings, desired.credentials.value(CERT_PASS))
     line = audit_line(project.folder, settings.app, "image-repair")
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         hold(remote, project.folder, settings.app, "image-repair", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             said = remote.checked(
@@ -42,5 +42,5 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         found = [one for one in said.splitlines() if one.strip()]
         write_audit(remote, line.model_copy(update={"detail": "; ".join(found)}))
     for one in found:
-        report.say(f"  {one}")
+        output.say(f"  {one}")
     rollout(project, DeployOptions(wait_seconds=wait_seconds), desired.credentials)

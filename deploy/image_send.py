@@ -5,16 +5,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from deploy import node, report
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.local import open_image
+from deploy.node import session
+from deploy.node.connection import Login, Target
+from deploy.node.probe import probe
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
 from deploy.plan.image import refuse_full_disk, short
-from deploy.plan.state import NodeState
 from deploy.project import Project
-from deploy.remote.connection import Login, Target
-from deploy.remote.probe import probe
-from deploy.remote.remote import Remote
 from deploy.transfer import Transfer
 
 
@@ -58,13 +59,13 @@ class _Sending:
         image = export.image
         address = self.project.settings.node_address
         if image.id in state.images:
-            report.good(f"nothing to send: {address} holds {short(image.id)}")
+            output.good(f"nothing to send: {address} holds {short(image.id)}")
             return
         refuse_full_disk(image, state)
         where = address if self.name else ""
         transfer = Transfer(remote, target, self.project.settings, export, where, self.events)
         transfer.run(state, lambda: self._state(remote))
-        report.good(f"{address} holds {short(image.id)}, proven there")
+        output.good(f"{address} holds {short(image.id)}, proven there")
 
     def _state(self, remote: Remote) -> NodeState:
         return probe(remote, self.project.settings.app, paths=(), credentials={})
@@ -73,12 +74,12 @@ class _Sending:
 def _begin(one: _Sending, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
     """Log in here, so that an interrupt closes the connection under the transfer; send beside."""
     try:
-        remote = logins.enter_context(node.reached(one.project, one.login))
+        remote = logins.enter_context(session.reached(one.project, one.login))
     except DeployError as error:
         failed: Future[None] = Future()
         failed.set_exception(error)
         return failed
-    return beside.submit(one.run, remote, node.target(one.project))
+    return beside.submit(one.run, remote, session.target(one.project))
 
 
 def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError | None:
@@ -86,7 +87,7 @@ def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError
         done.result()
     except DeployError as error:
         if several:
-            report.warn(f"{one.project.settings.node_address}: {error.message}")
+            output.warn(f"{one.project.settings.node_address}: {error.message}")
         return error
     return None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deploy import node, report
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.image.cache import Cache
 from deploy.image.compare import compare
@@ -11,11 +11,11 @@ from deploy.image.index import Index, read_index
 from deploy.image.local import open_image
 from deploy.image.seen import read_seen
 from deploy.image.tree import Tree, flatten
-from deploy.plan import command
+from deploy.node import command, session
+from deploy.node.probe import probe
+from deploy.node.remote import Remote
 from deploy.plan.image import short
 from deploy.project import Project
-from deploy.remote.probe import probe
-from deploy.remote.remote import Remote
 
 _DIFFERS = 1
 
@@ -26,7 +26,7 @@ def image_verify(project: Project) -> int:
     Raises:
         DeployError: when the node does not have it, or it cannot be read.
     """
-    with open_image(project) as export, node.reached(project) as remote:
+    with open_image(project) as export, session.reached(project) as remote:
         image = export.image
         state = probe(remote, project.settings.app, paths=(), credentials={})
         if image.id not in state.images:
@@ -37,11 +37,11 @@ def image_verify(project: Project) -> int:
         built = _built(export)
         differences = tuple(_verify(remote, export.cache, built, image.id))
     for line in differences:
-        report.say(line)
+        output.say(line)
     if differences:
-        report.warn(f"{len(differences)} differences from {short(image.id)} as it was built")
+        output.warn(f"{len(differences)} differences from {short(image.id)} as it was built")
         return _DIFFERS
-    report.good(
+    output.good(
         f"{short(image.id)} on {project.settings.node_address}: {len(built.nodes)} paths, "
         "all as built: content, modes, owners, times, attributes, links"
     )

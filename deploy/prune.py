@@ -1,9 +1,9 @@
 """Verb: remove from a node what no release of an app needs."""
 
-from deploy import node, report
-from deploy.hold import hold
-from deploy.journal import audit_line, failures_audited, write_audit
-from deploy.plan import command
+from deploy.console import output
+from deploy.node import command, session
+from deploy.node.hold import hold
+from deploy.node.journal import audit_line, failures_audited, write_audit
 from deploy.project import Project
 
 
@@ -15,7 +15,7 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
     """
     settings = project.settings
     line = audit_line(project.folder, settings.app, "prune")
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         hold(remote, project.folder, settings.app, "prune", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             said = remote.checked(command.prune(settings.app), f"pruning {settings.app}")
@@ -23,5 +23,5 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
         if removed:
             write_audit(remote, line.model_copy(update={"detail": "; ".join(removed)}))
     for found in removed:
-        report.say(f"  {found}")
-    report.good(f"{len(removed)} removed" if removed else "nothing to remove")
+        output.say(f"  {found}")
+    output.good(f"{len(removed)} removed" if removed else "nothing to remove")

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from deploy import progress, report
+from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.execute import Execution, carry_out
-from deploy.journal import audit_line, write_audit
-from deploy.plan import command
-from deploy.plan.release import Manifest
+from deploy.node import command
+from deploy.node.journal import audit_line, write_audit
+from deploy.node.release import Manifest
+from deploy.node.remote import Remote
 from deploy.plan.steps import Step
 from deploy.prove import prove
-from deploy.remote.remote import Remote
 
 _LOG_LINES = 20
 _PROOF_SECONDS = 60
@@ -48,8 +48,8 @@ def run_steps(
         raise DeployError(f"{error.message}{logs}\n{served}", error.hint) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
-            report.say("interrupted")
-        report.say(_put_back(execution, proof_seconds))
+            output.say("interrupted")
+        output.say(_put_back(execution, proof_seconds))
         raise
     return execution.manifest
 
@@ -74,7 +74,7 @@ def _carry_out(execution: Execution, step: Step) -> None:
     except DeployError as error:
         if step.kind != "retire":
             raise
-        report.warn(
+        output.warn(
             f"{error.message}; the release is recorded and serves, and the old slot stops by "
             "itself or with the next `fab deploy`"
         )

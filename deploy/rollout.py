@@ -8,29 +8,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy import node, progress, report
-from deploy.author import author
+from deploy.console import output, progress
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.execute import Execution
 from deploy.goal import DesiredState, check_material, load_desired, make_plan
-from deploy.hold import hold
-from deploy.hooks import run_hook, tell_hook
-from deploy.journal import failures_audited
-from deploy.kept import keep_release
-from deploy.machine_files import render
-from deploy.plan import command
+from deploy.node import command, session
+from deploy.node.connection import Login
+from deploy.node.hold import hold
+from deploy.node.journal import failures_audited
+from deploy.node.release import Manifest, release_id
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
 from deploy.plan.decision import generations
 from deploy.plan.deployment import Plan
 from deploy.plan.prose import summary
-from deploy.plan.release import Manifest, release_id
-from deploy.plan.state import NodeState
 from deploy.project import Project
 from deploy.put_back import run_steps, undo
-from deploy.remote.connection import Login
-from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
-from deploy.unit_check import refuse_traps
+from deploy.spec.render import render
+from deploy.spec.units import refuse_traps
+from deploy.workstation.git import author
+from deploy.workstation.hooks import run_hook, tell_hook
+from deploy.workstation.state import keep_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def rollout(
     refuse_traps(rendered)
     with (
         load_desired(rendered, credentials, options.reseal) as desired,
-        node.reached(project, login) as remote,
+        session.reached(project, login) as remote,
     ):
         _rollout(remote, desired, options)
 
@@ -75,13 +75,13 @@ def _rollout(remote: Remote, desired: DesiredState, options: DeployOptions) -> N
     if not plan:
         _retire_leftover(remote, project.settings, plan)
         release = f" (release {plan.was})" if plan.was else ""
-        report.good(f"nothing to do: {plan.app} serves what is wanted{release}")
+        output.good(f"nothing to do: {plan.app} serves what is wanted{release}")
         return
     refuse_traps(desired.rendered, podman=state.podman)
     check_material(desired, state)
     _show(plan)
     manifest = _manifest(desired, state)
-    endpoint = node.endpoint(project)
+    endpoint = session.endpoint(project)
     _carry_out(Execution(remote, project, endpoint, manifest, state, options.what, desired), plan)
 
 
@@ -113,8 +113,8 @@ def _carry_out(execution: Execution, plan: Plan) -> None:
     ):
         run_hook(folder, "before-deploy", json.dumps(document))
         manifest = run_steps(execution, plan.steps)
-    keep_release(folder, manifest)
-    report.good(f"{plan.app} serves release {manifest.release} at {execution.endpoint}")
+    keep_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
+    output.good(f"{plan.app} serves release {manifest.release} at {execution.endpoint}")
 
 
 @contextmanager
@@ -131,9 +131,9 @@ def _hooks_run(folder: Path, document: dict[str, object]) -> Iterator[None]:
 
 def _show(plan: Plan) -> None:
     for line in summary(plan):
-        report.say(line)
+        output.say(line)
     if plan.staged_update:
-        report.warn(
+        output.warn(
             f"the node has an OS update staged ({plan.staged_update}) and may restart for it"
         )
 
