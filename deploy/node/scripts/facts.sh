@@ -1,5 +1,5 @@
 # Questions to a node that several scripts ask: each is here once, and its answer is read by one model
-# (deploy/plan). Rows have tabs between their fields.
+# (holdings.py and others). Rows have tabs between their fields.
 # shellcheck shell=bash
 
 # answer [JQ OPTION...] PROGRAM: write an answer in JSON. `table(NAMES)` makes objects of rows.
