@@ -16,8 +16,8 @@ from deploy.project import Project
 from deploy.task import commands, hosts, target, task
 
 if TYPE_CHECKING:
+    from deploy.app.credentials import Credentials
     from deploy.certificate.source import Wish
-    from deploy.credentials import Credentials
     from deploy.fleet.nodes import Node
     from deploy.node.connection import Login
     from deploy.plan.installation import Installation
@@ -82,7 +82,7 @@ def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
 
 
 def _credentials(settings: "Settings") -> "Credentials":
-    from deploy.credentials import Credentials
+    from deploy.app.credentials import Credentials
     from deploy.node.session import asker
 
     return Credentials(settings, asker())
@@ -136,7 +136,7 @@ def plan(
 ) -> int:
     """Show what a deploy would do, with every difference, and do nothing."""
     project, login = _expecting(context, name)
-    from deploy.show_plan import show_plan
+    from deploy.app.show_plan import show_plan
 
     return show_plan(project, first=first, as_json=json, exit_code=exit_code, login=login)
 
@@ -154,7 +154,7 @@ def deploy(
 ) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
     project, login = _expecting(context, name)
-    from deploy.rollout import DeployOptions, rollout
+    from deploy.app.deploy import DeployOptions, rollout
 
     rollout(project, DeployOptions(first=first, force=anew, wait_seconds=wait), login=login)
 
@@ -162,7 +162,7 @@ def deploy(
 @task(help={"name": _NAME, "json": _JSON})
 def releases(context: Context, *, name: str = "", json: bool = False) -> None:
     """List the app's releases on the node: which serves, who made it, which failed."""
-    from deploy.releases import releases as show
+    from deploy.app.releases import releases as show
 
     show(_project(context, name, _LOGIN), as_json=json)
 
@@ -221,7 +221,7 @@ def converge(
 )
 def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -> None:
     """Go back to a release that the node keeps, proven like a deploy."""
-    from deploy.rollback import rollback as go_back
+    from deploy.app.rollback import rollback as go_back
 
     go_back(_project(context, name), to=to, wait_seconds=wait)
 
@@ -254,7 +254,7 @@ def image_verify(context: Context, *, name: str = "") -> int:
 @task(help={"name": _NAME, "yes": "do not ask", "wait": _WAIT})
 def image_repair(context: Context, *, name: str = "", yes: bool = False, wait: int = 0) -> None:
     """Take damaged layers out of the node's storage, and deploy what was lost with them."""
-    from deploy.image_repair import image_repair as repair
+    from deploy.app.repair import image_repair as repair
 
     repair(_project(context, name), asked=yes, wait_seconds=wait)
 
@@ -271,7 +271,7 @@ def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""
     project, login = _expecting(context, name)
-    from deploy.status import status as show
+    from deploy.app.status import status as show
 
     return show(project, as_json=json, login=login)
 
@@ -279,7 +279,7 @@ def status(context: Context, *, name: str = "", json: bool = False) -> int:
 @task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})
 def logs(context: Context, *, name: str = "", lines: str = "50", release: str = "") -> None:
     """Show the last lines that the app and its unit wrote."""
-    from deploy.logs import logs as show
+    from deploy.app.logs import logs as show
 
     show(_project(context, name, _LOGIN), lines, release=release)
 
@@ -323,9 +323,9 @@ def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
     password_only: bool = False,
 ) -> None:
     """Serve a new key and certificate, proven by a live handshake, undone if not."""
+    from deploy.app.credentials import fetch
     from deploy.certificate.rotate import cert_rotate_https as rotate
     from deploy.certificate.rotate import change_password
-    from deploy.credentials import fetch
     from deploy.node.session import asker
 
     settings = _settings(context, name)
@@ -382,7 +382,7 @@ def cert_status(
 @task(help={"name": _NAME, "json": _JSON})
 def creds_list(context: Context, *, name: str = "", json: bool = False) -> int:
     """List credentials, their sources and seals; exit code 1 if one is not as it should be."""
-    from deploy.creds.show import creds_list as show
+    from deploy.credential.list import creds_list as show
 
     return show(_project(context, name), as_json=json)
 
@@ -398,8 +398,8 @@ def creds_seal(
     all: bool = False,  # noqa: A002 -- the option is called --all
 ) -> None:
     """Seal credentials anew from their sources; --all brings every app back after a reinstall."""
-    from deploy.creds.seal import Wish
-    from deploy.creds.seal import creds_seal as seal
+    from deploy.credential.seal import Wish
+    from deploy.credential.seal import creds_seal as seal
 
     seal(_projects(context, name, every=all), Wish((credential,) if credential else (), all))
 
@@ -407,7 +407,7 @@ def creds_seal(
 @task(positional=["credential"], help={"name": _NAME, "credential": "which"})
 def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
     """Seal a credential's new value from its source; the old one comes back if the app fails."""
-    from deploy.creds.seal import creds_rotate as rotate
+    from deploy.credential.seal import creds_rotate as rotate
 
     rotate(_project(context, name), credential)
 
@@ -422,8 +422,8 @@ def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
 )
 def creds_set(context: Context, credential: str, *, name: str = "", file: str = "") -> None:
     """Seal a value that is typed in, or read from a file, and keep nothing of it here."""
-    from deploy.credentials import given_value
-    from deploy.creds.seal import creds_set as seal
+    from deploy.app.credentials import given_value
+    from deploy.credential.seal import creds_set as seal
 
     settings = _settings(context, name)
     seal(Project(_FOLDER, settings), credential, lambda: given_value(credential, file))

@@ -2,12 +2,12 @@
 
 import time
 
+from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.status import status
 from deploy.console import output
 from deploy.install import PATIENCE_SECONDS, install
 from deploy.plan.installation import Installation
 from deploy.project import Project
-from deploy.rollout import DeployOptions, rollout
-from deploy.status import status
 
 _SECONDS_A_MINUTE = 60
 
