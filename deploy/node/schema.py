@@ -13,7 +13,10 @@ _MARK = re.compile(r"(?P<version>\d{1,9}):.*", re.DOTALL)
 
 
 class Versioned(BaseModel):
-    """Something that lies on a node in JSON; whatever version was read, SCHEMA is written."""
+    """JSON that lies on a node; `noun` names it in messages.
+
+    An older version is taken over as it is read: SCHEMA is what is written again.
+    """
 
     model_config = ConfigDict(frozen=True)
     noun: ClassVar[str]

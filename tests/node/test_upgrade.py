@@ -111,3 +111,18 @@ def test_a_node_of_an_older_version_is_taken_over(upgraded: Project) -> None:
 def certificate(project: Project) -> str:
     found: str = json.loads(project.must("cert-status", "--json"))["places"][1]["sha256"]
     return found
+
+
+def test_what_a_newer_version_wrote_stops_a_deploy_before_it_begins(upgraded: Project) -> None:
+    manifest = "manifest=$(readlink -e /var/lib/*-www/current)/manifest.json\n"
+    upgraded.ssh(
+        f"{manifest}cp $manifest /run/kept; jq '.schema_version = 99' /run/kept >$manifest"
+    )
+
+    said = upgraded.fab("deploy")
+    upgraded.ssh(f"{manifest}cp /run/kept $manifest")
+
+    assert said.code == 1
+    assert "a manifest of schema version 99; this corefab knows up to 1" in said.out
+    assert "upgrade corefab here" in said.out
+    upgraded.must("status")

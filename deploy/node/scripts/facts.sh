@@ -1,5 +1,5 @@
 # Questions to a node that several scripts ask: each is here once, and its answer is read by one model
-# (deploy/plan). Rows have tabs between their fields.
+# (holdings.py and others). Rows have tabs between their fields.
 # shellcheck shell=bash
 
 # answer [JQ OPTION...] PROGRAM: write an answer in JSON. `table(NAMES)` makes objects of rows.
@@ -13,9 +13,11 @@ answer() {
 # age FILE: the seconds since it was changed.
 age() { printf '%s' "$((EPOCHSECONDS - $(stat -c %Y "$1")))"; }
 
-# manifest_of APP: the manifest of the release that serves. What cannot be read (a disk that filled, a power
-# cut) is no release.
-manifest_of() { jq -ce objects "$(home_of "$1")/current/manifest.json" 2>/dev/null || echo null; }
+# manifest_of APP [PLACE]: the manifest of the release that serves, or of the one in `releases/…`. What cannot
+# be read (a disk that filled, a power cut) is no release.
+manifest_of() {
+  jq -ce objects "$(home_of "$1")/${2:-current}/manifest.json" 2>/dev/null || echo null
+}
 
 # spec_mark: which machine spec this node was made of; nothing where it does not say.
 spec_mark() { cat /etc/corefab/spec 2>/dev/null || true; }
