@@ -16,11 +16,11 @@ from deploy.project import Project
 from deploy.task import commands, hosts, target, task
 
 if TYPE_CHECKING:
+    from deploy.app.credentials import Credentials
     from deploy.certificate.source import Wish
-    from deploy.credentials import Credentials
-    from deploy.fleet import Node
+    from deploy.fleet.nodes import Node
+    from deploy.node.connection import Login
     from deploy.plan.installation import Installation
-    from deploy.remote.connection import Login
     from deploy.settings.model import Settings
 
 # A verb lasts seconds: searching for what could be freed costs it more than the memory, most of all
@@ -50,7 +50,7 @@ _MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
 
 def _project(context: Context, name: str, needed: Sequence[str] = ()) -> Project:
     """Read every setting of an instance, or only those that are needed."""
-    from deploy.fleet import one_instance
+    from deploy.fleet.nodes import one_instance
 
     return one_instance(_FOLDER, name, target(context), needed)
 
@@ -61,29 +61,29 @@ def _settings(context: Context, name: str, needed: Sequence[str] = ()) -> "Setti
 
 def _projects(context: Context, name: str, *, every: bool) -> tuple[Project, ...]:
     """Read one instance, or every one here."""
-    from deploy.fleet import every_instance
+    from deploy.fleet.nodes import every_instance
 
     return every_instance(_FOLDER) if every else (_project(context, name),)
 
 
 def _nodes(context: Context, name: str) -> "tuple[Node, ...]":
     """List every node of every instance here, or the one that -H names."""
-    from deploy.fleet import nodes
+    from deploy.fleet.nodes import nodes
 
     return nodes(_projects(context, name, every=target(context) is None))
 
 
 def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
     """Read the settings, and start to log in while the command's modules are imported."""
-    from deploy.node import expect
+    from deploy.node.session import expect
 
     project = _project(context, name)
     return project, expect(project)
 
 
 def _credentials(settings: "Settings") -> "Credentials":
-    from deploy.credentials import Credentials
-    from deploy.node import asker
+    from deploy.app.credentials import Credentials
+    from deploy.node.session import asker
 
     return Credentials(settings, asker())
 
@@ -104,8 +104,8 @@ def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
 )
 def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "python") -> None:
     """Make the machine spec: build/<app>.bu and build/<app>.ign."""
-    from deploy.prepare import prepare as make
-    from deploy.prepare import settings_or_ask
+    from deploy.spec.prepare import prepare as make
+    from deploy.spec.prepare import settings_or_ask
 
     make(Project(_FOLDER, settings_or_ask(_FOLDER, name or None, may_ask=not yes)), compiler=butane)
 
@@ -113,7 +113,7 @@ def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "pyt
 @task(help={"name": _NAME, "json": _JSON})
 def check(_: Context, *, name: str = "", json: bool = False) -> int:
     """Check settings, templates, overlays and units with no node; exit code 1 on errors."""
-    from deploy.check import check as look
+    from deploy.spec.check import check as look
 
     return look(_FOLDER, name or None, as_json=json)
 
@@ -136,7 +136,7 @@ def plan(
 ) -> int:
     """Show what a deploy would do, with every difference, and do nothing."""
     project, login = _expecting(context, name)
-    from deploy.show_plan import show_plan
+    from deploy.app.show_plan import show_plan
 
     return show_plan(project, first=first, as_json=json, exit_code=exit_code, login=login)
 
@@ -154,7 +154,7 @@ def deploy(
 ) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
     project, login = _expecting(context, name)
-    from deploy.rollout import DeployOptions, rollout
+    from deploy.app.deploy import DeployOptions, rollout
 
     rollout(project, DeployOptions(first=first, force=anew, wait_seconds=wait), login=login)
 
@@ -162,7 +162,7 @@ def deploy(
 @task(help={"name": _NAME, "json": _JSON})
 def releases(context: Context, *, name: str = "", json: bool = False) -> None:
     """List the app's releases on the node: which serves, who made it, which failed."""
-    from deploy.releases import releases as show
+    from deploy.app.releases import releases as show
 
     show(_project(context, name, _LOGIN), as_json=json)
 
@@ -170,7 +170,7 @@ def releases(context: Context, *, name: str = "", json: bool = False) -> None:
 @task(help={"name": _NAME, "reason": "why; it is written down on the node"})
 def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
     """End the connection of whoever holds the app's lock, and write down why."""
-    from deploy.unlock import unlock as end
+    from deploy.node.unlock import unlock as end
 
     end(_project(context, name, _LOGIN), reason=reason)
 
@@ -180,7 +180,7 @@ def audit(
     context: Context, *, name: str = "", lines: str = "20", every: bool = False, json: bool = False
 ) -> None:
     """Show who changed what on the node, when, from where, and what came of it."""
-    from deploy.audit import audit as show
+    from deploy.node.audit import audit as show
 
     show(_project(context, name, _LOGIN), lines=lines, every=every, as_json=json)
 
@@ -221,7 +221,7 @@ def converge(
 )
 def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -> None:
     """Go back to a release that the node keeps, proven like a deploy."""
-    from deploy.rollback import rollback as go_back
+    from deploy.app.rollback import rollback as go_back
 
     go_back(_project(context, name), to=to, wait_seconds=wait)
 
@@ -235,10 +235,10 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
 )
 def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
-    from deploy.fleet import at_hosts
+    from deploy.fleet.nodes import at_hosts
 
     project, login = (_project(context, name), None) if nodes else _expecting(context, name)
-    from deploy.image_send import image_send as send
+    from deploy.image.send import image_send as send
 
     send(at_hosts(project, hosts(nodes)) or (project,), events=events, login=login)
 
@@ -246,7 +246,7 @@ def image_send(context: Context, *, name: str = "", events: bool = False, nodes:
 @task(help={"name": _NAME})
 def image_verify(context: Context, *, name: str = "") -> int:
     """Compare the node's image with IMAGE, path by path; exit code 1 if they differ."""
-    from deploy.image_verify import image_verify as verify
+    from deploy.image.verify import image_verify as verify
 
     return verify(_project(context, name))
 
@@ -254,7 +254,7 @@ def image_verify(context: Context, *, name: str = "") -> int:
 @task(help={"name": _NAME, "yes": "do not ask", "wait": _WAIT})
 def image_repair(context: Context, *, name: str = "", yes: bool = False, wait: int = 0) -> None:
     """Take damaged layers out of the node's storage, and deploy what was lost with them."""
-    from deploy.image_repair import image_repair as repair
+    from deploy.app.repair import image_repair as repair
 
     repair(_project(context, name), asked=yes, wait_seconds=wait)
 
@@ -262,7 +262,7 @@ def image_repair(context: Context, *, name: str = "", yes: bool = False, wait: i
 @task(help={"name": _NAME, "wait": _WAIT})
 def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
     """Remove images that no release needs, and what cut transfers left."""
-    from deploy.prune import prune as remove
+    from deploy.image.prune import prune as remove
 
     remove(_project(context, name, _LOGIN), wait_seconds=wait)
 
@@ -271,7 +271,7 @@ def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""
     project, login = _expecting(context, name)
-    from deploy.status import status as show
+    from deploy.app.status import status as show
 
     return show(project, as_json=json, login=login)
 
@@ -279,7 +279,7 @@ def status(context: Context, *, name: str = "", json: bool = False) -> int:
 @task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})
 def logs(context: Context, *, name: str = "", lines: str = "50", release: str = "") -> None:
     """Show the last lines that the app and its unit wrote."""
-    from deploy.logs import logs as show
+    from deploy.app.logs import logs as show
 
     show(_project(context, name, _LOGIN), lines, release=release)
 
@@ -323,10 +323,10 @@ def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
     password_only: bool = False,
 ) -> None:
     """Serve a new key and certificate, proven by a live handshake, undone if not."""
+    from deploy.app.credentials import fetch
     from deploy.certificate.rotate import cert_rotate_https as rotate
     from deploy.certificate.rotate import change_password
-    from deploy.credentials import fetch
-    from deploy.node import asker
+    from deploy.node.session import asker
 
     settings = _settings(context, name)
     if password_only:
@@ -422,7 +422,7 @@ def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
 )
 def creds_set(context: Context, credential: str, *, name: str = "", file: str = "") -> None:
     """Seal a value that is typed in, or read from a file, and keep nothing of it here."""
-    from deploy.credentials import given_value
+    from deploy.app.credentials import given_value
     from deploy.creds.seal import creds_set as seal
 
     settings = _settings(context, name)
@@ -457,7 +457,7 @@ def cert_rotate_host(
 ) -> None:
     """Give the node another SSH host key, announced beside the old one for a while."""
     from deploy.access.host_key import cert_rotate_host as rotate
-    from deploy.fleet import nodes
+    from deploy.fleet.nodes import nodes
 
     (node,) = nodes((_project(context, name),))
     rotate(node, finish=finish, at_once=at_once)
@@ -512,7 +512,7 @@ def access_list(context: Context, *, name: str = "", json: bool = False) -> None
 @task(help={"name": _NAME, "fingerprint": "SHA256:…, from the machine's console"})
 def trust(context: Context, *, name: str = "", fingerprint: str = "") -> None:
     """Pin the node's SSH host key, compared with the machine's console."""
-    from deploy.trust import trust as pin
+    from deploy.node.trust import trust as pin
 
     pin(_project(context, name, _LOGIN), fingerprint=fingerprint)
 
@@ -817,11 +817,11 @@ def vm(  # noqa: PLR0913 -- what a machine is made of
     down: bool = False,
 ) -> None:
     """Start a real Fedora CoreOS under QEMU on this machine, with the app's Ignition file."""
-    from deploy import report
+    from deploy.console import output
     from deploy.vm import Wanted, vm_down, vm_up
 
     if down:
-        report.good("the machine is gone" if vm_down(_FOLDER) else "there was no machine")
+        output.good("the machine is gone" if vm_down(_FOLDER) else "there was no machine")
         return
     wanted = Wanted(
         image,
@@ -844,10 +844,10 @@ def vm(  # noqa: PLR0913 -- what a machine is made of
 def sample_build(context: Context, *, name: str = "") -> None:
     """Build the sample app's image as IMAGE."""
     from container.sample.build import build
-    from deploy import report
+    from deploy.console import output
 
     settings = _settings(context, name, ("IMAGE",))
-    report.good(f"{settings.image} is {build(settings.image, on_step=report.say)}")
+    output.good(f"{settings.image} is {build(settings.image, on_step=output.say)}")
 
 
 @task(help={"name": _NAME, "node": _NODE})

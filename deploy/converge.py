@@ -3,20 +3,20 @@
 import secrets
 from dataclasses import dataclass
 
-from deploy import node, progress, prompt, report
-from deploy.archive import pack
+from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
-from deploy.hold import hold
-from deploy.hooks import run_hook, tell_hook
-from deploy.journal import MACHINE, audit_line, failures_audited
-from deploy.kept import keep_spec
-from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
-from deploy.plan import command
+from deploy.node import command, session
+from deploy.node.archive import pack
+from deploy.node.hold import hold
+from deploy.node.journal import MACHINE, audit_line, failures_audited
+from deploy.node.remote import Remote
 from deploy.plan.convergence import Convergence, convergence, differences, payload
 from deploy.plan.convergence_prose import lines
 from deploy.project import Project
 from deploy.remote.inspect import ask_mark, inspect
-from deploy.remote.remote import Remote
+from deploy.spec.spec import Spec, spec_of_mark, spec_of_settings
+from deploy.workstation.hooks import run_hook, tell_hook
+from deploy.workstation.state import keep_spec
 
 _LEFT = 2
 GATE_SECONDS = 60
@@ -50,10 +50,10 @@ def converge(project: Project, order: Order) -> int:
         DeployError: when the node refuses; it is as it was.
     """
     work = _Work(project, spec_of_settings(project), order)
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         plan = _plan(remote, work)
         for line in lines(plan):
-            report.say(line)
+            output.say(line)
         if plan:
             _ask(order)
             _hold(remote, work, plan)
@@ -122,13 +122,13 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
         )
     with progress.step("a new login, which proves that one can still get in"):
         try:
-            with node.reached(work.project) as fresh:
+            with session.reached(work.project) as fresh:
                 fresh.checked(command.keep(name, line), "keeping the changes")
         except DeployError as error:
             served = _put_back(remote, name, work.order)
             raise DeployError(f"{error.message}\n{served}", error.hint) from error
         except BaseException:
-            report.say(_put_back(remote, name, work.order))
+            output.say(_put_back(remote, name, work.order))
             raise
 
 
@@ -142,6 +142,6 @@ def _put_back(remote: Remote, name: str, order: Order) -> str:
 
 def _conclude(after: Convergence) -> None:
     for one in after.differences:
-        report.warn(f"{one.what} {one.subject} is still {one.found}, not {one.expected}")
+        output.warn(f"{one.what} {one.subject} is still {one.found}, not {one.expected}")
     but = f", but for {len(after.left)} differences named above" if after.left else ""
-    report.good(f"{after.node} is as its spec says{but}")
+    output.good(f"{after.node} is as its spec says{but}")

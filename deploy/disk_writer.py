@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from deploy import progress, report
+from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.plan.command import Command
+from deploy.node.command import Command
+from deploy.node.remote import Remote, Result
 from deploy.plan.installation import CONFIG, Installation, problems_of
-from deploy.remote.remote import Remote, Result
 
 _PERCENT = re.compile(r"^Read disk .*\((\d+)%\)")
 _LAST_LINES = 12
@@ -53,7 +53,7 @@ def write(remote: Follower, job: Job) -> None:
     Raises:
         DeployError: with the installer's last lines, when it fails.
     """
-    report.say(shlex.join(job.argv))
+    output.say(shlex.join(job.argv))
     remote.checked(Command("take-config", (CONFIG,), job.config), "receiving the Ignition file")
     try:
         with progress.percentage(f"installing to {job.device}") as show:
@@ -86,7 +86,7 @@ def verify(remote: Remote, job: Job) -> None:
             + "\n".join(f"  {one}" for one in problems),
             f"the machine was not restarted; run it again with --wipe {job.wanted.device}",
         )
-    report.good(f"read back from {job.device}: Ignition file and kernel arguments are as asked")
+    output.good(f"read back from {job.device}: Ignition file and kernel arguments are as asked")
 
 
 def _progress(line: str, show: Callable[[int], None]) -> None:

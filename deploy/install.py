@@ -6,20 +6,21 @@ import time
 from dataclasses import replace
 
 from certs.host_key import HostKey, new_host_key
-from deploy import node, progress, prompt, report
+from deploy.console import output, progress, prompt
 from deploy.disk_writer import Job, verify, write
 from deploy.errors import DeployError
 from deploy.first_boot import Awaited, await_first_boot
-from deploy.known_hosts import pin, pinned
 from deploy.live_host import live_target
-from deploy.plan.command import Command
+from deploy.node import session
+from deploy.node.command import Command
+from deploy.node.connection import Target, connect, real_host, real_port
+from deploy.node.known_hosts import pin, pinned
+from deploy.node.remote import Remote
 from deploy.plan.disk import Disk
 from deploy.plan.installation import Installation, chosen, refusals
 from deploy.plan.machine_config import with_host_key
 from deploy.plan.medium import Medium, read_medium
 from deploy.project import Project
-from deploy.remote.connection import Target, connect, real_host, real_port
-from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 
 PATIENCE_SECONDS = 900
@@ -46,28 +47,28 @@ def install(  # noqa: PLR0913 -- what the command line can say
     live = live_target(project, host, fingerprint=fingerprint)
     installed = _installed_target(project, live)
     key = new_host_key()
-    with connect(live, node.asker()) as remote:
+    with connect(live, session.asker()) as remote:
         medium = _probe(remote, wanted)
         wanted = _completed(project.settings, wanted, medium)
         if wanted.device != medium.device:
             medium = _probe(remote, wanted)
         job = _job(wanted, medium, config, key)
         if dry_run:
-            report.say(shlex.join(job.argv))
-            report.say("nothing was written: every check has passed, and this was a dry run")
+            output.say(shlex.join(job.argv))
+            output.say("nothing was written: every check has passed, and this was a dry run")
             return
         write(remote, job)
         verify(remote, job)
         awaited = _awaited(installed, live, job, medium)
         pin(installed.known_hosts, real_host(installed), real_port(installed), (job.public,))
-        report.good(f"the host key that it will show is pinned: {key.fingerprint}")
+        output.good(f"the host key that it will show is pinned: {key.fingerprint}")
         # The answer may not come: the machine goes down.
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))
     with progress.step("restarting into the installed system"):
-        await_first_boot(awaited, seconds, node.asker())
-    report.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
-    report.say(f"next: {_next(project.settings, installed)}")
+        await_first_boot(awaited, seconds, session.asker())
+    output.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
+    output.say(f"next: {_next(project.settings, installed)}")
 
 
 def machine_spec(project: Project) -> bytes:
@@ -84,7 +85,7 @@ def machine_spec(project: Project) -> bytes:
 
 
 def _installed_target(project: Project, live: Target) -> Target:
-    found = node.target(
+    found = session.target(
         Project(project.folder, project.settings.model_copy(update={"node_address": live.host}))
     )
     # Through the same tunnel or forwarded port as the medium, unless settings name another.
@@ -115,17 +116,17 @@ def _completed(settings: Settings, wanted: Installation, medium: Medium) -> Inst
     label = settings.data_partition
     saved = {*wanted.save_partlabel}
     if disk and label and label in disk.labels and label not in saved:
-        report.say(f"the data partition {label} is kept")
+        output.say(f"the data partition {label} is kept")
         wanted = replace(wanted, save_partlabel=(*wanted.save_partlabel, label))
     return wanted
 
 
 def _show(medium: Medium) -> None:
     rows = [
-        (one.path, report.size(one.size), _hardware(one), ", ".join(one.contents) or "empty")
+        (one.path, output.size(one.size), _hardware(one), ", ".join(one.contents) or "empty")
         for one in medium.disks
     ]
-    report.table(f"disks of {medium.system}", ("disk", "size", "model", "contents"), rows)
+    output.table(f"disks of {medium.system}", ("disk", "size", "model", "contents"), rows)
 
 
 def _hardware(disk: Disk) -> str:

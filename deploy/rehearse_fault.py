@@ -2,13 +2,14 @@
 
 import time
 
-from deploy import node, report
+from deploy.app.ask_workers import ask_workers
+from deploy.app.workers import Worker
+from deploy.console import output
 from deploy.errors import DeployError
-from deploy.plan.command import Command
-from deploy.plan.workers import Worker
+from deploy.node import session
+from deploy.node.command import Command
+from deploy.node.remote import Remote
 from deploy.project import Project
-from deploy.remote.remote import Remote
-from deploy.remote.workers import ask_workers
 
 FAULTS = ("hang", "crash", "leak", "refuse-term", "slow-start")
 _LONGEST_SECONDS = 180.0
@@ -24,7 +25,7 @@ def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
     settings = project.settings
     if fault.partition("=")[0] not in FAULTS:
         raise DeployError(f"no fault called {fault!r}", f"choose one of {', '.join(FAULTS)}")
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         before = _worker(remote, settings.app, worker)
         remote.checked(
             Command("fault", (settings.app, worker, fault)),
@@ -41,11 +42,11 @@ def _watch(remote: Remote, app: str, before: Worker, fault: str) -> None:
         now = _worker(remote, app, before.name)
         line = f"{now.name} is {now.state}, restarted {now.restarts} times"
         if line != shown:
-            report.say(f"{time.monotonic() - began:6.1f} s  {line}")
+            output.say(f"{time.monotonic() - began:6.1f} s  {line}")
             shown = line
         if now.restarts > before.restarts and now.state == "healthy":
             reason = now.reasons[-1] if now.reasons else "no reason given"
-            report.good(f"{now.name} serves again: {reason}")
+            output.good(f"{now.name} serves again: {reason}")
             return
         # The supervisor answers questions; it does not call.
         time.sleep(_PAUSE_SECONDS)

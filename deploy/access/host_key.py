@@ -1,16 +1,16 @@
 """Verb: another SSH host key for the node, announced beside the old one for a while."""
 
-from deploy import progress, report
 from deploy.access.change import change
+from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.fleet import Node
-from deploy.known_hosts import pin
-from deploy.people import read_key
-from deploy.plan.command import Command
-from deploy.plan.holdings import HeldKey, HostKeys
-from deploy.remote.connection import real_host, real_port
-from deploy.remote.holdings import change_host_keys
-from deploy.remote.remote import Remote
+from deploy.fleet.nodes import Node
+from deploy.node.ask_holdings import change_host_keys
+from deploy.node.command import Command
+from deploy.node.connection import real_host, real_port
+from deploy.node.holdings import HeldKey, HostKeys
+from deploy.node.known_hosts import pin
+from deploy.node.remote import Remote
+from deploy.spec.people import read_key
 
 _VERB = "cert-rotate-host"
 
@@ -35,7 +35,7 @@ def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
     if finish or at_once:
         _finish(node)
     else:
-        report.say(
+        output.say(
             "ssh learns the new keys by itself as long as the old ones are shown; when everybody "
             "has logged in once, run `fab cert-rotate-host --finish`"
         )
@@ -65,7 +65,7 @@ def _finish(node: Node) -> None:
     with progress.step("only the new ones are pinned here"):
         _pin(node, held)
     for key in held.keys:
-        report.good(f"{node.name} shows {key.key.split()[0]} {_fingerprint(key)}")
+        output.good(f"{node.name} shows {key.key.split()[0]} {_fingerprint(key)}")
 
 
 def _marks(held: HostKeys, *, coming: bool) -> str:

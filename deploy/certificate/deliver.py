@@ -4,25 +4,25 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from deploy import node, progress, report
-from deploy.archive import pack
-from deploy.credentials import Credentials
-from deploy.endpoint import Endpoint
+from deploy.app.credentials import Credentials
+from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.prove import prove
+from deploy.app.tls import Pair, check_pair, load_pair
+from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.hold import hold
-from deploy.journal import audit_line, failures_audited
-from deploy.plan import command
-from deploy.plan.clock import difference
-from deploy.plan.files import File
-from deploy.plan.release import Manifest
-from deploy.plan.state import NodeState
+from deploy.node import command, session
+from deploy.node.archive import pack
+from deploy.node.clock import difference
+from deploy.node.endpoint import Endpoint
+from deploy.node.file import File
+from deploy.node.hold import hold
+from deploy.node.journal import audit_line, failures_audited
+from deploy.node.probe import probe
+from deploy.node.release import Manifest
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
 from deploy.project import Project
-from deploy.prove import prove
-from deploy.remote.probe import probe
-from deploy.remote.remote import Remote
-from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS, Settings
-from deploy.tls import Pair, check_pair, load_pair
 
 _SKEW = timedelta(days=1)
 
@@ -65,7 +65,7 @@ class Reload:
         except DeployError as error:
             raise DeployError(f"{error.message}\n{self._put_back()}", error.hint) from error
         except BaseException:
-            report.say(self._put_back())
+            output.say(self._put_back())
             raise
         remote.checked(command.certificate_finish(app, release, audit), "finishing the rotation")
 
@@ -117,11 +117,11 @@ def deliver(project: Project, credentials: Credentials) -> None:
     settings = project.settings
     pair = load_pair(project)
     check_pair(pair, settings, credentials.value(CERT_PASS))
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         state = _state(remote, settings, credentials)
         _refuse_clock(state, datetime.now(UTC))
         if state.manifest is None:
-            report.say(f"{settings.app} is not on the node yet; `fab deploy --first` brings it")
+            output.say(f"{settings.app} is not on the node yet; `fab deploy --first` brings it")
             return
         reads_anew = settings.reload_signal and state.active == "active" and not state.interrupted
         if reads_anew:
@@ -151,11 +151,11 @@ def _reload(
 ) -> None:
     settings = project.settings
     manifest, password = held
-    endpoints = node.endpoints(project)
+    endpoints = session.endpoints(project)
     marks = (pair.leaf.sha256, hashlib.sha256(pair.key_file).hexdigest())
     held_already = (manifest.certificate, manifest.key) == marks and password is None
     if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):
-        report.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
+        output.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
         return
     hold(remote, project.folder, settings.app, "certificate")
     line = audit_line(project.folder, settings.app, "certificate", f"SHA-256 {pair.leaf.sha256}")

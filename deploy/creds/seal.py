@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy import node, report
-from deploy.credentials import Credentials
+from deploy.app.credentials import Credentials
+from deploy.app.deploy import DeployOptions, rollout
+from deploy.console import output
 from deploy.errors import DeployError
-from deploy.plan.state import NodeState
+from deploy.node import session
+from deploy.node.probe import probe
+from deploy.node.state import NodeState
 from deploy.project import Project
-from deploy.remote.probe import probe
-from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS, Settings, Source
 
 
@@ -36,7 +37,7 @@ def creds_seal(projects: tuple[Project, ...], wish: Wish) -> None:
         except DeployError as error:
             if not wish.all:
                 raise
-            report.fail(f"{project.settings.app}: {error.message}", error.hint)
+            output.fail(f"{project.settings.app}: {error.message}", error.hint)
             failed.append(project.settings.app)
     if failed:
         raise DeployError(
@@ -54,7 +55,7 @@ def creds_rotate(project: Project, name: str) -> None:
     settings = project.settings
     _refuse_password(name)
     source_of(settings, name)
-    credentials = Credentials(settings, node.asker())
+    credentials = Credentials(settings, session.asker())
     value = credentials.value(name)
     if _state(project, {name: value}).credentials.get(name) == "same":
         raise DeployError(
@@ -62,7 +63,7 @@ def creds_rotate(project: Project, name: str) -> None:
             f"change it at its source first: {describe(source_of(settings, name))}",
         )
     rollout(project, DeployOptions(what="credentials"), credentials)
-    report.good(f"{name} has its new value on the node")
+    output.good(f"{name} has its new value on the node")
 
 
 def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
@@ -78,11 +79,11 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
             f"{name} comes from {describe(source)}, which the next deploy would bring back",
             f"change it there, then `fab creds-rotate {name}`",
         )
-    credentials = Credentials(project.settings, node.asker())
+    credentials = Credentials(project.settings, session.asker())
     credentials.give(name, value())
     options = DeployOptions(what="credentials", reseal=frozenset({name}))
     rollout(project, options, credentials)
-    report.good(f"{name} is sealed on the node; nothing of it is kept here")
+    output.good(f"{name} is sealed on the node; nothing of it is kept here")
 
 
 def source_of(settings: Settings, name: str) -> Source:
@@ -115,14 +116,14 @@ def _seal(project: Project, names: tuple[str, ...]) -> None:
     wanted = frozenset(names or (source.credential for source in settings.sources))
     state = _state(project, {source.credential: None for source in settings.sources})
     if state.manifest is None:
-        report.say(f"{settings.app} is not on the node: it is deployed with all it has")
+        output.say(f"{settings.app} is not on the node: it is deployed with all it has")
         rollout(project, DeployOptions(first=True))
     else:
         rollout(project, DeployOptions(what="credentials", reseal=wanted))
 
 
 def _state(project: Project, values: dict[str, str | None]) -> NodeState:
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         return probe(remote, project.settings.app, paths=(), credentials=values)
 
 

@@ -12,14 +12,14 @@ from certs.keyfile import decrypt
 from certs.pair import Pair
 from certs.signing_request import requested_names
 from certs.store import read, read_secret
+from deploy.app.credentials import Credentials
+from deploy.app.tls import material
 from deploy.certificate.source import Wish, make_request, new_pair
-from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.model import Settings
-from deploy.tls import material
 from tests.certs.forge import Key, Made, Recipe, forge
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 PASSWORD = "hunter2"
 NAME = "shop.example.org"

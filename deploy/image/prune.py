@@ -1,0 +1,27 @@
+"""Verb: remove from a node what no release of an app needs."""
+
+from deploy.console import output
+from deploy.node import command, session
+from deploy.node.hold import hold
+from deploy.node.journal import audit_line, failures_audited, write_audit
+from deploy.project import Project
+
+
+def prune(project: Project, *, wait_seconds: int = 0) -> None:
+    """Remove images of this app that no release needs, and what cut transfers left.
+
+    Raises:
+        DeployError: while somebody deploys the app, or when the node refuses.
+    """
+    settings = project.settings
+    line = audit_line(project.folder, settings.app, "prune")
+    with session.reached(project) as remote:
+        hold(remote, project.folder, settings.app, "prune", wait_seconds=wait_seconds)
+        with failures_audited(remote, line):
+            said = remote.checked(command.prune(settings.app), f"pruning {settings.app}")
+        removed = said.splitlines()
+        if removed:
+            write_audit(remote, line.model_copy(update={"detail": "; ".join(removed)}))
+    for found in removed:
+        output.say(f"  {found}")
+    output.good(f"{len(removed)} removed" if removed else "nothing to remove")

@@ -1,0 +1,109 @@
+"""A shop that is deployed, and the node that holds it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from deploy.app.plan.wanted import Switch, Wanted
+from deploy.image.plan.image import Image
+from deploy.node.file import File
+from deploy.node.release import Manifest
+from deploy.node.state import Disk, HeldFile, NodeState
+from deploy.settings.model import Settings
+
+NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)
+UNIT = File("/etc/containers/systemd/shop-www.container", b"[Container]\n")
+IMAGE = Image(
+    "localhost/shop:1",
+    "sha256:" + "1" * 64,
+    100_000_000,
+    ("sha256:" + "a" * 64, "sha256:" + "b" * 64),
+)
+WANTED = Wanted(
+    app="shop-www",
+    image=IMAGE,
+    units=(UNIT,),
+    files={"index.html": "aa"},
+    certificate="c" * 64,
+    key="d" * 64,
+    credentials=("cert_pass",),
+    subnets=("10.160.0.0/28", "fdc7:2b1e:9d40::/64"),
+    switch=Switch(),
+)
+
+
+def settings(**values: object) -> Settings:
+    """Make settings by key, with what is required filled in."""
+    return Settings.model_validate(
+        {"PROJECT": "shop", "IMAGE": "localhost/shop:1", "CERT_NAMES": "shop.example.org"} | values
+    )
+
+
+def manifest(wanted: Wanted = WANTED, **changes: object) -> Manifest:
+    """Make the manifest of a release that is all of what is wanted."""
+    held = Manifest(
+        release="20300615-120000-ab12",
+        app=wanted.app,
+        image=wanted.image.name,
+        image_id=wanted.image.id,
+        certificate=wanted.certificate,
+        key=wanted.key,
+        units={unit.path: unit.sha256 for unit in wanted.units},
+        files=dict(wanted.files),
+        by="me@here",
+        commit="",
+        dirty=False,
+        at=NOW,
+    )
+    return held.model_copy(update=changes)
+
+
+def held_files(units: tuple[File, ...]) -> Mapping[str, HeldFile]:
+    """Say how a node holds units that nobody touched."""
+    return {unit.path: HeldFile(mode=unit.mark, sha256=unit.sha256) for unit in units}
+
+
+def state(**changes: object) -> NodeState:
+    """Make the state of a node that holds and runs what is wanted."""
+    held = NodeState(
+        clock=int(NOW.timestamp()),
+        boot_id="b",
+        os="an OS",
+        podman="5.8.2",
+        skopeo="1.20.0",
+        systemd="259",
+        manifest=manifest(),
+        interrupted=None,
+        disks={name: Disk(device=1, free=10**12) for name in ("storage", "scratch", "incoming")},
+        firewall="active",
+        door="open",
+        slot="blue",
+        leftover="",
+        routes=(),
+        active="active",
+        since="today",
+        restarts=0,
+        layers={IMAGE.id: IMAGE.layers},
+        partial={},
+        word="running",
+        result="success",
+        exit_status="0",
+        said="",
+        files=dict(held_files(WANTED.units)),
+        credentials={"cert_pass": "same"},
+        staged_update="",
+    )
+    return held.model_copy(update=changes)
+
+
+def fresh(**changes: object) -> NodeState:
+    """Make the state of a node that holds nothing of the app."""
+    empty: dict[str, object] = {
+        "manifest": None,
+        "slot": "",
+        "door": "not there",
+        "active": "inactive",
+        "layers": {},
+        "files": {},
+        "credentials": {"cert_pass": "absent"},
+    }
+    return state(**empty | changes)

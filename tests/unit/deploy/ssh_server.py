@@ -1,0 +1,142 @@
+"""An SSH server in this process: no sshd, no shell, and each script's behaviour is a function."""
+
+import contextlib
+import shlex
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED, cMSG_CHANNEL_SUCCESS
+
+from deploy.node.script import packed
+
+# A script's behaviour: the channel and the script's arguments in, its exit code out.
+Script = Callable[[paramiko.Channel, tuple[str, ...]], int]
+CHUNK = 65536
+
+
+@dataclass
+class Node:
+    """A node as its clients meet it; the fields may be changed while it runs."""
+
+    port: int
+    host_key: paramiko.PKey
+    users: dict[str, str] = field(default_factory=dict)
+    scripts: dict[str, Script] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    transports: list[paramiko.Transport] = field(default_factory=list)
+
+    @property
+    def host_line(self) -> str:
+        """The host key as known_hosts has it."""
+        return f"{self.host_key.get_name()} {self.host_key.get_base64()}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The host key's fingerprint."""
+        return str(self.host_key.fingerprint)
+
+    def let_in(self, identity: Path, user: str = "core") -> None:
+        """Accept the public half of an identity file for a user."""
+        self.users[user] = identity.with_suffix(".pub").read_text().split()[1]
+
+
+def new_identity(path: Path, passphrase: str = "") -> Path:
+    """Write a key pair as ssh-keygen does."""
+    key = Ed25519PrivateKey.generate()
+    # One round instead of 16: a test's passphrase needs no protection.
+    builder = PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(1)
+    lock = builder.build(passphrase.encode()) if passphrase else NoEncryption()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, lock))
+    path.chmod(0o600)
+    path.with_suffix(".pub").write_bytes(
+        key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    )
+    return path
+
+
+@contextlib.contextmanager
+def running(scripts: dict[str, Script] | None = None) -> Iterator[Node]:
+    """Run a node until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        node = Node(listener.getsockname()[1], paramiko.ECDSAKey.generate(), scripts=scripts or {})
+        thread = threading.Thread(target=_accept, args=(listener, node))
+        thread.start()
+        try:
+            yield node
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for transport in node.transports:
+                transport.close()
+                transport.join()
+
+
+class _Transport(paramiko.Transport):
+    """Starts a command once the client has heard that it was accepted, as sshd does."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        super().__init__(plain)
+        self.accepted: list[threading.Thread] = []
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        super()._send_user_message(data)  # type: ignore[misc]
+        if data.asbytes()[:1] == cMSG_CHANNEL_SUCCESS:
+            while self.accepted:
+                self.accepted.pop().start()
+
+
+class _Door(paramiko.ServerInterface):
+    def __init__(self, node: Node, transport: "_Transport") -> None:
+        self._node = node
+        self._transport = transport
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        known = self._node.users.get(username) == key.get_base64()
+        return AUTH_SUCCESSFUL if known else AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        run = threading.Thread(target=_run, args=(self._node, channel, command.decode()))
+        self._transport.accepted.append(run)
+        return True
+
+
+def _accept(listener: socket.socket, node: Node) -> None:
+    while True:
+        try:
+            plain, _ = listener.accept()
+        except OSError:
+            return
+        transport = _Transport(plain)
+        node.transports.append(transport)
+        transport.add_server_key(node.host_key)
+        try:
+            transport.start_server(server=_Door(node, transport))
+        except (paramiko.SSHException, OSError, EOFError):  # the client went away
+            transport.close()
+
+
+def _run(node: Node, channel: paramiko.Channel, line: str) -> None:
+    node.lines.append(line)
+    # sudo -n bash -c TEXT SCRIPT ARGUMENT…; the script itself comes first on stdin.
+    _, _, _, _, _, script, *arguments = shlex.split(line)
+    assert channel.makefile("rb").read(len(packed(script))) == packed(script)
+    with contextlib.suppress(OSError):  # the client may be gone
+        channel.send_exit_status(node.scripts[script](channel, tuple(arguments)))
+    channel.close()
