@@ -382,7 +382,7 @@ def cert_status(
 @task(help={"name": _NAME, "json": _JSON})
 def creds_list(context: Context, *, name: str = "", json: bool = False) -> int:
     """List credentials, their sources and seals; exit code 1 if one is not as it should be."""
-    from deploy.creds.show import creds_list as show
+    from deploy.credential.list import creds_list as show
 
     return show(_project(context, name), as_json=json)
 
@@ -398,8 +398,8 @@ def creds_seal(
     all: bool = False,  # noqa: A002 -- the option is called --all
 ) -> None:
     """Seal credentials anew from their sources; --all brings every app back after a reinstall."""
-    from deploy.creds.seal import Wish
-    from deploy.creds.seal import creds_seal as seal
+    from deploy.credential.seal import Wish
+    from deploy.credential.seal import creds_seal as seal
 
     seal(_projects(context, name, every=all), Wish((credential,) if credential else (), all))
 
@@ -407,7 +407,7 @@ def creds_seal(
 @task(positional=["credential"], help={"name": _NAME, "credential": "which"})
 def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
     """Seal a credential's new value from its source; the old one comes back if the app fails."""
-    from deploy.creds.seal import creds_rotate as rotate
+    from deploy.credential.seal import creds_rotate as rotate
 
     rotate(_project(context, name), credential)
 
@@ -423,7 +423,7 @@ def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
 def creds_set(context: Context, credential: str, *, name: str = "", file: str = "") -> None:
     """Seal a value that is typed in, or read from a file, and keep nothing of it here."""
     from deploy.app.credentials import given_value
-    from deploy.creds.seal import creds_set as seal
+    from deploy.credential.seal import creds_set as seal
 
     settings = _settings(context, name)
     seal(Project(_FOLDER, settings), credential, lambda: given_value(credential, file))
@@ -432,8 +432,8 @@ def creds_set(context: Context, credential: str, *, name: str = "", file: str = 
 @task(help={"name": _NAME, "key": "a private key of your own to take", "days": _DAYS})
 def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: int = 0) -> None:
     """Log in with another key from now on, on every node, proven before the old one goes."""
-    from deploy.access.rotate import Wish
-    from deploy.access.rotate import cert_rotate_ssh as rotate
+    from deploy.access.rotate_key import Wish
+    from deploy.access.rotate_key import cert_rotate_ssh as rotate
     from deploy.errors import DeployError
 
     if target(context):
@@ -469,7 +469,7 @@ def cert_rotate_host(
 )
 def access_add(context: Context, person: str, *, key: str, name: str = "", days: int = 0) -> None:
     """Let a person's SSH keys in on every node, and in the machine specs to come."""
-    from deploy.access.people_verbs import access_add as add
+    from deploy.access.keys import access_add as add
 
     add(_nodes(context, name), person, Path(key).expanduser().absolute(), days=days)
 
@@ -477,7 +477,7 @@ def access_add(context: Context, person: str, *, key: str, name: str = "", days:
 @task(positional=["person"], help={"name": _NAME, "person": "whose"})
 def access_remove(context: Context, person: str, *, name: str = "") -> None:
     """Take a person's SSH keys off every node, and out of the machine specs to come."""
-    from deploy.access.people_verbs import access_remove as remove
+    from deploy.access.keys import access_remove as remove
 
     remove(_nodes(context, name), person, identity=_project(context, name).identity)
 
@@ -504,7 +504,7 @@ def access_sign(
 @task(help={"name": _NAME, "json": _JSON})
 def access_list(context: Context, *, name: str = "", json: bool = False) -> None:
     """List whose SSH keys the nodes let in, since when and until when."""
-    from deploy.access.people_verbs import access_show
+    from deploy.access.keys import access_show
 
     access_show(_nodes(context, name), as_json=json)
 

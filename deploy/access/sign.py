@@ -7,7 +7,7 @@ from certs.keyfile import decrypt, encrypt, new_key
 from certs.ssh_certificate import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
 from deploy.access.change import change
-from deploy.access.rotate import file_name, renew_specs
+from deploy.access.rotate_key import file_name, renew_specs
 from deploy.app.credentials import Credentials
 from deploy.app.tls import material
 from deploy.console import output, progress

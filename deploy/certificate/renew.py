@@ -7,8 +7,8 @@ from certs.renewal import Renewal, renewal
 from deploy.app.credentials import Credentials
 from deploy.app.tls import alone, load_pair
 from deploy.certificate.acme import advised
-from deploy.certificate.deliver import deliver
 from deploy.certificate.rotate import rotate
+from deploy.certificate.serve import deliver
 from deploy.certificate.source import Wish
 from deploy.console import output
 from deploy.project import Project

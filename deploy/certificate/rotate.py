@@ -9,7 +9,7 @@ from certs.pair import Pair, load, replace, restore
 from certs.store import Material, read_secret, write_secret
 from deploy.app.credentials import Credentials
 from deploy.app.tls import alone, check_pair, load_pair, material
-from deploy.certificate.deliver import deliver
+from deploy.certificate.serve import deliver
 from deploy.certificate.source import Wish, new_pair
 from deploy.console import output
 from deploy.project import Project

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from deploy.app.tls import Pair
-from deploy.certificate.deliver import Reload
+from deploy.certificate.serve import Reload
 from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result

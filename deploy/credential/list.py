@@ -2,7 +2,7 @@
 
 from deploy.app.credentials import Credentials
 from deploy.console import output
-from deploy.creds.seal import describe
+from deploy.credential.seal import describe
 from deploy.node import session
 from deploy.node.ask_holdings import ask_holdings
 from deploy.node.holdings import HeldCredential

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.access.change import change
 from deploy.access.identity import public_key
-from deploy.access.rotate import file_name, renew_specs
+from deploy.access.rotate_key import file_name, renew_specs
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node, instances
