@@ -108,7 +108,10 @@ def _material(execution: Execution) -> DesiredState:
     return execution.desired
 
 
-def _stage(execution: Execution, _: Step) -> None:
+def _stage(execution: Execution, step: Step) -> None:
+    if step.source:
+        _stage_again(execution, step.source)
+        return
     desired = _material(execution)
     files = [File(f"root{unit.path}", unit.content, unit.mode) for unit in desired.wanted.units]
     files += [
@@ -122,10 +125,10 @@ def _stage(execution: Execution, _: Step) -> None:
     execution.run(staged, "staging the release")
 
 
-def _restage(execution: Execution, step: Step) -> None:
-    words = (execution.app, execution.release, step.source, execution.previous)
+def _stage_again(execution: Execution, source: str) -> None:
+    words = (execution.app, execution.release, source, execution.previous)
     again = Command("stage-again", words, _written(execution.manifest))
-    execution.run(again, f"staging release {step.source} again")
+    execution.run(again, f"staging release {source} again")
 
 
 def _image(execution: Execution, _: Step) -> None:
@@ -237,7 +240,6 @@ def _written(manifest: Manifest) -> bytes:
 # What carries out each kind of step: the only place that knows.
 ACTIONS: Mapping[Kind, Callable[[Execution, Step], None]] = {
     "stage": _stage,
-    "restage": _restage,
     "image": _image,
     "files": _files,
     "seal": _seal,

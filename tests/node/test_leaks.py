@@ -175,7 +175,10 @@ def test_no_operation_leaves_or_shows_a_secret_and_a_planted_one_is_found(
         "has no keys of",
     ):
         assert failure in texts["output"], failure
-    assert texts["output"].count("Traceback") == 0
+    # Debugging shows the traceback of an expected error, and there is no other.
+    traced = [text for text in said if "Traceback" in text]
+    assert traced
+    assert [text for text in traced if "\nerror: " not in text] == []
     control(serving, tmp_path)
 
 

@@ -197,7 +197,7 @@ def test_after_a_reboot_in_the_middle_what_served_serves_alone(serving: Project)
     with serving.start("deploy", ENV_GREETING="rebooted") as process:
         assert process.stdout is not None
         for text in process.stdout:
-            if "started with" in text:
+            if " started" in text:
                 break
         serving.reboot()
         process.stdout.read()
@@ -253,7 +253,7 @@ def test_where_no_two_may_run_the_node_itself_puts_back_what_a_kill_left(
     ) as process:
         assert process.stdout is not None
         for text in process.stdout:
-            if "started with" in text:
+            if " started" in text:
                 os.kill(process.pid, signal.SIGKILL)
                 break
         process.stdout.read()

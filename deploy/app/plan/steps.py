@@ -11,8 +11,8 @@ from deploy.node.state import NodeState
 from deploy.spec.plan.addresses import other
 
 Kind = Literal[
-    "stage", "restage", "image", "files", "seal", "start", "check", "before", "move", "prove",
-    "finish", "retire",
+    "stage", "image", "files", "seal", "start", "check", "before", "move", "prove", "finish",
+    "retire",
 ]  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def release_steps(wanted: Wanted, state: NodeState) -> Iterator[Step]:
 def rollback_steps(mode: str, serving: str, source: str) -> Iterator[Step]:
     """List the steps by which a release that the node keeps serves again."""
     yield Step(
-        "restage",
+        "stage",
         f"Stage release {source} again, from this node",
         f"release {source} staged again, from this node",
         source=source,
@@ -66,7 +66,9 @@ def switch_steps(switch: Switch, serving: str) -> Iterator[Step]:
     yield Step("prove", "Check health and certificate of the HTTPS endpoint", proof)
     yield Step("finish", "Record the release", "release recorded")
     if serving:
-        yield Step("retire", f"Drain and stop slot {serving}", f"slot {serving} drained, stopped")
+        yield Step(
+            "retire", f"Drain and stop slot {serving}", f"slot {serving} drained and stopped"
+        )
 
 
 def _image_step(image: Image, state: NodeState) -> Step:

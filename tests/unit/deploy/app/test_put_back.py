@@ -300,10 +300,11 @@ def test_a_rollback_needs_nothing_but_what_the_node_keeps(site: Site) -> None:
     remote = FakeRemote()
     made = replace(execution(remote, site.endpoint, before(site)), desired=None)
 
-    run_steps(made, tuple(rollback_steps("slots", "blue", "r0")))
+    rolled_back = run_steps(made, tuple(rollback_steps("slots", "blue", "r0")))
 
     assert remote.commands[0].arguments == ("shop-www", "r2", "r0", "r1")
     assert remote.scripts == ["stage-again", *SCRIPTS[3:], "retire"]
+    assert list(rolled_back.seconds) == ["stage", "start", "check", "move", "prove"]
 
 
 @pytest.mark.parametrize(("switch", "lines"), [("slots", 0), ("restart", 2)])
