@@ -46,7 +46,7 @@ oracle: ## build the real butane and ignition-validate to compare with (needs Go
 	@scripts/butane-oracle
 
 parity: $(STAMP) oracle ## our Butane translator against the real one, with counts
-	@$(BIN)/python -m tests.butane.translate.parity
+	@$(BIN)/python -m tests.unit.butane.translate.parity
 	@$(BIN)/python -m pytest -q -m parity
 
 installer: ## the real coreos-installer (needs Rust) and a kernel, once, into the user's cache

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from bench.images import Built, bound, build, debian, one_changed, texts, updated, write_layer
 from rehearsal import stock
-from tests.node.project import FAB, ROOT, Project, make_project
+from tests.system.project import FAB, ROOT, Project, make_project
 
 RESULT = Path(__file__).with_name("results") / "image.txt"
 MB = 1e6

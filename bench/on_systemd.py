@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from container.sample.build import build
-from tests.rehearsal.nodes import Shell, down, keypair, machine_spec, up
+from tests.system.rehearsal.nodes import Shell, down, keypair, machine_spec, up
 
 NAMES = ("a", "b", "c", "d")
 ROUNDS = 5

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.node.project import Project
+from tests.system.project import Project
 
 _HOME = Path(
     os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "corefab", "bench", "plans"

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.node.project import Project
+from tests.system.project import Project
 
 PORT = 9443
 _HOME = Path(

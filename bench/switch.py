@@ -20,7 +20,7 @@ from pathlib import Path
 from bench import rival_plans, rival_proxy
 from bench.visits import RATE, Site, Visit, failures, gap, p99, read, visiting, within
 from rehearsal import lifecycle
-from tests.node.project import Project, make_project
+from tests.system.project import Project, make_project
 
 RESULT = Path(__file__).with_name("results") / "switch.txt"
 NAME = "shop.example.org"

@@ -14,8 +14,8 @@ from rehearsal import places
 from rehearsal.metal import lifecycle as metal
 from rehearsal.metal.lifecycle import Machine
 from tests.install.machine import KEYFILE, Installed, installer, with_file
-from tests.node.project import make_project
-from tests.rehearsal.nodes import require_nodes
+from tests.system.project import make_project
+from tests.system.rehearsal.nodes import require_nodes
 
 
 @pytest.fixture(scope="session")

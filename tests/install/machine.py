@@ -11,8 +11,8 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.machine.media.local_installer import find_installer
-from tests.node.page import get
-from tests.node.project import Project, Said
+from tests.system.page import get
+from tests.system.project import Project, Said
 
 NAME = "shop.example.org"
 IMAGE = ("--image-file", "/var/lib/stand-in/image.raw", "--insecure")

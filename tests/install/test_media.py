@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.install.machine import installer
-from tests.node.project import Project, make_project
+from tests.system.project import Project, make_project
 
 pytestmark = pytest.mark.install
 

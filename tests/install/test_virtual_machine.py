@@ -16,9 +16,9 @@ import pytest
 
 from rehearsal import stock
 from rehearsal.metal import image, initramfs
-from tests.node.page import get
-from tests.node.project import FAB, Project, Said, make_project
-from tests.rehearsal.nodes import require_nodes
+from tests.system.page import get
+from tests.system.project import FAB, Project, Said, make_project
+from tests.system.rehearsal.nodes import require_nodes
 
 pytestmark = pytest.mark.vm
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from deploy.node.endpoint import Endpoint
-from tests.certs.forge import Made, Recipe, forge
+from tests.unit.certs.forge import Made, Recipe, forge
 
 Answer = Callable[[socket.socket], None]
 CHUNK = 65536

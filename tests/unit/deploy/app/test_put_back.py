@@ -25,7 +25,7 @@ from deploy.node.remote import Remote, Result
 from deploy.node.state import NodeState
 from deploy.project import Project
 from deploy.spec.render import render
-from tests.certs.forge import Recipe, chained, forge
+from tests.unit.certs.forge import Recipe, chained, forge
 from tests.unit.deploy.examples import WANTED, fresh, manifest, settings, state
 from tests.unit.deploy.site import Site, page, refusing, serve
 

@@ -13,7 +13,7 @@ from deploy.certificate.serve import Reload
 from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
-from tests.certs.forge import Recipe, chained, forge
+from tests.unit.certs.forge import Recipe, chained, forge
 from tests.unit.deploy.examples import manifest, settings
 from tests.unit.deploy.site import Site, page, serve
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from deploy.certificate.renew import due
-from tests.certs.forge import Recipe, authority, forge
+from tests.unit.certs.forge import Recipe, authority, forge
 from tests.unit.deploy.examples import settings
 
 LEAF = forge(Recipe(names=("shop.example.org", "www.example.org")), authority()).certificate

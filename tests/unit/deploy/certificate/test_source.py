@@ -18,7 +18,7 @@ from deploy.certificate.source import Wish, make_request, new_pair
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.model import Settings
-from tests.certs.forge import Key, Made, Recipe, forge
+from tests.unit.certs.forge import Key, Made, Recipe, forge
 from tests.unit.deploy.examples import settings
 
 PASSWORD = "hunter2"

@@ -14,7 +14,7 @@ from deploy.inventory.status import show_inventory
 from deploy.node.answer import read_answer
 from deploy.node.holdings import HeldAccess, HeldCredential, HeldKey, Holdings
 from deploy.spec.people import AccessKey
-from tests.certs.forge import Recipe, authority, forge
+from tests.unit.certs.forge import Recipe, authority, forge
 from tests.unit.deploy.examples import manifest, settings
 
 CERTIFICATE = forge(Recipe(names=("www.example.org",)), authority()).certificate

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from deploy.inventory.places import Row, cells, facts, findings
-from tests.certs.forge import NOW, Recipe, authority, forge
+from tests.unit.certs.forge import NOW, Recipe, authority, forge
 
 ROOT = authority()
 ONE = forge(Recipe(names=("www.example.org",)), ROOT).certificate

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.machine.drift.plan.inspection import FoundPlace
 from deploy.node.answer import read_answer
 from deploy.node.holdings import HeldAccess, HeldKey
-from deploy.plan.inspection import FoundPlace
 
 pytestmark = pytest.mark.program
 FACTS = Path(__file__).parents[4] / "deploy/node/scripts/facts.sh"

@@ -1,1 +1,0 @@
-"""Machines: rendering, and Butane to Ignition."""

@@ -1,1 +1,0 @@
-"""Butane to Ignition in Python."""

@@ -1,1 +1,0 @@
-"""Tests on the rehearsal node: a real systemd, sshd, podman and Ignition."""

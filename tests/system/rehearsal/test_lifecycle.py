@@ -1,0 +1,40 @@
+"""A node comes up, reboots, goes down, and leaves nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from rehearsal import lifecycle
+from tests.system.rehearsal.nodes import Shell, down, reboot, up
+
+pytestmark = pytest.mark.node
+
+
+def test_a_node_is_up_when_its_own_spec_has_been_carried_out(shell: Shell) -> None:
+    assert shell.node.state == "running", shell.node.failed_units
+    assert shell.run("hostname").strip() == "rehearsed"
+    assert shell.run("systemctl is-active hello.service").strip() == "active"
+    assert shell.attempt("systemctl is-active quiet.service").stdout.strip() == b"inactive"
+
+
+def test_a_reboot_keeps_the_node_and_changes_only_its_boot(shell: Shell) -> None:
+    before = lifecycle.find(shell.node.name)
+    assert before is not None
+    shell.run("echo kept > ~/kept")
+
+    after = reboot(shell.node.name, shell.key)
+
+    assert after.boot_id != before.boot_id
+    assert (after.address, after.host_keys) == (before.address, before.host_keys)
+    assert shell.run("cat ~/kept").strip() == "kept"
+
+
+def test_a_node_that_was_taken_down_leaves_nothing(spec: Path, ssh_key: Path) -> None:
+    node = up("tests-gone", spec, ssh_key)
+    assert "tests-gone" in [line.name for line in lifecycle.status()]
+
+    assert down("tests-gone")
+
+    assert not node.tree.exists()
+    assert lifecycle.find("tests-gone") is None
+    assert not down("tests-gone")

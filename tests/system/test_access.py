@@ -1,0 +1,190 @@
+"""SSH keys change hands on a node, and whatever interrupts that, nobody is locked out."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.system.project import Project
+
+pytestmark = pytest.mark.node
+
+ROTATION = (
+    "a new key is made",
+    "the new key is let in beside the old",
+    "the new key logs in",
+    "holds the new key for the next machine spec",
+    "the old key is taken out",
+    "the old key is let in by no machine spec any more",
+)
+HOST_KEYS = (
+    "the next host keys are made",
+    "they are pinned here, beside the present ones",
+    "they are announced beside the present ones",
+    "the old host keys are forgotten",
+    "a second session meets a pinned key",
+)
+
+
+def kill_after(project: Project, line: str, *words: str) -> str:
+    """Start fab, and kill it with all it started as soon as it has said a line."""
+    running = project.start(*words)
+    said = []
+    assert running.stdout
+    for text in running.stdout:
+        said.append(text)
+        if line in text:
+            break
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    running.stdout.close()
+    return "".join(said)
+
+
+def logs_in(project: Project, identity: Path, *options: str) -> bool:
+    """Tell whether OpenSSH gets in with a key and no other."""
+    pins = project.folder / "certs/known_hosts"
+    words = ("-F", "none", "-o", f"UserKnownHostsFile={pins}", "-o", "BatchMode=yes")
+    alone = ("-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-i", str(identity))
+    host = f"core@{project.node.address}"
+    command = ["ssh", *words, *alone, *options, host, "true"]
+    return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+
+
+def blob(public: Path) -> str:
+    return public.read_text().split()[1]
+
+
+def let_in(project: Project) -> list[dict[str, object]]:
+    return list(json.loads(project.must("access-list", "--json"))["keys"])
+
+
+def written_down(project: Project, what: str) -> list[dict[str, str]]:
+    """Read what the node's journal of changes says of one verb."""
+    lines = json.loads(project.must("audit", "--lines", "200", "--json"))["lines"]
+    return [line for line in lines if line["what"] == what and line["app"] == "node"]
+
+
+def test_a_rotation_killed_at_every_step_locks_nobody_out_and_is_finished(
+    serving: Project,
+) -> None:
+    identity = serving.folder / "id"
+    first = blob(serving.folder / "id.pub")
+    assert first in serving.ssh("cat ~core/.ssh/authorized_keys.d/*")
+
+    for line in ROTATION:
+        said = kill_after(serving, line, "cert-rotate-ssh")
+        assert line in said or "going on with" in said, said
+        assert logs_in(serving, identity), line
+    serving.must("cert-rotate-ssh")
+
+    assert logs_in(serving, identity)
+    assert not logs_in(serving, serving.folder / "id.retired")
+    found = serving.ssh("cat ~core/.ssh/authorized_keys.d/* ~core/.ssh/authorized_keys || true")
+    assert first not in found
+    assert len(let_in(serving)) == 1
+    spec = next((serving.folder / "build").glob("*-www.bu")).read_text()
+    assert blob(serving.folder / "id.pub") in spec
+    assert first not in spec
+    lines = [line["detail"] for line in written_down(serving, "cert-rotate-ssh")]
+    assert any("is let in: SHA256:" in line for line in lines)
+    assert lines[-1].endswith("is let in no more")
+
+
+def test_a_key_of_the_operators_own_is_taken(serving: Project, tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", given], check=True)
+
+    serving.must("cert-rotate-ssh", "--key", str(given), "--days", "300")
+
+    assert (serving.folder / "id").read_bytes() == given.read_bytes()
+    (only,) = let_in(serving)
+    assert only["expires"]
+    assert only["kind"] == "ecdsa-sha2-nistp256"
+
+
+def test_people_come_and_go_and_the_last_one_stays(serving: Project, tmp_path: Path) -> None:
+    ann = tmp_path / "ann"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ann], check=True)
+
+    serving.must("access-add", "ann", "--key", f"{ann}.pub", "--days", "3")
+    assert logs_in(serving, ann)
+    assert {one["person"] for one in let_in(serving)} >= {"ann"}
+
+    serving.must("access-remove", "ann")
+    assert not logs_in(serving, ann)
+    serving.must("access-add", "me", "--key", str(serving.folder / "id.pub"))
+    said = serving.fab("access-remove", "me")
+    assert said.code == 1
+    assert "the ones that you log in with yourself" in said.out
+    for verb, words in (
+        ("access-add", "ann is let in"),
+        ("access-remove", "ann is let in no more"),
+    ):
+        told = [line["detail"] for line in written_down(serving, verb)]
+        assert any(detail.startswith(f"{words}: SHA256:") for detail in told), told
+    assert "has no keys of 'eve'" in serving.fab("access-remove", "eve").out
+
+
+def test_an_expired_key_lets_nobody_in(serving: Project, tmp_path: Path) -> None:
+    late = tmp_path / "late"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", late], check=True)
+    file = "~core/.ssh/authorized_keys.d/late"
+    public = Path(f"{late}.pub").read_text().strip()
+
+    serving.ssh(f"echo 'expiry-time=\"209901010000Z\" {public}' >{file}")
+    assert logs_in(serving, late)
+    serving.ssh(f"echo 'expiry-time=\"202001010000Z\" {public}' >{file}")
+    assert not logs_in(serving, late)
+
+    serving.ssh(f"rm {file}")
+
+
+def test_a_signed_key_lets_a_person_in_for_a_while(serving: Project, tmp_path: Path) -> None:
+    eve = tmp_path / "eve"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", eve], check=True)
+    assert not logs_in(serving, eve)
+
+    serving.must("access-sign", "eve", "--key", f"{eve}.pub", "--hours", "1")
+
+    assert logs_in(serving, eve)
+    assert "eve" in serving.ssh("journalctl -q -u ssh -u sshd -o cat | grep 'ID eve'")
+    assert written_down(serving, "access-sign")[-1]["result"] == "ok"
+    serving.must("access-remove", "authority")
+    assert not logs_in(serving, eve)
+
+
+def test_the_host_keys_change_while_killed_at_every_step(serving: Project, tmp_path: Path) -> None:
+    identity = serving.folder / "id"
+    pins = serving.folder / "certs/known_hosts"
+    before = pins.read_text()
+    colleague = tmp_path / "known_hosts"
+    colleague.write_text(before)
+    theirs = ("-o", f"UserKnownHostsFile={colleague}", "-o", "UpdateHostKeys=yes")
+
+    for line in HOST_KEYS[:3]:
+        kill_after(serving, line, "cert-rotate-host")
+        assert logs_in(serving, identity), line
+    serving.must("cert-rotate-host")
+    address = f"core@{serving.node.address}"
+    words = ("ssh", "-F", "none", "-i", str(identity), "-o", "BatchMode=yes", *theirs, address)
+    # The client has to be there still when the node has proven its other keys.
+    subprocess.run([*words, "sleep 1"], check=True, capture_output=True)
+    assert len(set(colleague.read_text().splitlines())) > len(before.splitlines())
+
+    for line in HOST_KEYS[3:]:
+        kill_after(serving, line, "cert-rotate-host", "--finish")
+        assert logs_in(serving, identity), line
+        serving.fab("cert-rotate-host")
+    serving.must("cert-rotate-host", "--finish")
+
+    after = pins.read_text()
+    assert not set(after.splitlines()) & set(before.splitlines())
+    assert len(after.splitlines()) == len(before.splitlines())
+    lines = [line["detail"] for line in written_down(serving, "cert-rotate-host")]
+    assert any(line.startswith("announced: SHA256:") for line in lines)
+    assert lines[-1].startswith("forgotten: ")
+    assert "is not changing" in serving.fab("cert-rotate-host", "--finish").out

@@ -1,0 +1,172 @@
+"""A node that is no longer as it was made is found out, and brought in line without a lock-out."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.machine.drift.plan.convergence import Act
+from deploy.node import command
+from deploy.node.archive import pack
+from deploy.node.connection import Target, connect
+from deploy.node.file import File
+from tests.system.project import Project
+
+pytestmark = pytest.mark.node
+BY_HAND = """
+echo '# by hand' >>/etc/containers/systemd/APP-blue.container
+chmod 600 /etc/containers/systemd/APP.network
+echo 'net.ipv4.tcp_syncookies = 0' >>/etc/sysctl.d/90-corefab.conf
+chown core /etc/zincati/config.d/55-corefab.toml
+rm /etc/systemd/journald.conf.d/50-corefab.conf
+nft add element inet corefab tcp_ports { 9999 }
+echo changed >/var/lib/APP/current/files/index.html
+useradd --create-home --shell /bin/bash mallory
+echo 'ssh-ed25519 AAAAmallory mallory@there' >>/home/core/.ssh/authorized_keys.d/ignition
+echo 'ssh-ed25519 AAAAeve eve@there' >>/home/core/.ssh/authorized_keys
+echo 0 >/proc/sys/net/ipv4/tcp_syncookies
+systemctl -q disable corefab-firewall.service
+image=$(podman inspect --format '{{.Image}}' SLOT)
+podman run -d --name APP-debug --entrypoint /usr/bin/python3 "$image" \
+  -c 'import time; time.sleep(900)' >/dev/null
+install -d /etc/systemd/system/APP-blue.service.d
+printf '[Service]\\nRestart=no\\n' >/etc/systemd/system/APP-blue.service.d/x.conf
+cd /var/lib/APP/current/credentials && cp smtp_pass api_token
+"""
+UNDONE_BY_HAND = """
+podman rm -f -t 0 APP-debug >/dev/null
+rm -r /etc/systemd/system/APP-blue.service.d
+userdel --remove mallory 2>/dev/null
+rm /home/core/.ssh/authorized_keys
+"""
+EXPECTED = {
+    ("file", "/etc/containers/systemd/APP-blue.container", "fab deploy"),
+    ("mode", "/etc/containers/systemd/APP.network", "fab deploy"),
+    ("file", "/etc/sysctl.d/90-corefab.conf", "fab converge"),
+    ("owner", "/etc/zincati/config.d/55-corefab.toml", "fab converge"),
+    ("file", "/etc/systemd/journald.conf.d/50-corefab.conf", "fab converge"),
+    ("project file", "index.html", "fab deploy --anew"),
+    ("user", "mallory", "reinstall"),
+    ("key", "core: ssh-ed25519 AAAAmallory mallory@there", "fab converge"),
+    ("key", "core: ssh-ed25519 AAAAeve eve@there", "by hand"),
+    ("sysctl", "net.ipv4.tcp_syncookies", "fab converge"),
+    ("unit", "corefab-firewall.service", "fab converge"),
+    ("container", "APP-debug", "by hand"),
+    ("unit", "/etc/systemd/system/APP-blue.service.d/x.conf", "by hand"),
+    ("credential", "api_token", "fab deploy --anew"),
+}
+
+
+def app_of(project: Project) -> str:
+    return project.settings["PROJECT"] + "-www"
+
+
+def findings(project: Project) -> set[tuple[str, str, str]]:
+    told = json.loads(project.fab("drift", "--json").out)
+    return {(one["what"], one["subject"], one["remedy"]) for one in told["findings"]}
+
+
+def test_a_node_that_nobody_touched_has_no_drift(serving: Project) -> None:
+    said = serving.fab("drift")
+
+    assert said.code == 0, said.out
+    assert "is as its spec and the release" in said.out
+    assert "nothing to do" in serving.must("converge", "--yes")
+
+
+def test_the_node_has_the_hash_of_its_spec_and_the_workstation_the_rest(serving: Project) -> None:
+    mark = serving.ssh("cat /etc/corefab/spec").strip()
+    kept = serving.folder / f"state/specs/{mark}.ign"
+
+    assert kept.read_bytes() == (serving.folder / f"build/{app_of(serving)}.ign").read_bytes()
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_changed_by_hand_is_named_with_what_puts_it_right(serving: Project) -> None:
+    app = app_of(serving)
+    serving.ssh(BY_HAND.replace("APP", app).replace("SLOT", serving.container()))
+
+    said = serving.fab("drift", "--json")
+
+    told = json.loads(said.out)["findings"]
+    found = {(one["what"], one["subject"], one["remedy"]) for one in told}
+    assert said.code == 2
+    # Other apps of the node have ports too: of the firewall's lines, the one by hand counts.
+    rules = {one for one in found if one[0] == "firewall"}
+    assert any("9999" in at and by == "fab converge" for _, at, by in rules)
+    assert found - rules == {(what, at.replace("APP", app), by) for what, at, by in EXPECTED}
+    edited = next(one for one in told if one["subject"].endswith(f"{app}-blue.container"))
+    assert edited["since"] is not None
+    assert edited["expected"] != edited["found"]
+
+    converged = serving.fab("converge", "--yes")
+    assert converged.code == 2, "a user and a key are left to other means"
+    assert {by for _, _, by in findings(serving)}.isdisjoint({"fab converge"})
+    serving.must("deploy", "--anew")
+    assert {by for _, _, by in findings(serving)} == {"by hand", "reinstall"}
+    serving.ssh(UNDONE_BY_HAND.replace("APP", app))
+    assert serving.fab("drift").code == 0
+
+
+def test_a_spec_that_changed_is_applied_and_what_is_over_of_it_removed(serving: Project) -> None:
+    overlay = serving.folder / "butane/overlays/motd.bu"
+    overlay.write_text(
+        "variant: fcos\nversion: 1.4.0\nstorage:\n  files:\n    - path: /etc/motd.d/corefab\n"
+        "      mode: 0640\n      contents:\n        inline: hello\n"
+        "systemd:\n  units:\n    - name: corefab-trial.service\n      enabled: true\n"
+        "      contents: |\n        [Service]\n        Type=oneshot\n        RemainAfterExit=yes\n"
+        "        ExecStart=/usr/bin/true\n        [Install]\n        WantedBy=multi-user.target\n"
+    )
+    active = "systemctl is-active corefab-trial.service || true"
+    shown = serving.fab("converge")
+    serving.must("converge", "--yes")
+    there = serving.ssh(f"stat -c %a /etc/motd.d/corefab; cat /etc/motd.d/corefab; {active}")
+    overlay.unlink()
+    serving.must("converge", "--yes")
+
+    assert shown.code == 1
+    assert "file /etc/motd.d/corefab: absent -> file" in shown.out
+    assert "--yes" in shown.out
+    assert there == "640\nhelloactive\n"
+    left = "ls /etc/motd.d/corefab /etc/systemd/system/corefab-trial.service 2>/dev/null || true"
+    assert serving.ssh(f"{left}; {active}") == "inactive\n"
+    assert serving.fab("drift").code == 0
+
+
+def test_a_convergence_that_locks_the_operator_out_is_put_back(
+    serving: Project, tmp_path: Path
+) -> None:
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True
+    )
+    keys = "cat /home/core/.ssh/authorized_keys.d/ignition /etc/corefab/spec"
+    before = serving.ssh(keys)
+
+    said = serving.fab("converge", "--yes", SSH_KEYS=str(tmp_path / "other.pub"))
+
+    assert said.code == 1
+    assert "does not let core in" in said.out
+    assert "everything on the node was put back" in said.out
+    assert serving.ssh(keys) == before
+    line = json.loads(serving.must("audit", "--json"))["lines"]
+    assert [one["what"] for one in line[-2:]] == ["converge put back", "converge"]
+    assert line[-1]["result"] == "failed"
+    assert serving.fab("drift").code == 0
+
+
+def test_what_no_new_login_proves_is_put_back_by_the_node_itself(serving: Project) -> None:
+    act = Act(word="file", subject="/etc/corefab/trial", mode="644", owner="root:root")
+    archive = pack([File("acts", f"{act.line}\n".encode()), File("new/etc/corefab/trial", b"x")])
+    target = Target(
+        *(serving.node.address, None, "core", serving.folder / "id"),
+        serving.folder / "certs/known_hosts",
+    )
+    with connect(target, None) as remote:
+        assert remote.run(command.converge("ab12", 1, archive)).code == 0
+
+    serving.ssh(
+        "while [ -e /etc/systemd/system/corefab-put-back.timer ]; do sleep 0.2; done\n"
+        "[ ! -e /etc/corefab/trial ]\n"
+    )
+    assert serving.fab("drift").code == 0

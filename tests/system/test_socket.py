@@ -1,0 +1,162 @@
+"""SWITCH=socket: two slots on the same listening sockets, and to and from the other ways."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.system.conftest import NAME, authority
+from tests.system.page import get
+from tests.system.project import Project
+from tests.system.test_faults import release_of, stopped_after
+from tests.system.visitors import Visits, visiting
+
+pytestmark = pytest.mark.node
+SILENT = (
+    "import os, socket as s, time; "
+    "s.socket(s.AF_UNIX, s.SOCK_DGRAM).sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); "
+    "time.sleep(900)"
+)
+UNDER_WAY = (
+    "project files",
+    " started",
+    "reported that it is healthy",
+    "socket moved",
+    "HTTPS endpoint",
+)
+
+
+@pytest.fixture(scope="module")
+def by_socket(deployed: Project) -> Iterator[None]:
+    """Serve by the socket for the module; visitors notice neither the change nor the way back."""
+    environment = deployed.folder / ".env"
+    usual = environment.read_text()
+    with visiting(deployed.node.address, NAME, authority(deployed)) as there:
+        environment.write_text(usual.replace("SWITCH=slots", "SWITCH=socket"))
+        deployed.must("deploy")
+    yield
+    environment.write_text(usual)
+    with visiting(deployed.node.address, NAME, authority(deployed)) as back:
+        deployed.must("deploy")
+    assert there.failures + back.failures == []
+    app = deployed.settings["PROJECT"] + "-www"
+    left = f"ls -d /etc/systemd/system/{app}.socket* 2>/dev/null || true"
+    assert deployed.ssh(f"systemctl is-active {app}.socket || true; {left}") == "inactive\n"
+
+
+@pytest.fixture
+def visits(by_socket: None, visits: Visits) -> Visits:
+    """Have the visitors come by the socket."""
+    return visits
+
+
+def test_the_ports_are_systemds_and_no_rule_leads_elsewhere(
+    by_socket: None, serving: Project
+) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+
+    said = serving.ssh(
+        f"nft list table inet {app}-door | grep -c elements || true; "
+        f"systemctl show -P Triggers {app}.socket; "
+        "ss -Hltn '( sport = :443 or sport = :80 )' | wc -l"
+    ).splitlines()
+
+    assert (said[0], said[2]) == ("0", "2")
+    assert f"{serving.container()}.service" in said[1]
+    assert serving.fab("drift").code == 0
+
+
+def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visits) -> None:
+    before = serving.container()
+
+    serving.must("deploy", ENV_GREETING="other")
+
+    assert serving.container() != before
+    serving.must("rollback")
+    assert serving.container() == before
+    serving.must("deploy")
+
+
+@contextmanager
+def image_that_runs(project: Project, program: str) -> Iterator[str]:
+    """Build an image of the sample's that runs something else, and has no supervisor."""
+    image = project.settings["IMAGE"]
+    name = image.replace("test", "other")
+    entry = f'ENTRYPOINT ["/usr/bin/python3", "-c", "{program}"]'
+    text = f'FROM {image}\nLABEL io.corefab.status=""\n{entry}\n'
+    build = ["podman", "build", "-q", "-t", name, "-f", "-", str(project.folder)]
+    subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+    yield name
+    subprocess.run(["podman", "rmi", name], check=True, capture_output=True)
+
+
+def test_a_release_that_dies_at_once_takes_no_visitor(serving: Project, visits: Visits) -> None:
+    before = release_of(serving)
+
+    with image_that_runs(serving, "import sys; sys.exit(3)") as dying:
+        said = serving.fab("deploy", IMAGE=dying)
+
+    assert said.code == 1
+    assert "serves again, proven over HTTPS" in said.out
+    assert release_of(serving) == before
+
+
+@pytest.mark.parametrize("line", UNDER_WAY)
+def test_a_kill_at_any_step_is_noticed_by_no_visitor(
+    serving: Project, visits: Visits, line: str
+) -> None:
+    stopped_after(serving, line, signal.SIGKILL)
+
+    serving.must("deploy")
+
+
+def test_a_release_whose_proof_fails_gives_the_socket_back(
+    serving: Project, by_socket: None
+) -> None:
+    # Visitors meet it for a moment: with one accept queue, none can be kept from a ready release.
+    before, container = release_of(serving), serving.container()
+
+    with image_that_runs(serving, SILENT) as silent:
+        said = serving.fab("deploy", IMAGE=silent, HEALTH_TIMEOUT_SECONDS="2", STOP_SECONDS="1")
+
+    assert said.code == 1
+    assert "serves again, proven over HTTPS" in said.out
+    assert (release_of(serving), serving.container()) == (before, container)
+
+
+def test_every_way_leads_to_every_other(serving: Project, visits: Visits) -> None:
+    serving.must("deploy", SWITCH="slots")
+    serving.must("deploy")
+    assert "the front door held" in serving.must("deploy", SWITCH="restart", ENV_GREETING="r")
+    assert "the front door held" not in serving.must("deploy")
+
+
+def test_other_ports_are_opened_where_the_old_release_stopped(
+    serving: Project, visits: Visits
+) -> None:
+    said = serving.must("deploy", HTTP_PORT="8085")
+
+    assert "the front door held" in said
+    serving.must("deploy")
+
+
+def test_a_socket_that_somebody_stopped_is_opened_again(by_socket: None, serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    serving.ssh(f"systemctl stop {app}.socket")
+
+    assert "front door: the socket is not open" in serving.must("deploy")
+
+
+def test_after_a_reboot_the_release_that_served_takes_the_socket(
+    by_socket: None, serving: Project
+) -> None:
+    before = serving.container()
+
+    serving.reboot()
+
+    until = f"until systemctl -q is-active {before}; do sleep 0.2; done"
+    serving.ssh(f"timeout 40 bash -c '{until}'")
+    assert get(serving.node.address, 443, NAME, authority(serving))[0] == 200
+    assert serving.container() == before
