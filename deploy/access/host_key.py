@@ -1,10 +1,10 @@
 """Verb: another SSH host key for the node, announced beside the old one for a while."""
 
+from deploy.access.act import change_host_keys
 from deploy.access.change import change
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node
-from deploy.node.ask_holdings import change_host_keys
 from deploy.node.command import Command
 from deploy.node.connection import real_host, real_port
 from deploy.node.holdings import HeldKey, HostKeys

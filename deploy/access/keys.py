@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from deploy.access import act
+from deploy.access.act import ask_access
 from deploy.access.change import change
 from deploy.access.identity import public_key
 from deploy.access.rotate_key import file_name, renew_specs
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node, instances
-from deploy.node import command
-from deploy.node.ask_holdings import ask_access
 from deploy.node.holdings import HeldAccess
 from deploy.spec.login_keys import agent_keys, owners
 from deploy.spec.people import (
@@ -59,7 +59,7 @@ def access_add(nodes: tuple[Node, ...], name: str, file: Path, *, days: int) -> 
     for node in nodes:
         with progress.step(f"{node.name}: {name} is let in"), node.connected() as remote:
             for key in keys:
-                wanted = command.access_add(node.target.user, file_name(name, key), key.line)
+                wanted = act.access_add(node.target.user, file_name(name, key), key.line)
                 told = f"{name} is let in: {key.fingerprint}{_until(key)}"
                 change(remote, folder, wanted, "access-add", told)
     welcome(folder, keys)
@@ -87,7 +87,7 @@ def access_remove(nodes: tuple[Node, ...], name: str, *, identity: Path | None) 
     for node in nodes:
         with progress.step(f"{node.name}: {name} is let in no more"), node.connected() as held:
             blobs = tuple(key.key for key in keys)
-            wanted = command.access_drop(node.target.user, keep, blobs)
+            wanted = act.access_drop(node.target.user, keep, blobs)
             told = ", ".join(key.fingerprint for key in keys)
             change(held, folder, wanted, "access-remove", f"{name} is let in no more: {told}")
     keep_keys(folder, name, ())

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from deploy.access import act
+from deploy.access.act import ask_access
 from deploy.access.change import change
 from deploy.access.identity import Identity, new_key, public_key
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node
-from deploy.node import command
-from deploy.node.ask_holdings import ask_access
 from deploy.spec.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
 from deploy.spec.prepare import prepare
 
@@ -92,7 +92,7 @@ def _retire(nodes: tuple[Node, ...], mine: Identity) -> None:
             progress.step(f"{node.name}: the old key is taken out"),
             node.connected(identity=mine.path) as remote,
         ):
-            wanted = command.access_drop(node.target.user, new.key, (old.key,))
+            wanted = act.access_drop(node.target.user, new.key, (old.key,))
             change(remote, folder, wanted, _VERB, f"{old.fingerprint} is let in no more")
     with progress.step("the old key is let in by no machine spec any more"):
         for person, keys in people(folder).items():
@@ -106,7 +106,7 @@ def _retire(nodes: tuple[Node, ...], mine: Identity) -> None:
 
 def _add(node: Node, mine: Identity, key: tuple[str, AccessKey]) -> None:
     person, new = key
-    wanted = command.access_add(node.target.user, file_name(person, new), new.line)
+    wanted = act.access_add(node.target.user, file_name(person, new), new.line)
     told = f"{person} is let in: {new.fingerprint}"
     try:
         with node.connected() as remote:

@@ -6,13 +6,13 @@ from pathlib import Path
 from certs.keyfile import decrypt, encrypt, new_key
 from certs.ssh_certificate import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
+from deploy.access import act
 from deploy.access.change import change
 from deploy.access.rotate_key import file_name, renew_specs
 from deploy.app.credentials import Credentials
 from deploy.app.tls import material
 from deploy.console import output, progress
 from deploy.fleet.nodes import Node, instances
-from deploy.node import command
 from deploy.node.session import asker
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
@@ -64,7 +64,7 @@ def _introduce(nodes: tuple[Node, ...], authority: AccessKey) -> None:
             node.connected() as remote,
         ):
             name = file_name(_NAME, authority)
-            wanted = command.access_add(node.target.user, name, authority.line)
+            wanted = act.access_add(node.target.user, name, authority.line)
             told = f"whom {authority.fingerprint} signs is let in"
             change(remote, folder, wanted, "access-sign", told)
     keep_keys(folder, _NAME, (authority,))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.app import act
 from deploy.app.credentials import Credentials
 from deploy.app.execute import Execution
 from deploy.app.plan.changes import generations
@@ -17,7 +18,7 @@ from deploy.app.planner import DesiredState, check_material, load_desired, make_
 from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.node import command, session
+from deploy.node import session
 from deploy.node.connection import Login
 from deploy.node.hold import hold
 from deploy.node.journal import failures_audited
@@ -143,7 +144,7 @@ def _retire_leftover(remote: Remote, settings: Settings, plan: Plan) -> None:
     if plan.leftover:
         slot = f"slot {plan.leftover}, which serves no longer"
         with progress.step(f"Drain and stop {slot}", f"{slot}, drained and stopped"):
-            retired = command.retire(settings.app, settings.drain_seconds)
+            retired = act.retire(settings.app, settings.drain_seconds)
             remote.checked(retired, f"stopping slot {plan.leftover}")
 
 

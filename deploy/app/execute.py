@@ -4,12 +4,14 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from deploy.app import act
 from deploy.app.plan.steps import Kind, Step
 from deploy.app.planner import DesiredState, ask_state
 from deploy.app.prove import prove
 from deploy.console import output, progress
+from deploy.image import act as image_act
 from deploy.image.transfer import Transfer
-from deploy.node import command, script, session
+from deploy.node import script, session
 from deploy.node.archive import pack
 from deploy.node.audit_line import AuditLine
 from deploy.node.bulk import send_files
@@ -121,7 +123,7 @@ def _stage(execution: Execution, step: Step) -> None:
         File("manifest.json", _written(execution.manifest)),
     ]
     app, release, names = execution.app, execution.release, desired.wanted.credentials
-    staged = command.stage(app, release, execution.previous, names, pack(files))
+    staged = act.stage(app, release, execution.previous, names, pack(files))
     execution.run(staged, "staging the release")
 
 
@@ -138,7 +140,7 @@ def _image(execution: Execution, _: Step) -> None:
     transfer.run(execution.before, lambda: ask_state(remote, desired))
     image_id = desired.wanted.image.id
     execution.run(
-        command.tag_image(execution.app, execution.release, image_id), "tagging the image"
+        image_act.tag_image(execution.app, execution.release, image_id), "tagging the image"
     )
 
 
@@ -158,14 +160,14 @@ def _files(execution: Execution, _: Step) -> None:
 def _seal(execution: Execution, step: Step) -> None:
     name = step.credential
     value = _material(execution).credentials.value(name).encode()
-    execution.run(command.seal(execution.app, execution.release, name, value), f"sealing {name}")
+    execution.run(act.seal(execution.app, execution.release, name, value), f"sealing {name}")
 
 
 def _start(execution: Execution, _: Step) -> None:
     mode = execution.settings.switch
     # What serves may stop before the new release is proven: the node must not need us then.
     guards = () if mode == "slots" else (script.line("guard"), script.line("undo"))
-    started = command.start(execution.app, execution.release, execution.slot, mode, guards)
+    started = act.start(execution.app, execution.release, execution.slot, mode, guards)
     execution.run(started, f"starting slot {execution.slot}")
 
 
@@ -194,7 +196,7 @@ def _before(execution: Execution, _: Step) -> None:
 
 
 def _move(execution: Execution, _: Step) -> None:
-    moved = command.move(execution.app, execution.release)
+    moved = act.move(execution.app, execution.release)
     gap = execution.run(moved, "moving the front door").strip()
     if gap:
         output.say(f"  the front door held for {gap} ms")
@@ -224,12 +226,12 @@ def _died(execution: Execution) -> str:
 def _finish(execution: Execution, _: Step) -> None:
     keep, line = execution.settings.keep_releases, execution.audit_line.written()
     written = _written(execution.manifest)
-    finished = command.finish(execution.app, execution.release, keep, line, written)
+    finished = act.finish(execution.app, execution.release, keep, line, written)
     execution.run(finished, "recording the release")
 
 
 def _retire(execution: Execution, _: Step) -> None:
-    retired = command.retire(execution.app, execution.settings.drain_seconds)
+    retired = act.retire(execution.app, execution.settings.drain_seconds)
     execution.run(retired, f"stopping slot {execution.before.slot}")
 
 

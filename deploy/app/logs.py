@@ -1,9 +1,9 @@
 """Verb: show the last lines of an app on its node."""
 
+from deploy.app.act import logs as logs_of
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.command import logs as logs_of
 from deploy.project import Project
 
 

@@ -5,7 +5,8 @@ from deploy.app.planner import load_desired
 from deploy.app.tls import check_pair
 from deploy.console import output, prompt
 from deploy.errors import DeployError
-from deploy.node import command, session
+from deploy.image import act as image_act
+from deploy.node import session
 from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited, write_audit
 from deploy.project import Project
@@ -35,7 +36,7 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         hold(remote, project.folder, settings.app, "image-repair", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             said = remote.checked(
-                command.repair_storage(settings.app),
+                image_act.repair_storage(settings.app),
                 "repairing podman's storage",
                 "look at the disk; `fab rebuild` installs the machine again",
             )

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deploy.app import act
 from deploy.app.execute import Execution, carry_out
 from deploy.app.plan.steps import Step
 from deploy.app.prove import prove
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.node import command
 from deploy.node.journal import audit_line, write_audit
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
@@ -62,7 +62,7 @@ def undo(remote: Remote, folder: Path, app: str, unfinished: str) -> None:
     """
     what = f"what the unfinished deploy {unfinished} changed"
     with progress.step(f"Undo {what}", f"put back {what}"):
-        remote.checked(command.undo(app), f"undoing {unfinished}")
+        remote.checked(act.undo(app), f"undoing {unfinished}")
     line = audit_line(folder, app, "undo", "a deploy that did not end was put back")
     write_audit(remote, line.model_copy(update={"release": unfinished}))
 
@@ -83,7 +83,7 @@ def _carry_out(execution: Execution, step: Step) -> None:
 def _put_back(execution: Execution, proof_seconds: float) -> str:
     before = execution.before
     try:
-        result = execution.remote.run(command.undo(execution.app))
+        result = execution.remote.run(act.undo(execution.app))
     except DeployError as error:
         return f"{error.message}: the next `fab deploy` puts back what this one changed"
     if result.code:
@@ -110,7 +110,7 @@ def _proof(execution: Execution, before: Manifest, proof_seconds: float) -> str:
 def _logs(execution: Execution) -> str:
     app, release = execution.app, execution.release
     try:
-        result = execution.remote.run(command.logs(app, _LOG_LINES, release))
+        result = execution.remote.run(act.logs(app, _LOG_LINES, release))
     except DeployError:
         return ""
     lines = result.stdout.strip().splitlines()

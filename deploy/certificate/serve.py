@@ -8,9 +8,10 @@ from deploy.app.credentials import Credentials
 from deploy.app.deploy import DeployOptions, rollout
 from deploy.app.prove import prove
 from deploy.app.tls import Pair, check_pair, load_pair
+from deploy.certificate import act
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.node import command, session
+from deploy.node import session
 from deploy.node.archive import pack
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
@@ -49,25 +50,23 @@ class Reload:
         try:
             with progress.step("the next certificate laid beside the present one, on the node"):
                 remote.checked(
-                    command.certificate_stage(app, release, self._archive()),
+                    act.certificate_stage(app, release, self._archive()),
                     "staging the certificate",
                 )
                 if self.password is not None:
                     remote.checked(
-                        command.certificate_seal(app, release, self.password),
+                        act.certificate_seal(app, release, self.password),
                         f"sealing {CERT_PASS}",
                     )
             with progress.step(f"swapped, and {app} told by SIG{signal} to read it"):
-                remote.checked(
-                    command.certificate_swap(app, release, signal), "swapping certificates"
-                )
+                remote.checked(act.certificate_swap(app, release, signal), "swapping certificates")
             self._prove(self.pair.leaf.sha256)
         except DeployError as error:
             raise DeployError(f"{error.message}\n{self._put_back()}", error.hint) from error
         except BaseException:
             output.say(self._put_back())
             raise
-        remote.checked(command.certificate_finish(app, release, audit), "finishing the rotation")
+        remote.checked(act.certificate_finish(app, release, audit), "finishing the rotation")
 
     def _prove(self, fingerprint: str) -> None:
         for endpoint in self.endpoints:
@@ -77,7 +76,7 @@ class Reload:
 
     def _put_back(self) -> str:
         try:
-            self.remote.checked(command.certificate_undo(*self._words), "undoing the rotation")
+            self.remote.checked(act.certificate_undo(*self._words), "undoing the rotation")
             self._prove(self.held.certificate)
         except DeployError as error:
             return f"putting the certificate before back failed: {error.message}"

@@ -1,7 +1,8 @@
 """Verb: remove from a node what no release of an app needs."""
 
 from deploy.console import output
-from deploy.node import command, session
+from deploy.image import act
+from deploy.node import session
 from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited, write_audit
 from deploy.project import Project
@@ -18,7 +19,7 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
     with session.reached(project) as remote:
         hold(remote, project.folder, settings.app, "prune", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
-            said = remote.checked(command.prune(settings.app), f"pruning {settings.app}")
+            said = remote.checked(act.prune(settings.app), f"pruning {settings.app}")
         removed = said.splitlines()
         if removed:
             write_audit(remote, line.model_copy(update={"detail": "; ".join(removed)}))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from deploy.console import output, progress
 from deploy.errors import DeployError
+from deploy.image import act
 from deploy.image.export.export import Export
 from deploy.image.plan.bases import Known, Shipment, ship, uncertain
 from deploy.image.plan.image import Image, refuse_full_disk
 from deploy.image.stream import Parcel, Sent
 from deploy.image.wire.level import Pace
 from deploy.image.wire.whole import send_whole
-from deploy.node import command
 from deploy.node.connection import Target
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, Partial
@@ -93,7 +93,7 @@ class Transfer:
         with progress.transfer(name, total, where=where, events=self.events) as tell:
             pace = Pace(round_trip=self.remote.round_trip)
             parcel = Parcel(shipment, self.export, _teller(tell), already, pace)
-            wanted = command.receive_image(self.settings.app, self.image.id)
+            wanted = act.receive_image(self.settings.app, self.image.id)
             result = self.remote.send(wanted, _own_errors(parcel.parts()))
         if result.code:
             said = result.stderr.strip().splitlines()

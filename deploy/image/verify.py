@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from deploy.console import output
 from deploy.errors import DeployError
+from deploy.image import act
 from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.open import open_image
@@ -12,7 +13,7 @@ from deploy.image.tree.answer import read_seen
 from deploy.image.tree.compare import compare
 from deploy.image.tree.index import Index, read_index
 from deploy.image.tree.tree import Tree, flatten
-from deploy.node import command, session
+from deploy.node import session
 from deploy.node.probe import probe
 from deploy.node.remote import Remote
 from deploy.project import Project
@@ -64,7 +65,7 @@ def _index(cache: Cache, diff_id: str) -> Index:
 
 
 def _verify(remote: Remote, cache: Cache, built: Tree, image_id: str) -> Iterator[str]:
-    answer = remote.checked(command.verify_image(image_id), f"reading image {short(image_id)}")
+    answer = remote.checked(act.verify_image(image_id), f"reading image {short(image_id)}")
     with cache.workplace() as place:
         seen = read_seen(answer, place)
     yield from compare(built, seen.tree, seen.sums)

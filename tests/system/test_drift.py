@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.machine.drift import act as drift_act
 from deploy.machine.drift.plan.convergence import Act
-from deploy.node import command
 from deploy.node.archive import pack
 from deploy.node.connection import Target, connect
 from deploy.node.file import File
@@ -163,7 +163,7 @@ def test_what_no_new_login_proves_is_put_back_by_the_node_itself(serving: Projec
         serving.folder / "certs/known_hosts",
     )
     with connect(target, None) as remote:
-        assert remote.run(command.converge("ab12", 1, archive)).code == 0
+        assert remote.run(drift_act.converge("ab12", 1, archive)).code == 0
 
     serving.ssh(
         "while [ -e /etc/systemd/system/corefab-put-back.timer ]; do sleep 0.2; done\n"

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
+from deploy.machine.drift import act
 from deploy.machine.drift.inspect import ask_mark, inspect
 from deploy.machine.drift.plan.convergence import Convergence, convergence, differences, payload
 from deploy.machine.drift.plan.convergence_prose import lines
-from deploy.node import command, session
+from deploy.node import session
 from deploy.node.archive import pack
 from deploy.node.hold import hold
 from deploy.node.journal import MACHINE, audit_line, failures_audited
@@ -118,12 +119,12 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
     with progress.step(f"{len(plan.acts)} acts"):
         archive = pack(payload(plan, work.target.machine))
         remote.checked(
-            command.converge(name, work.order.gate_seconds, archive), "applying the machine spec"
+            act.converge(name, work.order.gate_seconds, archive), "applying the machine spec"
         )
     with progress.step("a new login, which proves that one can still get in"):
         try:
             with session.reached(work.project) as fresh:
-                fresh.checked(command.keep(name, line), "keeping the changes")
+                fresh.checked(act.keep(name, line), "keeping the changes")
         except DeployError as error:
             served = _put_back(remote, name, work.order)
             raise DeployError(f"{error.message}\n{served}", error.hint) from error
@@ -134,7 +135,7 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
 
 def _put_back(remote: Remote, name: str, order: Order) -> str:
     try:
-        remote.checked(command.put_back(name), "undoing the changes")
+        remote.checked(act.put_back(name), "undoing the changes")
     except DeployError as error:
         return f"{error.message}; the node puts everything back in {order.gate_seconds} s"
     return "everything on the node was put back"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from deploy.access import act as access_act
 from deploy.access.change import change
 from deploy.errors import DeployError
-from deploy.node import command
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
 
 pytestmark = pytest.mark.program
-WANTED = command.access_drop("core", "", ("AAAA",))
+WANTED = access_act.access_drop("core", "", ("AAAA",))
 
 
 @dataclass

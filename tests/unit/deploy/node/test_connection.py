@@ -8,8 +8,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
+from deploy.app.act import undo
 from deploy.errors import DeployError
-from deploy.node.command import undo
 from deploy.node.connection import Login, Target, begin, connect, real_host, real_port
 from deploy.node.host_key import shown_key
 from deploy.node.known_hosts import pin

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import paramiko
 import pytest
 
+from deploy.app.act import seal, undo
 from deploy.errors import DeployError
-from deploy.node.command import Command, seal, undo
+from deploy.node.command import Command
 from deploy.node.connection import Target, connect
 from deploy.node.lock import Holder, take_lock
 from deploy.node.probe import probe
