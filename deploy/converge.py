@@ -8,7 +8,7 @@ from deploy.archive import pack
 from deploy.errors import DeployError
 from deploy.hold import hold
 from deploy.hooks import run_hook, tell_hook
-from deploy.journal import MACHINE, audit_line, failures_audited
+from deploy.journal import MACHINE, failures_audited, machine_line
 from deploy.kept import keep_spec
 from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
 from deploy.plan import command
@@ -57,7 +57,7 @@ def converge(project: Project, order: Order) -> int:
         if plan:
             _ask(order)
             _hold(remote, work, plan)
-            keep_spec(project.folder, work.target.mark, work.target.ignition)
+            keep_spec(project, work.target.mark, work.target.ignition)
             _carry_out(remote, work, plan)
             plan = _plan(remote, work)
             _conclude(plan)
@@ -66,7 +66,7 @@ def converge(project: Project, order: Order) -> int:
 
 def _plan(remote: Remote, work: _Work) -> Convergence:
     mark, target = ask_mark(remote), work.target
-    kept = spec_of_mark(work.project.folder, mark)
+    kept = spec_of_mark(work.project, mark)
     born = kept.machine if kept else None
     machines = (target.machine, born) if born else (target.machine,)
     found = inspect(remote, work.project.settings.app, *machines)
@@ -89,7 +89,7 @@ def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
     """Keep others off the machine and the app; a plan made before a wait may be an old one."""
     seconds = work.order.wait_seconds
     waits = [
-        hold(remote, work.project.folder, name, "converge", wait_seconds=seconds)
+        hold(remote, work.project, "converge", app=name, wait_seconds=seconds)
         for name in (MACHINE, work.project.settings.app)
     ]
     if any(waits) and _plan(remote, work) != plan:
@@ -102,15 +102,15 @@ def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
 def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
     told = plan.model_dump_json()
     detail = f"spec {plan.becomes[:12]}: {'; '.join(str(act) for act in plan.acts)}"
-    line = audit_line(work.project.folder, MACHINE, "converge", detail)
+    line = machine_line(work.project.folder, "converge", detail)
     try:
         with failures_audited(remote, line):
-            run_hook(work.project.folder, "before-converge", told)
+            run_hook(work.project, "before-converge", told)
             _apply(remote, work, plan, line.written())
     except BaseException:
-        tell_hook(work.project.folder, "failed-converge", told)
+        tell_hook(work.project, "failed-converge", told)
         raise
-    tell_hook(work.project.folder, "after-converge", told)
+    tell_hook(work.project, "after-converge", told)
 
 
 def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:

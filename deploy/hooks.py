@@ -4,28 +4,27 @@ A hook gets the plan as JSON on stdin, and its output is shown as it comes.
 """
 
 import os
-from pathlib import Path
 from typing import Literal
 
 from deploy import report
 from deploy.errors import DeployError
 from deploy.programs import Start, run
+from deploy.project import HOOKS, Project
 
 Hook = Literal[
     "before-deploy", "after-deploy", "failed-deploy",
     "before-converge", "after-converge", "failed-converge",
 ]  # fmt: skip
-HOOKS = Path("hooks")
 _LONGEST_SECONDS = 600
 
 
-def run_hook(folder: Path, hook: Hook, told: str) -> None:
+def run_hook(project: Project, hook: Hook, told: str) -> None:
     """Run a hook, where there is one, with JSON on its stdin.
 
     Raises:
         DeployError: when it cannot be run, fails or takes too long.
     """
-    path = folder / HOOKS / hook
+    path = project.hooks / hook
     if not path.exists():
         return
     if not os.access(path, os.X_OK):
@@ -36,13 +35,13 @@ def run_hook(folder: Path, hook: Hook, told: str) -> None:
         doing=f"hook {hook}",
         hint=f"nothing on the node has changed; try it: {HOOKS / hook}",
         seconds=_LONGEST_SECONDS,
-        start=Start(stdin=told.encode(), folder=folder, shown=True),
+        start=Start(stdin=told.encode(), folder=project.folder, shown=True),
     )
 
 
-def tell_hook(folder: Path, hook: Hook, told: str) -> None:
+def tell_hook(project: Project, hook: Hook, told: str) -> None:
     """Run a hook after the fact: that it fails is worth a warning, and changes nothing."""
     try:
-        run_hook(folder, hook, told)
+        run_hook(project, hook, told)
     except DeployError as error:
         report.warn(error.message)

@@ -8,34 +8,34 @@ from pathlib import Path
 
 from deploy.files import write_atomically
 from deploy.plan.release import Manifest
+from deploy.project import Project
 
-STATE = Path("state")
 _MARK = re.compile(r"[0-9a-f]{64}")
 
 
-def keep_release(folder: Path, manifest: Manifest) -> Path:
+def keep_release(project: Project, manifest: Manifest) -> Path:
     """Keep a copy of a release's manifest."""
-    path = folder / STATE / "releases" / manifest.app / f"{manifest.release}.json"
+    path = project.state / "releases" / manifest.app / f"{manifest.release}.json"
     _keep(path, manifest.model_dump_json(indent=1).encode())
     return path
 
 
-def keep_spec(folder: Path, mark: str, ignition: str) -> Path:
+def keep_spec(project: Project, mark: str, ignition: str) -> Path:
     """Keep a machine spec under the mark that a machine made of it bears."""
-    path = _spec(folder, mark)
+    path = _spec(project, mark)
     _keep(path, ignition.encode())
     return path
 
 
-def kept_spec(folder: Path, mark: str) -> str | None:
+def kept_spec(project: Project, mark: str) -> str | None:
     """Find the spec that a machine was born of; None where it is not kept here."""
-    if not _MARK.fullmatch(mark) or not (path := _spec(folder, mark)).exists():
+    if not _MARK.fullmatch(mark) or not (path := _spec(project, mark)).exists():
         return None
     return path.read_text(encoding="utf-8")
 
 
-def _spec(folder: Path, mark: str) -> Path:
-    return folder / STATE / "specs" / f"{mark}.ign"
+def _spec(project: Project, mark: str) -> Path:
+    return project.state / "specs" / f"{mark}.ign"
 
 
 def _keep(path: Path, content: bytes) -> None:

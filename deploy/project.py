@@ -10,6 +10,8 @@ TEMPLATES = Path(__file__).parents[1] / "butane/templates"
 OVERLAYS = Path("butane/overlays")
 _BUILD = Path("build")
 VM = _BUILD / "vm"
+HOOKS = Path("hooks")
+MEDIA = _BUILD / "media"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,21 @@ class Project:
     def material(self) -> Path:
         """The certificates and keys of every instance."""
         return self.folder / "certs/material"
+
+    @property
+    def hooks(self) -> Path:
+        """The operator's programs that run around a change."""
+        return self.folder / HOOKS
+
+    @property
+    def state(self) -> Path:
+        """What the workstation keeps of the past: manifests and machine specs."""
+        return self.folder / "state"
+
+    @property
+    def media(self) -> Path:
+        """Media to install machines from, and what is known of them."""
+        return self.folder / MEDIA
 
     @property
     def build(self) -> Path:

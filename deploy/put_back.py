@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from deploy import report
 from deploy.errors import DeployError
@@ -11,6 +10,7 @@ from deploy.plan import command
 from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
 from deploy.plan.steps import Kind
+from deploy.project import Project
 from deploy.prove import prove
 from deploy.remote.remote import Remote
 from deploy.switching import Switching
@@ -60,17 +60,17 @@ def retiring_told(kind: Kind) -> Iterator[None]:
         )
 
 
-def undo(remote: Remote, folder: Path, app: str, unfinished: str) -> None:
+def undo(remote: Remote, project: Project, unfinished: str) -> None:
     """Put back what an unfinished deploy changed, and write that down.
 
     Raises:
         DeployError: when the node cannot.
     """
     with report.step(f"put back what the unfinished deploy {unfinished} changed"):
-        result = remote.run(command.undo(app))
+        result = remote.run(command.undo(project.settings.app))
         if result.code:
             raise DeployError(f"undo failed on the node: {result.stderr.strip()}")
-    line = audit_line(folder, app, "undo", "a deploy that did not end was put back")
+    line = audit_line(project, "undo", "a deploy that did not end was put back")
     write_audit(remote, line.model_copy(update={"release": unfinished}))
 
 

@@ -37,10 +37,10 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
     made_by = author(project.folder)
     now = datetime.now(UTC)
     with node.reached(project) as remote:
-        hold(remote, project.folder, settings.app, "rollback", wait_seconds=wait_seconds)
+        hold(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _state(remote, settings)
         if state.interrupted:
-            undo(remote, project.folder, settings.app, state.interrupted.release)
+            undo(remote, project, state.interrupted.release)
             state = _state(remote, settings)
         serving = state.manifest.release if state.manifest else ""
         chosen = choose(kept_releases(remote, settings.app), serving, to)
@@ -59,7 +59,7 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         )
         with failures_audited(remote, switching.audit_line()):
             manifest = _take_over(switching, state, chosen)
-    keep_release(project.folder, manifest)
+    keep_release(project, manifest)
     report.good(f"{settings.app} serves what release {chosen.release} was, as release {name}")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from deploy import node, report
 from deploy.author import author
@@ -63,7 +62,7 @@ def rollout(project: Project, order: Order, credentials: Credentials | None = No
 
 
 def _rollout(wanted: Goal, order: Order) -> None:
-    folder, settings = wanted.project.folder, wanted.project.settings
+    settings = wanted.project.settings
     with node.reached(wanted.project) as remote:
         planned = _ready(remote, wanted, order)
         if not planned.plan:
@@ -74,7 +73,7 @@ def _rollout(wanted: Goal, order: Order) -> None:
         refuse_traps(wanted.rendered, podman=planned.state.podman)
         check_material(wanted, planned.state)
         _show(planned.plan)
-        _carry_out(folder, _delivery(remote, wanted, planned.state, order), planned)
+        _carry_out(wanted.project, _delivery(remote, wanted, planned.state, order), planned)
 
 
 def _ready(remote: Remote, wanted: Goal, order: Order) -> Planned:
@@ -82,27 +81,26 @@ def _ready(remote: Remote, wanted: Goal, order: Order) -> Planned:
     planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     if not planned.plan:
         return planned
-    app, seconds = wanted.project.settings.app, order.wait_seconds
-    waited = hold(remote, wanted.project.folder, app, order.what, wait_seconds=seconds)
+    waited = hold(remote, wanted.project, order.what, wait_seconds=order.wait_seconds)
     # Whoever was at it may have ended in the meantime: only what is left is undone.
     if waited or planned.plan.undo:
         planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     if planned.plan.undo:
-        undo(remote, wanted.project.folder, app, planned.plan.undo)
+        undo(remote, wanted.project, planned.plan.undo)
         planned = make_plan(remote, wanted, first=order.first, anew=order.anew)
     return planned
 
 
-def _carry_out(folder: Path, delivery: Delivery, planned: Planned) -> None:
+def _carry_out(project: Project, delivery: Delivery, planned: Planned) -> None:
     plan, switching = planned.plan, delivery.switching
     with (
-        _hooks_told(folder, plan, switching.release),
+        _hooks_told(project, plan, switching.release),
         failures_audited(switching.remote, switching.audit_line()),
     ):
-        run_hook(folder, "before-deploy", plan.model_dump_json())
+        run_hook(project, "before-deploy", plan.model_dump_json())
         with put_back(switching, planned.state) as begun:
             manifest = _steps(delivery, plan, begun)
-    keep_release(folder, manifest)
+    keep_release(project, manifest)
     report.good(f"{plan.app} serves release {manifest.release} at {switching.endpoint}")
 
 
@@ -123,15 +121,15 @@ def _steps(delivery: Delivery, plan: Deployment, begun: list[str]) -> Manifest:
 
 
 @contextmanager
-def _hooks_told(folder: Path, plan: Deployment, release: str) -> Iterator[None]:
+def _hooks_told(project: Project, plan: Deployment, release: str) -> Iterator[None]:
     told = json.loads(plan.model_dump_json()) | {"release": release}
     try:
         yield
     except BaseException as error:
         why = error.message if isinstance(error, DeployError) else type(error).__name__
-        tell_hook(folder, "failed-deploy", json.dumps(told | {"error": why}))
+        tell_hook(project, "failed-deploy", json.dumps(told | {"error": why}))
         raise
-    tell_hook(folder, "after-deploy", json.dumps(told))
+    tell_hook(project, "after-deploy", json.dumps(told))
 
 
 def _show(plan: Deployment) -> None:

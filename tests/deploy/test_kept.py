@@ -4,13 +4,14 @@ from pathlib import Path
 
 from deploy.kept import keep_release, keep_spec, kept_spec
 from deploy.plan.release import Manifest
-from tests.plan.examples import manifest
+from deploy.project import Project
+from tests.plan.examples import manifest, settings
 
 MARK = "ab" * 32
 
 
 def test_a_releases_manifest_is_kept_0600(tmp_path: Path) -> None:
-    path = keep_release(tmp_path, manifest())
+    path = keep_release(Project(tmp_path, settings()), manifest())
 
     assert path == tmp_path / "state/releases/shop-www/20300615-120000-ab12.json"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -18,14 +19,14 @@ def test_a_releases_manifest_is_kept_0600(tmp_path: Path) -> None:
 
 
 def test_a_spec_is_found_by_its_mark(tmp_path: Path) -> None:
-    path = keep_spec(tmp_path, MARK, "{}")
+    path = keep_spec(Project(tmp_path, settings()), MARK, "{}")
 
     assert path.stat().st_mode & 0o777 == 0o600
-    assert kept_spec(tmp_path, MARK) == "{}"
-    assert kept_spec(tmp_path, "cd" * 32) is None
+    assert kept_spec(Project(tmp_path, settings()), MARK) == "{}"
+    assert kept_spec(Project(tmp_path, settings()), "cd" * 32) is None
 
 
 def test_a_mark_from_a_node_names_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "secret.ign").write_text("{}")
 
-    assert kept_spec(tmp_path, "../../secret") is None
+    assert kept_spec(Project(tmp_path, settings()), "../../secret") is None

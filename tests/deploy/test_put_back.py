@@ -17,6 +17,7 @@ from deploy.plan.command import Command
 from deploy.plan.image import Image, Whole
 from deploy.plan.state import NodeState
 from deploy.plan.steps import steps
+from deploy.project import Project
 from deploy.put_back import put_back, retiring_told, undo
 from deploy.remote.connection import Target
 from deploy.remote.remote import Remote, Result
@@ -283,7 +284,7 @@ def test_a_node_whose_old_slot_stops_gets_what_puts_it_back_without_us(
 def test_what_is_put_back_is_written_down(tmp_path: Path) -> None:
     remote = FakeRemote()
 
-    undo(remote, tmp_path, "shop-www", "r9")
+    undo(remote, Project(tmp_path, settings()), "r9")
 
     assert remote.scripts == ["undo", "audit"]
     assert '"release": "r9"' in remote.commands[1].arguments[0]
