@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: help setup system demo test check bench clean lock container oracle parity \
+.PHONY: help setup system demo unit test check bench clean lock container oracle parity \
   test-install demo-install installer \
   bench-butane bench-supervise bench-image bench-switch
 
@@ -35,8 +35,12 @@ check: $(STAMP) ## ruff, mypy strict, import contracts
 	@$(BIN)/lint-imports --no-cache
 	@shellcheck -x scripts/* $$(git ls-files '*.sh') .ci/run
 
-test: check ## check, then every test, two at a time: unit tests, then the rehearsal node's
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+unit: $(STAMP) ## the tests that need neither root nor other programs, in half a minute
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test: check ## check, then every test, two at a time, with programs and rehearsal nodes
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile=thorough \
+	  -m "not parity and not install and not vm"
 
 oracle: ## build the real butane and ignition-validate to compare with (needs Go)
 	@scripts/butane-oracle
@@ -79,7 +83,7 @@ lock: ## write requirements.lock anew from pyproject.toml
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --extra dev \
 	  --output-file requirements.lock pyproject.toml
 
-clean: ## remove .venv, build and caches; rehearsal nodes first
-	@if [ -x $(BIN)/fab ]; then $(BIN)/fab node-down --all; fi
+clean: ## remove .venv, build and caches; this folder's rehearsal nodes and virtual machine first
+	@if [ -x $(BIN)/fab ]; then $(BIN)/fab node-down --all vm --down; fi
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

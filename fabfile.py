@@ -16,9 +16,9 @@ from deploy.project import Project
 from deploy.task import commands, hosts, target, task
 
 if TYPE_CHECKING:
-    from deploy.access.fleet import Fleet
     from deploy.certificate.source import Wish
     from deploy.credentials import Credentials
+    from deploy.fleet import Node
     from deploy.plan.installation import Installation
     from deploy.settings.model import Settings
 
@@ -41,16 +41,35 @@ _GIVEN_KEY = "its private key, in any usual form; CERT_PASSWORD opens it if it i
 _DAYS = "for how many days it is let in; 0 for ever"
 
 
-def _settings(context: Context, name: str) -> "Settings":
-    from deploy.settings.read import read_settings, with_node
-
-    settings = read_settings(_FOLDER, name or None)
-    given = target(context)
-    return with_node(settings, *given) if given else settings
+# What a command needs that only logs in to a node and names its app.
+_LOGIN = ("PROJECT", "NODE_ADDRESS", "NODE_PORT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
+# What a command needs that starts a machine here from the app's Ignition file.
+_MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
 
 
-def _project(context: Context, name: str) -> Project:
-    return Project(_FOLDER, _settings(context, name))
+def _project(context: Context, name: str, needed: Sequence[str] = ()) -> Project:
+    """Read every setting of an instance, or only those that are needed."""
+    from deploy.fleet import one_instance
+
+    return one_instance(_FOLDER, name, target(context), needed)
+
+
+def _settings(context: Context, name: str, needed: Sequence[str] = ()) -> "Settings":
+    return _project(context, name, needed).settings
+
+
+def _projects(context: Context, name: str, *, every: bool) -> tuple[Project, ...]:
+    """Read one instance, or every one here."""
+    from deploy.fleet import every_instance
+
+    return every_instance(_FOLDER) if every else (_project(context, name),)
+
+
+def _nodes(context: Context, name: str) -> "tuple[Node, ...]":
+    """List every node of every instance here, or the one that -H names."""
+    from deploy.fleet import nodes
+
+    return nodes(_projects(context, name, every=target(context) is None))
 
 
 def _expecting(context: Context, name: str) -> Project:
@@ -74,16 +93,6 @@ def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
 
     given = [Path(name).expanduser().absolute() if name else None for name in (certificate, key)]
     return Wish(days, *given)
-
-
-def _fleet(context: Context, settings: "Settings") -> "Fleet":
-    """Find every node of every instance here, or the one that -H names."""
-    from deploy.access.fleet import fleet
-    from deploy.node import asker
-    from deploy.settings.read import read_instances
-
-    instances = (settings,) if target(context) else read_instances(_FOLDER)
-    return fleet(_FOLDER, instances, asker())
 
 
 @task(
@@ -156,7 +165,7 @@ def releases(context: Context, *, name: str = "", json: bool = False) -> None:
     """List the app's releases on the node: which serves, who made it, which failed."""
     from deploy.releases import releases as show
 
-    show(_project(context, name), as_json=json)
+    show(_project(context, name, _LOGIN), as_json=json)
 
 
 @task(help={"name": _NAME, "reason": "why; it is written down on the node"})
@@ -164,7 +173,7 @@ def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
     """End the connection of whoever holds the app's lock, and write down why."""
     from deploy.unlock import unlock as end
 
-    end(_project(context, name), reason=reason)
+    end(_project(context, name, _LOGIN), reason=reason)
 
 
 @task(help={"name": _NAME, "lines": "how many", "every": "of every app of the node", "json": _JSON})
@@ -174,7 +183,7 @@ def audit(
     """Show who changed what on the node, when, from where, and what came of it."""
     from deploy.audit import audit as show
 
-    show(_project(context, name), lines=lines, every=every, as_json=json)
+    show(_project(context, name, _LOGIN), lines=lines, every=every, as_json=json)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -227,13 +236,12 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
 )
 def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
-    from deploy.settings.read import with_node
+    from deploy.fleet import at_hosts
 
     project = _project(context, name) if nodes else _expecting(context, name)
     from deploy.image_send import image_send as send
 
-    chosen = [Project(_FOLDER, with_node(project.settings, *one)) for one in hosts(nodes)]
-    send(chosen or [project], events=events)
+    send(at_hosts(project, hosts(nodes)) or (project,), events=events)
 
 
 @task(help={"name": _NAME})
@@ -257,7 +265,7 @@ def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
     """Remove images that no release needs, and what cut transfers left."""
     from deploy.prune import prune as remove
 
-    remove(_project(context, name), wait_seconds=wait)
+    remove(_project(context, name, _LOGIN), wait_seconds=wait)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -274,7 +282,7 @@ def logs(context: Context, *, name: str = "", lines: str = "50", release: str = 
     """Show the last lines that the app and its unit wrote."""
     from deploy.logs import logs as show
 
-    show(_project(context, name), lines, release=release)
+    show(_project(context, name, _LOGIN), lines, release=release)
 
 
 @task(help={"name": _NAME, "days": _LIFE, "certificate": _GIVEN, "key": _GIVEN_KEY})
@@ -367,11 +375,9 @@ def cert_status(
 ) -> int:
     """Show certificates, keys and credentials; exit code 2 if something is wrong, 1 if soon."""
     from deploy.inventory.status import cert_status as show
-    from deploy.settings.read import read_instances
 
-    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
     form: Literal["table", "json", "prometheus"] = "json" if json else "table"
-    return show(_FOLDER, instances, form="prometheus" if prometheus else form)
+    return show(_projects(context, name, every=all), form="prometheus" if prometheus else form)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -395,10 +401,8 @@ def creds_seal(
     """Seal credentials anew from their sources; --all brings every app back after a reinstall."""
     from deploy.creds.seal import Wish
     from deploy.creds.seal import creds_seal as seal
-    from deploy.settings.read import read_instances
 
-    instances = read_instances(_FOLDER) if all else (_settings(context, name),)
-    seal(_FOLDER, instances, Wish((credential,) if credential else (), all))
+    seal(_projects(context, name, every=all), Wish((credential,) if credential else (), all))
 
 
 @task(positional=["credential"], help={"name": _NAME, "credential": "which"})
@@ -432,16 +436,14 @@ def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: in
     from deploy.access.rotate import Wish
     from deploy.access.rotate import cert_rotate_ssh as rotate
     from deploy.errors import DeployError
-    from deploy.node import asker
 
     if target(context):
         raise DeployError(
             "one node's key alone is not replaced: the file is the same for all",
             "name every node in .env and .env.NAME, and leave -H out",
         )
-    settings = _settings(context, name)
     wish = Wish(Path(key).expanduser().absolute() if key else None, days)
-    rotate(_fleet(context, settings), Project(_FOLDER, settings).identity, wish, asker())
+    rotate(_nodes(context, name), _project(context, name).identity, wish)
 
 
 @task(
@@ -455,12 +457,11 @@ def cert_rotate_host(
     context: Context, *, name: str = "", finish: bool = False, at_once: bool = False
 ) -> None:
     """Give the node another SSH host key, announced beside the old one for a while."""
-    from deploy.access.fleet import fleet
     from deploy.access.host_key import cert_rotate_host as rotate
-    from deploy.node import asker
+    from deploy.fleet import nodes
 
-    (node,) = fleet(_FOLDER, (_settings(context, name),), asker()).nodes
-    rotate(_FOLDER, node, finish=finish, at_once=at_once)
+    (node,) = nodes((_project(context, name),))
+    rotate(node, finish=finish, at_once=at_once)
 
 
 @task(
@@ -471,8 +472,7 @@ def access_add(context: Context, person: str, *, key: str, name: str = "", days:
     """Let a person's SSH keys in on every node, and in the machine specs to come."""
     from deploy.access.people_verbs import access_add as add
 
-    all_nodes = _fleet(context, _settings(context, name))
-    add(all_nodes, person, Path(key).expanduser().absolute(), days=days)
+    add(_nodes(context, name), person, Path(key).expanduser().absolute(), days=days)
 
 
 @task(positional=["person"], help={"name": _NAME, "person": "whose"})
@@ -480,8 +480,7 @@ def access_remove(context: Context, person: str, *, name: str = "") -> None:
     """Take a person's SSH keys off every node, and out of the machine specs to come."""
     from deploy.access.people_verbs import access_remove as remove
 
-    settings = _settings(context, name)
-    remove(_fleet(context, settings), person, identity=Project(_FOLDER, settings).identity)
+    remove(_nodes(context, name), person, identity=_project(context, name).identity)
 
 
 @task(
@@ -499,9 +498,8 @@ def access_sign(
     """Sign a person's SSH key for some hours: a certificate instead of a key on every node."""
     from deploy.access.sign import access_sign as sign
 
-    settings = _settings(context, name)
     file = Path(key).expanduser().absolute()
-    sign(_fleet(context, settings), settings, person, file, hours=hours)
+    sign(_nodes(context, name), _project(context, name), person, file, hours=hours)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -509,7 +507,7 @@ def access_list(context: Context, *, name: str = "", json: bool = False) -> None
     """List whose SSH keys the nodes let in, since when and until when."""
     from deploy.access.people_verbs import access_show
 
-    access_show(_fleet(context, _settings(context, name)), as_json=json)
+    access_show(_nodes(context, name), as_json=json)
 
 
 @task(help={"name": _NAME, "fingerprint": "SHA256:…, from the machine's console"})
@@ -517,7 +515,7 @@ def trust(context: Context, *, name: str = "", fingerprint: str = "") -> None:
     """Pin the node's SSH host key, compared with the machine's console."""
     from deploy.trust import trust as pin
 
-    pin(_project(context, name), fingerprint=fingerprint)
+    pin(_project(context, name, _LOGIN), fingerprint=fingerprint)
 
 
 _INSTALLING = {
@@ -775,7 +773,7 @@ def image(  # noqa: PLR0913 -- where each part may come from
 def cloud(
     context: Context, provider: str, *, name: str = "", domain: str = "", url: str = ""
 ) -> None:
-    """Write user data and Terraform JSON for a cloud provider: build/cloud/."""
+    """Write user data and a Terraform file for a cloud provider: build/cloud/."""
     from deploy.cloud import cloud as write
 
     write(_project(context, name), provider, domain=domain, url=url)
@@ -840,7 +838,7 @@ def vm(  # noqa: PLR0913 -- what a machine is made of
         dry_run=dry_run,
         more=tuple(qemu_option or ()),
     )
-    vm_up(_project(context, name), wanted)
+    vm_up(_project(context, name, (*_MACHINE, "HTTPS_PORT", "HTTP_PORT")), wanted)
 
 
 @task(help={"name": _NAME})
@@ -849,7 +847,7 @@ def sample_build(context: Context, *, name: str = "") -> None:
     from container.sample.build import build
     from deploy import report
 
-    settings = _settings(context, name)
+    settings = _settings(context, name, ("IMAGE",))
     report.good(f"{settings.image} is {build(settings.image, on_step=report.say)}")
 
 
@@ -858,7 +856,7 @@ def node_up(context: Context, *, name: str = "", node: str = "") -> None:
     """Boot a rehearsal node from build/<app>.ign and pin its host key."""
     from deploy import rehearse
 
-    rehearse.node_up(_project(context, name), name=node)
+    rehearse.node_up(_project(context, name, _MACHINE), name=node)
 
 
 @task(help={"json": _JSON})
@@ -866,7 +864,7 @@ def node_status(_: Context, *, json: bool = False) -> None:
     """List the rehearsal nodes."""
     from deploy import rehearse
 
-    rehearse.node_status(as_json=json)
+    rehearse.node_status(_FOLDER, as_json=json)
 
 
 @task(help={"name": _NAME, "node": _NODE})
@@ -874,19 +872,20 @@ def node_reboot(context: Context, *, name: str = "", node: str = "") -> None:
     """Restart a rehearsal node and wait until it is ready again."""
     from deploy import rehearse
 
-    rehearse.node_reboot(_project(context, name), name=node)
+    rehearse.node_reboot(_project(context, name, _MACHINE), name=node)
 
 
-@task(help={"name": _NAME, "node": _NODE, "all": "every rehearsal node there is"})
+@task(help={"name": _NAME, "node": _NODE, "all": "every node of this folder"})
 def node_down(context: Context, *, name: str = "", node: str = "", all: bool = False) -> None:  # noqa: A002 -- the option is called --all
     """Remove a rehearsal node and all it has."""
     from deploy import rehearse
 
+    needed = ("KNOWN_HOSTS",) if node or all else ("PROJECT", "KNOWN_HOSTS")
+    project = _project(context, name, needed)
     if all:
-        rehearse.node_down_all(_FOLDER)
+        rehearse.node_down_all(project)
     else:
-        settings = _settings(context, name)
-        rehearse.node_down(Project(_FOLDER, settings).known_hosts, node or settings.project)
+        rehearse.node_down(project, node or project.settings.project)
 
 
 @task(
@@ -896,7 +895,7 @@ def rehearse(context: Context, fault: str, *, name: str = "", worker: str = "job
     """Make a worker of the sample app hang or crash, and watch it recover."""
     from deploy.rehearse_fault import rehearse_fault
 
-    rehearse_fault(_project(context, name), fault=fault, worker=worker)
+    rehearse_fault(_project(context, name, _LOGIN), fault=fault, worker=worker)
 
 
 ns = commands(sys.modules[__name__])

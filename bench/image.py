@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.images import Built, bound, build, debian, one_changed, texts, updated, write_layer
-from rehearsal import lifecycle, stock
+from rehearsal import stock
 from tests.node.project import FAB, ROOT, Project, make_project
 
 RESULT = Path(__file__).with_name("results") / "image.txt"
@@ -324,7 +324,7 @@ def main() -> int:
             bench.let_root_in()
             measure(bench)
         finally:
-            lifecycle.down(project.settings["PROJECT"])
+            project.node_down()
             _out(
                 "bash",
                 "-c",

@@ -20,8 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from container.sample.build import build
-from rehearsal import lifecycle
-from tests.rehearsal.nodes import Shell, keypair, machine_spec
+from tests.rehearsal.nodes import Shell, down, keypair, machine_spec, up
 
 NAMES = ("a", "b", "c", "d")
 ROUNDS = 5
@@ -150,7 +149,7 @@ def stage(worker: Path, supervise: Path, tini: Path) -> Iterator[Stage]:
     name, image = f"bench{os.getpid()}", f"localhost/bench-supervise-{os.getpid()}:latest"
     with tempfile.TemporaryDirectory(prefix="bench-node-") as folder:
         key = keypair(Path(folder))
-        node = lifecycle.up(name, machine_spec(Path(folder), key), identity=key)
+        node = up(name, machine_spec(Path(folder), key), key)
         try:
             build(image)
             shell = Shell(node, key)
@@ -161,7 +160,7 @@ def stage(worker: Path, supervise: Path, tini: Path) -> Iterator[Stage]:
             shell.run("sudo chmod 0755 /var/bench/tini; sudo mkdir -p /etc/containers/systemd")
             yield Stage(shell, image)
         finally:
-            lifecycle.down(name)
+            down(name)
             subprocess.run(["podman", "rmi", "--ignore", image], check=False, capture_output=True)
 
 

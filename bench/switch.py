@@ -324,7 +324,7 @@ def main() -> int:
             ):
                 measure(bench)
         finally:
-            lifecycle.down(PROJECT)
+            lifecycle.down(PROJECT, folder / "project")
             image = "localhost/corefab-bench-switch:latest"
             subprocess.run(["podman", "rmi", "--ignore", image], check=False, capture_output=True)
     RESULT.write_text("\n".join(bench.lines) + "\n", encoding="utf-8")

@@ -42,7 +42,7 @@ def sign_person(
     try:
         key = load_ssh_public_key(public)
         builder = SSHCertificateBuilder().public_key(key)  # type: ignore[arg-type]
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, NotImplementedError) as error:
         raise CertError(f"{person}'s key cannot be signed: {error}", "use Ed25519") from error
     certificate = (
         builder.type(SSHCertificateType.USER)

@@ -1,50 +1,43 @@
-"""Verb: what a cloud provider needs to start the machine: user data, and Terraform's JSON."""
+"""Verb: what a cloud provider needs to start the machine: user data and a Terraform file."""
 
-import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from butane.render import render_text
 from deploy import report
 from deploy.errors import DeployError
 from deploy.files import write_atomically
-from deploy.plan.terraform.digitalocean import digitalocean
-from deploy.plan.terraform.document import Cloud, CloudMachine, document, records_of
-from deploy.plan.terraform.hetzner import hetzner
-from deploy.plan.terraform.vultr import vultr
+from deploy.plan.cloud_values import cloud_values
 from deploy.plan.user_data import PROVIDERS, pointer, secrets_in
 from deploy.project import Project
 from deploy.settings.model import Settings
 
-_CLOUDS: Mapping[str, Callable[[CloudMachine], Cloud]] = {
-    "vultr": vultr,
-    "hetzner": hetzner,
-    "digitalocean": digitalocean,
-}
 _PUBLIC = 0o644
+_TEMPLATES = Path(__file__).parent / "templates/cloud"
 
 
 def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
-    """Write build/cloud/<provider>/: user-data.ign and main.tf.json; return the folder.
+    """Write build/cloud/<provider>/: user-data.ign and main.tf; return the folder.
 
     Raises:
-        DeployError: for a provider that is not known, a spec that is too large or holds a secret.
+        DeployError: for a provider that is not known, a spec that is too large or holds a secret,
+            a file of an older version beside them.
     """
     if provider not in PROVIDERS:
         known = ", ".join(PROVIDERS)
         raise DeployError(f"no provider {provider!r} is known", f"the known ones are: {known}")
     config = _spec(project)
     _refuse_secrets(project.settings, config)
-    machine = _machine(project.settings, domain)
+    text = _terraform(project.settings, provider, domain)
     target = project.build / "cloud" / provider
+    _refuse_older(target / "main.tf.json")
     user_data = _fitting(config, provider, url)
     write_atomically(target / "user-data.ign", user_data, _PUBLIC)
-    text = json.dumps(document(_CLOUDS[provider](machine), machine), indent=2)
-    write_atomically(target / "main.tf.json", f"{text}\n".encode(), _PUBLIC)
+    write_atomically(target / "main.tf", text.encode(), _PUBLIC)
     if user_data is not config:
         _say_pointer(target, config, url)
     report.good(f"{target.relative_to(project.folder)}/user-data.ign: {len(user_data)} bytes")
-    report.good(f"{target.relative_to(project.folder)}/main.tf.json: machine, address, DNS")
+    report.good(f"{target.relative_to(project.folder)}/main.tf: machine, address, DNS")
     report.say(
         f"next: cd {target.relative_to(project.folder)} && terraform init && terraform apply"
     )
@@ -72,14 +65,26 @@ def _refuse_secrets(settings: Settings, config: bytes) -> None:
         )
 
 
-def _machine(settings: Settings, domain: str) -> CloudMachine:
-    names = records_of(settings.cert_names, domain) if domain else ()
-    if domain and not names:
+def _terraform(settings: Settings, provider: str, domain: str) -> str:
+    values = cloud_values(settings.node_hostname, domain, settings.cert_names)
+    if domain and not values["RECORD"]:
         raise DeployError(
             f"none of CERT_NAMES ({', '.join(settings.cert_names)}) is in the zone {domain}",
             "give the zone that they are in with --domain",
         )
-    return CloudMachine(settings.node_hostname, domain, names)
+    template = _TEMPLATES / f"{provider}.tf"
+    return render_text(template.read_text(encoding="utf-8"), values, source=str(template))
+
+
+def _refuse_older(path: Path) -> None:
+    """Refuse the file that main.tf replaces: Terraform would load both."""
+    if path.exists():
+        raise DeployError(
+            f"{path} is of an older version of corefab; Terraform would load it beside main.tf and "
+            "find every resource twice",
+            f"rm {path}, and run this again; if it was applied, CHANGELOG.md says how its DNS "
+            "records are kept",
+        )
 
 
 def _fitting(config: bytes, provider: str, url: str) -> bytes:

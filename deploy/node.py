@@ -27,7 +27,7 @@ def target(project: Project) -> Target:
             "no node is named", "set NODE_ADDRESS in .env, or give one with `fab -H user@host …`"
         )
     return Target(
-        _address(settings),
+        _address(project),
         settings.node_port,
         settings.node_user,
         project.identity,
@@ -36,13 +36,19 @@ def target(project: Project) -> Target:
     )
 
 
-def _address(settings: Settings) -> str:
+def _address(project: Project) -> str:
+    settings = project.settings
     if settings.node_address != REHEARSAL:
         return settings.node_address
     from rehearsal import lifecycle  # noqa: PLC0415 -- loaded for a rehearsal alone
 
     for one in lifecycle.status():
         if one.name == settings.project and one.state == "running":
+            if one.owner not in {None, project.folder.resolve()}:
+                raise DeployError(
+                    f"rehearsal node {one.name} belongs to {one.owner}",
+                    "set another PROJECT, then `fab prepare` and `fab node-up`",
+                )
             return one.address
     raise DeployError(
         f"NODE_ADDRESS is {REHEARSAL} and no rehearsal node {settings.project} runs",

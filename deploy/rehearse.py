@@ -1,15 +1,14 @@
 """Verbs: rehearsal nodes up and down, known to this project."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from deploy import report
 from deploy.errors import DeployError
 from deploy.known_hosts import pin, unpin
 from deploy.project import Project
-from deploy.settings.model import KNOWN_HOSTS
 from rehearsal import lifecycle
-from rehearsal.node import Node
+from rehearsal.node import Node, NodeStatus
+from rehearsal.ready import Login
 
 
 def node_up(project: Project, *, name: str = "") -> Node:
@@ -18,65 +17,70 @@ def node_up(project: Project, *, name: str = "") -> Node:
     Raises:
         DeployError: when there is no Ignition file yet.
     """
-    settings = project.settings
-    ignition = project.ignition
-    if not ignition.exists():
-        raise DeployError(f"{ignition} does not exist", "make it with `fab prepare`")
-    chosen = name or settings.project
+    if not project.ignition.exists():
+        raise DeployError(f"{project.ignition} does not exist", "make it with `fab prepare`")
     made = lifecycle.up(
-        chosen,
-        ignition,
-        identity=project.identity,
-        user=settings.node_user,
+        name or project.settings.project,
+        project.ignition,
+        project.folder,
+        login=Login(project.settings.node_user, project.identity),
         on_step=report.say,
     )
     pin(project.known_hosts, made.address, made.port, made.host_keys)
-    report.good(f"node {chosen} is {made.state} at {made.address} after {made.seconds:.1f} s")
+    report.good(f"node {made.name} is {made.state} at {made.address} after {made.seconds:.1f} s")
     for unit in made.failed_units:
         report.warn(f"failed on the node: {unit}")
     return made
 
 
-def node_down(known_hosts: Path, name: str) -> None:
-    """Remove a node and its pinned keys."""
-    _forget(known_hosts, lambda found: found == name)
-    if lifecycle.down(name):
+def node_down(project: Project, name: str) -> None:
+    """Remove a node of this folder and its pinned keys."""
+    if found := lifecycle.down(name, project.folder):
+        _forget(project, found)
         report.good(f"node {name} is gone")
     else:
         report.say(f"there is no node {name}")
 
 
-def node_down_all(folder: Path) -> None:
-    """Remove every node; no settings are needed, pins in another file than the usual stay."""
-    _forget(folder / KNOWN_HOSTS, lambda _: True)
-    names = lifecycle.down_all()
-    report.good(f"nodes gone: {', '.join(names)}" if names else "there is no node")
+def node_down_all(project: Project) -> None:
+    """Remove every node of this folder, and those whose folder no longer exists."""
+    gone = lifecycle.down_all(project.folder)
+    for one in gone:
+        _forget(project, one)
+    names = ", ".join(one.name for one in gone)
+    report.good(f"nodes gone: {names}" if names else "there is no node of this folder")
 
 
-def node_status(*, as_json: bool) -> None:
-    """List the nodes."""
+def node_status(folder: Path, *, as_json: bool) -> None:
+    """List the nodes of this machine, and which operator's folder each belongs to."""
     nodes = lifecycle.status()
     if as_json:
         report.as_json({"nodes": [
-            {"name": one.name, "state": one.state, "address": one.address, "boot_id": one.boot_id}
+            {"name": one.name, "state": one.state, "address": one.address, "boot_id": one.boot_id,
+             "folder": str(one.owner) if one.owner else None}
             for one in nodes
         ]})  # fmt: skip
         return
-    rows = [(one.name, one.state, one.address, one.boot_id) for one in nodes]
-    report.table("rehearsal nodes", ("name", "state", "address", "boot id"), rows)
+    rows = [(one.name, one.state, one.address, one.boot_id, _whose(one, folder)) for one in nodes]
+    report.table("rehearsal nodes", ("name", "state", "address", "boot id", "folder"), rows)
 
 
 def node_reboot(project: Project, *, name: str = "") -> None:
-    """Restart a node and wait until it is ready again."""
+    """Restart a node of this folder and wait until it is ready again."""
     made = lifecycle.reboot(
         name or project.settings.project,
-        identity=project.identity,
-        user=project.settings.node_user,
+        project.folder,
+        login=Login(project.settings.node_user, project.identity),
     )
     report.good(f"node {made.name} is {made.state} again after {made.seconds:.1f} s")
 
 
-def _forget(known_hosts: Path, chosen: Callable[[str], bool]) -> None:
-    for one in lifecycle.status():
-        if one.address and chosen(one.name):
-            unpin(known_hosts, one.address, None)
+def _forget(project: Project, node: NodeStatus) -> None:
+    if node.address:
+        unpin(project.known_hosts, node.address, node.port)
+
+
+def _whose(node: NodeStatus, folder: Path) -> str:
+    if node.owner is None:
+        return "none: any folder may remove it"
+    return "this one" if node.owner == folder.resolve() else str(node.owner)

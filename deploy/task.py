@@ -16,6 +16,7 @@ from invoke.exceptions import Exit
 
 from butane.errors import ButaneError
 from certs.errors import CertError
+from container.errors import ContainerError
 from deploy.errors import DeployError
 from rehearsal.errors import RehearsalError
 
@@ -100,7 +101,7 @@ def _guarded(body: Callable[[], int | None]) -> int | None:
         signal.signal(number, _interrupt)
     try:
         return body()
-    except (ButaneError, CertError, DeployError, RehearsalError) as error:
+    except (ButaneError, CertError, ContainerError, DeployError, RehearsalError) as error:
         _fail(error.message, error.hint)
         return 1
     except OSError as error:

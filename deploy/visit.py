@@ -72,6 +72,7 @@ def served_certificate(endpoint: Endpoint) -> Certificate:
 def _socket(endpoint: Endpoint, context: ssl.SSLContext, patience_seconds: float) -> ssl.SSLSocket:
     plain = socket.create_connection((endpoint.address, endpoint.port), timeout=patience_seconds)
     try:
+        plain.getpeername()  # ssl would leave its socket open where the other end is gone by now
         return context.wrap_socket(plain, server_hostname=endpoint.host)
     except BaseException:
         plain.close()

@@ -112,7 +112,7 @@ def _check(project: Project, wanted: Wanted, home: Path) -> None:
     problems += [
         (f"port {port} is taken on this machine", "choose another for the virtual machine")
         for port in (wanted.ssh_port, wanted.https_port, wanted.http_port)
-        if not home.exists() and _is_taken(port)
+        if not is_alive(home) and _is_taken(port)
     ]
     if problems:
         raise DeployError(

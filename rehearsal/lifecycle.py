@@ -23,11 +23,15 @@ from rehearsal import (
 from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from rehearsal.node import Node, NodeStatus
+from rehearsal.owner import may_change, owner_of, refuse_others
 from rehearsal.places import Folder
 from rehearsal.ready import Health, Login, Watch
 from rehearsal.state import Record
 
 NODE_BYTES = 512 << 20
+_WITHOUT_KEY = Login()
+_OTHER_NAME = "use another name: set another PROJECT, or give one with `--node NAME`"
+_RUN_IT_THERE = "run the command in that folder"
 
 
 def _quietly(_: str) -> None:
@@ -37,13 +41,14 @@ def _quietly(_: str) -> None:
 def up(
     name: str,
     ignition: Path,
+    owner: Path,
     *,
-    identity: Path | None = None,
-    user: str = "core",
+    login: Login = _WITHOUT_KEY,
     on_step: Callable[[str], None] = _quietly,
 ) -> Node:
-    """Make a fresh node of an Ignition file and wait until it is ready; replaces one of that name.
+    """Make a fresh node of an Ignition file and wait until it is ready.
 
+    It belongs to the operator's folder `owner`, and replaces a node of that folder and name.
     Anything that goes wrong on the way takes the half-made node down again.
     """
     started = time.monotonic()
@@ -52,13 +57,11 @@ def up(
     content = provision.config(ignition)
     base = stock.tree(on_step)
     with _alone(folder):
-        if folder.path.exists():
-            on_step(f"taking down the node {name} that was there")
-            remove(folder)
+        make_way(folder, owner, on_step)
         try:
-            record = _boot(folder, base, content, on_step)
+            record = _boot(folder, owner, base, content, on_step)
             on_step("waiting until the node is ready")
-            health = Watch(folder, record.network).up(Login(user, identity))
+            health = Watch(folder, record.network).up(login)
         except BaseException:
             remove(folder)
             raise
@@ -67,34 +70,55 @@ def up(
 
 def reboot(
     name: str,
+    owner: Path,
     *,
-    identity: Path | None = None,
-    user: str = "core",
+    login: Login = _WITHOUT_KEY,
     seconds: float = ready.BOOT_SECONDS,
 ) -> Node:
     """Restart a node as `systemctl reboot` does, and wait until it is ready again."""
     started = time.monotonic()
+    programs.require()
     folder, record = _existing(name)
     with _alone(folder):
+        refuse_others(folder, owner, _RUN_IT_THERE)
         before = ready.boot_id(record.network)
         ready.inside(record.network, ["systemctl", "reboot"], 10)
-        health = Watch(folder, record.network, seconds).up(Login(user, identity), other_than=before)
+        health = Watch(folder, record.network, seconds).up(login, other_than=before)
         return _ready(folder, record, health, time.monotonic() - started)
 
 
-def down(name: str) -> bool:
-    """Remove a node and all it has; false when there was none."""
+def down(name: str, owner: Path) -> NodeStatus | None:
+    """Remove a node and all it has; returns what it was, none when there was none."""
     folder = places.folder(name)
     programs.require()
     with _alone(folder):
-        there = folder.path.exists()
-        remove(folder)
-    return there
+        refuse_others(folder, owner, _RUN_IT_THERE)
+        return _take_down(folder)
 
 
-def down_all() -> tuple[str, ...]:
-    """Remove every node; returns their names."""
-    return tuple(folder.name for folder in places.folders() if down(folder.name))
+def down_all(owner: Path) -> tuple[NodeStatus, ...]:
+    """Remove every node of an operator's folder, and those whose folder no longer exists."""
+    own = [folder for folder in places.folders() if may_change(folder, owner)]
+    if own:
+        programs.require()
+    return tuple(found for folder in own if (found := _down_if_own(folder, owner)))
+
+
+def make_way(folder: Folder, owner: Path, on_step: Callable[[str], None] = _quietly) -> None:
+    """Remove the node that a new one replaces, never another folder's; the caller has its lock."""
+    refuse_others(folder, owner, _OTHER_NAME)
+    if folder.path.exists():
+        on_step(f"taking down the node {folder.name} that was there")
+    remove(folder)
+
+
+def claim_network(folder: Folder, owner: Path, base: Path) -> Record:
+    """Make a node's network, recorded with its owner before anything of it exists."""
+
+    def record(found: Network) -> Record:
+        return Record(found.slot, base.name, owner=str(owner.resolve()))
+
+    return record(network.create(lambda found: state.save(folder, record(found))))
 
 
 def remove(folder: Folder) -> None:
@@ -126,21 +150,31 @@ def status() -> tuple[NodeStatus, ...]:
     return tuple(_status(folder) for folder in places.folders())
 
 
-def _boot(folder: Folder, base: Path, content: bytes, on_step: Callable[[str], None]) -> Record:
+def _down_if_own(folder: Folder, owner: Path) -> NodeStatus | None:
+    """Remove a node unless it was made again for another folder since it was listed."""
+    with _alone(folder):
+        return _take_down(folder) if may_change(folder, owner) else None
+
+
+def _take_down(folder: Folder) -> NodeStatus | None:
+    found = _status(folder) if folder.path.exists() else None
+    remove(folder)
+    return found
+
+
+def _boot(
+    folder: Folder, owner: Path, base: Path, content: bytes, on_step: Callable[[str], None]
+) -> Record:
     disk.require_space(places.cache(), NODE_BYTES)
     disk.require_layers(places.cache())
     folder.path.mkdir(mode=0o700, parents=True)
-
-    def claim(found: Network) -> None:
-        state.save(folder, Record(found.slot, base.name))
-
-    joined = network.create(claim)
+    record = claim_network(folder, owner, base)
     on_step("provisioning with Ignition")
     provision.provision(folder, base, content)
-    on_step(f"booting at {joined.address}")
-    machine.start(folder, base, joined)
+    on_step(f"booting at {record.network.address}")
+    machine.start(folder, base, record.network)
     machine.await_start(folder)
-    return Record(joined.slot, base.name)
+    return record
 
 
 def _existing(name: str) -> tuple[Folder, Record]:
@@ -185,6 +219,8 @@ def _status(folder: Folder) -> NodeStatus:
         name=folder.name,
         state=word,
         address=str(record.network.address) if record else "",
+        port=record.port if record else ready.SSH_PORT,
         boot_id=ready.boot_id(record.network) if record else "",
         tree=folder.path,
+        owner=owner_of(folder),
     )

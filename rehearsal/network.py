@@ -90,7 +90,8 @@ def _free_slot() -> int:
         if not network.path.exists() and not any(subnet.overlaps(other) for other in taken):
             return slot
     raise RehearsalError(
-        f"{POOL} has no free network for another node", "take nodes down: fab node-down --all"
+        f"{POOL} has no free network for another node",
+        "`fab node-status` lists the nodes and their folders; remove some: fab node-down --all",
     )
 
 

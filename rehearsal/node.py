@@ -23,10 +23,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One line of `fab node-status`; a node that was cut off half-way is `broken`."""
+    """One line of `fab node-status`; a node that was cut off half-way is `broken`.
+
+    The owner is the operator's folder that it belongs to; none where that no longer exists.
+    """
 
     name: str
     state: Literal["running", "stopped", "broken"]
     address: str
+    port: int
     boot_id: str
     tree: Path
+    owner: Path | None

@@ -22,6 +22,11 @@ def cache() -> Path:
             f"{folder}: cannot be made: {error.strerror}",
             "choose another place with XDG_CACHE_HOME",
         ) from error
+    if not os.access(folder / "nodes", os.R_OK | os.W_OK | os.X_OK):
+        raise RehearsalError(
+            f"{folder / 'nodes'}: belongs to another user, who started rehearsal nodes",
+            "run the command as that user, most likely root (sudo)",
+        )
     return folder
 
 

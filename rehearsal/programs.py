@@ -29,16 +29,25 @@ def missing() -> tuple[str, ...]:
 
 
 def require() -> None:
-    """Refuse to go on without root and the needed programs."""
+    """Refuse to go on without root and the needed programs; one message names all of it."""
+    problems = []
     if os.geteuid() != 0:
-        raise RehearsalError(
-            "rehearsal nodes need root: they are booted with systemd-nspawn",
-            "run the command as root (sudo), or use a real node",
+        problems.append(
+            (
+                "rehearsal nodes need root: they are booted with systemd-nspawn",
+                "run the command as root (sudo), or use a real node",
+            )
         )
     if packages := missing():
+        problems.append(
+            (
+                f"rehearsal nodes need Debian packages that are missing: {', '.join(packages)}",
+                f"install them: apt-get install {' '.join(packages)}",
+            )
+        )
+    if problems:
         raise RehearsalError(
-            f"these Debian packages are missing: {', '.join(packages)}",
-            f"install them: apt-get install {' '.join(packages)}",
+            "\n".join(what for what, _ in problems), "\n".join(do for _, do in problems)
         )
 
 

@@ -11,13 +11,17 @@ from rehearsal.places import Folder
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A node's network, its stock tree, and when it is ready, its SSH port and the time it took."""
+    """A node's network, stock tree and owner; once it is ready, its SSH port and the time it took.
+
+    The owner is an operator's folder; empty where an older version recorded none.
+    """
 
     slot: int
     base: str
     seconds: float = 0.0
     port: int = 22
     ready: bool = False
+    owner: str = ""
 
     @property
     def network(self) -> Network:

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("corefab", deadline=None, max_examples=100)
-hypothesis.settings.load_profile("corefab")
+from certs import keyfile
+
+FEW_ROUNDS = 1000
+# `make test` tries more: it chooses `thorough`. See `examples`.
+for profile in ("quick", "thorough"):
+    hypothesis.settings.register_profile(profile, deadline=None, max_examples=100)
+hypothesis.settings.load_profile("quick")
 
 _OUTSIDE = {"install", "node", "parity", "program", "vm"}
-_PROGRAMS = {"subprocess.Popen", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system"}
-_CONNECTIONS = {"socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.sendmsg"}
 
 
 class SealBroken(BaseException):
@@ -24,14 +27,22 @@ class SealBroken(BaseException):
 class _Seal:
     """What the running test may do: nothing outside, the loopback interface, anything."""
 
+    # Here and not in the module, whose names are gone when the interpreter ends; this hook is not.
+    _starts = frozenset(
+        {"subprocess.Popen", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system"}
+    )
+    _connects = frozenset(
+        {"socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.sendmsg"}
+    )
+
     programs = True
     connections: Callable[[object], bool] = staticmethod(lambda _: True)
 
     def watch(self, event: str, arguments: tuple[object, ...]) -> None:
         """Judge one event of Python's audit hooks; they see what no patch of a name would."""
-        if event in _PROGRAMS and not self.programs:
+        if event in self._starts and not self.programs:
             raise SealBroken(f"{event} {arguments[:2]}: mark the test `program` or `node`")
-        if event in _CONNECTIONS:
+        if event in self._connects:
             address = arguments[0] if event == "socket.getaddrinfo" else arguments[1]
             if not self.connections(address):
                 raise SealBroken(f"{event} {address}: mark the test `loopback` or `program`")
@@ -50,6 +61,14 @@ def sealed(request: pytest.FixtureRequest) -> Iterator[None]:
         _seal.connections = _is_loopback if "loopback" in marks else lambda _: False
     yield
     _seal.programs, _seal.connections = _Seal.programs, _Seal.connections
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Protect key files with few rounds of PBKDF2: only this process, so no `fab` that it runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyfile, "ROUNDS", FEW_ROUNDS)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from invoke.loader import FilesystemLoader
 
 from deploy.plan.command import Command
 from deploy.remote.remote import command_line
-from deploy.remote.script import packed, script_text
+from deploy.remote.script import LIBRARIES, packed, script_text
 from deploy.settings.model import KEYS, REQUIRED
 from deploy.settings.read import read_settings
 from tests.shell import functions, programs
@@ -106,7 +106,7 @@ def test_every_command_says_what_it_does_in_one_line() -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_remote_script_starts_only_what_a_stock_node_has(script: Path) -> None:
-    preamble = (ROOT / "deploy/remote/scripts/preamble.sh").read_text(encoding="utf-8")
+    preamble = "".join(one.read_text(encoding="utf-8") for one in SCRIPTS if one.stem in LIBRARIES)
     text = script.read_text(encoding="utf-8")
     values = dict(re.findall(r"^(\w+)=(/\S+)$", text, re.MULTILINE))
     started = {values.get(word.strip("${}"), word) for word in programs(text)}
@@ -141,7 +141,7 @@ def test_a_script_is_unpacked_on_the_node_with_its_words_and_its_input(
 def test_a_remote_script_goes_with_all_helpers_that_it_calls_and_bash_can_read_it(
     script: Path, program: Callable[[str], str]
 ) -> None:
-    preamble = (ROOT / "deploy/remote/scripts/preamble.sh").read_text(encoding="utf-8")
+    preamble = "".join(one.read_text(encoding="utf-8") for one in SCRIPTS if one.stem in LIBRARIES)
     text = script_text(script.stem)
 
     done = subprocess.run(

@@ -1,5 +1,7 @@
 """An account with an authority, and the connection that speaks for it."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,10 +62,32 @@ class _Network(client.ClientNetwork):
         return super().post(*args, **kwargs)
 
 
-def connect(server: Server, account: Account) -> client.ClientV2:
+@contextmanager
+def connect(server: Server, account: Account) -> Iterator[client.ClientV2]:
     """Find the account of this key with the authority, or open it; raise CertError."""
     jwk, algorithm = _signing(account.key)
-    found = _client(server, _network(server, key=jwk, alg=algorithm))
+    with _network(server, key=jwk, alg=algorithm) as network:
+        yield _with_account(_client(server, network), server, account)
+
+
+@contextmanager
+def unsigned(server: Server) -> Iterator[client.ClientV2]:
+    """Connect without an account, for what an authority tells everybody; raise CertError."""
+    with _network(server) as network:
+        yield _client(server, network)
+
+
+@contextmanager
+def _network(server: Server, **signing: Any) -> Iterator[_Network]:
+    network = _Network(user_agent="corefab", timeout=server.timeout_seconds, **signing)
+    if server.trust is not None:
+        # Passed on to requests, which takes the path of a file as well.
+        network.verify_ssl = str(server.trust)  # type: ignore[assignment]
+    with closing(network.session):
+        yield network
+
+
+def _with_account(found: client.ClientV2, server: Server, account: Account) -> client.ClientV2:
     with speaking(server.directory):
         try:
             found.new_account(_registration(only_return_existing=True))
@@ -74,19 +98,6 @@ def connect(server: Server, account: Account) -> client.ClientV2:
             if error.code != "accountDoesNotExist":
                 raise
         return _registered(found, server, account)
-
-
-def unsigned(server: Server) -> client.ClientV2:
-    """Connect without an account, for what an authority tells everybody; raise CertError."""
-    return _client(server, _network(server))
-
-
-def _network(server: Server, **signing: Any) -> _Network:
-    network = _Network(user_agent="corefab", timeout=server.timeout_seconds, **signing)
-    if server.trust is not None:
-        # Passed on to requests, which takes the path of a file as well.
-        network.verify_ssl = str(server.trust)  # type: ignore[assignment]
-    return network
 
 
 def _client(server: Server, network: _Network) -> client.ClientV2:

@@ -44,9 +44,24 @@ def obtain(
     Each name that is not yet proven is proven with the solver, and what it showed is taken away in
     the end. `patience` bounds all waiting. The chain still has to pass the usual checks.
     """
-    found = connect(server, account)
-    # The library compares with the local time without a zone.
-    deadline = datetime.now() + patience  # noqa: DTZ005
+    with connect(server, account) as found:
+        # The library compares with the local time without a zone.
+        deadline = datetime.now() + patience  # noqa: DTZ005
+        pem = _order(server, found, request, solver, deadline)
+    return read_chain(pem, source=f"the answer of {server.directory}")
+
+
+def suggested_renewal(server: Server, certificate: Certificate) -> datetime | None:
+    """Ask when the authority would like a renewal (RFC 9773); None where it does not say."""
+    if extension(certificate.x509(), x509.AuthorityKeyIdentifier) is None:
+        return None  # by which certificates are named to the authority
+    with speaking(server.directory), unsigned(server) as found:
+        return found.renewal_time(certificate.pem)[0]
+
+
+def _order(
+    server: Server, found: client.ClientV2, request: bytes, solver: Solver, deadline: datetime
+) -> bytes:
     with speaking(server.directory):
         order = found.new_order(request)
     tasks = _tasks(server, found, order, solver)
@@ -56,16 +71,7 @@ def obtain(
             found.answer_challenge(task.body, task.answer)
         order = found.poll_authorizations(order, deadline)
     with speaking(server.directory):
-        pem = found.finalize_order(order, deadline).fullchain_pem.encode("ascii")
-    return read_chain(pem, source=f"the answer of {server.directory}")
-
-
-def suggested_renewal(server: Server, certificate: Certificate) -> datetime | None:
-    """Ask when the authority would like a renewal (RFC 9773); None where it does not say."""
-    if extension(certificate.x509(), x509.AuthorityKeyIdentifier) is None:
-        return None  # by which certificates are named to the authority
-    with speaking(server.directory):
-        return unsigned(server).renewal_time(certificate.pem)[0]
+        return found.finalize_order(order, deadline).fullchain_pem.encode("ascii")
 
 
 @contextmanager

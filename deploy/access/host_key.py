@@ -1,47 +1,21 @@
 """Verb: another SSH host key for the node, announced beside the old one for a while."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from deploy import report
 from deploy.access.change import change
-from deploy.access.fleet import Reach
 from deploy.errors import DeployError
+from deploy.fleet import Node
 from deploy.known_hosts import pin
 from deploy.people import read_key
 from deploy.plan.command import Command
+from deploy.plan.holdings import HeldKey, HostKeys
 from deploy.remote.connection import real_host, real_port
+from deploy.remote.holdings import change_host_keys
 from deploy.remote.remote import Remote
 
-_FIELDS = 4
 _VERB = "cert-rotate-host"
-_DAY_SECONDS = 86400
 
 
-@dataclass(frozen=True, slots=True)
-class HostKey:
-    """A key that a node shows or announces; `next` ones become the only ones."""
-
-    next: bool
-    age_days: int
-    blob: str
-
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprint as OpenSSH writes it."""
-        found = read_key(self.blob)
-        return found.fingerprint if found else "unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class HostKeys:
-    """All of them, and whether a change has begun and has not ended."""
-
-    keys: tuple[HostKey, ...]
-    changing: bool
-
-
-def cert_rotate_host(folder: Path, node: Reach, *, finish: bool, at_once: bool) -> None:
+def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
     """Begin to change a node's host keys, or finish; both keys are pinned here in between.
 
     In between the node shows the old keys and announces the new ones too, so that colleagues'
@@ -52,14 +26,14 @@ def cert_rotate_host(folder: Path, node: Reach, *, finish: bool, at_once: bool) 
         DeployError: when there is nothing to finish, or the node cannot change.
     """
     with node.connected() as remote:
-        if finish and not host_keys(remote, "list").changing:
+        if finish and not change_host_keys(remote, "list").changing:
             raise DeployError(
                 f"{node.name} is not changing its host keys", "begin with `fab cert-rotate-host`"
             )
         if not finish:
-            _begin(folder, node, remote)
+            _begin(node, remote)
     if finish or at_once:
-        _finish(folder, node)
+        _finish(node)
     else:
         report.say(
             "ssh learns the new keys by itself as long as the old ones are shown; when everybody "
@@ -67,62 +41,48 @@ def cert_rotate_host(folder: Path, node: Reach, *, finish: bool, at_once: bool) 
         )
 
 
-def host_keys(remote: Remote, verb: str) -> HostKeys:
-    """Take a step, or only look: the keys that the node has afterwards.
-
-    Raises:
-        DeployError: when the node refuses.
-    """
-    return _read(remote.checked(Command("host-key", (verb,)), "reading or changing the host keys"))
-
-
-def _read(answer: str) -> HostKeys:
-    lines = answer.splitlines()
-    fields = [line.split() for line in lines if len(line.split()) == _FIELDS]
-    keys = tuple(
-        HostKey(word == "next", int(age) // _DAY_SECONDS, f"{kind} {key}")
-        for word, age, kind, key in fields
-    )
-    return HostKeys(keys, "changing" in lines)
-
-
-def _begin(folder: Path, node: Reach, remote: Remote) -> None:
+def _begin(node: Node, remote: Remote) -> None:
     with report.step(f"{node.name}: the next host keys are made"):
-        held = host_keys(remote, "begin")
+        held = change_host_keys(remote, "begin")
     with report.step("they are pinned here, beside the present ones"):
         _pin(node, held)
     with report.step(f"{node.name}: they are announced beside the present ones"):
         told = f"announced: {_marks(held, coming=True)}"
-        change(remote, folder, Command("host-key", ("announce",)), _VERB, told)
+        change(remote, node.folder, Command("host-key", ("announce",)), _VERB, told)
     with report.step(f"{node.name}: a second session meets a pinned key"):
         _look(node)
 
 
-def _finish(folder: Path, node: Reach) -> None:
+def _finish(node: Node) -> None:
     with (
         report.step(f"{node.name}: the old host keys are forgotten"),
         node.connected() as remote,
     ):
-        gone = _marks(host_keys(remote, "list"), coming=False)
-        change(remote, folder, Command("host-key", ("finish",)), _VERB, f"forgotten: {gone}")
+        gone = _marks(change_host_keys(remote, "list"), coming=False)
+        change(remote, node.folder, Command("host-key", ("finish",)), _VERB, f"forgotten: {gone}")
     with report.step(f"{node.name}: a second session meets a pinned key"):
         held = _look(node)
     with report.step("only the new ones are pinned here"):
         _pin(node, held)
     for key in held.keys:
-        report.good(f"{node.name} shows {key.blob.split()[0]} {key.fingerprint}")
+        report.good(f"{node.name} shows {key.key.split()[0]} {_fingerprint(key)}")
 
 
 def _marks(held: HostKeys, *, coming: bool) -> str:
     """Name the next keys, or the present ones."""
-    return ", ".join(key.fingerprint for key in held.keys if key.next == coming)
+    return ", ".join(_fingerprint(key) for key in held.keys if key.next == coming)
 
 
-def _look(node: Reach) -> HostKeys:
+def _fingerprint(held: HeldKey) -> str:
+    found = read_key(held.key)
+    return found.fingerprint if found else "unreadable"
+
+
+def _look(node: Node) -> HostKeys:
     with node.connected() as remote:
-        return host_keys(remote, "list")
+        return change_host_keys(remote, "list")
 
 
-def _pin(node: Reach, held: HostKeys) -> None:
-    keys = tuple(key.blob for key in held.keys)
+def _pin(node: Node, held: HostKeys) -> None:
+    keys = tuple(key.key for key in held.keys)
     pin(node.target.known_hosts, real_host(node.target), real_port(node.target), keys)

@@ -1,17 +1,16 @@
 """Verbs: let a person in on every node, let them in no more, and say who is let in."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy import report
 from deploy.access.change import change
-from deploy.access.fleet import Fleet
 from deploy.access.identity import public_key
-from deploy.access.rotate import file_name
+from deploy.access.rotate import file_name, renew_specs
 from deploy.errors import DeployError
+from deploy.fleet import Node, instances
 from deploy.people import (
     AccessKey,
     check_name,
@@ -24,6 +23,8 @@ from deploy.people import (
     welcome,
 )
 from deploy.plan import command
+from deploy.plan.holdings import HeldAccess
+from deploy.remote.holdings import ask_access
 from deploy.ssh_keys import agent_keys, owners
 
 _COLUMNS = ("node", "person", "key", "comment", "age", "expires")
@@ -42,7 +43,7 @@ class LetIn:
     path: str
 
 
-def access_add(all_nodes: Fleet, name: str, file: Path, *, days: int) -> None:
+def access_add(nodes: tuple[Node, ...], name: str, file: Path, *, days: int) -> None:
     """Let a person's keys in everywhere, and in the machine specs to come.
 
     Raises:
@@ -53,9 +54,9 @@ def access_add(all_nodes: Fleet, name: str, file: Path, *, days: int) -> None:
     if not keys:
         raise DeployError(f"{file} holds no key", "name a .pub file")
     check_name(name)
-    folder = all_nodes.folder
+    folder = nodes[0].folder
     others = [key for key in people(folder).get(name, ()) if key.blob not in _blobs(keys)]
-    for node in all_nodes.nodes:
+    for node in nodes:
         with report.step(f"{node.name}: {name} is let in"), node.connected() as remote:
             for key in keys:
                 wanted = command.access_add(node.target.user, file_name(name, key), key.line)
@@ -63,18 +64,18 @@ def access_add(all_nodes: Fleet, name: str, file: Path, *, days: int) -> None:
                 change(remote, folder, wanted, "access-add", told)
     welcome(folder, keys)
     keep_keys(folder, name, (*others, *keys))
-    all_nodes.renew_specs()
+    renew_specs(nodes)
     for key in keys:
         report.good(f"{name}: {key.fingerprint}{_until(key)}")
 
 
-def access_remove(all_nodes: Fleet, name: str, *, identity: Path | None) -> None:
+def access_remove(nodes: tuple[Node, ...], name: str, *, identity: Path | None) -> None:
     """Take a person's keys off every node and out of the machine specs to come.
 
     Raises:
         DeployError: for a person unknown here, or when nobody else could log in any more.
     """
-    folder = all_nodes.folder
+    folder = nodes[0].folder
     keys = people(folder).get(name, ())
     if not keys:
         known = ", ".join(people(folder)) or "nobody"
@@ -83,43 +84,41 @@ def access_remove(all_nodes: Fleet, name: str, *, identity: Path | None) -> None
     keep = public_key(identity).key if identity else ""
     # First out of the specs: whatever interrupts this, the next run still knows the keys.
     retire(folder, keys)
-    for node in all_nodes.nodes:
+    for node in nodes:
         with report.step(f"{node.name}: {name} is let in no more"), node.connected() as held:
             blobs = tuple(key.key for key in keys)
             wanted = command.access_drop(node.target.user, keep, blobs)
             told = ", ".join(key.fingerprint for key in keys)
             change(held, folder, wanted, "access-remove", f"{name} is let in no more: {told}")
     keep_keys(folder, name, ())
-    all_nodes.renew_specs()
+    renew_specs(nodes)
     report.good(f"{name} is let in nowhere any more")
 
 
-def access_show(all_nodes: Fleet, *, as_json: bool) -> None:
+def access_show(nodes: tuple[Node, ...], *, as_json: bool) -> None:
     """Say who is let in where, since when and until when."""
     found: list[LetIn] = []
-    sources = tuple(source for one in all_nodes.instances for source in one.ssh_keys)
-    known = owners(tuple(dict.fromkeys(sources)), folder=all_nodes.folder)
-    for node in all_nodes.nodes:
+    folder = nodes[0].folder
+    sources = tuple(source for one in instances(nodes) for source in one.ssh_keys)
+    known = owners(tuple(dict.fromkeys(sources)), folder=folder)
+    for node in nodes:
         with node.connected() as remote:
-            answer = remote.checked(command.access_list(node.target.user), "listing the keys")
-        found += let_in(known, retired(all_nodes.folder), (node.name, answer))
+            held = ask_access(remote, node.target.user)
+        found += _let_in(known, retired(folder), node.name, held)
     if as_json:
         report.as_json({"keys": [facts(one) for one in found]})
     else:
         report.table("who is let in", _COLUMNS, [_cells(one) for one in found])
 
 
-def let_in(
-    known: Mapping[str, str], gone: frozenset[str], answered: tuple[str, str]
+def _let_in(
+    known: Mapping[str, str], gone: frozenset[str], node: str, held: Iterable[HeldAccess]
 ) -> Iterator[LetIn]:
-    """Read what a node, by its name, answered: a value for each line that lets somebody in."""
-    node, answer = answered
-    for file in json.loads(answer):
-        for line in file["lines"]:
-            if key := read_key(line):
-                usual = "retired" if key.blob in gone else UNKNOWN
-                person = known.get(key.blob, usual)
-                yield LetIn(node, person, key, file["age_seconds"] // _DAY_SECONDS, file["path"])
+    """Name the person of each line that lets somebody in."""
+    for one in held:
+        if key := read_key(one.line):
+            person = known.get(key.blob, "retired" if key.blob in gone else UNKNOWN)
+            yield LetIn(node, person, key, one.age_seconds // _DAY_SECONDS, one.file)
 
 
 def facts(one: LetIn) -> dict[str, object]:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from deploy import prompt, report
 from deploy.access.change import change
-from deploy.access.fleet import Ask, Fleet, Reach
 from deploy.access.identity import Identity, new_key, public_key
 from deploy.errors import DeployError
+from deploy.fleet import Node
 from deploy.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
 from deploy.plan import command
+from deploy.prepare import prepare
+from deploy.remote.holdings import ask_access
 
 _LONGEST_NAME = 31
 _VERB = "cert-rotate-ssh"
@@ -26,7 +28,7 @@ class Wish:
     days: int = 0
 
 
-def cert_rotate_ssh(all_nodes: Fleet, identity: Path | None, wish: Wish, ask: Ask) -> None:
+def cert_rotate_ssh(nodes: tuple[Node, ...], identity: Path | None, wish: Wish) -> None:
     """Replace IDENTITY_FILE's key on every node; an interrupted replacement is finished.
 
     The old key is taken off a node only over a connection that the new key opened.
@@ -43,15 +45,15 @@ def cert_rotate_ssh(all_nodes: Fleet, identity: Path | None, wish: Wish, ask: As
     mine = Identity(identity)
     mine.mend()
     if not mine.old_public.exists() or mine.new.exists():
-        _lay(mine, wish, ask)
-        _introduce(all_nodes.folder, mine, all_nodes.nodes)
+        _lay(mine, wish)
+        _introduce(mine, nodes)
     elif wish.key:
         raise _unfinished()
     mine.swap()
-    _retire(all_nodes, mine)
+    _retire(nodes, mine)
 
 
-def _lay(mine: Identity, wish: Wish, ask: Ask) -> None:
+def _lay(mine: Identity, wish: Wish) -> None:
     if mine.new.exists():
         if wish.key:
             raise _unfinished()
@@ -59,19 +61,20 @@ def _lay(mine: Identity, wish: Wish, ask: Ask) -> None:
         return
     old = public_key(mine.path)
     with report.step("a new key is made" if wish.key is None else f"{wish.key} is taken"):
-        private, public = _given(wish.key) if wish.key else _made(mine, old, ask)
+        private, public = _given(wish.key) if wish.key else _made(mine, old)
     if public.blob == old.blob:
         raise DeployError(f"{wish.key} is the key that is in use", "give another one")
     until = datetime.now(UTC) + timedelta(days=wish.days) if wish.days else None
     mine.lay_new(private, public.until(until))
 
 
-def _introduce(folder: Path, mine: Identity, nodes: tuple[Reach, ...]) -> None:
+def _introduce(mine: Identity, nodes: tuple[Node, ...]) -> None:
+    folder = nodes[0].folder
     (new,) = read_key_file(mine.new_public)
     person = _person(folder, public_key(mine.path))
     for node in nodes:
         with report.step(f"{node.name}: the new key is let in beside the old"):
-            _add(folder, node, mine, (person, new))
+            _add(node, mine, (person, new))
     for node in nodes:
         with report.step(f"{node.name}: the new key logs in"):
             _prove(node, mine.new)
@@ -80,11 +83,11 @@ def _introduce(folder: Path, mine: Identity, nodes: tuple[Reach, ...]) -> None:
         keep_keys(folder, person, (*known, new))
 
 
-def _retire(all_nodes: Fleet, mine: Identity) -> None:
-    folder = all_nodes.folder
+def _retire(nodes: tuple[Node, ...], mine: Identity) -> None:
+    folder = nodes[0].folder
     (old,) = read_key_file(mine.old_public)
     new = public_key(mine.path)
-    for node in all_nodes.nodes:
+    for node in nodes:
         with (
             report.step(f"{node.name}: the old key is taken out"),
             node.connected(identity=mine.path) as remote,
@@ -96,27 +99,34 @@ def _retire(all_nodes: Fleet, mine: Identity) -> None:
             if any(key.blob == old.blob for key in keys):
                 keep_keys(folder, person, [key for key in keys if key.blob != old.blob])
         retire(folder, (old,))
-    all_nodes.renew_specs()
+    renew_specs(nodes)
     mine.finish()
     report.good(f"{mine.path} is now {new.fingerprint}; {old.fingerprint} opens no node any more")
 
 
-def _add(folder: Path, node: Reach, mine: Identity, key: tuple[str, AccessKey]) -> None:
+def _add(node: Node, mine: Identity, key: tuple[str, AccessKey]) -> None:
     person, new = key
     wanted = command.access_add(node.target.user, file_name(person, new), new.line)
     told = f"{person} is let in: {new.fingerprint}"
     try:
         with node.connected() as remote:
-            change(remote, folder, wanted, _VERB, told)
+            change(remote, node.folder, wanted, _VERB, told)
     except DeployError:
         # An earlier run may have been cut off after the old key went from this node.
         with node.connected(identity=mine.new) as remote:
-            change(remote, folder, wanted, _VERB, told)
+            change(remote, node.folder, wanted, _VERB, told)
 
 
-def _prove(node: Reach, identity: Path) -> None:
+def _prove(node: Node, identity: Path) -> None:
     with node.connected(identity=identity) as remote:
-        remote.checked(command.access_list(node.target.user), "listing the keys")
+        ask_access(remote, node.target.user)
+
+
+def renew_specs(nodes: tuple[Node, ...]) -> None:
+    """Make the machine specs again that were made before: they let in other keys now."""
+    for project in (project for node in nodes for project in node.projects):
+        if project.ignition.exists():
+            prepare(project)
 
 
 def file_name(person: str, key: AccessKey) -> str:
@@ -133,10 +143,10 @@ def _person(folder: Path, old: AccessKey) -> str:
     return check_name(name[:_LONGEST_NAME] or "operator")
 
 
-def _made(mine: Identity, old: AccessKey, ask: Ask) -> tuple[bytes, AccessKey]:
+def _made(mine: Identity, old: AccessKey) -> tuple[bytes, AccessKey]:
     passphrase = ""
     if mine.is_locked():
-        if ask is None:
+        if not prompt.has_terminal():
             raise DeployError(
                 f"{mine.path} has a passphrase, and nobody is there to choose the next one's",
                 "run the command in a terminal, or make a key and give it with --key",

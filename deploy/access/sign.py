@@ -8,20 +8,21 @@ from certs.ssh_certificate import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
 from deploy import report
 from deploy.access.change import change
-from deploy.access.fleet import Fleet
-from deploy.access.rotate import file_name
+from deploy.access.rotate import file_name, renew_specs
 from deploy.credentials import Credentials
+from deploy.fleet import Node, instances
+from deploy.node import asker
 from deploy.people import AUTHORITY, AccessKey, check_name, keep_keys, people
 from deploy.plan import command
 from deploy.project import Project
-from deploy.settings.model import CERT_PASS, Settings
+from deploy.settings.model import CERT_PASS
 from deploy.tls import material
 
 _NAME = "authority"
 
 
 def access_sign(
-    all_nodes: Fleet, settings: Settings, person: str, file: Path, *, hours: int
+    nodes: tuple[Node, ...], project: Project, person: str, file: Path, *, hours: int
 ) -> None:
     """Sign a public key for some hours; the first time, the nodes learn to trust the authority.
 
@@ -32,14 +33,15 @@ def access_sign(
         CertError: for a wrong password, for a file that is no public key.
         DeployError: when a node does not take the authority.
     """
-    password = Credentials(settings, all_nodes.ask).value(CERT_PASS).encode()
-    where = material(Project(all_nodes.folder, settings)).ssh_authority_key
+    settings = project.settings
+    password = Credentials(settings, asker()).value(CERT_PASS).encode()
+    where = material(project).ssh_authority_key
     if not where.exists():
         write_secret(where, encrypt(new_key(), password))
     key = decrypt(read_secret(where), password, source=str(where))
     kind, blob = public_line(key).split()[:2]
-    _introduce(all_nodes, AccessKey(kind, blob, f"{settings.project} authority", AUTHORITY))
-    users = sorted({one.node_user for one in all_nodes.instances})
+    _introduce(nodes, AccessKey(kind, blob, f"{settings.project} authority", AUTHORITY))
+    users = sorted({one.node_user for one in instances(nodes)})
     signed = sign_person(
         key,
         read(file),
@@ -52,10 +54,11 @@ def access_sign(
     report.good(f"{target}: {person} may log in as {', '.join(users)} for {hours} hours")
 
 
-def _introduce(all_nodes: Fleet, authority: AccessKey) -> None:
-    if any(key.blob == authority.blob for key in people(all_nodes.folder).get(_NAME, ())):
+def _introduce(nodes: tuple[Node, ...], authority: AccessKey) -> None:
+    folder = nodes[0].folder
+    if any(key.blob == authority.blob for key in people(folder).get(_NAME, ())):
         return
-    for node in all_nodes.nodes:
+    for node in nodes:
         with (
             report.step(f"{node.name}: people with a certificate of ours are let in"),
             node.connected() as remote,
@@ -63,6 +66,6 @@ def _introduce(all_nodes: Fleet, authority: AccessKey) -> None:
             name = file_name(_NAME, authority)
             wanted = command.access_add(node.target.user, name, authority.line)
             told = f"whom {authority.fingerprint} signs is let in"
-            change(remote, all_nodes.folder, wanted, "access-sign", told)
-    keep_keys(all_nodes.folder, _NAME, (authority,))
-    all_nodes.renew_specs()
+            change(remote, folder, wanted, "access-sign", told)
+    keep_keys(folder, _NAME, (authority,))
+    renew_specs(nodes)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from deploy import node, report
 from deploy.credentials import Credentials
@@ -22,7 +21,7 @@ class Wish:
     all: bool = False
 
 
-def creds_seal(folder: Path, instances: tuple[Settings, ...], wish: Wish) -> None:
+def creds_seal(projects: tuple[Project, ...], wish: Wish) -> None:
     """Seal credentials anew from their sources, and start the apps with them.
 
     An app that is not on its node, after a reinstall for example, is deployed there.
@@ -31,14 +30,14 @@ def creds_seal(folder: Path, instances: tuple[Settings, ...], wish: Wish) -> Non
         DeployError: naming every app that did not come back; the others have.
     """
     failed = []
-    for settings in instances:
+    for project in projects:
         try:
-            _seal(Project(folder, settings), wish.names)
+            _seal(project, wish.names)
         except DeployError as error:
             if not wish.all:
                 raise
-            report.fail(f"{settings.app}: {error.message}", error.hint)
-            failed.append(settings.app)
+            report.fail(f"{project.settings.app}: {error.message}", error.hint)
+            failed.append(project.settings.app)
     if failed:
         raise DeployError(
             f"{', '.join(failed)} did not come back", "the lines above say why; run it again"

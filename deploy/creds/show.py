@@ -6,7 +6,6 @@ from deploy.creds.seal import describe
 from deploy.plan.holdings import HeldCredential
 from deploy.project import Project
 from deploy.remote.holdings import ask_holdings
-from deploy.remote.probe import probe
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
 _DAY_SECONDS = 86400
@@ -24,14 +23,13 @@ def creds_list(project: Project, *, as_json: bool) -> int:
     settings = project.settings
     values = Credentials(settings, None).known()
     with node.reached(project) as remote:
-        state = probe(remote, settings.app, paths=(), credentials=values)
-        holdings = ask_holdings(remote, settings)
+        holdings = ask_holdings(remote, settings.app, settings.node_user, values)
     held = {one.name: one for one in holdings.credentials}
     rows = [
         _facts(
             source.credential,
             describe(source),
-            state.credentials.get(source.credential, "absent"),
+            holdings.compared.get(source.credential, "absent"),
             holdings.generations.get(source.credential),
             held.get(source.credential),
         )

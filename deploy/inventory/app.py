@@ -90,7 +90,7 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
     """
     settings = project.settings
     with node.reached(project) as remote:
-        held = ask_holdings(remote, settings)
+        held = ask_holdings(remote, settings.app, settings.node_user, {})
     rows = (
         _workstation(project),
         _read("node", held.release),

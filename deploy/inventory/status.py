@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from deploy import report
@@ -11,7 +10,6 @@ from deploy.inventory.places import Row, agree, cells, facts
 from deploy.inventory.prometheus import as_prometheus
 from deploy.people import read_key
 from deploy.project import Project
-from deploy.settings.model import Settings
 
 Form = Literal["table", "json", "prometheus"]
 _PLACES = (
@@ -23,14 +21,14 @@ _DAY_SECONDS = 86400
 _WARNING, _ERROR = 1, 2
 
 
-def cert_status(folder: Path, instances: tuple[Settings, ...], *, form: Form) -> int:
+def cert_status(projects: tuple[Project, ...], *, form: Form) -> int:
     """Show all of it; return 2 when something is wrong, 1 when something soon will be, else 0.
 
     Raises:
         DeployError: when a node cannot be reached.
     """
     now = datetime.now(UTC)
-    found = [take_inventory(Project(folder, settings), now=now) for settings in instances]
+    found = [take_inventory(project, now=now) for project in projects]
     if form == "prometheus":
         report.plain(as_prometheus(found))
     elif form == "json":

@@ -1,7 +1,13 @@
 """Certificates, keys and credentials as a node has them."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
+from deploy.plan.release import Manifest
+
+# How a credential's value compares with the sealed one; `present` where no value was at hand.
+CredentialState = Literal["absent", "present", "same", "different"]
 # What a sealed credential begins with (systemd's creds-util.h).
 _SEALS = {
     "5a1c6a86df9d4096b1d5a65e0862f19a": "host",
@@ -16,27 +22,37 @@ _SEALS = {
 }
 
 
-class HeldKey(BaseModel):
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class HeldKey(_Value):
     """A host key, `TYPE BASE64`, and how long it has been there; `next` ones are announced only."""
 
-    model_config = ConfigDict(frozen=True)
     key: str
     age_seconds: int
     next: bool = False
 
 
-class HeldAccess(BaseModel):
-    """A line that lets somebody in, and how long its file has been there."""
+class HostKeys(_Value):
+    """The host keys of a node, and whether a change of them has begun and has not ended."""
 
-    model_config = ConfigDict(frozen=True)
+    keys: tuple[HeldKey, ...]
+    changing: bool
+
+
+class HeldAccess(_Value):
+    """A line that lets a user in, its file, and how long that has been there."""
+
+    user: str
+    file: str
     line: str
     age_seconds: int
 
 
-class HeldCredential(BaseModel):
+class HeldCredential(_Value):
     """A sealed credential; `seal` is what it begins with, `opens` whether this node opens it."""
 
-    model_config = ConfigDict(frozen=True)
     name: str
     age_seconds: int
     seal: str
@@ -48,14 +64,22 @@ class HeldCredential(BaseModel):
         return _SEALS.get(self.seal, "unknown")
 
 
-class Holdings(BaseModel):
-    """All of it; `clock` is the node's, in seconds, chains are PEM or empty."""
+class Holdings(_Value):
+    """All of it; `clock` is the node's, in seconds, chains are PEM or empty.
 
-    model_config = ConfigDict(frozen=True)
+    `compared` are the credentials that the question named.
+    """
+
     clock: int
     release: str
     inside: str
+    manifest: Manifest | None
     host_keys: tuple[HeldKey, ...]
     access: tuple[HeldAccess, ...]
-    generations: dict[str, int]
     credentials: tuple[HeldCredential, ...]
+    compared: dict[str, CredentialState]
+
+    @property
+    def generations(self) -> dict[str, int]:
+        """How often each credential of the serving release was sealed."""
+        return self.manifest.generations if self.manifest else {}

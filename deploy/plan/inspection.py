@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from deploy.plan.holdings import HeldAccess, HeldCredential
 from deploy.plan.release import Manifest
 
 
@@ -30,28 +31,11 @@ class FoundUser(_Value):
     groups: tuple[str, ...]
 
 
-class FoundKey(_Value):
-    """An SSH key that lets a user in, and the file it is in."""
-
-    user: str
-    file: str
-    mtime: int
-    key: str
-
-
 class FoundUnit(_Value):
     """A unit's words of `systemctl is-enabled` and `is-active`."""
 
     enabled: str
     active: str
-
-
-class FoundCredential(_Value):
-    """A sealed credential that is not as its release has it: absent, sealed elsewhere, unknown."""
-
-    name: str
-    found: str
-    mtime: int | None
 
 
 class FoundFile(_Value):
@@ -90,21 +74,26 @@ class FoundContainer(_Value):
 
 
 class Inspection(_Value):
-    """A node's answer; `claimed` are the host files of every app's release there."""
+    """A node's answer; `clock` is its own, `claimed` are the host files of every app's release."""
 
+    clock: int
     mark: str
     manifest: Manifest | None
     staged: dict[str, str]
     claimed: frozenset[str]
     paths: dict[str, FoundPlace]
     users: dict[str, FoundUser]
-    keys: tuple[FoundKey, ...]
+    keys: tuple[HeldAccess, ...]
     units: dict[str, FoundUnit]
     sysctl: dict[str, str]
     firewall: tuple[str, ...]
     strays: dict[str, int]
-    credentials: tuple[FoundCredential, ...]
+    credentials: tuple[HeldCredential, ...]
     files: dict[str, FoundFile]
     people: tuple[FoundPerson, ...]
     containers: tuple[FoundContainer, ...]
     kernel_arguments: tuple[str, ...]
+
+    def since(self, held: HeldAccess | HeldCredential) -> int:
+        """Tell when something was last changed, in seconds since 1970."""
+        return self.clock - held.age_seconds

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from deploy.plan.finding import Finding, finding
-from deploy.plan.inspection import FoundKey, Inspection
+from deploy.plan.inspection import Inspection
 from deploy.plan.machine import Person
 
 _FIRST_PERSON, _LAST_PERSON = 1000, 60_000
@@ -29,12 +29,11 @@ def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Findin
         if lacking:
             expected, held = ", ".join(person.groups), ", ".join(there.groups)
             yield finding(("user", person.name), f"in {expected}", f"in {held}", None, "by hand")
-        keys = [key for key in found.keys if key.user == person.name]
-        yield from _keys(person, keys)
+        yield from _keys(person, found)
 
 
-def _keys(person: Person, there: list[FoundKey]) -> Iterator[Finding]:
-    held = {key_of(key.key): key for key in there}
+def _keys(person: Person, found: Inspection) -> Iterator[Finding]:
+    held = {key_of(key.line): key for key in found.keys if key.user == person.name}
     wanted = {key_of(line): line for line in person.keys}
     for key in sorted(wanted.keys() - held.keys()):
         yield finding(
@@ -44,10 +43,10 @@ def _keys(person: Person, there: list[FoundKey]) -> Iterator[Finding]:
         one = held[key]
         ours = one.file.endswith(_FILE_OF_THE_SPEC)
         yield finding(
-            ("key", f"{person.name}: {one.key}"),
+            ("key", f"{person.name}: {one.line}"),
             "absent",
             f"in {one.file}",
-            one.mtime,
+            found.since(one),
             "fab converge" if ours else "by hand",
         )
 

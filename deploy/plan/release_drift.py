@@ -17,15 +17,7 @@ def release_drift(app: str, found: Inspection) -> Iterator[Finding]:
         return
     yield from _units(held, found)
     yield from _project_files(held, found)
-    for credential in found.credentials:
-        wanted = "absent" if credential.found == "unknown" else "opens on this node"
-        yield finding(
-            ("credential", credential.name),
-            wanted,
-            credential.found,
-            credential.mtime,
-            "by hand" if credential.found == "unknown" else "fab deploy --anew",
-        )
+    yield from _credentials(held, found)
     yield from _containers(app, held, found)
     for path in sorted(found.strays.keys() - found.claimed):
         yield finding(("unit", path), "absent", "there", found.strays[path], "by hand")
@@ -56,6 +48,20 @@ def _project_files(held: Manifest, found: Inspection) -> Iterator[Finding]:
             since = there.mtime if there else None
             yield finding(
                 ("project file", path), shown(wanted), shown(mark), since, "fab deploy --anew"
+            )
+
+
+def _credentials(held: Manifest, found: Inspection) -> Iterator[Finding]:
+    there = {one.name: one for one in found.credentials}
+    for name in sorted(held.generations.keys() | there.keys()):
+        one = there.get(name)
+        since = found.since(one) if one else None
+        if name not in held.generations:
+            yield finding(("credential", name), "absent", "unknown", since, "by hand")
+        elif one is None or not one.opens:
+            word = "sealed elsewhere" if one else "absent"
+            yield finding(
+                ("credential", name), "opens on this node", word, since, "fab deploy --anew"
             )
 
 

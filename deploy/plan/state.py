@@ -1,13 +1,10 @@
 """What a node holds of an app."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
+from deploy.plan.holdings import CredentialState
 from deploy.plan.release import Manifest
 from deploy.plan.schema import Versioned
-
-CredentialState = Literal["absent", "present", "same", "different"]
 
 
 class HeldFile(BaseModel):

@@ -17,13 +17,18 @@ def probe(
     Raises:
         DeployError: when the node cannot answer.
     """
-    lines = "".join(
-        f"{name} {'-' if value is None else base64.b64encode(value.encode()).decode()}\n"
-        for name, value in credentials.items()
-    )
     answer = remote.checked(
-        Command("probe", (app, *paths), lines.encode()),
+        Command("probe", (app, *paths), credential_lines(credentials)),
         f"reading the state of {app}",
         "the user needs `sudo` without a password, the node podman, jq and systemd-creds",
     )
     return read_answer(NodeState, answer, "the node's state")
+
+
+def credential_lines(credentials: Mapping[str, str | None]) -> bytes:
+    """Write the credentials that a node is to compare; `-` for one without a value."""
+    lines = (
+        f"{name} {'-' if value is None else base64.b64encode(value.encode()).decode()}\n"
+        for name, value in credentials.items()
+    )
+    return "".join(lines).encode()

@@ -1,4 +1,4 @@
-"""The text of a script for a node: with those helpers of the preamble that it calls."""
+"""The text of a script for a node: with those helpers of the libraries that it calls."""
 
 import base64
 import gzip
@@ -6,6 +6,8 @@ import re
 from functools import cache
 from importlib import resources
 
+# Files of helpers for all scripts.
+LIBRARIES = ("preamble", "facts")
 # A helper's first line and its last one; one that fits on a line is both.
 _HELPER = re.compile(r"^(\w+)\(\) \{(?:.*\}$|\n(?:.*\n)*?^\}$)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
@@ -13,11 +15,11 @@ _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 @cache
 def script_text(name: str) -> str:
-    """Read a script of `deploy/remote/scripts`, behind what it needs of the preamble.
+    """Read a script of `deploy/remote/scripts`, behind what it needs of the libraries.
 
     A helper is needed when its name stands in the script, or in another that is needed.
     """
-    preamble, own = _read("preamble"), _read(name)
+    preamble, own = "\n".join(map(_read, LIBRARIES)), _read(name)
     helpers = {found[1]: found[0] for found in _HELPER.finditer(preamble)}
     needed: dict[str, str] = {}
     texts = [own]

@@ -3,12 +3,13 @@
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from dotenv.parser import Binding, parse_stream
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from deploy.errors import DeployError
 from deploy.settings.conflicts import conflicts
@@ -67,18 +68,45 @@ def read_settings(
         SettingsError: with every problem, its file and line, what was found, what is allowed.
     """
     problems: list[Problem] = []
+    entries, files = _entries(folder, name, problems)
+    for key, answer in (answers or {}).items():
+        if key not in entries or not entries[key].value:
+            entries[key] = Entry(key, answer, "your answer")
+    return _settings(entries, problems, files)
+
+
+def read_some(folder: Path, name: str | None, keys: Collection[str]) -> Settings:
+    """Read only these settings of an instance, and NAME; the others are None and not checked.
+
+    Raises:
+        SettingsError: with every problem of these settings.
+    """
+    problems: list[Problem] = []
+    entries, files = _entries(folder, name, problems)
+    wanted = {*keys, "NAME"}
+    given = {key: entries[key].value for key in wanted & entries.keys() if entries[key].value}
+    settings = _validated(_only(wanted), given, entries, problems)
+    wrong = [problem for problem in problems if problem.key in wanted]
+    if wrong or settings is None:
+        # What could not be read or understood may be why a setting seems to be missing.
+        unread = [problem for problem in problems if not problem.key]
+        raise SettingsError((*unread, *wrong), files)
+    return settings
+
+
+def _entries(
+    folder: Path, name: str | None, problems: list[Problem]
+) -> tuple[dict[str, Entry], str]:
+    """Read the files and the environment; name the files."""
     entries = _file_entries(folder / ".env", problems)
     usual = entries["NAME"].value if "NAME" in entries else ""
     files = [folder / ".env", *_instance_files(folder, name, usual, problems)]
     for file in files[1:]:
         entries |= _file_entries(file, problems)
     entries |= _environment(entries)
-    for key, answer in (answers or {}).items():
-        if key not in entries or not entries[key].value:
-            entries[key] = Entry(key, answer, "your answer")
     if name:
         entries["NAME"] = Entry("NAME", name, "--name")
-    return _settings(entries, problems, " and ".join(file.name for file in files))
+    return entries, " and ".join(file.name for file in files)
 
 
 def _instance_files(
@@ -151,11 +179,7 @@ def _environment(known: Mapping[str, Entry]) -> dict[str, Entry]:
 def _settings(entries: Mapping[str, Entry], problems: list[Problem], files: str) -> Settings:
     # An empty value means the default; the emptiness of a required one is reported as missing.
     given = {key: entry.value for key, entry in entries.items() if key in KEYS and entry.value}
-    settings = None
-    try:
-        settings = Settings.model_validate(given | _groups(entries))
-    except ValidationError as error:
-        problems += [_problem(str(one["loc"][0]), entries) for one in error.errors()]
+    settings = _validated(Settings, given | _groups(entries), entries, problems)
     if settings:
         for key, text in conflicts(settings):
             where = f"{entries[key].where}: " if key in entries else ""
@@ -163,6 +187,25 @@ def _settings(entries: Mapping[str, Entry], problems: list[Problem], files: str)
     if problems or settings is None:
         raise SettingsError(tuple(problems), files)
     return settings
+
+
+def _validated(
+    model: type[Settings],
+    given: Mapping[str, object],
+    entries: Mapping[str, Entry],
+    problems: list[Problem],
+) -> Settings | None:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        problems += [_problem(str(one["loc"][0]), entries) for one in error.errors()]
+    return None
+
+
+def _only(keys: Collection[str]) -> type[Settings]:
+    """Make a model of these settings: every other one may be anything, and is None."""
+    others = {field: (Any, None) for field in Settings.model_fields if field.upper() not in keys}
+    return create_model("SomeSettings", __base__=Settings, **cast("dict[str, Any]", others))
 
 
 def _groups(entries: Mapping[str, Entry]) -> dict[str, object]:

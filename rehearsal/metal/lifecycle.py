@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,6 @@ from rehearsal import (
     lifecycle,
     lock,
     machine,
-    network,
     places,
     programs,
     provision,
@@ -26,10 +25,8 @@ from rehearsal import (
 from rehearsal.errors import RehearsalError
 from rehearsal.metal import disk, image
 from rehearsal.metal.power_on import disk_of, image_of, order_of
-from rehearsal.network import Network
 from rehearsal.places import Folder
 from rehearsal.ready import Login, Watch
-from rehearsal.state import Record
 
 MEDIUM = Path(__file__).parent / "medium"
 ROOT = Path(__file__).parents[2]
@@ -41,9 +38,13 @@ _BYTES = 4 << 30
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a machine is made of: a medium's Ignition file and installer, an empty disk."""
+    """What a machine is made of: a medium's Ignition file and installer, an empty disk.
+
+    It belongs to the operator's folder `owner`.
+    """
 
     name: str
+    owner: Path
     live: Path
     installer: Path
     identity: Path
@@ -56,7 +57,7 @@ class Machine:
 
 
 def up(made_of: Machine, *, on_step: Callable[[str], None] = lambda _: None) -> str:
-    """Switch on a machine, which boots its medium; replaces one of that name.
+    """Switch on a machine, which boots its medium; replaces one of that folder and name.
 
     Returns its address, once the medium lets `core` in.
     """
@@ -65,7 +66,7 @@ def up(made_of: Machine, *, on_step: Callable[[str], None] = lambda _: None) -> 
     content = provision.config(made_of.live)
     base = stock.tree(on_step)
     with lock.held(folder.path.with_suffix(".lock")):
-        lifecycle.remove(folder)
+        lifecycle.make_way(folder, made_of.owner)
         try:
             _assemble(made_of, base)
             return _switch_on(made_of, base, content)
@@ -132,11 +133,8 @@ def _assemble(made_of: Machine, base: Path) -> None:
 def _switch_on(made_of: Machine, base: Path, content: bytes) -> str:
     began = time.monotonic()
     folder = made_of.folder
-
-    def claim(found: Network) -> None:
-        state.save(folder, Record(found.slot, base.name))
-
-    joined = network.create(claim)
+    record = lifecycle.claim_network(folder, made_of.owner, base)
+    joined = record.network
     provision.provision(folder, base, content)
     _fit_out(folder, made_of.installer)
     boot = ["unshare", "--mount", "--propagation", "private", "--"]
@@ -146,7 +144,7 @@ def _switch_on(made_of: Machine, base: Path, content: bytes) -> str:
     machine.await_start(folder)
     health = Watch(folder, joined).up(Login("core", made_of.identity))
     taken = round(time.monotonic() - began, 2)
-    state.save(folder, Record(joined.slot, base.name, taken, health.port, ready=True))
+    state.save(folder, replace(record, seconds=taken, port=health.port, ready=True))
     return str(joined.address)
 
 

@@ -58,7 +58,8 @@ def test_refused_nonces_are_tried_again_until_they_are_taken(
     caplog.set_level(logging.DEBUG, "acme.client")
 
     for _ in range(40):
-        connect(pebble.server, account)
+        with connect(pebble.server, account):
+            pass
 
     assert "badNonce" in caplog.text
 

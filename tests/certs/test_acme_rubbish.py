@@ -22,6 +22,7 @@ from certs.keyfile import new_key
 from certs.signing_request import signing_request
 from tests.certs.forge import DAY, Recipe, forge
 from tests.certs.pebble import Page
+from tests.examples import examples
 
 pytestmark = pytest.mark.loopback
 
@@ -255,7 +256,7 @@ def strange(draw: st.DrawFn) -> tuple[str, int, Json]:
 
 
 @settings(
-    max_examples=400,
+    max_examples=examples(100, 400),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

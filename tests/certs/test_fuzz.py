@@ -32,8 +32,9 @@ from certs.plainkey import read_key
 from certs.signing_request import requested_names, signing_request
 from certs.ssh_certificate import sign_person
 from tests.certs.forge import DAY, NOW, Recipe, authority, forge
+from tests.examples import examples
 
-CASES = 2000
+CASES = examples(200, 2000)
 PASSWORD = b"password"
 ROOT = authority()
 LEAF = forge(Recipe(names=("www.example.org", "192.0.2.7")), ROOT)

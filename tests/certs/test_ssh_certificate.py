@@ -1,5 +1,6 @@
 """SSH certificates: for one key, one person, some users and a short while."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,7 +55,14 @@ def test_a_life_that_is_not_short_is_refused(life: timedelta) -> None:
         sign_person(new_key(), PUBLIC, person="ann", users=["core"], valid=(NOW, life))
 
 
-@pytest.mark.parametrize("public", [b"", b"no key", b"ssh-ed25519 AAAA", b"\xff"])
+# An ECDSA point whose first byte is not 4, which is how the uncompressed ones begin.
+COMPRESSED = (
+    b"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABB"
+    + base64.b64encode(b"\x03" + bytes(64))
+)
+
+
+@pytest.mark.parametrize("public", [b"", b"no key", b"ssh-ed25519 AAAA", b"\xff", COMPRESSED])
 def test_what_is_no_public_key_is_refused_by_the_persons_name(public: bytes) -> None:
     with pytest.raises(CertError, match="ann's key cannot be signed"):
         sign_person(

@@ -15,7 +15,7 @@ class Listener:
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._channel.bind(f"\0{address[1:]}" if address.startswith("@") else address)
 
-    def until(self, text: str, seconds: float = 10.0) -> int:
+    def until(self, text: str, seconds: float = 30.0) -> int:
         """Hear messages until one contains this text; give back its place."""
         deadline = time.monotonic() + seconds
         while not self.heard or text not in self.heard[-1]:

@@ -34,14 +34,14 @@ class Program:
         self.pid = self._process.pid
         self.output = ""
 
-    def until(self, text: str, seconds: float = 10.0, *, after: int = 0) -> str:
+    def until(self, text: str, seconds: float = 30.0, *, after: int = 0) -> str:
         """Read until this text appears after position `after`; give back all output so far."""
         deadline = time.monotonic() + seconds
         while text not in self.output[after:]:
             assert self.take(deadline - time.monotonic()), f"no {text!r} in:\n{self.output}"
         return self.output
 
-    def ended(self, seconds: float = 10.0) -> int:
+    def ended(self, seconds: float = 30.0) -> int:
         """Read until the program has ended; give back its exit code, minus the signal's number."""
         deadline = time.monotonic() + seconds
         while self.take(deadline - time.monotonic()):

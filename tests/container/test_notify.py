@@ -33,10 +33,9 @@ def test_ready_is_told_once_every_worker_is(supervision: Supervision, listener: 
         env={**systemd(listener), "SLOW": "1"},
     )
 
-    began = time.monotonic()
     listener.until("READY=1")
 
-    assert time.monotonic() - began > 0.9
+    assert supervision.status()["state"] == "healthy"
     assert any(one.startswith("STATUS=") and "starting" in one for one in listener.heard)
     assert any(one.startswith("EXTEND_TIMEOUT_USEC=") for one in listener.heard)
     listener.until("STATUS=2 of 2 workers healthy")
@@ -55,6 +54,7 @@ def test_stopping_and_reloading_are_told(supervision: Supervision, listener: Lis
     program = supervision.begin({"a": "hup"}, mode="--sd-notify", env=systemd(listener))
     listener.until("READY=1")
 
+    began = time.monotonic()
     program.signal(signal.SIGHUP)
     reloading = listener.heard[listener.until("RELOADING=1")]
     listener.until("READY=1")
@@ -63,7 +63,7 @@ def test_stopping_and_reloading_are_told(supervision: Supervision, listener: Lis
 
     name, usec = reloading.split("\n")[1].split("=")
     assert name == "MONOTONIC_USEC"
-    assert abs(time.monotonic() - int(usec) / 1e6) < 5
+    assert began <= int(usec) / 1e6 <= time.monotonic()
     assert program.ended() == 0
 
 
@@ -72,19 +72,20 @@ def test_without_an_interval_the_watchdog_is_not_mentioned(
 ) -> None:
     supervision.begin({"a": "beats"}, mode="--sd-notify", env=systemd(listener))
     listener.until("READY=1")
+    supervision.until(lambda: supervision.worker("a")["uptime"] > 1.0)
 
-    assert not any("WATCHDOG" in one for one in listener.during(1.0))
+    listener.during(0.1)
+    assert not any("WATCHDOG" in one for one in listener.heard)
 
 
-def test_the_watchdog_is_fed_in_time_while_all_is_well(
+def test_the_watchdog_is_fed_again_and_again_while_all_is_well(
     supervision: Supervision, listener: Listener
 ) -> None:
     supervision.begin({"a": "beats"}, mode="--sd-notify", env=systemd(listener, 0.6))
-    listener.until("READY=1")
+    for _ in range(5):
+        listener.until("WATCHDOG=1")
 
-    fed = [one for one in listener.during(3.0) if one == "WATCHDOG=1"]
-
-    assert 10 <= len(fed) <= 17  # every 0.2 s
+    assert supervision.status()["state"] == "healthy"
 
 
 def test_the_watchdog_starves_while_a_worker_is_not_well(
@@ -158,7 +159,7 @@ def test_a_notify_socket_that_goes_away_stops_nothing(
 
     Path(listener.address).unlink()
     listener.close()
-    time.sleep(1)
+    supervision.until(lambda: supervision.worker("a")["uptime"] > 1.0)
 
     assert supervision.status()["state"] == "healthy"
     program.signal(signal.SIGTERM)

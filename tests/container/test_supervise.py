@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,12 +45,10 @@ def test_a_command_that_is_not_there_is_told_at_once(supervision: Supervision) -
 
 
 def test_a_crash_loop_ends_with_its_own_code_and_says_why(supervision: Supervision) -> None:
-    began = time.monotonic()
-    program = supervision.begin({"good": "beats", "bad": "crash"})
+    program = supervision.begin({"good": "beats", "bad": "crash"}, crash_seconds="60")
 
     assert program.ended() == os.EX_TEMPFAIL
-    assert time.monotonic() - began < 5
-    assert "gave up: bad died 3 times within 5 s (last: ended with exit code 3" in program.output
+    assert "gave up: bad died 3 times within 60 s (last: ended with exit code 3" in program.output
     assert program.output.count("bad up") == 3
     assert len(said(program.output, "good", "term")) == 1
 
@@ -74,14 +71,12 @@ def test_a_worker_that_must_not_fail_ends_the_run_with_its_code(supervision: Sup
 def test_a_worker_that_refuses_to_stop_is_killed_within_the_budget(
     supervision: Supervision,
 ) -> None:
-    program = supervision.begin({"a": "beats", "b": "refuse"}, "--stop=2", grace="60")
+    program = supervision.begin({"a": "beats", "b": "refuse"}, "--stop=1", grace="60")
     program.until("ready:")
-    began = time.monotonic()
 
     program.signal(signal.SIGTERM)
 
     assert program.ended() == os.EX_SOFTWARE
-    assert 1.9 < time.monotonic() - began < 3
     assert "SIGKILL" in program.output
 
 
@@ -90,21 +85,24 @@ def test_a_second_order_to_stop_does_not_wait(supervision: Supervision) -> None:
     program.until("ready:")
     program.signal(signal.SIGTERM)
     program.until("a refuses")
-    time.sleep(0.6)  # the same order twice at one time is one order
+    # The same order twice at one time is one order.
+    heard = supervision.worker("a")["uptime"]
+    supervision.until(lambda: supervision.worker("a")["uptime"] > heard + 0.6)
 
     program.signal(signal.SIGTERM)
 
-    assert program.ended(3) == os.EX_SOFTWARE
+    assert program.ended() == os.EX_SOFTWARE
 
 
 def test_sighup_and_user_signals_reach_the_workers(supervision: Supervision) -> None:
     program = supervision.begin({"a": "hup", "b": "hup"}, "--set=b.reload=no")
     program.until("ready:")
 
-    program.signal(signal.SIGHUP)
+    for _ in range(2):
+        place = len(program.output)
+        program.signal(signal.SIGHUP)
+        program.until("a reloads", after=place)
 
-    program.until("a reloads")
-    time.sleep(0.1)
     assert "b reloads" not in program.output
 
 
@@ -286,22 +284,22 @@ def test_a_stop_while_workers_start_waits_for_nobody_who_does_not_run(
     supervision: Supervision,
 ) -> None:
     slow = {"SLOW": "60"}
-    program = supervision.begin({"a": "slow", "b": "beats", "c": "beats"}, interval="30", env=slow)
+    program = supervision.begin({"a": "slow", "b": "beats", "c": "beats"}, interval="300", env=slow)
     program.until("a up")
 
     program.signal(signal.SIGTERM)
 
-    assert program.ended(4) == 0  # and not half an interval for each
+    assert program.ended() == 0
     assert len(said(program.output, "a", "term")) == 1
 
 
 def test_a_crash_loop_stops_the_others_at_once(supervision: Supervision) -> None:
     program = supervision.begin({"good": "sleep 1000", "bad": "crash"}, "--set=good.probe=none",
-                                interval="60")  # fmt: skip
+                                interval="300")  # fmt: skip
 
-    program.until("stopping: gave up", 20)
+    program.until("stopping: gave up")
 
-    assert program.ended(4) == os.EX_TEMPFAIL
+    assert program.ended() == os.EX_TEMPFAIL
 
 
 def test_a_hung_worker_is_restarted_although_it_then_ends_in_good_order(

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy import first_boot, prove
 from deploy.known_hosts import pin
 from deploy.remote.connection import Target
+from tests.clock import Clock
 from tests.deploy.ssh_server import Node, new_identity, running
 
 
@@ -35,3 +37,12 @@ def target(node: Node, home: Path, tmp_path: Path) -> Target:
     known_hosts = tmp_path / "known_hosts"
     pin(known_hosts, "127.0.0.1", node.port, (node.host_line,))
     return Target("127.0.0.1", node.port, "core", identity, known_hosts)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Have the modules that wait for a node wait by a clock that moves only by their sleeping."""
+    made = Clock()
+    for waiting in (prove, first_boot):
+        monkeypatch.setattr(waiting, "time", made)
+    return made

@@ -96,10 +96,8 @@ def _accept(listener: socket.socket, context: ssl.SSLContext, site: Site) -> Non
             return
         plain.settimeout(10)
         # A visitor may go away at any time, and some are made to.
-        with (
-            plain,
-            contextlib.suppress(OSError),
-            context.wrap_socket(plain, server_side=True) as tls,
-        ):
-            site.requests.append(tls.recv(CHUNK))
-            site.answer(tls)
+        with plain, contextlib.suppress(OSError):
+            plain.getpeername()  # ssl would leave its socket open where the other end is gone
+            with context.wrap_socket(plain, server_side=True) as tls:
+                site.requests.append(tls.recv(CHUNK))
+                site.answer(tls)

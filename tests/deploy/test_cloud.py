@@ -9,6 +9,7 @@ from deploy.cloud import cloud
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.model import Settings
+from tests.cloud.hcl import read
 from tests.plan.examples import settings
 
 SPEC = {"ignition": {"version": "3.3.0"}, "storage": {"files": []}}
@@ -40,7 +41,7 @@ def test_user_data_is_the_spec_itself(project: Path, provider: str) -> None:
     folder = made(project, provider, domain="example.org")
 
     assert json.loads((folder / "user-data.ign").read_bytes()) == SPEC
-    whole = json.loads((folder / "main.tf.json").read_text())
+    whole = read((folder / "main.tf").read_text())
     assert whole["variable"]["domain"]["default"] == "example.org"
 
 
@@ -55,6 +56,17 @@ def test_a_spec_that_is_too_large_needs_a_place(project: Path) -> None:
     folder = made(project, "hetzner", url="https://example.org/shop.ign")
     assert (folder / "user-data.ign").stat().st_size < 400
     assert (folder / "machine.ign").read_bytes() == large
+
+
+def test_a_file_of_an_older_version_is_refused_before_anything_is_written(project: Path) -> None:
+    older = project / "build/cloud/vultr/main.tf.json"
+    older.parent.mkdir(parents=True)
+    older.write_text("{}")
+
+    with pytest.raises(DeployError, match="find every resource twice") as found:
+        made(project)
+    assert f"rm {older}" in found.value.hint
+    assert [path.name for path in older.parent.iterdir()] == ["main.tf.json"]
 
 
 def test_a_secret_is_refused_with_the_reason(project: Path) -> None:

@@ -12,7 +12,7 @@ from deploy.first_boot import Awaited, await_first_boot
 from deploy.remote.connection import Target
 from tests.deploy.ssh_server import Node
 
-pytestmark = pytest.mark.loopback
+pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]
 SECONDS = 3.0
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.access.fleet import fleet
 from deploy.errors import DeployError
+from deploy.fleet import at_hosts, every_instance, nodes, one_instance
+from deploy.project import Project
 from deploy.settings.model import KEYS
-from deploy.settings.read import SettingsError, read_instances
+from deploy.settings.read import SettingsError
 from tests.plan.examples import settings
 
 BASE = "PROJECT=shop\nIMAGE=localhost/shop:1\nCERT_NAMES=shop.example.org\nNODE_ADDRESS=one\n"
@@ -26,31 +27,56 @@ def test_every_settings_file_is_an_instance_and_the_example_is_none(folder: Path
     (folder / ".env.staging").write_text("NAME=staging\n")
     (folder / ".env.far").write_text("NAME=far\nNODE_ADDRESS=two\n")
 
-    assert [one.app for one in read_instances(folder)] == ["shop-www", "shop-far", "shop-staging"]
+    assert [one.settings.app for one in every_instance(folder)] == [
+        "shop-www",
+        "shop-far",
+        "shop-staging",
+    ]
 
 
 def test_a_broken_instance_stops_what_has_to_be_done_everywhere(folder: Path) -> None:
     (folder / ".env.staging").write_text("HTTPS_PORT=none\n")
 
     with pytest.raises(SettingsError, match=r"\.env\.staging:1"):
-        read_instances(folder)
+        every_instance(folder)
 
 
 def test_instances_of_one_node_make_one_and_another_user_another(tmp_path: Path) -> None:
-    instances = (
-        settings(NODE_ADDRESS="one"),
-        settings(NODE_ADDRESS="one", NAME="staging"),
-        settings(NODE_ADDRESS="one", NODE_USER="ann"),
-        settings(NODE_ADDRESS="two"),
-    )
+    instances = [
+        Project(tmp_path, settings(NODE_ADDRESS="one")),
+        Project(tmp_path, settings(NODE_ADDRESS="one", NAME="staging")),
+        Project(tmp_path, settings(NODE_ADDRESS="one", NODE_USER="ann")),
+        Project(tmp_path, settings(NODE_ADDRESS="two")),
+    ]
 
-    found = fleet(tmp_path, instances, None)
+    found = nodes(instances)
 
-    assert [(one.name, one.target.user) for one in found.nodes] == [
+    assert [(one.name, one.target.user) for one in found] == [
         ("one", "core"), ("one", "ann"), ("two", "core")
     ]  # fmt: skip
+    assert found[0].projects == tuple(instances[:2])
 
 
 def test_an_instance_without_a_node_stops_it_too(tmp_path: Path) -> None:
+    without = Project(tmp_path, settings(NODE_ADDRESS=""))
+
     with pytest.raises(DeployError, match="no node is named"):
-        fleet(tmp_path, (settings(NODE_ADDRESS="one"), settings(NODE_ADDRESS="")), None)
+        nodes((Project(tmp_path, settings(NODE_ADDRESS="one")), without))
+
+
+def test_a_host_points_an_instance_at_another_node(folder: Path) -> None:
+    here = one_instance(folder, "", None)
+    there = one_instance(folder, "", ("three", 2222, "ann"))
+
+    assert [(one.name, one.target.port, one.target.user) for one in nodes((here, there))] == [
+        ("one", None, "core"), ("three", 2222, "ann")
+    ]  # fmt: skip
+
+
+def test_a_node_that_is_listed_twice_counts_once(folder: Path) -> None:
+    hosts = (("two", None, None), ("three", 2222, None), ("two", None, "core"))
+
+    found = at_hosts(one_instance(folder, "", None), hosts)
+
+    assert [one.settings.node_address for one in found] == ["two", "three"]
+    assert at_hosts(one_instance(folder, "", None), ()) == ()

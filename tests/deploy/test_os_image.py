@@ -15,6 +15,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.os_image import Wanted, os_image
 
+Keyring = Callable[[str], Path]
 CONTENT = bytes(range(256)) * 4096
 
 
@@ -59,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
 def mirror() -> Iterator[Mirror]:
     server = _Server(("127.0.0.1", 0), _Handler)
     server.mirror = Mirror(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     publish(server.mirror, CONTENT)
     yield server.mirror
@@ -143,10 +144,10 @@ def test_copies_on_this_machine_need_no_network(mirror: Mirror, tmp_path: Path) 
 
 @pytest.mark.program
 def test_a_signature_by_a_key_of_the_keyring_is_accepted_and_any_other_not(
-    mirror: Mirror, tmp_path: Path, program: Callable[[str], str]
+    mirror: Mirror, tmp_path: Path, keyring: Keyring, program: Callable[[str], str]
 ) -> None:
     program("gpgv")
-    ours, other = (keyring(tmp_path / name, program("gpg")) for name in ("ours", "other"))
+    ours, other = keyring("ours"), keyring("other")
     mirror.files["/live.iso.sig"] = signature(ours.parent, program("gpg"))
 
     os_image(tmp_path / "out", wanted(mirror, keyring=str(ours)))
@@ -156,7 +157,22 @@ def test_a_signature_by_a_key_of_the_keyring_is_accepted_and_any_other_not(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["live.iso.rejected"]
 
 
-def keyring(home: Path, gpg: str) -> Path:
+@pytest.fixture
+def keyring(tmp_path: Path, program: Callable[[str], str]) -> Iterator[Keyring]:
+    """Make keyrings, each in a home of its own; end the agent that GnuPG starts for each."""
+    homes: list[Path] = []
+
+    def make(name: str) -> Path:
+        homes.append(tmp_path / name)
+        return new_keyring(homes[-1], program("gpg"))
+
+    yield make
+    for home in homes:
+        kill = [program("gpgconf"), "--homedir", str(home), "--kill", "all"]
+        subprocess.run(kill, check=True, capture_output=True)
+
+
+def new_keyring(home: Path, gpg: str) -> Path:
     home.mkdir(mode=0o700)
     options = ["--homedir", str(home), "--batch", "--quiet"]
     make = ["--passphrase", "", "--quick-generate-key", "tester", "ed25519", "sign", "never"]

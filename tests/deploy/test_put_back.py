@@ -27,6 +27,7 @@ from tests.certs.forge import Recipe, chained, forge
 from tests.deploy.site import Site, page, refusing, serve
 from tests.plan.examples import WANTED, fresh, manifest, settings, state
 
+pytestmark = pytest.mark.usefixtures("clock")
 MADE = forge(Recipe())
 PAIR = Pair(chained(MADE), b"sealed")
 GOAL = replace(WANTED, certificate=MADE.certificate.sha256)

@@ -17,7 +17,7 @@ from tests.certs.forge import Recipe, chained, forge
 from tests.deploy.site import Site, page, serve
 from tests.plan.examples import manifest, settings
 
-pytestmark = pytest.mark.loopback
+pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]
 MADE, OTHER = forge(Recipe()), forge(Recipe())
 Fault = Callable[[], Result]
 

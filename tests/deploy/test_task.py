@@ -9,6 +9,7 @@ from invoke.exceptions import Exit
 
 from butane.errors import ButaneError
 from certs.errors import CertError
+from container.errors import ContainerError
 from deploy.errors import DeployError
 from deploy.task import hosts, task
 from rehearsal.errors import RehearsalError
@@ -34,7 +35,9 @@ def test_a_task_ends_with_what_it_returns() -> None:
     assert (run(), run(code=0), run(code=1)) == (0, 0, 1)
 
 
-@pytest.mark.parametrize("kind", [ButaneError, CertError, DeployError, RehearsalError])
+@pytest.mark.parametrize(
+    "kind", [ButaneError, CertError, ContainerError, DeployError, RehearsalError]
+)
 def test_an_expected_error_is_told_with_what_to_do(
     kind: type[DeployError], capsys: pytest.CaptureFixture[str]
 ) -> None:

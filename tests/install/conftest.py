@@ -10,7 +10,7 @@ import pytest
 from deploy.medium import live_config, remember_medium
 from deploy.project import Project
 from deploy.settings.read import read_settings
-from rehearsal import lifecycle, places
+from rehearsal import places
 from rehearsal.metal import lifecycle as metal
 from rehearsal.metal.lifecycle import Machine
 from tests.install.machine import KEYFILE, Installed, installer, with_file
@@ -45,8 +45,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         live = project.folder / "live.ign"
         live.touch(mode=0o600)
         live.write_bytes(with_file(config, *KEYFILE))
-        made_of = Machine(name, live, installer(), project.folder / "id")
+        made_of = Machine(name, project.folder, live, installer(), project.folder / "id")
         yield Installed(project, metal.up(made_of), places.folder(name).path)
     finally:
-        lifecycle.down(name)
+        project.node_down()
         subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)

@@ -20,7 +20,7 @@ from deploy.plan.holdings import (
 )
 from deploy.remote.answer import read_answer
 from tests.certs.forge import Recipe, authority, forge
-from tests.plan.examples import settings
+from tests.plan.examples import manifest, settings
 
 CERTIFICATE = forge(Recipe(names=("www.example.org",)), authority()).certificate
 NOW: datetime = CERTIFICATE.not_after - timedelta(days=60)
@@ -31,8 +31,9 @@ SOUND = Holdings(
     release="",
     inside="",
     host_keys=(HeldKey(key="ssh-ed25519 AAAAhost", age_seconds=90000),),
-    access=(HeldAccess(line=ANN.line, age_seconds=90000),),
-    generations={"cert_pass": 2},
+    access=(HeldAccess(user="core", file="/x", line=ANN.line, age_seconds=90000),),
+    manifest=manifest(generations={"cert_pass": 2}),
+    compared={},
     credentials=(HeldCredential(name="cert_pass", age_seconds=3, seal=HOST, opens=True),),
 )
 
@@ -67,7 +68,7 @@ def test_a_seal_that_does_not_open_and_one_that_is_missing_are_errors() -> None:
 def test_an_access_key_is_told_of_before_it_expires(days: int, word: str | None) -> None:
     line = ANN.until(NOW + timedelta(days=days)).line
 
-    found = texts(inventory(access=(HeldAccess(line=line, age_seconds=1),)))
+    found = texts(inventory(access=(HeldAccess(user="core", file="/x", line=line, age_seconds=1),)))
 
     assert [is_error for _, is_error in found] == ([False] if word else [])
     assert all(str(word) in text and "ann" in text for text, _ in found)

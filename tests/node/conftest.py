@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import lifecycle
 from tests.node.page import get
 from tests.node.project import Project, make_project, write_settings
 from tests.node.visitors import Visits, visiting
@@ -44,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         made.must("node-up")
         yield made
     finally:
-        lifecycle.down(made.settings["PROJECT"])
+        made.node_down()
         image = made.settings["IMAGE"]
         subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rehearsal import lifecycle
 from rehearsal.node import NodeStatus
+from rehearsal.ready import Login
 
 ROOT = Path(__file__).parents[2]
 FAB = Path(sys.executable).with_name("fab")
@@ -64,6 +65,15 @@ class Project:
     def node(self) -> NodeStatus:
         return next(one for one in lifecycle.status() if one.name == self.settings["PROJECT"])
 
+    def reboot(self) -> None:
+        """Restart the node as `systemctl reboot` does, and wait until it is ready again."""
+        login = Login(identity=self.folder / "id")
+        lifecycle.reboot(self.settings["PROJECT"], self.folder, login=login)
+
+    def node_down(self) -> None:
+        """Remove the node, whatever state it is in."""
+        lifecycle.down(self.settings["PROJECT"], self.folder)
+
     def container(self, name: str = "www") -> str:
         """Name the container, and the unit, of the slot that serves."""
         home = f"/var/lib/{self.settings['PROJECT']}-{name}"
@@ -88,18 +98,18 @@ class Project:
         return done.stdout
 
 
-def make_project(folder: Path, project: str, *, source: Path = ROOT, **settings: str) -> Project:
+def make_project(folder: Path, project: str, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
-    copy_checkout(source, folder)
+    subprocess.run([ROOT / "scripts/checkout", folder], check=True)
+    return configure(folder, project, **settings)
+
+
+def configure(folder: Path, project: str, **settings: str) -> Project:
+    """Write .env from the .env.example of a copy of the project, and make a key pair."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
     chosen = {"PROJECT": project, "SSH_KEYS": "id.pub", "IDENTITY_FILE": "id"} | settings
     write_settings(folder / ".env", (folder / ".env.example").read_text(), chosen)
     return Project(folder, chosen)
-
-
-def copy_checkout(source: Path, folder: Path) -> None:
-    """Copy what `fab` needs of a checkout."""
-    subprocess.run([ROOT / "scripts/checkout", folder, source], check=True)
 
 
 def write_settings(file: Path, example: str, chosen: dict[str, str]) -> None:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from rehearsal import lifecycle
 from tests.node.conftest import NAME, authority
 from tests.node.page import get
 from tests.node.project import Project, Said
@@ -183,7 +182,7 @@ def test_a_reboot_after_the_door_moved(serving: Project) -> None:
         for text in process.stdout:
             if "front door moved" in text:
                 break
-        lifecycle.reboot(serving.settings["PROJECT"], identity=serving.folder / "id", user="core")
+        serving.reboot()
         process.stdout.read()
 
     serving.must("deploy")

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from rehearsal import lifecycle
 from tests.node.conftest import NAME, authority
 from tests.node.page import get
 from tests.node.project import Project
@@ -149,7 +148,7 @@ def test_after_a_reboot_the_release_that_served_takes_the_socket(
 ) -> None:
     before = serving.container()
 
-    lifecycle.reboot(serving.settings["PROJECT"], identity=serving.folder / "id", user="core")
+    serving.reboot()
 
     until = f"until systemctl -q is-active {before}; do sleep 0.2; done"
     serving.ssh(f"timeout 40 bash -c '{until}'")

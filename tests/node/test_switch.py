@@ -199,7 +199,7 @@ def test_after_a_reboot_in_the_middle_what_served_serves_alone(serving: Project)
         for text in process.stdout:
             if "started with" in text:
                 break
-        lifecycle.reboot(serving.settings["PROJECT"], identity=serving.folder / "id", user="core")
+        serving.reboot()
         process.stdout.read()
 
     assert process.returncode != 0

@@ -10,7 +10,7 @@ import pytest
 from rehearsal import lifecycle
 from tests.node.conftest import NAME, authority
 from tests.node.page import get
-from tests.node.project import ROOT, Project, copy_checkout, make_project, write_settings
+from tests.node.project import ROOT, Project, configure, write_settings
 from tests.rehearsal.nodes import require_nodes
 
 pytestmark = pytest.mark.node
@@ -34,13 +34,11 @@ def upgraded(
 ) -> Iterator[Project]:
     """Deploy twice with the old version, and then have the new one in the same folder."""
     require_nodes()
-    source = tmp_path_factory.mktemp("old")
-    archive = git("archive", OLD)
-    subprocess.run(["tar", "-x", "-C", source], input=archive.stdout, check=True)
-    project = make_project(
-        tmp_path_factory.mktemp("project"),
+    folder = tmp_path_factory.mktemp("project")
+    subprocess.run(["tar", "-x", "-C", folder], input=git("archive", OLD).stdout, check=True)
+    project = configure(
+        folder,
         f"upgrade{os.getpid()}",
-        source=source,
         IMAGE=f"localhost/corefab-upgrade-{os.getpid()}:latest",
         CERT_PASSWORD="of the first",
         SMTP_PASSWORD="of the second",
@@ -56,7 +54,7 @@ def upgraded(
         upgrade(project, tracked)
         yield project
     finally:
-        lifecycle.down(project.settings["PROJECT"])
+        lifecycle.down(project.settings["PROJECT"], project.folder)
         image = project.settings["IMAGE"]
         subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
 
@@ -69,7 +67,7 @@ def upgrade(project: Project, tracked: tuple[str, ...]) -> None:
     """Do what `git pull` does: what the operator made stays, and settings that are gone go."""
     for name in tracked:
         (project.folder / name).unlink(missing_ok=True)
-    copy_checkout(ROOT, project.folder)
+    subprocess.run([ROOT / "scripts/checkout", project.folder], check=True)
     example = (project.folder / ".env.example").read_text()
     write_settings(project.folder / ".env", example, project.settings)
 

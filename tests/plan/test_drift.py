@@ -11,11 +11,10 @@ from deploy.errors import DeployError
 from deploy.plan.convergence import convergence, differences, payload
 from deploy.plan.convergence_prose import lines
 from deploy.plan.finding import Finding
+from deploy.plan.holdings import HeldAccess, HeldCredential
 from deploy.plan.inspection import (
     FoundContainer,
-    FoundCredential,
     FoundFile,
-    FoundKey,
     FoundPerson,
     FoundPlace,
     FoundUnit,
@@ -98,13 +97,14 @@ def found(**changes: object) -> Inspection:
         sha256=UNIT.sha256,
     )
     whole = Inspection(
+        clock=1000,
         mark="m",
         manifest=manifest(),
         staged={UNIT.path: "644"},
         claimed=frozenset({UNIT.path}),
         paths={one.path: place(MACHINE, one.path) for one in MACHINE.places} | {UNIT.path: unit},
         users={"core": FoundUser(home="/home/core", groups=("core", "wheel"))},
-        keys=(FoundKey(user="core", file=IN_SPEC, mtime=10, key=KEY),),
+        keys=(HeldAccess(user="core", file=IN_SPEC, age_seconds=10, line=KEY),),
         units={"a.service": FoundUnit(enabled="enabled", active="active")},
         sysctl={"net.ipv4.tcp_syncookies": "1"},
         firewall=(),
@@ -130,6 +130,10 @@ def found(**changes: object) -> Inspection:
         kernel_arguments=("quiet",),
     )
     return whole.model_copy(update=changes)
+
+
+def sealed(name: str, *, opens: bool) -> HeldCredential:
+    return HeldCredential(name=name, age_seconds=1, seal="", opens=opens)
 
 
 IN_SPEC = "/home/core/.ssh/authorized_keys.d/ignition"
@@ -218,13 +222,18 @@ def test_a_node_that_nobody_touched_has_no_drift() -> None:
             found(
                 keys=(
                     *found().keys,
-                    FoundKey(user="core", file=IN_SPEC, mtime=1, key=OTHER_KEY),
+                    HeldAccess(user="core", file=IN_SPEC, age_seconds=1, line=OTHER_KEY),
                 )
             ),
             ("key", f"core: {OTHER_KEY}", "absent", f"in {IN_SPEC}", "fab converge"),
         ),
         (
-            found(keys=(*found().keys, FoundKey(user="core", file="/x", mtime=1, key=OTHER_KEY))),
+            found(
+                keys=(
+                    *found().keys,
+                    HeldAccess(user="core", file="/x", age_seconds=1, line=OTHER_KEY),
+                )
+            ),
             ("key", f"core: {OTHER_KEY}", "absent", "in /x", "by hand"),
         ),
         (
@@ -244,7 +253,7 @@ def test_each_way_to_leave_the_spec_is_named(
 
 
 def test_the_comment_of_a_key_does_not_count() -> None:
-    same = FoundKey(user="core", file=IN_SPEC, mtime=1, key="ssh-ed25519 AAAAann somebody")
+    same = HeldAccess(user="core", file=IN_SPEC, age_seconds=1, line="ssh-ed25519 AAAAann somebody")
 
     assert machine_drift(MACHINE, found(keys=(same,))) == ()
 
@@ -288,7 +297,8 @@ def unit(**changes: object) -> Inspection:
         ),
         (
             found(
-                credentials=(FoundCredential(name="cert_pass", found="sealed elsewhere", mtime=1),)
+                credentials=(sealed("cert_pass", opens=False),),
+                manifest=manifest(generations={"cert_pass": 1}),
             ),
             (
                 "credential",
@@ -299,7 +309,11 @@ def unit(**changes: object) -> Inspection:
             ),
         ),
         (
-            found(credentials=(FoundCredential(name="x", found="unknown", mtime=1),)),
+            found(manifest=manifest(generations={"cert_pass": 1})),
+            ("credential", "cert_pass", "opens on this node", "absent", "fab deploy --anew"),
+        ),
+        (
+            found(credentials=(sealed("x", opens=True),)),
             ("credential", "x", "absent", "unknown", "by hand"),
         ),
         (
@@ -425,5 +439,5 @@ def test_a_node_that_is_as_it_should_be_needs_no_act() -> None:
 
 def test_an_answer_that_cannot_be_read_names_the_place() -> None:
     assert read_answer(Inspection, found().model_dump_json(), "the inspection") == found()
-    with pytest.raises(DeployError, match="cannot be read at mark"):
+    with pytest.raises(DeployError, match="cannot be read at clock"):
         read_answer(Inspection, "{}", "the inspection")

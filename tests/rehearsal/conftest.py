@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import lifecycle
-from tests.rehearsal.nodes import Shell, keypair, machine_spec, require_nodes
+from tests.rehearsal.nodes import Shell, down, keypair, machine_spec, require_nodes, up
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +26,6 @@ def spec(tmp_path_factory: pytest.TempPathFactory, ssh_key: Path) -> Path:
 def shell(spec: Path, ssh_key: Path) -> Iterator[Shell]:
     """Bring up the session's node and log in."""
     name = f"tests-rehearsal-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
-    node = lifecycle.up(name, spec, identity=ssh_key)
+    node = up(name, spec, ssh_key)
     yield Shell(node, ssh_key)
-    lifecycle.down(name)
+    down(name)

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from rehearsal import programs
-from rehearsal.node import Node
+from rehearsal import lifecycle, programs
+from rehearsal.node import Node, NodeStatus
+from rehearsal.ready import BOOT_SECONDS, Login
+
+OWNER = Path(__file__).parents[2]  # these tests' nodes belong to the checkout
 
 HELLO = """\
 [Service]
@@ -59,6 +62,21 @@ def machine_spec(folder: Path, key: Path, *, hostname: str = "rehearsed", **more
     path = folder / f"{hostname}.ign"
     path.write_text(json.dumps(spec), encoding="utf-8")
     return path
+
+
+def up(name: str, spec: Path, key: Path | None = None) -> Node:
+    """Boot a node of this checkout; with a key, core logs in with it."""
+    return lifecycle.up(name, spec, OWNER, login=Login(identity=key))
+
+
+def down(name: str) -> NodeStatus | None:
+    """Remove a node of this checkout."""
+    return lifecycle.down(name, OWNER)
+
+
+def reboot(name: str, key: Path, seconds: float = BOOT_SECONDS) -> Node:
+    """Restart a node of this checkout, where core logs in with the key."""
+    return lifecycle.reboot(name, OWNER, login=Login(identity=key), seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)

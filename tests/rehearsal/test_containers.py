@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import lifecycle
-from tests.rehearsal.nodes import Shell
+from tests.rehearsal.nodes import Shell, reboot
 
 pytestmark = pytest.mark.node
 
@@ -71,7 +70,7 @@ def test_a_quadlet_serves_a_sealed_secret_and_comes_back_after_a_reboot(
     assert_turns_healthy(shell)
     assert "table inet netavark" in shell.run("sudo nft list tables")
 
-    node = lifecycle.reboot(shell.node.name, identity=shell.key)
+    node = reboot(shell.node.name, shell.key)
 
     assert node.state == "running", node.failed_units
     assert served(shell.node.address) == b"sesame"

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import lifecycle
-from tests.rehearsal.nodes import Shell
+from tests.rehearsal.nodes import Shell, down, up
 
 pytestmark = pytest.mark.node
 
@@ -14,8 +13,8 @@ pytestmark = pytest.mark.node
 @pytest.fixture(scope="module")
 def fresh(spec: Path, ssh_key: Path) -> Iterator[Shell]:
     """Bring up a node for looking at only."""
-    yield Shell(lifecycle.up("tests-fresh", spec, identity=ssh_key), ssh_key)
-    lifecycle.down("tests-fresh")
+    yield Shell(up("tests-fresh", spec, ssh_key), ssh_key)
+    down("tests-fresh")
 
 
 def test_a_fresh_node_enables_only_what_it_was_asked_to(fresh: Shell) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import lifecycle
-from tests.rehearsal.nodes import Shell
+from tests.rehearsal.nodes import Shell, down, reboot, up
 
 pytestmark = pytest.mark.node
 
@@ -22,7 +22,7 @@ def test_a_reboot_keeps_the_node_and_changes_only_its_boot(shell: Shell) -> None
     assert before is not None
     shell.run("echo kept > ~/kept")
 
-    after = lifecycle.reboot(shell.node.name, identity=shell.key)
+    after = reboot(shell.node.name, shell.key)
 
     assert after.boot_id != before.boot_id
     assert (after.address, after.host_keys) == (before.address, before.host_keys)
@@ -30,11 +30,11 @@ def test_a_reboot_keeps_the_node_and_changes_only_its_boot(shell: Shell) -> None
 
 
 def test_a_node_that_was_taken_down_leaves_nothing(spec: Path, ssh_key: Path) -> None:
-    node = lifecycle.up("tests-gone", spec, identity=ssh_key)
+    node = up("tests-gone", spec, ssh_key)
     assert "tests-gone" in [line.name for line in lifecycle.status()]
 
-    assert lifecycle.down("tests-gone")
+    assert down("tests-gone")
 
     assert not node.tree.exists()
     assert lifecycle.find("tests-gone") is None
-    assert not lifecycle.down("tests-gone")
+    assert not down("tests-gone")

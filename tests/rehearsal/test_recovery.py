@@ -15,7 +15,7 @@ import pytest
 from rehearsal import lifecycle, machine, places, ready, recipe, state
 from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
-from tests.rehearsal.nodes import Shell, machine_spec, require_nodes
+from tests.rehearsal.nodes import OWNER, Shell, down, machine_spec, reboot, require_nodes, up
 
 pytestmark = pytest.mark.node
 
@@ -30,7 +30,7 @@ def say(step):
     if step.startswith(sys.argv[2]):
         sys.stdin.read()
 
-lifecycle.up("{NAME}", Path(sys.argv[1]), on_step=say)
+lifecycle.up("{NAME}", Path(sys.argv[1]), Path(sys.argv[3]), on_step=say)
 """
 
 
@@ -39,7 +39,7 @@ def none_left() -> Iterator[None]:
     """Take this file's node down after each test."""
     require_nodes()
     yield
-    lifecycle.down(NAME)
+    down(NAME)
 
 
 def network_of() -> Network:
@@ -56,7 +56,7 @@ def statuses() -> dict[str, str]:
 
 def cut_off(step: str, spec: Path, how: signal.Signals) -> None:
     """Bring a node up in another process, and signal that process at one of its steps."""
-    command = [sys.executable, "-c", UP, str(spec), step]
+    command = [sys.executable, "-c", UP, str(spec), step, str(OWNER)]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -77,7 +77,7 @@ def test_a_run_killed_at_any_step_is_cleaned_by_the_next(
     cut_off(step, spec, signal.SIGKILL)
     assert statuses()[NAME] == "broken"
 
-    node = lifecycle.up(NAME, spec, identity=ssh_key)
+    node = up(NAME, spec, ssh_key)
 
     assert statuses()[NAME] == "running"
     assert len(machine.boots(network_of())) == 1
@@ -94,14 +94,14 @@ def test_ctrl_c_takes_the_half_made_node_down(step: str, spec: Path) -> None:
 def test_a_node_whose_supervisor_was_killed_is_stopped_and_goes_down(
     spec: Path, ssh_key: Path
 ) -> None:
-    node = lifecycle.up(NAME, spec, identity=ssh_key)
+    node = up(NAME, spec, ssh_key)
     network = network_of()
     supervisor = machine.supervisor(places.folder(NAME))
     assert supervisor is not None
 
     os.kill(supervisor, signal.SIGKILL)
 
-    assert lifecycle.down(NAME)
+    assert down(NAME)
     assert not network.path.exists()
     assert not node.tree.exists()
 
@@ -109,13 +109,13 @@ def test_a_node_whose_supervisor_was_killed_is_stopped_and_goes_down(
 def test_a_node_that_powers_itself_off_is_stopped_and_can_be_made_anew(
     spec: Path, ssh_key: Path
 ) -> None:
-    first = lifecycle.up(NAME, spec, identity=ssh_key)
+    first = up(NAME, spec, ssh_key)
     Shell(first, ssh_key).attempt("sudo systemctl poweroff")
     machine.await_end(places.folder(NAME))
     assert statuses()[NAME] == "stopped"
     assert lifecycle.find(NAME) is None
 
-    second = lifecycle.up(NAME, spec, identity=ssh_key)
+    second = up(NAME, spec, ssh_key)
 
     assert second.host_keys != first.host_keys
 
@@ -123,13 +123,13 @@ def test_a_node_that_powers_itself_off_is_stopped_and_can_be_made_anew(
 def test_a_process_that_got_a_dead_supervisors_number_is_left_alone(
     spec: Path, ssh_key: Path
 ) -> None:
-    lifecycle.up(NAME, spec, identity=ssh_key)
+    up(NAME, spec, ssh_key)
     folder = places.folder(NAME)
     boot = folder.pidfile.read_text().split()[2]
     with subprocess.Popen(["sleep", "60"]) as stranger:
         folder.pidfile.write_text(f"{stranger.pid} 1 {boot}")
 
-        lifecycle.down(NAME)
+        down(NAME)
 
         assert stranger.poll() is None
         stranger.kill()
@@ -140,7 +140,7 @@ def test_a_spec_that_ignition_refuses_leaves_no_node(tmp_path: Path, ssh_key: Pa
     spec = machine_spec(tmp_path, ssh_key, storage={"files": both})
 
     with pytest.raises(RehearsalError, match="Ignition refused") as raised:
-        lifecycle.up(NAME, spec)
+        up(NAME, spec)
 
     assert "duplicate" in raised.value.hint
     assert NAME not in statuses()
@@ -153,14 +153,14 @@ def test_a_spec_newer_than_the_nodes_ignition_is_refused_before_anything_is_made
     spec.write_text(json.dumps({"ignition": {"version": "3.6.0"}}))
 
     with pytest.raises(RehearsalError, match=r"3\.6\.0.*up to 3\.3\.0"):
-        lifecycle.up(NAME, spec)
+        up(NAME, spec)
 
 
 def test_a_login_that_is_refused_names_the_user_and_leaves_no_node(
     spec: Path, ssh_key: Path
 ) -> None:
     folder = places.folder(NAME)
-    lifecycle.up(NAME, spec)
+    up(NAME, spec)
     watch = ready.Watch(folder, network_of(), 2.0)
 
     with pytest.raises(RehearsalError, match="no SSH login as nobody"):
@@ -168,14 +168,14 @@ def test_a_login_that_is_refused_names_the_user_and_leaves_no_node(
 
 
 def test_a_boot_that_hangs_names_the_unit_it_hangs_on(spec: Path, ssh_key: Path) -> None:
-    node = lifecycle.up(NAME, spec, identity=ssh_key)
+    node = up(NAME, spec, ssh_key)
     unit = b"[Service]\nType=oneshot\nExecStart=sleep inf\n[Install]\nWantedBy=multi-user.target\n"
     shell = Shell(node, ssh_key)
     shell.run("sudo tee /etc/systemd/system/hang.service", unit)
     shell.run("sudo systemctl enable hang.service")
 
     with pytest.raises(RehearsalError, match=r"still starting hang\.service"):
-        lifecycle.reboot(NAME, identity=ssh_key, seconds=4)
+        reboot(NAME, ssh_key, seconds=4)
 
 
 def test_a_unit_that_fails_makes_a_degraded_node_that_says_which(
@@ -185,7 +185,7 @@ def test_a_unit_that_fails_makes_a_degraded_node_that_says_which(
     units = [{"name": "bad.service", "enabled": True, "contents": text}]
     spec = machine_spec(tmp_path, ssh_key, systemd={"units": units})
 
-    node = lifecycle.up(NAME, spec, identity=ssh_key)
+    node = up(NAME, spec, ssh_key)
 
     assert (node.state, node.failed_units) == ("degraded", ("bad.service",))
 
@@ -196,32 +196,32 @@ def test_sshd_on_another_port_is_found(tmp_path: Path, ssh_key: Path) -> None:
     ]
     spec = machine_spec(tmp_path, ssh_key, storage={"files": files})
 
-    assert lifecycle.up(NAME, spec, identity=ssh_key).port == 2222
+    assert up(NAME, spec, ssh_key).port == 2222
 
 
 def test_nodes_come_up_side_by_side_and_all_go_down_together(
     tmp_path: Path, spec: Path, ssh_key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stock = places.cache() / f"base-{recipe.fingerprint()}"
-    lifecycle.up(NAME, spec)
+    up(NAME, spec)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (places.cache() / stock.name).symlink_to(stock)
     names = ("left", "middle", "right")
 
     try:
         with ThreadPoolExecutor(len(names)) as pool:
-            nodes = list(pool.map(lambda name: lifecycle.up(name, spec, identity=ssh_key), names))
+            nodes = list(pool.map(lambda name: up(name, spec, ssh_key), names))
         assert len({node.address for node in nodes}) == len(names)
     finally:
-        gone = lifecycle.down_all()
-    assert gone == names
+        gone = lifecycle.down_all(OWNER)
+    assert tuple(node.name for node in gone) == names
     assert lifecycle.status() == ()
     monkeypatch.undo()
     assert statuses()[NAME] == "running"
 
 
 def test_no_two_nodes_share_a_cgroup(spec: Path, ssh_key: Path, shell: Shell) -> None:
-    lifecycle.up(NAME, spec, identity=ssh_key)
+    up(NAME, spec, ssh_key)
     other = state.load(places.folder(shell.node.name))
     assert other is not None
 
@@ -246,7 +246,7 @@ def test_bringing_up_one_name_twice_at_once_gives_one_node(spec: Path, ssh_key: 
 
     def bring_up() -> None:
         try:
-            lifecycle.up(NAME, spec, identity=ssh_key)
+            up(NAME, spec, ssh_key)
         except RehearsalError as error:
             errors.append(error)
 

@@ -1,12 +1,14 @@
 """What rehearsal refuses before it touches anything, and what it says then."""
 
 import json
+import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rehearsal import disk, places, programs, provision, state
+from rehearsal import disk, lifecycle, places, programs, provision, state
 from rehearsal.errors import RehearsalError
 
 
@@ -20,6 +22,42 @@ def test_a_missing_program_is_named_by_its_package(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", "/nonexistent")
 
     assert {"mmdebstrap", "systemd-container", "iproute2"} <= set(programs.missing())
+
+
+@pytest.mark.parametrize("change", [lifecycle.down, lifecycle.reboot])
+def test_root_and_missing_packages_are_asked_for_in_one_message(
+    change: Callable[[str, Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+    with pytest.raises(RehearsalError, match="need root") as raised:
+        change("www", tmp_path)
+
+    assert "systemd-container" in raised.value.message
+    assert "sudo" in raised.value.hint
+    assert "apt-get install" in raised.value.hint
+
+
+def test_a_node_is_not_begun_without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    with pytest.raises(RehearsalError, match="need root"):
+        lifecycle.up("www", tmp_path / "absent.ign", tmp_path)
+
+
+def test_a_cache_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+
+    with pytest.raises(RehearsalError, match="belongs to another user") as raised:
+        lifecycle.status()
+
+    assert "sudo" in raised.value.hint
 
 
 def test_a_disk_that_is_nearly_full_is_refused_with_what_is_free(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from rehearsal import lifecycle
-from tests.rehearsal.nodes import Shell
+from tests.rehearsal.nodes import Shell, reboot
 
 pytestmark = pytest.mark.node
 
@@ -79,7 +78,7 @@ def test_the_journal_outlives_a_reboot_and_the_identity_stays(shell: Shell) -> N
     identity = shell.run("cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub")
     shell.run("logger -t probe before-the-reboot")
 
-    lifecycle.reboot(shell.node.name, identity=shell.key)
+    reboot(shell.node.name, shell.key)
 
     assert "before-the-reboot" in shell.run("journalctl -q -b -1 -t probe -o cat")
     assert shell.run("cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub") == identity

@@ -121,9 +121,14 @@ class Sample:
                 connection.close()
                 continue
             if handler is PageHandler:
-                connection = self._context.wrap_socket(
-                    connection, server_side=True, do_handshake_on_connect=False
-                )
+                try:
+                    connection.getpeername()
+                    connection = self._context.wrap_socket(
+                        connection, server_side=True, do_handshake_on_connect=False
+                    )
+                except OSError:  # the client reset the connection before it was accepted
+                    connection.close()
+                    continue
             self.connections.enter(connection, Phase.NEW)
             arguments = (connection, address, handler)
             threading.Thread(target=self._serve, args=arguments, daemon=True).start()

@@ -1,12 +1,5 @@
-# access-list USER: the files that let a user in, as JSON: path, age in seconds, lines.
-# shellcheck shell=bash
+# access-list USER: the lines that let a user in, as JSON, with the file and age of each.
+# shellcheck shell=bash disable=SC2016
 user=$1
-home=$(getent passwd "$user" | cut -d : -f 6)
-[ -n "$home" ] || fail "there is no user $user on this node"
-now=$(date +%s)
-for file in "$home/.ssh/authorized_keys" "$home"/.ssh/authorized_keys.d/*; do
-  [ -f "$file" ] || continue
-  age=$((now - $(stat -c %Y "$file")))
-  jq -Rcs --arg path "$file" --argjson age "$age" \
-    '{path: $path, age_seconds: $age, lines: split("\n") | map(select(test("\\S")))}' "$file"
-done | jq -cs .
+getent passwd "$user" >/dev/null || fail "there is no user $user on this node"
+answer --rawfile access <(authorized_keys "$user") '$access | table("user file age_seconds line")'

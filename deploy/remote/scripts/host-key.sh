@@ -3,9 +3,8 @@
 #   announce announce them beside the present ones, which are still the ones shown
 #   finish  give the next keys the usual names, and forget the old ones
 #   list    say the keys that are announced, and since when
-# All verbs answer a line a key: next or present, age in seconds, type, base64; and `changing` when
-# the change is not finished.
-# shellcheck shell=bash
+# All verbs answer the keys that are there then, and whether the change is not finished, as JSON.
+# shellcheck shell=bash disable=SC2016
 verb=$1
 one_at_a_time host-key
 folder=/etc/ssh
@@ -23,15 +22,6 @@ reload() {
     fi
   done
   fail "no sshd runs as a service here"
-}
-
-tell() {
-  local key word=$1
-  shift
-  for key in "$@"; do
-    printf '%s %s %s\n' "$word" "$(($(date +%s) - $(stat -c %Y "$key")))" \
-      "$(ssh-keygen -y -f "$key" | cut -d ' ' -f 1,2)"
-  done
 }
 
 case $verb in
@@ -71,8 +61,7 @@ case $verb in
   list) ;;
   *) fail "host-key: $verb is no verb" ;;
 esac
-if [ -e "$config" ] || [ -n "$(keys .corefab-next)" ]; then echo changing; fi
-mapfile -t next < <(keys .corefab-next)
-mapfile -t present < <(keys '')
-tell next "${next[@]}"
-tell present "${present[@]}"
+changing=no
+if [ -e "$config" ] || [ -n "$(keys .corefab-next)" ]; then changing=yes; fi
+answer --arg changing $changing --rawfile keys <(host_keys) \
+  '{$changing, keys: ($keys | table("key age_seconds next"))}'

@@ -1,29 +1,20 @@
 # inspect APP: what this node is, to be compared with what it was made as and with the app's release.
 # On stdin a line each: `path PATH`, `user NAME`, `unit NAME`, `sysctl NAME`. Answers in JSON; times
 # are seconds since 1970.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016
 app=$1
 home=$(home_of "$app")
 question=$(cat)
 asked() { sed -n "s/^$1 //p" <<<"$question"; }
 
 # A path that is not there is as old as the last change of its folder.
-paths() {
+absent() {
   local path above
-  while IFS= read -r path; do
-    if [ -L "$path" ]; then
-      printf '%s\t%s\t%s\t\n' "$path" "$(stat -c $'link\t%a\t%U:%G\t%Y\t%Z' "$path")" \
-        "$(readlink "$path")"
-    elif [ -f "$path" ]; then
-      printf '%s\t%s\t\t%s\n' "$path" "$(stat -c $'file\t%a\t%U:%G\t%Y\t%Z' "$path")" \
-        "$(sha256sum <"$path" | cut -d ' ' -f 1)"
-    elif [ -d "$path" ]; then
-      printf '%s\t%s\t\t\n' "$path" "$(stat -c $'folder\t%a\t%U:%G\t%Y\t%Z' "$path")"
-    else
-      above=$path
-      while [ ! -d "$above" ]; do above=$(dirname "$above"); done
-      printf '%s\tabsent\t\t\t%s\t\t\n' "$path" "$(stat -c $'%Y\t%Y' "$above")"
-    fi
+  for path in "$@"; do
+    if [ -L "$path" ] || [ -f "$path" ] || [ -d "$path" ]; then continue; fi
+    above=$path
+    while [ ! -d "$above" ]; do above=$(dirname "$above"); done
+    printf '%s\tabsent\t\t\t%s\t\t\n' "$path" "$(stat -c $'%Y\t%Y' "$above")"
   done
 }
 
@@ -32,21 +23,6 @@ users() {
   while IFS= read -r name; do
     entry=$(getent passwd "$name") || continue
     printf '%s\t%s\t%s\n' "$name" "$(cut -d : -f 6 <<<"$entry")" "$(id -nG "$name")"
-  done
-}
-
-# The keys that let each user in: file, its age, key. Hidden files of the folder do not count.
-keys() {
-  local name place file line
-  while IFS= read -r name; do
-    place=$(getent passwd "$name" | cut -d : -f 6) || continue
-    for file in "$place/.ssh/authorized_keys" "$place"/.ssh/authorized_keys.d/*; do
-      [ -f "$file" ] || continue
-      while read -r line; do
-        case $line in '' | '#'*) continue ;; esac
-        printf '%s\t%s\t%s\t%s\n' "$name" "$file" "$(stat -c %Y "$file")" "${line//$'\t'/ }"
-      done < <(cat "$file" && echo)
-    done
   done
 }
 
@@ -96,27 +72,6 @@ strays() {
   done
 }
 
-# The release's sealed credentials: those that are missing, do not open here, or are not its own.
-credentials() {
-  local sealed name counted
-  counted=$(jq -r '.generations // {} | keys[]' "$home/current/manifest.json" 2>/dev/null || true)
-  while IFS= read -r name; do
-    sealed=$home/current/credentials/$name
-    if [ -z "$name" ]; then
-      continue
-    elif [ ! -e "$sealed" ]; then
-      printf '%s\tabsent\t\n' "$name"
-    elif ! systemd-creds decrypt --name="$name" "$sealed" - >/dev/null 2>&1; then
-      printf '%s\tsealed elsewhere\t%s\n' "$name" "$(stat -c %Y "$sealed")"
-    fi
-  done <<<"$counted"
-  for sealed in "$home"/current/credentials/*; do
-    if [ -e "$sealed" ] && ! grep -qxF "${sealed##*/}" <<<"$counted"; then
-      printf '%s\tunknown\t%s\n' "${sealed##*/}" "$(stat -c %Y "$sealed")"
-    fi
-  done
-}
-
 project_files() {
   [ -d "$home/current/files" ] || return 0
   (cd "$home/current/files" \
@@ -128,46 +83,45 @@ project_hashes() {
     | xargs -0 -r sha256sum -z --)
 }
 
-jq -n \
-  --arg mark "$(cat /etc/corefab/spec 2>/dev/null || true)" \
-  --slurpfile manifest <(jq -ce objects "$home/current/manifest.json" 2>/dev/null || echo null) \
+mapfile -t paths < <({ asked path; manifest_of "$app" | jq -r '.units? // {} | keys[]'; } | sort -u)
+mapfile -t people < <(asked user)
+answer \
+  --argjson clock "$EPOCHSECONDS" \
+  --arg mark "$(spec_mark)" \
+  --slurpfile manifest <(manifest_of "$app") \
   --rawfile staged <(if [ -d "$home/current/root" ]; then
       cd "$home/current/root/" && find . -type f -printf '/%P\t%m\n'; fi) \
   --slurpfile claimed <(for one in /var/lib/*/current/manifest.json; do
       jq -ce '.units | keys' "$one" 2>/dev/null || true; done) \
-  --rawfile paths <({ asked path; jq -r '.units | keys[]' "$home/current/manifest.json" \
-      2>/dev/null || true; } | sort -u | paths) \
+  --rawfile places <(places "${paths[@]}"; absent "${paths[@]}") \
   --rawfile users <(asked user | users) \
-  --rawfile keys <(asked user | keys) \
+  --rawfile keys <(authorized_keys "${people[@]}") \
   --rawfile units <(asked unit | units) \
   --rawfile sysctl <(asked sysctl | sysctls) \
   --rawfile firewall <(firewall) \
   --rawfile strays <(strays) \
-  --rawfile credentials <(credentials) \
+  --rawfile credentials <(sealed_credentials "$app") \
   --rawfile files <(project_files) \
   --rawfile hashes <(project_hashes) \
   --rawfile people <(getent passwd) \
   --slurpfile containers <(podman ps --all --format json) \
   --arg cmdline "$(cat /proc/cmdline)" \
   --arg app "$app" \
-  'def rows: split("\n") | map(select(. != "") | split("\t"));
-   ($hashes | split("\u0000") | map(select(. != "") | {key: .[66:], value: .[:64]}) | from_entries)
+  '($hashes | split("\u0000") | map(select(. != "") | {key: .[66:], value: .[:64]}) | from_entries)
      as $sha |
-   {mark: $mark, manifest: $manifest[0],
+   {$clock, $mark, manifest: $manifest[0],
     staged: ($staged | rows | map({key: .[0], value: .[1]}) | from_entries),
     claimed: ($claimed | add // []),
-    paths: ($paths | rows | map({key: .[0], value: {
-      kind: .[1], mode: .[2], owner: .[3], mtime: (.[4] | tonumber), ctime: (.[5] | tonumber),
-      target: .[6], sha256: .[7]}}) | from_entries),
+    paths: ($places | table("path kind mode owner mtime ctime target sha256")
+      | map({key: .path, value: .}) | from_entries),
     users: ($users | rows | map({key: .[0], value: {home: .[1], groups: (.[2] | split(" "))}})
       | from_entries),
-    keys: ($keys | rows | map({user: .[0], file: .[1], mtime: (.[2] | tonumber), key: .[3]})),
+    keys: ($keys | table("user file age_seconds line")),
     units: ($units | rows | map({key: .[0], value: {enabled: .[1], active: .[2]}}) | from_entries),
     sysctl: ($sysctl | rows | map({key: .[0], value: .[1]}) | from_entries),
     firewall: ($firewall | split("\n") | map(select(. != ""))),
     strays: ($strays | rows | map({key: .[0], value: (.[1] | tonumber)}) | from_entries),
-    credentials: ($credentials | rows | map({name: .[0], found: .[1],
-      mtime: (if .[2] == "" then null else (.[2] | tonumber) end)})),
+    credentials: ($credentials | table("name age_seconds seal opens")),
     files: ([$files | split("\u0000") | map(select(. != "")) | range(0; length; 2) as $at
         | {key: .[$at + 1], value: (.[$at] | split(" ") | {
             kind: .[0], mode: .[1], mtime: (.[2] | tonumber | floor), target: (.[3:] | join(" "))})}]

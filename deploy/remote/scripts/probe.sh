@@ -1,6 +1,6 @@
 # probe APP PATH...: what this node holds of an app, as JSON. On stdin a line a credential:
 # its name, and its value in base64 or `-`; the answer says absent, present, same or different.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016
 app=$1
 shift
 home=$(home_of "$app")
@@ -76,32 +76,6 @@ partial() {
   done
 }
 
-hashes() {
-  local path
-  for path in "$@"; do
-    [ -f "$path" ] || continue
-    printf '%s\t%s\t%s\n' "$path" "$(stat -c '%a %U:%G' "$path")" \
-      "$(sha256sum <"$path" | cut -d ' ' -f 1)"
-  done
-}
-
-credentials() {
-  local name value sealed
-  while read -r name value; do
-    sealed=$home/current/credentials/$name
-    if [ ! -e "$sealed" ]; then
-      printf '%s\tabsent\n' "$name"
-    elif [ "$value" = - ]; then
-      printf '%s\tpresent\n' "$name"
-    elif cmp -s <(systemd-creds decrypt --name="$name" "$sealed" - 2>/dev/null) \
-      <(printf '%s' "$value" | base64 -d); then
-      printf '%s\tsame\n' "$name"
-    else
-      printf '%s\tdifferent\n' "$name"
-    fi
-  done
-}
-
 firewall() {
   if nft list table inet corefab >/dev/null 2>&1; then
     systemctl is-active corefab-firewall.service 2>/dev/null || true
@@ -161,15 +135,11 @@ routes() {
       | {subnet, interface: $interface, network: $name} end' /etc/containers/networks/*.json -
 }
 
-# What cannot be read (a disk that filled, a power cut) is no release, and a deploy that did not end.
-manifest() {
-  local file=$home/current/manifest.json
-  jq -ce 'objects' "$file" 2>/dev/null || echo null
-}
+# What cannot be read is a deploy that did not end.
 interrupted() {
   if [ -e "$home/deploying" ]; then
     # What a newer corefab wrote goes through as it is, to be refused.
-    jq -ce 'select(.schema_version > '"$schema_version"' or (.release and (.previous | type == "string")))' \
+    jq -ce 'select(.schema_version > 1 or (.release and (.previous | type == "string")))' \
       "$home/deploying" 2>/dev/null \
       || echo '{"release": "unknown", "previous": ""}'
   else
@@ -185,12 +155,12 @@ unit() {
 # What takes time runs beside the rest, and answers as a file; an argument may have 128 KiB. Credentials
 # are asked on stdin.
 exec 3<&0
-jq -n \
-  --argjson clock "$(date +%s)" \
+answer \
+  --argjson clock "$EPOCHSECONDS" \
   --arg boot_id "$(</proc/sys/kernel/random/boot_id)" \
   --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
   --slurpfile versions <(versions) \
-  --slurpfile manifest <(manifest) \
+  --slurpfile manifest <(manifest_of "$app") \
   --slurpfile interrupted <(interrupted) \
   --rawfile disks <(disks /var/lib/containers/storage /var/tmp /var/lib/corefab/images) \
   --rawfile firewall <(firewall) \
@@ -201,13 +171,12 @@ jq -n \
   --rawfile unit <(unit) \
   --slurpfile layers <(layers) \
   --rawfile partial <(partial) \
-  --rawfile files <(hashes "$@") \
-  --rawfile credentials <(credentials <&3) \
+  --rawfile places <(places "$@") \
+  --rawfile credentials <(compared_credentials "$app" <&3) \
   --rawfile staged <(if [ -e /run/ostree/staged-deployment ]; then
     rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
   fi) \
-  'def rows: split("\n") | map(select(. != "") | split("\t"));
-   def line: split("\n")[0] // "";
+  'def line: split("\n")[0] // "";
    ($unit | split("\n") | map(select(. != "") | capture("^(?<key>[^=]*)=(?<value>.*)$")) | from_entries)
      as $unit |
    {clock: $clock, boot_id: $boot_id, os: $os,
@@ -232,6 +201,7 @@ jq -n \
     }) | from_entries),
     word: $unit.SubState, result: $unit.Result, exit_status: $unit.ExecMainStatus,
     said: $unit.StatusText,
-    files: ($files | rows | map({key: .[0], value: {mode: .[1], sha256: .[2]}}) | from_entries),
+    files: ($places | table("path kind mode owner mtime ctime target sha256") | map(select(.kind == "file")
+      | {key: .path, value: {mode: "\(.mode) \(.owner)", sha256}}) | from_entries),
     credentials: ($credentials | rows | map({key: .[0], value: .[1]}) | from_entries),
     staged_update: ($staged | line)}'

@@ -1,1 +1,0 @@
-"""Terraform and OpenTofu JSON, one provider a file; field names are the providers' own."""

@@ -1,0 +1,104 @@
+# Questions to a node that several scripts ask: each is here once, and its answer is read by one model
+# (deploy/plan). Rows have tabs between their fields.
+# shellcheck shell=bash
+
+# answer [JQ OPTION...] PROGRAM: write an answer in JSON. `table(NAMES)` makes objects of rows.
+answer() {
+  jq -cn "${@:1:$#-1}" 'def rows: split("\n") | map(select(. != "") | split("\t"));
+    def table($names): ($names | split(" ")) as $names
+      | rows | map([$names, .] | transpose | map({(.[0]): .[1]}) | add);
+    '"${!#}"
+}
+
+# age FILE: the seconds since it was changed.
+age() { printf '%s' "$((EPOCHSECONDS - $(stat -c %Y "$1")))"; }
+
+# manifest_of APP: the manifest of the release that serves. What cannot be read (a disk that filled, a power
+# cut) is no release.
+manifest_of() { jq -ce objects "$(home_of "$1")/current/manifest.json" 2>/dev/null || echo null; }
+
+# spec_mark: which machine spec this node was made of; nothing where it does not say.
+spec_mark() { cat /etc/corefab/spec 2>/dev/null || true; }
+
+# places PATH...: of those that are there, the path, kind, mode, owner, times of the last change of content
+# and of the rest, target, SHA-256.
+places() {
+  local path kind mode owner mtime ctime target sum there files
+  local -A sums
+  mapfile -t there < <(for path in "$@"; do
+    if [ -L "$path" ] || [ -f "$path" ] || [ -d "$path" ]; then printf '%s\n' "$path"; fi
+  done)
+  mapfile -t files < <(for path in "$@"; do
+    if [ -f "$path" ] && [ ! -L "$path" ]; then printf '%s\n' "$path"; fi
+  done)
+  [ ${#there[@]} -gt 0 ] || return 0
+  if [ ${#files[@]} -gt 0 ]; then
+    while read -r sum path; do sums[$path]=$sum; done < <(sha256sum "${files[@]}")
+  fi
+  find "${there[@]}" -maxdepth 0 -printf '%p\t%y\t%m\t%u:%g\t%T@\t%C@\t%l\n' \
+    | while IFS=$'\t' read -r path kind mode owner mtime ctime target; do
+      case $kind in f) kind="file" ;; d) kind="folder" ;; *) kind="link" ;; esac
+      printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$path" "$kind" "$mode" "$owner" "${mtime%.*}" \
+        "${ctime%.*}" "$target" "${sums[$path]:-}"
+    done
+}
+
+# host_keys: SSH host keys with their ages, and whether each is announced only.
+host_keys() {
+  local key next
+  for key in /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.corefab-next; do
+    [ -f "$key" ] || continue
+    case $key in *.corefab-next) next=yes ;; *) next=no ;; esac
+    printf '%s\t%s\t%s\n' "$(ssh-keygen -y -f "$key" | cut -d ' ' -f 1,2)" "$(age "$key")" "$next"
+  done
+}
+
+# authorized_keys USER...: each line that lets a user in, with its file and the age of that. sshd is given
+# no file that begins with a dot.
+authorized_keys() {
+  local user place file line since
+  for user in "$@"; do
+    place=$(getent passwd "$user" | cut -d : -f 6) || continue
+    for file in "$place/.ssh/authorized_keys" "$place"/.ssh/authorized_keys.d/*; do
+      [ -f "$file" ] || continue
+      since=$(age "$file")
+      while read -r line; do
+        case $line in '' | '#'*) continue ;; esac
+        printf '%s\t%s\t%s\t%s\n' "$user" "$file" "$since" "${line//$'\t'/ }"
+      done < <(cat "$file" && echo)
+    done
+  done
+}
+
+# compared_credentials APP: a line a credential on stdin, its name, and its value in base64 or `-`; says
+# absent, present, same or different of what is sealed in the release that serves.
+compared_credentials() {
+  local name value sealed
+  while read -r name value; do
+    sealed=$(home_of "$1")/current/credentials/$name
+    if [ ! -e "$sealed" ]; then
+      printf '%s\tabsent\n' "$name"
+    elif [ "$value" = - ]; then
+      printf '%s\tpresent\n' "$name"
+    elif cmp -s <(systemd-creds decrypt --name="$name" "$sealed" - 2>/dev/null) \
+      <(printf '%s' "$value" | base64 -d); then
+      printf '%s\tsame\n' "$name"
+    else
+      printf '%s\tdifferent\n' "$name"
+    fi
+  done
+}
+
+# sealed_credentials APP: what is sealed in the release that serves: its name, age, the first bytes, which
+# say what it is sealed with, and whether this node opens it.
+sealed_credentials() {
+  local file name opens
+  for file in "$(home_of "$1")"/current/credentials/*; do
+    [ -f "$file" ] || continue
+    name=${file##*/}
+    opens=no
+    if systemd-creds decrypt --name="$name" "$file" - >/dev/null 2>&1; then opens=yes; fi
+    printf '%s\t%s\t%s\t%s\n' "$name" "$(age "$file")" \
+      "$(base64 -d "$file" 2>/dev/null | head -c 16 | od -An -v -tx1 | tr -d ' \n')" "$opens"
+  done
+}
