@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import re
 import shlex
 from collections.abc import Callable
@@ -12,7 +11,8 @@ from typing import Protocol
 from deploy import report
 from deploy.errors import DeployError
 from deploy.plan.command import Command
-from deploy.plan.installation import CONFIG, Installation, problems_of
+from deploy.plan.installation import CONFIG, Installation, Written, problems_of
+from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote, Result
 
 _PERCENT = re.compile(r"^Read disk .*\((\d+)%\)")
@@ -79,7 +79,8 @@ def verify(remote: Remote, job: Job) -> None:
         f"reading back {job.device}",
         "the disk may be failing: look at the medium's kernel log (sudo dmesg)",
     )
-    problems = problems_of(job.wanted, json.loads(answer), job.sha256)
+    written = read_answer(Written, answer, f"what was written to {job.device}")
+    problems = problems_of(job.wanted, written, job.sha256)
     if problems:
         raise DeployError(
             f"{job.device} does not hold what was asked for:\n"

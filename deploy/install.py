@@ -16,8 +16,9 @@ from deploy.plan.command import Command
 from deploy.plan.disk import Disk
 from deploy.plan.installation import Installation, chosen, refusals
 from deploy.plan.machine_config import with_host_key
-from deploy.plan.medium import Medium, read_medium
+from deploy.plan.medium import LiveAnswer, Medium, read_medium
 from deploy.project import Project
+from deploy.remote.answer import read_answer
 from deploy.remote.connection import Target, connect, real_host, real_port
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
@@ -98,7 +99,7 @@ def _probe(remote: Remote, wanted: Installation) -> Medium:
         "looking at the live system",
         "boot the machine from Fedora CoreOS's live medium (`fab iso`, `fab pxe`)",
     )
-    return read_medium(answer)
+    return read_medium(read_answer(LiveAnswer, answer, "what the live system has"))
 
 
 def _completed(settings: Settings, wanted: Installation, medium: Medium) -> Installation:

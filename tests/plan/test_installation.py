@@ -8,9 +8,9 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.plan.disk import Disk, read_disks
-from deploy.plan.installation import Installation, chosen, problems_of, refusals, spec_of
+from deploy.plan.installation import Installation, Written, chosen, problems_of, refusals, spec_of
 from deploy.plan.machine_config import HOST_KEY, login, with_host_key
-from deploy.plan.medium import Medium, read_medium
+from deploy.plan.medium import LiveAnswer, Medium, read_medium
 
 CONFIG = json.dumps({"ignition": {"version": "3.3.0"}}).encode()
 SDA = Disk(
@@ -166,7 +166,7 @@ def test_what_was_written_is_compared_with_what_was_asked_for() -> None:
         delete_karg=("quiet",),
     )
 
-    assert problems_of(wanted, WRITTEN, "ab") == ()
+    assert problems_of(wanted, Written.model_validate(WRITTEN), "ab") == ()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_what_was_written_is_compared_with_what_was_asked_for() -> None:
 def test_a_difference_is_named(changes: dict[str, object], problem: str) -> None:
     wanted = Installation("/dev/sda", append_karg=("mitigations=auto",), delete_karg=("nosmt",))
 
-    assert problems_of(wanted, WRITTEN | changes, "ab") == (problem,)
+    assert problems_of(wanted, Written.model_validate(WRITTEN | changes), "ab") == (problem,)
 
 
 LSBLK = {
@@ -266,7 +266,7 @@ def test_a_mediums_answer_is_read() -> None:
         "device": "/dev/sda",
     }
 
-    medium = read_medium(json.dumps(said))
+    medium = read_medium(LiveAnswer.model_validate_json(json.dumps(said)))
 
     assert (medium.keyfiles, medium.memory_free, len(medium.disks)) == (("a",), 5, 2)
 
