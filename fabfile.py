@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deploy.credentials import Credentials
     from deploy.fleet import Node
     from deploy.plan.installation import Installation
+    from deploy.remote.connection import Login
     from deploy.settings.model import Settings
 
 # A verb lasts seconds: searching for what could be freed costs it more than the memory, most of all
@@ -72,13 +73,12 @@ def _nodes(context: Context, name: str) -> "tuple[Node, ...]":
     return nodes(_projects(context, name, every=target(context) is None))
 
 
-def _expecting(context: Context, name: str) -> Project:
-    """Read the settings, and begin to log in while the verb is being imported."""
+def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
+    """Read the settings, and start to log in while the command's modules are imported."""
     from deploy.node import expect
 
     project = _project(context, name)
-    expect(project)
-    return project
+    return project, expect(project)
 
 
 def _credentials(settings: "Settings") -> "Credentials":
@@ -135,10 +135,10 @@ def plan(
     exit_code: bool = False,
 ) -> int:
     """Show what a deploy would do, with every difference, and do nothing."""
-    project = _expecting(context, name)
+    project, login = _expecting(context, name)
     from deploy.show_plan import show_plan
 
-    return show_plan(project, first=first, as_json=json, exit_code=exit_code)
+    return show_plan(project, first=first, as_json=json, exit_code=exit_code, login=login)
 
 
 @task(
@@ -153,11 +153,10 @@ def deploy(
     context: Context, *, name: str = "", first: bool = False, anew: bool = False, wait: int = 0
 ) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
-    project = _expecting(context, name)
-    from deploy.rollout import Order, rollout
+    project, login = _expecting(context, name)
+    from deploy.rollout import DeployOptions, rollout
 
-    order = Order(first=first, anew=anew, wait_seconds=wait)
-    rollout(project, order)
+    rollout(project, DeployOptions(first=first, force=anew, wait_seconds=wait), login=login)
 
 
 @task(help={"name": _NAME, "json": _JSON})
@@ -238,10 +237,10 @@ def image_send(context: Context, *, name: str = "", events: bool = False, nodes:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
     from deploy.fleet import at_hosts
 
-    project = _project(context, name) if nodes else _expecting(context, name)
+    project, login = (_project(context, name), None) if nodes else _expecting(context, name)
     from deploy.image_send import image_send as send
 
-    send(at_hosts(project, hosts(nodes)) or (project,), events=events)
+    send(at_hosts(project, hosts(nodes)) or (project,), events=events, login=login)
 
 
 @task(help={"name": _NAME})
@@ -271,10 +270,10 @@ def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
 @task(help={"name": _NAME, "json": _JSON})
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""
-    project = _expecting(context, name)
+    project, login = _expecting(context, name)
     from deploy.status import status as show
 
-    return show(project, as_json=json)
+    return show(project, as_json=json, login=login)
 
 
 @task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})

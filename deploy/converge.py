@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
-from deploy import node, prompt, report
+from deploy import node, progress, prompt, report
 from deploy.archive import pack
 from deploy.errors import DeployError
 from deploy.hold import hold
@@ -115,12 +115,12 @@ def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
 
 def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
     name = secrets.token_hex(8)
-    with report.step(f"{len(plan.acts)} acts"):
+    with progress.step(f"{len(plan.acts)} acts"):
         archive = pack(payload(plan, work.target.machine))
         remote.checked(
             command.converge(name, work.order.gate_seconds, archive), "applying the machine spec"
         )
-    with report.step("a new login, which proves that one can still get in"):
+    with progress.step("a new login, which proves that one can still get in"):
         try:
             with node.reached(work.project) as fresh:
                 fresh.checked(command.keep(name, line), "keeping the changes")

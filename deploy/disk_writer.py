@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from deploy import report
+from deploy import progress, report
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.plan.installation import CONFIG, Installation, Written, problems_of
@@ -56,7 +56,7 @@ def write(remote: Follower, job: Job) -> None:
     report.say(shlex.join(job.argv))
     remote.checked(Command("take-config", (CONFIG,), job.config), "receiving the Ignition file")
     try:
-        with report.percentage(f"installing to {job.device}") as show:
+        with progress.percentage(f"installing to {job.device}") as show:
             result = remote.follow(
                 Command("install-disk", (CONFIG, *job.argv)), lambda line: _progress(line, show)
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import requests
 
-from deploy import report
+from deploy import progress
 from deploy.errors import DeployError
 
 _PATIENCE_SECONDS = 30
@@ -85,7 +85,7 @@ def _download(address: str, partial: Path) -> None:
             total = there + int(answer.headers.get("Content-Length", 0))
             with (
                 partial.open("ab" if goes_on else "wb") as file,
-                report.progress(f"fetching {partial.stem}", total) as show,
+                progress.progress(f"fetching {partial.stem}", total) as show,
             ):
                 show(there)
                 for part in _parts(answer):

@@ -1,9 +1,9 @@
-"""What is wanted of an app, what its node holds, and the plan between the two."""
+"""The desired state of an app, what its node holds, and the plan between the two."""
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy import node
 from deploy.app_files import app_files
@@ -13,28 +13,28 @@ from deploy.image.export import Export
 from deploy.image.local import open_image
 from deploy.machine_files import Rendered
 from deploy.plan.addresses import subnets
-from deploy.plan.decision import Circumstances, changed_texts, deployment
-from deploy.plan.deployment import Deployment
+from deploy.plan.decision import PlanInputs, credential_changes
+from deploy.plan.deployment import Plan, plan_deploy
 from deploy.plan.difference import LARGEST_BYTES, Texts
-from deploy.plan.rules import check_deployment
 from deploy.plan.state import NodeState
-from deploy.plan.steps import Switch, Wanted, to_seal
+from deploy.plan.wanted import Switch, Wanted
 from deploy.project import Project
 from deploy.project_files import list_files
 from deploy.prove import prove
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.remote.texts import fetch_texts
+from deploy.settings.model import CERT_PASS
 from deploy.tls import Pair, check_chain, check_pair, load_pair
 from deploy.transfer import Transfer
 
 _PATIENCE_SECONDS = 5
-_ANEW = "a release anew is asked for"
+_FORCED = "a new release is asked for"
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """What is wanted, with the material that makes it."""
+class DesiredState:
+    """What a node should hold of an app, and the material to bring it there."""
 
     rendered: Rendered
     wanted: Wanted
@@ -48,21 +48,13 @@ class Goal:
         return self.rendered.project
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A plan, and what the node held when it was made."""
-
-    plan: Deployment
-    state: NodeState
-
-
 @contextmanager
-def goal(
+def load_desired(
     rendered: Rendered,
     credentials: Credentials | None = None,
     reseal: frozenset[str] = frozenset(),
-) -> Iterator[Goal]:
-    """Read all that is wanted of an app from the workstation; its image, as long as a block lasts.
+) -> Iterator[DesiredState]:
+    """Load the desired state. The image is open only inside the `with` block.
 
     Raises:
         DeployError: naming what is missing or does not fit.
@@ -85,55 +77,57 @@ def goal(
             switch=Switch(settings.switch, settings.before_switch),
             reseal=reseal,
         )
-        yield Goal(rendered, wanted, export, pair, given)
+        yield DesiredState(rendered, wanted, export, pair, given)
 
 
-def ask_state(remote: Remote, wanted: Goal) -> NodeState:
+def ask_state(remote: Remote, desired: DesiredState) -> NodeState:
     """Ask the node what it holds of the app: one round trip."""
-    paths = tuple(unit.path for unit in wanted.wanted.units)
-    known = wanted.credentials.known()
-    return probe(remote, wanted.project.settings.app, paths=paths, credentials=known)
+    paths = tuple(unit.path for unit in desired.wanted.units)
+    known = desired.credentials.known()
+    return probe(remote, desired.wanted.app, paths=paths, credentials=known)
 
 
 def make_plan(
-    remote: Remote, wanted: Goal, *, first: bool, anew: bool = False, diffs: bool = False
-) -> Planned:
-    """Ask the node and decide what a deploy does; the only maker of plans.
+    remote: Remote, desired: DesiredState, *, first: bool, force: bool = False, diffs: bool = False
+) -> tuple[Plan, NodeState]:
+    """Probe the node and decide what a deploy does; give the state it was decided on as well.
 
-    With `anew` there is something to do even where nothing differs. With `diffs`, changed texts
+    With `force` there is something to do even where nothing differs. With `diffs`, changed texts
     are fetched, for people; the steps are the same without.
 
     Raises:
         DeployError: when the node cannot answer, or what is wanted cannot be done.
     """
-    state = ask_state(remote, wanted)
-    given = Circumstances(wanted.project.settings.node_address, first=first)
-    made = deployment(wanted.wanted, state, given)
-    if not made and (trouble := _ANEW if anew else _trouble(wanted)):
-        state = state.model_copy(update={"trouble": trouble})
-        made = deployment(wanted.wanted, state, given)
-    if made and diffs:
-        made = deployment(wanted.wanted, state, _in_detail(remote, wanted, state, given))
-    check_deployment(made)
-    return Planned(made, state)
+    state = ask_state(remote, desired)
+    inputs = PlanInputs(desired.project.settings.node_address, first=first)
+    plan = plan_deploy(desired.wanted, state, inputs)
+    if not plan and (trouble := _FORCED if force else _trouble(desired)):
+        inputs = replace(inputs, trouble=trouble)
+        plan = plan_deploy(desired.wanted, state, inputs)
+    if plan and diffs:
+        texts, patched = _texts(remote, desired, plan), _patched(remote, desired, state)
+        plan = plan_deploy(desired.wanted, state, replace(inputs, texts=texts, patched=patched))
+    return plan, state
 
 
-def check_material(wanted: Goal, state: NodeState) -> None:
+def check_material(desired: DesiredState, state: NodeState) -> None:
     """Check certificate, key and password together whenever one of them is new to the node.
 
     Raises:
         CertError: when they do not fit.
     """
-    held, want = state.manifest, wanted.wanted
-    known = held and (held.certificate, held.key) == (want.certificate, want.key)
-    if not known or "cert_pass" in to_seal(want, state):
-        check_pair(wanted.pair, wanted.project.settings, wanted.credentials.value("cert_pass"))
+    held, wanted = state.manifest, desired.wanted
+    known = held and (held.certificate, held.key) == (wanted.certificate, wanted.key)
+    sealed = {change.name for change in credential_changes(wanted, state)}
+    if not known or CERT_PASS in sealed:
+        password = desired.credentials.value(CERT_PASS)
+        check_pair(desired.pair, desired.project.settings, password)
 
 
-def _trouble(wanted: Goal) -> str:
-    """Say what a visitor meets when it is not the app in health; nothing when it is."""
-    address = node.endpoint(wanted.project)
-    path, certificate = wanted.project.settings.health_path, wanted.wanted.certificate
+def _trouble(desired: DesiredState) -> str:
+    """Say why the app is not healthy for a visitor; nothing when it is."""
+    address = node.endpoint(desired.project)
+    path, certificate = desired.project.settings.health_path, desired.wanted.certificate
     try:
         prove(address, path, certificate, timeout_seconds=_PATIENCE_SECONDS)
     except DeployError as error:
@@ -141,22 +135,16 @@ def _trouble(wanted: Goal) -> str:
     return ""
 
 
-def _in_detail(
-    remote: Remote, wanted: Goal, state: NodeState, given: Circumstances
-) -> Circumstances:
-    units, files = changed_texts(wanted.wanted, state)
-    here = {unit.path: unit.content for unit in units} | _small_files(wanted, files)
-    there = fetch_texts(remote, wanted.project.settings.app, tuple(here))
-    return Circumstances(
-        given.node,
-        first=given.first,
-        texts=Texts(here, there),
-        patched=_patched(remote, wanted, state),
-    )
+def _texts(remote: Remote, desired: DesiredState, plan: Plan) -> Texts:
+    """Read both versions of what changed."""
+    units = {one.path for one in plan.units if one.how == "changed"}
+    here = {unit.path: unit.content for unit in desired.wanted.units if unit.path in units}
+    here |= _small_files(desired, [one.path for one in plan.files if one.how == "changed"])
+    return Texts(here, fetch_texts(remote, desired.wanted.app, tuple(here)))
 
 
-def _small_files(wanted: Goal, names: tuple[str, ...]) -> dict[str, bytes]:
-    folder = wanted.project.files
+def _small_files(desired: DesiredState, names: list[str]) -> dict[str, bytes]:
+    folder = desired.project.files
     if folder is None:
         return {}
     found = {name: folder / name for name in names}
@@ -167,9 +155,9 @@ def _small_files(wanted: Goal, names: tuple[str, ...]) -> dict[str, bytes]:
     }
 
 
-def _patched(remote: Remote, wanted: Goal, state: NodeState) -> int:
-    if wanted.wanted.image.id in state.images:
+def _patched(remote: Remote, desired: DesiredState, state: NodeState) -> int:
+    if desired.wanted.image.id in state.images:
         return 0
-    target = node.target(wanted.project)
-    transfer = Transfer(remote, target, wanted.project.settings, wanted.export)
+    target = node.target(desired.project)
+    transfer = Transfer(remote, target, desired.project.settings, desired.export)
     return len(transfer.shipment(state).bases)

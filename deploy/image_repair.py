@@ -2,13 +2,13 @@
 
 from deploy import node, prompt, report
 from deploy.errors import DeployError
-from deploy.goal import goal
+from deploy.goal import load_desired
 from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.machine_files import render
 from deploy.plan import command
 from deploy.project import Project
-from deploy.rollout import Order, rollout
+from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS
 from deploy.tls import check_pair
 
@@ -28,8 +28,8 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
     if not asked and not prompt.confirm("repair it?"):
         raise DeployError("nothing was changed")
     # What the deploy would be refused for is told while the app still serves.
-    with goal(render(project)) as wanted:
-        check_pair(wanted.pair, settings, wanted.credentials.value(CERT_PASS))
+    with load_desired(render(project)) as desired:
+        check_pair(desired.pair, settings, desired.credentials.value(CERT_PASS))
     line = audit_line(project, "image-repair")
     with node.reached(project) as remote:
         hold(remote, project, "image-repair", wait_seconds=wait_seconds)
@@ -43,4 +43,4 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         write_audit(remote, line.model_copy(update={"detail": "; ".join(found)}))
     for one in found:
         report.say(f"  {one}")
-    rollout(project, Order(wait_seconds=wait_seconds), wanted.credentials)
+    rollout(project, DeployOptions(wait_seconds=wait_seconds), desired.credentials)

@@ -9,32 +9,30 @@ from deploy import node, report
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.local import open_image
-from deploy.plan.image import refuse_full_disk
+from deploy.plan.image import refuse_full_disk, short
 from deploy.plan.state import NodeState
-from deploy.plan.steps import short
 from deploy.project import Project
-from deploy.remote.connection import Target
+from deploy.remote.connection import Login, Target
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.transfer import Transfer
 
 
-def image_send(nodes: Sequence[Project], *, events: bool) -> None:
+def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = None) -> None:
     """Send what each node lacks of IMAGE; several share one reading and compressing of it.
 
-    `events` writes progress as JSON, a line each.
+    `events` writes progress as JSON, a line each. `login` was started before, to one of the nodes.
 
     Raises:
         DeployError: naming the nodes that have not got it, and why; the others have.
     """
-    report.progress_as_events(on=events)
     several = len(nodes) > 1
     with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
         # Read while the login is under way: an image that was never read is most probably new.
         looking = beside.submit(_opened, nodes, image)
         sending = []
         for project in nodes:
-            one = _Sending(project, looking, name=several)
+            one = _Sending(project, looking, several, events, login)
             sending.append((one, _begin(one, logins, beside)))
         problems = [_problem(one, done, several=several) for one, done in sending]
     failed = [problem for problem in problems if problem]
@@ -51,6 +49,8 @@ class _Sending:
     project: Project
     looking: Future[Export]
     name: bool
+    events: bool
+    login: Login | None
 
     def run(self, remote: Remote, target: Target) -> None:
         state = self._state(remote)
@@ -62,7 +62,7 @@ class _Sending:
             return
         refuse_full_disk(image, state)
         where = address if self.name else ""
-        transfer = Transfer(remote, target, self.project.settings, export, where)
+        transfer = Transfer(remote, target, self.project.settings, export, where, self.events)
         transfer.run(state, lambda: self._state(remote))
         report.good(f"{address} holds {short(image.id)}, proven there")
 
@@ -73,7 +73,7 @@ class _Sending:
 def _begin(one: _Sending, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
     """Log in here, so that an interrupt closes the connection under the transfer; send beside."""
     try:
-        remote = logins.enter_context(node.reached(one.project))
+        remote = logins.enter_context(node.reached(one.project, one.login))
     except DeployError as error:
         failed: Future[None] = Future()
         failed.set_exception(error)

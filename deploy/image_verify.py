@@ -12,7 +12,7 @@ from deploy.image.local import open_image
 from deploy.image.seen import read_seen
 from deploy.image.tree import Tree, flatten
 from deploy.plan import command
-from deploy.plan.steps import short
+from deploy.plan.image import short
 from deploy.project import Project
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote

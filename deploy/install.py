@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from certs.host_key import HostKey, new_host_key
-from deploy import node, prompt, report
+from deploy import node, progress, prompt, report
 from deploy.disk_writer import Job, verify, write
 from deploy.errors import DeployError
 from deploy.first_boot import Awaited, await_first_boot
@@ -65,7 +65,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
         # The answer may not come: the machine goes down.
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))
-    with report.step("restarting into the installed system"):
+    with progress.step("restarting into the installed system"):
         await_first_boot(awaited, seconds, node.asker())
     report.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
     report.say(f"next: {_next(project.settings, installed)}")

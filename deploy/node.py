@@ -1,13 +1,13 @@
 """The node that the settings name: how to reach it, and where its app answers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from deploy import prompt
 from deploy.endpoint import Endpoint, addresses_of
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.remote.connection import Target, begin, connect, real_host
+from deploy.remote.connection import Login, Target, begin, connect, real_host
 from deploy.remote.remote import FabricRemote
 from deploy.settings.model import Settings
 
@@ -86,16 +86,19 @@ def _rehearsed(settings: Settings) -> tuple[str, ...]:
     return (found.address, found.address6) if found else ()
 
 
-def expect(project: Project) -> None:
-    """Begin to log in to the node that `reached` is going to be asked for."""
-    with suppress(DeployError):
-        begin(target(project))
+def expect(project: Project) -> Login | None:
+    """Start to log in to the node, for `reached` to use; None where no node is named."""
+    try:
+        return begin(target(project))
+    except DeployError:
+        # `reached` says it again, where the command needs the node.
+        return None
 
 
 @contextmanager
-def reached(project: Project) -> Iterator[FabricRemote]:
-    """Log in to the node for as long as the block lasts."""
-    with connect(target(project), asker()) as remote:
+def reached(project: Project, login: Login | None = None) -> Iterator[FabricRemote]:
+    """Log in to the node for as long as the block lasts; use a `login` that was started before."""
+    with connect(target(project), asker(), login=login) as remote:
         yield remote
 
 

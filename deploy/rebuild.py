@@ -6,7 +6,7 @@ from deploy import report
 from deploy.install import PATIENCE_SECONDS, install
 from deploy.plan.installation import Installation
 from deploy.project import Project
-from deploy.rollout import Order, rollout
+from deploy.rollout import DeployOptions, rollout
 from deploy.status import status
 
 _SECONDS_A_MINUTE = 60
@@ -33,7 +33,7 @@ def rebuild(
     installed = time.monotonic()
     address = host.rpartition("@")[2].partition(":")[0]
     there = project.settings.model_copy(update={"node_address": address})
-    rollout(Project(project.folder, there), Order(first=True, what="rebuild"))
+    rollout(Project(project.folder, there), DeployOptions(first=True, what="rebuild"))
     code = status(Project(project.folder, there), as_json=False)
     whole, first = (_minutes(end - began) for end in (time.monotonic(), installed))
     report.good(f"{address} is back after {whole} minutes, {first} of them for the installation")

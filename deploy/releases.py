@@ -4,8 +4,8 @@ from deploy import node, report
 from deploy.journal import read_journal
 from deploy.plan.command import Command
 from deploy.plan.history import PastRelease, history
+from deploy.plan.image import short
 from deploy.plan.kept import Kept
-from deploy.plan.steps import short
 from deploy.project import Project
 from deploy.remote.answer import read_answer
 from deploy.remote.remote import Remote

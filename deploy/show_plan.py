@@ -1,33 +1,47 @@
 """Verb: show what a deploy would do, and do nothing."""
 
 from deploy import node, report
-from deploy.goal import check_material, goal, make_plan
+from deploy.goal import check_material, load_desired, make_plan
 from deploy.machine_files import render
+from deploy.plan.deployment import Plan
 from deploy.plan.prose import whole
 from deploy.project import Project
+from deploy.remote.connection import Login
+from deploy.settings.model import CERT_PASS
 
 _CHANGES = 2
 
 
-def show_plan(project: Project, *, first: bool, as_json: bool, exit_code: bool) -> int:
+def show_plan(
+    project: Project,
+    *,
+    first: bool,
+    as_json: bool,
+    exit_code: bool,
+    login: Login | None = None,
+) -> int:
     """Show the plan; return 2 for changes where `exit_code` asks for that, else 0.
 
     Raises:
         DeployError: for what a deploy would refuse as well.
     """
-    with goal(render(project)) as wanted:
-        with node.reached(project) as remote:
-            planned = make_plan(remote, wanted, first=first, diffs=True)
-        if planned.plan.steps and wanted.credentials.known().get("cert_pass") is not None:
-            check_material(wanted, planned.state)
+    with load_desired(render(project)) as desired:
+        with node.reached(project, login) as remote:
+            plan, state = make_plan(remote, desired, first=first, diffs=True)
+        if plan.steps and desired.credentials.known().get(CERT_PASS) is not None:
+            check_material(desired, state)
     if as_json:
-        report.as_json(planned.plan.model_dump(mode="json"))
-    elif planned.plan:
-        for line in whole(planned.plan):
+        report.as_json(plan.document())
+    else:
+        _show(plan)
+    return _CHANGES if exit_code and (plan or plan.leftover) else 0
+
+
+def _show(plan: Plan) -> None:
+    if plan:
+        for line in whole(plan):
             report.say(line)
     else:
-        report.good(f"nothing to do: {project.settings.app} serves what is wanted")
-    leftover = planned.plan.leftover
-    if leftover and not as_json:
-        report.say(f"slot {leftover}, which serves no longer, will be drained and stopped")
-    return _CHANGES if exit_code and (planned.plan or leftover) else 0
+        report.good(f"nothing to do: {plan.app} serves what is wanted")
+    if plan.leftover:
+        report.say(f"slot {plan.leftover}, which serves no longer, will be drained and stopped")

@@ -1,9 +1,10 @@
 """Verb: say what an app is on its node."""
 
 from deploy import node, report
+from deploy.plan.image import short
 from deploy.plan.state import NodeState
-from deploy.plan.steps import short
 from deploy.project import Project
+from deploy.remote.connection import Login
 from deploy.remote.probe import probe
 from deploy.remote.workers import ask_workers
 from deploy.visit import Answer, ask
@@ -11,11 +12,11 @@ from deploy.visit import Answer, ask
 _SICK = 1
 
 
-def status(project: Project, *, as_json: bool) -> int:
+def status(project: Project, *, as_json: bool, login: Login | None = None) -> int:
     """Show release, unit and health; return 1 when the app is not healthy."""
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
-    with node.reached(project) as remote:
+    with node.reached(project, login) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
         workers = ask_workers(remote, settings.app)
     held = state.manifest

@@ -2,7 +2,9 @@
 
 import errno
 import functools
+import logging
 import signal
+import traceback
 from collections.abc import Callable
 from types import FrameType, ModuleType
 from typing import Concatenate, ParamSpec
@@ -88,6 +90,9 @@ def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
 def _fail(message: str, hint: str) -> None:
     from deploy import report  # noqa: PLC0415 -- a verb loads it while the login is under way
 
+    # `fab --debug` makes invoke log everything; the exception and its causes belong to that.
+    if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
+        report.trace(traceback.format_exc())
     report.fail(message, hint)
 
 

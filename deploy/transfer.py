@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from deploy import report
+from deploy import progress, report
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.pace import Pace
@@ -39,7 +39,7 @@ class LaneError(DeployError):
 class Transfer:
     """One image for one node, where it is named `localhost/<app>:sent` once it is proven.
 
-    `where` names the node in the progress, when there are several.
+    `where` names the node in the progress, when there are several; `events` makes that JSON.
     """
 
     remote: Remote
@@ -47,6 +47,7 @@ class Transfer:
     settings: Settings
     export: Export
     where: str = ""
+    events: bool = False
 
     def run(self, state: NodeState, again: Callable[[], NodeState]) -> None:
         """Send the image by the best way that works; `again` asks the node for its state again.
@@ -88,7 +89,8 @@ class Transfer:
         held = state.partial.get(self.image.id)
         already = held if held and resume else Partial()
         total = sum(self.image.sizes.get(one, 0) for one in shipment.missing) or self.image.size
-        with report.transfer(f"image {self.image.name}", total, where=self.where) as tell:
+        name, where = f"image {self.image.name}", self.where
+        with progress.transfer(name, total, where=where, events=self.events) as tell:
             pace = Pace(round_trip=self.remote.round_trip)
             parcel = Parcel(shipment, self.export, _teller(tell), already, pace)
             wanted = command.receive_image(self.settings.app, self.image.id)
@@ -109,7 +111,7 @@ class Transfer:
         return ship(self.image, state, Known(here, made_by, files))
 
     def _whole(self) -> None:
-        with report.progress(f"image {self.image.name}", self.image.size) as advance:
+        with progress.progress(f"image {self.image.name}", self.image.size) as advance:
             whole = self.export.source.whole()
             send_whole(self.target, self.settings.app, self.image, whole, advance)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from certs.host_key import new_host_key
-from deploy import report
+from deploy import progress, report
 from deploy.emulator import is_alive, make_disk, start, stop
 from deploy.errors import DeployError
 from deploy.files import write_atomically
@@ -80,7 +80,7 @@ def vm_up(project: Project, wanted: Wanted) -> None:
         project.identity,
         project.known_hosts,
     )
-    with report.step("first boot"):
+    with progress.step("first boot"):
         _await(target, home, wanted.seconds)
     report.good(f"the machine lets {settings.node_user} in at {_HERE}:{wanted.ssh_port}")
     report.say(f"next: fab -H {settings.node_user}@{_HERE}:{wanted.ssh_port} deploy --first")

@@ -15,14 +15,14 @@ from invoke.loader import FilesystemLoader
 
 from deploy.plan.command import Command
 from deploy.remote.remote import command_line
-from deploy.remote.script import LIBRARIES, packed, script_text
+from deploy.remote.script import LIBRARIES, packed, script_text, scripts
 from deploy.settings.model import KEYS, REQUIRED
 from deploy.settings.read import read_settings
+from tests.root import ROOT
 from tests.shell import functions, programs
 from tests.stock_node import BUILTINS, FILES, PROGRAMS
 
-ROOT = Path(__file__).parents[1]
-SCRIPTS = sorted((ROOT / "deploy/remote/scripts").glob("*.sh"))
+SCRIPTS = sorted(scripts().values())
 EXAMPLE = ROOT / ".env.example"
 
 

@@ -1,6 +1,6 @@
 """Verb: another SSH host key for the node, announced beside the old one for a while."""
 
-from deploy import report
+from deploy import progress, report
 from deploy.access.change import change
 from deploy.errors import DeployError
 from deploy.fleet import Node
@@ -42,27 +42,27 @@ def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
 
 
 def _begin(node: Node, remote: Remote) -> None:
-    with report.step(f"{node.name}: the next host keys are made"):
+    with progress.step(f"{node.name}: the next host keys are made"):
         held = change_host_keys(remote, "begin")
-    with report.step("they are pinned here, beside the present ones"):
+    with progress.step("they are pinned here, beside the present ones"):
         _pin(node, held)
-    with report.step(f"{node.name}: they are announced beside the present ones"):
+    with progress.step(f"{node.name}: they are announced beside the present ones"):
         told = f"announced: {_marks(held, coming=True)}"
         change(remote, node.folder, Command("host-key", ("announce",)), _VERB, told)
-    with report.step(f"{node.name}: a second session meets a pinned key"):
+    with progress.step(f"{node.name}: a second session meets a pinned key"):
         _look(node)
 
 
 def _finish(node: Node) -> None:
     with (
-        report.step(f"{node.name}: the old host keys are forgotten"),
+        progress.step(f"{node.name}: the old host keys are forgotten"),
         node.connected() as remote,
     ):
         gone = _marks(change_host_keys(remote, "list"), coming=False)
         change(remote, node.folder, Command("host-key", ("finish",)), _VERB, f"forgotten: {gone}")
-    with report.step(f"{node.name}: a second session meets a pinned key"):
+    with progress.step(f"{node.name}: a second session meets a pinned key"):
         held = _look(node)
-    with report.step("only the new ones are pinned here"):
+    with progress.step("only the new ones are pinned here"):
         _pin(node, held)
     for key in held.keys:
         report.good(f"{node.name} shows {key.key.split()[0]} {_fingerprint(key)}")

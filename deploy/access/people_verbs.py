@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from deploy import report
+from deploy import progress, report
 from deploy.access.change import change
 from deploy.access.identity import public_key
 from deploy.access.rotate import file_name, renew_specs
@@ -57,7 +57,7 @@ def access_add(nodes: tuple[Node, ...], name: str, file: Path, *, days: int) -> 
     folder = nodes[0].folder
     others = [key for key in people(folder).get(name, ()) if key.blob not in _blobs(keys)]
     for node in nodes:
-        with report.step(f"{node.name}: {name} is let in"), node.connected() as remote:
+        with progress.step(f"{node.name}: {name} is let in"), node.connected() as remote:
             for key in keys:
                 wanted = command.access_add(node.target.user, file_name(name, key), key.line)
                 told = f"{name} is let in: {key.fingerprint}{_until(key)}"
@@ -85,7 +85,7 @@ def access_remove(nodes: tuple[Node, ...], name: str, *, identity: Path | None) 
     # First out of the specs: whatever interrupts this, the next run still knows the keys.
     retire(folder, keys)
     for node in nodes:
-        with report.step(f"{node.name}: {name} is let in no more"), node.connected() as held:
+        with progress.step(f"{node.name}: {name} is let in no more"), node.connected() as held:
             blobs = tuple(key.key for key in keys)
             wanted = command.access_drop(node.target.user, keep, blobs)
             told = ", ".join(key.fingerprint for key in keys)

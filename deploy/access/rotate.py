@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from deploy import prompt, report
+from deploy import progress, prompt, report
 from deploy.access.change import change
 from deploy.access.identity import Identity, new_key, public_key
 from deploy.errors import DeployError
@@ -60,7 +60,7 @@ def _lay(mine: Identity, wish: Wish) -> None:
         report.say(f"going on with {mine.new}, which an interrupted run made")
         return
     old = public_key(mine.path)
-    with report.step("a new key is made" if wish.key is None else f"{wish.key} is taken"):
+    with progress.step("a new key is made" if wish.key is None else f"{wish.key} is taken"):
         private, public = _given(wish.key) if wish.key else _made(mine, old)
     if public.blob == old.blob:
         raise DeployError(f"{wish.key} is the key that is in use", "give another one")
@@ -73,12 +73,12 @@ def _introduce(mine: Identity, nodes: tuple[Node, ...]) -> None:
     (new,) = read_key_file(mine.new_public)
     person = _person(folder, public_key(mine.path))
     for node in nodes:
-        with report.step(f"{node.name}: the new key is let in beside the old"):
+        with progress.step(f"{node.name}: the new key is let in beside the old"):
             _add(node, mine, (person, new))
     for node in nodes:
-        with report.step(f"{node.name}: the new key logs in"):
+        with progress.step(f"{node.name}: the new key logs in"):
             _prove(node, mine.new)
-    with report.step(f"certs/access/{person}.pub holds the new key for the next machine spec"):
+    with progress.step(f"certs/access/{person}.pub holds the new key for the next machine spec"):
         known = [key for key in people(folder).get(person, ()) if key.blob != new.blob]
         keep_keys(folder, person, (*known, new))
 
@@ -89,12 +89,12 @@ def _retire(nodes: tuple[Node, ...], mine: Identity) -> None:
     new = public_key(mine.path)
     for node in nodes:
         with (
-            report.step(f"{node.name}: the old key is taken out"),
+            progress.step(f"{node.name}: the old key is taken out"),
             node.connected(identity=mine.path) as remote,
         ):
             wanted = command.access_drop(node.target.user, new.key, (old.key,))
             change(remote, folder, wanted, _VERB, f"{old.fingerprint} is let in no more")
-    with report.step("the old key is let in by no machine spec any more"):
+    with progress.step("the old key is let in by no machine spec any more"):
         for person, keys in people(folder).items():
             if any(key.blob == old.blob for key in keys):
                 keep_keys(folder, person, [key for key in keys if key.blob != old.blob])

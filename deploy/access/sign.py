@@ -6,7 +6,7 @@ from pathlib import Path
 from certs.keyfile import decrypt, encrypt, new_key
 from certs.ssh_certificate import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
-from deploy import report
+from deploy import progress, report
 from deploy.access.change import change
 from deploy.access.rotate import file_name, renew_specs
 from deploy.credentials import Credentials
@@ -60,7 +60,7 @@ def _introduce(nodes: tuple[Node, ...], authority: AccessKey) -> None:
         return
     for node in nodes:
         with (
-            report.step(f"{node.name}: people with a certificate of ours are let in"),
+            progress.step(f"{node.name}: people with a certificate of ours are let in"),
             node.connected() as remote,
         ):
             name = file_name(_NAME, authority)

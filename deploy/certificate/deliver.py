@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from deploy import node, report
+from deploy import node, progress, report
 from deploy.archive import pack
 from deploy.credentials import Credentials
 from deploy.endpoint import Endpoint
@@ -20,7 +20,7 @@ from deploy.project import Project
 from deploy.prove import prove
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
-from deploy.rollout import Order, rollout
+from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS, Settings
 from deploy.tls import Pair, check_pair, load_pair
 
@@ -47,7 +47,7 @@ class Reload:
         """
         remote, (app, release, signal) = self.remote, self._words
         try:
-            with report.step("the next certificate laid beside the present one, on the node"):
+            with progress.step("the next certificate laid beside the present one, on the node"):
                 remote.checked(
                     command.certificate_stage(app, release, self._archive()),
                     "staging the certificate",
@@ -57,7 +57,7 @@ class Reload:
                         command.certificate_seal(app, release, self.password),
                         f"sealing {CERT_PASS}",
                     )
-            with report.step(f"swapped, and {app} told by SIG{signal} to read it"):
+            with progress.step(f"swapped, and {app} told by SIG{signal} to read it"):
                 remote.checked(
                     command.certificate_swap(app, release, signal), "swapping certificates"
                 )
@@ -71,7 +71,7 @@ class Reload:
 
     def _prove(self, fingerprint: str) -> None:
         for endpoint in self.endpoints:
-            with report.step(f"{endpoint} shows {fingerprint[:16]} and is healthy"):
+            with progress.step(f"{endpoint} shows {fingerprint[:16]} and is healthy"):
                 seconds = self.settings.health_timeout_seconds
                 prove(endpoint, self.settings.health_path, fingerprint, timeout_seconds=seconds)
 
@@ -140,7 +140,7 @@ def _refuse_clock(state: NodeState, now: datetime) -> None:
 
 def _redeploy(project: Project) -> None:
     """Serve it by a deploy of its own."""
-    rollout(project, Order(what="certificate"))
+    rollout(project, DeployOptions(what="certificate"))
 
 
 def _reload(

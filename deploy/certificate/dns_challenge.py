@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from certs.acme.challenge import Challenge, Kind
-from deploy import report
+from deploy import progress, report
 from deploy.errors import DeployError
 from deploy.programs import run
 
@@ -24,7 +24,7 @@ class Zone:
         Raises:
             DeployError: with the command's last line.
         """
-        with report.step(f"TXT value added to {challenge.where}"):
+        with progress.step(f"TXT value added to {challenge.where}"):
             self._run("add", challenge)
 
     def cleanup(self, challenge: Challenge) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from certs.acme.challenge import Challenge, Kind
-from deploy import report
+from deploy import progress, report
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.remote.remote import Remote
@@ -23,7 +23,7 @@ class NodePage:
             DeployError: when the node cannot.
         """
         token = challenge.where.rpartition("/")[2]
-        with report.step(f"the node answers on port 80 for {challenge.name}"):
+        with progress.step(f"the node answers on port 80 for {challenge.name}"):
             wanted = Command("challenge", ("show", token), challenge.content.encode())
             self.remote.checked(wanted, "answering on port 80")
 

@@ -9,7 +9,7 @@ from deploy.errors import DeployError
 from deploy.plan.state import NodeState
 from deploy.project import Project
 from deploy.remote.probe import probe
-from deploy.rollout import Order, rollout
+from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS, Settings, Source
 
 
@@ -61,7 +61,7 @@ def creds_rotate(project: Project, name: str) -> None:
             f"{name} is sealed with this value already",
             f"change it at its source first: {describe(source_of(settings, name))}",
         )
-    rollout(project, Order(what="credentials"), credentials)
+    rollout(project, DeployOptions(what="credentials"), credentials)
     report.good(f"{name} has its new value on the node")
 
 
@@ -80,8 +80,8 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
         )
     credentials = Credentials(project.settings, node.asker())
     credentials.give(name, value())
-    order = Order(what="credentials", reseal=frozenset({name}))
-    rollout(project, order, credentials)
+    options = DeployOptions(what="credentials", reseal=frozenset({name}))
+    rollout(project, options, credentials)
     report.good(f"{name} is sealed on the node; nothing of it is kept here")
 
 
@@ -116,9 +116,9 @@ def _seal(project: Project, names: tuple[str, ...]) -> None:
     state = _state(project, {source.credential: None for source in settings.sources})
     if state.manifest is None:
         report.say(f"{settings.app} is not on the node: it is deployed with all it has")
-        rollout(project, Order(first=True))
+        rollout(project, DeployOptions(first=True))
     else:
-        rollout(project, Order(what="credentials", reseal=wanted))
+        rollout(project, DeployOptions(what="credentials", reseal=wanted))
 
 
 def _state(project: Project, values: dict[str, str | None]) -> NodeState:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Run `deploy/remote/scripts/<script>.sh` as root; secrets and content go on stdin only."""
+    """Run a noun's `scripts/<script>.sh` as root; secrets and content go on stdin only."""
 
     script: str
     arguments: tuple[str, ...] = ()

@@ -1,87 +1,87 @@
-"""Deciding what a deploy does, from what is wanted and what a node holds."""
+"""The differences between what is wanted of an app and what its node holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from deploy.plan.addresses import other
-from deploy.plan.deployment import CredentialChange, Deployment, FileChange, How, ImageChange
+from deploy.plan.change import (
+    CertificateChange,
+    Change,
+    CredentialChange,
+    FileChange,
+    How,
+    ImageChange,
+    OtherChange,
+    UnitChange,
+)
 from deploy.plan.difference import Texts
-from deploy.plan.files import File
-from deploy.plan.generation import generation
 from deploy.plan.image import missing, missing_bytes
 from deploy.plan.state import NodeState
-from deploy.plan.steps import Wanted, changes, steps, to_seal
+from deploy.plan.wanted import Wanted
+from deploy.settings.model import CERT_PASS
 
 _NO_TEXTS = Texts()
-_FIREWALL = "/etc/corefab/firewall.d/"
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What a plan is told besides: the node's name, whether it is the first, what files hold.
+class PlanInputs:
+    """Planning inputs other than the desired state and the node's.
 
-    `patched` counts the layers that would travel as patches.
+    `first` is `--first`. `texts` are contents to show diffs of, `patched` counts the layers that
+    would travel as patches. `trouble` is a reason to deploy that no comparison finds.
     """
 
     node: str
     first: bool = False
     texts: Texts = _NO_TEXTS
     patched: int = 0
+    trouble: str = ""
 
 
-def deployment(wanted: Wanted, state: NodeState, given: Circumstances) -> Deployment:
-    """Decide all that a deploy does.
-
-    Raises:
-        DeployError: for `--first` where a release is, for none where none is, for a full disk.
-    """
-    undo = state.interrupted.release if state.interrupted else ""
-    # What an unfinished deploy left is no ground to decide on.
-    planned = () if undo else steps(wanted, state, first=given.first)
-    return Deployment(
-        app=wanted.app,
-        node=given.node,
-        was=state.manifest.release if state.manifest else "",
-        undo=undo,
-        reasons=() if undo else tuple(changes(wanted, state)),
-        image=_image(wanted, state, given.patched),
-        units=tuple(_units(wanted, state, given.texts)),
-        files=tuple(_files(wanted, state, given.texts)),
-        certificate=_certificate(wanted, state),
-        credentials=tuple(_credentials(wanted, state)),
-        firewall=_firewall(wanted, state) if planned else "",
-        slot=other(state.slot) if planned else "",
-        switch=wanted.switch.mode if planned else "",
-        restarts=tuple(_starts_and_stops(wanted, state)) if planned else (),
-        staged_update=state.staged_update,
-        steps=planned,
-        leftover="" if undo or planned else state.leftover,
-    )
-
-
-def changed_texts(wanted: Wanted, state: NodeState) -> tuple[tuple[File, ...], tuple[str, ...]]:
-    """Name the units and the project files whose two versions a diff would show."""
+def changes(wanted: Wanted, state: NodeState, inputs: PlanInputs) -> Iterator[Change]:
+    """List each difference between what is wanted and what a node holds."""
+    yield from _image(wanted, state, inputs.patched)
+    yield from _units(wanted, state, inputs.texts)
     held = state.manifest.files if state.manifest else {}
-    units = tuple(
-        unit
-        for unit in wanted.units
-        if unit.path in state.files and state.files[unit.path].sha256 != unit.sha256
-    )
-    files = tuple(
-        sorted(
-            path for path in held.keys() & wanted.files.keys() if held[path] != wanted.files[path]
-        )
-    )
-    return units, files
+    yield from file_changes(held, wanted.files, inputs.texts)
+    yield from _certificate(wanted, state)
+    yield from credential_changes(wanted, state)
+    yield from _troubles(state, inputs.trouble)
 
 
-def _image(wanted: Wanted, state: NodeState, patched: int) -> ImageChange | None:
+def file_changes(
+    held: Mapping[str, str], wanted: Mapping[str, str], texts: Texts = _NO_TEXTS
+) -> Iterator[FileChange]:
+    """List each project file added, changed or deleted."""
+    for path in sorted(held.keys() | wanted.keys()):
+        was, becomes = held.get(path, ""), wanted.get(path, "")
+        if was != becomes:
+            how: How = "added" if path not in held else "changed" if path in wanted else "deleted"
+            yield FileChange(path, how, was, becomes, texts.difference(path))
+
+
+def credential_changes(wanted: Wanted, state: NodeState) -> Iterator[CredentialChange]:
+    """List the credentials to seal: those that differ, and those that are to be sealed again."""
+    for name in wanted.credentials:
+        asked = name in wanted.reseal
+        if asked or _differs(name, wanted, state):
+            was = _generation(name, state)
+            found = state.credentials.get(name, "absent")
+            yield CredentialChange(name, found, was, was + 1, asked)
+
+
+def generations(wanted: Wanted, state: NodeState) -> dict[str, int]:
+    """Count each credential's sealings as the next release has them."""
+    sealed = {change.name: change.becomes for change in credential_changes(wanted, state)}
+    return {name: _generation(name, state) for name in wanted.credentials} | sealed
+
+
+def _image(wanted: Wanted, state: NodeState, patched: int) -> Iterator[ImageChange]:
     was = state.manifest.image_id if state.manifest else ""
     image = wanted.image
     there = image.id in state.images
     if was == image.id and there:
-        return None
-    return ImageChange(
+        return
+    yield ImageChange(
         name=image.name,
         was=was,
         becomes=image.id,
@@ -92,52 +92,51 @@ def _image(wanted: Wanted, state: NodeState, patched: int) -> ImageChange | None
     )
 
 
-def _units(wanted: Wanted, state: NodeState, texts: Texts) -> Iterator[FileChange]:
+def _units(wanted: Wanted, state: NodeState, texts: Texts) -> Iterator[UnitChange]:
     for unit in wanted.units:
         found = state.files.get(unit.path)
-        mark = f"{unit.sha256} {unit.mark}"
+        becomes = f"{unit.sha256} {unit.mark}"
+        was = f"{found.sha256} {found.mode}" if found else ""
         if found is None:
-            yield FileChange(path=unit.path, how="added", becomes=mark)
-        elif f"{found.sha256} {found.mode}" != mark:
-            was = f"{found.sha256} {found.mode}"
-            diff = texts.difference(unit.path)
-            yield FileChange(path=unit.path, how="changed", was=was, becomes=mark, diff=diff)
+            yield UnitChange(unit.path, "added", was, becomes)
+        elif was != becomes:
+            yield UnitChange(unit.path, "changed", was, becomes, texts.difference(unit.path))
     held = state.manifest.units if state.manifest else {}
     for path in sorted(held.keys() - {unit.path for unit in wanted.units}):
-        yield FileChange(path=path, how="deleted", was=held[path])
+        yield UnitChange(path, "deleted", held[path])
 
 
-def _files(wanted: Wanted, state: NodeState, texts: Texts) -> Iterator[FileChange]:
-    held = state.manifest.files if state.manifest else {}
-    for path in sorted(held.keys() | wanted.files.keys()):
-        was, becomes = held.get(path, ""), wanted.files.get(path, "")
-        if was == becomes:
-            continue
-        how: How = "added" if not was else "changed" if becomes else "deleted"
-        diff = texts.difference(path)
-        yield FileChange(path=path, how=how, was=was, becomes=becomes, diff=diff)
+def _certificate(wanted: Wanted, state: NodeState) -> Iterator[Change]:
+    held = state.manifest
+    was = held.certificate if held else ""
+    if was != wanted.certificate:
+        yield CertificateChange(was, wanted.certificate)
+    elif held and held.key != wanted.key:
+        yield OtherChange("the TLS key file was encrypted again")
 
 
-def _certificate(wanted: Wanted, state: NodeState) -> tuple[str, str] | None:
-    was = state.manifest.certificate if state.manifest else ""
-    return None if was == wanted.certificate else (was, wanted.certificate)
+def _differs(name: str, wanted: Wanted, state: NodeState) -> bool:
+    """Tell whether the node lacks a credential or holds another value of it.
+
+    A value that has to be asked for cannot be compared: it is taken to be the same, except for the
+    password of a new key file.
+    """
+    found = state.credentials.get(name)
+    new_key = state.manifest is not None and state.manifest.key != wanted.key
+    return found != "same" and (found != "present" or (name == CERT_PASS and new_key))
 
 
-def _credentials(wanted: Wanted, state: NodeState) -> Iterator[CredentialChange]:
-    for name in to_seal(wanted, state):
-        was = generation(name, state)
-        found = state.credentials.get(name, "absent")
-        yield CredentialChange(name=name, found=found, was=was, becomes=was + 1)
+def _generation(name: str, state: NodeState) -> int:
+    """Count a credential's sealings; one that an older release does not count was sealed once."""
+    counted = state.manifest.generations.get(name) if state.manifest else None
+    there = state.credentials.get(name, "absent") != "absent"
+    return counted if counted is not None else int(there)
 
 
-def _starts_and_stops(wanted: Wanted, state: NodeState) -> Iterator[str]:
-    yield f"{wanted.app}-{other(state.slot)}.service starts"
-    if state.slot:
-        yield f"{wanted.app}-{state.slot}.service stops"
-
-
-def _firewall(wanted: Wanted, state: NodeState) -> str:
-    changed = [change.path for change in _units(wanted, state, _NO_TEXTS)]
-    if any(path.startswith(_FIREWALL) for path in changed):
-        return "loaded anew in one transaction, with changed rules"
-    return "the same rules"
+def _troubles(state: NodeState, trouble: str) -> Iterator[OtherChange]:
+    if state.active != "active":
+        yield OtherChange(f"the app is {state.active}")
+    elif state.door != "open":
+        yield OtherChange(f"front door: {state.door}")
+    if trouble:
+        yield OtherChange(trouble)

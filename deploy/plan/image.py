@@ -101,6 +101,11 @@ def _shortages(count: int, arrived: int, state: NodeState) -> Iterator[str]:
             )
 
 
+def short(image_id: str) -> str:
+    """Shorten an image id for people."""
+    return image_id.removeprefix("sha256:")[:12]
+
+
 def megabytes(count: int) -> str:
     """Write bytes for people."""
     return f"{count / 1e6:.0f} MB"

@@ -1,27 +1,27 @@
 """A plan in words: short, as a deploy shows it, or whole, as `fab plan` does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from deploy.plan.deployment import Deployment, FileChange, ImageChange
-from deploy.plan.image import megabytes
-from deploy.plan.steps import short
+from deploy.plan.change import FileChange, ImageChange
+from deploy.plan.deployment import Plan
+from deploy.plan.image import megabytes, short
 
 _SHOWN_OF_A_HASH = 16
 
 
-def summary(plan: Deployment) -> Iterator[str]:
+def summary(plan: Plan) -> Iterator[str]:
     """Give a line for each difference."""
     release = f" (release {plan.was})" if plan.was else ""
     yield f"{plan.app} on {plan.node}{release}:"
     yield from (f"  {reason}" for reason in plan.reasons)
 
 
-def whole(plan: Deployment) -> Iterator[str]:
+def whole(plan: Plan) -> Iterator[str]:
     """Give all of a plan, with the diffs, in the order in which it is done."""
     if plan.undo:
         yield f"{plan.app} on {plan.node}:"
-        yield f"  first: put back what the unfinished deploy {plan.undo} changed"
-        yield "  then: what differs after that is decided anew; run `fab deploy`"
+        yield f"  first: undo what the unfinished deploy {plan.undo} changed"
+        yield "  then: plan again from what serves after that; run `fab deploy`"
         return
     yield from summary(plan)
     if plan.image:
@@ -29,14 +29,14 @@ def whole(plan: Deployment) -> Iterator[str]:
     yield from _changes("units", plan.units)
     yield from _changes("project files", plan.files)
     if plan.certificate:
-        was, becomes = plan.certificate
-        yield f"certificate: SHA-256 {was or 'none'} -> {becomes}"
-    for change in plan.credentials:
-        numbers = f"generation {change.was or 'none'} -> {change.becomes}"
-        yield f"credential {change.name}: {numbers} (the node's is {change.found})"
+        change = plan.certificate
+        yield f"certificate: SHA-256 {change.was or 'none'} -> {change.becomes}"
+    for one in plan.credentials:
+        numbers = f"generation {one.was or 'none'} -> {one.becomes}"
+        yield f"credential {one.name}: {numbers} (the node's is {one.found})"
     yield from _switch(plan)
     yield "steps:"
-    yield from (f"  {number}. {step.summary}" for number, step in enumerate(plan.steps, 1))
+    yield from (f"  {number}. {step.title}" for number, step in enumerate(plan.steps, 1))
 
 
 def _image(change: ImageChange) -> str:
@@ -50,7 +50,7 @@ def _image(change: ImageChange) -> str:
     return text
 
 
-def _changes(what: str, changes: tuple[FileChange, ...]) -> Iterator[str]:
+def _changes(what: str, changes: Sequence[FileChange]) -> Iterator[str]:
     if changes:
         yield f"{what}:"
     for change in changes:
@@ -70,7 +70,7 @@ def _shown(mark: str) -> str:
     return f"{first[:_SHOWN_OF_A_HASH]} {rest}".strip()
 
 
-def _switch(plan: Deployment) -> Iterator[str]:
+def _switch(plan: Plan) -> Iterator[str]:
     yield f"firewall: {plan.firewall}"
     slot = f" in slot {plan.slot}" if plan.slot else ""
     yield f"switch: {plan.switch}{slot}"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from deploy.plan.finding import Finding, finding, shown
+from deploy.plan.image import short
 from deploy.plan.inspection import Inspection
 from deploy.plan.release import Manifest
-from deploy.plan.steps import short
 
 _QUADLETS = "/etc/containers/systemd"
 

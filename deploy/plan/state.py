@@ -62,8 +62,7 @@ class NodeState(BaseModel):
 
     `slot` is the one that serves, empty for none; `leftover` the other when it still runs.
     `active`, `word`, `result`, `exit_status` and `said` are ActiveState, SubState, Result,
-    ExecMainStatus and StatusText of the unit that serves. `trouble` is what a visitor meets instead
-    of the app, when the workstation has looked.
+    ExecMainStatus and StatusText of the unit that serves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -93,7 +92,6 @@ class NodeState(BaseModel):
     files: dict[str, HeldFile]
     credentials: dict[str, CredentialState]
     staged_update: str
-    trouble: str = ""
 
     @property
     def images(self) -> frozenset[str]:

@@ -44,23 +44,27 @@ class Target:
     alone: bool = False
 
 
-# Logins that were begun, and that nobody has asked for yet.
-_begun: dict[Target, Future[Connection]] = {}
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login that was started early, in a thread of its own; it is for one `connect`."""
+
+    target: Target
+    connection: Future[Connection]
 
 
-def begin(target: Target) -> None:
-    """Begin to log in beside what comes next; `connect` takes it up and tells what went wrong."""
-    login: Future[Connection] = Future()
-    _begun[target] = login
+def begin(target: Target) -> Login:
+    """Start to log in; `connect` waits for the result, and raises what went wrong."""
+    login = Login(target, Future())
 
     def run() -> None:
         try:
-            login.set_result(_enter(target, _CONNECT_SECONDS))
+            login.connection.set_result(_enter(target, _CONNECT_SECONDS))
         except BaseException as error:  # noqa: BLE001 -- raised again by who asks for the result
-            login.set_exception(error)
+            login.connection.set_exception(error)
 
-    # Who ends before it asks need not wait for a node that is silent.
+    # A command that ends before it needs the node does not wait for one that is silent.
     Thread(target=run, daemon=True).start()
+    return login
 
 
 @contextmanager
@@ -69,14 +73,18 @@ def connect(
     ask_passphrase: Callable[[str], str] | None,
     *,
     patience_seconds: float = _CONNECT_SECONDS,
+    login: Login | None = None,
 ) -> Iterator[FabricRemote]:
     """Log in to a node whose host key is pinned; `ask_passphrase` None means nobody to ask.
+
+    A `login` to the same target that was started before is used.
 
     Raises:
         DeployError: for a host key that is unknown or changed, for a node that refuses or is
             silent, for a login that fails.
     """
-    connection = _open(target, ask_passphrase, patience_seconds)
+    early = login.connection if login and login.target == target else None
+    connection = _open(target, ask_passphrase, patience_seconds, early)
     try:
         yield FabricRemote(connection)
     finally:
@@ -112,13 +120,15 @@ class _AnotherPinnedError(DeployError):
 
 
 def _open(
-    target: Target, ask_passphrase: Callable[[str], str] | None, patience_seconds: float
+    target: Target,
+    ask_passphrase: Callable[[str], str] | None,
+    patience_seconds: float,
+    early: Future[Connection] | None,
 ) -> Connection:
     if target.identity and not target.identity.expanduser().is_file():
         raise DeployError(f"IDENTITY_FILE names {target.identity}, which is no file", "mend it")
     try:
-        begun = _begun.pop(target, None)
-        return begun.result() if begun else _enter(target, patience_seconds)
+        return early.result() if early else _enter(target, patience_seconds)
     except _LoginRefusedError:
         locked = next(filter(_is_locked, _identities(_connection(target))), None)
         if locked is None:

@@ -4,8 +4,9 @@ import base64
 import gzip
 import re
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
+_DEPLOY = Path(__file__).parents[1]
 # Files of helpers for all scripts.
 LIBRARIES = ("preamble", "facts")
 # A helper's first line and its last one; one that fits on a line is both.
@@ -15,7 +16,7 @@ _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 @cache
 def script_text(name: str) -> str:
-    """Read a script of `deploy/remote/scripts`, behind what it needs of the libraries.
+    """Read a script for a node, behind what it needs of the libraries.
 
     A helper is needed when its name stands in the script, or in another that is needed.
     """
@@ -45,5 +46,10 @@ def line(name: str) -> str:
 
 
 def _read(name: str) -> str:
-    file = resources.files("deploy.remote") / "scripts" / f"{name}.sh"
-    return _COMMENT.sub("", file.read_text(encoding="utf-8"))
+    return _COMMENT.sub("", scripts()[name].read_text(encoding="utf-8"))
+
+
+@cache
+def scripts() -> dict[str, Path]:
+    """Find the scripts for nodes, by their names: every `scripts` folder has some."""
+    return {file.stem: file for file in _DEPLOY.glob("**/scripts/*.sh")}

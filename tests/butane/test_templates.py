@@ -19,9 +19,10 @@ from deploy.settings.model import Settings
 from tests.butane.translate.outcome import ORACLE
 from tests.plan.examples import settings
 from tests.plan.test_values import unescaped
+from tests.root import ROOT
 from tests.stock_node import PROGRAMS
 
-TEMPLATES = Path(__file__).parents[2] / "butane/templates"
+TEMPLATES = ROOT / "butane/templates"
 FILES = sorted(path for path in TEMPLATES.rglob("*") if path.is_file())
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
 FULL = {

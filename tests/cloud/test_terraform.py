@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from butane.render import render_text
 from deploy.plan.cloud_values import cloud_values, hcl_text, records_of
 from tests.cloud.hcl import Body, read
+from tests.root import ROOT
 
 FIELDS = Path(__file__).parent / "fields"
-TEMPLATES = Path(__file__).parents[2] / "deploy/templates/cloud"
+TEMPLATES = ROOT / "deploy/templates/cloud"
 NAMES = ("example.org", "staging.example.org", "*.api.example.org", "example.com")
 MACHINES = {
     "vultr": "vultr_instance",

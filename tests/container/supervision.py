@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.container.process import ROOT, Program, python
+from tests.container.process import Program, python
+from tests.root import ROOT
 
 WORKER = Path(__file__).with_name("worker.py")
 QUICK = {"interval": "0.2", "grace": "0.4", "start": "5", "backoff_first": "0.05"}

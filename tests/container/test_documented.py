@@ -10,7 +10,8 @@ import pytest
 
 from container.supervise.command_line import parse
 from container.supervise.specification import KEYS, shortest_watchdog
-from tests.container.process import ROOT, python
+from tests.container.process import python
+from tests.root import ROOT
 
 DOCUMENT = (ROOT / "docs" / "supervision.md").read_text(encoding="utf-8")
 

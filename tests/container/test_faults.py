@@ -20,6 +20,7 @@ from tests.container.supervision import (
     wake_ups,
     zombies_of,
 )
+from tests.root import ROOT
 
 pytestmark = pytest.mark.program
 
@@ -186,7 +187,7 @@ def test_a_stopped_supervisor_takes_up_its_work_again(supervision: Supervision) 
 
 
 def test_no_time_of_day_is_used_so_clock_jumps_do_nothing() -> None:
-    core = Path(__file__).parents[2] / "container" / "supervise" / "core"
+    core = ROOT / "container" / "supervise" / "core"
 
     used = {
         match

@@ -19,7 +19,7 @@ from container.supervise.core.settings import Policy
 from container.supervise.file import read_file
 from container.supervise.specification import shortest_watchdog, worker
 from container.supervise.status import read_status
-from tests.container.process import ROOT
+from tests.root import ROOT
 
 
 def policy(**changed: object) -> Policy:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.container.process import Program, python
 from tests.container.supervision import WORKER, Supervision, said
+from tests.root import ROOT
 
 pytestmark = pytest.mark.program
 
@@ -383,7 +384,7 @@ def test_a_user_that_only_root_could_become_is_refused(
     # Under folders that only root may enter, nobody else could read it.
     packed = memory / "supervise.pyz"
     subprocess.run(python("-m", "container.pack", str(packed)), check=True, capture_output=True,
-                   cwd=Path(__file__).parents[2])  # fmt: skip
+                   cwd=ROOT)  # fmt: skip
     memory.chmod(0o755)
     command = ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "/usr/bin/python3",
                str(packed), "--watchdog", "--set=probe=none", "--set=restart=never")  # fmt: skip
@@ -463,7 +464,7 @@ def test_a_command_can_be_the_probe(supervision: Supervision, tmp_path: Path) ->
 def test_one_file_does_it_all(tmp_path: Path, start: Callable[..., Program]) -> None:
     packed = tmp_path / "supervise.pyz"
     subprocess.run(python("-m", "container.pack", str(packed)), check=True, capture_output=True,
-                   cwd=Path(__file__).parents[2])  # fmt: skip
+                   cwd=ROOT)  # fmt: skip
 
     program = start(*python(str(packed)), "--watchdog", "--", *python(str(WORKER), "a", "beats"),
                     env={"SUPERVISE_SOCKET": str(tmp_path / "s")})  # fmt: skip

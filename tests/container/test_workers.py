@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.container.keys import PASSWORD, issue
-from tests.container.process import ROOT, Program, python
+from tests.container.process import Program, python
 from tests.container.supervision import Supervision
+from tests.root import ROOT
 
 pytestmark = pytest.mark.program
 WEB = " ".join(python("-m", "container.sample.app"))

@@ -14,12 +14,12 @@ from deploy.machine_files import render
 from deploy.plan.lint.finding import Rhythm
 from deploy.prepare import prepare
 from deploy.project import Project
-from deploy.rollout import Order, rollout
+from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import Settings
 from deploy.unit_check import refuse_traps, rhythm, traps
 from tests.plan.examples import settings
+from tests.root import ROOT
 
-ROOT = Path(__file__).parents[2]
 HEAD = "variant: fcos\nversion: 1.5.0\n"
 DROP_IN = "/etc/containers/systemd/container.d/mine.conf"
 Found = dict[str, Any]
@@ -230,7 +230,7 @@ def test_no_node_is_reached_while_a_unit_holds_a_trap(project: Path) -> None:
 
     # The seal of the tests would break at the first connection; nothing else is there to fail.
     with pytest.raises(DeployError, match="trap"):
-        rollout(Project(project, settings(NODE_ADDRESS="127.0.0.1")), Order(first=True))
+        rollout(Project(project, settings(NODE_ADDRESS="127.0.0.1")), DeployOptions(first=True))
 
 
 def test_what_depends_on_podman_is_judged_by_the_nodes_version(

@@ -11,7 +11,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.known_hosts import pin
 from deploy.plan.command import undo
-from deploy.remote.connection import Target, begin, connect, real_host, real_port
+from deploy.remote.connection import Login, Target, begin, connect, real_host, real_port
 from deploy.remote.host_key import shown_key
 from tests.deploy.site import serve, silence
 from tests.deploy.ssh_server import Node, new_identity
@@ -19,11 +19,16 @@ from tests.deploy.ssh_server import Node, new_identity
 pytestmark = pytest.mark.loopback
 
 
-def refusal(target: Target, passphrase: str | None = None, seconds: float = 10) -> DeployError:
+def refusal(
+    target: Target,
+    passphrase: str | None = None,
+    seconds: float = 10,
+    login: Login | None = None,
+) -> DeployError:
     ask = None if passphrase is None else lambda _: passphrase
     with (
         pytest.raises(DeployError) as caught,
-        connect(target, ask, patience_seconds=seconds),
+        connect(target, ask, patience_seconds=seconds, login=login),
     ):
         raise AssertionError("logged in")
     return caught.value
@@ -33,9 +38,9 @@ def succeed(*_: object) -> int:
     return 0
 
 
-def assert_works(node: Node, target: Target) -> None:
+def assert_works(node: Node, target: Target, login: Login | None = None) -> None:
     node.scripts["undo"] = succeed
-    with connect(target, None) as remote:
+    with connect(target, None, login=login) as remote:
         assert remote.run(undo("shop-www")).code == 0
 
 
@@ -52,22 +57,25 @@ def test_the_connection_ends_with_the_block(node: Node, target: Target) -> None:
     assert not transport.is_active()
 
 
-def test_a_login_that_was_begun_is_taken_up_once(node: Node, target: Target) -> None:
-    begin(target)
-
-    assert_works(node, target)
+def test_a_login_that_was_started_early_is_used(node: Node, target: Target) -> None:
+    assert_works(node, target, begin(target))
     assert len(node.transports) == 1
+
     assert_works(node, target)
     assert len(node.transports) == 2
 
 
-def test_what_a_login_that_was_begun_met_is_told_to_who_asks_for_it(
-    node: Node, target: Target
-) -> None:
-    target.known_hosts.unlink()
-    begin(target)
+def test_a_login_to_another_target_is_not_used(node: Node, target: Target) -> None:
+    login = begin(replace(target, user="ann"))
 
-    assert "is not pinned" in refusal(target).message
+    assert "does not let ann in" in str(login.connection.exception())
+    assert_works(node, target, login)
+
+
+def test_an_early_login_that_failed_fails_where_it_is_used(node: Node, target: Target) -> None:
+    target.known_hosts.unlink()
+
+    assert "is not pinned" in refusal(target, login=begin(target)).message
 
 
 def test_an_unknown_host_key_stops_before_the_login(node: Node, target: Target) -> None:

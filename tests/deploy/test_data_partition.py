@@ -11,8 +11,9 @@ from deploy.prepare import prepare
 from deploy.project import Project
 from deploy.settings.read import SettingsError, read_settings
 from tests.plan.examples import settings
+from tests.root import ROOT
 
-TEMPLATES = Path(__file__).parents[2] / "butane/templates"
+TEMPLATES = ROOT / "butane/templates"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
 
 

@@ -21,8 +21,9 @@ from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.settings.read import SettingsError
 from tests.plan.examples import settings
+from tests.root import ROOT
 
-TEMPLATES = Path(__file__).parents[2] / "butane/templates"
+TEMPLATES = ROOT / "butane/templates"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
 HEAD = "variant: fcos\nversion: 1.5.0\n"
 

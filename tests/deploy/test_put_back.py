@@ -3,25 +3,27 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from deploy.credentials import Credentials
-from deploy.delivery import Delivery
 from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
+from deploy.execute import ACTIONS, Execution, carry_out
+from deploy.goal import DesiredState
 from deploy.image.cache import Cache
 from deploy.image.content import Content
 from deploy.image.export import Export
+from deploy.machine_files import render
 from deploy.plan.command import Command
 from deploy.plan.image import Image, Whole
+from deploy.plan.release import Manifest
 from deploy.plan.state import NodeState
-from deploy.plan.steps import steps
+from deploy.plan.steps import Kind, Step, release_steps, rollback_steps
 from deploy.project import Project
-from deploy.put_back import put_back, retiring_told, undo
-from deploy.remote.connection import Target
+from deploy.put_back import run_steps, undo
 from deploy.remote.remote import Remote, Result
-from deploy.switching import Switching
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.deploy.site import Site, page, refusing, serve
@@ -32,8 +34,19 @@ MADE = forge(Recipe())
 PAIR = Pair(chained(MADE), b"sealed")
 GOAL = replace(WANTED, certificate=MADE.certificate.sha256)
 LOST = DeployError("the connection to web1 was lost", "run it again")
-SCRIPTS = ["stage", "tag-image", "seal", "start", "prove-slot", "move", "finish"]
+# What a deploy runs on the node, and what a message calls it.
+DOING = {
+    "stage": "staging the release",
+    "tag-image": "tagging the image",
+    "seal": "sealing cert_pass",
+    "start": "starting slot green",
+    "prove-slot": "checking slot green",
+    "move": "moving the front door",
+    "finish": "recording the release",
+}
+SCRIPTS = list(DOING)
 LAST_LINES = "last lines of release r2 (it is kept, stopped: `fab logs --release r2`):"
+NOWHERE = Endpoint("192.0.2.1", 443, "x")
 Fault = Callable[[], Result]
 
 
@@ -89,26 +102,15 @@ def interrupts() -> Result:
     raise KeyboardInterrupt
 
 
-def delivery(remote: FakeRemote, endpoint: Endpoint, **values: object) -> Delivery:
-    given = settings(CERT_PASSWORD="hunter2", HEALTH_TIMEOUT_SECONDS="1", **values)
-    return Delivery(
-        switching=Switching(
-            remote=remote,
-            endpoint=endpoint,
-            settings=given,
-            manifest=manifest(GOAL, release="r2"),
-            previous="r1",
-            slot="green",
-        ),
-        target=Target("web1", None, "core", None, Path("known_hosts")),
-        wanted=GOAL,
-        export=Export(Nowhere(), Cache(Path(), 0)),
-        pair=PAIR,
-        credentials=Credentials(given, None),
-        files_folder=None,
-        state=state(),
-        look=state,
-    )
+def execution(
+    remote: FakeRemote, endpoint: Endpoint, before: NodeState, **values: object
+) -> Execution:
+    given = {"CERT_PASSWORD": "hunter2", "HEALTH_TIMEOUT_SECONDS": "1", "NODE_ADDRESS": "web1"}
+    project = Project(Path(), settings(**given | values))
+    export = Export(Nowhere(), Cache(Path(), 0))
+    desired = DesiredState(render(project), GOAL, export, PAIR, Credentials(project.settings, None))
+    manifest_ = manifest(GOAL, release="r2")
+    return Execution(remote, project, endpoint, manifest_, before, desired=desired)
 
 
 @pytest.fixture
@@ -125,16 +127,14 @@ def before(site: Site | None = None) -> NodeState:
     )
 
 
-def carry_out(made: Delivery, held: NodeState, *, first: bool = False) -> None:
-    with put_back(made.switching, held, proof_seconds=0.2) as begun:
-        for step in steps(made.wanted, held, first=first):
-            begun.append(step.kind)
-            made.carry_out(step)
+def deploy(made: Execution) -> Manifest:
+    steps = tuple(release_steps(GOAL, made.before))
+    return run_steps(made, steps, proof_seconds=0.2)
 
 
-def failure(made: Delivery, held: NodeState, *, first: bool = False) -> DeployError:
+def failure(made: Execution) -> DeployError:
     with pytest.raises(DeployError) as caught:
-        carry_out(made, held, first=first)
+        deploy(made)
     return caught.value
 
 
@@ -142,7 +142,7 @@ def failure(made: Delivery, held: NodeState, *, first: bool = False) -> DeployEr
 def test_a_deploy_that_works_puts_nothing_back(site: Site) -> None:
     remote = FakeRemote()
 
-    carry_out(delivery(remote, site.endpoint), before(site))
+    deploy(execution(remote, site.endpoint, before(site)))
     assert remote.scripts == [*SCRIPTS, "retire"]
 
 
@@ -150,7 +150,7 @@ def test_a_deploy_that_works_puts_nothing_back(site: Site) -> None:
 def test_secrets_and_content_go_on_stdin_alone(site: Site) -> None:
     remote = FakeRemote()
 
-    carry_out(delivery(remote, site.endpoint), before(site))
+    deploy(execution(remote, site.endpoint, before(site)))
     assert [command.script for command in remote.commands if b"hunter2" in command.stdin] == [
         "seal"
     ]
@@ -163,12 +163,12 @@ def test_secrets_and_content_go_on_stdin_alone(site: Site) -> None:
 def test_a_step_that_fails_is_undone_and_what_served_is_proven(site: Site, script: str) -> None:
     remote = FakeRemote({script: refuses})
 
-    error = failure(delivery(remote, site.endpoint), before(site))
+    error = failure(execution(remote, site.endpoint, before(site)))
     # Before the new release is started, no log says what went wrong.
     told = SCRIPTS.index(script) >= SCRIPTS.index("start")
     assert remote.scripts[-2 - told :] == [script, *["logs"] * told, "undo"]
     assert error.message.splitlines() == [
-        f"{script} failed on the node: no room",
+        f"{DOING[script]} failed on the node: no room",
         *[LAST_LINES, "  | one", "  | two"] * told,
         "release r1 serves again, proven over HTTPS",
     ]
@@ -179,7 +179,7 @@ def test_a_release_that_is_not_healthy_is_undone(site: Site) -> None:
     site.answer = page("500 Oh")
     remote = FakeRemote()
 
-    error = failure(delivery(remote, site.endpoint), before(site))
+    error = failure(execution(remote, site.endpoint, before(site)))
     assert remote.scripts[-2:] == ["logs", "undo"]
     assert "finish" not in remote.scripts
     assert "not healthy within 1 s: the health path answers 500" in error.message
@@ -198,11 +198,9 @@ def test_a_release_that_is_not_healthy_is_undone(site: Site) -> None:
 )
 def test_an_app_that_died_is_not_waited_for(said: str, why: str) -> None:
     remote = FakeRemote({"state": lambda: Result(0, f"{said}\n", "")})
-    made = delivery(remote, refusing())
-    given = settings(CERT_PASSWORD="x", HEALTH_TIMEOUT_SECONDS="3600")
-    patient = replace(made, switching=replace(made.switching, settings=given))
+    patient = execution(remote, refusing(), before(), HEALTH_TIMEOUT_SECONDS="3600")
 
-    assert f"/: {why}: ConnectionRefusedError" in failure(patient, before()).message
+    assert f"/: {why}: ConnectionRefusedError" in failure(patient).message
 
 
 @pytest.mark.loopback
@@ -213,7 +211,7 @@ def test_an_interrupt_at_any_step_is_raised_again_after_putting_back(
     remote = FakeRemote({script: interrupts})
 
     with pytest.raises(KeyboardInterrupt):
-        carry_out(delivery(remote, site.endpoint), before(site))
+        deploy(execution(remote, site.endpoint, before(site)))
     assert remote.scripts[-2:] == [script, "undo"]
     assert "release r1 serves again, proven over HTTPS" in capsys.readouterr().out
 
@@ -225,7 +223,7 @@ def test_whatever_else_ends_a_deploy_is_raised_again_after_putting_back(site: Si
 
     remote = FakeRemote({"seal": breaks})
     with pytest.raises(RuntimeError, match="a prompt was left"):
-        carry_out(delivery(remote, site.endpoint), before(site))
+        deploy(execution(remote, site.endpoint, before(site)))
     assert remote.scripts[-2:] == ["seal", "undo"]
 
 
@@ -233,7 +231,7 @@ def test_a_first_deploy_that_fails_leaves_nothing_deployed() -> None:
     remote = FakeRemote({"start": refuses})
     empty = fresh(layers=state().layers)
 
-    error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), empty, first=True)
+    error = failure(execution(remote, NOWHERE, empty))
     assert remote.scripts[-3:] == ["start", "logs", "undo"]
     assert error.message.endswith("shop-www is as it was: nothing deployed")
 
@@ -241,7 +239,7 @@ def test_a_first_deploy_that_fails_leaves_nothing_deployed() -> None:
 def test_a_connection_that_is_lost_says_what_the_next_deploy_does() -> None:
     remote = FakeRemote({"start": loses, "logs": loses, "undo": loses})
 
-    error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), before())
+    error = failure(execution(remote, NOWHERE, before()))
     assert error.message.splitlines() == [
         LOST.message,
         f"{LOST.message}: the next `fab deploy` puts back what this one changed",
@@ -252,22 +250,60 @@ def test_a_connection_that_is_lost_says_what_the_next_deploy_does() -> None:
 def test_a_release_that_somebody_else_deployed_meanwhile_is_named() -> None:
     remote = FakeRemote({"stage": refuses, "undo": lambda: Result(0, "r7\n", "")})
 
-    error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), before())
-    assert error.message.endswith("release r7 serves, which somebody else deployed meanwhile")
+    error = failure(execution(remote, NOWHERE, before()))
+    assert error.message.endswith("release r7 serves, which another deploy brought meanwhile")
 
 
+@pytest.mark.loopback
 def test_an_old_slot_that_is_not_stopped_is_no_failure_of_what_serves(
-    capsys: pytest.CaptureFixture[str],
+    site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with retiring_told("retire"):
-        loses()
+    remote = FakeRemote({"retire": loses})
 
-    assert "written down and serves" in capsys.readouterr().err
+    deploy(execution(remote, site.endpoint, before(site)))
+
+    assert "undo" not in remote.scripts
+    assert "recorded and serves" in capsys.readouterr().err
 
 
-def test_any_other_step_fails_as_it_does() -> None:
-    with pytest.raises(DeployError), retiring_told("finish"):
-        loses()
+def test_a_step_that_fails_is_shown_with_a_cross(capsys: pytest.CaptureFixture[str]) -> None:
+    made = execution(FakeRemote({"move": refuses}), NOWHERE, before())
+    carry_out(made, Step("start", "Start slot green", "slot green started"))
+    with pytest.raises(DeployError):
+        carry_out(made, Step("move", "Move the front door", "front door moved"))
+
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("✓ slot green started ")
+    assert last == "✗ Move the front door"
+
+
+def test_every_kind_of_step_has_one_function_that_carries_it_out() -> None:
+    assert set(ACTIONS) == set(get_args(Kind))
+
+
+@pytest.mark.loopback
+def test_a_release_is_recorded_with_the_seconds_of_each_step_before(site: Site) -> None:
+    remote = FakeRemote()
+
+    made = deploy(execution(remote, site.endpoint, before(site)))
+
+    assert made.health == "healthy"
+    assert list(made.seconds) == [
+        *("stage", "image", "files", "seal cert_pass", "start", "check", "move", "prove")
+    ]
+    (recorded,) = (one.stdin for one in remote.commands if one.script == "finish")
+    assert Manifest.model_validate_json(recorded) == made
+
+
+@pytest.mark.loopback
+def test_a_rollback_needs_nothing_but_what_the_node_keeps(site: Site) -> None:
+    remote = FakeRemote()
+    made = replace(execution(remote, site.endpoint, before(site)), desired=None)
+
+    run_steps(made, tuple(rollback_steps("slots", "blue", "r0")))
+
+    assert remote.commands[0].arguments == ("shop-www", "r2", "r0", "r1")
+    assert remote.scripts == ["stage-again", *SCRIPTS[3:], "retire"]
 
 
 @pytest.mark.parametrize(("switch", "lines"), [("slots", 0), ("restart", 2)])
@@ -276,7 +312,7 @@ def test_a_node_whose_old_slot_stops_gets_what_puts_it_back_without_us(
 ) -> None:
     remote = FakeRemote()
 
-    delivery(remote, Endpoint("192.0.2.1", 443, "x"), SWITCH=switch).switching.carry_out("start")
+    carry_out(execution(remote, NOWHERE, before(), SWITCH=switch), Step("start", "", ""))
 
     assert remote.commands[0].stdin.count(b"\n") == lines
 
@@ -294,5 +330,5 @@ def test_what_is_put_back_is_written_down(tmp_path: Path) -> None:
 def test_putting_back_that_fails_is_told() -> None:
     remote = FakeRemote({"start": refuses, "undo": refuses})
 
-    error = failure(delivery(remote, Endpoint("192.0.2.1", 443, "x")), before())
+    error = failure(execution(remote, NOWHERE, before()))
     assert error.message.endswith("putting back failed: no room; the next `fab deploy` tries again")

@@ -1,6 +1,7 @@
 """What goes wrong as expected is one message and an exit code; a bug keeps its traceback."""
 
 import errno
+import logging
 
 import click
 import pytest
@@ -71,6 +72,31 @@ def test_a_full_disk_here_is_told_with_what_to_do(capsys: pytest.CaptureFixture[
 def test_a_bug_keeps_its_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
         run(error)
+
+
+def raise_with_cause() -> None:
+    try:
+        int("port")
+    except ValueError as error:
+        raise DeployError("web1 cannot be reached", "is it up?") from error
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_debug_shows_the_traceback_and_the_cause_of_an_expected_error(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, *, debug: bool
+) -> None:
+    caplog.set_level(logging.DEBUG if debug else logging.WARNING, "invoke")
+
+    @task()
+    def example(_: Context) -> None:
+        raise_with_cause()
+
+    with pytest.raises(Exit):
+        example(Context())
+
+    said = capsys.readouterr().err
+    assert ("ValueError: invalid literal" in said) == debug
+    assert said.endswith("error: web1 cannot be reached\nwhat to do: is it up?\n")
 
 
 def test_nodes_are_read_from_a_list() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from rehearsal import lifecycle
 from rehearsal.node import NodeStatus
 from rehearsal.ready import Login
+from tests.root import ROOT
 
-ROOT = Path(__file__).parents[2]
 FAB = Path(sys.executable).with_name("fab")
 
 

@@ -67,8 +67,8 @@ def test_a_connection_cut_at_any_byte(
     with wire(serving.node.address, limit) as cut:
         said = through(serving, cut, ENV_GREETING=f"cut {seed}")
 
-    # Once it is written down, a cut leaves nothing but the old slot to stop.
-    done = "release written down" in said.out
+    # Once it is recorded, a cut leaves nothing but the old slot to stop.
+    done = "release recorded" in said.out
     assert said.code == int(not done), f"{limit} of {bytes_of_a_deploy} bytes: {said.out}"
     assert "Traceback" not in said.out
     serving.must("deploy")

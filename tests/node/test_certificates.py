@@ -14,6 +14,7 @@ import pytest
 from bench.visits import RATE, Site, failures, read, visiting, within
 from certs.keyfile import encrypt, new_key
 from deploy.endpoint import Endpoint
+from deploy.remote.script import script_text
 from deploy.visit import served_certificate
 from rehearsal import lifecycle
 from tests.certs.pebble import Pebble, running
@@ -354,8 +355,7 @@ def test_an_authority_in_trouble_changes_nothing(
 
 
 def test_port_80_leads_visitors_on_while_a_name_is_proven(serving: Project) -> None:
-    script = (serving.folder / "deploy/remote/scripts").resolve()
-    body = "\n".join((script / f"{name}.sh").read_text() for name in ("preamble", "challenge"))
+    body = script_text("challenge")
     serving.ssh(f"cat >/run/challenge.sh <<'SCRIPT'\n{body}\nSCRIPT")
     run = """script=$(cat /run/challenge.sh) bash -c 'eval "$script"' challenge"""
     serving.ssh(f"printf proof | {run} show token_1")

@@ -197,7 +197,7 @@ def test_a_seal_that_no_longer_opens_is_told_and_sealed_anew(serving: Project) -
     said = serving.must("creds-seal")
 
     assert len([text for text in broken["errors"] if "does not open on this node" in text]) == 3
-    assert "to be sealed anew" in said
+    assert "to be sealed again" in said
     assert {one["opens"] for one in listed(serving).values()} == {True}
     assert serving.fab("cert-status").code == 0
     serving.ssh("rm /var/lib/kept")

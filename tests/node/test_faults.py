@@ -20,11 +20,11 @@ UNDER_WAY = (
     "units checked",
     "on the node already",
     "project files",
-    "started with",
+    " started",
     "healthy over HTTPS",
     "front door moved",
     "HTTPS endpoint healthy",
-    "written down",
+    "release recorded",
 )
 
 
@@ -113,7 +113,7 @@ def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str
     assert code == 130, said
     assert "interrupted" in said
     # An interrupt while the proven release is written down may come too late; it says so.
-    assert release_of(serving) == before or "it had been proven and written down" in said
+    assert release_of(serving) == before or "it had been proven and recorded" in said
     serving.must("deploy")
 
 

@@ -19,7 +19,13 @@ SILENT = (
     "s.socket(s.AF_UNIX, s.SOCK_DGRAM).sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); "
     "time.sleep(900)"
 )
-UNDER_WAY = ("project files", "started with", "by its own word", "socket moved", "HTTPS endpoint")
+UNDER_WAY = (
+    "project files",
+    " started",
+    "reported that it is healthy",
+    "socket moved",
+    "HTTPS endpoint",
+)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import pytest
 from rehearsal import lifecycle
 from tests.node.conftest import NAME, authority
 from tests.node.page import get
-from tests.node.project import ROOT, Project, configure, write_settings
+from tests.node.project import Project, configure, write_settings
 from tests.rehearsal.nodes import require_nodes
+from tests.root import ROOT
 
 pytestmark = pytest.mark.node
 OLD = "64bbd26321057eeceac5775aead236c992b437a0"

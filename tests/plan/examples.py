@@ -7,7 +7,7 @@ from deploy.plan.files import File
 from deploy.plan.image import Image
 from deploy.plan.release import Manifest
 from deploy.plan.state import Disk, HeldFile, NodeState
-from deploy.plan.steps import Switch, Wanted
+from deploy.plan.wanted import Switch, Wanted
 from deploy.settings.model import Settings
 
 NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)

@@ -1,23 +1,22 @@
 """A plan names everything that a deploy does, and nothing that is secret."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
-from deploy.plan.decision import Circumstances, changed_texts, deployment
-from deploy.plan.deployment import Deployment
+from deploy.plan.decision import PlanInputs, generations
+from deploy.plan.deployment import Plan, plan_deploy
 from deploy.plan.difference import LARGEST_BYTES, Texts, unified
 from deploy.plan.files import File
-from deploy.plan.generation import generations
 from deploy.plan.prose import summary, whole
-from deploy.plan.rules import EFFECTS, check_deployment
 from deploy.plan.state import HeldFile, Interrupted, NodeState
-from deploy.plan.steps import Step, Switch, Wanted, steps
+from deploy.plan.steps import release_steps
+from deploy.plan.wanted import Wanted
 from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
 
 OTHER = "sha256:" + "2" * 64
-HERE = Circumstances("web1")
+HERE = PlanInputs("web1")
 FIREWALL = File("/etc/corefab/firewall.d/shop-www.nft", b"add element")
 CHANGED = replace(
     WANTED,
@@ -30,15 +29,14 @@ HELD = state(
     manifest=manifest(files={"index.html": "aa", "old.js": "dd"}, generations={"cert_pass": 3}),
     credentials={"cert_pass": "different"},
 )
-MIGRATING = Switch(before=("migrate",))
 TEXTS = Texts(
     {UNIT.path: CHANGED.units[0].content, "index.html": b"new\n"},
     {UNIT.path: UNIT.content, "index.html": b"old\n"},
 )
 
 
-def plan(wanted: Wanted = CHANGED, held: NodeState = HELD) -> Deployment:
-    return deployment(wanted, held, replace(HERE, texts=TEXTS))
+def plan(wanted: Wanted = CHANGED, held: NodeState = HELD) -> Plan:
+    return plan_deploy(wanted, held, replace(HERE, texts=TEXTS))
 
 
 def test_nothing_to_do_is_an_empty_plan() -> None:
@@ -47,7 +45,6 @@ def test_nothing_to_do_is_an_empty_plan() -> None:
     assert not made
     assert made.steps == ()
     assert (made.image, made.units, made.files, made.credentials) == (None, (), (), ())
-    check_deployment(made)
 
 
 def test_a_slot_that_was_left_running_is_told_of_where_nothing_else_is_to_do() -> None:
@@ -59,7 +56,7 @@ def test_a_slot_that_was_left_running_is_told_of_where_nothing_else_is_to_do() -
 
 
 def test_a_plan_carries_the_very_steps_that_are_decided() -> None:
-    assert plan().steps == steps(CHANGED, HELD, first=False)
+    assert plan().steps == tuple(release_steps(CHANGED, HELD))
 
 
 def test_a_plan_names_the_image_from_and_to_with_the_bytes_to_send() -> None:
@@ -94,7 +91,7 @@ def test_a_plan_tells_added_changed_and_deleted_apart_with_a_diff_for_text() -> 
 
 def test_a_mode_that_differs_is_a_change_without_a_diff() -> None:
     held = state(files={UNIT.path: HeldFile(mode="666 root:root", sha256=UNIT.sha256)})
-    (change,) = deployment(WANTED, held, HERE).units
+    (change,) = plan_deploy(WANTED, held, HERE).units
 
     assert change.was == f"{UNIT.sha256} 666 root:root"
     assert change.becomes == f"{UNIT.sha256} 644 root:root"
@@ -110,11 +107,12 @@ def test_a_unit_that_is_no_longer_wanted_is_deleted() -> None:
 def test_credentials_go_by_name_and_generation_and_nothing_else() -> None:
     (change,) = plan().credentials
 
-    assert change.model_dump() == {
+    assert asdict(change) == {
         "name": "cert_pass",
         "found": "different",
         "was": 3,
         "becomes": 4,
+        "asked": False,
     }
 
 
@@ -139,16 +137,7 @@ def test_an_unfinished_deploy_is_put_back_before_anything_is_decided() -> None:
 
     assert made
     assert (made.undo, made.steps, made.reasons) == ("r9", (), ())
-    check_deployment(made)
-    assert "put back what the unfinished deploy r9 changed" in "\n".join(whole(made))
-
-
-def test_only_texts_that_both_sides_have_are_fetched() -> None:
-    held = HELD.model_copy(update={"files": {UNIT.path: HeldFile(mode=UNIT.mark, sha256="0")}})
-
-    units, files = changed_texts(CHANGED, held)
-    assert [unit.path for unit in units] == [UNIT.path]
-    assert files == ("index.html",)
+    assert "undo what the unfinished deploy r9 changed" in "\n".join(whole(made))
 
 
 @pytest.mark.parametrize(
@@ -183,62 +172,52 @@ def test_the_plan_in_words_has_each_part() -> None:
         "credential cert_pass: generation 3 -> 4 (the node's is different)",
         "switch: slots in slot green",
         "restarts: shop-www-green.service starts, shop-www-blue.service stops",
-        "steps:\n  1. units checked",
+        "steps:\n  1. Check the units",
     ):
         assert part in text
     assert list(summary(plan()))[1:] == [f"  {reason}" for reason in plan().reasons]
 
 
 def test_a_changed_file_without_a_diff_shows_its_hashes() -> None:
-    text = "\n".join(whole(deployment(CHANGED, HELD, HERE)))
+    text = "\n".join(whole(plan_deploy(CHANGED, HELD, HERE)))
 
     assert "  changed index.html: aa -> bb" in text
 
 
-def test_a_plan_is_json_and_comes_back_whole() -> None:
-    text = plan().model_dump_json()
+def test_a_first_plan_names_everything_and_gives_one_reason() -> None:
+    made = plan_deploy(WANTED, fresh(), replace(HERE, first=True))
 
-    assert Deployment.model_validate_json(text) == plan()
-    assert json.loads(text)["steps"][0]["kind"] == "stage"
-
-
-def test_each_step_says_what_it_brings_about() -> None:
-    kinds = {step.kind for step in plan(replace(CHANGED, switch=MIGRATING)).steps}
-
-    assert kinds == set(EFFECTS)
-    check_deployment(plan())
+    assert made.reasons == ("no release on the node yet",)
+    assert made.image is not None
+    assert [unit.path for unit in made.units] == [UNIT.path]
+    assert [change.name for change in made.credentials] == ["cert_pass"]
 
 
-@pytest.mark.parametrize(
-    ("left_out", "rule"),
-    [
-        ("start", "changed units need a daemon-reload"),
-        ("check", "a new release needs a proof of health"),
-        ("check", "visitors come to a healthy release only"),
-        ("prove", "visitors came to needs a proof from outside"),
-        ("image", "another image needs to get there"),
-        ("files", "changed project files need to get there"),
-        ("seal", "each credential that differs is sealed"),
-    ],
-)
-def test_a_plan_that_lacks_what_its_changes_need_is_refused(left_out: str, rule: str) -> None:
-    lame = tuple(step for step in plan().steps if step.kind != left_out)
+def test_what_a_visitor_meets_is_a_reason_to_deploy() -> None:
+    made = plan_deploy(WANTED, state(), replace(HERE, trouble="the health path answers 500"))
 
-    with pytest.raises(ValueError, match=rule):
-        check_deployment(plan().model_copy(update={"steps": lame}))
+    assert made.reasons == ("the health path answers 500",)
+    assert made.steps
 
 
-def test_a_plan_that_moves_the_door_before_it_proves_is_refused() -> None:
-    made = plan().steps
-    moved = next(n for n, step in enumerate(made) if step.kind == "move")
-    swapped = (*made[: moved - 1], made[moved], made[moved - 1], *made[moved + 1 :])
+def test_the_document_keeps_the_fields_that_hooks_read() -> None:
+    document = json.loads(json.dumps(plan().document()))
 
-    with pytest.raises(ValueError, match="visitors come to a healthy release only"):
-        check_deployment(plan().model_copy(update={"steps": swapped}))
+    assert set(document) == {
+        *("app", "node", "was", "undo", "reasons", "image", "units", "files", "certificate"),
+        *("credentials", "firewall", "slot", "switch", "restarts", "staged_update", "steps"),
+        "leftover",
+    }
+    assert document["reasons"] == list(plan().reasons)
+    assert document["certificate"] == ["c" * 64, "e" * 64]
+    assert set(document["files"][0]) == {"path", "how", "was", "becomes", "diff"}
+    assert set(document["steps"][0]) == {"kind", "title", "summary", "credential"}
 
 
-def test_steps_without_a_difference_are_refused() -> None:
-    lone = plan(WANTED, state()).model_copy(update={"steps": (Step("stage", "units checked"),)})
+def test_a_node_with_a_release_and_nothing_to_do_has_an_empty_document() -> None:
+    document = plan(WANTED, state()).document()
 
-    with pytest.raises(ValueError, match="steps a difference"):
-        check_deployment(lone)
+    assert (document["image"], document["certificate"]) == (None, None)
+    for name in ("reasons", "units", "files", "credentials", "restarts", "steps"):
+        assert not document[name]
+    assert (document["firewall"], document["slot"], document["switch"]) == ("", "", "")

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,10 @@ from deploy.plan.release import Manifest
 from deploy.plan.schema import SCHEMA, Versioned, spec_mark
 from deploy.plan.state import Interrupted, NodeState
 from deploy.remote.answer import read_answer
+from deploy.remote.script import scripts
 from tests.plan.examples import manifest, state
 
-PREAMBLE = Path(__file__).parents[2] / "deploy/remote/scripts/preamble.sh"
+PREAMBLE = scripts()["preamble"]
 INTERRUPTED = Interrupted(release="r2", previous="r1")
 LINE = AuditLine.model_validate({"at": "2030-01-02T03:04:05Z", "app": "shop-www", "who": "ann"})
 

@@ -1,28 +1,31 @@
-"""What a deploy does is decided by comparing two values."""
+"""Each difference is named, and leads to the steps of a release."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
 from deploy.errors import DeployError
+from deploy.plan.decision import PlanInputs, credential_changes, file_changes, generations
+from deploy.plan.deployment import plan_deploy
 from deploy.plan.files import File
-from deploy.plan.generation import generations
 from deploy.plan.state import Disk, HeldFile, NodeState
-from deploy.plan.steps import (
-    Step,
-    Switch,
-    Wanted,
-    changes,
-    check,
-    file_changes,
-    steps,
-    switch_steps,
-    to_seal,
-)
+from deploy.plan.steps import Step, rollback_steps, switch_steps
+from deploy.plan.wanted import Switch, Wanted
 from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state
 
 OTHER = "sha256:" + "2" * 64
+
+
+def steps(wanted: Wanted, held: NodeState, *, first: bool) -> tuple[Step, ...]:
+    return plan_deploy(wanted, held, PlanInputs("web1", first=first)).steps
+
+
+def reasons(wanted: Wanted, held: NodeState, *, first: bool = False) -> list[str]:
+    return list(plan_deploy(wanted, held, PlanInputs("web1", first=first)).reasons)
+
+
+def to_seal(wanted: Wanted, held: NodeState) -> tuple[str, ...]:
+    return tuple(change.name for change in credential_changes(wanted, held))
 
 
 def kinds(wanted: Wanted, held: NodeState, *, first: bool = False) -> list[str]:
@@ -31,11 +34,11 @@ def kinds(wanted: Wanted, held: NodeState, *, first: bool = False) -> list[str]:
 
 def test_a_node_that_holds_and_runs_what_is_wanted_needs_nothing() -> None:
     assert steps(WANTED, state(), first=False) == ()
-    assert list(changes(WANTED, state())) == []
+    assert reasons(WANTED, state()) == []
 
 
 def test_a_fresh_node_gets_everything() -> None:
-    assert list(changes(WANTED, fresh())) == ["no release on the node yet"]
+    assert reasons(WANTED, fresh(), first=True) == ["no release on the node yet"]
     assert kinds(WANTED, fresh(), first=True) == [
         *("stage", "image", "files", "seal"),
         *("start", "check", "move", "prove", "finish"),
@@ -82,13 +85,14 @@ def test_a_fresh_node_gets_everything() -> None:
             state(),
             "certificate cccccccccccccccc -> eeeeeeeeeeeeeeee",
         ),
-        (replace(WANTED, key="e" * 64), state(), "the TLS key file was encrypted anew"),
+        (replace(WANTED, key="e" * 64), state(), "the TLS key file was encrypted again"),
         (
             WANTED,
             state(credentials={"cert_pass": "different"}),
             "credential cert_pass is different",
         ),
         (WANTED, state(credentials={}), "credential cert_pass is absent"),
+        (WANTED, state(layers={}), "image 111111111111 is missing on the node"),
         (WANTED, state(active="failed"), "the app is failed"),
         (WANTED, state(door="leads elsewhere"), "front door: leads elsewhere"),
     ],
@@ -96,7 +100,7 @@ def test_a_fresh_node_gets_everything() -> None:
 def test_each_kind_of_change_is_named_and_makes_a_release(
     wanted: Wanted, held: NodeState, line: str
 ) -> None:
-    assert list(changes(wanted, held)) == [line]
+    assert reasons(wanted, held) == [line]
     assert kinds(wanted, held)[0] == "stage"
     assert kinds(wanted, held)[-5:] == ["check", "move", "prove", "finish", "retire"]
 
@@ -104,13 +108,13 @@ def test_each_kind_of_change_is_named_and_makes_a_release(
 def test_every_change_is_named_at_once() -> None:
     wanted = replace(WANTED, files={"a": "1"}, certificate="e", image=replace(IMAGE, id=OTHER))
 
-    assert len(list(changes(wanted, state(active="inactive")))) == 5
+    assert len(reasons(wanted, state(active="inactive"))) == 5
 
 
 def test_added_changed_and_deleted_files_are_told_apart() -> None:
     held = {"a": "1", "b": "1", "c": "1"}
 
-    assert list(file_changes(held, {"b": "1", "c": "2", "d": "1"})) == [
+    assert list(map(str, file_changes(held, {"b": "1", "c": "2", "d": "1"}))) == [
         *("file deleted: a", "file changed: c", "file added: d")
     ]
 
@@ -130,8 +134,8 @@ def test_an_image_that_is_there_is_not_sent() -> None:
     there = next(s for s in steps(WANTED, state(active="failed"), first=False) if s.kind == "image")
     away = next(s for s in steps(WANTED, fresh(), first=True) if s.kind == "image")
 
-    assert "on the node already" in there.summary
-    assert "2 of 2 layers to send, 100 MB" in away.summary
+    assert "on the node already" in there.title
+    assert "2 of 2 layers, 100 MB" in away.title
 
 
 def test_a_first_deploy_is_refused_where_a_release_is() -> None:
@@ -196,31 +200,19 @@ def test_a_full_disk_does_not_hinder_what_sends_no_image() -> None:
     assert steps(WANTED, state(disks=room(0, 0, 0), active="failed"), first=False)
 
 
-def test_a_plan_is_only_right_in_its_order() -> None:
-    plan = steps(replace(WANTED, credentials=()), fresh(), first=True)
+def test_layers_that_another_image_brought_make_the_image_without_sending() -> None:
+    changed = replace(WANTED, image=replace(IMAGE, id=OTHER))
 
-    check(plan)
-    # Image and files may change places; nothing else may.
-    check((plan[0], plan[2], plan[1], *plan[3:]))
-    for at, (one, other) in enumerate(pairwise(plan)):
-        if {one.kind, other.kind} != {"image", "files"}:
-            with pytest.raises(ValueError, match="out of order"):
-                check((*plan[:at], other, one, *plan[at + 2 :]))
+    step = next(s for s in steps(changed, state(), first=False) if s.kind == "image")
+
+    assert step.title == "Assemble image 222222222222 from layers that are on the node"
 
 
-@pytest.mark.parametrize("left_out", ["stage", "start", "check", "prove", "finish"])
-def test_a_switch_lacks_none_of_its_parts(left_out: str) -> None:
-    plan = steps(WANTED, fresh(), first=True)
+def test_a_rollback_stages_what_the_node_keeps_and_switches_like_a_deploy() -> None:
+    first, *switch = rollback_steps("slots", "blue", "r1")
 
-    with pytest.raises(ValueError, match="a switch needs"):
-        check(tuple(step for step in plan if step.kind != left_out))
-
-
-def test_no_step_happens_twice_but_sealing() -> None:
-    plan = steps(WANTED, fresh(), first=True)
-
-    with pytest.raises(ValueError, match="twice"):
-        check((*plan, Step("finish", "again")))
+    assert (first.kind, first.source) == ("restage", "r1")
+    assert switch == list(switch_steps(Switch(), "blue"))
 
 
 def test_a_files_mark_is_what_stat_writes() -> None:
@@ -237,7 +229,7 @@ def test_a_credential_is_sealed_anew_where_that_is_asked_for() -> None:
     held = state(credentials={"cert_pass": "same", "token": "same"})
 
     assert to_seal(wanted, held) == ("token",)
-    assert list(changes(wanted, held)) == ["credential token is to be sealed anew"]
+    assert reasons(wanted, held) == ["credential token is to be sealed again"]
     assert kinds(wanted, held).count("seal") == 1
 
 
@@ -256,10 +248,17 @@ def test_what_was_sealed_before_seals_were_counted_is_the_first() -> None:
 
 
 def test_by_socket_the_old_slot_stops_before_the_proof() -> None:
-    told = [(step.kind, step.summary) for step in switch_steps(Switch("socket"), "blue")]
+    found = [(step.kind, step.done) for step in switch_steps(Switch("socket"), "blue")]
 
-    assert told[1:4] == [
-        ("check", "slot green healthy by its own word"),
-        ("move", "socket moved to green, blue stopped"),
+    assert found[1:4] == [
+        ("check", "slot green reported that it is healthy"),
+        ("move", "slot blue stopped, socket moved to green"),
         ("prove", "HTTPS endpoint healthy, with the expected certificate"),
     ]
+
+
+def test_by_restart_the_door_holds_while_one_slot_stops_and_the_other_starts() -> None:
+    step = next(switch_steps(Switch("restart"), "blue"))
+
+    assert step.title == "Hold the front door, stop slot blue, start slot green"
+    assert next(switch_steps(Switch("restart"), "")).title == "Start slot blue"

@@ -12,8 +12,9 @@ import pytest
 from rehearsal import lifecycle, programs
 from rehearsal.node import Node, NodeStatus
 from rehearsal.ready import BOOT_SECONDS, Login
+from tests.root import ROOT
 
-OWNER = Path(__file__).parents[2]  # these tests' nodes belong to the checkout
+OWNER = ROOT  # these tests' nodes belong to the checkout
 
 HELLO = """\
 [Service]

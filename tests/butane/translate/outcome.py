@@ -9,8 +9,8 @@ from typing import Any
 
 from butane.translate.data_url import inflate, unpack
 from butane.translate.translation import Translation, translate
+from tests.root import ROOT
 
-ROOT = Path(__file__).parents[3]
 ORACLE = ROOT / ".cache" / "oracle" / "butane"
 NEAR_BYTES = 32
 _INFLATED_LIMIT = 64 * 1024 * 1024

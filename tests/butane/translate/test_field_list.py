@@ -1,8 +1,7 @@
-from pathlib import Path
-
 from butane.translate.field_list import field_table
+from tests.root import ROOT
 
-PAGE = Path(__file__).parents[3] / "docs" / "butane.md"
+PAGE = ROOT / "docs" / "butane.md"
 
 
 def test_the_documentation_lists_the_fields_of_the_table() -> None:

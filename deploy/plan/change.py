@@ -1,0 +1,100 @@
+"""One difference between what is wanted and what a node holds; its text is the reason to deploy."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from deploy.plan.image import short
+
+How = Literal["added", "changed", "deleted"]
+_SHOWN_OF_A_HASH = 16
+
+
+class Change(Protocol):
+    """One difference; its text is the reason to deploy."""
+
+    def __str__(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChange:
+    """From one image to another; `bytes` to send, before compression and at the most.
+
+    `patched` counts the layers that travel as differences from a layer of the node.
+    """
+
+    name: str
+    was: str
+    becomes: str
+    layers: int
+    missing: int
+    bytes: int
+    patched: int = 0
+
+    def __str__(self) -> str:
+        if self.was == self.becomes:
+            return f"image {short(self.becomes)} is missing on the node"
+        return f"image {short(self.was) or 'none'} -> {short(self.becomes)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A project file that is added, changed or deleted: its marks, and the diff of a text."""
+
+    path: str
+    how: How
+    was: str = ""
+    becomes: str = ""
+    diff: str = ""
+
+    def __str__(self) -> str:
+        return f"file {self.how}: {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitChange(FileChange):
+    """A host file of the app, such as a unit; a mark is its hash, permission bits and owner."""
+
+    def __str__(self) -> str:
+        was, becomes = self.was.partition(" "), self.becomes.partition(" ")
+        if self.how == "changed" and was[0] == becomes[0]:
+            return f"unit {self.path} is {was[2]}, not {becomes[2]}"
+        return f"unit {'removed' if self.how == 'deleted' else self.how}: {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateChange:
+    """Another certificate, by SHA-256."""
+
+    was: str
+    becomes: str
+
+    def __str__(self) -> str:
+        was, becomes = self.was[:_SHOWN_OF_A_HASH], self.becomes[:_SHOWN_OF_A_HASH]
+        return f"certificate {was or 'none'} -> {becomes}"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialChange:
+    """A credential to seal: what the node holds, and how often it was sealed; never its value.
+
+    `asked` says that it is sealed again because that was asked for.
+    """
+
+    name: str
+    found: str
+    was: int
+    becomes: int
+    asked: bool = False
+
+    def __str__(self) -> str:
+        return f"credential {self.name} is {'to be sealed again' if self.asked else self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherChange:
+    """Any other reason for a release: the app is down, its key file differs, one was asked for."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
