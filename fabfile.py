@@ -817,11 +817,11 @@ def vm(  # noqa: PLR0913 -- what a machine is made of
     down: bool = False,
 ) -> None:
     """Start a real Fedora CoreOS under QEMU on this machine, with the app's Ignition file."""
-    from deploy import report
+    from deploy.console import output
     from deploy.vm import Wanted, vm_down, vm_up
 
     if down:
-        report.good("the machine is gone" if vm_down(_FOLDER) else "there was no machine")
+        output.good("the machine is gone" if vm_down(_FOLDER) else "there was no machine")
         return
     wanted = Wanted(
         image,
@@ -844,10 +844,10 @@ def vm(  # noqa: PLR0913 -- what a machine is made of
 def sample_build(context: Context, *, name: str = "") -> None:
     """Build the sample app's image as IMAGE."""
     from container.sample.build import build
-    from deploy import report
+    from deploy.console import output
 
     settings = _settings(context, name, ("IMAGE",))
-    report.good(f"{settings.image} is {build(settings.image, on_step=report.say)}")
+    output.good(f"{settings.image} is {build(settings.image, on_step=output.say)}")
 
 
 @task(help={"name": _NAME, "node": _NODE})

@@ -19,7 +19,7 @@ from butane.assemble import assemble
 from butane.translate.translation import translate
 from deploy.machine_files import render_sources
 from deploy.plan.values import template_values
-from deploy.settings.read import read_settings
+from deploy.settings.load import read_settings
 
 _ROOT = Path(__file__).parent.parent
 _ORACLE = _ROOT / ".cache" / "oracle" / "butane"

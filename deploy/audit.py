@@ -1,6 +1,7 @@
 """Verb: show a node's journal of changes."""
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.journal import MACHINE, read_journal
 from deploy.plan.audit import AuditLine
@@ -22,9 +23,9 @@ def audit(project: Project, *, lines: str, every: bool, as_json: bool) -> None:
         found = read_journal(remote, _EVERY_APP if every else project.settings.app, int(lines))
     if as_json:
         shown = [line.model_dump(mode="json", by_alias=True) for line in found]
-        report.as_json({"lines": shown})
+        output.as_json({"lines": shown})
         return
-    report.table(
+    output.table(
         f"changes on {project.settings.node_address}", _COLUMNS, [_row(line) for line in found]
     )
 

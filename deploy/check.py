@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 
 from butane.errors import ButaneError
-from deploy import report
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.machine_files import render
 from deploy.plan.lint.finding import Finding
 from deploy.project import Project
 from deploy.project_files import list_files
-from deploy.settings.read import SettingsError, read_settings
+from deploy.settings.load import SettingsError, read_settings
 from deploy.unit_check import lines_of, traps, traps_of_overlays
 
 _REFUSED = 1
@@ -25,7 +25,7 @@ def check(folder: Path, name: str | None, *, as_json: bool) -> int:
     warnings = len(findings) - errors
     if as_json:
         shown = [dataclasses.asdict(finding) for finding in findings]
-        report.as_json({"errors": errors, "warnings": warnings, "findings": shown})
+        output.as_json({"errors": errors, "warnings": warnings, "findings": shown})
     else:
         _tell(findings, errors, warnings)
     return _REFUSED if errors else 0
@@ -68,9 +68,9 @@ def _problem(rule: str, text: str, remedy: str) -> Finding:
 
 def _tell(findings: list[Finding], errors: int, warnings: int) -> None:
     for finding in findings:
-        report.say(f"{finding.severity}: " + "\n  ".join(lines_of(finding)))
+        output.say(f"{finding.severity}: " + "\n  ".join(lines_of(finding)))
     if errors:
-        report.fail(f"{errors} to mend, {warnings} to think about", "")
+        output.fail(f"{errors} to mend, {warnings} to think about", "")
     else:
         seen = f", {warnings} to think about" if warnings else ""
-        report.good(f"nothing to mend{seen}")
+        output.good(f"nothing to mend{seen}")

@@ -4,13 +4,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from butane.render import render_text
-from deploy import report
+from deploy.console import output
 from deploy.errors import DeployError
-from deploy.files import write_atomically
 from deploy.plan.cloud_values import cloud_values
 from deploy.plan.user_data import PROVIDERS, pointer, secrets_in
 from deploy.project import Project
 from deploy.settings.model import Settings
+from deploy.workstation.files import write_atomically
 
 _PUBLIC = 0o644
 _TEMPLATES = Path(__file__).parent / "templates/cloud"
@@ -36,13 +36,13 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
     write_atomically(target / "main.tf", text.encode(), _PUBLIC)
     if user_data is not config:
         _say_pointer(target, config, url)
-    report.good(f"{target.relative_to(project.folder)}/user-data.ign: {len(user_data)} bytes")
-    report.good(f"{target.relative_to(project.folder)}/main.tf: machine, address, DNS")
-    report.say(
+    output.good(f"{target.relative_to(project.folder)}/user-data.ign: {len(user_data)} bytes")
+    output.good(f"{target.relative_to(project.folder)}/main.tf: machine, address, DNS")
+    output.say(
         f"next: cd {target.relative_to(project.folder)} && terraform init && terraform apply"
     )
-    report.say("then: fab trust (the fingerprint is on the provider's console)")
-    report.say("then, with NODE_ADDRESS the address it printed: fab deploy --first")
+    output.say("then: fab trust (the fingerprint is on the provider's console)")
+    output.say("then, with NODE_ADDRESS the address it printed: fab deploy --first")
     return target
 
 
@@ -116,4 +116,4 @@ def _check_url(url: str) -> None:
 def _say_pointer(target: Path, config: bytes, url: str) -> None:
     copy = target / "machine.ign"
     write_atomically(copy, config, _PUBLIC)
-    report.say(f"put {copy.name} at {url} before the machine starts; it is taken only unchanged")
+    output.say(f"put {copy.name} at {url} before the machine starts; it is taken only unchanged")

@@ -3,13 +3,12 @@
 import secrets
 from dataclasses import dataclass
 
-from deploy import node, progress, prompt, report
+from deploy import node
 from deploy.archive import pack
+from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
 from deploy.hold import hold
-from deploy.hooks import run_hook, tell_hook
 from deploy.journal import MACHINE, failures_audited, machine_line
-from deploy.kept import keep_spec
 from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
 from deploy.plan import command
 from deploy.plan.convergence import Convergence, convergence, differences, payload
@@ -17,6 +16,8 @@ from deploy.plan.convergence_prose import lines
 from deploy.project import Project
 from deploy.remote.inspect import ask_mark, inspect
 from deploy.remote.remote import Remote
+from deploy.workstation.hooks import run_hook, tell_hook
+from deploy.workstation.state import keep_spec
 
 _LEFT = 2
 GATE_SECONDS = 60
@@ -53,11 +54,11 @@ def converge(project: Project, order: Order) -> int:
     with node.reached(project) as remote:
         plan = _plan(remote, work)
         for line in lines(plan):
-            report.say(line)
+            output.say(line)
         if plan:
             _ask(order)
             _hold(remote, work, plan)
-            keep_spec(project, work.target.mark, work.target.ignition)
+            keep_spec(project.folder, work.target.mark, work.target.ignition)
             _carry_out(remote, work, plan)
             plan = _plan(remote, work)
             _conclude(plan)
@@ -105,12 +106,12 @@ def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
     line = machine_line(work.project.folder, "converge", detail)
     try:
         with failures_audited(remote, line):
-            run_hook(work.project, "before-converge", told)
+            run_hook(work.project.folder, "before-converge", told)
             _apply(remote, work, plan, line.written())
     except BaseException:
-        tell_hook(work.project, "failed-converge", told)
+        tell_hook(work.project.folder, "failed-converge", told)
         raise
-    tell_hook(work.project, "after-converge", told)
+    tell_hook(work.project.folder, "after-converge", told)
 
 
 def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
@@ -128,7 +129,7 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
             served = _put_back(remote, name, work.order)
             raise DeployError(f"{error.message}\n{served}", error.hint) from error
         except BaseException:
-            report.say(_put_back(remote, name, work.order))
+            output.say(_put_back(remote, name, work.order))
             raise
 
 
@@ -142,6 +143,6 @@ def _put_back(remote: Remote, name: str, order: Order) -> str:
 
 def _conclude(after: Convergence) -> None:
     for one in after.differences:
-        report.warn(f"{one.what} {one.subject} is still {one.found}, not {one.expected}")
+        output.warn(f"{one.what} {one.subject} is still {one.found}, not {one.expected}")
     but = f", but for {len(after.left)} differences named above" if after.left else ""
-    report.good(f"{after.node} is as its spec says{but}")
+    output.good(f"{after.node} is as its spec says{but}")

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy import prompt
+from deploy.console import prompt
 from deploy.errors import DeployError
-from deploy.programs import run
 from deploy.settings.model import Settings, Source
+from deploy.workstation.programs import run
 
 _LONGEST_SECONDS = 120
 

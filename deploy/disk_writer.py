@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from deploy import progress, report
+from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.plan.installation import CONFIG, Installation, Written, problems_of
@@ -53,7 +53,7 @@ def write(remote: Follower, job: Job) -> None:
     Raises:
         DeployError: with the installer's last lines, when it fails.
     """
-    report.say(shlex.join(job.argv))
+    output.say(shlex.join(job.argv))
     remote.checked(Command("take-config", (CONFIG,), job.config), "receiving the Ignition file")
     try:
         with progress.percentage(f"installing to {job.device}") as show:
@@ -87,7 +87,7 @@ def verify(remote: Remote, job: Job) -> None:
             + "\n".join(f"  {one}" for one in problems),
             f"the machine was not restarted; run it again with --wipe {job.wanted.device}",
         )
-    report.good(f"read back from {job.device}: Ignition file and kernel arguments are as asked")
+    output.good(f"read back from {job.device}: Ignition file and kernel arguments are as asked")
 
 
 def _progress(line: str, show: Callable[[int], None]) -> None:

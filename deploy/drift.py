@@ -1,6 +1,7 @@
 """Verb: compare a node with what it was made as and with its release."""
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
 from deploy.plan.finding import Finding
 from deploy.plan.machine_drift import machine_drift
@@ -26,7 +27,7 @@ def drift(project: Project, *, as_json: bool) -> int:
         found = inspect(remote, settings.app, spec.machine)
     findings = (*machine_drift(spec.machine, found), *release_drift(settings.app, found))
     if as_json:
-        report.as_json({
+        output.as_json({
             "app": settings.app,
             "node": settings.node_address,
             "spec": mark,
@@ -42,7 +43,7 @@ def drift(project: Project, *, as_json: bool) -> int:
 def _spec(project: Project, mark: str) -> Spec:
     kept = spec_of_mark(project, mark)
     if kept is None:
-        report.warn(
+        output.warn(
             f"the spec that the node was made of ({mark[:12] or 'it does not say which'}) is not "
             "kept here: compared with the one that the settings make now"
         )
@@ -51,12 +52,12 @@ def _spec(project: Project, mark: str) -> Spec:
 
 def _show(settings: Settings, findings: tuple[Finding, ...]) -> None:
     if not findings:
-        report.good(f"{settings.node_address} is as its spec and the release of {settings.app} say")
+        output.good(f"{settings.node_address} is as its spec and the release of {settings.app} say")
         return
     rows = [
         (one.what, one.subject, one.expected, one.found, _when(one), one.remedy) for one in findings
     ]
-    report.table(f"{len(rows)} differences on {settings.node_address}", _COLUMNS, rows)
+    output.table(f"{len(rows)} differences on {settings.node_address}", _COLUMNS, rows)
 
 
 def _when(one: Finding) -> str:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from deploy.plan.virtual_machine import VirtualMachine, qemu
-from deploy.programs import Start, run
+from deploy.workstation.programs import Start, run
 
 _QEMU, _TPM = "qemu.pid", "swtpm.pid"
 _STOP_SECONDS = 30

@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from deploy import node, progress, report
+from deploy import node
 from deploy.archive import pack
+from deploy.console import output, progress
 from deploy.endpoint import Endpoint
 from deploy.goal import DesiredState, ask_state
 from deploy.plan import command
@@ -186,16 +187,16 @@ def _before(execution: Execution, _: Step) -> None:
     seconds = str(settings.before_switch_seconds)
     words = (execution.app, execution.slot, seconds, *settings.before_switch)
     said = execution.run(Command("before-switch", words), f"running {settings.before_switch[0]}")
-    report.say(f"  {shlex.join(settings.before_switch)}")
+    output.say(f"  {shlex.join(settings.before_switch)}")
     if said.strip():
-        report.say(said.rstrip())
+        output.say(said.rstrip())
 
 
 def _move(execution: Execution, _: Step) -> None:
     moved = command.move(execution.app, execution.release)
     gap = execution.run(moved, "moving the front door").strip()
     if gap:
-        report.say(f"  the front door held for {gap} ms")
+        output.say(f"  the front door held for {gap} ms")
 
 
 def _prove(execution: Execution, _: Step) -> None:

@@ -9,8 +9,8 @@ from deploy import node
 from deploy.project import Project
 from deploy.remote.connection import Target, connect
 from deploy.remote.remote import Remote
+from deploy.settings.load import read_instances, read_settings, read_some, with_node
 from deploy.settings.model import Settings
-from deploy.settings.read import read_instances, read_settings, read_some, with_node
 
 # A node as `-H` and `--nodes` name it: address, port, user.
 Host = tuple[str, int | None, str | None]

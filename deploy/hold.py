@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from deploy import report
-from deploy.author import author
+from deploy.console import output
 from deploy.project import Project
 from deploy.remote.lock import USUAL_SECONDS, HeldError, Holder, take_lock
 from deploy.remote.remote import Remote
+from deploy.workstation.git import author
 
 
 def hold(
@@ -25,6 +25,6 @@ def hold(
         left = wait_seconds - USUAL_SECONDS
         if left <= 0:
             raise
-        report.say(f"{error.message}: waiting up to {left} s more")
+        output.say(f"{error.message}: waiting up to {left} s more")
         take_lock(remote, name, holder, wait_seconds=left)
         return True

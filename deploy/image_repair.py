@@ -1,6 +1,7 @@
 """Verb: mend podman's storage on a node, and bring back what had to go with the damage."""
 
-from deploy import node, prompt, report
+from deploy import node
+from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.goal import load_desired
 from deploy.hold import hold
@@ -21,7 +22,7 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         DeployError: when nobody agrees, podman cannot mend its storage, or the deploy fails.
     """
     settings = project.settings
-    report.warn(
+    output.warn(
         f"{settings.app} stops until its image is whole again; images of other apps that share a "
         "damaged layer go too"
     )
@@ -42,5 +43,5 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         found = [one for one in said.splitlines() if one.strip()]
         write_audit(remote, line.model_copy(update={"detail": "; ".join(found)}))
     for one in found:
-        report.say(f"  {one}")
+        output.say(f"  {one}")
     rollout(project, DeployOptions(wait_seconds=wait_seconds), desired.credentials)

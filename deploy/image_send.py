@@ -5,7 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.local import open_image
@@ -58,13 +59,13 @@ class _Sending:
         image = export.image
         address = self.project.settings.node_address
         if image.id in state.images:
-            report.good(f"nothing to send: {address} holds {short(image.id)}")
+            output.good(f"nothing to send: {address} holds {short(image.id)}")
             return
         refuse_full_disk(image, state)
         where = address if self.name else ""
         transfer = Transfer(remote, target, self.project.settings, export, where, self.events)
         transfer.run(state, lambda: self._state(remote))
-        report.good(f"{address} holds {short(image.id)}, proven there")
+        output.good(f"{address} holds {short(image.id)}, proven there")
 
     def _state(self, remote: Remote) -> NodeState:
         return probe(remote, self.project.settings.app, paths=(), credentials={})
@@ -86,7 +87,7 @@ def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError
         done.result()
     except DeployError as error:
         if several:
-            report.warn(f"{one.project.settings.node_address}: {error.message}")
+            output.warn(f"{one.project.settings.node_address}: {error.message}")
         return error
     return None
 

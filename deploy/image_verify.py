@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.image.cache import Cache
 from deploy.image.compare import compare
@@ -37,11 +38,11 @@ def image_verify(project: Project) -> int:
         built = _built(export)
         differences = tuple(_verify(remote, export.cache, built, image.id))
     for line in differences:
-        report.say(line)
+        output.say(line)
     if differences:
-        report.warn(f"{len(differences)} differences from {short(image.id)} as it was built")
+        output.warn(f"{len(differences)} differences from {short(image.id)} as it was built")
         return _DIFFERS
-    report.good(
+    output.good(
         f"{short(image.id)} on {project.settings.node_address}: {len(built.nodes)} paths, "
         "all as built: content, modes, owners, times, attributes, links"
     )

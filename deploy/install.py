@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 
 from certs.host_key import HostKey, new_host_key
-from deploy import node, progress, prompt, report
+from deploy import node
+from deploy.console import output, progress, prompt
 from deploy.disk_writer import Job, verify, write
 from deploy.errors import DeployError
 from deploy.first_boot import Awaited, await_first_boot
@@ -54,21 +55,21 @@ def install(  # noqa: PLR0913 -- what the command line can say
             medium = _probe(remote, wanted)
         job = _job(wanted, medium, config, key)
         if dry_run:
-            report.say(shlex.join(job.argv))
-            report.say("nothing was written: every check has passed, and this was a dry run")
+            output.say(shlex.join(job.argv))
+            output.say("nothing was written: every check has passed, and this was a dry run")
             return
         write(remote, job)
         verify(remote, job)
         awaited = _awaited(installed, live, job, medium)
         pin(installed.known_hosts, real_host(installed), real_port(installed), (job.public,))
-        report.good(f"the host key that it will show is pinned: {key.fingerprint}")
+        output.good(f"the host key that it will show is pinned: {key.fingerprint}")
         # The answer may not come: the machine goes down.
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))
     with progress.step("restarting into the installed system"):
         await_first_boot(awaited, seconds, node.asker())
-    report.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
-    report.say(f"next: {_next(project.settings, installed)}")
+    output.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
+    output.say(f"next: {_next(project.settings, installed)}")
 
 
 def machine_spec(project: Project) -> bytes:
@@ -116,17 +117,17 @@ def _completed(settings: Settings, wanted: Installation, medium: Medium) -> Inst
     label = settings.data_partition
     saved = {*wanted.save_partlabel}
     if disk and label and label in disk.labels and label not in saved:
-        report.say(f"the data partition {label} is kept")
+        output.say(f"the data partition {label} is kept")
         wanted = replace(wanted, save_partlabel=(*wanted.save_partlabel, label))
     return wanted
 
 
 def _show(medium: Medium) -> None:
     rows = [
-        (one.path, report.size(one.size), _hardware(one), ", ".join(one.contents) or "empty")
+        (one.path, output.size(one.size), _hardware(one), ", ".join(one.contents) or "empty")
         for one in medium.disks
     ]
-    report.table(f"disks of {medium.system}", ("disk", "size", "model", "contents"), rows)
+    output.table(f"disks of {medium.system}", ("disk", "size", "model", "contents"), rows)
 
 
 def _hardware(disk: Disk) -> str:

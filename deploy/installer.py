@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from deploy.errors import DeployError
-from deploy.programs import Start, run
+from deploy.workstation.programs import Start, run
 
 _LAST_LINES = 8
 

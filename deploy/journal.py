@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy import report
-from deploy.author import author
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.plan import command
 from deploy.plan.audit import AuditLine, read_audit
 from deploy.plan.command import Command
 from deploy.project import Project
 from deploy.remote.remote import Remote
+from deploy.workstation.git import author
 
 # As the app of a line that is about the machine.
 MACHINE = "node"
@@ -84,4 +84,4 @@ def _try_to_write(remote: Remote, line: AuditLine) -> None:
     try:
         write_audit(remote, line)
     except DeployError as error:
-        report.warn(f"the failure is not in the node's journal of changes: {error.message}")
+        output.warn(f"the failure is not in the node's journal of changes: {error.message}")

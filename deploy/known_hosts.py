@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy.files import write_atomically
+from deploy.workstation.files import write_atomically
 
 _SSH_PORT = 22
 

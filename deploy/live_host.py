@@ -6,7 +6,8 @@ Its host key is not the installed system's, so it is pinned in a file of its own
 from dataclasses import replace
 from pathlib import Path
 
-from deploy import node, prompt, report
+from deploy import node
+from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.known_hosts import pin, pinned
 from deploy.project import Project
@@ -70,6 +71,6 @@ def _ask(host: str, shown: str) -> None:
             "give the fingerprint from the machine's console: --fingerprint SHA256:…; "
             "a medium made by `fab iso` or `fab pxe` is known by itself",
         )
-    report.say(f"{host} shows the host key {shown}")
+    output.say(f"{host} shows the host key {shown}")
     if not prompt.confirm("Does the machine's console show the same fingerprint?"):
         raise DeployError("not installed", "find out who answers at that address")

@@ -1,6 +1,7 @@
 """Verb: show the last lines of an app on its node."""
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.plan.command import logs as logs_of
 from deploy.project import Project
@@ -17,4 +18,4 @@ def logs(project: Project, lines: str, *, release: str = "") -> None:
     with node.reached(project) as remote:
         wanted = logs_of(project.settings.app, int(lines), release)
         said = remote.checked(wanted, f"reading the log of {project.settings.app}")
-    report.say(said.rstrip("\n"))
+    output.say(said.rstrip("\n"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from certs.host_key import HostKey, new_host_key
-from deploy import report
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.installer import find_installer, run_installer
 from deploy.known_hosts import pin
@@ -35,7 +35,7 @@ class Customization:
 def iso(project: Project, wanted: Customization, *, installer: str = "") -> None:
     """Make a live ISO of ours from one of Fedora CoreOS's."""
     _customize(project, "iso", wanted, installer)
-    report.good(f"{wanted.output}: boot the machine from it")
+    output.good(f"{wanted.output}: boot the machine from it")
     _say_next(wanted)
 
 
@@ -48,9 +48,9 @@ def pxe(
 ) -> None:
     """Make a live initramfs of ours from one of Fedora CoreOS's, and say how to boot it."""
     _customize(project, "pxe", wanted, installer)
-    report.good(f"{wanted.output}: serve it as the initramfs, with these kernel arguments:")
+    output.good(f"{wanted.output}: serve it as the initramfs, with these kernel arguments:")
     url = rootfs_url or "URL-OF-THE-LIVE-ROOTFS"
-    report.say(f"  coreos.live.rootfs_url={url} ignition.firstboot ignition.platform.id=metal")
+    output.say(f"  coreos.live.rootfs_url={url} ignition.firstboot ignition.platform.id=metal")
     _say_next(wanted)
 
 
@@ -127,16 +127,16 @@ def _pin_installed(project: Project, key: HostKey | None) -> None:
         return
     address = settings.node_address
     if address in {"", REHEARSAL}:
-        report.say(f"the installed system will show the host key {key.fingerprint}:")
-        report.say(f"  fab trust --fingerprint {key.fingerprint}")
+        output.say(f"the installed system will show the host key {key.fingerprint}:")
+        output.say(f"  fab trust --fingerprint {key.fingerprint}")
         return
     pin(project.known_hosts, address, settings.node_port, (key.public,))
-    report.good(f"pinned {key.fingerprint} for {address}")
+    output.good(f"pinned {key.fingerprint} for {address}")
 
 
 def _say_next(wanted: Customization) -> None:
     if wanted.device:
-        report.warn(f"any machine that boots it loses what {wanted.device} holds, unasked")
-        report.say("next, once the machine is up: fab deploy --first")
+        output.warn(f"any machine that boots it loses what {wanted.device} holds, unasked")
+        output.say("next, once the machine is up: fab deploy --first")
     else:
-        report.say(f"next, once it is up: fab install ADDRESS   (its host key is in {MEDIA})")
+        output.say(f"next, once it is up: fab install ADDRESS   (its host key is in {MEDIA})")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from deploy import prompt
+from deploy.console import prompt
 from deploy.endpoint import Endpoint, addresses_of
 from deploy.errors import DeployError
 from deploy.project import Project

@@ -5,12 +5,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import report
+from deploy.console import output
 from deploy.errors import DeployError
-from deploy.fetch import fetch, read
-from deploy.files import write_atomically
 from deploy.plan.stream import StreamImage, find
-from deploy.programs import ProgramError, Start, run
+from deploy.workstation.download import fetch, read
+from deploy.workstation.files import write_atomically
+from deploy.workstation.programs import ProgramError, Start, run
 
 STREAMS = "https://builds.coreos.fedoraproject.org/streams"
 _LONGEST_SECONDS = 300
@@ -41,11 +41,11 @@ def os_image(target: Path, wanted: Wanted) -> Path:
     image = find(read(where), kind=wanted.kind, architecture=architecture, where=where)
     file = target / image.name
     if file.exists():
-        report.say(f"{file} is there; it is verified again")
+        output.say(f"{file} is there; it is verified again")
         fetch(str(file), file, sha256=image.sha256)
     else:
         fetch(wanted.source or image.location, file, sha256=image.sha256)
-    report.good(f"{file} is Fedora CoreOS {image.release} ({wanted.kind}), its sha256 as stated")
+    output.good(f"{file} is Fedora CoreOS {image.release} ({wanted.kind}), its sha256 as stated")
     _verify(image, file, wanted)
     return file
 
@@ -53,7 +53,7 @@ def os_image(target: Path, wanted: Wanted) -> Path:
 def _verify(image: StreamImage, file: Path, wanted: Wanted) -> None:
     """Check the signature, whose keys come from elsewhere than the image and its metadata."""
     if not wanted.keyring:
-        report.warn(
+        output.warn(
             "the signature was not checked: it needs Fedora's keys (--keyring; "
             "fedoraproject.org/fedora.gpg). The hash came from the stream's metadata"
         )
@@ -79,4 +79,4 @@ def _verify(image: StreamImage, file: Path, wanted: Wanted) -> None:
             f"{file.name} is not signed by a key of {wanted.keyring}: {error.message}",
             f"do not use it; it is now called {file.name}.rejected",
         ) from error
-    report.good(f"its signature is by a key of {wanted.keyring}")
+    output.good(f"its signature is by a key of {wanted.keyring}")

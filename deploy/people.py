@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.errors import DeployError
-from deploy.files import write_atomically
+from deploy.workstation.files import write_atomically
 
 # Lets in whoever has a certificate that this key signed, for the user named in it.
 AUTHORITY = "cert-authority"

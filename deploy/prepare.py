@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from butane.compile import Compiled
-from deploy import prompt, report
+from deploy.console import output, prompt
 from deploy.errors import DeployError
-from deploy.files import write_atomically
-from deploy.kept import keep_spec
 from deploy.machine_files import Rendered, render, render_sources
 from deploy.people import read_key
 from deploy.plan.values import template_values
 from deploy.project import Project
+from deploy.settings.load import SettingsError, read_settings
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
-from deploy.settings.read import SettingsError, read_settings
 from deploy.ssh_keys import collect_keys
 from deploy.unit_check import refuse_traps
+from deploy.workstation.files import write_atomically
+from deploy.workstation.state import keep_spec
 
 _PRIVATE = 0o600
 
@@ -37,7 +37,7 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
     write_atomically(project.butane, rendered.text.encode(), _PRIVATE)
     ignition = rendered.compiled.ignition
     write_atomically(project.ignition, ignition.encode(), _PRIVATE)
-    keep_spec(project, mark, ignition)
+    keep_spec(project.folder, mark, ignition)
     _tell(settings, rendered.compiled, keys)
     return project.ignition
 
@@ -94,14 +94,14 @@ def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:
 
 def _tell(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> None:
     for warning in compiled.warnings:
-        report.warn(warning)
-    report.good(
+        output.warn(warning)
+    output.good(
         f"build/{settings.app}.bu and build/{settings.app}.ign, compiled by {compiled.tool}"
     )
     for key in filter(None, map(read_key, keys)):
         words = (key.options, key.kind, key.comment)
         text = " ".join(word for word in words if word)
-        report.say(f"  {settings.node_user} may log in with {text}")
+        output.say(f"  {settings.node_user} may log in with {text}")
 
 
 def _keep(file: Path, answers: Mapping[str, str]) -> None:
@@ -110,7 +110,7 @@ def _keep(file: Path, answers: Mapping[str, str]) -> None:
     # What was asked for may stand there without a value; twice it would be refused.
     kept = [f"{line}\n" for line in old if line.partition("=")[0].strip() not in answers]
     write_atomically(file, "".join([*kept, *lines]).encode(), _PRIVATE)
-    report.good(f"your answers are kept in {file.name}")
+    output.good(f"your answers are kept in {file.name}")
 
 
 def _write_tree(folder: Path, files: Mapping[str, bytes]) -> None:

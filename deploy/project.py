@@ -10,7 +10,6 @@ TEMPLATES = Path(__file__).parents[1] / "butane/templates"
 OVERLAYS = Path("butane/overlays")
 _BUILD = Path("build")
 VM = _BUILD / "vm"
-HOOKS = Path("hooks")
 MEDIA = _BUILD / "media"
 
 
@@ -50,16 +49,6 @@ class Project:
     def material(self) -> Path:
         """The certificates and keys of every instance."""
         return self.folder / "certs/material"
-
-    @property
-    def hooks(self) -> Path:
-        """The operator's programs that run around a change."""
-        return self.folder / HOOKS
-
-    @property
-    def state(self) -> Path:
-        """What the workstation keeps of the past: manifests and machine specs."""
-        return self.folder / "state"
 
     @property
     def media(self) -> Path:

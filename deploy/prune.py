@@ -1,6 +1,7 @@
 """Verb: remove from a node what no release of an app needs."""
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.hold import hold
 from deploy.journal import audit_line, failures_audited, write_audit
 from deploy.plan import command
@@ -23,5 +24,5 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
         if removed:
             write_audit(remote, line.model_copy(update={"detail": "; ".join(removed)}))
     for found in removed:
-        report.say(f"  {found}")
-    report.good(f"{len(removed)} removed" if removed else "nothing to remove")
+        output.say(f"  {found}")
+    output.good(f"{len(removed)} removed" if removed else "nothing to remove")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deploy import progress, report
+from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.execute import Execution, carry_out
 from deploy.journal import audit_line, write_audit
@@ -48,8 +48,8 @@ def run_steps(
         raise DeployError(f"{error.message}{logs}\n{served}", error.hint) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
-            report.say("interrupted")
-        report.say(_put_back(execution, proof_seconds))
+            output.say("interrupted")
+        output.say(_put_back(execution, proof_seconds))
         raise
     return execution.manifest
 
@@ -74,7 +74,7 @@ def _carry_out(execution: Execution, step: Step) -> None:
     except DeployError as error:
         if step.kind != "retire":
             raise
-        report.warn(
+        output.warn(
             f"{error.message}; the release is recorded and serves, and the old slot stops by "
             "itself or with the next `fab deploy`"
         )

@@ -2,7 +2,7 @@
 
 import time
 
-from deploy import report
+from deploy.console import output
 from deploy.install import PATIENCE_SECONDS, install
 from deploy.plan.installation import Installation
 from deploy.project import Project
@@ -36,7 +36,7 @@ def rebuild(
     rollout(Project(project.folder, there), DeployOptions(first=True, what="rebuild"))
     code = status(Project(project.folder, there), as_json=False)
     whole, first = (_minutes(end - began) for end in (time.monotonic(), installed))
-    report.good(f"{address} is back after {whole} minutes, {first} of them for the installation")
+    output.good(f"{address} is back after {whole} minutes, {first} of them for the installation")
     return code
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy import report
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.known_hosts import pin, unpin
 from deploy.project import Project
@@ -24,12 +24,12 @@ def node_up(project: Project, *, name: str = "") -> Node:
         project.ignition,
         project.folder,
         login=Login(project.settings.node_user, project.identity),
-        on_step=report.say,
+        on_step=output.say,
     )
     pin(project.known_hosts, made.address, made.port, made.host_keys)
-    report.good(f"node {made.name} is {made.state} at {made.address} after {made.seconds:.1f} s")
+    output.good(f"node {made.name} is {made.state} at {made.address} after {made.seconds:.1f} s")
     for unit in made.failed_units:
-        report.warn(f"failed on the node: {unit}")
+        output.warn(f"failed on the node: {unit}")
     return made
 
 
@@ -37,9 +37,9 @@ def node_down(project: Project, name: str) -> None:
     """Remove a node of this folder and its pinned keys."""
     if found := lifecycle.down(name, project.folder):
         _forget(project, found)
-        report.good(f"node {name} is gone")
+        output.good(f"node {name} is gone")
     else:
-        report.say(f"there is no node {name}")
+        output.say(f"there is no node {name}")
 
 
 def node_down_all(project: Project) -> None:
@@ -48,21 +48,21 @@ def node_down_all(project: Project) -> None:
     for one in gone:
         _forget(project, one)
     names = ", ".join(one.name for one in gone)
-    report.good(f"nodes gone: {names}" if names else "there is no node of this folder")
+    output.good(f"nodes gone: {names}" if names else "there is no node of this folder")
 
 
 def node_status(folder: Path, *, as_json: bool) -> None:
     """List the nodes of this machine, and which operator's folder each belongs to."""
     nodes = lifecycle.status()
     if as_json:
-        report.as_json({"nodes": [
+        output.as_json({"nodes": [
             {"name": one.name, "state": one.state, "address": one.address, "boot_id": one.boot_id,
              "folder": str(one.owner) if one.owner else None}
             for one in nodes
         ]})  # fmt: skip
         return
     rows = [(one.name, one.state, one.address, one.boot_id, _whose(one, folder)) for one in nodes]
-    report.table("rehearsal nodes", ("name", "state", "address", "boot id", "folder"), rows)
+    output.table("rehearsal nodes", ("name", "state", "address", "boot id", "folder"), rows)
 
 
 def node_reboot(project: Project, *, name: str = "") -> None:
@@ -72,7 +72,7 @@ def node_reboot(project: Project, *, name: str = "") -> None:
         project.folder,
         login=Login(project.settings.node_user, project.identity),
     )
-    report.good(f"node {made.name} is {made.state} again after {made.seconds:.1f} s")
+    output.good(f"node {made.name} is {made.state} again after {made.seconds:.1f} s")
 
 
 def _forget(project: Project, node: NodeStatus) -> None:

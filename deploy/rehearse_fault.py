@@ -2,7 +2,8 @@
 
 import time
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.plan.workers import Worker
@@ -41,11 +42,11 @@ def _watch(remote: Remote, app: str, before: Worker, fault: str) -> None:
         now = _worker(remote, app, before.name)
         line = f"{now.name} is {now.state}, restarted {now.restarts} times"
         if line != shown:
-            report.say(f"{time.monotonic() - began:6.1f} s  {line}")
+            output.say(f"{time.monotonic() - began:6.1f} s  {line}")
             shown = line
         if now.restarts > before.restarts and now.state == "healthy":
             reason = now.reasons[-1] if now.reasons else "no reason given"
-            report.good(f"{now.name} serves again: {reason}")
+            output.good(f"{now.name} serves again: {reason}")
             return
         # The supervisor answers questions; it does not call.
         time.sleep(_PAUSE_SECONDS)

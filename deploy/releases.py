@@ -1,6 +1,7 @@
 """Verb: list the releases of an app."""
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.journal import read_journal
 from deploy.plan.command import Command
 from deploy.plan.history import PastRelease, history
@@ -21,12 +22,12 @@ def releases(project: Project, *, as_json: bool) -> None:
         kept = kept_releases(remote, settings.app)
         found = history(kept, read_journal(remote, settings.app, _JOURNAL_LINES))
     if as_json:
-        report.as_json({"releases": [
+        output.as_json({"releases": [
             one.model_dump(mode="json") | {"result": one.result} for one in found
         ]})  # fmt: skip
         return
     title = f"{settings.app} on {settings.node_address}"
-    report.table(title, _COLUMNS, [_row(one) for one in found])
+    output.table(title, _COLUMNS, [_row(one) for one in found])
 
 
 def kept_releases(remote: Remote, app: str) -> tuple[Kept, ...]:
@@ -41,7 +42,7 @@ def kept_releases(remote: Remote, app: str) -> tuple[Kept, ...]:
 
 def _row(one: PastRelease) -> tuple[str, ...]:
     commit = one.commit[:12] + (" (dirty)" if one.dirty else "")
-    size = report.size(one.bytes + one.image_bytes) if one.kept else "gone"
+    size = output.size(one.bytes + one.image_bytes) if one.kept else "gone"
     took = f"{sum(one.seconds.values()):.1f} s" if one.seconds else ""
     image = short(one.image_id)
     files = str(one.files) if one.kept else ""

@@ -3,12 +3,11 @@
 import secrets
 from datetime import UTC, datetime
 
-from deploy import node, report
-from deploy.author import author
+from deploy import node
+from deploy.console import output
 from deploy.execute import Execution
 from deploy.hold import hold
 from deploy.journal import failures_audited
-from deploy.kept import keep_release
 from deploy.plan.kept import choose
 from deploy.plan.release import Manifest, release_id
 from deploy.plan.state import NodeState
@@ -19,6 +18,8 @@ from deploy.releases import kept_releases
 from deploy.remote.probe import probe
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
+from deploy.workstation.git import author
+from deploy.workstation.state import keep_manifest
 
 
 def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
@@ -35,15 +36,17 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         state = _ready(remote, project)
         serving = state.manifest.release if state.manifest else ""
         chosen = choose(kept_releases(remote, settings.app), serving, to)
-        report.say(f"{settings.app} on {settings.node_address}: {serving} -> {chosen.release}")
+        output.say(f"{settings.app} on {settings.node_address}: {serving} -> {chosen.release}")
         manifest = _manifest(project, chosen, serving)
         endpoint = node.endpoint(project)
         execution = Execution(remote, project, endpoint, manifest, state, "rollback")
         with failures_audited(remote, execution.audit_line):
             steps = tuple(rollback_steps(settings.switch, state.slot, chosen.release))
             manifest = run_steps(execution, steps)
-    keep_release(project, manifest)
-    report.good(f"{settings.app} rolled back to {chosen.release} (recorded as {manifest.release})")
+    keep_manifest(
+        project.folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1)
+    )
+    output.good(f"{settings.app} rolled back to {chosen.release} (recorded as {manifest.release})")
 
 
 def _ready(remote: Remote, project: Project) -> NodeState:

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from deploy import node, progress, report
-from deploy.author import author
+from deploy import node
+from deploy.console import output, progress
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.execute import Execution
 from deploy.goal import DesiredState, check_material, load_desired, make_plan
 from deploy.hold import hold
-from deploy.hooks import run_hook, tell_hook
 from deploy.journal import failures_audited
-from deploy.kept import keep_release
 from deploy.machine_files import render
 from deploy.plan import command
 from deploy.plan.decision import generations
@@ -30,6 +29,9 @@ from deploy.remote.connection import Login
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 from deploy.unit_check import refuse_traps
+from deploy.workstation.git import author
+from deploy.workstation.hooks import run_hook, tell_hook
+from deploy.workstation.state import keep_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _rollout(remote: Remote, desired: DesiredState, options: DeployOptions) -> N
     if not plan:
         _retire_leftover(remote, project.settings, plan)
         release = f" (release {plan.was})" if plan.was else ""
-        report.good(f"nothing to do: {plan.app} serves what is wanted{release}")
+        output.good(f"nothing to do: {plan.app} serves what is wanted{release}")
         return
     refuse_traps(desired.rendered, podman=state.podman)
     check_material(desired, state)
@@ -105,34 +107,34 @@ def _ready(remote: Remote, desired: DesiredState, options: DeployOptions) -> tup
 
 
 def _carry_out(execution: Execution, plan: Plan) -> None:
-    project, document = execution.project, plan.document()
+    folder, document = execution.project.folder, plan.document()
     with (
-        _hooks_run(project, document | {"release": execution.release}),
+        _hooks_run(folder, document | {"release": execution.release}),
         failures_audited(execution.remote, execution.audit_line),
     ):
-        run_hook(project, "before-deploy", json.dumps(document))
+        run_hook(folder, "before-deploy", json.dumps(document))
         manifest = run_steps(execution, plan.steps)
-    keep_release(project, manifest)
-    report.good(f"{plan.app} serves release {manifest.release} at {execution.endpoint}")
+    keep_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
+    output.good(f"{plan.app} serves release {manifest.release} at {execution.endpoint}")
 
 
 @contextmanager
-def _hooks_run(project: Project, document: dict[str, object]) -> Iterator[None]:
+def _hooks_run(folder: Path, document: dict[str, object]) -> Iterator[None]:
     """Run the hook for a deploy that is done or has failed."""
     try:
         yield
     except BaseException as error:
         why = error.message if isinstance(error, DeployError) else type(error).__name__
-        tell_hook(project, "failed-deploy", json.dumps(document | {"error": why}))
+        tell_hook(folder, "failed-deploy", json.dumps(document | {"error": why}))
         raise
-    tell_hook(project, "after-deploy", json.dumps(document))
+    tell_hook(folder, "after-deploy", json.dumps(document))
 
 
 def _show(plan: Plan) -> None:
     for line in summary(plan):
-        report.say(line)
+        output.say(line)
     if plan.staged_update:
-        report.warn(
+        output.warn(
             f"the node has an OS update staged ({plan.staged_update}) and may restart for it"
         )
 

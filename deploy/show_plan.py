@@ -1,6 +1,7 @@
 """Verb: show what a deploy would do, and do nothing."""
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.goal import check_material, load_desired, make_plan
 from deploy.machine_files import render
 from deploy.plan.deployment import Plan
@@ -31,7 +32,7 @@ def show_plan(
         if plan.steps and desired.credentials.known().get(CERT_PASS) is not None:
             check_material(desired, state)
     if as_json:
-        report.as_json(plan.document())
+        output.as_json(plan.document())
     else:
         _show(plan)
     return _CHANGES if exit_code and (plan or plan.leftover) else 0
@@ -40,8 +41,8 @@ def show_plan(
 def _show(plan: Plan) -> None:
     if plan:
         for line in whole(plan):
-            report.say(line)
+            output.say(line)
     else:
-        report.good(f"nothing to do: {plan.app} serves what is wanted")
+        output.good(f"nothing to do: {plan.app} serves what is wanted")
     if plan.leftover:
-        report.say(f"slot {plan.leftover}, which serves no longer, will be drained and stopped")
+        output.say(f"slot {plan.leftover}, which serves no longer, will be drained and stopped")

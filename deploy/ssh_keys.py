@@ -7,8 +7,8 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.people import AccessKey, people, read_key, read_key_file, retired
-from deploy.programs import ProgramError, run
 from deploy.project import Project
+from deploy.workstation.programs import ProgramError, run
 
 _LONGEST_SECONDS = 5
 

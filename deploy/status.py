@@ -1,6 +1,7 @@
 """Verb: say what an app is on its node."""
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.plan.image import short
 from deploy.plan.state import NodeState
 from deploy.project import Project
@@ -27,10 +28,10 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
         "health": health,
     }
     if as_json:
-        report.as_json(facts)
+        output.as_json(facts)
     else:
         rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
-        report.table(settings.app, ("", ""), rows)
+        output.table(settings.app, ("", ""), rows)
     return 0 if health == "healthy" else _SICK
 
 

@@ -88,12 +88,12 @@ def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
 
 
 def _fail(message: str, hint: str) -> None:
-    from deploy import report  # noqa: PLC0415 -- a verb loads it while the login is under way
+    from deploy.console import output  # noqa: PLC0415 -- a verb loads it while the login is under way
 
     # `fab --debug` makes invoke log everything; the exception and its causes belong to that.
     if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
-        report.trace(traceback.format_exc())
-    report.fail(message, hint)
+        output.trace(traceback.format_exc())
+    output.fail(message, hint)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

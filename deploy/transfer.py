@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from deploy import progress, report
+from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.pace import Pace
 from deploy.image.parcel import Parcel, Sent
+from deploy.image.whole import send_whole
 from deploy.plan import command
 from deploy.plan.image import Image, refuse_full_disk
 from deploy.plan.shipment import Known, Shipment, ship, uncertain
 from deploy.plan.state import NodeState, Partial
-from deploy.remote.bulk import send_whole
 from deploy.remote.connection import Target
 from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
@@ -60,7 +60,7 @@ class Transfer:
         try:
             self._exact(state)
         except LaneError as error:
-            report.warn(f"{error.message}; asking the node again")
+            output.warn(f"{error.message}; asking the node again")
             self._second(state, again, error)
 
     def _second(self, before: NodeState, again: Callable[[], NodeState], first: LaneError) -> None:
@@ -78,7 +78,7 @@ class Transfer:
         try:
             self._exact(state, patches=patches, resume=first.code != _HERE)
         except LaneError as error:
-            report.warn(f"{error.message}; sending the whole image")
+            output.warn(f"{error.message}; sending the whole image")
             self._whole()
 
     def _exact(self, state: NodeState, *, patches: bool = True, resume: bool = True) -> None:

@@ -1,6 +1,7 @@
 """Verb: pin a node's host key, once a person has compared it with the machine's console."""
 
-from deploy import node, prompt, report
+from deploy import node
+from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.known_hosts import pin
 from deploy.project import Project
@@ -25,7 +26,7 @@ def trust(project: Project, *, fingerprint: str) -> None:
     if not fingerprint:
         _ask(host, shown)
     pin(target.known_hosts, host, port, (line,))
-    report.good(f"pinned {shown} for {host} in {project.settings.known_hosts}")
+    output.good(f"pinned {shown} for {host} in {project.settings.known_hosts}")
 
 
 def _ask(host: str, shown: str) -> None:
@@ -34,6 +35,6 @@ def _ask(host: str, shown: str) -> None:
             f"{host} shows {shown}, and nobody is there to compare it",
             "give the fingerprint from the machine's console: fab trust --fingerprint SHA256:…",
         )
-    report.say(f"{host} shows the host key {shown}")
+    output.say(f"{host} shows the host key {shown}")
     if not prompt.confirm("Does the machine's console show the same fingerprint?"):
         raise DeployError("not pinned", "find out who answers at that address")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from butane.machine import Item, read_machine
 from container.supervise.specification import shortest_watchdog, worker
-from deploy import report
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.machine_files import Rendered, Sources
 from deploy.plan.lint.finding import Facts, Finding, Home, Rhythm
@@ -60,7 +60,7 @@ def refuse_traps(rendered: Rendered, *, podman: str = "") -> None:
     if not podman:
         # The second look, with the node's version, repeats the first one's warnings.
         for finding in found:
-            report.warn("\n  ".join(lines_of(finding)))
+            output.warn("\n  ".join(lines_of(finding)))
 
 
 def lines_of(finding: Finding) -> tuple[str, ...]:

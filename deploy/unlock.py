@@ -1,6 +1,7 @@
 """Verb: end a change that somebody began and that does not end."""
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.journal import audit_line
 from deploy.project import Project
@@ -20,7 +21,7 @@ def unlock(project: Project, *, reason: str) -> None:
     with node.reached(project) as remote:
         thrown_out = break_lock(remote, settings.app, line.written())
     if thrown_out is None:
-        report.good(f"nobody holds the lock of {settings.app}")
+        output.good(f"nobody holds the lock of {settings.app}")
         return
-    report.good(f"the lock of {settings.app} is free: {thrown_out} was thrown out")
-    report.say("what was begun and not finished is put back by the next `fab deploy`")
+    output.good(f"the lock of {settings.app} is free: {thrown_out} was thrown out")
+    output.say("what was begun and not finished is put back by the next `fab deploy`")

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from certs.host_key import new_host_key
-from deploy import progress, report
+from deploy.console import output, progress
 from deploy.emulator import is_alive, make_disk, start, stop
 from deploy.errors import DeployError
-from deploy.files import write_atomically
 from deploy.first_boot import boot_id
 from deploy.known_hosts import pin
 from deploy.node import asker
@@ -21,6 +20,7 @@ from deploy.plan.virtual_machine import VirtualMachine, qemu
 from deploy.project import VM, Project
 from deploy.remote.connection import Target
 from deploy.settings.model import Settings
+from deploy.workstation.files import write_atomically
 
 PATIENCE_SECONDS = 300
 _HERE = "127.0.0.1"
@@ -56,13 +56,13 @@ def vm_up(project: Project, wanted: Wanted) -> None:
     _check(project, wanted, home)
     has_kvm = wanted.kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
     if not has_kvm:
-        report.warn(
+        output.warn(
             "NO KVM: the machine is emulated, ten times slower or more. Give it time (--timeout)"
             + ("; /dev/kvm cannot be used here" if wanted.kvm else "")
         )
     machine = _machine(settings, wanted, home, has_kvm=has_kvm)
     if wanted.dry_run:
-        report.say(" ".join(qemu(machine)))
+        output.say(" ".join(qemu(machine)))
         return
     vm_down(project.folder)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,8 +82,8 @@ def vm_up(project: Project, wanted: Wanted) -> None:
     )
     with progress.step("first boot"):
         _await(target, home, wanted.seconds)
-    report.good(f"the machine lets {settings.node_user} in at {_HERE}:{wanted.ssh_port}")
-    report.say(f"next: fab -H {settings.node_user}@{_HERE}:{wanted.ssh_port} deploy --first")
+    output.good(f"the machine lets {settings.node_user} in at {_HERE}:{wanted.ssh_port}")
+    output.say(f"next: fab -H {settings.node_user}@{_HERE}:{wanted.ssh_port} deploy --first")
 
 
 def vm_down(folder: Path) -> bool:

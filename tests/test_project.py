@@ -16,8 +16,8 @@ from invoke.loader import FilesystemLoader
 from deploy.plan.command import Command
 from deploy.remote.remote import command_line
 from deploy.remote.script import LIBRARIES, packed, script_text, scripts
+from deploy.settings.load import read_settings
 from deploy.settings.model import KEYS, REQUIRED
-from deploy.settings.read import read_settings
 from tests.root import ROOT
 from tests.shell import functions, programs
 from tests.stock_node import BUILTINS, FILES, PROGRAMS

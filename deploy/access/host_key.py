@@ -1,7 +1,7 @@
 """Verb: another SSH host key for the node, announced beside the old one for a while."""
 
-from deploy import progress, report
 from deploy.access.change import change
+from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet import Node
 from deploy.known_hosts import pin
@@ -35,7 +35,7 @@ def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
     if finish or at_once:
         _finish(node)
     else:
-        report.say(
+        output.say(
             "ssh learns the new keys by itself as long as the old ones are shown; when everybody "
             "has logged in once, run `fab cert-rotate-host --finish`"
         )
@@ -65,7 +65,7 @@ def _finish(node: Node) -> None:
     with progress.step("only the new ones are pinned here"):
         _pin(node, held)
     for key in held.keys:
-        report.good(f"{node.name} shows {key.key.split()[0]} {_fingerprint(key)}")
+        output.good(f"{node.name} shows {key.key.split()[0]} {_fingerprint(key)}")
 
 
 def _marks(held: HostKeys, *, coming: bool) -> str:

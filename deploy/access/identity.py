@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deploy.errors import DeployError
-from deploy.files import write_atomically
 from deploy.people import AccessKey, read_key, read_key_file
+from deploy.workstation.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

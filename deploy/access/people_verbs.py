@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from deploy import progress, report
 from deploy.access.change import change
 from deploy.access.identity import public_key
 from deploy.access.rotate import file_name, renew_specs
+from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet import Node, instances
 from deploy.people import (
@@ -66,7 +66,7 @@ def access_add(nodes: tuple[Node, ...], name: str, file: Path, *, days: int) -> 
     keep_keys(folder, name, (*others, *keys))
     renew_specs(nodes)
     for key in keys:
-        report.good(f"{name}: {key.fingerprint}{_until(key)}")
+        output.good(f"{name}: {key.fingerprint}{_until(key)}")
 
 
 def access_remove(nodes: tuple[Node, ...], name: str, *, identity: Path | None) -> None:
@@ -92,7 +92,7 @@ def access_remove(nodes: tuple[Node, ...], name: str, *, identity: Path | None) 
             change(held, folder, wanted, "access-remove", f"{name} is let in no more: {told}")
     keep_keys(folder, name, ())
     renew_specs(nodes)
-    report.good(f"{name} is let in nowhere any more")
+    output.good(f"{name} is let in nowhere any more")
 
 
 def access_show(nodes: tuple[Node, ...], *, as_json: bool) -> None:
@@ -106,9 +106,9 @@ def access_show(nodes: tuple[Node, ...], *, as_json: bool) -> None:
             held = ask_access(remote, node.target.user)
         found += _let_in(known, retired(folder), node.name, held)
     if as_json:
-        report.as_json({"keys": [facts(one) for one in found]})
+        output.as_json({"keys": [facts(one) for one in found]})
     else:
-        report.table("who is let in", _COLUMNS, [_cells(one) for one in found])
+        output.table("who is let in", _COLUMNS, [_cells(one) for one in found])
 
 
 def _let_in(

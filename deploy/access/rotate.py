@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from deploy import progress, prompt, report
 from deploy.access.change import change
 from deploy.access.identity import Identity, new_key, public_key
+from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
 from deploy.fleet import Node
 from deploy.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
@@ -57,7 +57,7 @@ def _lay(mine: Identity, wish: Wish) -> None:
     if mine.new.exists():
         if wish.key:
             raise _unfinished()
-        report.say(f"going on with {mine.new}, which an interrupted run made")
+        output.say(f"going on with {mine.new}, which an interrupted run made")
         return
     old = public_key(mine.path)
     with progress.step("a new key is made" if wish.key is None else f"{wish.key} is taken"):
@@ -101,7 +101,7 @@ def _retire(nodes: tuple[Node, ...], mine: Identity) -> None:
         retire(folder, (old,))
     renew_specs(nodes)
     mine.finish()
-    report.good(f"{mine.path} is now {new.fingerprint}; {old.fingerprint} opens no node any more")
+    output.good(f"{mine.path} is now {new.fingerprint}; {old.fingerprint} opens no node any more")
 
 
 def _add(node: Node, mine: Identity, key: tuple[str, AccessKey]) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from certs.keyfile import decrypt, encrypt, new_key
 from certs.ssh_certificate import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
-from deploy import progress, report
 from deploy.access.change import change
 from deploy.access.rotate import file_name, renew_specs
+from deploy.console import output, progress
 from deploy.credentials import Credentials
 from deploy.fleet import Node, instances
 from deploy.node import asker
@@ -51,7 +51,7 @@ def access_sign(
     )
     target = file.with_name(f"{file.name.removesuffix('.pub')}-cert.pub")
     write_public(target, signed)
-    report.good(f"{target}: {person} may log in as {', '.join(users)} for {hours} hours")
+    output.good(f"{target}: {person} may log in as {', '.join(users)} for {hours} hours")
 
 
 def _introduce(nodes: tuple[Node, ...], authority: AccessKey) -> None:

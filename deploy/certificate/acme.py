@@ -13,9 +13,10 @@ from certs.errors import CertError
 from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.signing_request import signing_request
 from certs.store import read_secret, write_secret
-from deploy import node, report
+from deploy import node
 from deploy.certificate.dns_challenge import Zone
 from deploy.certificate.http_challenge import NodePage
+from deploy.console import output
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.tls import material
@@ -39,7 +40,7 @@ def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:
     )
     request = signing_request(settings.cert_names, key=key)
     with _solver(project) as solver:
-        report.say(f"asking {settings.acme_directory} for {', '.join(settings.cert_names)}")
+        output.say(f"asking {settings.acme_directory} for {', '.join(settings.cert_names)}")
         return obtain(server(project), account, request, solver)
 
 
@@ -53,7 +54,7 @@ def advised(project: Project, certificate: Certificate) -> datetime | None:
     try:
         return suggested_renewal(server(project), certificate)
     except CertError as error:
-        report.warn(f"no advice on when to renew: {error.message}")
+        output.warn(f"no advice on when to renew: {error.message}")
         return None
 
 

@@ -4,8 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from deploy import node, progress, report
+from deploy import node
 from deploy.archive import pack
+from deploy.console import output, progress
 from deploy.credentials import Credentials
 from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
@@ -65,7 +66,7 @@ class Reload:
         except DeployError as error:
             raise DeployError(f"{error.message}\n{self._put_back()}", error.hint) from error
         except BaseException:
-            report.say(self._put_back())
+            output.say(self._put_back())
             raise
         remote.checked(command.certificate_finish(app, release, audit), "finishing the rotation")
 
@@ -121,7 +122,7 @@ def deliver(project: Project, credentials: Credentials) -> None:
         state = _state(remote, settings, credentials)
         _refuse_clock(state, datetime.now(UTC))
         if state.manifest is None:
-            report.say(f"{settings.app} is not on the node yet; `fab deploy --first` brings it")
+            output.say(f"{settings.app} is not on the node yet; `fab deploy --first` brings it")
             return
         reads_anew = settings.reload_signal and state.active == "active" and not state.interrupted
         if reads_anew:
@@ -155,7 +156,7 @@ def _reload(
     marks = (pair.leaf.sha256, hashlib.sha256(pair.key_file).hexdigest())
     held_already = (manifest.certificate, manifest.key) == marks and password is None
     if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):
-        report.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
+        output.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
         return
     hold(remote, project, "certificate")
     line = audit_line(project, "certificate", f"SHA-256 {pair.leaf.sha256}")

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from certs.acme.challenge import Challenge, Kind
-from deploy import progress, report
+from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.programs import run
+from deploy.workstation.programs import run
 
 _LONGEST_SECONDS = 900
 
@@ -32,7 +32,7 @@ class Zone:
         try:
             self._run("remove", challenge)
         except DeployError as error:
-            report.warn(f"{error.message}; the record can be taken away by hand")
+            output.warn(f"{error.message}; the record can be taken away by hand")
 
     def _run(self, verb: str, challenge: Challenge) -> None:
         # The error names the last line that the command wrote, to stdout or stderr.

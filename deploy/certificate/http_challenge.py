@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from certs.acme.challenge import Challenge, Kind
-from deploy import progress, report
+from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.plan.command import Command
 from deploy.remote.remote import Remote
@@ -33,4 +33,4 @@ class NodePage:
         try:
             self.remote.checked(Command("challenge", ("hide", token)), "closing port 80")
         except DeployError as error:
-            report.warn(f"{error.message}; the node closes it by itself within ten minutes")
+            output.warn(f"{error.message}; the node closes it by itself within ten minutes")

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from certs.chain import read_chain
 from certs.pair import replace
-from deploy import report
 from deploy.certificate.source import Wish, make_request, new_pair
+from deploy.console import output
 from deploy.credentials import Credentials
 from deploy.project import Project
 from deploy.tls import alone, material
@@ -23,11 +23,11 @@ def cert_issue(project: Project, wish: Wish, credentials: Credentials) -> None:
         pair = new_pair(project, wish, credentials)
         replace(kept, pair, now=datetime.now(UTC))
     leaf = read_chain(pair.chain, source="the new certificate").leaf
-    report.good(f"{leaf.subject} until {leaf.not_after:%Y-%m-%d}, SHA-256 {leaf.sha256}")
-    report.say(f"  certificate {kept.certificate.relative_to(project.folder)}")
-    report.say(f"  key (encrypted) {kept.key.relative_to(project.folder)}")
+    output.good(f"{leaf.subject} until {leaf.not_after:%Y-%m-%d}, SHA-256 {leaf.sha256}")
+    output.say(f"  certificate {kept.certificate.relative_to(project.folder)}")
+    output.say(f"  key (encrypted) {kept.key.relative_to(project.folder)}")
     if project.settings.cert_from == "own" and not wish.certificate:
-        report.say(f"  visitors trust {kept.authority_certificate.relative_to(project.folder)}")
+        output.say(f"  visitors trust {kept.authority_certificate.relative_to(project.folder)}")
 
 
 def cert_request(project: Project, credentials: Credentials) -> None:
@@ -37,5 +37,5 @@ def cert_request(project: Project, credentials: Credentials) -> None:
         CertError: for names that cannot be in a certificate.
     """
     path = make_request(project, credentials)
-    report.good(f"{path.relative_to(project.folder)} is for the authority")
-    report.say("  with its answer: fab cert-rotate-https --certificate FILE")
+    output.good(f"{path.relative_to(project.folder)} is for the authority")
+    output.say("  with its answer: fab cert-rotate-https --certificate FILE")

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from certs.certificate import Certificate
 from certs.renewal import Renewal, renewal
-from deploy import report
 from deploy.certificate.acme import advised
 from deploy.certificate.deliver import deliver
 from deploy.certificate.rotate import rotate
 from deploy.certificate.source import Wish
+from deploy.console import output
 from deploy.credentials import Credentials
 from deploy.project import Project
 from deploy.settings.model import Settings
@@ -29,10 +29,10 @@ def cert_renew(project: Project, wish: Wish, credentials: Credentials, *, force:
         leaf = load_pair(project).leaf
         wanted = due(leaf, settings, now=datetime.now(UTC), at=_advice(project, leaf))
         if wanted.due or force:
-            report.say(f"{settings.app} is renewed: {wanted.reason if wanted.due else 'asked for'}")
+            output.say(f"{settings.app} is renewed: {wanted.reason if wanted.due else 'asked for'}")
             rotate(project, wish, credentials)
         else:
-            report.good(f"{settings.app} is not due: {wanted.reason}")
+            output.good(f"{settings.app} is not due: {wanted.reason}")
             deliver(project, credentials)
 
 

@@ -7,9 +7,9 @@ from certs.errors import CertError
 from certs.keyfile import decrypt, encrypt
 from certs.pair import Pair, load, replace, restore
 from certs.store import Material, read_secret, write_secret
-from deploy import report
 from deploy.certificate.deliver import deliver
 from deploy.certificate.source import Wish, new_pair
+from deploy.console import output
 from deploy.credentials import Credentials
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
@@ -34,7 +34,7 @@ def rotate(project: Project, wish: Wish, credentials: Credentials) -> None:
     replace(material(project), pair, now=datetime.now(UTC))
     _deliver_or_restore(project, credentials)
     new = load_pair(project).leaf
-    report.good(f"certificate rotated: {old.sha256[:16]} -> {new.sha256[:16]}, proven by handshake")
+    output.good(f"certificate rotated: {old.sha256[:16]} -> {new.sha256[:16]}, proven by handshake")
 
 
 def cert_restore(project: Project, credentials: Credentials) -> None:
@@ -55,7 +55,7 @@ def cert_restore(project: Project, credentials: Credentials) -> None:
             raise
         _deliver_or_restore(project, credentials)
         leaf = load_pair(project).leaf
-        report.good(f"certificate {leaf.sha256[:16]} until {leaf.not_after:%Y-%m-%d} is back")
+        output.good(f"certificate {leaf.sha256[:16]} until {leaf.not_after:%Y-%m-%d} is back")
 
 
 def change_password(project: Project, credentials: Credentials, old: Callable[[], str]) -> None:
@@ -74,14 +74,14 @@ def change_password(project: Project, credentials: Credentials, old: Callable[[]
         present = load(kept)
         before = b""
         if _opens(present.key, password):
-            report.say("CERT_PASSWORD opens the key already")
+            output.say("CERT_PASSWORD opens the key already")
         else:
             before = old().encode()
             key = decrypt(present.key, before, source="server.key.enc")
             replace(kept, Pair(present.chain, encrypt(key, password)), now=datetime.now(UTC))
         _deliver_or_restore(project, credentials, restoring=bool(before))
         _follow(kept, lambda: before or old().encode(), password)
-        report.good("the key is encrypted with the new password, here and on the node")
+        output.good("the key is encrypted with the new password, here and on the node")
 
 
 def _deliver_or_restore(
@@ -92,7 +92,7 @@ def _deliver_or_restore(
     except BaseException:
         if restoring:
             back = restore(material(project), now=datetime.now(UTC))
-            report.say(f"the certificate before it is back: SHA-256 {back.sha256}")
+            output.say(f"the certificate before it is back: SHA-256 {back.sha256}")
         raise
 
 
@@ -104,10 +104,10 @@ def _follow(kept: Material, before: Callable[[], bytes], new: bytes) -> None:
             continue
         old = before()
         if not _opens(sealed, old):
-            report.warn(f"{path.relative_to(kept.root)} opens with neither password: left as it is")
+            output.warn(f"{path.relative_to(kept.root)} opens with neither password: left as it is")
             continue
         write_secret(path, encrypt(decrypt(sealed, old, source=str(path)), new))
-        report.say(f"  {path.relative_to(kept.root)} is encrypted with it too")
+        output.say(f"  {path.relative_to(kept.root)} is encrypted with it too")
 
 
 def _opens(sealed: bytes, password: bytes) -> bool:

@@ -14,8 +14,8 @@ from certs.pair import Pair
 from certs.plainkey import read_key
 from certs.signing_request import signing_request
 from certs.store import Material, read, read_secret, write_public, write_secret
-from deploy import report
 from deploy.certificate.acme import acme_chain
+from deploy.console import output
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.project import Project
@@ -131,5 +131,5 @@ def _authority(kept: Material, settings: Settings, password: bytes, now: datetim
     issue(made, settings.cert_names, now=now, lifetime=timedelta(days=1), key=key)
     write_secret(kept.authority_key, encrypt(key, password))
     write_public(kept.authority_certificate, made.certificate.pem)
-    report.good(f"a new authority, {made.certificate.common_name}")
+    output.good(f"a new authority, {made.certificate.common_name}")
     return made

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.plan.state import NodeState
@@ -36,7 +37,7 @@ def creds_seal(projects: tuple[Project, ...], wish: Wish) -> None:
         except DeployError as error:
             if not wish.all:
                 raise
-            report.fail(f"{project.settings.app}: {error.message}", error.hint)
+            output.fail(f"{project.settings.app}: {error.message}", error.hint)
             failed.append(project.settings.app)
     if failed:
         raise DeployError(
@@ -62,7 +63,7 @@ def creds_rotate(project: Project, name: str) -> None:
             f"change it at its source first: {describe(source_of(settings, name))}",
         )
     rollout(project, DeployOptions(what="credentials"), credentials)
-    report.good(f"{name} has its new value on the node")
+    output.good(f"{name} has its new value on the node")
 
 
 def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
@@ -82,7 +83,7 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
     credentials.give(name, value())
     options = DeployOptions(what="credentials", reseal=frozenset({name}))
     rollout(project, options, credentials)
-    report.good(f"{name} is sealed on the node; nothing of it is kept here")
+    output.good(f"{name} is sealed on the node; nothing of it is kept here")
 
 
 def source_of(settings: Settings, name: str) -> Source:
@@ -115,7 +116,7 @@ def _seal(project: Project, names: tuple[str, ...]) -> None:
     wanted = frozenset(names or (source.credential for source in settings.sources))
     state = _state(project, {source.credential: None for source in settings.sources})
     if state.manifest is None:
-        report.say(f"{settings.app} is not on the node: it is deployed with all it has")
+        output.say(f"{settings.app} is not on the node: it is deployed with all it has")
         rollout(project, DeployOptions(first=True))
     else:
         rollout(project, DeployOptions(what="credentials", reseal=wanted))

@@ -1,6 +1,7 @@
 """Verb: which credentials an app has, where they come from, and how they lie on the node."""
 
-from deploy import node, report
+from deploy import node
+from deploy.console import output
 from deploy.credentials import Credentials
 from deploy.creds.seal import describe
 from deploy.plan.holdings import HeldCredential
@@ -36,9 +37,9 @@ def creds_list(project: Project, *, as_json: bool) -> int:
         for source in settings.sources
     ]
     if as_json:
-        report.as_json({"app": settings.app, "credentials": rows})
+        output.as_json({"app": settings.app, "credentials": rows})
     else:
-        report.table(f"credentials of {settings.app}", _COLUMNS, [_cells(row) for row in rows])
+        output.table(f"credentials of {settings.app}", _COLUMNS, [_cells(row) for row in rows])
     sound = all(row["state"] in {"same", "present"} and row["opens"] for row in rows)
     return 0 if sound else _TROUBLE
 

@@ -8,7 +8,7 @@ from deploy.image.archive import Archive
 from deploy.image.cache import Cache
 from deploy.image.content import Content
 from deploy.plan.image import Image, Whole
-from deploy.programs import run
+from deploy.workstation.programs import run
 
 _ASK_SECONDS = 60
 

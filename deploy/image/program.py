@@ -9,7 +9,7 @@ from typing import IO
 
 from zstandard import ZstdCompressionParameters, ZstdCompressor
 
-from deploy.programs import failed, missing
+from deploy.workstation.programs import failed, missing
 
 _SMALL = 8 << 20
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
-from deploy import report
+from deploy.console import output
 from deploy.inventory.app import Inventory, take_inventory
 from deploy.inventory.places import Row, agree, cells, facts
 from deploy.inventory.prometheus import as_prometheus
@@ -30,10 +30,10 @@ def cert_status(projects: tuple[Project, ...], *, form: Form) -> int:
     now = datetime.now(UTC)
     found = [take_inventory(project, now=now) for project in projects]
     if form == "prometheus":
-        report.plain(as_prometheus(found))
+        output.plain(as_prometheus(found))
     elif form == "json":
         every = [_facts(one) for one in found]
-        report.as_json(every[0] if len(every) == 1 else {"apps": every})
+        output.as_json(every[0] if len(every) == 1 else {"apps": every})
     else:
         for one in found:
             show_inventory(one)
@@ -50,18 +50,18 @@ def _code(found: Iterable[Inventory]) -> int:
 def show_inventory(one: Inventory) -> None:
     """Show one app's inventory to people, with what is wrong."""
     app = one.settings.app
-    report.table(f"certificates of {app}", _PLACES, [cells(row, one.now) for row in one.rows])
+    output.table(f"certificates of {app}", _PLACES, [cells(row, one.now) for row in one.rows])
     if agree(one.rows):
-        report.good(f"all {len(one.rows)} places have the same certificate")
+        output.good(f"all {len(one.rows)} places have the same certificate")
     for serial, fingerprint in dict.fromkeys(_marks(one.rows)):
-        report.say(f"serial {serial}, SHA-256 {fingerprint}")
-    report.table(f"credentials of {app}", _CREDENTIALS, list(_credential_cells(one)))
-    report.table(f"SSH keys of {one.settings.node_address}", _KEYS, list(_key_cells(one)))
+        output.say(f"serial {serial}, SHA-256 {fingerprint}")
+    output.table(f"credentials of {app}", _CREDENTIALS, list(_credential_cells(one)))
+    output.table(f"SSH keys of {one.settings.node_address}", _KEYS, list(_key_cells(one)))
     for finding in one.findings:
         if finding.is_error:
-            report.fail(finding.text, "")
+            output.fail(finding.text, "")
         else:
-            report.warn(finding.text)
+            output.warn(finding.text)
 
 
 def _marks(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from deploy.plan.addresses import address_values
 from deploy.plan.uid import app_uid
-from deploy.settings.kinds import FirewallPort
 from deploy.settings.model import Settings
+from deploy.settings.types import FirewallPort
 
 # Zincati knows two strategies; switching updates off is a flag of its own.
 _STRATEGY_WHEN_OFF = "immediate"

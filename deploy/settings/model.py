@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from deploy.settings import kinds
-from deploy.settings.kinds import Allowed, UpdateWindow
+from deploy.settings import types
+from deploy.settings.types import Allowed, UpdateWindow
 
 KNOWN_HOSTS = Path("certs/known_hosts")
 CERT_PASS = "cert_pass"  # noqa: S105 -- the name of a credential
@@ -24,68 +24,68 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", alias_generator=_alias, hide_input_in_errors=True
     )
 
-    project: kinds.Label
-    name: kinds.Label = "www"
+    project: types.Label
+    name: types.Label = "www"
 
-    node_address: kinds.Address = ""
-    node_port: kinds.Port | None = None
-    node_user: kinds.User = "core"
-    node_hostname: kinds.HostName = "corefab"
+    node_address: types.Address = ""
+    node_port: types.Port | None = None
+    node_user: types.User = "core"
+    node_hostname: types.HostName = "corefab"
     identity_file: Path | None = None
     known_hosts: Path = KNOWN_HOSTS
-    public_address: kinds.Address = ""
+    public_address: types.Address = ""
 
-    image: kinds.Image
+    image: types.Image
     project_files: Path | None = None
-    https_port: kinds.Port = 443
-    http_port: kinds.OptionalPort = None
-    container_https_port: kinds.Port = 8443
-    container_http_port: kinds.Port = 8080
+    https_port: types.Port = 443
+    http_port: types.OptionalPort = None
+    container_https_port: types.Port = 8443
+    container_http_port: types.Port = 8080
     container_user: Annotated[Literal["app", "image"], Allowed("app or image")] = "app"
     notify: Annotated[Literal["true", "false"], Allowed("true or false")] = "false"
-    watchdog_seconds: kinds.OptionalSeconds = 0
-    health_path: kinds.UrlPath = "/"
-    health_timeout_seconds: kinds.Seconds = 60
+    watchdog_seconds: types.OptionalSeconds = 0
+    health_path: types.UrlPath = "/"
+    health_timeout_seconds: types.Seconds = 60
     switch: Annotated[
         Literal["slots", "restart", "socket"], Allowed("slots, restart or socket")
     ] = "slots"
-    settle_seconds: kinds.OptionalSeconds = 5
-    before_switch: kinds.CommandWords = ()
-    before_switch_seconds: kinds.Seconds = 300
-    drain_seconds: kinds.OptionalSeconds = 30
-    subnet4: kinds.Subnet4 = ""
-    subnet6: kinds.Subnet6 = ""
-    stop_seconds: kinds.Seconds = 10
-    memory_limit: kinds.Size = "512M"
-    cpu_limit: kinds.Percent = "100%"
-    tasks_limit: kinds.Tasks = 512
-    keep_releases: kinds.Releases = 5
+    settle_seconds: types.OptionalSeconds = 5
+    before_switch: types.CommandWords = ()
+    before_switch_seconds: types.Seconds = 300
+    drain_seconds: types.OptionalSeconds = 30
+    subnet4: types.Subnet4 = ""
+    subnet6: types.Subnet6 = ""
+    stop_seconds: types.Seconds = 10
+    memory_limit: types.Size = "512M"
+    cpu_limit: types.Percent = "100%"
+    tasks_limit: types.Tasks = 512
+    keep_releases: types.Releases = 5
     image_cache: Path = Path("~/.cache/corefab/images")
-    image_cache_megabytes: kinds.Megabytes = 8000
+    image_cache_megabytes: types.Megabytes = 8000
 
-    ssh_keys: kinds.Words = ("agent", "~/.ssh/*.pub")
-    firewall_ports: kinds.FirewallPorts = ()
+    ssh_keys: types.Words = ("agent", "~/.ssh/*.pub")
+    firewall_ports: types.FirewallPorts = ()
     update_strategy: Annotated[
         Literal["immediate", "periodic", "off"], Allowed("immediate, periodic or off")
     ] = "periodic"
-    update_window: kinds.UpdateWindowOf = UpdateWindow(("Sat", "Sun"), "03:00", 120)
-    time_zone: kinds.TimeZone = "UTC"
-    journal_limit: kinds.Size = "500M"
-    swap_megabytes: kinds.Megabytes = 2048
+    update_window: types.UpdateWindowOf = UpdateWindow(("Sat", "Sun"), "03:00", 120)
+    time_zone: types.TimeZone = "UTC"
+    journal_limit: types.Size = "500M"
+    swap_megabytes: types.Megabytes = 2048
 
-    data_partition: kinds.PartitionName = ""
-    data_disk: kinds.DevicePath = "/dev/disk/by-id/coreos-boot-disk"
-    data_megabytes: kinds.Megabytes = 0
-    root_megabytes: kinds.RootMegabytes = 16384
+    data_partition: types.PartitionName = ""
+    data_disk: types.DevicePath = "/dev/disk/by-id/coreos-boot-disk"
+    data_megabytes: types.Megabytes = 0
+    root_megabytes: types.RootMegabytes = 16384
 
-    cert_names: kinds.SubjectNames
+    cert_names: types.SubjectNames
     cert_password: SecretStr | None = None
     cert_password_command: str = ""
     cert_password_old: SecretStr | None = None
     cert_password_old_command: str = ""
-    cert_warn_days: kinds.Days = 30
+    cert_warn_days: types.Days = 30
     cert_from: Annotated[Literal["own", "acme", "files"], Allowed("own, acme or files")] = "own"
-    cert_authority_bounds: kinds.Words = ()
+    cert_authority_bounds: types.Words = ()
     cert_key: Annotated[
         Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"],
         Allowed("ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096"),
@@ -94,7 +94,7 @@ class Settings(BaseModel):
         Literal["", "HUP", "USR1", "USR2"], Allowed("HUP, USR1, USR2 or nothing for none")
     ] = ""
 
-    acme_directory: kinds.DirectoryUrl = "https://acme-v02.api.letsencrypt.org/directory"
+    acme_directory: types.DirectoryUrl = "https://acme-v02.api.letsencrypt.org/directory"
     acme_email: str = ""
     acme_terms_agreed: Annotated[Literal["true", "false"], Allowed("true or false")] = "false"
     acme_challenge: Annotated[Literal["http-01", "dns-01"], Allowed("http-01 or dns-01")] = (
@@ -105,8 +105,8 @@ class Settings(BaseModel):
     acme_key_id: str = ""
     acme_hmac_key: SecretStr | None = None
 
-    smtp_host: kinds.Address = ""
-    smtp_port: kinds.Port = 587
+    smtp_host: types.Address = ""
+    smtp_port: types.Port = 587
     smtp_user: str = ""
     smtp_password: SecretStr | None = None
     smtp_password_command: str = ""

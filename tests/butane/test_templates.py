@@ -17,10 +17,10 @@ from deploy.plan.addresses import SLOTS
 from deploy.plan.values import template_values
 from deploy.settings.model import Settings
 from tests.butane.translate.outcome import ORACLE
-from tests.plan.examples import settings
 from tests.plan.test_values import unescaped
 from tests.root import ROOT
 from tests.stock_node import PROGRAMS
+from tests.unit.deploy.examples import settings
 
 TEMPLATES = ROOT / "butane/templates"
 FILES = sorted(path for path in TEMPLATES.rglob("*") if path.is_file())

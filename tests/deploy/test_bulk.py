@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
+from deploy.image.whole import send_whole
 from deploy.plan.image import Image, Whole
-from deploy.remote.bulk import send_files, send_whole, ssh_words
+from deploy.remote.bulk import send_files, ssh_words
 from deploy.remote.connection import Target
 
 TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))

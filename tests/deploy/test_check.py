@@ -17,8 +17,8 @@ from deploy.project import Project
 from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import Settings
 from deploy.unit_check import refuse_traps, rhythm, traps
-from tests.plan.examples import settings
 from tests.root import ROOT
+from tests.unit.deploy.examples import settings
 
 HEAD = "variant: fcos\nversion: 1.5.0\n"
 DROP_IN = "/etc/containers/systemd/container.d/mine.conf"

@@ -10,7 +10,7 @@ from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.model import Settings
 from tests.cloud.hcl import read
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 SPEC = {"ignition": {"version": "3.3.0"}, "storage": {"files": []}}
 

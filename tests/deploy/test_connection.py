@@ -13,8 +13,8 @@ from deploy.known_hosts import pin
 from deploy.plan.command import undo
 from deploy.remote.connection import Login, Target, begin, connect, real_host, real_port
 from deploy.remote.host_key import shown_key
-from tests.deploy.site import serve, silence
-from tests.deploy.ssh_server import Node, new_identity
+from tests.unit.deploy.site import serve, silence
+from tests.unit.deploy.ssh_server import Node, new_identity
 
 pytestmark = pytest.mark.loopback
 

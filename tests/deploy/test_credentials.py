@@ -4,7 +4,7 @@ import pytest
 
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 
 def credentials(ask: object = None, **values: object) -> Credentials:

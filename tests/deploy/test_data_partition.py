@@ -9,9 +9,9 @@ import pytest
 
 from deploy.prepare import prepare
 from deploy.project import Project
-from deploy.settings.read import SettingsError, read_settings
-from tests.plan.examples import settings
+from deploy.settings.load import SettingsError, read_settings
 from tests.root import ROOT
+from tests.unit.deploy.examples import settings
 
 TEMPLATES = ROOT / "butane/templates"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"

@@ -12,7 +12,7 @@ from deploy.plan.command import Command
 from deploy.plan.installation import Installation
 from deploy.remote.connection import Target, connect
 from deploy.remote.remote import FabricRemote
-from tests.deploy.ssh_server import CHUNK, Node
+from tests.unit.deploy.ssh_server import CHUNK, Node
 
 pytestmark = pytest.mark.loopback
 PRIVATE = b"host key, private half"

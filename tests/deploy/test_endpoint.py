@@ -10,7 +10,7 @@ from deploy.errors import DeployError
 from deploy.prove import prove
 from deploy.visit import Answer, ask, served_certificate
 from tests.clock import Clock
-from tests.deploy.site import Site, endless, nonsense, page, refusing, serve, silence
+from tests.unit.deploy.site import Site, endless, nonsense, page, refusing, serve, silence
 
 pytestmark = pytest.mark.loopback
 OTHER = "0" * 64

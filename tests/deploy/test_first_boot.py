@@ -10,7 +10,7 @@ from certs.host_key import new_host_key
 from deploy.errors import DeployError
 from deploy.first_boot import Awaited, await_first_boot
 from deploy.remote.connection import Target
-from tests.deploy.ssh_server import Node
+from tests.unit.deploy.ssh_server import Node
 
 pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]
 SECONDS = 3.0

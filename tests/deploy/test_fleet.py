@@ -7,9 +7,9 @@ import pytest
 from deploy.errors import DeployError
 from deploy.fleet import at_hosts, every_instance, nodes, one_instance
 from deploy.project import Project
+from deploy.settings.load import SettingsError
 from deploy.settings.model import KEYS
-from deploy.settings.read import SettingsError
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 BASE = "PROJECT=shop\nIMAGE=localhost/shop:1\nCERT_NAMES=shop.example.org\nNODE_ADDRESS=one\n"
 

@@ -14,7 +14,7 @@ from deploy.plan.command import Command
 from deploy.project import Project
 from deploy.remote.lock import HeldError, break_lock
 from deploy.remote.remote import Remote, Result
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 pytestmark = pytest.mark.program
 HELD = Result(75, "", '{"who": "ann@desk", "what": "deploy", "since": "2030-01-02T03:04:05+00:00"}')

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.access.identity import Identity, new_key, public_key
 from deploy.errors import DeployError
-from tests.deploy.ssh_server import new_identity
+from tests.unit.deploy.ssh_server import new_identity
 
 
 class Cut(BaseException):

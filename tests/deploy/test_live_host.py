@@ -10,8 +10,8 @@ from deploy.known_hosts import pinned
 from deploy.live_host import live_target
 from deploy.medium import live_config, remember_medium
 from deploy.project import MEDIA, Project
-from tests.deploy.ssh_server import Node
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
+from tests.unit.deploy.ssh_server import Node
 
 pytestmark = pytest.mark.loopback
 

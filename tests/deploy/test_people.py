@@ -20,7 +20,7 @@ from deploy.people import (
 )
 from deploy.project import Project
 from deploy.ssh_keys import collect_keys
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
 BOB = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIBob", "bob@desk")

@@ -12,16 +12,15 @@ import pytest
 from butane.compile import Compiled, compile_text
 from butane.errors import ButaneError
 from butane.files import carried_files
-from deploy import machine_files
 from deploy.app_files import app_files
 from deploy.errors import DeployError
 from deploy.machine_files import render
 from deploy.prepare import prepare, settings_or_ask
 from deploy.project import Project
+from deploy.settings.load import SettingsError
 from deploy.settings.model import Settings
-from deploy.settings.read import SettingsError
-from tests.plan.examples import settings
 from tests.root import ROOT
+from tests.unit.deploy.examples import settings
 
 TEMPLATES = ROOT / "butane/templates"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
@@ -87,7 +86,7 @@ def test_what_is_rendered_is_compiled_once_for_the_lint_and_the_spec(
         compiled.append(others["name"])
         return compile_text(text, **others)
 
-    monkeypatch.setattr(machine_files, "compile_text", count)
+    monkeypatch.setattr("deploy.machine_files.compile_text", count)
 
     made(project)
     assert compiled == ["build/shop-www.bu"]

@@ -26,8 +26,8 @@ from deploy.put_back import run_steps, undo
 from deploy.remote.remote import Remote, Result
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
-from tests.deploy.site import Site, page, refusing, serve
-from tests.plan.examples import WANTED, fresh, manifest, settings, state
+from tests.unit.deploy.examples import WANTED, fresh, manifest, settings, state
+from tests.unit.deploy.site import Site, page, refusing, serve
 
 pytestmark = pytest.mark.usefixtures("clock")
 MADE = forge(Recipe())

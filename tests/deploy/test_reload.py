@@ -14,8 +14,8 @@ from deploy.plan.command import Command
 from deploy.remote.remote import Remote, Result
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
-from tests.deploy.site import Site, page, serve
-from tests.plan.examples import manifest, settings
+from tests.unit.deploy.examples import manifest, settings
+from tests.unit.deploy.site import Site, page, serve
 
 pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]
 MADE, OTHER = forge(Recipe()), forge(Recipe())

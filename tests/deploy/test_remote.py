@@ -14,8 +14,8 @@ from deploy.remote.connection import Target, connect
 from deploy.remote.lock import Holder, take_lock
 from deploy.remote.probe import probe
 from deploy.remote.remote import FabricRemote, Result
-from tests.deploy.ssh_server import CHUNK, Node
-from tests.plan.examples import state
+from tests.unit.deploy.examples import state
+from tests.unit.deploy.ssh_server import CHUNK, Node
 
 pytestmark = pytest.mark.loopback
 BIG = 3_000_000

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from deploy.certificate.renew import due
 from tests.certs.forge import Recipe, authority, forge
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 LEAF = forge(Recipe(names=("shop.example.org", "www.example.org")), authority()).certificate
 LIFE = LEAF.not_after - LEAF.not_before

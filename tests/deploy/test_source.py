@@ -19,7 +19,7 @@ from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.tls import material
 from tests.certs.forge import Key, Made, Recipe, forge
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 PASSWORD = "hunter2"
 NAME = "shop.example.org"

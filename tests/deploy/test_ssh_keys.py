@@ -10,7 +10,7 @@ from deploy.errors import DeployError
 from deploy.people import keep_keys, read_key, retire
 from deploy.project import Project
 from deploy.ssh_keys import collect_keys, owners
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOne"
 TWO = "ecdsa-sha2-nistp256 AAAAE2VjZHNhTwo="

@@ -10,8 +10,8 @@ from deploy.project import Project
 from deploy.remote.connection import connect
 from deploy.settings.model import Settings
 from deploy.trust import trust
-from tests.deploy.ssh_server import Node, new_identity
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
+from tests.unit.deploy.ssh_server import Node, new_identity
 
 pytestmark = pytest.mark.loopback
 

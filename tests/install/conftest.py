@@ -9,7 +9,7 @@ import pytest
 
 from deploy.medium import live_config, remember_medium
 from deploy.project import Project
-from deploy.settings.read import read_settings
+from deploy.settings.load import read_settings
 from rehearsal import places
 from rehearsal.metal import lifecycle as metal
 from rehearsal.metal.lifecycle import Machine

@@ -20,7 +20,7 @@ from deploy.plan.holdings import (
 )
 from deploy.remote.answer import read_answer
 from tests.certs.forge import Recipe, authority, forge
-from tests.plan.examples import manifest, settings
+from tests.unit.deploy.examples import manifest, settings
 
 CERTIFICATE = forge(Recipe(names=("www.example.org",)), authority()).certificate
 NOW: datetime = CERTIFICATE.not_after - timedelta(days=60)

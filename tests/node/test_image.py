@@ -17,19 +17,18 @@ import pytest
 
 from deploy import node
 from deploy.errors import DeployError
-from deploy.image import packed
 from deploy.image.local import cache_of, open_image, source_of
 from deploy.image.program import compress
+from deploy.image.whole import send_whole
 from deploy.image_send import image_send
 from deploy.plan.command import Command
 from deploy.plan.image import Image, Whole, missing
 from deploy.plan.state import NodeState
 from deploy.project import Project as Instance
-from deploy.remote.bulk import send_whole
 from deploy.remote.probe import probe
 from deploy.remote.remote import FabricRemote, Remote, Result
+from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings
-from deploy.settings.read import read_settings, with_node
 from deploy.transfer import Transfer
 from tests.image.make import (
     Made,
@@ -715,7 +714,7 @@ def test_two_nodes_at_once_share_one_compressing_of_each_layer(
         pieces.append(len(data))
         compress(data, into, level=level, like=like)
 
-    monkeypatch.setattr(packed, "compress", counted)
+    monkeypatch.setattr("deploy.image.packed.compress", counted)
     nodes = [
         with_node(settings, str(one.project.node.address), None, None) for one in (bench, second)
     ]

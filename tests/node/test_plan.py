@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.author import author
+from deploy.workstation.git import author
 from tests.node.project import Project
 
 pytestmark = pytest.mark.node

@@ -6,8 +6,8 @@ from hypothesis import given
 from deploy.errors import DeployError
 from deploy.plan.addresses import address_values, other, refuse_clash, subnets
 from deploy.plan.state import Route
-from tests.plan.examples import settings
 from tests.plan.test_values import NAMES
+from tests.unit.deploy.examples import settings
 
 WANTED = ("10.160.0.0/28", "fdc7:2b1e:9d40::/64")
 

@@ -5,7 +5,7 @@ import json
 from deploy.plan.audit import AuditLine, read_audit
 from deploy.plan.history import history
 from deploy.plan.kept import Kept
-from tests.plan.examples import NOW, manifest
+from tests.unit.deploy.examples import NOW, manifest
 
 LINE = AuditLine(at=NOW, app="shop-www", what="prune", who="ann@desk", detail="2 images")
 OLD = (

@@ -13,7 +13,7 @@ from deploy.plan.prose import summary, whole
 from deploy.plan.state import HeldFile, Interrupted, NodeState
 from deploy.plan.steps import release_steps
 from deploy.plan.wanted import Wanted
-from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
+from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
 
 OTHER = "sha256:" + "2" * 64
 HERE = PlanInputs("web1")

@@ -25,7 +25,7 @@ from deploy.plan.machine import Machine, read_machine
 from deploy.plan.machine_drift import machine_drift
 from deploy.plan.release_drift import release_drift
 from deploy.remote.answer import read_answer
-from tests.plan.examples import UNIT, WANTED, manifest
+from tests.unit.deploy.examples import UNIT, WANTED, manifest
 
 APP = "shop-www"
 KEY = "ssh-ed25519 AAAAann ann@desk"

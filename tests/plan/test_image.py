@@ -5,7 +5,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.plan.image import refuse_full_disk
 from deploy.plan.state import Disk, Partial
-from tests.plan.examples import IMAGE, state
+from tests.unit.deploy.examples import IMAGE, state
 
 OTHER = "sha256:" + "9" * 64
 

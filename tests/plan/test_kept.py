@@ -5,7 +5,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.plan.kept import Kept, choose
 from deploy.remote.answer import read_answer
-from tests.plan.examples import manifest
+from tests.unit.deploy.examples import manifest
 
 
 def kept(*releases: str, failed: str = "") -> tuple[Kept, ...]:

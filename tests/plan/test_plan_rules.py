@@ -12,7 +12,7 @@ from deploy.plan.files import File
 from deploy.plan.state import HeldFile, NodeState
 from deploy.plan.steps import Kind
 from deploy.plan.wanted import Switch, Wanted
-from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
+from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
 
 NAMES = ("cert_pass", "token", "mail")
 UNITS = (UNIT, File("/etc/corefab/firewall.d/shop-www.nft", b"add element"))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.plan.release import Manifest, release_id
-from tests.plan.examples import manifest
+from tests.unit.deploy.examples import manifest
 
 TIMES = st.integers(0, 2**35).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 

@@ -12,7 +12,7 @@ from deploy.plan.schema import SCHEMA, Versioned, spec_mark
 from deploy.plan.state import Interrupted, NodeState
 from deploy.remote.answer import read_answer
 from deploy.remote.script import scripts
-from tests.plan.examples import manifest, state
+from tests.unit.deploy.examples import manifest, state
 
 PREAMBLE = scripts()["preamble"]
 INTERRUPTED = Interrupted(release="r2", previous="r1")

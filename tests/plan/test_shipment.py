@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from deploy.plan.image import Image, missing, missing_bytes
 from deploy.plan.shipment import Base, Known, ship, uncertain
-from tests.plan.examples import state
+from tests.unit.deploy.examples import state
 
 
 def named(letter: str) -> str:

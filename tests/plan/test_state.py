@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deploy.errors import DeployError
 from deploy.plan.state import NodeState
 from deploy.remote.answer import read_answer
-from tests.plan.examples import fresh, state
+from tests.unit.deploy.examples import fresh, state
 
 ANSWER = json.loads(state().model_dump_json())
 

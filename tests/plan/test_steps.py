@@ -11,7 +11,7 @@ from deploy.plan.files import File
 from deploy.plan.state import Disk, HeldFile, NodeState
 from deploy.plan.steps import Step, rollback_steps, switch_steps
 from deploy.plan.wanted import Switch, Wanted
-from tests.plan.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state
+from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state
 
 OTHER = "sha256:" + "2" * 64
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deploy.plan.uid import app_uid
 from deploy.plan.values import template_values
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.settings.kinds import FirewallPort, UpdateWindow
+from deploy.settings.load import read_settings
 from deploy.settings.model import allowed
-from deploy.settings.read import read_settings
+from deploy.settings.types import FirewallPort, UpdateWindow
 
 LONG = "x" * 64
 

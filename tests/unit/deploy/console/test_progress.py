@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from deploy import progress
+from deploy.console import progress
 
 
 def fail_in(shown: AbstractContextManager[object]) -> None:

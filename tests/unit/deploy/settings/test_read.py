@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.settings.load import SettingsError, read_settings, with_node
 from deploy.settings.model import KEYS, REQUIRED, Settings, allowed
-from deploy.settings.read import SettingsError, read_settings, with_node
 
 Write = Callable[..., Path]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import requests
 
-from deploy import progress
+from deploy.console import progress
 from deploy.errors import DeployError
 
 _PATIENCE_SECONDS = 30

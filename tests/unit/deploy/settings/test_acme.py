@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.settings.conflicts import conflicts
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 ACME = {"CERT_FROM": "acme", "ACME_TERMS_AGREED": "true"}
 

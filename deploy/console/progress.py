@@ -18,9 +18,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from deploy import report
-from deploy.prompt import has_terminal
-from deploy.report import size
+from deploy.console import output
+from deploy.console.output import size
+from deploy.console.prompt import has_terminal
 
 _NOTHING_SENT = "nothing to send: every layer is on the node already"
 
@@ -29,9 +29,9 @@ _NOTHING_SENT = "nothing to send: every layer is on the node already"
 def step(title: str, done: str = "") -> Iterator[None]:
     """Show a title while a step runs; then `done` and how long it took, or a cross."""
     began = time.monotonic()
-    with _crossed(title), report.console.status(escape(title)):
+    with _crossed(title), output.console.status(escape(title)):
         yield
-    report.good(done or title, seconds=time.monotonic() - began)
+    output.good(done or title, seconds=time.monotonic() - began)
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
         DownloadColumn(),
         TransferSpeedColumn(),
     )
-    with _crossed(title), Progress(*columns, console=report.console, transient=True) as bar:
+    with _crossed(title), Progress(*columns, console=output.console, transient=True) as bar:
         task = bar.add_task(escape(title), total=total)
         yield lambda count: bar.advance(task, count)
 
@@ -58,11 +58,11 @@ def percentage(title: str) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
     )
     began = time.monotonic()
-    shown = Progress(*columns, console=report.console, transient=True, disable=not has_terminal())
+    shown = Progress(*columns, console=output.console, transient=True, disable=not has_terminal())
     with _crossed(title), shown as bar:
         task = bar.add_task(escape(title), total=100)
         yield lambda percent: bar.update(task, completed=percent)
-    report.good(title, seconds=time.monotonic() - began)
+    output.good(title, seconds=time.monotonic() - began)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def _crossed(title: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        report.bad(title)
+        output.bad(title)
         raise
 
 
@@ -97,7 +97,7 @@ def _events(where: str) -> Iterator[Callable[[str, int, int], None]]:
     names = {"node": where} if where else {}
 
     def write(event: dict[str, object]) -> None:
-        report.plain(json.dumps(names | event) + "\n")
+        output.plain(json.dumps(names | event) + "\n")
 
     def advance(layer: str, sent: int, covered: int) -> None:
         wire, done = count.add(layer, sent, covered)
@@ -119,7 +119,7 @@ def _lines(title: str, total: int, where: str) -> Iterator[Callable[[str, int, i
             show(layer, count)
 
         yield advance
-    report.say(f"  {name}{count if count.there or count.sent else _NOTHING_SENT}")
+    output.say(f"  {name}{count if count.there or count.sent else _NOTHING_SENT}")
 
 
 @dataclass
@@ -161,7 +161,7 @@ def _bars(title: str, total: int, *, shown: bool) -> Iterator[Callable[[str, _Co
         TextColumn("{task.fields[sent]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=report.console, transient=True, disable=not shown) as bar:
+    with Progress(*columns, console=output.console, transient=True, disable=not shown) as bar:
         whole = bar.add_task(escape(title), total=total, sent="")
         tasks: dict[str, TaskID] = {}
 

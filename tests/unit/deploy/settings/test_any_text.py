@@ -6,8 +6,8 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from deploy.settings.load import SettingsError, read_settings
 from deploy.settings.model import KEYS, Settings
-from deploy.settings.read import SettingsError, read_settings
 
 VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 LINES = st.tuples(st.sampled_from([*KEYS, "ENV_X", "SECRET_X", "NO"]), VALUES).map("=".join)

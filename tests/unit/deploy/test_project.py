@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deploy.project import Project
-from tests.plan.examples import settings
+from tests.unit.deploy.examples import settings
 
 
 def test_a_tilde_in_known_hosts_and_identity_file_means_the_home_folder(tmp_path: Path) -> None:
@@ -38,6 +38,4 @@ def test_what_is_not_set_has_no_path(tmp_path: Path) -> None:
 def test_what_is_the_operators_own_lies_in_the_folder(tmp_path: Path) -> None:
     project = Project(tmp_path, settings())
 
-    assert project.hooks == tmp_path / "hooks"
-    assert project.state == tmp_path / "state"
     assert project.media == tmp_path / "build/media"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.settings.read import SettingsError, read_some
+from deploy.settings.load import SettingsError, read_some
 
 
 def test_without_any_file_the_defaults_of_what_is_asked_for_hold(tmp_path: Path) -> None:

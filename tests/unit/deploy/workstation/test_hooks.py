@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.hooks import run_hook, tell_hook
-from deploy.project import Project
-from tests.plan.examples import settings
+from deploy.workstation.hooks import run_hook, tell_hook
 
 pytestmark = pytest.mark.program
 
@@ -23,12 +21,12 @@ def hook(folder: Path, text: str, mode: int = 0o755) -> None:
 def test_a_hook_gets_the_plan_on_stdin_in_the_projects_folder(tmp_path: Path) -> None:
     hook(tmp_path, "#!/bin/sh\ncat >heard\n")
 
-    run_hook(Project(tmp_path, settings()), "before-deploy", '{"app": "shop-www"}')
+    run_hook(tmp_path, "before-deploy", '{"app": "shop-www"}')
     assert json.loads((tmp_path / "heard").read_text()) == {"app": "shop-www"}
 
 
 def test_no_hook_is_no_matter(tmp_path: Path) -> None:
-    run_hook(Project(tmp_path, settings()), "before-deploy", "{}")
+    run_hook(tmp_path, "before-deploy", "{}")
 
 
 @pytest.mark.parametrize(
@@ -45,13 +43,13 @@ def test_a_hook_that_fails_stops_the_change(
     hook(tmp_path, text, mode)
 
     with pytest.raises(DeployError, match=message):
-        run_hook(Project(tmp_path, settings()), "before-deploy", "{}")
+        run_hook(tmp_path, "before-deploy", "{}")
 
 
 def test_a_hook_need_not_read_what_it_is_told(tmp_path: Path) -> None:
     hook(tmp_path, "#!/bin/sh\nexit 0\n")
 
-    run_hook(Project(tmp_path, settings()), "before-deploy", json.dumps({"files": "x" * 200_000}))
+    run_hook(tmp_path, "before-deploy", json.dumps({"files": "x" * 200_000}))
 
 
 def test_after_the_fact_a_failure_is_a_warning(
@@ -59,5 +57,5 @@ def test_after_the_fact_a_failure_is_a_warning(
 ) -> None:
     hook(tmp_path, "#!/bin/sh\nexit 3\n")
 
-    tell_hook(Project(tmp_path, settings()), "before-deploy", "{}")
+    tell_hook(tmp_path, "before-deploy", "{}")
     assert "hook before-deploy failed" in capsys.readouterr().err

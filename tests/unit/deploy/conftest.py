@@ -9,7 +9,7 @@ from deploy import first_boot, prove
 from deploy.known_hosts import pin
 from deploy.remote.connection import Target
 from tests.clock import Clock
-from tests.deploy.ssh_server import Node, new_identity, running
+from tests.unit.deploy.ssh_server import Node, new_identity, running
 
 
 @pytest.fixture

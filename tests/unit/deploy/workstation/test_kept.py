@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from deploy.kept import keep_release, keep_spec, kept_spec
 from deploy.plan.release import Manifest
-from deploy.project import Project
-from tests.plan.examples import manifest, settings
+from deploy.workstation.state import keep_manifest, keep_spec, kept_spec
+from tests.unit.deploy.examples import manifest
 
 MARK = "ab" * 32
 
 
 def test_a_releases_manifest_is_kept_0600(tmp_path: Path) -> None:
-    path = keep_release(Project(tmp_path, settings()), manifest())
+    path = keep_manifest(tmp_path, manifest().app, manifest().release, manifest().model_dump_json())
 
     assert path == tmp_path / "state/releases/shop-www/20300615-120000-ab12.json"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -19,14 +18,14 @@ def test_a_releases_manifest_is_kept_0600(tmp_path: Path) -> None:
 
 
 def test_a_spec_is_found_by_its_mark(tmp_path: Path) -> None:
-    path = keep_spec(Project(tmp_path, settings()), MARK, "{}")
+    path = keep_spec(tmp_path, MARK, "{}")
 
     assert path.stat().st_mode & 0o777 == 0o600
-    assert kept_spec(Project(tmp_path, settings()), MARK) == "{}"
-    assert kept_spec(Project(tmp_path, settings()), "cd" * 32) is None
+    assert kept_spec(tmp_path, MARK) == "{}"
+    assert kept_spec(tmp_path, "cd" * 32) is None
 
 
 def test_a_mark_from_a_node_names_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "secret.ign").write_text("{}")
 
-    assert kept_spec(Project(tmp_path, settings()), "../../secret") is None
+    assert kept_spec(tmp_path, "../../secret") is None

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.settings.load import SettingsError, read_settings
 from deploy.settings.model import KEYS
-from deploy.settings.read import SettingsError, read_settings
 
 REQUIRED = {"PROJECT": "shop", "IMAGE": "localhost/shop:1", "CERT_NAMES": "shop.example.org"}
 

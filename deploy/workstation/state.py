@@ -6,36 +6,35 @@ Everything lies in `state/`, which git ignores and `make clean` leaves alone; 06
 import re
 from pathlib import Path
 
-from deploy.files import write_atomically
-from deploy.plan.release import Manifest
-from deploy.project import Project
+from deploy.workstation.files import write_atomically
 
+STATE = Path("state")
 _MARK = re.compile(r"[0-9a-f]{64}")
 
 
-def keep_release(project: Project, manifest: Manifest) -> Path:
+def keep_manifest(folder: Path, app: str, release: str, manifest: str) -> Path:
     """Keep a copy of a release's manifest."""
-    path = project.state / "releases" / manifest.app / f"{manifest.release}.json"
-    _keep(path, manifest.model_dump_json(indent=1).encode())
+    path = folder / STATE / "releases" / app / f"{release}.json"
+    _keep(path, manifest.encode())
     return path
 
 
-def keep_spec(project: Project, mark: str, ignition: str) -> Path:
+def keep_spec(folder: Path, mark: str, ignition: str) -> Path:
     """Keep a machine spec under the mark that a machine made of it bears."""
-    path = _spec(project, mark)
+    path = _spec(folder, mark)
     _keep(path, ignition.encode())
     return path
 
 
-def kept_spec(project: Project, mark: str) -> str | None:
+def kept_spec(folder: Path, mark: str) -> str | None:
     """Find the spec that a machine was born of; None where it is not kept here."""
-    if not _MARK.fullmatch(mark) or not (path := _spec(project, mark)).exists():
+    if not _MARK.fullmatch(mark) or not (path := _spec(folder, mark)).exists():
         return None
     return path.read_text(encoding="utf-8")
 
 
-def _spec(project: Project, mark: str) -> Path:
-    return project.state / "specs" / f"{mark}.ign"
+def _spec(folder: Path, mark: str) -> Path:
+    return folder / STATE / "specs" / f"{mark}.ign"
 
 
 def _keep(path: Path, content: bytes) -> None:

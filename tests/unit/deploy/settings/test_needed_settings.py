@@ -8,10 +8,11 @@ from invoke.exceptions import Exit
 
 import fabfile
 from container.sample import build
-from deploy import author, node, trust, vm
+from deploy import node, trust, vm
 from deploy.project import Project
 from deploy.remote.connection import Target
 from deploy.settings.model import KEYS
+from deploy.workstation import git
 from rehearsal import lifecycle
 from rehearsal.ready import Login
 
@@ -53,7 +54,7 @@ def test_what_only_logs_in_needs_a_project_and_a_node(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(node, "reached", reached)
-    monkeypatch.setattr(author, "_git", lambda folder, *words: "")
+    monkeypatch.setattr(git, "_git", lambda folder, *words: "")
     add(folder, "PROJECT=shop\nNODE_ADDRESS=192.0.2.1\nNODE_PORT=2222\n")
 
     with pytest.raises(Exit):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.files import write_atomically
+from deploy.workstation.files import write_atomically
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.programs import ProgramError, run
+from deploy.workstation.programs import ProgramError, run
 
 _LONGEST_SECONDS = 10
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.programs import ProgramError, Start, run
+from deploy.workstation.programs import ProgramError, Start, run
 
 USUAL = Start()
 pytestmark = pytest.mark.program
