@@ -18,9 +18,9 @@ from deploy.task import commands, hosts, target, task
 if TYPE_CHECKING:
     from deploy.certificate.source import Wish
     from deploy.credentials import Credentials
-    from deploy.fleet import Node
+    from deploy.fleet.nodes import Node
+    from deploy.node.connection import Login
     from deploy.plan.installation import Installation
-    from deploy.remote.connection import Login
     from deploy.settings.model import Settings
 
 # A verb lasts seconds: searching for what could be freed costs it more than the memory, most of all
@@ -50,7 +50,7 @@ _MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
 
 def _project(context: Context, name: str, needed: Sequence[str] = ()) -> Project:
     """Read every setting of an instance, or only those that are needed."""
-    from deploy.fleet import one_instance
+    from deploy.fleet.nodes import one_instance
 
     return one_instance(_FOLDER, name, target(context), needed)
 
@@ -61,21 +61,21 @@ def _settings(context: Context, name: str, needed: Sequence[str] = ()) -> "Setti
 
 def _projects(context: Context, name: str, *, every: bool) -> tuple[Project, ...]:
     """Read one instance, or every one here."""
-    from deploy.fleet import every_instance
+    from deploy.fleet.nodes import every_instance
 
     return every_instance(_FOLDER) if every else (_project(context, name),)
 
 
 def _nodes(context: Context, name: str) -> "tuple[Node, ...]":
     """List every node of every instance here, or the one that -H names."""
-    from deploy.fleet import nodes
+    from deploy.fleet.nodes import nodes
 
     return nodes(_projects(context, name, every=target(context) is None))
 
 
 def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
     """Read the settings, and start to log in while the command's modules are imported."""
-    from deploy.node import expect
+    from deploy.node.session import expect
 
     project = _project(context, name)
     return project, expect(project)
@@ -83,7 +83,7 @@ def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
 
 def _credentials(settings: "Settings") -> "Credentials":
     from deploy.credentials import Credentials
-    from deploy.node import asker
+    from deploy.node.session import asker
 
     return Credentials(settings, asker())
 
@@ -104,8 +104,8 @@ def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
 )
 def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "python") -> None:
     """Make the machine spec: build/<app>.bu and build/<app>.ign."""
-    from deploy.prepare import prepare as make
-    from deploy.prepare import settings_or_ask
+    from deploy.spec.prepare import prepare as make
+    from deploy.spec.prepare import settings_or_ask
 
     make(Project(_FOLDER, settings_or_ask(_FOLDER, name or None, may_ask=not yes)), compiler=butane)
 
@@ -113,7 +113,7 @@ def prepare(_: Context, *, name: str = "", yes: bool = False, butane: str = "pyt
 @task(help={"name": _NAME, "json": _JSON})
 def check(_: Context, *, name: str = "", json: bool = False) -> int:
     """Check settings, templates, overlays and units with no node; exit code 1 on errors."""
-    from deploy.check import check as look
+    from deploy.spec.check import check as look
 
     return look(_FOLDER, name or None, as_json=json)
 
@@ -170,7 +170,7 @@ def releases(context: Context, *, name: str = "", json: bool = False) -> None:
 @task(help={"name": _NAME, "reason": "why; it is written down on the node"})
 def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
     """End the connection of whoever holds the app's lock, and write down why."""
-    from deploy.unlock import unlock as end
+    from deploy.node.unlock import unlock as end
 
     end(_project(context, name, _LOGIN), reason=reason)
 
@@ -180,7 +180,7 @@ def audit(
     context: Context, *, name: str = "", lines: str = "20", every: bool = False, json: bool = False
 ) -> None:
     """Show who changed what on the node, when, from where, and what came of it."""
-    from deploy.audit import audit as show
+    from deploy.node.audit import audit as show
 
     show(_project(context, name, _LOGIN), lines=lines, every=every, as_json=json)
 
@@ -235,7 +235,7 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
 )
 def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
     """Bring IMAGE to the node, only what it lacks of it, and nothing else."""
-    from deploy.fleet import at_hosts
+    from deploy.fleet.nodes import at_hosts
 
     project, login = (_project(context, name), None) if nodes else _expecting(context, name)
     from deploy.image_send import image_send as send
@@ -326,7 +326,7 @@ def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
     from deploy.certificate.rotate import cert_rotate_https as rotate
     from deploy.certificate.rotate import change_password
     from deploy.credentials import fetch
-    from deploy.node import asker
+    from deploy.node.session import asker
 
     settings = _settings(context, name)
     if password_only:
@@ -457,7 +457,7 @@ def cert_rotate_host(
 ) -> None:
     """Give the node another SSH host key, announced beside the old one for a while."""
     from deploy.access.host_key import cert_rotate_host as rotate
-    from deploy.fleet import nodes
+    from deploy.fleet.nodes import nodes
 
     (node,) = nodes((_project(context, name),))
     rotate(node, finish=finish, at_once=at_once)
@@ -512,7 +512,7 @@ def access_list(context: Context, *, name: str = "", json: bool = False) -> None
 @task(help={"name": _NAME, "fingerprint": "SHA256:…, from the machine's console"})
 def trust(context: Context, *, name: str = "", fingerprint: str = "") -> None:
     """Pin the node's SSH host key, compared with the machine's console."""
-    from deploy.trust import trust as pin
+    from deploy.node.trust import trust as pin
 
     pin(_project(context, name, _LOGIN), fingerprint=fingerprint)
 

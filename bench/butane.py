@@ -17,9 +17,9 @@ from pathlib import Path
 
 from butane.assemble import assemble
 from butane.translate.translation import translate
-from deploy.machine_files import render_sources
-from deploy.plan.values import template_values
 from deploy.settings.load import read_settings
+from deploy.spec.plan.values import template_values
+from deploy.spec.render import render_sources
 
 _ROOT = Path(__file__).parent.parent
 _ORACLE = _ROOT / ".cache" / "oracle" / "butane"

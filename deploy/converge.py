@@ -3,19 +3,18 @@
 import secrets
 from dataclasses import dataclass
 
-from deploy import node
-from deploy.archive import pack
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
-from deploy.hold import hold
-from deploy.journal import MACHINE, failures_audited, machine_line
-from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
-from deploy.plan import command
+from deploy.node import command, session
+from deploy.node.archive import pack
+from deploy.node.hold import hold
+from deploy.node.journal import MACHINE, audit_line, failures_audited
+from deploy.node.remote import Remote
 from deploy.plan.convergence import Convergence, convergence, differences, payload
 from deploy.plan.convergence_prose import lines
 from deploy.project import Project
 from deploy.remote.inspect import ask_mark, inspect
-from deploy.remote.remote import Remote
+from deploy.spec.spec import Spec, spec_of_mark, spec_of_settings
 from deploy.workstation.hooks import run_hook, tell_hook
 from deploy.workstation.state import keep_spec
 
@@ -51,7 +50,7 @@ def converge(project: Project, order: Order) -> int:
         DeployError: when the node refuses; it is as it was.
     """
     work = _Work(project, spec_of_settings(project), order)
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         plan = _plan(remote, work)
         for line in lines(plan):
             output.say(line)
@@ -123,7 +122,7 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
         )
     with progress.step("a new login, which proves that one can still get in"):
         try:
-            with node.reached(work.project) as fresh:
+            with session.reached(work.project) as fresh:
                 fresh.checked(command.keep(name, line), "keeping the changes")
         except DeployError as error:
             served = _put_back(remote, name, work.order)

@@ -10,10 +10,9 @@ from typing import Protocol
 
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.plan.command import Command
-from deploy.plan.installation import CONFIG, Installation, Written, problems_of
-from deploy.remote.answer import read_answer
-from deploy.remote.remote import Remote, Result
+from deploy.node.command import Command
+from deploy.node.remote import Remote, Result
+from deploy.plan.installation import CONFIG, Installation, problems_of
 
 _PERCENT = re.compile(r"^Read disk .*\((\d+)%\)")
 _LAST_LINES = 12

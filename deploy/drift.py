@@ -1,14 +1,14 @@
 """Verb: compare a node with what it was made as and with its release."""
 
-from deploy import node
 from deploy.console import output
-from deploy.machine_spec import Spec, spec_of_mark, spec_of_settings
+from deploy.node import session
 from deploy.plan.finding import Finding
 from deploy.plan.machine_drift import machine_drift
 from deploy.plan.release_drift import release_drift
 from deploy.project import Project
 from deploy.remote.inspect import ask_mark, inspect
 from deploy.settings.model import Settings
+from deploy.spec.spec import Spec, spec_of_mark, spec_of_settings
 
 _DRIFT = 2
 _COLUMNS = ("what", "where", "expected", "found", "since", "put right by")
@@ -21,7 +21,7 @@ def drift(project: Project, *, as_json: bool) -> int:
         DeployError: when the node cannot be inspected.
     """
     settings = project.settings
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         mark = ask_mark(remote)
         spec = _spec(project, mark)
         found = inspect(remote, settings.app, spec.machine)

@@ -4,25 +4,23 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from deploy import node
-from deploy.archive import pack
 from deploy.console import output, progress
-from deploy.endpoint import Endpoint
 from deploy.goal import DesiredState, ask_state
-from deploy.plan import command
-from deploy.plan.addresses import other
-from deploy.plan.audit import AuditLine
-from deploy.plan.command import Command
-from deploy.plan.files import File
-from deploy.plan.release import Manifest
-from deploy.plan.state import NodeState
+from deploy.node import command, script, session
+from deploy.node.archive import pack
+from deploy.node.audit_line import AuditLine
+from deploy.node.bulk import send_files
+from deploy.node.command import Command
+from deploy.node.endpoint import Endpoint
+from deploy.node.file import File
+from deploy.node.release import Manifest
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
 from deploy.plan.steps import Kind, Step
 from deploy.project import Project
 from deploy.prove import prove
-from deploy.remote import script
-from deploy.remote.bulk import send_files
-from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
+from deploy.spec.plan.addresses import other
 from deploy.transfer import Transfer
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
@@ -132,7 +130,7 @@ def _restage(execution: Execution, step: Step) -> None:
 
 def _image(execution: Execution, _: Step) -> None:
     desired, remote = _material(execution), execution.remote
-    target = node.target(execution.project)
+    target = session.target(execution.project)
     transfer = Transfer(remote, target, execution.settings, desired.export)
     transfer.run(execution.before, lambda: ask_state(remote, desired))
     image_id = desired.wanted.image.id
@@ -146,7 +144,7 @@ def _files(execution: Execution, _: Step) -> None:
     if folder and files:
         home = f"/var/lib/{execution.app}"
         send_files(
-            node.target(execution.project),
+            session.target(execution.project),
             folder,
             files,
             into=f"{home}/releases/{execution.release}/files",

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy.errors import DeployError
-from deploy.plan.command import Command
-from deploy.remote.connection import Target, connect, fingerprint_of, real_host, real_port
-from deploy.remote.host_key import shown_key
+from deploy.node.command import Command
+from deploy.node.connection import Target, connect, fingerprint_of, real_host, real_port
+from deploy.node.host_key import shown_key
 
 _PAUSE_SECONDS = 1.0
 _LOOK = "look at the machine's console"

@@ -5,26 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from deploy import node
-from deploy.app_files import app_files
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.local import open_image
-from deploy.machine_files import Rendered
-from deploy.plan.addresses import subnets
+from deploy.node import session
+from deploy.node.probe import probe
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
 from deploy.plan.decision import PlanInputs, credential_changes
 from deploy.plan.deployment import Plan, plan_deploy
 from deploy.plan.difference import LARGEST_BYTES, Texts
-from deploy.plan.state import NodeState
 from deploy.plan.wanted import Switch, Wanted
 from deploy.project import Project
-from deploy.project_files import list_files
 from deploy.prove import prove
-from deploy.remote.probe import probe
-from deploy.remote.remote import Remote
 from deploy.remote.texts import fetch_texts
 from deploy.settings.model import CERT_PASS
+from deploy.spec.app_files import app_files
+from deploy.spec.plan.addresses import subnets
+from deploy.spec.project_files import list_files
+from deploy.spec.render import Rendered
 from deploy.tls import Pair, check_chain, check_pair, load_pair
 from deploy.transfer import Transfer
 
@@ -63,7 +63,7 @@ def load_desired(
     settings = project.settings
     pair = load_pair(project)
     check_chain(pair, settings)
-    given = credentials or Credentials(settings, node.asker())
+    given = credentials or Credentials(settings, session.asker())
     with open_image(project) as export:
         wanted = Wanted(
             app=settings.app,
@@ -126,7 +126,7 @@ def check_material(desired: DesiredState, state: NodeState) -> None:
 
 def _trouble(desired: DesiredState) -> str:
     """Say why the app is not healthy for a visitor; nothing when it is."""
-    address = node.endpoint(desired.project)
+    address = session.endpoint(desired.project)
     path, certificate = desired.project.settings.health_path, desired.wanted.certificate
     try:
         prove(address, path, certificate, timeout_seconds=_PATIENCE_SECONDS)
@@ -158,6 +158,6 @@ def _small_files(desired: DesiredState, names: list[str]) -> dict[str, bytes]:
 def _patched(remote: Remote, desired: DesiredState, state: NodeState) -> int:
     if desired.wanted.image.id in state.images:
         return 0
-    target = node.target(desired.project)
+    target = session.target(desired.project)
     transfer = Transfer(remote, target, desired.project.settings, desired.export)
     return len(transfer.shipment(state).bases)

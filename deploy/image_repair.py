@@ -1,16 +1,15 @@
 """Verb: mend podman's storage on a node, and bring back what had to go with the damage."""
 
-from deploy import node
 from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.goal import load_desired
-from deploy.hold import hold
-from deploy.journal import audit_line, failures_audited, write_audit
-from deploy.machine_files import render
-from deploy.plan import command
+from deploy.node import command, session
+from deploy.node.hold import hold
+from deploy.node.journal import audit_line, failures_audited, write_audit
 from deploy.project import Project
 from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS
+from deploy.spec.render import render
 from deploy.tls import check_pair
 
 
@@ -31,9 +30,9 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
     # What the deploy would be refused for is told while the app still serves.
     with load_desired(render(project)) as desired:
         check_pair(desired.pair, settings, desired.credentials.value(CERT_PASS))
-    line = audit_line(project, "image-repair")
-    with node.reached(project) as remote:
-        hold(remote, project, "image-repair", wait_seconds=wait_seconds)
+    line = audit_line(project.folder, settings.app, "image-repair")
+    with session.reached(project) as remote:
+        hold(remote, project.folder, settings.app, "image-repair", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             said = remote.checked(
                 command.repair_storage(settings.app),

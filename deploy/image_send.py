@@ -5,17 +5,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from deploy import node
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.image.export import Export
 from deploy.image.local import open_image
+from deploy.node import session
+from deploy.node.connection import Login, Target
+from deploy.node.probe import probe
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
 from deploy.plan.image import refuse_full_disk, short
-from deploy.plan.state import NodeState
 from deploy.project import Project
-from deploy.remote.connection import Login, Target
-from deploy.remote.probe import probe
-from deploy.remote.remote import Remote
 from deploy.transfer import Transfer
 
 
@@ -74,12 +74,12 @@ class _Sending:
 def _begin(one: _Sending, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
     """Log in here, so that an interrupt closes the connection under the transfer; send beside."""
     try:
-        remote = logins.enter_context(node.reached(one.project, one.login))
+        remote = logins.enter_context(session.reached(one.project, one.login))
     except DeployError as error:
         failed: Future[None] = Future()
         failed.set_exception(error)
         return failed
-    return beside.submit(one.run, remote, node.target(one.project))
+    return beside.submit(one.run, remote, session.target(one.project))
 
 
 def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from deploy import node
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.image.cache import Cache
@@ -12,11 +11,11 @@ from deploy.image.index import Index, read_index
 from deploy.image.local import open_image
 from deploy.image.seen import read_seen
 from deploy.image.tree import Tree, flatten
-from deploy.plan import command
+from deploy.node import command, session
+from deploy.node.probe import probe
+from deploy.node.remote import Remote
 from deploy.plan.image import short
 from deploy.project import Project
-from deploy.remote.probe import probe
-from deploy.remote.remote import Remote
 
 _DIFFERS = 1
 
@@ -27,7 +26,7 @@ def image_verify(project: Project) -> int:
     Raises:
         DeployError: when the node does not have it, or it cannot be read.
     """
-    with open_image(project) as export, node.reached(project) as remote:
+    with open_image(project) as export, session.reached(project) as remote:
         image = export.image
         state = probe(remote, project.settings.app, paths=(), credentials={})
         if image.id not in state.images:

@@ -6,22 +6,21 @@ import time
 from dataclasses import replace
 
 from certs.host_key import HostKey, new_host_key
-from deploy import node
 from deploy.console import output, progress, prompt
 from deploy.disk_writer import Job, verify, write
 from deploy.errors import DeployError
 from deploy.first_boot import Awaited, await_first_boot
-from deploy.known_hosts import pin, pinned
 from deploy.live_host import live_target
-from deploy.plan.command import Command
+from deploy.node import session
+from deploy.node.command import Command
+from deploy.node.connection import Target, connect, real_host, real_port
+from deploy.node.known_hosts import pin, pinned
+from deploy.node.remote import Remote
 from deploy.plan.disk import Disk
 from deploy.plan.installation import Installation, chosen, refusals
 from deploy.plan.machine_config import with_host_key
 from deploy.plan.medium import LiveAnswer, Medium, read_medium
 from deploy.project import Project
-from deploy.remote.answer import read_answer
-from deploy.remote.connection import Target, connect, real_host, real_port
-from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 
 PATIENCE_SECONDS = 900
@@ -48,7 +47,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
     live = live_target(project, host, fingerprint=fingerprint)
     installed = _installed_target(project, live)
     key = new_host_key()
-    with connect(live, node.asker()) as remote:
+    with connect(live, session.asker()) as remote:
         medium = _probe(remote, wanted)
         wanted = _completed(project.settings, wanted, medium)
         if wanted.device != medium.device:
@@ -67,7 +66,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))
     with progress.step("restarting into the installed system"):
-        await_first_boot(awaited, seconds, node.asker())
+        await_first_boot(awaited, seconds, session.asker())
     output.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
     output.say(f"next: {_next(project.settings, installed)}")
 
@@ -86,7 +85,7 @@ def machine_spec(project: Project) -> bytes:
 
 
 def _installed_target(project: Project, live: Target) -> Target:
-    found = node.target(
+    found = session.target(
         Project(project.folder, project.settings.model_copy(update={"node_address": live.host}))
     )
     # Through the same tunnel or forwarded port as the medium, unless settings name another.

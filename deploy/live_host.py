@@ -6,13 +6,13 @@ Its host key is not the installed system's, so it is pinned in a file of its own
 from dataclasses import replace
 from pathlib import Path
 
-from deploy import node
 from deploy.console import output, prompt
 from deploy.errors import DeployError
-from deploy.known_hosts import pin, pinned
+from deploy.node import session
+from deploy.node.connection import Target, real_host, real_port
+from deploy.node.host_key import shown_key
+from deploy.node.known_hosts import pin, pinned
 from deploy.project import Project
-from deploy.remote.connection import Target, real_host, real_port
-from deploy.remote.host_key import shown_key
 
 LIVE_USER = "core"
 
@@ -26,7 +26,7 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
     user, _, address = host.rpartition("@")
     address, port = _split_port(address)
     target = replace(
-        node.target(
+        session.target(
             Project(project.folder, project.settings.model_copy(update={"node_address": address}))
         ),
         port=port,

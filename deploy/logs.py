@@ -1,9 +1,9 @@
 """Verb: show the last lines of an app on its node."""
 
-from deploy import node
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.plan.command import logs as logs_of
+from deploy.node import session
+from deploy.node.command import logs as logs_of
 from deploy.project import Project
 
 
@@ -15,7 +15,7 @@ def logs(project: Project, lines: str, *, release: str = "") -> None:
     """
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 50")
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         wanted = logs_of(project.settings.app, int(lines), release)
         said = remote.checked(wanted, f"reading the log of {project.settings.app}")
     output.say(said.rstrip("\n"))

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
+from deploy.node.endpoint import Endpoint
 from deploy.visit import ask
 
 _FIRST_PAUSE_SECONDS = 0.05

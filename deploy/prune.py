@@ -1,10 +1,9 @@
 """Verb: remove from a node what no release of an app needs."""
 
-from deploy import node
 from deploy.console import output
-from deploy.hold import hold
-from deploy.journal import audit_line, failures_audited, write_audit
-from deploy.plan import command
+from deploy.node import command, session
+from deploy.node.hold import hold
+from deploy.node.journal import audit_line, failures_audited, write_audit
 from deploy.project import Project
 
 
@@ -15,9 +14,9 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
         DeployError: while somebody deploys the app, or when the node refuses.
     """
     settings = project.settings
-    line = audit_line(project, "prune")
-    with node.reached(project) as remote:
-        hold(remote, project, "prune", wait_seconds=wait_seconds)
+    line = audit_line(project.folder, settings.app, "prune")
+    with session.reached(project) as remote:
+        hold(remote, project.folder, settings.app, "prune", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             said = remote.checked(command.prune(settings.app), f"pruning {settings.app}")
         removed = said.splitlines()

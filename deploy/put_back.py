@@ -7,13 +7,13 @@ from dataclasses import replace
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.execute import Execution, carry_out
-from deploy.journal import audit_line, write_audit
-from deploy.plan import command
-from deploy.plan.release import Manifest
+from deploy.node import command
+from deploy.node.journal import audit_line, write_audit
+from deploy.node.release import Manifest
+from deploy.node.remote import Remote
 from deploy.plan.steps import Step
 from deploy.project import Project
 from deploy.prove import prove
-from deploy.remote.remote import Remote
 
 _LOG_LINES = 20
 _PROOF_SECONDS = 60

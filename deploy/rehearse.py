@@ -4,7 +4,7 @@ from pathlib import Path
 
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.known_hosts import pin, unpin
+from deploy.node.known_hosts import pin, unpin
 from deploy.project import Project
 from rehearsal import lifecycle
 from rehearsal.node import Node, NodeStatus

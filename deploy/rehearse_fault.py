@@ -2,13 +2,13 @@
 
 import time
 
-from deploy import node
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.plan.command import Command
+from deploy.node import session
+from deploy.node.command import Command
+from deploy.node.remote import Remote
 from deploy.plan.workers import Worker
 from deploy.project import Project
-from deploy.remote.remote import Remote
 from deploy.remote.workers import ask_workers
 
 FAULTS = ("hang", "crash", "leak", "refuse-term", "slow-start")
@@ -25,7 +25,7 @@ def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
     settings = project.settings
     if fault.partition("=")[0] not in FAULTS:
         raise DeployError(f"no fault called {fault!r}", f"choose one of {', '.join(FAULTS)}")
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         before = _worker(remote, settings.app, worker)
         remote.checked(
             Command("fault", (settings.app, worker, fault)),

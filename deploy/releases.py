@@ -1,15 +1,15 @@
 """Verb: list the releases of an app."""
 
-from deploy import node
 from deploy.console import output
-from deploy.journal import read_journal
-from deploy.plan.command import Command
+from deploy.node import session
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
+from deploy.node.journal import read_journal
+from deploy.node.remote import Remote
 from deploy.plan.history import PastRelease, history
 from deploy.plan.image import short
 from deploy.plan.kept import Kept
 from deploy.project import Project
-from deploy.remote.answer import read_answer
-from deploy.remote.remote import Remote
 
 _JOURNAL_LINES = 200
 _COLUMNS = ("release", "result", "image", "files", "size", "who", "commit", "took", "detail")
@@ -18,7 +18,7 @@ _COLUMNS = ("release", "result", "image", "files", "size", "who", "commit", "too
 def releases(project: Project, *, as_json: bool) -> None:
     """Show the releases that the node keeps, which of them serves, and deploys that failed."""
     settings = project.settings
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         kept = kept_releases(remote, settings.app)
         found = history(kept, read_journal(remote, settings.app, _JOURNAL_LINES))
     if as_json:

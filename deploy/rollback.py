@@ -3,20 +3,20 @@
 import secrets
 from datetime import UTC, datetime
 
-from deploy import node
 from deploy.console import output
 from deploy.execute import Execution
-from deploy.hold import hold
-from deploy.journal import failures_audited
+from deploy.node import session
+from deploy.node.hold import hold
+from deploy.node.journal import failures_audited
+from deploy.node.probe import probe
+from deploy.node.release import Manifest, release_id
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
 from deploy.plan.kept import choose
-from deploy.plan.release import Manifest, release_id
-from deploy.plan.state import NodeState
 from deploy.plan.steps import rollback_steps
 from deploy.project import Project
 from deploy.put_back import run_steps, undo
 from deploy.releases import kept_releases
-from deploy.remote.probe import probe
-from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 from deploy.workstation.git import author
 from deploy.workstation.state import keep_manifest
@@ -31,14 +31,14 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         DeployError: when there is no such release, or it does not prove itself; what served serves.
     """
     settings = project.settings
-    with node.reached(project) as remote:
-        hold(remote, project, "rollback", wait_seconds=wait_seconds)
+    with session.reached(project) as remote:
+        hold(remote, project.folder, settings.app, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         serving = state.manifest.release if state.manifest else ""
         chosen = choose(kept_releases(remote, settings.app), serving, to)
         output.say(f"{settings.app} on {settings.node_address}: {serving} -> {chosen.release}")
         manifest = _manifest(project, chosen, serving)
-        endpoint = node.endpoint(project)
+        endpoint = session.endpoint(project)
         execution = Execution(remote, project, endpoint, manifest, state, "rollback")
         with failures_audited(remote, execution.audit_line):
             steps = tuple(rollback_steps(settings.switch, state.slot, chosen.release))

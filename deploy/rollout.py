@@ -8,27 +8,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy import node
 from deploy.console import output, progress
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.execute import Execution
 from deploy.goal import DesiredState, check_material, load_desired, make_plan
-from deploy.hold import hold
-from deploy.journal import failures_audited
-from deploy.machine_files import render
-from deploy.plan import command
+from deploy.node import command, session
+from deploy.node.connection import Login
+from deploy.node.hold import hold
+from deploy.node.journal import failures_audited
+from deploy.node.release import Manifest, release_id
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
 from deploy.plan.decision import generations
 from deploy.plan.deployment import Plan
 from deploy.plan.prose import summary
-from deploy.plan.release import Manifest, release_id
-from deploy.plan.state import NodeState
 from deploy.project import Project
 from deploy.put_back import run_steps, undo
-from deploy.remote.connection import Login
-from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
-from deploy.unit_check import refuse_traps
+from deploy.spec.render import render
+from deploy.spec.units import refuse_traps
 from deploy.workstation.git import author
 from deploy.workstation.hooks import run_hook, tell_hook
 from deploy.workstation.state import keep_manifest
@@ -65,7 +64,7 @@ def rollout(
     refuse_traps(rendered)
     with (
         load_desired(rendered, credentials, options.reseal) as desired,
-        node.reached(project, login) as remote,
+        session.reached(project, login) as remote,
     ):
         _rollout(remote, desired, options)
 
@@ -82,7 +81,7 @@ def _rollout(remote: Remote, desired: DesiredState, options: DeployOptions) -> N
     check_material(desired, state)
     _show(plan)
     manifest = _manifest(desired, state)
-    endpoint = node.endpoint(project)
+    endpoint = session.endpoint(project)
     _carry_out(Execution(remote, project, endpoint, manifest, state, options.what, desired), plan)
 
 

@@ -1,14 +1,14 @@
 """Verb: show what a deploy would do, and do nothing."""
 
-from deploy import node
 from deploy.console import output
 from deploy.goal import check_material, load_desired, make_plan
-from deploy.machine_files import render
+from deploy.node import session
+from deploy.node.connection import Login
 from deploy.plan.deployment import Plan
 from deploy.plan.prose import whole
 from deploy.project import Project
-from deploy.remote.connection import Login
 from deploy.settings.model import CERT_PASS
+from deploy.spec.render import render
 
 _CHANGES = 2
 
@@ -27,7 +27,7 @@ def show_plan(
         DeployError: for what a deploy would refuse as well.
     """
     with load_desired(render(project)) as desired:
-        with node.reached(project, login) as remote:
+        with session.reached(project, login) as remote:
             plan, state = make_plan(remote, desired, first=first, diffs=True)
         if plan.steps and desired.credentials.known().get(CERT_PASS) is not None:
             check_material(desired, state)

@@ -1,12 +1,12 @@
 """Verb: say what an app is on its node."""
 
-from deploy import node
 from deploy.console import output
+from deploy.node import session
+from deploy.node.connection import Login
+from deploy.node.probe import probe
+from deploy.node.state import NodeState
 from deploy.plan.image import short
-from deploy.plan.state import NodeState
 from deploy.project import Project
-from deploy.remote.connection import Login
-from deploy.remote.probe import probe
 from deploy.remote.workers import ask_workers
 from deploy.visit import Answer, ask
 
@@ -17,11 +17,11 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     """Show release, unit and health; return 1 when the app is not healthy."""
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
-    with node.reached(project, login) as remote:
+    with session.reached(project, login) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
         workers = ask_workers(remote, settings.app)
     held = state.manifest
-    answer = ask(node.endpoint(project), settings.health_path) if held else None
+    answer = ask(session.endpoint(project), settings.health_path) if held else None
     health = _health(answer, state)
     facts = _facts(project, state) | {
         "workers": workers.model_dump() if workers else None,
@@ -47,7 +47,7 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
     return {
         "app": settings.app,
         "node": settings.node_address,
-        "endpoint": str(node.endpoint(project)),
+        "endpoint": str(session.endpoint(project)),
         "release": held.release if held else None,
         "image": f"{held.image} {short(held.image_id)}" if held else None,
         "commit": (held.commit[:12] + (" (dirty)" if held.dirty else "")) if held else None,

@@ -9,12 +9,12 @@ from deploy.image.export import Export
 from deploy.image.pace import Pace
 from deploy.image.parcel import Parcel, Sent
 from deploy.image.whole import send_whole
-from deploy.plan import command
+from deploy.node import command
+from deploy.node.connection import Target
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState, Partial
 from deploy.plan.image import Image, refuse_full_disk
 from deploy.plan.shipment import Known, Shipment, ship, uncertain
-from deploy.plan.state import NodeState, Partial
-from deploy.remote.connection import Target
-from deploy.remote.remote import Remote
 from deploy.settings.model import Settings
 
 # Exit code of receive-image for what the node lacks, or cannot write out.

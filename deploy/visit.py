@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from certs.certificate import Certificate, from_der
 from certs.errors import CertError
-from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
+from deploy.node.endpoint import Endpoint
 
 _PATIENCE_SECONDS = 5.0
 _HEALTHY = range(200, 300)

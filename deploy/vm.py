@@ -13,12 +13,12 @@ from deploy.console import output, progress
 from deploy.emulator import is_alive, make_disk, start, stop
 from deploy.errors import DeployError
 from deploy.first_boot import boot_id
-from deploy.known_hosts import pin
-from deploy.node import asker
+from deploy.node.connection import Target
+from deploy.node.known_hosts import pin
+from deploy.node.session import asker
 from deploy.plan.machine_config import with_host_key
 from deploy.plan.virtual_machine import VirtualMachine, qemu
 from deploy.project import VM, Project
-from deploy.remote.connection import Target
 from deploy.settings.model import Settings
 from deploy.workstation.files import write_atomically
 

@@ -13,9 +13,9 @@ from dotenv import dotenv_values
 from invoke.collection import Collection
 from invoke.loader import FilesystemLoader
 
-from deploy.plan.command import Command
-from deploy.remote.remote import command_line
-from deploy.remote.script import LIBRARIES, packed, script_text, scripts
+from deploy.node.command import Command
+from deploy.node.remote import command_line
+from deploy.node.script import LIBRARIES, packed, script_text, scripts
 from deploy.settings.load import read_settings
 from deploy.settings.model import KEYS, REQUIRED
 from tests.root import ROOT

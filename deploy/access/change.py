@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from deploy.journal import failures_audited, machine_line, write_audit
-from deploy.plan.command import Command
-from deploy.remote.remote import Remote
+from deploy.node.command import Command
+from deploy.node.journal import MACHINE, audit_line, failures_audited, write_audit
+from deploy.node.remote import Remote
 
 
 def change(remote: Remote, folder: Path, wanted: Command, what: str, detail: str) -> str:

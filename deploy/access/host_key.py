@@ -3,14 +3,14 @@
 from deploy.access.change import change
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.fleet import Node
-from deploy.known_hosts import pin
-from deploy.people import read_key
-from deploy.plan.command import Command
-from deploy.plan.holdings import HeldKey, HostKeys
-from deploy.remote.connection import real_host, real_port
-from deploy.remote.holdings import change_host_keys
-from deploy.remote.remote import Remote
+from deploy.fleet.nodes import Node
+from deploy.node.ask_holdings import change_host_keys
+from deploy.node.command import Command
+from deploy.node.connection import real_host, real_port
+from deploy.node.holdings import HeldKey, HostKeys
+from deploy.node.known_hosts import pin
+from deploy.node.remote import Remote
+from deploy.spec.people import read_key
 
 _VERB = "cert-rotate-host"
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deploy.errors import DeployError
-from deploy.people import AccessKey, read_key, read_key_file
+from deploy.spec.people import AccessKey, read_key, read_key_file
 from deploy.workstation.files import write_atomically
 
 

@@ -10,8 +10,12 @@ from deploy.access.identity import public_key
 from deploy.access.rotate import file_name, renew_specs
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.fleet import Node, instances
-from deploy.people import (
+from deploy.fleet.nodes import Node, instances
+from deploy.node import command
+from deploy.node.ask_holdings import ask_access
+from deploy.node.holdings import HeldAccess
+from deploy.spec.login_keys import agent_keys, owners
+from deploy.spec.people import (
     AccessKey,
     check_name,
     keep_keys,
@@ -22,10 +26,6 @@ from deploy.people import (
     retired,
     welcome,
 )
-from deploy.plan import command
-from deploy.plan.holdings import HeldAccess
-from deploy.remote.holdings import ask_access
-from deploy.ssh_keys import agent_keys, owners
 
 _COLUMNS = ("node", "person", "key", "comment", "age", "expires")
 _DAY_SECONDS = 86400

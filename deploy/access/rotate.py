@@ -10,11 +10,11 @@ from deploy.access.change import change
 from deploy.access.identity import Identity, new_key, public_key
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
-from deploy.fleet import Node
-from deploy.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
-from deploy.plan import command
-from deploy.prepare import prepare
-from deploy.remote.holdings import ask_access
+from deploy.fleet.nodes import Node
+from deploy.node import command
+from deploy.node.ask_holdings import ask_access
+from deploy.spec.people import AccessKey, check_name, keep_keys, people, read_key_file, retire
+from deploy.spec.prepare import prepare
 
 _LONGEST_NAME = 31
 _VERB = "cert-rotate-ssh"

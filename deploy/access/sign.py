@@ -10,12 +10,12 @@ from deploy.access.change import change
 from deploy.access.rotate import file_name, renew_specs
 from deploy.console import output, progress
 from deploy.credentials import Credentials
-from deploy.fleet import Node, instances
-from deploy.node import asker
-from deploy.people import AUTHORITY, AccessKey, check_name, keep_keys, people
-from deploy.plan import command
+from deploy.fleet.nodes import Node, instances
+from deploy.node import command
+from deploy.node.session import asker
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
+from deploy.spec.people import AUTHORITY, AccessKey, check_name, keep_keys, people
 from deploy.tls import material
 
 _NAME = "authority"

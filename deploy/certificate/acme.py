@@ -13,10 +13,10 @@ from certs.errors import CertError
 from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.signing_request import signing_request
 from certs.store import read_secret, write_secret
-from deploy import node
 from deploy.certificate.dns_challenge import Zone
 from deploy.certificate.http_challenge import NodePage
 from deploy.console import output
+from deploy.node import session
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.tls import material
@@ -78,5 +78,5 @@ def _solver(project: Project) -> Iterator[Solver]:
     if project.settings.acme_challenge == "dns-01":
         yield Zone(project.settings.acme_dns_command)
         return
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         yield NodePage(remote)

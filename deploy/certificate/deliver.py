@@ -4,23 +4,22 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from deploy import node
-from deploy.archive import pack
 from deploy.console import output, progress
 from deploy.credentials import Credentials
-from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
-from deploy.hold import hold
-from deploy.journal import audit_line, failures_audited
-from deploy.plan import command
-from deploy.plan.clock import difference
-from deploy.plan.files import File
-from deploy.plan.release import Manifest
-from deploy.plan.state import NodeState
+from deploy.node import command, session
+from deploy.node.archive import pack
+from deploy.node.clock import difference
+from deploy.node.endpoint import Endpoint
+from deploy.node.file import File
+from deploy.node.hold import hold
+from deploy.node.journal import audit_line, failures_audited
+from deploy.node.probe import probe
+from deploy.node.release import Manifest
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
 from deploy.project import Project
 from deploy.prove import prove
-from deploy.remote.probe import probe
-from deploy.remote.remote import Remote
 from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS, Settings
 from deploy.tls import Pair, check_pair, load_pair
@@ -118,7 +117,7 @@ def deliver(project: Project, credentials: Credentials) -> None:
     settings = project.settings
     pair = load_pair(project)
     check_pair(pair, settings, credentials.value(CERT_PASS))
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         state = _state(remote, settings, credentials)
         _refuse_clock(state, datetime.now(UTC))
         if state.manifest is None:
@@ -152,7 +151,7 @@ def _reload(
 ) -> None:
     settings = project.settings
     manifest, password = held
-    endpoints = node.endpoints(project)
+    endpoints = session.endpoints(project)
     marks = (pair.leaf.sha256, hashlib.sha256(pair.key_file).hexdigest())
     held_already = (manifest.certificate, manifest.key) == marks and password is None
     if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):

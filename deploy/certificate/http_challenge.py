@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from certs.acme.challenge import Challenge, Kind
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.plan.command import Command
-from deploy.remote.remote import Remote
+from deploy.node.command import Command
+from deploy.node.remote import Remote
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy import node
 from deploy.console import output
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
-from deploy.plan.state import NodeState
+from deploy.node import session
+from deploy.node.probe import probe
+from deploy.node.state import NodeState
 from deploy.project import Project
-from deploy.remote.probe import probe
 from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import CERT_PASS, Settings, Source
 
@@ -55,7 +55,7 @@ def creds_rotate(project: Project, name: str) -> None:
     settings = project.settings
     _refuse_password(name)
     source_of(settings, name)
-    credentials = Credentials(settings, node.asker())
+    credentials = Credentials(settings, session.asker())
     value = credentials.value(name)
     if _state(project, {name: value}).credentials.get(name) == "same":
         raise DeployError(
@@ -79,7 +79,7 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
             f"{name} comes from {describe(source)}, which the next deploy would bring back",
             f"change it there, then `fab creds-rotate {name}`",
         )
-    credentials = Credentials(project.settings, node.asker())
+    credentials = Credentials(project.settings, session.asker())
     credentials.give(name, value())
     options = DeployOptions(what="credentials", reseal=frozenset({name}))
     rollout(project, options, credentials)
@@ -123,7 +123,7 @@ def _seal(project: Project, names: tuple[str, ...]) -> None:
 
 
 def _state(project: Project, values: dict[str, str | None]) -> NodeState:
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         return probe(remote, project.settings.app, paths=(), credentials=values)
 
 

@@ -1,12 +1,12 @@
 """Verb: which credentials an app has, where they come from, and how they lie on the node."""
 
-from deploy import node
 from deploy.console import output
 from deploy.credentials import Credentials
 from deploy.creds.seal import describe
-from deploy.plan.holdings import HeldCredential
+from deploy.node import session
+from deploy.node.ask_holdings import ask_holdings
+from deploy.node.holdings import HeldCredential
 from deploy.project import Project
-from deploy.remote.holdings import ask_holdings
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
 _DAY_SECONDS = 86400
@@ -23,7 +23,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
     """
     settings = project.settings
     values = Credentials(settings, None).known()
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         holdings = ask_holdings(remote, settings.app, settings.node_user, values)
     held = {one.name: one for one in holdings.credentials}
     rows = [

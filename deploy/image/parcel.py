@@ -13,8 +13,8 @@ from deploy.image.export import Export
 from deploy.image.pace import Pace
 from deploy.image.packed import Job, Packed
 from deploy.image.pieces import cut
+from deploy.node.state import Partial
 from deploy.plan.shipment import Shipment
-from deploy.plan.state import Partial
 
 _CHUNK = 1 << 18
 

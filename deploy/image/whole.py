@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import IO
 
 from deploy.errors import DeployError
-from deploy.plan.command import Command
+from deploy.node.bulk import ssh_words
+from deploy.node.command import Command
+from deploy.node.connection import Target
+from deploy.node.remote import whole_line
 from deploy.plan.image import Image, Whole
-from deploy.remote.bulk import ssh_words
-from deploy.remote.connection import Target
-from deploy.remote.remote import whole_line
 from deploy.workstation.programs import missing
 
 _CHUNK = 1 << 20

@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 
 from certs.chain import read_chain
 from certs.errors import CertError
-from deploy import node
-from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
 from deploy.inventory.places import Finding, Row, findings
-from deploy.people import AccessKey, read_key, retired
-from deploy.plan.clock import difference
-from deploy.plan.holdings import Holdings
+from deploy.node import session
+from deploy.node.ask_holdings import ask_holdings
+from deploy.node.clock import difference
+from deploy.node.endpoint import Endpoint
+from deploy.node.holdings import Holdings
 from deploy.project import Project
-from deploy.remote.holdings import ask_holdings
 from deploy.settings.model import Settings
-from deploy.ssh_keys import owners
+from deploy.spec.login_keys import owners
+from deploy.spec.people import AccessKey, read_key, retired
 from deploy.tls import load_pair
 from deploy.visit import served_certificate
 
@@ -89,13 +89,13 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
         DeployError: when the node cannot be reached.
     """
     settings = project.settings
-    with node.reached(project) as remote:
+    with session.reached(project) as remote:
         held = ask_holdings(remote, settings.app, settings.node_user, {})
     rows = (
         _workstation(project),
         _read("node", held.release),
         _read("container", held.inside),
-        *_served(node.endpoints(project)),
+        *_served(session.endpoints(project)),
     )
     names = owners(settings.ssh_keys, folder=project.folder)
     return Inventory(settings, now, rows, held, names, retired(project.folder))

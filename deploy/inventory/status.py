@@ -8,8 +8,8 @@ from deploy.console import output
 from deploy.inventory.app import Inventory, take_inventory
 from deploy.inventory.places import Row, agree, cells, facts
 from deploy.inventory.prometheus import as_prometheus
-from deploy.people import read_key
 from deploy.project import Project
+from deploy.spec.people import read_key
 
 Form = Literal["table", "json", "prometheus"]
 _PLACES = (

@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.plan.files import File
+from deploy.node.file import File
 from deploy.plan.finding import Finding, finding
 from deploy.plan.inspection import Inspection
-from deploy.plan.machine import Machine, Place
 from deploy.plan.machine_drift import machine_drift
+from deploy.spec.plan.machine import Machine, Place
 
 Word = Literal[
     "file", "folder", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload", "enable",

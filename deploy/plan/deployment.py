@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from deploy.errors import DeployError
-from deploy.plan.addresses import other, refuse_clash
+from deploy.node.state import NodeState
 from deploy.plan.change import (
     CertificateChange,
     Change,
@@ -15,9 +15,9 @@ from deploy.plan.change import (
 )
 from deploy.plan.decision import PlanInputs, changes
 from deploy.plan.image import refuse_full_disk
-from deploy.plan.state import NodeState
 from deploy.plan.steps import Step, release_steps
 from deploy.plan.wanted import Wanted
+from deploy.spec.plan.addresses import other, refuse_clash
 
 _FIREWALL = "/etc/corefab/firewall.d/"
 

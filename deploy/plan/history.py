@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deploy.plan.audit import AuditLine
+from deploy.node.audit_line import AuditLine
 from deploy.plan.kept import Kept
 
 

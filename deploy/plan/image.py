@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deploy.errors import DeployError
-from deploy.plan.state import NodeState
+from deploy.node.state import NodeState
 
 _MARGIN_BYTES = 200_000_000
 # How often the missing layers lie in each place at the worst moment: as they arrived, as skopeo

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.plan.holdings import HeldAccess, HeldCredential
-from deploy.plan.release import Manifest
+from deploy.node.holdings import HeldAccess, HeldCredential
+from deploy.node.release import Manifest
 
 
 class _Value(BaseModel):

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from deploy.errors import DeployError
-from deploy.plan.release import Manifest
+from deploy.node.release import Manifest
 
 
 class Kept(BaseModel):

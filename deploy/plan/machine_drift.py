@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from deploy.plan.finding import Finding, Remedy, finding, shown
 from deploy.plan.inspection import FoundPlace, Inspection
-from deploy.plan.machine import Machine, Place
 from deploy.plan.people_drift import people_drift, strangers
+from deploy.spec.plan.machine import Machine, Place
 
 
 def machine_drift(machine: Machine, found: Inspection) -> tuple[Finding, ...]:

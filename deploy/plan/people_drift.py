@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from deploy.plan.finding import Finding, finding
 from deploy.plan.inspection import Inspection
-from deploy.plan.machine import Person
+from deploy.spec.plan.machine import Person
 
 _FIRST_PERSON, _LAST_PERSON = 1000, 60_000
 _STOCK_PERSON = "core"

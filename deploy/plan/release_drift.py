@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from deploy.node.release import Manifest
 from deploy.plan.finding import Finding, finding, shown
 from deploy.plan.image import short
 from deploy.plan.inspection import Inspection
-from deploy.plan.release import Manifest
 
 _QUADLETS = "/etc/containers/systemd"
 

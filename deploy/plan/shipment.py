@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from deploy.node.state import NodeState
 from deploy.plan.image import Image, missing
-from deploy.plan.state import NodeState
 
 # The likeness of a layer made by the same line at the same position.
 _CERTAIN = 6000

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from deploy.plan.addresses import other
+from deploy.node.state import NodeState
 from deploy.plan.decision import credential_changes
 from deploy.plan.image import Image, megabytes, missing, missing_bytes, short
-from deploy.plan.state import NodeState
 from deploy.plan.wanted import Switch, Wanted
+from deploy.spec.plan.addresses import other
 
 Kind = Literal[
     "stage", "restage", "image", "files", "seal", "start", "check", "before", "move", "prove",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deploy.plan.files import File
+from deploy.node.file import File
 from deploy.plan.image import Image
 
 

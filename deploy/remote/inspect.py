@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from deploy.plan.command import Command
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
+from deploy.node.remote import Remote
+from deploy.node.schema import spec_mark
 from deploy.plan.inspection import Inspection
-from deploy.plan.machine import Machine
-from deploy.plan.schema import spec_mark
-from deploy.remote.answer import read_answer
-from deploy.remote.remote import Remote
+from deploy.spec.plan.machine import Machine
 
 
 def ask_mark(remote: Remote) -> str:

@@ -3,9 +3,9 @@
 import base64
 
 from deploy.errors import DeployError
-from deploy.plan.command import Command
+from deploy.node.command import Command
+from deploy.node.remote import Remote
 from deploy.plan.difference import LARGEST_BYTES
-from deploy.remote.remote import Remote
 
 # A plan with more changed files than this is not read line by line; the rest show their hashes.
 _MOST = 50

@@ -1,9 +1,9 @@
 """Ask a node what an app's supervisor says of its workers."""
 
-from deploy.plan.command import Command
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
+from deploy.node.remote import Remote
 from deploy.plan.workers import Workers
-from deploy.remote.answer import read_answer
-from deploy.remote.remote import Remote
 
 _HINT = "the image's label io.corefab.status names it; docs/supervision.md says what it prints"
 

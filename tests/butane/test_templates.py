@@ -13,14 +13,14 @@ from butane.files import CarriedFile, carried_files
 from butane.machine import read_machine
 from butane.render import render_folder
 from butane.translate.translation import translate
-from deploy.plan.addresses import SLOTS
-from deploy.plan.values import template_values
 from deploy.settings.model import Settings
+from deploy.spec.plan.addresses import SLOTS
+from deploy.spec.plan.values import template_values
 from tests.butane.translate.outcome import ORACLE
-from tests.plan.test_values import unescaped
 from tests.root import ROOT
 from tests.stock_node import PROGRAMS
 from tests.unit.deploy.examples import settings
+from tests.unit.deploy.spec.plan.test_values import unescaped
 
 TEMPLATES = ROOT / "butane/templates"
 FILES = sorted(path for path in TEMPLATES.rglob("*") if path.is_file())

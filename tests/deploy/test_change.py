@@ -9,9 +9,9 @@ import pytest
 
 from deploy.access.change import change
 from deploy.errors import DeployError
-from deploy.plan import command
-from deploy.plan.command import Command
-from deploy.remote.remote import Remote, Result
+from deploy.node import command
+from deploy.node.command import Command
+from deploy.node.remote import Remote, Result
 
 pytestmark = pytest.mark.program
 WANTED = command.access_drop("core", "", ("AAAA",))

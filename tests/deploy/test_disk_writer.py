@@ -8,10 +8,10 @@ import pytest
 
 from deploy.disk_writer import Job, verify, write
 from deploy.errors import DeployError
-from deploy.plan.command import Command
+from deploy.node.command import Command
+from deploy.node.connection import Target, connect
+from deploy.node.remote import FabricRemote
 from deploy.plan.installation import Installation
-from deploy.remote.connection import Target, connect
-from deploy.remote.remote import FabricRemote
 from tests.unit.deploy.ssh_server import CHUNK, Node
 
 pytestmark = pytest.mark.loopback

@@ -8,22 +8,22 @@ from typing import get_args
 import pytest
 
 from deploy.credentials import Credentials
-from deploy.endpoint import Endpoint
 from deploy.errors import DeployError
 from deploy.execute import ACTIONS, Execution, carry_out
 from deploy.goal import DesiredState
 from deploy.image.cache import Cache
 from deploy.image.content import Content
 from deploy.image.export import Export
-from deploy.machine_files import render
-from deploy.plan.command import Command
+from deploy.node.command import Command
+from deploy.node.endpoint import Endpoint
+from deploy.node.release import Manifest
+from deploy.node.remote import Remote, Result
+from deploy.node.state import NodeState
 from deploy.plan.image import Image, Whole
-from deploy.plan.release import Manifest
-from deploy.plan.state import NodeState
 from deploy.plan.steps import Kind, Step, release_steps, rollback_steps
 from deploy.project import Project
 from deploy.put_back import run_steps, undo
-from deploy.remote.remote import Remote, Result
+from deploy.spec.render import render
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.unit.deploy.examples import WANTED, fresh, manifest, settings, state

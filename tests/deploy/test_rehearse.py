@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy import node, rehearse
+from deploy import rehearse
 from deploy.errors import DeployError
-from deploy.known_hosts import pin, pinned
+from deploy.node import session
+from deploy.node.known_hosts import pin, pinned
 from deploy.project import Project
 from deploy.settings.model import Settings
 from rehearsal import lifecycle
@@ -98,7 +99,7 @@ def test_no_command_goes_to_the_node_of_another_folder(
     monkeypatch.setattr(lifecycle, "status", lambda: (status(Path("/srv/blog")),))
 
     with pytest.raises(DeployError, match="belongs to /srv/blog") as raised:
-        node.target(project)
+        session.target(project)
 
     assert "set another PROJECT" in raised.value.hint
 
@@ -110,4 +111,4 @@ def test_commands_go_to_the_folders_own_node_and_to_one_without_a_folder(
     found = status(project.folder if owned == "this folder" else None)
     monkeypatch.setattr(lifecycle, "status", lambda: (found,))
 
-    assert node.target(project).host == ADDRESS
+    assert session.target(project).host == ADDRESS

@@ -10,8 +10,8 @@ import pytest
 
 from deploy.certificate.deliver import Reload
 from deploy.errors import DeployError
-from deploy.plan.command import Command
-from deploy.remote.remote import Remote, Result
+from deploy.node.command import Command
+from deploy.node.remote import Remote, Result
 from deploy.tls import Pair
 from tests.certs.forge import Recipe, chained, forge
 from tests.unit.deploy.examples import manifest, settings

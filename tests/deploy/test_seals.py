@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.plan.holdings import HeldCredential
+from deploy.node.holdings import HeldCredential
 
 pytestmark = pytest.mark.program
 Program = Callable[[str], str]

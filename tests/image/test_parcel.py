@@ -17,9 +17,9 @@ from deploy.image.cache import Cache
 from deploy.image.content import hex_of
 from deploy.image.export import Export
 from deploy.image.parcel import Parcel, Sent
+from deploy.node.state import Partial
 from deploy.plan.image import Image
 from deploy.plan.shipment import Base, Shipment
-from deploy.plan.state import Partial
 from tests.image.make import Made, image, layer, noise, write_layout
 
 pytestmark = pytest.mark.program

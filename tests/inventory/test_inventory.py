@@ -11,14 +11,9 @@ from deploy.inventory.app import Inventory
 from deploy.inventory.places import Row
 from deploy.inventory.prometheus import as_prometheus
 from deploy.inventory.status import show_inventory
-from deploy.people import AccessKey
-from deploy.plan.holdings import (
-    HeldAccess,
-    HeldCredential,
-    HeldKey,
-    Holdings,
-)
-from deploy.remote.answer import read_answer
+from deploy.node.answer import read_answer
+from deploy.node.holdings import HeldAccess, HeldCredential, HeldKey, Holdings
+from deploy.spec.people import AccessKey
 from tests.certs.forge import Recipe, authority, forge
 from tests.unit.deploy.examples import manifest, settings
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from butane.files import carried_files
-from deploy.endpoint import Endpoint
+from deploy.node.endpoint import Endpoint
 from deploy.prove import prove
 from rehearsal import lifecycle
 from tests.node.conftest import API_TOKEN, CERT_PASSWORD, NAME, SMTP_PASSWORD, authority

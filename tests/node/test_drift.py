@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.archive import pack
-from deploy.plan import command
+from deploy.node import command
+from deploy.node.archive import pack
+from deploy.node.connection import Target, connect
+from deploy.node.file import File
 from deploy.plan.convergence import Act
-from deploy.plan.files import File
-from deploy.remote.connection import Target, connect
 from tests.node.project import Project
 
 pytestmark = pytest.mark.node

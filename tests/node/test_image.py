@@ -15,18 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from deploy import node
 from deploy.errors import DeployError
 from deploy.image.local import cache_of, open_image, source_of
 from deploy.image.program import compress
 from deploy.image.whole import send_whole
 from deploy.image_send import image_send
-from deploy.plan.command import Command
+from deploy.node import session
+from deploy.node.command import Command
+from deploy.node.probe import probe
+from deploy.node.remote import FabricRemote, Remote, Result
+from deploy.node.state import NodeState
 from deploy.plan.image import Image, Whole, missing
-from deploy.plan.state import NodeState
 from deploy.project import Project as Instance
-from deploy.remote.probe import probe
-from deploy.remote.remote import FabricRemote, Remote, Result
 from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings
 from deploy.transfer import Transfer
@@ -361,7 +361,7 @@ def test_bytes_that_flip_on_the_way_are_found_and_sent_again(bench: Bench, seed:
     settings = bench.settings(made)
     places = [random.Random(seed).randrange(MIB, size - MIB)]  # noqa: S311
 
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         flipping = Flipping(remote, places)
         run(bench, settings, flipping, look(remote, settings))
 
@@ -376,7 +376,7 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
     made = image([layer({"a": noise(size, secrets.randbits(32))})])
     settings = bench.settings(made)
 
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         flipping = Flipping(remote, [MIB], times=2)
         run(bench, settings, flipping, look(remote, settings))
 
@@ -396,7 +396,7 @@ def test_names_that_an_archive_has_stay_out_of_the_node(bench: Bench, kind: str)
         write_docker(made, archive, linked=False)
     settings = settings.model_copy(update={"image": f"{kind}:{archive}"})
 
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         run(bench, settings, Flipping(remote, [MIB], times=2), look(remote, settings))
 
     names = bench.project.ssh(f"podman image inspect -f '{{{{json .RepoTags}}}}' {made.id}")
@@ -414,7 +414,7 @@ def test_another_image_than_the_one_that_was_built_gets_neither_its_id_nor_its_n
     else:
         write_docker(other, archive, linked=False)
     whole = source_of(f"{kind}:{archive}", bench.folder).whole()
-    target = node.target(Instance(bench.project.folder, settings))
+    target = session.target(Instance(bench.project.folder, settings))
 
     with pytest.raises(DeployError, match=f"another image arrived, {other.id[7:19]}"):
         send_whole(target, settings.app, Image("wanted", wanted.id, 0), whole, lambda _: None)
@@ -428,7 +428,7 @@ def test_another_image_than_the_one_that_was_built_gets_neither_its_id_nor_its_n
 
 def test_a_whole_image_that_is_cut_takes_no_room_afterwards(bench: Bench) -> None:
     settings = bench.settings(image([layer({"a": unique()})]))
-    target = node.target(Instance(bench.project.folder, settings))
+    target = session.target(Instance(bench.project.folder, settings))
     whole = Whole(("head", "-c", "5000000", "/dev/urandom"), "oci-archive")
 
     with pytest.raises(DeployError, match="failed at the node"):
@@ -445,7 +445,7 @@ def test_a_description_that_arrives_damaged_is_called_so(bench: Bench) -> None:
         "receive-image", (settings.app, f"sha256:{'d' * 64}"), b"image 9\ndamaged!!end\n"
     )
 
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         result = remote.run(command)
 
     assert (result.code, result.stderr) == (5, "what describes the image arrived damaged\n")
@@ -464,7 +464,7 @@ def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another
 
     bench.project.ssh(f"cp -a {file} /root/config; : >{file}")
     try:
-        with node.reached(Instance(bench.project.folder, settings)) as remote:
+        with session.reached(Instance(bench.project.folder, settings)) as remote:
             state = look(remote, settings)
     finally:
         bench.project.ssh(f"mv /root/config {file}")
@@ -487,7 +487,7 @@ def test_a_list_of_images_for_several_machines_is_passed_over(bench: Bench) -> N
 def run(bench: Bench, settings: Settings, remote: Flipping, state: NodeState) -> None:
     folder = bench.project.folder
     with open_image(Instance(folder, settings)) as export:
-        transfer = Transfer(remote, node.target(Instance(folder, settings)), settings, export)
+        transfer = Transfer(remote, session.target(Instance(folder, settings)), settings, export)
         transfer.run(state, lambda: look(remote.remote, settings))
 
 
@@ -500,7 +500,7 @@ def test_a_layer_that_the_node_lost_after_it_was_asked_is_sent_after_all(bench: 
     before, made = image([base]), image([base, layer({"a": unique()})])
     bench.send(before)
     settings = bench.settings(made, "made")
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         state = look(remote, settings)
         with open_image(Instance(bench.project.folder, settings)) as export:
             assert missing(export.image, state) == (made.diff_ids[1],)
@@ -539,7 +539,7 @@ def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
     made = image([lower, changed, layer({"a": noise(8 * MIB, secrets.randbits(32))})])
     settings = bench.settings(made, "made")
 
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         pruning = Pruning(remote, bench.project, before.id)
         run(bench, settings, pruning, look(remote, settings))
 
@@ -561,7 +561,7 @@ def test_bases_in_two_images_that_share_one_of_them_are_both_written_out(bench: 
     made = image([layer(below | {"f1": unique()}), layer(above | {"g1": unique()})])
     settings = bench.settings(made, "made")
 
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, look(remote, settings))
 
@@ -575,7 +575,7 @@ def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     bench.send(before)
     made = image([layer(files | {"f4": unique(100_000)})])
     settings = bench.settings(made, "made")
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         state = look(remote, settings)
         bench.project.ssh(f"podman rmi {before.id}")
         counting = Flipping(remote, [], times=0)
@@ -595,7 +595,7 @@ def test_a_base_that_the_node_cannot_write_out_is_done_without(bench: Bench) -> 
     storage = "/var/lib/containers/storage/overlay-layers"
     bench.project.ssh(f"rm {storage}/$(basename $(dirname {upper})).tar-split.gz")
 
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, look(remote, settings))
 
@@ -652,7 +652,7 @@ def test_a_disk_that_fills_while_an_image_arrives_names_nothing_and_keeps_what_c
         for place in places
     )
     try:
-        with node.reached(Instance(bench.project.folder, settings)) as remote:
+        with session.reached(Instance(bench.project.folder, settings)) as remote:
             filling = Filling(remote, lambda: bench.project.ssh(fill))
             with pytest.raises(DeployError, match="no room on the node"):
                 run(bench, settings, filling, look(remote, settings))
@@ -786,7 +786,7 @@ def test_a_cache_that_holds_a_damaged_layer_does_no_harm(bench: Bench) -> None:
     file.write_bytes(made.layers[0][:-1] + b"!")
     cache.take(made.diff_ids[0], file)
 
-    with node.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.reached(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, look(remote, settings))
 

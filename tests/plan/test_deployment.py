@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from deploy.node.file import File
+from deploy.node.state import HeldFile, Interrupted, NodeState
 from deploy.plan.decision import PlanInputs, generations
 from deploy.plan.deployment import Plan, plan_deploy
 from deploy.plan.difference import LARGEST_BYTES, Texts, unified
-from deploy.plan.files import File
 from deploy.plan.prose import summary, whole
-from deploy.plan.state import HeldFile, Interrupted, NodeState
 from deploy.plan.steps import release_steps
 from deploy.plan.wanted import Wanted
 from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, manifest, state

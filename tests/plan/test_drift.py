@@ -8,10 +8,11 @@ import pytest
 
 from butane.files import carried_files
 from deploy.errors import DeployError
+from deploy.node.answer import read_answer
+from deploy.node.holdings import HeldAccess, HeldCredential
 from deploy.plan.convergence import convergence, differences, payload
 from deploy.plan.convergence_prose import lines
 from deploy.plan.finding import Finding
-from deploy.plan.holdings import HeldAccess, HeldCredential
 from deploy.plan.inspection import (
     FoundContainer,
     FoundFile,
@@ -21,10 +22,9 @@ from deploy.plan.inspection import (
     FoundUser,
     Inspection,
 )
-from deploy.plan.machine import Machine, read_machine
 from deploy.plan.machine_drift import machine_drift
 from deploy.plan.release_drift import release_drift
-from deploy.remote.answer import read_answer
+from deploy.spec.plan.machine import Machine, read_machine
 from tests.unit.deploy.examples import UNIT, WANTED, manifest
 
 APP = "shop-www"

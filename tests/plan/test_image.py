@@ -3,8 +3,8 @@
 import pytest
 
 from deploy.errors import DeployError
+from deploy.node.state import Disk, Partial
 from deploy.plan.image import refuse_full_disk
-from deploy.plan.state import Disk, Partial
 from tests.unit.deploy.examples import IMAGE, state
 
 OTHER = "sha256:" + "9" * 64

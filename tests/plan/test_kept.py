@@ -3,8 +3,8 @@
 import pytest
 
 from deploy.errors import DeployError
+from deploy.node.answer import read_answer
 from deploy.plan.kept import Kept, choose
-from deploy.remote.answer import read_answer
 from tests.unit.deploy.examples import manifest
 
 

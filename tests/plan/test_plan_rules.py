@@ -6,10 +6,10 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.node.file import File
+from deploy.node.state import HeldFile, NodeState
 from deploy.plan.decision import PlanInputs
 from deploy.plan.deployment import Plan, plan_deploy
-from deploy.plan.files import File
-from deploy.plan.state import HeldFile, NodeState
 from deploy.plan.steps import Kind
 from deploy.plan.wanted import Switch, Wanted
 from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, manifest, state

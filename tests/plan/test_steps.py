@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from deploy.errors import DeployError
+from deploy.node.file import File
+from deploy.node.state import Disk, HeldFile, NodeState
 from deploy.plan.decision import PlanInputs, credential_changes, file_changes, generations
 from deploy.plan.deployment import plan_deploy
-from deploy.plan.files import File
-from deploy.plan.state import Disk, HeldFile, NodeState
 from deploy.plan.steps import Step, rollback_steps, switch_steps
 from deploy.plan.wanted import Switch, Wanted
 from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state

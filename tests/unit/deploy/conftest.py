@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from deploy import first_boot, prove
-from deploy.known_hosts import pin
-from deploy.remote.connection import Target
+from deploy.node.connection import Target
+from deploy.node.known_hosts import pin
 from tests.clock import Clock
 from tests.unit.deploy.ssh_server import Node, new_identity, running
 

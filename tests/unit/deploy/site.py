@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from deploy.endpoint import Endpoint
+from deploy.node.endpoint import Endpoint
 from tests.certs.forge import Made, Recipe, forge
 
 Answer = Callable[[socket.socket], None]

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED, cMSG_CHANNEL_SUCCESS
 
-from deploy.remote.script import packed
+from deploy.node.script import packed
 
 # A script's behaviour: the channel and the script's arguments in, its exit code out.
 Script = Callable[[paramiko.Channel, tuple[str, ...]], int]

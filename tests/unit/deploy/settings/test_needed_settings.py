@@ -8,9 +8,10 @@ from invoke.exceptions import Exit
 
 import fabfile
 from container.sample import build
-from deploy import node, trust, vm
+from deploy import vm
+from deploy.node import session, trust
+from deploy.node.connection import Target
 from deploy.project import Project
-from deploy.remote.connection import Target
 from deploy.settings.model import KEYS
 from deploy.workstation import git
 from rehearsal import lifecycle
@@ -50,10 +51,10 @@ def test_what_only_logs_in_needs_a_project_and_a_node(
     targets: list[Target] = []
 
     def reached(project: Project) -> None:
-        targets.append(node.target(project))
+        targets.append(session.target(project))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(node, "reached", reached)
+    monkeypatch.setattr(session, "reached", reached)
     monkeypatch.setattr(git, "_git", lambda folder, *words: "")
     add(folder, "PROJECT=shop\nNODE_ADDRESS=192.0.2.1\nNODE_PORT=2222\n")
 

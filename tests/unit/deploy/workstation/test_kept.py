@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy.plan.release import Manifest
+from deploy.node.release import Manifest
 from deploy.workstation.state import keep_manifest, keep_spec, kept_spec
 from tests.unit.deploy.examples import manifest
 

@@ -1,0 +1,91 @@
+"""Many nodes: which instances a command is for, and the nodes that they name, each once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from deploy.node import session
+from deploy.node.connection import Target, connect
+from deploy.node.remote import Remote
+from deploy.project import Project
+from deploy.settings.load import read_instances, read_settings, read_some, with_node
+from deploy.settings.model import Settings
+
+# A node as `-H` and `--nodes` name it: address, port, user.
+Host = tuple[str, int | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node, the instances that name it, and how to log in."""
+
+    projects: tuple[Project, ...]
+    target: Target
+
+    @property
+    def name(self) -> str:
+        """The node's address."""
+        return self.target.host
+
+    @property
+    def folder(self) -> Path:
+        """The operator's folder."""
+        return self.projects[0].folder
+
+    @contextmanager
+    def connected(self, *, identity: Path | None = None) -> Iterator[Remote]:
+        """Log in; with `identity`, by that key and no other.
+
+        Raises:
+            DeployError: naming the node.
+        """
+        target = replace(self.target, identity=identity, alone=True) if identity else self.target
+        with connect(target, session.asker()) as remote:
+            yield remote
+
+
+def one_instance(folder: Path, name: str, host: Host | None, needed: Sequence[str] = ()) -> Project:
+    """Read an instance's settings, only those that are needed; `-H` names another node.
+
+    Raises:
+        SettingsError: with every problem of the settings.
+    """
+    instance = name or None
+    settings = read_some(folder, instance, needed) if needed else read_settings(folder, instance)
+    return Project(folder, with_node(settings, *host) if host else settings)
+
+
+def every_instance(folder: Path) -> tuple[Project, ...]:
+    """Read the settings of every instance of a folder.
+
+    Raises:
+        SettingsError: for the first instance that has a problem.
+    """
+    return tuple(Project(folder, settings) for settings in read_instances(folder))
+
+
+def at_hosts(project: Project, hosts: Iterable[Host]) -> tuple[Project, ...]:
+    """Point an instance at each of several nodes; a node that is named twice counts once."""
+    found = (Project(project.folder, with_node(project.settings, *host)) for host in hosts)
+    return tuple(one.projects[0] for one in nodes(found))
+
+
+def nodes(projects: Iterable[Project]) -> tuple[Node, ...]:
+    """List the nodes that instances name, each once, in the order of the instances.
+
+    Raises:
+        DeployError: for an instance without a node: what is done everywhere must not leave one out.
+    """
+    found: dict[tuple[str, int | None, str], Node] = {}
+    for project in projects:
+        target = session.target(project)
+        key = (target.host, target.port, target.user)
+        known = found.get(key, Node((), target))
+        found[key] = replace(known, projects=(*known.projects, project))
+    return tuple(found.values())
+
+
+def instances(listed: Iterable[Node]) -> tuple[Settings, ...]:
+    """List the settings of the instances on some nodes."""
+    return tuple(project.settings for one in listed for project in one.projects)

@@ -1,0 +1,18 @@
+"""The archive that stages a release on a node."""
+
+import io
+import tarfile
+from collections.abc import Iterable
+
+from deploy.node.file import File
+
+
+def pack(files: Iterable[File]) -> bytes:
+    """Pack files into a tar, each at its path below the archive's root, owned by root."""
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as archive:
+        for file in files:
+            entry = tarfile.TarInfo(file.path.lstrip("/"))
+            entry.size, entry.mode = len(file.content), file.mode
+            archive.addfile(entry, io.BytesIO(file.content))
+    return held.getvalue()

@@ -1,0 +1,37 @@
+"""Verb: show a node's journal of changes."""
+
+from deploy.console import output
+from deploy.errors import DeployError
+from deploy.node import session
+from deploy.node.audit_line import AuditLine
+from deploy.node.journal import MACHINE, read_journal
+from deploy.project import Project
+
+_COLUMNS = ("when", "what", "result", "release", "who", "from", "commit", "detail")
+_EVERY_APP = "-"
+
+
+def audit(project: Project, *, lines: str, every: bool, as_json: bool) -> None:
+    """Show the last changes of the app and of the machine, or of every app there.
+
+    Raises:
+        DeployError: when `lines` is no count.
+    """
+    if not lines.isdecimal():
+        raise DeployError(f"--lines is {lines!r}", "give a whole number such as 20")
+    with session.reached(project) as remote:
+        found = read_journal(remote, _EVERY_APP if every else project.settings.app, int(lines))
+    if as_json:
+        shown = [line.model_dump(mode="json", by_alias=True) for line in found]
+        output.as_json({"lines": shown})
+        return
+    output.table(
+        f"changes on {project.settings.node_address}", _COLUMNS, [_row(line) for line in found]
+    )
+
+
+def _row(line: AuditLine) -> tuple[str, ...]:
+    commit = line.commit[:12] + (" (dirty)" if line.dirty else "")
+    when = f"{line.at:%Y-%m-%d %H:%M:%S}"
+    what = line.what if line.app != MACHINE else f"{line.what} (machine)"
+    return (when, what, line.result, line.release, line.who, line.address, commit, line.detail)

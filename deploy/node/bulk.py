@@ -1,0 +1,61 @@
+"""Bulk streams to a node, through the system's ssh and rsync."""
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from deploy.node.connection import Target
+from deploy.workstation.programs import Start, run
+
+_CONNECT_SECONDS = 10
+_ALIVE_SECONDS = 15
+_HINT = "run the same command again; the node serves what it served before"
+
+
+def ssh_words(target: Target) -> tuple[str, ...]:
+    """List the system ssh's words for a node, up to the host, with the same pinned keys."""
+    pins = f"UserKnownHostsFile={_quoted(target.known_hosts.absolute())} ~/.ssh/known_hosts"
+    options = (
+        "StrictHostKeyChecking=yes",
+        pins,
+        f"BatchMode={'no' if target.may_ask else 'yes'}",
+        f"ConnectTimeout={_CONNECT_SECONDS}",
+        f"ServerAliveInterval={_ALIVE_SECONDS}",
+        "LogLevel=ERROR",
+    )
+    words = ["ssh", "-l", target.user, *(word for option in options for word in ("-o", option))]
+    if target.port:
+        words += ["-p", str(target.port)]
+    if target.identity:
+        words += ["-i", str(target.identity.expanduser())]
+    return tuple(words)
+
+
+def send_files(target: Target, folder: Path, names: Iterable[str], *, into: str, like: str) -> None:
+    """Copy files by rsync; what equals a file below `like` on the node is hard-linked there.
+
+    Raises:
+        DeployError: with rsync's last words.
+    """
+    listing = b"".join(name.encode() + b"\0" for name in names)
+    words = [
+        "rsync", "-rlpc", "--from0", "--files-from=-", "--chmod=D755,Fu=rwX,Fgo=rX",
+        f"--link-dest={like}", "--rsync-path=sudo -n rsync",
+        "-e", " ".join(_rsync_word(word) for word in ssh_words(target)),
+        f"{folder}/", f"{_bracketed(target.host)}:{into}/",
+    ]  # fmt: skip
+    run(words, doing="rsync of the project files", hint=_HINT, start=Start(listing, lines=8))
+
+
+def _quoted(path: Path) -> str:
+    text = str(path)
+    return f'"{text}"' if " " in text else text
+
+
+def _rsync_word(word: str) -> str:
+    """Quote a word for rsync's own splitting of -e, which knows quotes but no escapes."""
+    return shlex.quote(word) if "'" not in word else f'"{word}"'
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,86 @@
+"""Write what a verb did, or failed to do, to the node's journal of changes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.console import output
+from deploy.errors import DeployError
+from deploy.node import command
+from deploy.node.audit_line import AuditLine, read_audit
+from deploy.node.command import Command
+from deploy.node.remote import Remote
+from deploy.workstation.git import author
+
+# As the app of a line that is about the machine.
+MACHINE = "node"
+
+
+def audit_line(project: Project, what: str, detail: str = "") -> AuditLine:
+    """Start a line about a change of the app, made now."""
+    return _line(project.folder, project.settings.app, what, detail)
+
+
+def machine_line(folder: Path, what: str, detail: str) -> AuditLine:
+    """Start a line about a change of the machine, made now."""
+    return _line(folder, MACHINE, what, detail)
+
+
+def _line(folder: Path, app: str, what: str, detail: str) -> AuditLine:
+    made_by = author(folder)
+    return AuditLine(
+        at=datetime.now(UTC),
+        app=app,
+        what=what,
+        who=made_by.who,
+        commit=made_by.commit,
+        dirty=made_by.dirty,
+        detail=detail,
+    )
+
+
+def write_audit(remote: Remote, line: AuditLine) -> None:
+    """Append a line.
+
+    Raises:
+        DeployError: when the node cannot.
+    """
+    remote.checked(
+        command.audit(line.written()),
+        f"writing {line.what}, which is done, to the journal of changes",
+        "is the node's disk full? /var/lib/corefab/audit.log is appended to",
+    )
+
+
+def read_journal(remote: Remote, app: str, count: int) -> tuple[AuditLine, ...]:
+    """Read the journal's last lines about an app and its machine; every app's for `-`.
+
+    Raises:
+        DeployError: when the node refuses.
+    """
+    wanted = Command("audit-lines", (app, str(count)))
+    return tuple(read_audit(remote.checked(wanted, "reading the journal of changes")))
+
+
+@contextmanager
+def failures_audited(remote: Remote, line: AuditLine) -> Iterator[None]:
+    """Run a block; whatever ends it early is written down as a failure, and raised again."""
+    try:
+        yield
+    except BaseException as error:
+        why = error.message if isinstance(error, DeployError) else type(error).__name__
+        _try_to_write(remote, line.model_copy(update={"result": "failed", "detail": _first(why)}))
+        raise
+
+
+def _first(text: str) -> str:
+    """Keep the first line: what follows are the app's own words, which may hold anything."""
+    return text.partition("\n")[0]
+
+
+def _try_to_write(remote: Remote, line: AuditLine) -> None:
+    try:
+        write_audit(remote, line)
+    except DeployError as error:
+        output.warn(f"the failure is not in the node's journal of changes: {error.message}")

@@ -1,0 +1,77 @@
+"""One change per app and node at a time: a lock that ends with its connection."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from deploy.errors import DeployError
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
+from deploy.node.remote import Remote
+
+_HELD = 75
+# A holder whose connection was just cut may need a moment to notice.
+USUAL_SECONDS = 5
+
+
+class HeldError(DeployError):
+    """Somebody else holds the lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who changes an app, doing what, since when."""
+
+    who: str
+    what: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"{self.who} ({self.what}, since {self.since.isoformat(timespec='seconds')})"
+
+
+def take_lock(
+    remote: Remote, app: str, holder: Holder, *, wait_seconds: int = USUAL_SECONDS
+) -> bool:
+    """Take the app's lock until the connection closes; tell whether it was waited for.
+
+    What was known of the node before is old when it was.
+
+    Raises:
+        HeldError: naming who holds it, since when, doing what.
+        DeployError: when it cannot be taken at all.
+    """
+    since = holder.since.isoformat(timespec="seconds")
+    told = json.dumps({"who": holder.who, "what": holder.what, "since": since})
+    result = remote.hold(Command("lock", (app, told, str(wait_seconds))))
+    if result.code == _HELD:
+        raise HeldError(
+            f"{app} is being changed by {_named(result.stderr)}",
+            "wait for it to end, or say for how long with `--wait SECONDS`; what will never end "
+            'is ended by `fab unlock --reason "…"`',
+        )
+    if result.stdout.strip() not in {"held", "waited"}:
+        raise DeployError(f"the lock of {app} cannot be taken: {result.stderr.strip()}")
+    return result.stdout.strip() == "waited"
+
+
+def break_lock(remote: Remote, app: str, line: str) -> Holder | None:
+    """End the connection that holds the app's lock; None where nobody holds it.
+
+    Raises:
+        DeployError: when the holder cannot be told or does not end.
+    """
+    return _holder(remote.checked(Command("unlock", (app, line)), f"unlocking {app}"))
+
+
+def _named(answer: str) -> str:
+    try:
+        return str(_holder(answer) or "somebody")
+    except DeployError:
+        return "somebody"
+
+
+def _holder(answer: str) -> Holder | None:
+    if answer.strip() == "null":
+        return None
+    return read_answer(Holder, answer, "the holder of the lock")

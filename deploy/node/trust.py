@@ -1,0 +1,40 @@
+"""Verb: pin a node's host key, once a person has compared it with the machine's console."""
+
+from deploy.console import output, prompt
+from deploy.errors import DeployError
+from deploy.node import session
+from deploy.node.connection import real_host, real_port
+from deploy.node.host_key import shown_key
+from deploy.node.known_hosts import pin
+from deploy.project import Project
+
+
+def trust(project: Project, *, fingerprint: str) -> None:
+    """Pin the key that the node shows, if it is the expected one or the operator says so.
+
+    Raises:
+        DeployError: when it is another key, or nobody can say.
+    """
+    target = session.target(project)
+    host, port = real_host(target), real_port(target)
+    line, shown = shown_key(host, port)
+    if fingerprint and fingerprint != shown:
+        raise DeployError(
+            f"{host} shows {shown}, not {fingerprint}",
+            "compare with the machine's console; somebody may be in between",
+        )
+    if not fingerprint:
+        _ask(host, shown)
+    pin(target.known_hosts, host, port, (line,))
+    output.good(f"pinned {shown} for {host} in {project.settings.known_hosts}")
+
+
+def _ask(host: str, shown: str) -> None:
+    if not prompt.has_terminal():
+        raise DeployError(
+            f"{host} shows {shown}, and nobody is there to compare it",
+            "give the fingerprint from the machine's console: fab trust --fingerprint SHA256:…",
+        )
+    output.say(f"{host} shows the host key {shown}")
+    if not prompt.confirm("Does the machine's console show the same fingerprint?"):
+        raise DeployError("not pinned", "find out who answers at that address")

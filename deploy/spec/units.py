@@ -1,0 +1,157 @@
+"""The units of an app and its machine, gathered and linted before anything is written."""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from butane.machine import Item, read_machine
+from container.supervise.specification import shortest_watchdog, worker
+from deploy.console import output
+from deploy.errors import DeployError
+from deploy.project import OVERLAYS
+from deploy.spec.lint.finding import Facts, Finding, Home, Rhythm
+from deploy.spec.lint.lint import lint
+from deploy.spec.lint.unit import is_drop_in, is_unit
+from deploy.spec.render import Rendered, Sources
+
+_UNITS = "/etc/systemd/system"
+_USERS = "/etc/sysusers.d/"
+_IGNORED = {"command": "app", "name": "app"}
+
+
+def traps(rendered: Rendered, *, podman: str = "") -> tuple[Finding, ...]:
+    """Lint every unit that the settings, templates and overlays make."""
+    sources = rendered.sources
+    name = f"build/{rendered.project.settings.app}.ign"
+    items = read_machine(rendered.compiled.ignition, name=name).items
+    files = _carried(items, sources)
+    files |= _loose(sources, files)
+    texts = {name: text for name, (_, text) in files.items()}
+    places = {name: place for name, (place, _) in files.items()}
+    facts = Facts(rhythm, podman, tuple(_homes(sources, items)))
+    return tuple(_placed(finding, places) for finding in lint(texts, facts))
+
+
+def traps_of_overlays(folder: Path) -> tuple[Finding, ...]:
+    """Lint the overlays' own unit files as they are, where no settings fill their blanks."""
+    root = folder / OVERLAYS
+    files = {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and (is_unit(path.name) or is_drop_in(str(path)))
+    }
+    return lint(files, Facts(rhythm))
+
+
+def refuse_traps(rendered: Rendered, *, podman: str = "") -> None:
+    """Tell warnings, and stop before anything is written when a unit holds a trap.
+
+    Raises:
+        DeployError: with every trap.
+    """
+    found = traps(rendered, podman=podman)
+    errors = [finding for finding in found if finding.severity == "error"]
+    if errors:
+        count = "1 trap" if len(errors) == 1 else f"{len(errors)} traps"
+        lines = "\n".join(f"  {line}" for finding in errors for line in lines_of(finding))
+        raise DeployError(f"{count} in the units:\n{lines}", "mend them; `fab check` looks again")
+    if not podman:
+        # The second look, with the node's version, repeats the first one's warnings.
+        for finding in found:
+            output.warn("\n  ".join(lines_of(finding)))
+
+
+def lines_of(finding: Finding) -> tuple[str, ...]:
+    """Say a finding in lines for people."""
+    place = f"{finding.place}: " if finding.file else ""
+    first = f"{place}{finding.found} [{finding.rule}]"
+    return (first, *([f"  {finding.why}"] if finding.why else []), f"  -> {finding.remedy}")
+
+
+def rhythm(policy: str) -> Rhythm:
+    """Read what SUPERVISE_SET makes of the supervisor's usual policy; the slowest worker counts."""
+    tables, problems = _tables(policy)
+    read = [worker(table, "SUPERVISE_SET", problems) for table in tables]
+    return Rhythm(
+        interval=max(float(str(one["interval"])) for one in read),
+        start=max(float(str(one["start"])) for one in read),
+        shortest_watchdog=max(shortest_watchdog(one) for one in read),
+        problems=tuple(dict.fromkeys(problems)),
+        said=frozenset(key for table in tables for key in table if key not in _IGNORED),
+    )
+
+
+def _tables(policy: str) -> tuple[list[dict[str, object]], list[str]]:
+    """Make a table for each worker that is named, and one for those that are not."""
+    named: dict[str, dict[str, object]] = {"": {}}
+    problems: list[str] = []
+    for setting in policy.split():
+        path, equals, value = setting.partition("=")
+        name, _, key = path.rpartition(".")
+        if not equals:
+            problems.append(f"{setting}: not KEY=VALUE or NAME.KEY=VALUE")
+        elif key != "user":  # the image's users are not known here
+            named.setdefault(name, {})[key] = value
+    shared = named.pop("")
+    return [_IGNORED | shared | own for own in (*named.values(), {})], problems
+
+
+def _origin(sources: Sources, name: str) -> Path:
+    """Name the file in the operator's folder, or the template, by its path seen from there."""
+    return (OVERLAYS if name in sources.overlays else Path("butane/templates")) / name
+
+
+def _carried(items: tuple[Item, ...], sources: Sources) -> dict[str, tuple[str, str]]:
+    """Map the path on the node to where it comes from and its text."""
+    origins = {content: str(_origin(sources, name)) for name, content in sources.all.items()}
+    found: dict[str, tuple[str, str]] = {}
+    for item in items:
+        path = item.name if item.kind == "file" else f"{_UNITS}/{item.name}"
+        kept = item.kind in {"file", "unit", "drop-in"} and item.text is not None
+        if kept and (is_unit(path) or is_drop_in(path)):
+            assert item.content is not None  # noqa: S101 -- it has a text
+            place = origins.get(item.content)
+            found[path] = (f"{place} ({path})" if place else path, item.text or "")
+    return found
+
+
+def _loose(sources: Sources, carried: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Find unit files among the overlays that no Butane file carries to a machine yet."""
+    texts = {text for _, text in carried.values()}
+    found: dict[str, tuple[str, str]] = {}
+    for name, content in sources.overlays.items():
+        origin, text = str(OVERLAYS / name), content.decode(errors="replace")
+        if text not in texts and (is_unit(name) or is_drop_in(name)):
+            found[origin] = (origin, text)
+    return found
+
+
+def _homes(sources: Sources, items: tuple[Item, ...]) -> Iterator[Home]:
+    for item in items:
+        home = dict(item.facts).get("home_dir", "")
+        if item.kind == "user" and home:
+            yield _home(sources, item.name, home)
+        if item.kind == "file" and item.name.startswith(_USERS):
+            for number, line in enumerate((item.text or "").splitlines(), 1):
+                words = shlex.split(line, comments=True)
+                if words[:1] and words[0].startswith("u") and len(words) > 4:  # noqa: PLR2004
+                    yield Home(words[1], words[4], item.name, number)
+
+
+def _home(sources: Sources, user: str, home: str) -> Home:
+    pattern = re.compile(rf"home_dir:\s*[\"']?{re.escape(home)}\b")
+    for name, content in sources.all.items():
+        if name.endswith(".bu"):
+            for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+                if pattern.search(line):
+                    return Home(user, home, str(_origin(sources, name)), number)
+    return Home(user, home, "passwd.users")
+
+
+def _placed(finding: Finding, places: Mapping[str, str]) -> Finding:
+    place = places.get(finding.file)
+    if place is None:
+        return finding
+    return replace(finding, file=place)

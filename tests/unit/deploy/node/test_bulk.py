@@ -1,0 +1,191 @@
+"""Bulk goes through the system's programs, and the end that failed first is blamed."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.image.whole import send_whole
+from deploy.node.bulk import send_files, ssh_words
+from deploy.node.connection import Target
+from deploy.plan.image import Image, Whole
+
+TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))
+IMAGE = Image("localhost/shop:1", "sha256:1", 10)
+PASS_ON = "exec cat"
+SAVE = Whole(("podman", "save", "--quiet", IMAGE.id), "docker-archive")
+Programs = Callable[..., None]
+
+
+def test_the_systems_ssh_asks_for_the_same_pinned_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    words = ssh_words(TARGET)
+
+    assert words[:3] == ("ssh", "-l", "core")
+    assert words[-4:] == ("-p", "2222", "-i", "/home/me/.ssh/my key")
+    options = {words[place + 1] for place, word in enumerate(words) if word == "-o"}
+    assert {
+        "StrictHostKeyChecking=yes",
+        "UserKnownHostsFile=/project/known_hosts ~/.ssh/known_hosts",
+        "BatchMode=yes",
+    } <= options
+
+
+def test_a_known_hosts_file_with_spaces_is_one_file() -> None:
+    words = ssh_words(replace(TARGET, known_hosts=Path("/my project/known_hosts")))
+
+    assert 'UserKnownHostsFile="/my project/known_hosts" ~/.ssh/known_hosts' in words
+
+
+def test_what_the_ssh_config_says_is_left_to_it_and_a_terminal_may_be_asked() -> None:
+    words = ssh_words(Target("web1", None, "core", None, Path("k"), may_ask=True))
+
+    assert "-p" not in words
+    assert "-i" not in words
+    assert "BatchMode=no" in words
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Put shell scripts in the place of programs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def stand_in(**scripts: str) -> None:
+        for name, script in scripts.items():
+            (folder / name).write_text(f"#!/bin/bash\n{script}\n")
+            (folder / name).chmod(0o700)
+
+    return stand_in
+
+
+@pytest.mark.program
+def test_an_image_goes_through_compression_to_the_node_and_is_counted(
+    programs: Programs, tmp_path: Path
+) -> None:
+    programs(
+        podman="echo $* >&2; head -c 3000000 /dev/zero",
+        zstd=PASS_ON,
+        ssh=f"echo $# >{tmp_path}/words; wc -c >{tmp_path}/arrived",
+    )
+    counted: list[int] = []
+
+    send_whole(TARGET, "shop-www", IMAGE, SAVE, counted.append)
+    assert sum(counted) == 3_000_000
+    assert int((tmp_path / "arrived").read_text()) == 3_000_000
+
+
+@pytest.mark.program
+@pytest.mark.parametrize(
+    ("podman", "zstd", "ssh", "said"),
+    [
+        (
+            "head -c 500000 /dev/zero; echo no such image >&2; exit 125",
+            PASS_ON,
+            "cat >/dev/null; echo archive is cut short >&2; exit 1",
+            "failed at podman save: no such image",
+        ),
+        (
+            "head -c 9000000 /dev/zero",
+            PASS_ON,
+            "head -c 100 >/dev/null; echo no space left >&2; exit 1",
+            "failed at the node: no space left",
+        ),
+        (
+            "head -c 500000 /dev/zero",
+            PASS_ON,
+            "cat >/dev/null; echo unknown layer >&2; exit 125",
+            "failed at the node: unknown layer",
+        ),
+        (
+            "head -c 9000000 /dev/zero",
+            "head -c 100; echo out of memory >&2; exit 1",
+            "cat >/dev/null",
+            "failed at zstd: out of memory",
+        ),
+        (
+            "head -c 9000000 /dev/zero",
+            PASS_ON,
+            "exit 255",
+            "failed at the node: exit code 255",
+        ),
+        (
+            "echo small",
+            "cat >/dev/null; exec yes",
+            "echo Permission denied >&2; exit 255",
+            "failed at the node: Permission denied",
+        ),
+    ],
+)
+def test_the_end_that_failed_first_is_named(
+    programs: Programs, podman: str, zstd: str, ssh: str, said: str
+) -> None:
+    programs(podman=podman, zstd=zstd, ssh=ssh)
+
+    with pytest.raises(DeployError) as caught:
+        send_whole(TARGET, "shop-www", IMAGE, SAVE, lambda _: None)
+    assert caught.value.message == f"sending image localhost/shop:1 {said}"
+
+
+@pytest.mark.program
+def test_an_interrupt_leaves_no_program_behind(programs: Programs, tmp_path: Path) -> None:
+    programs(
+        podman=f"echo $$ >{tmp_path}/1; exec yes",
+        zstd=f"echo $$ >{tmp_path}/2; {PASS_ON}",
+        ssh=f"echo $$ >{tmp_path}/3; exec cat >/dev/null",
+    )
+
+    def interrupt(_: int) -> None:
+        if all((tmp_path / name).exists() for name in "123"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        send_whole(TARGET, "shop-www", IMAGE, SAVE, interrupt)
+    for name in "123":
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / name).read_text()), 0)
+
+
+@pytest.mark.program
+def test_project_files_are_listed_to_rsync_by_name(programs: Programs, tmp_path: Path) -> None:
+    programs(rsync=f"cat >{tmp_path}/names; printf '%s\\n' \"$@\" >{tmp_path}/words")
+
+    send_files(TARGET, tmp_path, ["a b", "ü\n'"], into="/new", like="/old")
+    assert (tmp_path / "names").read_bytes() == "a b\0ü\n'\0".encode()
+    words = (tmp_path / "words").read_text().splitlines()
+    assert words[-2:] == [f"{tmp_path}/", "web1:/new/"]
+    assert "--link-dest=/old" in words
+
+
+@pytest.mark.program
+def test_an_address_of_the_new_kind_is_bracketed_for_rsync(
+    programs: Programs, tmp_path: Path
+) -> None:
+    programs(rsync=f"cat >/dev/null; echo ${{!#}} >{tmp_path}/last")
+
+    send_files(replace(TARGET, host="2001:db8::7"), tmp_path, ["a"], into="/new", like="/old")
+    assert (tmp_path / "last").read_text() == "[2001:db8::7]:/new/\n"
+
+
+@pytest.mark.program
+def test_rsyncs_first_words_are_passed_on(programs: Programs, tmp_path: Path) -> None:
+    programs(rsync="cat >/dev/null; echo no space left >&2; echo more >&2; exit 11")
+
+    with pytest.raises(DeployError, match=r"failed \(exit code 11\):\n  no space left\n  more$"):
+        send_files(TARGET, tmp_path, ["a"], into="/new", like="/old")
+
+
+@pytest.mark.program
+def test_a_program_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(DeployError, match="rsync is not installed here"):
+        send_files(TARGET, tmp_path, ["a"], into="/new", like="/old")
+    with pytest.raises(DeployError, match="podman is not installed here"):
+        send_whole(TARGET, "shop-www", IMAGE, SAVE, lambda _: None)

@@ -1,0 +1,22 @@
+"""How far a node's clock is off."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from deploy.node.clock import difference
+
+NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)
+ALLOWED = timedelta(days=1)
+
+
+@pytest.mark.parametrize("seconds", [0, 86400, -86400])
+def test_what_is_allowed_is_no_difference(seconds: int) -> None:
+    assert difference(int(NOW.timestamp()) + seconds, NOW, allowed=ALLOWED) == ""
+
+
+@pytest.mark.parametrize(("days", "word"), [(365, "ahead of"), (-365, "behind")])
+def test_a_year_is_told_with_its_direction(days: int, word: str) -> None:
+    said = difference(int(NOW.timestamp()) + days * 86400, NOW, allowed=ALLOWED)
+
+    assert said == f"the node's clock is 365 days, 0:00:00 {word} this machine's"

@@ -1,0 +1,277 @@
+"""Commands of a node run over one connection, and their streams arrive whole."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import paramiko
+import pytest
+
+from deploy.errors import DeployError
+from deploy.node.command import Command, seal, undo
+from deploy.node.connection import Target, connect
+from deploy.node.lock import Holder, take_lock
+from deploy.node.probe import probe
+from deploy.node.remote import FabricRemote, Result
+from tests.unit.deploy.examples import state
+from tests.unit.deploy.ssh_server import CHUNK, Node
+
+pytestmark = pytest.mark.loopback
+BIG = 3_000_000
+BINARY = bytes(range(256)) * 20_000
+NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+ME = Holder("me@here", "deploy", NOW)
+
+
+@pytest.fixture
+def remote(target: Target) -> Iterator[FabricRemote]:
+    with connect(target, None) as one:
+        yield one
+
+
+def read(channel: paramiko.Channel) -> bytes:
+    parts = bytearray()
+    while part := channel.recv(CHUNK):
+        parts += part
+    return bytes(parts)
+
+
+def echo(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+    channel.sendall(read(channel).hex().encode())
+    return 0
+
+
+def test_binary_content_arrives_as_it_is(node: Node, remote: FabricRemote) -> None:
+    node.scripts["seal"] = echo
+
+    result = remote.run(seal("a", "r", "c", BINARY))
+    assert bytes.fromhex(result.stdout) == BINARY
+    assert (result.code, result.stderr) == (0, "")
+
+
+def test_a_command_without_content_ends_its_input(node: Node, remote: FabricRemote) -> None:
+    node.scripts["undo"] = echo
+
+    assert remote.run(undo("a")) == Result(0, "", "")
+
+
+def test_a_script_gets_its_words_and_runs_as_root(node: Node, remote: FabricRemote) -> None:
+    heard = []
+
+    def script(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
+        heard.append(words)
+        return 0
+
+    node.scripts["finish"] = script
+    words = ("a'b", 'c "d" $e', "", "f\ng")
+
+    remote.run(Command("finish", words))
+    assert heard == [words]
+    assert node.lines[0].startswith("sudo -n bash -c ")
+
+
+def test_content_is_never_in_the_command_line(node: Node, remote: FabricRemote) -> None:
+    node.scripts["seal"] = echo
+
+    remote.run(seal("a", "r", "c", b"hunter2"))
+    assert "hunter2" not in "".join(node.lines)
+
+
+def test_both_outputs_are_read_at_once(node: Node, remote: FabricRemote) -> None:
+    def flood(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall_stderr(b"e" * BIG)
+        channel.sendall(b"o" * BIG)
+        return 0
+
+    node.scripts["undo"] = flood
+
+    result = remote.run(undo("a"))
+    assert (len(result.stdout), len(result.stderr)) == (BIG, BIG)
+
+
+def test_output_is_read_while_content_is_sent(node: Node, remote: FabricRemote) -> None:
+    def both(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall(b"o" * BIG)
+        channel.sendall(str(len(read(channel))).encode())
+        return 0
+
+    node.scripts["seal"] = both
+
+    result = remote.run(seal("a", "r", "c", BINARY))
+    assert result.stdout == "o" * BIG + str(len(BINARY))
+
+
+def test_an_exit_code_and_what_was_said_are_passed_on(node: Node, remote: FabricRemote) -> None:
+    def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall("é\n".encode())
+        channel.sendall_stderr(b"no room \xff\n")
+        return 75
+
+    node.scripts["undo"] = fail
+
+    assert remote.run(undo("a")) == Result(75, "é\n", "no room \ufffd\n")
+
+
+def test_a_command_that_reads_nothing_is_no_hindrance(node: Node, remote: FabricRemote) -> None:
+    node.scripts["seal"] = lambda *_: 3
+
+    assert remote.run(seal("a", "r", "c", BINARY)).code == 3
+
+
+def test_one_connection_serves_many_commands(node: Node, remote: FabricRemote) -> None:
+    node.scripts["undo"] = echo
+
+    for _ in range(5):
+        remote.run(undo("a"))
+    assert len(node.transports) == 1
+
+
+def test_a_connection_that_is_lost_on_the_way_is_told(node: Node, remote: FabricRemote) -> None:
+    def lose(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall(b"half")
+        node.transports[0].close()
+        return 0
+
+    node.scripts["undo"] = lose
+
+    with pytest.raises(DeployError, match=r"the connection to 127\.0\.0\.1 was lost") as caught:
+        remote.run(undo("a"))
+    assert "run the same command again" in caught.value.hint
+
+
+def test_a_connection_that_is_lost_while_a_lock_is_waited_for_is_told(
+    node: Node, remote: FabricRemote
+) -> None:
+    def lose(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        node.transports[0].close()
+        return 0
+
+    node.scripts["lock"] = lose
+
+    with pytest.raises(DeployError, match=r"the connection to 127\.0\.0\.1 was lost"):
+        take_lock(remote, "shop-www", ME)
+
+
+def test_a_connection_that_was_lost_before_is_told(node: Node, remote: FabricRemote) -> None:
+    node.transports[0].close()
+    node.transports[0].join()
+
+    with pytest.raises(DeployError, match="was lost"):
+        remote.run(undo("a"))
+
+
+def hold(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
+    channel.sendall(b"held\n")
+    read(channel)
+    return 0
+
+
+def test_a_lock_is_held_while_other_commands_run(node: Node, remote: FabricRemote) -> None:
+    node.scripts |= {"lock": hold, "undo": echo}
+
+    assert take_lock(remote, "shop-www", ME) is False
+    assert remote.run(undo("a")).code == 0
+    assert json.loads(shlex.split(node.lines[0])[-2]) == {
+        "who": "me@here",
+        "what": "deploy",
+        "since": "2030-01-02T03:04:05+00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "who"),
+    [
+        (
+            '{"who": "ann@x", "what": "deploy", "since": "2030-01-02T03:04:05+00:00", "pid": 7}',
+            "ann@x (deploy, since 2030-01-02T03:04:05+00:00)",
+        ),
+        ('{"who": "ann@x", "what": "deploy", "since": "10:00"}', "somebody"),
+        ("", "somebody"),
+        ("[]", "somebody"),
+        ("half a li", "somebody"),
+    ],
+)
+def test_a_lock_that_is_held_names_its_holder(
+    node: Node, remote: FabricRemote, said: str, who: str
+) -> None:
+    def busy(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall_stderr(said.encode())
+        return 75
+
+    node.scripts["lock"] = busy
+
+    with pytest.raises(DeployError) as caught:
+        take_lock(remote, "shop-www", ME)
+    assert caught.value.message == f"shop-www is being changed by {who}"
+    assert "--wait SECONDS" in caught.value.hint
+    assert "fab unlock" in caught.value.hint
+
+
+def test_a_lock_that_cannot_be_taken_says_why(node: Node, remote: FabricRemote) -> None:
+    def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall_stderr(b"sudo: a password is required\n")
+        return 1
+
+    node.scripts["lock"] = fail
+
+    with pytest.raises(DeployError, match="cannot be taken: sudo: a password is required"):
+        take_lock(remote, "shop-www", ME)
+
+
+def test_a_probe_is_one_command_and_its_credentials_go_on_stdin(
+    node: Node, remote: FabricRemote
+) -> None:
+    heard = []
+
+    def answer(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
+        heard.append((words, read(channel)))
+        channel.sendall(state().model_dump_json().encode())
+        return 0
+
+    node.scripts["probe"] = answer
+
+    found = probe(remote, "shop-www", paths=("/a", "/b"), credentials={"x": "päss", "y": None})
+    assert found == state()
+    assert heard == [(("shop-www", "/a", "/b"), b"x cMOkc3M=\ny -\n")]
+    assert len(node.lines) == 1
+
+
+def test_a_command_that_has_to_succeed_gives_what_it_printed(
+    node: Node, remote: FabricRemote
+) -> None:
+    node.scripts["undo"] = echo
+
+    assert remote.checked(Command("undo", (), b"a"), "undoing") == b"a".hex()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [(b"no room\n", "no room"), (b"", "exit code 9"), (b"a" * 9999 + b"end", "aend")],
+)
+def test_one_that_fails_names_the_node_and_the_end_of_what_it_said(
+    node: Node, remote: FabricRemote, said: bytes, shown: str
+) -> None:
+    def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall_stderr(said)
+        return 9
+
+    node.scripts["undo"] = fail
+
+    with pytest.raises(DeployError, match=r"^undoing failed on 127\.0\.0\.1: ") as caught:
+        remote.checked(undo("a"), "undoing", "look there")
+    assert caught.value.message.endswith(shown)
+    assert len(caught.value.message) < 5000
+    assert caught.value.hint == "look there"
+
+
+def test_a_node_that_cannot_tell_its_state_says_why(node: Node, remote: FabricRemote) -> None:
+    def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall_stderr(b"jq: command not found\n")
+        return 127
+
+    node.scripts["probe"] = fail
+
+    with pytest.raises(DeployError, match="jq: command not found") as caught:
+        probe(remote, "shop-www", paths=(), credentials={})
+    assert "podman, jq and systemd-creds" in caught.value.hint

@@ -1,0 +1,66 @@
+"""A host key is pinned when it is the expected one, and only then."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.node.connection import connect
+from deploy.node.session import target
+from deploy.node.trust import trust
+from deploy.project import Project
+from deploy.settings.model import Settings
+from tests.unit.deploy.examples import settings
+from tests.unit.deploy.ssh_server import Node, new_identity
+
+pytestmark = pytest.mark.loopback
+
+
+@pytest.fixture
+def given(node: Node, tmp_path: Path) -> Settings:
+    node.let_in(new_identity(tmp_path / "id"))
+    return settings(
+        NODE_ADDRESS="127.0.0.1", NODE_PORT=str(node.port), IDENTITY_FILE=str(tmp_path / "id")
+    )
+
+
+def test_the_key_with_the_expected_fingerprint_is_pinned(
+    node: Node, given: Settings, tmp_path: Path
+) -> None:
+    trust(Project(tmp_path, given), fingerprint=node.fingerprint)
+
+    assert (tmp_path / "certs/known_hosts").read_text() == (
+        f"[127.0.0.1]:{node.port} {node.host_line}\n"
+    )
+    with connect(target(Project(tmp_path, given)), None):
+        assert node.transports[-1].is_authenticated()
+
+
+def test_a_key_with_another_fingerprint_is_not_pinned(
+    node: Node, given: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(DeployError) as caught:
+        trust(Project(tmp_path, given), fingerprint="SHA256:other")
+
+    assert caught.value.message == f"127.0.0.1 shows {node.fingerprint}, not SHA256:other"
+    assert not (tmp_path / "certs/known_hosts").exists()
+
+
+def test_with_nobody_to_compare_nothing_is_pinned(
+    node: Node, given: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(DeployError, match="nobody is there to compare"):
+        trust(Project(tmp_path, given), fingerprint="")
+
+    assert not (tmp_path / "certs/known_hosts").exists()
+
+
+def test_a_host_of_the_ssh_config_is_pinned_where_it_is_looked_for(
+    node: Node, given: Settings, tmp_path: Path, home: Path
+) -> None:
+    (home / ".ssh/config").write_text(f"Host web1\n HostName 127.0.0.1\n Port {node.port}\n")
+    alias = given.model_copy(update={"node_address": "web1", "node_port": None})
+
+    trust(Project(tmp_path, alias), fingerprint=node.fingerprint)
+    with connect(target(Project(tmp_path, alias)), None):
+        assert node.transports[-1].is_authenticated()

@@ -1,0 +1,251 @@
+"""Settings, keys, templates and overlays become the machine spec; a secret never does."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from butane.compile import Compiled, compile_text
+from butane.errors import ButaneError
+from butane.files import carried_files
+from deploy.errors import DeployError
+from deploy.project import Project
+from deploy.settings.load import SettingsError
+from deploy.settings.model import Settings
+from deploy.spec.app_files import app_files
+from deploy.spec.prepare import prepare, settings_or_ask
+from deploy.spec.render import render
+from tests.root import ROOT
+from tests.unit.deploy.examples import settings
+
+TEMPLATES = ROOT / "butane/templates"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
+HEAD = "variant: fcos\nversion: 1.5.0\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the templates, a public key and no overlays."""
+    monkeypatch.setenv("PATH", str(tmp_path / "no-programs"))
+    shutil.copytree(TEMPLATES, tmp_path / "butane/templates")
+    (tmp_path / "butane/overlays").mkdir()
+    (tmp_path / "me.pub").write_text(f"{KEY}\n")
+    return tmp_path
+
+
+def made(project: Path, **values: object) -> dict[str, object]:
+    given = settings(SSH_KEYS="me.pub", **values)
+    found: dict[str, object] = json.loads(prepare(Project(project, given)).read_text())
+    return found
+
+
+def overlay(project: Path, text: str, name: str = "mine.bu") -> None:
+    path = project / "butane/overlays" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_the_spec_is_written_for_its_owner_alone(project: Path) -> None:
+    path = prepare(Project(project, settings(SSH_KEYS="me.pub")))
+
+    assert path == project / "build/shop-www.ign"
+    for file in (project / "build").rglob("*"):
+        assert file.is_dir() or file.stat().st_mode & 0o777 == 0o600, file
+
+
+def test_the_users_keys_are_in_the_spec(project: Path) -> None:
+    found = made(project)
+
+    assert KEY in json.dumps(found["passwd"])
+
+
+def test_the_same_settings_make_the_same_spec(project: Path) -> None:
+    assert made(project) == made(project)
+
+
+def test_a_deploy_writes_the_files_that_the_spec_carries(project: Path) -> None:
+    given = settings(SSH_KEYS="me.pub", HTTP_PORT="80")
+    carried = {
+        file.path: file for file in carried_files(prepare(Project(project, given)).read_text())
+    }
+
+    for file in app_files(render(Project(project, given))):
+        assert (carried[file.path].content, carried[file.path].mode) == (file.content, file.mode)
+
+
+def test_what_is_rendered_is_compiled_once_for_the_lint_and_the_spec(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+
+    def count(text: str, **others: Any) -> Compiled:
+        compiled.append(others["name"])
+        return compile_text(text, **others)
+
+    monkeypatch.setattr("deploy.spec.render.compile_text", count)
+
+    made(project)
+    assert compiled == ["build/shop-www.bu"]
+
+
+def test_overlays_add_and_override_with_files_of_their_own(project: Path) -> None:
+    overlay(
+        project,
+        f"{HEAD}storage:\n  files:\n"
+        "    - path: /etc/hostname\n      contents: {inline: mine}\n"
+        "    - path: /etc/motd\n      mode: 0600\n      contents: {local: mine/motd}\n",
+    )
+    overlay(project, "Welcome to @NODE_HOSTNAME@\n", "mine/motd")
+
+    prepare(Project(project, settings(SSH_KEYS="me.pub", NODE_HOSTNAME="web1")))
+    ignition = (project / "build/shop-www.ign").read_text()
+    files = {file.path: file for file in carried_files(ignition)}
+    assert files["/etc/hostname"].content == b"mine"
+    assert files["/etc/motd"].content == b"Welcome to web1\n"
+    assert files["/etc/motd"].mode == 0o600
+    assert json.loads(ignition)["ignition"]["version"] == "3.4.0", "an overlay may be newer"
+
+
+def test_an_overlay_may_not_take_a_templates_name(project: Path) -> None:
+    overlay(project, HEAD, "node.bu")
+
+    with pytest.raises(ButaneError, match=r"butane/overlays/node\.bu has the name of a template"):
+        made(project)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("@NOTHING@\n", r"mine\.bu:1: the blank @NOTHING@ has no value"),
+        (f"{HEAD}storage: [\n", r"mine\.bu:\d+: "),
+        (f"{HEAD}storage:\n  files:\n    - path: etc/x\n", r"build/shop-www\.bu:\d+: "),
+        (f"{HEAD}storage: {{files: [{{path: /x, contents: {{local: no}}}}]}}\n", "shop-www.bu"),
+    ],
+)
+def test_a_mistake_in_an_overlay_leaves_the_former_spec(
+    project: Path, text: str, part: str
+) -> None:
+    former = made(project)
+    overlay(project, text)
+
+    with pytest.raises(ButaneError, match=part):
+        made(project)
+    assert json.loads((project / "build/shop-www.ign").read_text()) == former
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("mine.bu", f"{HEAD}storage: {{files: [{{path: /x, contents: {{inline: hunter2}}}}]}}"),
+        ("mine/secret.conf", "password=hunter2\n" * 100),
+    ],
+)
+def test_a_secret_in_an_overlay_is_refused_before_anything_is_written(
+    project: Path, path: str, text: str
+) -> None:
+    overlay(project, text, path)
+
+    with pytest.raises(DeployError, match=f"value of CERT_PASSWORD appears in {path}") as caught:
+        made(project, CERT_PASSWORD="hunter2")
+    assert "hunter2" not in f"{caught.value.message}{caught.value.hint}"
+    assert not (project / "build").exists()
+
+
+@pytest.mark.parametrize("secret", ["hunter2", 'a"b\\c%d$e'])
+def test_a_secret_among_the_containers_variables_is_refused(project: Path, secret: str) -> None:
+    with pytest.raises(DeployError, match=r"value of SECRET_TOKEN appears in .*ENV_URL"):
+        made(project, **{"ENV_*": {"URL": f"x{secret}y"}, "SECRET_*": {"token": secret}})
+
+
+def test_no_secret_is_in_what_is_written(project: Path) -> None:
+    given: dict[str, object] = {
+        "CERT_PASSWORD": "hunter2-a",
+        "SMTP_HOST": "mail",
+        "SMTP_PASSWORD": "hunter2-b",
+        "SECRET_*": {"token": "hunter2-c"},
+    }
+
+    made(project, **given)
+    ignition = (project / "build/shop-www.ign").read_text()
+    written = [path.read_bytes() for path in (project / "build").rglob("*") if path.is_file()]
+    assert b"hunter2" not in b"".join(written)
+    assert b"hunter2" not in b"".join(file.content for file in carried_files(ignition))
+
+
+def test_what_was_once_rendered_and_is_no_more_goes(project: Path) -> None:
+    overlay(project, "x", "old.conf")
+    made(project)
+    (project / "butane/overlays/old.conf").unlink()
+
+    made(project)
+    assert not (project / "build/shop-www/old.conf").exists()
+
+
+def test_a_build_folder_that_cannot_be_written_is_named(project: Path) -> None:
+    (project / "build").touch()
+
+    with pytest.raises(DeployError, match="cannot be written"):
+        made(project)
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Settings]:
+    for key in Settings.model_fields:
+        monkeypatch.delenv(key.upper(), raising=False)
+    return lambda: settings_or_ask(tmp_path, None, may_ask=True)
+
+
+def test_with_nobody_to_ask_what_is_missing_is_listed(
+    bare: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path(os.devnull).open() as nobody:
+        monkeypatch.setattr("sys.stdin", nobody)
+
+        with pytest.raises(SettingsError) as caught:
+            bare()
+    assert caught.value.missing == ("PROJECT", "IMAGE", "CERT_NAMES")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Somebody at a terminal who types some lines."""
+    outer, inner = os.openpty()
+    with os.fdopen(inner) as keys, os.fdopen(os.dup(inner), "w") as screen:
+
+        def types(text: str) -> None:
+            monkeypatch.setattr("sys.stdin", keys)
+            monkeypatch.setattr("sys.stdout", screen)
+            os.write(outer, text.encode())
+
+        yield types
+        monkeypatch.undo()
+    os.close(outer)
+
+
+def test_what_is_missing_is_asked_for_and_kept(
+    bare: Callable[[], Settings], tmp_path: Path, terminal: Callable[[str], None]
+) -> None:
+    (tmp_path / ".env").write_text("# mine\nPROJECT=\nNAME=blue")
+    terminal("shop\nlocalhost/shop:1\nshop.example.org\n")
+
+    given = bare()
+    assert (given.app, given.cert_names) == ("shop-blue", ("shop.example.org",))
+    assert (tmp_path / ".env").read_text() == (
+        "# mine\nNAME=blue\nPROJECT=shop\nIMAGE=localhost/shop:1\nCERT_NAMES=shop.example.org\n"
+    )
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    assert bare() == given
+
+
+def test_a_wrong_answer_is_refused_and_not_kept(
+    bare: Callable[[], Settings], tmp_path: Path, terminal: Callable[[str], None]
+) -> None:
+    terminal("NO!\nlocalhost/shop:1\nshop.example.org\n")
+
+    with pytest.raises(SettingsError, match='your answer: PROJECT is "NO!"'):
+        bare()
+    assert not (tmp_path / ".env").exists()
