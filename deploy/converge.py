@@ -8,7 +8,7 @@ from deploy.errors import DeployError
 from deploy.node import command, session
 from deploy.node.archive import pack
 from deploy.node.hold import hold
-from deploy.node.journal import MACHINE, audit_line, failures_audited
+from deploy.node.journal import MACHINE, failures_audited, machine_line
 from deploy.node.remote import Remote
 from deploy.plan.convergence import Convergence, convergence, differences, payload
 from deploy.plan.convergence_prose import lines

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from deploy.console import output, progress
 from deploy.errors import DeployError
+from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
-from deploy.plan.installation import CONFIG, Installation, problems_of
+from deploy.plan.installation import CONFIG, Installation, Written, problems_of
 
 _PERCENT = re.compile(r"^Read disk .*\((\d+)%\)")
 _LAST_LINES = 12

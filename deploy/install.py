@@ -12,6 +12,7 @@ from deploy.errors import DeployError
 from deploy.first_boot import Awaited, await_first_boot
 from deploy.live_host import live_target
 from deploy.node import session
+from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.connection import Target, connect, real_host, real_port
 from deploy.node.known_hosts import pin, pinned

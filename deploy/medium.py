@@ -7,11 +7,11 @@ from certs.host_key import HostKey, new_host_key
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.installer import find_installer, run_installer
-from deploy.live_host import LIVE_USER, MEDIA, MEDIUM_KEYS
+from deploy.live_host import LIVE_USER, medium_keys
 from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
 from deploy.plan.machine_config import login, with_host_key
-from deploy.project import Project
+from deploy.project import MEDIA, Project
 from deploy.spec.login_keys import collect_keys
 
 # Any live system in use reads it.

@@ -32,7 +32,7 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
     """
     settings = project.settings
     with session.reached(project) as remote:
-        hold(remote, project.folder, settings.app, "rollback", wait_seconds=wait_seconds)
+        hold(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         serving = state.manifest.release if state.manifest else ""
         chosen = choose(kept_releases(remote, settings.app), serving, to)

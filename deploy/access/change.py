@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deploy.node.command import Command
-from deploy.node.journal import MACHINE, audit_line, failures_audited, write_audit
+from deploy.node.journal import failures_audited, machine_line, write_audit
 from deploy.node.remote import Remote
 
 

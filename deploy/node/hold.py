@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from deploy.console import output
 from deploy.node.lock import USUAL_SECONDS, HeldError, Holder, take_lock
 from deploy.node.remote import Remote
+from deploy.project import Project
 from deploy.workstation.git import author
 
 

@@ -11,6 +11,7 @@ from deploy.node import command
 from deploy.node.audit_line import AuditLine, read_audit
 from deploy.node.command import Command
 from deploy.node.remote import Remote
+from deploy.project import Project
 from deploy.workstation.git import author
 
 # As the app of a line that is about the machine.

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.spec.people import AccessKey, people, read_key, read_key_file, retired
 from deploy.workstation.programs import ProgramError, run
 

@@ -6,10 +6,10 @@ import pytest
 
 from certs.host_key import new_host_key
 from deploy.errors import DeployError
-from deploy.live_host import MEDIA, MEDIUM_KEYS, live_target
+from deploy.live_host import live_target
 from deploy.medium import live_config, remember_medium
 from deploy.node.known_hosts import pinned
-from deploy.project import Project
+from deploy.project import MEDIA, Project
 from tests.unit.deploy.examples import settings
 from tests.unit.deploy.ssh_server import Node
 

@@ -13,6 +13,8 @@ from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited
 from deploy.node.lock import HeldError, break_lock
 from deploy.node.remote import Remote, Result
+from deploy.project import Project
+from tests.unit.deploy.examples import settings
 
 pytestmark = pytest.mark.program
 HELD = Result(75, "", '{"who": "ann@desk", "what": "deploy", "since": "2030-01-02T03:04:05+00:00"}')

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.people import (
     AccessKey,
@@ -19,6 +20,7 @@ from deploy.spec.people import (
     retired,
     welcome,
 )
+from tests.unit.deploy.examples import settings
 
 ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
 BOB = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIBob", "bob@desk")

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.spec.login_keys import collect_keys, owners
 from deploy.spec.people import keep_keys, read_key, retire
+from tests.unit.deploy.examples import settings
 
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOne"
 TWO = "ecdsa-sha2-nistp256 AAAAE2VjZHNhTwo="
