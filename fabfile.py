@@ -238,7 +238,7 @@ def image_send(context: Context, *, name: str = "", events: bool = False, nodes:
     from deploy.fleet.nodes import at_hosts
 
     project, login = (_project(context, name), None) if nodes else _expecting(context, name)
-    from deploy.image_send import image_send as send
+    from deploy.image.send import image_send as send
 
     send(at_hosts(project, hosts(nodes)) or (project,), events=events, login=login)
 
@@ -246,7 +246,7 @@ def image_send(context: Context, *, name: str = "", events: bool = False, nodes:
 @task(help={"name": _NAME})
 def image_verify(context: Context, *, name: str = "") -> int:
     """Compare the node's image with IMAGE, path by path; exit code 1 if they differ."""
-    from deploy.image_verify import image_verify as verify
+    from deploy.image.verify import image_verify as verify
 
     return verify(_project(context, name))
 
@@ -262,7 +262,7 @@ def image_repair(context: Context, *, name: str = "", yes: bool = False, wait: i
 @task(help={"name": _NAME, "wait": _WAIT})
 def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
     """Remove images that no release needs, and what cut transfers left."""
-    from deploy.prune import prune as remove
+    from deploy.image.prune import prune as remove
 
     remove(_project(context, name, _LOGIN), wait_seconds=wait)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.image.make import image, write_layout
+from tests.unit.deploy.image.make import image, write_layout
 
 Entry = tuple[tarfile.TarInfo, bytes]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from deploy.console import output, progress
 from deploy.goal import DesiredState, ask_state
+from deploy.image.transfer import Transfer
 from deploy.node import command, script, session
 from deploy.node.archive import pack
 from deploy.node.audit_line import AuditLine
@@ -21,7 +22,6 @@ from deploy.project import Project
 from deploy.prove import prove
 from deploy.settings.model import Settings
 from deploy.spec.plan.addresses import other
-from deploy.transfer import Transfer
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
 

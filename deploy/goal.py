@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from deploy.credentials import Credentials
 from deploy.errors import DeployError
-from deploy.image.export import Export
-from deploy.image.local import open_image
+from deploy.image.layers.export import Export
+from deploy.image.store.find import open_image
+from deploy.image.transfer import Transfer
 from deploy.node import session
 from deploy.node.probe import probe
 from deploy.node.remote import Remote
@@ -26,7 +27,6 @@ from deploy.spec.plan.addresses import subnets
 from deploy.spec.project_files import list_files
 from deploy.spec.render import Rendered
 from deploy.tls import Pair, check_chain, check_pair, load_pair
-from deploy.transfer import Transfer
 
 _PATIENCE_SECONDS = 5
 _FORCED = "a new release is asked for"

@@ -1,13 +1,13 @@
 """Verb: list the releases of an app."""
 
 from deploy.console import output
+from deploy.image.plan.image import short
 from deploy.node import session
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.journal import read_journal
 from deploy.node.remote import Remote
 from deploy.plan.history import PastRelease, history
-from deploy.plan.image import short
 from deploy.plan.kept import Kept
 from deploy.project import Project
 

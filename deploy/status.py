@@ -1,11 +1,11 @@
 """Verb: say what an app is on its node."""
 
 from deploy.console import output
+from deploy.image.plan.image import short
 from deploy.node import session
 from deploy.node.connection import Login
 from deploy.node.probe import probe
 from deploy.node.state import NodeState
-from deploy.plan.image import short
 from deploy.project import Project
 from deploy.remote.workers import ask_workers
 from deploy.visit import Answer, ask

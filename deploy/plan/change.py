@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from deploy.plan.image import short
+from deploy.image.plan.image import short
 
 How = Literal["added", "changed", "deleted"]
 _SHOWN_OF_A_HASH = 16

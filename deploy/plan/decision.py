@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from deploy.image.plan.image import missing, missing_bytes
 from deploy.node.state import NodeState
 from deploy.plan.change import (
     CertificateChange,
@@ -15,7 +16,6 @@ from deploy.plan.change import (
     UnitChange,
 )
 from deploy.plan.difference import Texts
-from deploy.plan.image import missing, missing_bytes
 from deploy.plan.wanted import Wanted
 from deploy.settings.model import CERT_PASS
 

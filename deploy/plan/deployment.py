@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from deploy.errors import DeployError
+from deploy.image.plan.image import refuse_full_disk
 from deploy.node.state import NodeState
 from deploy.plan.change import (
     CertificateChange,
@@ -14,7 +15,6 @@ from deploy.plan.change import (
     UnitChange,
 )
 from deploy.plan.decision import PlanInputs, changes
-from deploy.plan.image import refuse_full_disk
 from deploy.plan.steps import Step, release_steps
 from deploy.plan.wanted import Wanted
 from deploy.spec.plan.addresses import other, refuse_clash

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from deploy.image.plan.image import megabytes, short
 from deploy.plan.change import FileChange, ImageChange
 from deploy.plan.deployment import Plan
-from deploy.plan.image import megabytes, short
 
 _SHOWN_OF_A_HASH = 16
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from deploy.image.plan.image import short
 from deploy.node.release import Manifest
 from deploy.plan.finding import Finding, finding, shown
-from deploy.plan.image import short
 from deploy.plan.inspection import Inspection
 
 _QUADLETS = "/etc/containers/systemd"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from deploy.image.plan.image import Image, megabytes, missing, missing_bytes, short
 from deploy.node.state import NodeState
 from deploy.plan.decision import credential_changes
-from deploy.plan.image import Image, megabytes, missing, missing_bytes, short
 from deploy.plan.wanted import Switch, Wanted
 from deploy.spec.plan.addresses import other
 

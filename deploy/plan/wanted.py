@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from deploy.image.plan.image import Image
 from deploy.node.file import File
-from deploy.plan.image import Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,15 @@ from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.execute import ACTIONS, Execution, carry_out
 from deploy.goal import DesiredState
-from deploy.image.cache import Cache
-from deploy.image.content import Content
-from deploy.image.export import Export
+from deploy.image.layers.cache import Cache
+from deploy.image.layers.export import Export
+from deploy.image.layers.oci import Content
+from deploy.image.plan.image import Image, Whole
 from deploy.node.command import Command
 from deploy.node.endpoint import Endpoint
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote, Result
 from deploy.node.state import NodeState
-from deploy.plan.image import Image, Whole
 from deploy.plan.steps import Kind, Step, release_steps, rollback_steps
 from deploy.project import Project
 from deploy.put_back import run_steps, undo

@@ -16,21 +16,22 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.image.local import cache_of, open_image, source_of
-from deploy.image.program import compress
-from deploy.image.whole import send_whole
-from deploy.image_send import image_send
+from deploy.image.plan.image import Image, Whole, missing
+from deploy.image.send import image_send
+from deploy.image.store.find import cache_of, open_image, source_of
+from deploy.image.transfer import Transfer
+from deploy.image.wire.whole import send_whole
+from deploy.image.wire.zstd import compress
 from deploy.node import session
 from deploy.node.command import Command
 from deploy.node.probe import probe
 from deploy.node.remote import FabricRemote, Remote, Result
 from deploy.node.state import NodeState
-from deploy.plan.image import Image, Whole, missing
 from deploy.project import Project as Instance
 from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings
-from deploy.transfer import Transfer
-from tests.image.make import (
+from tests.node.project import Project
+from tests.unit.deploy.image.make import (
     Made,
     entry,
     image,
@@ -41,7 +42,6 @@ from tests.image.make import (
     write_docker,
     write_layout,
 )
-from tests.node.project import Project
 
 pytestmark = pytest.mark.node
 MIB = 1 << 20
@@ -714,7 +714,7 @@ def test_two_nodes_at_once_share_one_compressing_of_each_layer(
         pieces.append(len(data))
         compress(data, into, level=level, like=like)
 
-    monkeypatch.setattr("deploy.image.packed.compress", counted)
+    monkeypatch.setattr("deploy.image.wire.compress.compress", counted)
     nodes = [
         with_node(settings, str(one.project.node.address), None, None) for one in (bench, second)
     ]

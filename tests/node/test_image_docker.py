@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.make import image, layer, write_docker
 from tests.node.docker import docker
 from tests.node.project import Project
+from tests.unit.deploy.image.make import image, layer, write_docker
 
 pytestmark = pytest.mark.node
 

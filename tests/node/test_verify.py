@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from deploy.image.index import UnfitError, read_index
-from deploy.image.tree import flatten
-from tests.image.make import Made, digest, entry, image, layer, write_layout
-from tests.image.trees import LAYERS
+from deploy.image.tree.index import UnfitError, read_index
+from deploy.image.tree.tree import flatten
 from tests.node.project import Project
+from tests.unit.deploy.image.make import Made, digest, entry, image, layer, write_layout
+from tests.unit.deploy.image.trees import LAYERS
 
 pytestmark = pytest.mark.node
 

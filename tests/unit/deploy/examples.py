@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from deploy.image.plan.image import Image
 from deploy.node.file import File
 from deploy.node.release import Manifest
 from deploy.node.state import Disk, HeldFile, NodeState
-from deploy.plan.image import Image
 from deploy.plan.wanted import Switch, Wanted
 from deploy.settings.model import Settings
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.image.whole import send_whole
+from deploy.image.plan.image import Image, Whole
+from deploy.image.wire.whole import send_whole
 from deploy.node.bulk import send_files, ssh_words
 from deploy.node.connection import Target
-from deploy.plan.image import Image, Whole
 
 TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))
 IMAGE = Image("localhost/shop:1", "sha256:1", 10)

@@ -1,0 +1,99 @@
+"""Verb: bring an image to its node, or to several at once, and nothing else."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from deploy.console import output
+from deploy.errors import DeployError
+from deploy.image.layers.export import Export
+from deploy.image.plan.image import refuse_full_disk, short
+from deploy.image.store.find import open_image
+from deploy.image.transfer import Transfer
+from deploy.node import session
+from deploy.node.connection import Login, Target
+from deploy.node.probe import probe
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
+from deploy.project import Project
+
+
+def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = None) -> None:
+    """Send what each node lacks of IMAGE; several share one reading and compressing of it.
+
+    `events` writes progress as JSON, a line each. `login` was started before, to one of the nodes.
+
+    Raises:
+        DeployError: naming the nodes that have not got it, and why; the others have.
+    """
+    several = len(nodes) > 1
+    with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
+        # Read while the login is under way: an image that was never read is most probably new.
+        looking = beside.submit(_opened, nodes, image)
+        sending = []
+        for project in nodes:
+            one = _Sending(project, looking, several, events, login)
+            sending.append((one, _begin(one, logins, beside)))
+        problems = [_problem(one, done, several=several) for one, done in sending]
+    failed = [problem for problem in problems if problem]
+    if failed:
+        raise failed[0] if not several else _summed(failed, len(nodes))
+
+
+def _opened(nodes: Sequence[Project], image: ExitStack) -> Export:
+    return image.enter_context(open_image(nodes[0], nodes=len(nodes)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    project: Project
+    looking: Future[Export]
+    name: bool
+    events: bool
+    login: Login | None
+
+    def run(self, remote: Remote, target: Target) -> None:
+        state = self._state(remote)
+        export = self.looking.result()
+        image = export.image
+        address = self.project.settings.node_address
+        if image.id in state.images:
+            output.good(f"nothing to send: {address} holds {short(image.id)}")
+            return
+        refuse_full_disk(image, state)
+        where = address if self.name else ""
+        transfer = Transfer(remote, target, self.project.settings, export, where, self.events)
+        transfer.run(state, lambda: self._state(remote))
+        output.good(f"{address} holds {short(image.id)}, proven there")
+
+    def _state(self, remote: Remote) -> NodeState:
+        return probe(remote, self.project.settings.app, paths=(), credentials={})
+
+
+def _begin(one: _Sending, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
+    """Log in here, so that an interrupt closes the connection under the transfer; send beside."""
+    try:
+        remote = logins.enter_context(session.reached(one.project, one.login))
+    except DeployError as error:
+        failed: Future[None] = Future()
+        failed.set_exception(error)
+        return failed
+    return beside.submit(one.run, remote, session.target(one.project))
+
+
+def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError | None:
+    try:
+        done.result()
+    except DeployError as error:
+        if several:
+            output.warn(f"{one.project.settings.node_address}: {error.message}")
+        return error
+    return None
+
+
+def _summed(failed: Sequence[DeployError], count: int) -> DeployError:
+    return DeployError(
+        f"{len(failed)} of {count} nodes have not got the image; the warnings say why",
+        failed[0].hint,
+    )

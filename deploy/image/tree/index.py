@@ -1,0 +1,126 @@
+"""What a layer holds, read from its tar."""
+
+import hashlib
+import io
+import posixpath
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.image.layers.oci import hex_of
+from deploy.image.tree.entry import Entry, nanoseconds
+
+_XATTR = "SCHILY.xattr."
+_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+_KINDS = {
+    tarfile.REGTYPE: "f",
+    tarfile.AREGTYPE: "f",
+    tarfile.CONTTYPE: "f",
+    tarfile.DIRTYPE: "d",
+    tarfile.SYMTYPE: "l",
+    tarfile.LNKTYPE: "h",
+    tarfile.FIFOTYPE: "p",
+    tarfile.CHRTYPE: "c",
+    tarfile.BLKTYPE: "b",
+}
+
+
+class UnfitError(DeployError):
+    """An image holds something that cannot be compared path by path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The entries of a layer, in the order of its tar."""
+
+    diff_id: str
+    entries: tuple[Entry, ...]
+
+
+def read_index(diff_id: str, file: Path) -> Index:
+    """Read a layer's tar, and check it against its digest.
+
+    Raises:
+        UnfitError: when the layer is damaged, or holds what cannot be compared path by path.
+    """
+    with file.open("rb") as stream:
+        if hashlib.file_digest(stream, "sha256").hexdigest() != hex_of(diff_id):
+            raise UnfitError(
+                f"layer {hex_of(diff_id)[:12]} is damaged in the cache",
+                f"remove {file} and run the command again",
+            )
+    return Index(diff_id, tuple(scan(file)))
+
+
+def scan(file: Path) -> Iterator[Entry]:
+    """Read every entry of a tar.
+
+    Raises:
+        UnfitError: for sparse files, names that lead out of their folder, and what is no tar.
+    """
+    try:
+        with tarfile.open(file, "r:", encoding="utf-8", errors="surrogateescape") as packed:
+            for member in packed:
+                yield _with_hash(_read(member), packed, member)
+    except (tarfile.TarError, ValueError, OSError) as error:
+        raise UnfitError(f"layer {file.name[:12]} cannot be read as a tar: {error}") from error
+
+
+def _with_hash(entry: Entry, packed: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
+    content = packed.extractfile(member) if entry.kind == "f" else None
+    if not isinstance(content, io.BufferedReader):
+        return entry
+    return entry._replace(sha256=hashlib.file_digest(content, "sha256").hexdigest())
+
+
+def _read(member: tarfile.TarInfo) -> Entry:
+    path = _clean(member.name)
+    kind = _KINDS.get(member.type, "")
+    if not kind or member.issparse() or (kind == "c" and not member.devmajor + member.devminor):
+        raise UnfitError(f"{member.name!r} is of a kind that cannot be compared")
+    folder, name = posixpath.split(path)
+    if name == _OPAQUE:
+        return Entry(folder, "o")
+    if name.startswith(_WHITEOUT):
+        if name.startswith(_WHITEOUT * 2) or name == _WHITEOUT:
+            raise UnfitError(f"{member.name!r} is no whiteout of a known kind")
+        return Entry(posixpath.join(folder, name.removeprefix(_WHITEOUT)), "w")
+    return _described(member, path, kind)
+
+
+def _described(member: tarfile.TarInfo, path: str, kind: str) -> Entry:
+    mtime = member.pax_headers.get("mtime") or str(int(member.mtime))
+    nanoseconds(mtime)
+    xattrs = sorted(
+        (name.removeprefix(_XATTR), value)
+        for name, value in member.pax_headers.items()
+        if name.startswith(_XATTR)
+    )
+    return Entry(
+        path=path,
+        kind=kind,
+        mode=member.mode & 0o7777,
+        uid=member.uid,
+        gid=member.gid,
+        mtime=mtime,
+        link=_link(member, kind),
+        device=(member.devmajor, member.devminor) if kind in "cb" else (0, 0),
+        xattrs=tuple(xattrs),
+        size=member.size if kind == "f" else 0,
+    )
+
+
+def _link(member: tarfile.TarInfo, kind: str) -> str:
+    if kind == "h":
+        return _clean(member.linkname)
+    return member.linkname if kind == "l" else ""
+
+
+def _clean(name: str) -> str:
+    """Write a path as every other is written; the root is empty."""
+    parts = name.split("/")
+    if ".." in parts:
+        raise UnfitError(f"{name!r} leads out of its folder")
+    return "/".join(part for part in parts if part not in {"", "."})

@@ -1,0 +1,70 @@
+"""Verb: compare an image on its node with IMAGE, path by path."""
+
+from collections.abc import Iterator
+
+from deploy.console import output
+from deploy.errors import DeployError
+from deploy.image.layers.cache import Cache
+from deploy.image.layers.export import Export
+from deploy.image.plan.image import short
+from deploy.image.store.find import open_image
+from deploy.image.tree.answer import read_seen
+from deploy.image.tree.compare import compare
+from deploy.image.tree.index import Index, read_index
+from deploy.image.tree.tree import Tree, flatten
+from deploy.node import command, session
+from deploy.node.probe import probe
+from deploy.node.remote import Remote
+from deploy.project import Project
+
+_DIFFERS = 1
+
+
+def image_verify(project: Project) -> int:
+    """Show every difference between IMAGE and the node's copy of it; return 1 for any.
+
+    Raises:
+        DeployError: when the node does not have it, or it cannot be read.
+    """
+    with open_image(project) as export, session.reached(project) as remote:
+        image = export.image
+        state = probe(remote, project.settings.app, paths=(), credentials={})
+        if image.id not in state.images:
+            raise DeployError(
+                f"the node does not have {image.name} ({short(image.id)})",
+                "`fab image-send` sends it",
+            )
+        built = _built(export)
+        differences = tuple(_verify(remote, export.cache, built, image.id))
+    for line in differences:
+        output.say(line)
+    if differences:
+        output.warn(f"{len(differences)} differences from {short(image.id)} as it was built")
+        return _DIFFERS
+    output.good(
+        f"{short(image.id)} on {project.settings.node_address}: {len(built.nodes)} paths, "
+        "all as built: content, modes, owners, times, attributes, links"
+    )
+    return 0
+
+
+def _built(export: Export) -> Tree:
+    """Read the image's tree from its layers here."""
+    export.whole(export.image.layers)
+    return flatten(_index(export.cache, diff_id) for diff_id in export.image.layers)
+
+
+def _index(cache: Cache, diff_id: str) -> Index:
+    file = cache.layer(diff_id)
+    if file is None:
+        raise DeployError(
+            f"layer {short(diff_id)} is no longer in {cache.folder}", "run the command again"
+        )
+    return read_index(diff_id, file)
+
+
+def _verify(remote: Remote, cache: Cache, built: Tree, image_id: str) -> Iterator[str]:
+    answer = remote.checked(command.verify_image(image_id), f"reading image {short(image_id)}")
+    with cache.workplace() as place:
+        seen = read_seen(answer, place)
+    yield from compare(built, seen.tree, seen.sums)

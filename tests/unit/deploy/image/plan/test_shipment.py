@@ -1,0 +1,106 @@
+"""Which layers travel, and which layer of the node each is compared with."""
+
+from dataclasses import replace
+
+from deploy.image.plan.bases import Base, Known, ship, uncertain
+from deploy.image.plan.image import Image, missing, missing_bytes
+from tests.unit.deploy.examples import state
+
+
+def named(letter: str) -> str:
+    return "sha256:" + letter * 64
+
+
+def an_image(letters: str, lines: tuple[str, ...] = ()) -> Image:
+    layers = tuple(named(letter) for letter in letters)
+    return Image("x", named("0"), 1000, layers, lines)
+
+
+def test_only_layers_that_no_image_of_the_node_holds_are_missing() -> None:
+    held = state(layers={named("1"): (named("a"),), named("2"): (named("c"),)})
+
+    assert missing(an_image("abcd"), held) == (named("b"), named("d"))
+
+
+def test_a_layer_twice_in_an_image_is_missing_once() -> None:
+    assert missing(an_image("aba"), state(layers={})) == (named("a"), named("b"))
+
+
+def test_bytes_are_exact_where_sizes_are_known_and_at_the_most_where_not() -> None:
+    held = state(layers={named("1"): (named("a"),)})
+    known = replace(an_image("abc"), sizes={named("a"): 700, named("b"): 10})
+
+    assert missing_bytes(known, held) == 300
+    assert missing_bytes(replace(known, sizes={**known.sizes, named("c"): 20}), held) == 30
+
+
+def test_the_layer_made_by_the_same_line_is_the_best_base() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"), named("c"))})
+    lines = {named("a"): "FROM", named("b"): "pip", named("c"): "COPY"}
+
+    found = ship(an_image("ad", ("FROM", "COPY")), held, Known(set(lines), lines))
+
+    assert found.bases == {named("d"): Base(named("c"), named("1"))}
+    assert found.rest == {named("1"): held.layers[named("1")]}
+
+
+def test_the_layer_at_the_same_position_is_next_best() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"), named("c"))})
+    here = {named(letter) for letter in "abc"}
+
+    found = ship(an_image("aec"), held, Known(here))
+
+    assert found.bases[named("e")].diff_id == named("b")
+
+
+def test_of_equals_the_one_on_the_same_layers_is_taken() -> None:
+    held = state(
+        layers={named("1"): (named("f"), named("b")), named("2"): (named("a"), named("c"))}
+    )
+    here = {named(letter) for letter in "abcf"}
+
+    found = ship(an_image("ae"), held, Known(here))
+
+    assert found.bases[named("e")] == Base(named("c"), named("2"))
+
+
+def test_a_layer_that_is_not_here_as_well_is_no_base() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"))})
+
+    assert not ship(an_image("ae"), held, Known({named("a")})).bases
+
+
+def test_without_bases_the_same_layers_travel() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"))})
+    found = ship(an_image("ae"), held, Known({named("b")}))
+
+    assert found.without_bases().missing == found.missing
+    assert not found.without_bases().bases
+
+
+def test_the_layer_that_shares_most_files_is_the_base_wherever_it_stands() -> None:
+    held = state(layers={named("1"): (named("a"), named("b")), named("2"): (named("c"),)})
+    files = {
+        named("d"): {"x": 900, "y": 100},
+        named("a"): {"y": 100},
+        named("b"): {"x": 900, "z": 5},
+        named("c"): {},
+    }
+
+    found = ship(an_image("d"), held, Known({named(one) for one in "abc"}, files=files))
+
+    assert found.bases == {named("d"): Base(named("b"), named("1"))}
+
+
+def test_files_are_asked_for_only_where_line_and_position_leave_a_doubt() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"))})
+    lines = {named("a"): "FROM", named("b"): "COPY"}
+    here = set(lines)
+
+    assert uncertain(an_image("ac", ("FROM", "COPY")), held, Known(here, lines)) == ()
+    assert uncertain(an_image("ac", ("FROM", "ADD")), held, Known(here, lines)) == (
+        named("c"),
+        named("a"),
+        named("b"),
+    )
+    assert uncertain(an_image("ac"), held, Known(())) == ()

@@ -1,0 +1,95 @@
+"""Every kind of archive comes down to the same config and the same layers."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.image.layers.cache import Cache
+from deploy.image.store.archive import Archive
+from tests.unit.deploy.image.make import image, layer, write_archive, write_docker, write_layout
+
+MADE = image([layer({"a": b"1" * 5000}), layer({"b": b"2"}), layer({"c": b"3"})])
+
+
+def archives(folder: Path) -> dict[str, Archive]:
+    plain = write_layout(MADE, folder / "plain")
+    packed = write_layout(MADE, folder / "packed", packed=True)
+    return {
+        "folder": Archive("x", plain),
+        "packed folder": Archive("x", packed),
+        "oci archive": Archive("x", write_archive(packed, folder / "oci.tar")),
+        "docker archive": Archive("x", write_docker(MADE, folder / "docker.tar")),
+    }
+
+
+KINDS = ("folder", "packed folder", "oci archive", "docker archive")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_archive_gives_the_image_that_was_built(kind: str, tmp_path: Path) -> None:
+    archive = archives(tmp_path)[kind]
+    cache = Cache(tmp_path / "cache", 10**9)
+
+    found = archive.image()
+    content = archive.export(found, cache, found.layers)
+
+    assert (found.id, list(found.layers)) == (MADE.id, MADE.diff_ids)
+    assert found.size == sum(map(len, MADE.layers))
+    assert content.id == MADE.id
+    assert [one.size for one in content.layers] == [len(one) for one in MADE.layers]
+    for diff_id, tar in zip(MADE.diff_ids, MADE.layers, strict=True):
+        file = cache.layer(diff_id)
+        assert file is not None
+        assert file.read_bytes() == tar
+
+
+def test_only_wanted_layers_are_unpacked_once_the_image_is_known(tmp_path: Path) -> None:
+    archive = archives(tmp_path)["packed folder"]
+    cache = Cache(tmp_path / "cache", 10**9)
+    found = archive.image()
+    archive.export(found, cache, MADE.diff_ids)
+    cache.drop(frozenset(MADE.diff_ids))
+
+    archive.export(found, cache, MADE.diff_ids[1:2])
+
+    assert [cache.holds(one) for one in MADE.diff_ids] == [False, True, False]
+
+
+def test_one_of_several_images_is_chosen_by_its_tag(tmp_path: Path) -> None:
+    other = image([layer({"z": b""})])
+    folder = write_layout(MADE, tmp_path / "both", ref="one")
+    write_layout(other, folder, ref="two")
+
+    assert Archive("x", folder, "two").image().id == other.id
+    with pytest.raises(DeployError, match="2 images fit the layout"):
+        Archive("x", folder).image()
+    with pytest.raises(DeployError, match="0 images fit three"):
+        Archive("x", folder, "three").image()
+
+
+def test_a_damaged_layer_is_refused_by_its_digest(tmp_path: Path) -> None:
+    folder = write_layout(MADE, tmp_path / "layout", packed=True)
+    for blob in (folder / "blobs/sha256").iterdir():
+        data = blob.read_bytes()
+        if data.startswith(b"\x1f\x8b"):
+            blob.write_bytes(gzip.compress(gzip.decompress(data) + b"\0" * 512))
+
+    archive = Archive("x", folder)
+    with pytest.raises(DeployError, match="is damaged where the image comes from"):
+        archive.export(archive.image(), Cache(tmp_path / "cache", 10**9), MADE.diff_ids)
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"\0" * 10240])
+def test_what_is_no_archive_is_refused_with_its_name(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "x.tar"
+    file.write_bytes(content)
+
+    with pytest.raises(DeployError, match=r"the image x\.tar cannot be read"):
+        Archive("x.tar", file).image()
+
+
+def test_an_archive_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match="the image gone cannot be read: FileNotFoundError"):
+        Archive("gone", tmp_path / "gone").image()

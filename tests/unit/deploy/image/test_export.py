@@ -1,0 +1,256 @@
+"""What podman's storage keeps is read in place, byte for byte, or not at all."""
+
+import base64
+import gzip
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.image.layers.cache import Cache
+from deploy.image.layers.export import Export
+from deploy.image.layers.oci import Content
+from deploy.image.layers.partial_layer import Arriving
+from deploy.image.plan.image import Image, Whole
+from deploy.image.store.archive import Archive
+from deploy.image.store.podman import Podman
+from deploy.image.wire.chunks import cut
+from deploy.image.wire.compress import Job
+from deploy.image.wire.compressor import Press
+from deploy.image.wire.level import Pace
+from tests.unit.deploy.image.make import Made, digest, entry, image, layer, noise, write_layout
+
+ODD = "o\udcff"
+LOWER = layer(
+    {"a/b": noise(3_000_000), "empty": b"", "new line\n": b"1"},
+    entry("a/link", tarfile.SYMTYPE, "b"),
+)
+UPPER = layer({ODD: noise(5_000, 2), ".wh.a": b""})
+
+
+@dataclass
+class Storage:
+    """A folder laid out as podman's storage, and the program that would read it."""
+
+    folder: Path
+    made: Made
+    exported: list[Collection[str]] = field(default_factory=list)
+
+    def image(self) -> Image:
+        folders = tuple(
+            str(self.folder / f"overlay/{n}/diff") for n in range(len(self.made.layers))
+        )
+        return Image("made", self.made.id, 1, tuple(self.made.diff_ids), folders=folders)
+
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
+        self.exported.append(wanted)
+        archive = Archive("made", write_layout(self.made, self.folder / "layout"))
+        return archive.export(image, cache, wanted)
+
+    def whole(self) -> Whole:
+        return Whole(("true",), "oci-archive")
+
+    def cache(self) -> Cache:
+        return Cache(self.folder / "cache", 10**9)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    made = image([LOWER, UPPER])
+    for number, tar in enumerate(made.layers):
+        keep(tar, tmp_path / f"overlay/{number}/diff", tmp_path / "overlay-layers", str(number))
+    place = tmp_path / "overlay-images" / made.id[7:]
+    place.mkdir(parents=True)
+    (place / f"={base64.b64encode(made.id.encode()).decode()}").write_bytes(made.config)
+    (place / "manifest").write_text(json.dumps({"annotations": {"made": "so"}}))
+    return Storage(tmp_path, made)
+
+
+def keep(tar: bytes, folder: Path, records: Path, name: str) -> None:
+    """Unpack a layer, and write down what else was in its tar."""
+    folder.mkdir(parents=True)
+    records.mkdir(exist_ok=True)
+    lines, at = [], 0
+    with tarfile.open(fileobj=io.BytesIO(tar), errors="surrogateescape") as opened:
+        for member in opened:
+            file = opened.extractfile(member) if member.isreg() else None
+            if file is None or not member.size:
+                continue
+            lines.append(headers(tar[at : member.offset_data]))
+            raw = base64.b64encode(member.name.encode(errors="surrogateescape")).decode()
+            lines.append({"type": 1, "name_raw": raw, "size": member.size, "payload": "AA=="})
+            at = member.offset_data + member.size
+            path = folder / member.name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(file.read())
+    lines.append(headers(tar[at:]))
+    text = "\n".join(json.dumps(line) for line in lines)
+    (records / f"{name}.tar-split.gz").write_bytes(gzip.compress(text.encode()))
+
+
+def headers(data: bytes) -> dict[str, object]:
+    return {"type": 2, "payload": base64.b64encode(data).decode()}
+
+
+def test_layers_are_read_in_place_as_they_were_built(storage: Storage) -> None:
+    cache = storage.cache()
+    with Export(storage, cache) as export:
+        content = export.content(storage.made.diff_ids)
+        for diff_id, tar in zip(storage.made.diff_ids, storage.made.layers, strict=True):
+            with export.layer(diff_id) as found:
+                assert found[0 : len(found)] == tar
+
+    assert content.id == storage.made.id
+    assert json.loads(content.manifest)["annotations"] == {"made": "so"}
+    assert not storage.exported
+    assert cache.content(storage.made.id) == content
+    assert all(map(cache.holds, storage.made.diff_ids))
+
+
+def test_a_layer_that_changed_where_it_is_kept_is_never_given_away_whole(storage: Storage) -> None:
+    file = storage.folder / "overlay/0/diff/a/b"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    one = storage.made.diff_ids[0]
+
+    with Export(storage, storage.cache()) as export:
+        export.content([one])
+        with export.layer(one) as found, pytest.raises(DeployError, match="have changed"):
+            found[0 : len(found)]
+        export.distrust()
+        export.content([one])
+        with export.layer(one) as found:
+            assert found[0 : len(found)] == LOWER
+
+    assert storage.exported == [[one]]
+
+
+@pytest.mark.parametrize("gone", ["overlay-images", "overlay-layers/1.tar-split.gz", "overlay/0"])
+def test_a_storage_that_is_not_as_expected_is_left_to_its_program(
+    storage: Storage, gone: str
+) -> None:
+    (storage.folder / gone).rename(storage.folder / "gone")
+
+    with Export(storage, storage.cache()) as export:
+        export.content(storage.made.diff_ids)
+
+    assert storage.exported == [storage.made.diff_ids]
+    assert all(map(storage.cache().holds, storage.made.diff_ids))
+
+
+def test_only_the_layers_that_are_wanted_are_kept(storage: Storage) -> None:
+    cache = storage.cache()
+    with Export(storage, cache) as export:
+        export.content(())
+    wanted = storage.made.diff_ids[1:]
+
+    with Export(storage, cache) as export:
+        export.content(wanted)
+        with export.layer(wanted[0]) as found:
+            assert found[0 : len(found)] == UPPER
+
+    assert not storage.exported
+
+
+def test_the_first_bytes_can_be_had_before_the_last_and_the_last_only_when_proven(
+    tmp_path: Path,
+) -> None:
+    more, asked = Event(), Event()
+
+    def chunks() -> Iterator[bytes]:
+        yield LOWER[:1000]
+        asked.set()
+        more.wait(10)
+        yield LOWER[1000:]
+
+    arriving = Arriving(digest(LOWER), len(LOWER))
+    with ThreadPoolExecutor(1) as beside:
+        done = beside.submit(arriving.write, chunks(), tmp_path / "layer")
+        assert asked.wait(10)
+        assert arriving[0:1000] == LOWER[:1000]
+        proven_before = arriving.whole
+        more.set()
+        done.result()
+    assert (proven_before, arriving.whole) == (False, True)
+    assert arriving[0 : len(LOWER)] == LOWER
+    arriving.close()
+
+
+@pytest.mark.program
+def test_several_nodes_get_the_same_compressed_pieces_made_once(
+    tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    program("zstd")
+    read: list[slice] = []
+
+    class Counted(bytes):
+        def __getitem__(self, part: slice) -> bytes:  # type: ignore[override]
+            read.append(part)
+            return super().__getitem__(part)
+
+    data = Counted(noise(40 << 20))
+    press = Press(Cache(tmp_path, 0), nodes=2)
+    job = Job(digest(b""), data)
+
+    one = list(press.in_order(job, cut(data, b""), Pace()))
+    other = list(press.in_order(job, cut(data, b""), Pace()))
+
+    assert [packed.file for packed in one] == [packed.file for packed in other]
+    assert len(read) == len(one) == 3
+    assert all(packed.file and packed.file.exists() for packed in one)
+    press.close()
+    assert not any(tmp_path.iterdir())
+
+
+@dataclass
+class ReadOnly:
+    """An image in podman's storage that no program writes out."""
+
+    podman: Podman
+
+    def image(self) -> Image:
+        return self.podman.image()
+
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
+        raise AssertionError("podman was asked to write layers")
+
+    def whole(self) -> Whole:
+        return self.podman.whole()
+
+
+@pytest.mark.program
+def test_an_image_in_the_storage_of_podman_itself_is_read_in_place(
+    tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    program("podman")
+    made = image([LOWER, layer({f"d/{number}": noise(999, number) for number in range(500)})])
+    place = write_layout(made, tmp_path / "layout")
+    subprocess.run(["podman", "pull", "-q", f"oci:{place}"], check=True, capture_output=True)
+    try:
+        with Export(ReadOnly(Podman(made.id)), Cache(tmp_path / "cache", 10**9)) as export:
+            export.content(made.diff_ids)
+            for diff_id, tar in zip(made.diff_ids, made.layers, strict=True):
+                with export.layer(diff_id) as found:
+                    assert found[0 : len(found)] == tar
+    finally:
+        subprocess.run(["podman", "rmi", made.id], check=True, capture_output=True)
+
+
+def test_a_layer_that_cannot_be_read_in_place_comes_whole_from_its_program(
+    storage: Storage,
+) -> None:
+    file = storage.folder / "overlay/0/diff/a/b"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+
+    with Export(storage, storage.cache()) as export:
+        export.whole(storage.made.diff_ids)
+
+    assert all(map(storage.cache().holds, storage.made.diff_ids))
+    assert storage.exported == [storage.made.diff_ids]
