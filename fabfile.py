@@ -16,11 +16,11 @@ from deploy.project import Project
 from deploy.task import commands, hosts, target, task
 
 if TYPE_CHECKING:
+    from deploy.app.credentials import Credentials
     from deploy.certificate.source import Wish
-    from deploy.credentials import Credentials
     from deploy.fleet.nodes import Node
+    from deploy.machine.install.plan.installation import Installation
     from deploy.node.connection import Login
-    from deploy.plan.installation import Installation
     from deploy.settings.model import Settings
 
 # A verb lasts seconds: searching for what could be freed costs it more than the memory, most of all
@@ -82,7 +82,7 @@ def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
 
 
 def _credentials(settings: "Settings") -> "Credentials":
-    from deploy.credentials import Credentials
+    from deploy.app.credentials import Credentials
     from deploy.node.session import asker
 
     return Credentials(settings, asker())
@@ -136,7 +136,7 @@ def plan(
 ) -> int:
     """Show what a deploy would do, with every difference, and do nothing."""
     project, login = _expecting(context, name)
-    from deploy.show_plan import show_plan
+    from deploy.app.show_plan import show_plan
 
     return show_plan(project, first=first, as_json=json, exit_code=exit_code, login=login)
 
@@ -154,7 +154,7 @@ def deploy(
 ) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
     project, login = _expecting(context, name)
-    from deploy.rollout import DeployOptions, rollout
+    from deploy.app.deploy import DeployOptions, rollout
 
     rollout(project, DeployOptions(first=first, force=anew, wait_seconds=wait), login=login)
 
@@ -162,7 +162,7 @@ def deploy(
 @task(help={"name": _NAME, "json": _JSON})
 def releases(context: Context, *, name: str = "", json: bool = False) -> None:
     """List the app's releases on the node: which serves, who made it, which failed."""
-    from deploy.releases import releases as show
+    from deploy.app.releases import releases as show
 
     show(_project(context, name, _LOGIN), as_json=json)
 
@@ -188,7 +188,7 @@ def audit(
 @task(help={"name": _NAME, "json": _JSON})
 def drift(context: Context, *, name: str = "", json: bool = False) -> int:
     """Compare the node with its machine spec and its release; exit code 2 if it differs."""
-    from deploy.drift import drift as show
+    from deploy.machine.drift.drift import drift as show
 
     return show(_project(context, name), as_json=json)
 
@@ -205,8 +205,8 @@ def converge(
     context: Context, *, name: str = "", yes: bool = False, gate: int = 60, wait: int = 0
 ) -> int:
     """Bring a running node in line with its machine spec, and never lock you out."""
-    from deploy.converge import Order
-    from deploy.converge import converge as apply
+    from deploy.machine.drift.converge import Order
+    from deploy.machine.drift.converge import converge as apply
 
     order = Order(may_change=yes, wait_seconds=wait, gate_seconds=gate)
     return apply(_project(context, name), order)
@@ -221,7 +221,7 @@ def converge(
 )
 def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -> None:
     """Go back to a release that the node keeps, proven like a deploy."""
-    from deploy.rollback import rollback as go_back
+    from deploy.app.rollback import rollback as go_back
 
     go_back(_project(context, name), to=to, wait_seconds=wait)
 
@@ -254,7 +254,7 @@ def image_verify(context: Context, *, name: str = "") -> int:
 @task(help={"name": _NAME, "yes": "do not ask", "wait": _WAIT})
 def image_repair(context: Context, *, name: str = "", yes: bool = False, wait: int = 0) -> None:
     """Take damaged layers out of the node's storage, and deploy what was lost with them."""
-    from deploy.image_repair import image_repair as repair
+    from deploy.app.repair import image_repair as repair
 
     repair(_project(context, name), asked=yes, wait_seconds=wait)
 
@@ -271,7 +271,7 @@ def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""
     project, login = _expecting(context, name)
-    from deploy.status import status as show
+    from deploy.app.status import status as show
 
     return show(project, as_json=json, login=login)
 
@@ -279,7 +279,7 @@ def status(context: Context, *, name: str = "", json: bool = False) -> int:
 @task(help={"name": _NAME, "lines": "how many", "release": "another than serves, a failed one too"})
 def logs(context: Context, *, name: str = "", lines: str = "50", release: str = "") -> None:
     """Show the last lines that the app and its unit wrote."""
-    from deploy.logs import logs as show
+    from deploy.app.logs import logs as show
 
     show(_project(context, name, _LOGIN), lines, release=release)
 
@@ -323,9 +323,9 @@ def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
     password_only: bool = False,
 ) -> None:
     """Serve a new key and certificate, proven by a live handshake, undone if not."""
+    from deploy.app.credentials import fetch
     from deploy.certificate.rotate import cert_rotate_https as rotate
     from deploy.certificate.rotate import change_password
-    from deploy.credentials import fetch
     from deploy.node.session import asker
 
     settings = _settings(context, name)
@@ -382,7 +382,7 @@ def cert_status(
 @task(help={"name": _NAME, "json": _JSON})
 def creds_list(context: Context, *, name: str = "", json: bool = False) -> int:
     """List credentials, their sources and seals; exit code 1 if one is not as it should be."""
-    from deploy.creds.show import creds_list as show
+    from deploy.credential.list import creds_list as show
 
     return show(_project(context, name), as_json=json)
 
@@ -398,8 +398,8 @@ def creds_seal(
     all: bool = False,  # noqa: A002 -- the option is called --all
 ) -> None:
     """Seal credentials anew from their sources; --all brings every app back after a reinstall."""
-    from deploy.creds.seal import Wish
-    from deploy.creds.seal import creds_seal as seal
+    from deploy.credential.seal import Wish
+    from deploy.credential.seal import creds_seal as seal
 
     seal(_projects(context, name, every=all), Wish((credential,) if credential else (), all))
 
@@ -407,7 +407,7 @@ def creds_seal(
 @task(positional=["credential"], help={"name": _NAME, "credential": "which"})
 def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
     """Seal a credential's new value from its source; the old one comes back if the app fails."""
-    from deploy.creds.seal import creds_rotate as rotate
+    from deploy.credential.seal import creds_rotate as rotate
 
     rotate(_project(context, name), credential)
 
@@ -422,8 +422,8 @@ def creds_rotate(context: Context, credential: str, *, name: str = "") -> None:
 )
 def creds_set(context: Context, credential: str, *, name: str = "", file: str = "") -> None:
     """Seal a value that is typed in, or read from a file, and keep nothing of it here."""
-    from deploy.credentials import given_value
-    from deploy.creds.seal import creds_set as seal
+    from deploy.app.credentials import given_value
+    from deploy.credential.seal import creds_set as seal
 
     settings = _settings(context, name)
     seal(Project(_FOLDER, settings), credential, lambda: given_value(credential, file))
@@ -432,8 +432,8 @@ def creds_set(context: Context, credential: str, *, name: str = "", file: str = 
 @task(help={"name": _NAME, "key": "a private key of your own to take", "days": _DAYS})
 def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: int = 0) -> None:
     """Log in with another key from now on, on every node, proven before the old one goes."""
-    from deploy.access.rotate import Wish
-    from deploy.access.rotate import cert_rotate_ssh as rotate
+    from deploy.access.rotate_key import Wish
+    from deploy.access.rotate_key import cert_rotate_ssh as rotate
     from deploy.errors import DeployError
 
     if target(context):
@@ -469,7 +469,7 @@ def cert_rotate_host(
 )
 def access_add(context: Context, person: str, *, key: str, name: str = "", days: int = 0) -> None:
     """Let a person's SSH keys in on every node, and in the machine specs to come."""
-    from deploy.access.people_verbs import access_add as add
+    from deploy.access.keys import access_add as add
 
     add(_nodes(context, name), person, Path(key).expanduser().absolute(), days=days)
 
@@ -477,7 +477,7 @@ def access_add(context: Context, person: str, *, key: str, name: str = "", days:
 @task(positional=["person"], help={"name": _NAME, "person": "whose"})
 def access_remove(context: Context, person: str, *, name: str = "") -> None:
     """Take a person's SSH keys off every node, and out of the machine specs to come."""
-    from deploy.access.people_verbs import access_remove as remove
+    from deploy.access.keys import access_remove as remove
 
     remove(_nodes(context, name), person, identity=_project(context, name).identity)
 
@@ -504,7 +504,7 @@ def access_sign(
 @task(help={"name": _NAME, "json": _JSON})
 def access_list(context: Context, *, name: str = "", json: bool = False) -> None:
     """List whose SSH keys the nodes let in, since when and until when."""
-    from deploy.access.people_verbs import access_show
+    from deploy.access.keys import access_show
 
     access_show(_nodes(context, name), as_json=json)
 
@@ -550,7 +550,7 @@ def _installation(options: Mapping[str, Any]) -> "Installation":
     """Take what is said of an installation out of a task's options."""
     from dataclasses import fields
 
-    from deploy.plan.installation import Installation
+    from deploy.machine.install.plan.installation import Installation
 
     names = {field.name for field in fields(Installation)} & options.keys()
     values = {name: options[name] for name in names}
@@ -594,7 +594,7 @@ def install(  # noqa: PLR0913 -- coreos-installer's options
 ) -> None:
     """Install a machine from its live system over SSH, and wait for its first boot."""
     wanted = _installation(locals())
-    from deploy.install import install as write
+    from deploy.machine.install.install import install as write
 
     write(
         _project(context, name),
@@ -634,7 +634,7 @@ def rebuild(  # noqa: PLR0913 -- coreos-installer's options
 ) -> int:
     """Install a machine again and bring its app back: seal, deploy, prove, count the minutes."""
     wanted = _installation(locals())
-    from deploy.rebuild import rebuild as build
+    from deploy.machine.rebuild import rebuild as build
 
     settings = _settings(context, name)
     return build(Project(_FOLDER, settings), host, wanted, fingerprint=fingerprint, seconds=timeout)
@@ -675,9 +675,9 @@ def iso(  # noqa: PLR0913 -- coreos-installer's options
     force: bool = False,
 ) -> None:
     """Make a live ISO that lets us in over SSH, or one that installs unattended."""
-    from deploy import medium
+    from deploy.machine.media import media
 
-    wanted = medium.Customization(
+    wanted = media.Customization(
         Path(image),
         _FOLDER / output,
         device,
@@ -687,7 +687,7 @@ def iso(  # noqa: PLR0913 -- coreos-installer's options
         tuple(installer_option or ()),
         force=force,
     )
-    medium.iso(_project(context, name), wanted, installer=installer)
+    media.iso(_project(context, name), wanted, installer=installer)
 
 
 @task(
@@ -713,9 +713,9 @@ def pxe(  # noqa: PLR0913 -- coreos-installer's options
     force: bool = False,
 ) -> None:
     """Make a live initramfs for network boot, as `fab iso` makes an ISO."""
-    from deploy import medium
+    from deploy.machine.media import media
 
-    wanted = medium.Customization(
+    wanted = media.Customization(
         Path(image),
         _FOLDER / output,
         device,
@@ -726,7 +726,7 @@ def pxe(  # noqa: PLR0913 -- coreos-installer's options
         force=force,
     )
     settings = _settings(context, name)
-    medium.pxe(Project(_FOLDER, settings), wanted, rootfs_url=rootfs_url, installer=installer)
+    media.pxe(Project(_FOLDER, settings), wanted, rootfs_url=rootfs_url, installer=installer)
 
 
 @task(
@@ -754,7 +754,7 @@ def image(  # noqa: PLR0913 -- where each part may come from
     keyring: str = "",
 ) -> None:
     """Fetch an image of Fedora CoreOS, go on where it was cut, and verify it."""
-    from deploy.os_image import Wanted, os_image
+    from deploy.machine.media.os_image import Wanted, os_image
 
     wanted = Wanted(kind, stream, architecture, metadata, source, signature, keyring)
     os_image(_FOLDER / output, wanted)
@@ -773,7 +773,7 @@ def cloud(
     context: Context, provider: str, *, name: str = "", domain: str = "", url: str = ""
 ) -> None:
     """Write user data and a Terraform file for a cloud provider: build/cloud/."""
-    from deploy.cloud import cloud as write
+    from deploy.machine.cloud.cloud import cloud as write
 
     write(_project(context, name), provider, domain=domain, url=url)
 
@@ -818,7 +818,7 @@ def vm(  # noqa: PLR0913 -- what a machine is made of
 ) -> None:
     """Start a real Fedora CoreOS under QEMU on this machine, with the app's Ignition file."""
     from deploy.console import output
-    from deploy.vm import Wanted, vm_down, vm_up
+    from deploy.machine.vm.vm import Wanted, vm_down, vm_up
 
     if down:
         output.good("the machine is gone" if vm_down(_FOLDER) else "there was no machine")

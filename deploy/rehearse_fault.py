@@ -2,14 +2,14 @@
 
 import time
 
+from deploy.app.ask_workers import ask_workers
+from deploy.app.workers import Worker
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
 from deploy.node.command import Command
 from deploy.node.remote import Remote
-from deploy.plan.workers import Worker
 from deploy.project import Project
-from deploy.remote.workers import ask_workers
 
 FAULTS = ("hang", "crash", "leak", "refuse-term", "slow-start")
 _LONGEST_SECONDS = 180.0

@@ -7,16 +7,16 @@ from certs.keyfile import decrypt, encrypt, new_key
 from certs.ssh_certificate import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
 from deploy.access.change import change
-from deploy.access.rotate import file_name, renew_specs
+from deploy.access.rotate_key import file_name, renew_specs
+from deploy.app.credentials import Credentials
+from deploy.app.tls import material
 from deploy.console import output, progress
-from deploy.credentials import Credentials
 from deploy.fleet.nodes import Node, instances
 from deploy.node import command
 from deploy.node.session import asker
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.people import AUTHORITY, AccessKey, check_name, keep_keys, people
-from deploy.tls import material
 
 _NAME = "authority"
 

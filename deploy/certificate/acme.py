@@ -13,13 +13,13 @@ from certs.errors import CertError
 from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.signing_request import signing_request
 from certs.store import read_secret, write_secret
+from deploy.app.tls import material
 from deploy.certificate.dns_challenge import Zone
 from deploy.certificate.http_challenge import NodePage
 from deploy.console import output
 from deploy.node import session
 from deploy.project import Project
 from deploy.settings.model import Settings
-from deploy.tls import material
 
 
 def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:

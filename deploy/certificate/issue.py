@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from certs.chain import read_chain
 from certs.pair import replace
+from deploy.app.credentials import Credentials
+from deploy.app.tls import alone, material
 from deploy.certificate.source import Wish, make_request, new_pair
 from deploy.console import output
-from deploy.credentials import Credentials
 from deploy.project import Project
-from deploy.tls import alone, material
 
 
 def cert_issue(project: Project, wish: Wish, credentials: Credentials) -> None:

@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 from certs.certificate import Certificate
 from certs.renewal import Renewal, renewal
+from deploy.app.credentials import Credentials
+from deploy.app.tls import alone, load_pair
 from deploy.certificate.acme import advised
-from deploy.certificate.deliver import deliver
 from deploy.certificate.rotate import rotate
+from deploy.certificate.serve import deliver
 from deploy.certificate.source import Wish
 from deploy.console import output
-from deploy.credentials import Credentials
 from deploy.project import Project
 from deploy.settings.model import Settings
-from deploy.tls import alone, load_pair
 
 
 def cert_renew(project: Project, wish: Wish, credentials: Credentials, *, force: bool) -> None:

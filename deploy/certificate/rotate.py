@@ -7,13 +7,13 @@ from certs.errors import CertError
 from certs.keyfile import decrypt, encrypt
 from certs.pair import Pair, load, replace, restore
 from certs.store import Material, read_secret, write_secret
-from deploy.certificate.deliver import deliver
+from deploy.app.credentials import Credentials
+from deploy.app.tls import alone, check_pair, load_pair, material
+from deploy.certificate.serve import deliver
 from deploy.certificate.source import Wish, new_pair
 from deploy.console import output
-from deploy.credentials import Credentials
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
-from deploy.tls import alone, check_pair, load_pair, material
 
 
 def cert_rotate_https(project: Project, wish: Wish, credentials: Credentials) -> None:

@@ -14,13 +14,13 @@ from certs.pair import Pair
 from certs.plainkey import read_key
 from certs.signing_request import signing_request
 from certs.store import Material, read, read_secret, write_public, write_secret
+from deploy.app.credentials import Credentials
+from deploy.app.tls import material
 from deploy.certificate.acme import acme_chain
 from deploy.console import output
-from deploy.credentials import Credentials
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS, Settings
-from deploy.tls import material
 
 _AUTHORITY_DAYS = 3650
 LEAF_DAYS = 90

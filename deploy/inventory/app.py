@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from certs.chain import read_chain
 from certs.errors import CertError
+from deploy.app.health import served_certificate
+from deploy.app.tls import load_pair
 from deploy.errors import DeployError
 from deploy.inventory.places import Finding, Row, findings
 from deploy.node import session
@@ -17,8 +19,6 @@ from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.spec.login_keys import owners
 from deploy.spec.people import AccessKey, read_key, retired
-from deploy.tls import load_pair
-from deploy.visit import served_certificate
 
 _DAY_SECONDS = 86400
 _SKEW = timedelta(minutes=5)

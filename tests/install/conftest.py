@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.medium import live_config, remember_medium
+from deploy.machine.media.media import live_config, remember_medium
 from deploy.project import Project
 from deploy.settings.load import read_settings
 from rehearsal import places

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.installer import find_installer
+from deploy.machine.media.local_installer import find_installer
 from tests.node.page import get
 from tests.node.project import Project, Said
 

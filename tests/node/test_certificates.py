@@ -13,9 +13,9 @@ import pytest
 
 from bench.visits import RATE, Site, failures, read, visiting, within
 from certs.keyfile import encrypt, new_key
+from deploy.app.health import served_certificate
 from deploy.node.endpoint import Endpoint
 from deploy.node.script import script_text
-from deploy.visit import served_certificate
 from rehearsal import lifecycle
 from tests.certs.pebble import Pebble, running
 from tests.node.conftest import CERT_PASSWORD, NAME, authority

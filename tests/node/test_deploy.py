@@ -5,8 +5,8 @@ import json
 import pytest
 
 from butane.files import carried_files
+from deploy.app.prove import prove
 from deploy.node.endpoint import Endpoint
-from deploy.prove import prove
 from rehearsal import lifecycle
 from tests.node.conftest import API_TOKEN, CERT_PASSWORD, NAME, SMTP_PASSWORD, authority
 from tests.node.page import get

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.machine.drift.plan.convergence import Act
 from deploy.node import command
 from deploy.node.archive import pack
 from deploy.node.connection import Target, connect
 from deploy.node.file import File
-from deploy.plan.convergence import Act
 from tests.node.project import Project
 
 pytestmark = pytest.mark.node

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import first_boot, prove
+from deploy.app import prove
+from deploy.machine.install import first_boot
 from deploy.node.connection import Target
 from deploy.node.known_hosts import pin
 from tests.clock import Clock

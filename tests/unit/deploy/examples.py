@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from deploy.app.plan.wanted import Switch, Wanted
 from deploy.image.plan.image import Image
 from deploy.node.file import File
 from deploy.node.release import Manifest
 from deploy.node.state import Disk, HeldFile, NodeState
-from deploy.plan.wanted import Switch, Wanted
 from deploy.settings.model import Settings
 
 NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)

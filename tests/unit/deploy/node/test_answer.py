@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from deploy.app.workers import Worker, Workers
 from deploy.errors import DeployError
 from deploy.node import answer
 from deploy.node.answer import read_answer
-from deploy.plan.workers import Worker, Workers
 
 WORKERS = Workers(
     state="healthy",

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.app.health import Answer, ask, served_certificate
+from deploy.app.prove import prove
 from deploy.errors import DeployError
 from deploy.node.endpoint import Endpoint
-from deploy.prove import prove
-from deploy.visit import Answer, ask, served_certificate
 from tests.clock import Clock
 from tests.unit.deploy.site import Site, endless, nonsense, page, refusing, serve, silence
 

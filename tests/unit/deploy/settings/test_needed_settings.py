@@ -8,7 +8,7 @@ from invoke.exceptions import Exit
 
 import fabfile
 from container.sample import build
-from deploy import vm
+from deploy.machine.vm import vm
 from deploy.node import session, trust
 from deploy.node.connection import Target
 from deploy.project import Project

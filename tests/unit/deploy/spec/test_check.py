@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from deploy.app.deploy import DeployOptions, rollout
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.rollout import DeployOptions, rollout
 from deploy.settings.model import Settings
 from deploy.spec.check import check
 from deploy.spec.lint.finding import Rhythm

@@ -1,0 +1,112 @@
+"""The steps of a deploy: what each is called before and after, and their order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from deploy.app.plan.changes import credential_changes
+from deploy.app.plan.wanted import Switch, Wanted
+from deploy.image.plan.image import Image, megabytes, missing, missing_bytes, short
+from deploy.node.state import NodeState
+from deploy.spec.plan.addresses import other
+
+Kind = Literal[
+    "stage", "restage", "image", "files", "seal", "start", "check", "before", "move", "prove",
+    "finish", "retire",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its title in a plan and while it runs, and a text for when it is done.
+
+    `credential` names the credential that it seals, `source` the release that it stages again.
+    """
+
+    kind: Kind
+    title: str
+    done: str
+    credential: str = ""
+    source: str = ""
+
+
+def release_steps(wanted: Wanted, state: NodeState) -> Iterator[Step]:
+    """List the steps that bring a new release to a node and let it take over."""
+    yield Step(
+        "stage",
+        "Check the units with the node's Quadlet generator",
+        "units checked by the node's Quadlet generator",
+    )
+    yield _image_step(wanted.image, state)
+    count = f"{len(wanted.files)} project files"
+    yield Step("files", f"Send {count}, changed ones only", f"{count} sent, changed ones only")
+    for name in (change.name for change in credential_changes(wanted, state)):
+        done = f"credential {name} sealed on the node"
+        yield Step("seal", f"Seal credential {name} on the node", done, name)
+    yield from switch_steps(wanted.switch, state.slot)
+
+
+def rollback_steps(mode: str, serving: str, source: str) -> Iterator[Step]:
+    """List the steps by which a release that the node keeps serves again."""
+    yield Step(
+        "restage",
+        f"Stage release {source} again, from this node",
+        f"release {source} staged again, from this node",
+        source=source,
+    )
+    yield from switch_steps(Switch(mode), serving)
+
+
+def switch_steps(switch: Switch, serving: str) -> Iterator[Step]:
+    """List the steps by which a staged release takes over from the slot that serves."""
+    slot = other(serving)
+    yield _start(switch, serving, slot)
+    yield from _take_over(switch, serving, slot)
+    proof = "HTTPS endpoint healthy, with the expected certificate"
+    yield Step("prove", "Check health and certificate of the HTTPS endpoint", proof)
+    yield Step("finish", "Record the release", "release recorded")
+    if serving:
+        yield Step("retire", f"Drain and stop slot {serving}", f"slot {serving} drained, stopped")
+
+
+def _image_step(image: Image, state: NodeState) -> Step:
+    name = f"image {short(image.id)}"
+    if image.id in state.images:
+        return Step("image", f"Use {name}, on the node already", f"{name}: on the node already")
+    if image.layers and not missing(image, state):
+        made = "from layers that are on the node"
+        return Step("image", f"Assemble {name} {made}", f"{name} assembled {made}")
+    parts = _parts(image, state)
+    return Step("image", f"Send {name}: {parts}", f"{name} sent: {parts}")
+
+
+def _parts(image: Image, state: NodeState) -> str:
+    if not image.layers:
+        return f"{megabytes(image.size)}, compressed"
+    count = f"{len(missing(image, state))} of {len(image.layers)} layers"
+    return f"{count}, {megabytes(missing_bytes(image, state))} before compression"
+
+
+def _start(switch: Switch, serving: str, slot: str) -> Step:
+    title, done = f"Start slot {slot}", f"slot {slot} started"
+    if serving and switch.mode == "restart":
+        title = f"Hold the front door, stop slot {serving}, start slot {slot}"
+        done = f"front door held, slot {serving} stopped, slot {slot} started"
+    return Step("start", title, done)
+
+
+def _take_over(switch: Switch, serving: str, slot: str) -> Iterator[Step]:
+    if switch.mode == "socket":
+        title = f"Wait until slot {slot} reports that it is healthy"
+        yield Step("check", title, f"slot {slot} reported that it is healthy")
+        title = f"Stop slot {serving}, move" if serving else "Move"
+        done = f"slot {serving} stopped, " if serving else ""
+        yield Step("move", f"{title} the socket to slot {slot}", f"{done}socket moved to {slot}")
+        return
+    healthy = f"slot {slot} healthy over HTTPS, with the expected certificate"
+    yield Step("check", f"Check health and certificate of slot {slot}", healthy)
+    if switch.before:
+        command = switch.before[0]
+        yield Step("before", f"Run {command} in slot {slot}", f"{command} run in slot {slot}")
+    title = f"Move the front door to slot {slot}"
+    yield Step("move", title, f"front door moved to slot {slot}")

@@ -1,0 +1,49 @@
+"""Verb: list the releases of an app."""
+
+from deploy.app.plan.history import PastRelease, history
+from deploy.app.plan.kept import Kept
+from deploy.console import output
+from deploy.image.plan.image import short
+from deploy.node import session
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
+from deploy.node.journal import read_journal
+from deploy.node.remote import Remote
+from deploy.project import Project
+
+_JOURNAL_LINES = 200
+_COLUMNS = ("release", "result", "image", "files", "size", "who", "commit", "took", "detail")
+
+
+def releases(project: Project, *, as_json: bool) -> None:
+    """Show the releases that the node keeps, which of them serves, and deploys that failed."""
+    settings = project.settings
+    with session.reached(project) as remote:
+        kept = kept_releases(remote, settings.app)
+        found = history(kept, read_journal(remote, settings.app, _JOURNAL_LINES))
+    if as_json:
+        output.as_json({"releases": [
+            one.model_dump(mode="json") | {"result": one.result} for one in found
+        ]})  # fmt: skip
+        return
+    title = f"{settings.app} on {settings.node_address}"
+    output.table(title, _COLUMNS, [_row(one) for one in found])
+
+
+def kept_releases(remote: Remote, app: str) -> tuple[Kept, ...]:
+    """Ask a node for the releases that it keeps, oldest first.
+
+    Raises:
+        DeployError: when it cannot answer.
+    """
+    answer = remote.checked(Command("releases", (app,)), f"listing the releases of {app}")
+    return read_answer(tuple[Kept, ...], answer, "the node's list of releases")
+
+
+def _row(one: PastRelease) -> tuple[str, ...]:
+    commit = one.commit[:12] + (" (dirty)" if one.dirty else "")
+    size = output.size(one.bytes + one.image_bytes) if one.kept else "gone"
+    took = f"{sum(one.seconds.values()):.1f} s" if one.seconds else ""
+    image = short(one.image_id)
+    files = str(one.files) if one.kept else ""
+    return (one.release, one.result, image, files, size, one.by, commit, took, one.detail)

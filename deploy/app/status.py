@@ -1,0 +1,94 @@
+"""Verb: say what an app is on its node."""
+
+from deploy.app.ask_workers import ask_workers
+from deploy.app.health import Answer, ask
+from deploy.console import output
+from deploy.image.plan.image import short
+from deploy.node import session
+from deploy.node.connection import Login
+from deploy.node.probe import probe
+from deploy.node.state import NodeState
+from deploy.project import Project
+
+_SICK = 1
+
+
+def status(project: Project, *, as_json: bool, login: Login | None = None) -> int:
+    """Show release, unit and health; return 1 when the app is not healthy."""
+    settings = project.settings
+    names = {source.credential: None for source in settings.sources}
+    with session.reached(project, login) as remote:
+        state = probe(remote, settings.app, paths=(), credentials=names)
+        workers = ask_workers(remote, settings.app)
+    held = state.manifest
+    answer = ask(session.endpoint(project), settings.health_path) if held else None
+    health = _health(answer, state)
+    facts = _facts(project, state) | {
+        "workers": workers.model_dump() if workers else None,
+        "health": health,
+    }
+    if as_json:
+        output.as_json(facts)
+    else:
+        rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
+        output.table(settings.app, ("", ""), rows)
+    return 0 if health == "healthy" else _SICK
+
+
+def _health(answer: Answer | None, state: NodeState) -> str:
+    if answer is None or state.manifest is None:
+        return "nothing deployed"
+    return answer.complaint(state.manifest.certificate) or "healthy"
+
+
+def _facts(project: Project, state: NodeState) -> dict[str, object]:
+    settings = project.settings
+    held = state.manifest
+    return {
+        "app": settings.app,
+        "node": settings.node_address,
+        "endpoint": str(session.endpoint(project)),
+        "release": held.release if held else None,
+        "image": f"{held.image} {short(held.image_id)}" if held else None,
+        "commit": (held.commit[:12] + (" (dirty)" if held.dirty else "")) if held else None,
+        "deployed_by": held.by if held else None,
+        "unit": _unit(settings.app, state),
+        "restarts": state.restarts,
+        "credentials": dict(sorted(state.credentials.items())),
+        "slot": state.slot or None,
+        "front_door": state.door,
+        "leftover_slot": state.leftover or None,
+        "firewall": state.firewall,
+        "unfinished_deploy": state.interrupted.release if state.interrupted else None,
+        "os": state.os,
+        "staged_update": state.staged_update or None,
+        "podman": state.podman,
+        "skopeo": state.skopeo,
+        "systemd": state.systemd,
+        "storage_free_bytes": state.disks["storage"].free,
+    }
+
+
+def _unit(app: str, state: NodeState) -> str:
+    text = f"{app}-{state.slot or 'blue'}.service {state.active} ({state.word})"
+    if state.since and state.active == "active":
+        text += f" since {state.since}"
+    if state.result not in {"", "success"} or state.active == "activating":
+        text += f", last run: {state.result}, exit code {state.exit_status}"
+    return f"{text}, says: {state.said}" if state.said else text
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict) and "workers" in value:
+        return ", ".join(_worker_text(worker) for worker in value["workers"])
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {word}" for name, word in value.items())
+    return "-" if value is None else str(value)
+
+
+def _worker_text(worker: dict[str, object]) -> str:
+    text = f"{worker['name']} {worker['state']}"
+    if worker["restarts"]:
+        text += f", restarted {worker['restarts']} times"
+    reasons = worker["reasons"]
+    return f"{text} ({reasons[-1]})" if isinstance(reasons, tuple) and reasons else text

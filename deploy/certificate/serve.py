@@ -1,0 +1,184 @@
+"""Have the node serve the certificate that is here, proven by handshakes, or what it served."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from deploy.app.credentials import Credentials
+from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.prove import prove
+from deploy.app.tls import Pair, check_pair, load_pair
+from deploy.console import output, progress
+from deploy.errors import DeployError
+from deploy.node import command, session
+from deploy.node.archive import pack
+from deploy.node.clock import difference
+from deploy.node.endpoint import Endpoint
+from deploy.node.file import File
+from deploy.node.hold import hold
+from deploy.node.journal import audit_line, failures_audited
+from deploy.node.probe import probe
+from deploy.node.release import Manifest
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
+from deploy.project import Project
+from deploy.settings.model import CERT_PASS, Settings
+
+_SKEW = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """One certificate on its way into a running app."""
+
+    remote: Remote
+    settings: Settings
+    endpoints: tuple[Endpoint, ...]
+    pair: Pair
+    held: Manifest
+    password: bytes | None
+
+    def carry_out(self, audit: str) -> None:
+        """Swap and prove; what ends this early puts the certificate before back, proven too.
+
+        Raises:
+            DeployError: with what serves now.
+            BaseException: whatever else ended it, such as Ctrl-C, after putting back.
+        """
+        remote, (app, release, signal) = self.remote, self._words
+        try:
+            with progress.step("the next certificate laid beside the present one, on the node"):
+                remote.checked(
+                    command.certificate_stage(app, release, self._archive()),
+                    "staging the certificate",
+                )
+                if self.password is not None:
+                    remote.checked(
+                        command.certificate_seal(app, release, self.password),
+                        f"sealing {CERT_PASS}",
+                    )
+            with progress.step(f"swapped, and {app} told by SIG{signal} to read it"):
+                remote.checked(
+                    command.certificate_swap(app, release, signal), "swapping certificates"
+                )
+            self._prove(self.pair.leaf.sha256)
+        except DeployError as error:
+            raise DeployError(f"{error.message}\n{self._put_back()}", error.hint) from error
+        except BaseException:
+            output.say(self._put_back())
+            raise
+        remote.checked(command.certificate_finish(app, release, audit), "finishing the rotation")
+
+    def _prove(self, fingerprint: str) -> None:
+        for endpoint in self.endpoints:
+            with progress.step(f"{endpoint} shows {fingerprint[:16]} and is healthy"):
+                seconds = self.settings.health_timeout_seconds
+                prove(endpoint, self.settings.health_path, fingerprint, timeout_seconds=seconds)
+
+    def _put_back(self) -> str:
+        try:
+            self.remote.checked(command.certificate_undo(*self._words), "undoing the rotation")
+            self._prove(self.held.certificate)
+        except DeployError as error:
+            return f"putting the certificate before back failed: {error.message}"
+        return f"certificate {self.held.certificate[:16]} serves again, proven by handshake"
+
+    def _archive(self) -> bytes:
+        key = hashlib.sha256(self.pair.key_file).hexdigest()
+        count = dict(self.held.generations)
+        if self.password is not None:
+            count[CERT_PASS] = count.get(CERT_PASS, 0) + 1
+        changes = {"certificate": self.pair.leaf.sha256, "key": key, "generations": count}
+        manifest = self.held.model_copy(update=changes)
+        return pack(
+            [
+                File("tls/server.crt", self.pair.chain.pem),
+                # Encrypted; the container's user, which has a number of its own, has to read it.
+                File("tls/server.key.enc", self.pair.key_file),
+                File("manifest.json", manifest.model_dump_json(indent=1).encode()),
+            ]
+        )
+
+    @property
+    def _words(self) -> tuple[str, str, str]:
+        return self.settings.app, self.held.release, self.settings.reload_signal
+
+
+def deliver(project: Project, credentials: Credentials) -> None:
+    """Serve the pair that is here, checked; nothing to do where the node does already.
+
+    An app that reads its certificate anew at RELOAD_SIGNAL gets nothing else with it, and no
+    connection fails; any other is deployed, with whatever else has changed here.
+
+    Raises:
+        CertError: when the pair could not serve; before the node is touched.
+        DeployError: when it is not served; what was served before is.
+    """
+    settings = project.settings
+    pair = load_pair(project)
+    check_pair(pair, settings, credentials.value(CERT_PASS))
+    with session.reached(project) as remote:
+        state = _state(remote, settings, credentials)
+        _refuse_clock(state, datetime.now(UTC))
+        if state.manifest is None:
+            output.say(f"{settings.app} is not on the node yet; `fab deploy --first` brings it")
+            return
+        reads_anew = settings.reload_signal and state.active == "active" and not state.interrupted
+        if reads_anew:
+            _reload(project, remote, pair, (state.manifest, _sealing(state, credentials)))
+    if not reads_anew:
+        _redeploy(project)
+
+
+def _refuse_clock(state: NodeState, now: datetime) -> None:
+    if text := difference(state.clock, now, allowed=_SKEW):
+        raise DeployError(
+            f"{text}: by it, certificates begin and expire at other times",
+            "see to chronyd there (`chronyc tracking`), or to the clock here (`timedatectl`)",
+        )
+
+
+def _redeploy(project: Project) -> None:
+    """Serve it by a deploy of its own."""
+    rollout(project, DeployOptions(what="certificate"))
+
+
+def _reload(
+    project: Project,
+    remote: Remote,
+    pair: Pair,
+    held: tuple[Manifest, bytes | None],
+) -> None:
+    settings = project.settings
+    manifest, password = held
+    endpoints = session.endpoints(project)
+    marks = (pair.leaf.sha256, hashlib.sha256(pair.key_file).hexdigest())
+    held_already = (manifest.certificate, manifest.key) == marks and password is None
+    if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):
+        output.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
+        return
+    hold(remote, project, "certificate")
+    line = audit_line(project, "certificate", f"SHA-256 {pair.leaf.sha256}")
+    line = line.model_copy(update={"release": manifest.release})
+    with failures_audited(remote, line):
+        Reload(remote, settings, endpoints, pair, manifest, password).carry_out(line.written())
+
+
+def _shown_already(settings: Settings, endpoints: tuple[Endpoint, ...], wanted: str) -> bool:
+    try:
+        for endpoint in endpoints:
+            prove(endpoint, settings.health_path, wanted, timeout_seconds=0)
+    except DeployError:
+        return False
+    return True
+
+
+def _state(remote: Remote, settings: Settings, credentials: Credentials) -> NodeState:
+    values = {CERT_PASS: credentials.value(CERT_PASS)}
+    return probe(remote, settings.app, paths=(), credentials=values)
+
+
+def _sealing(state: NodeState, credentials: Credentials) -> bytes | None:
+    if state.credentials.get(CERT_PASS) == "same":
+        return None
+    return credentials.value(CERT_PASS).encode()

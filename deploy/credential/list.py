@@ -1,0 +1,62 @@
+"""Verb: which credentials an app has, where they come from, and how they lie on the node."""
+
+from deploy.app.credentials import Credentials
+from deploy.console import output
+from deploy.credential.seal import describe
+from deploy.node import session
+from deploy.node.ask_holdings import ask_holdings
+from deploy.node.holdings import HeldCredential
+from deploy.project import Project
+
+_COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
+_DAY_SECONDS = 86400
+_TROUBLE = 1
+
+
+def creds_list(project: Project, *, as_json: bool) -> int:
+    """Show them; return 1 when the node lacks one, or holds one that is old or does not open.
+
+    Values are compared on the node, as far as nobody has to be asked for them.
+
+    Raises:
+        DeployError: when the node cannot be reached.
+    """
+    settings = project.settings
+    values = Credentials(settings, None).known()
+    with session.reached(project) as remote:
+        holdings = ask_holdings(remote, settings.app, settings.node_user, values)
+    held = {one.name: one for one in holdings.credentials}
+    rows = [
+        _facts(
+            source.credential,
+            describe(source),
+            holdings.compared.get(source.credential, "absent"),
+            holdings.generations.get(source.credential),
+            held.get(source.credential),
+        )
+        for source in settings.sources
+    ]
+    if as_json:
+        output.as_json({"app": settings.app, "credentials": rows})
+    else:
+        output.table(f"credentials of {settings.app}", _COLUMNS, [_cells(row) for row in rows])
+    sound = all(row["state"] in {"same", "present"} and row["opens"] for row in rows)
+    return 0 if sound else _TROUBLE
+
+
+def _facts(
+    name: str, source: str, state: str, generation: int | None, held: HeldCredential | None
+) -> dict[str, object]:
+    return {
+        "name": name,
+        "source": source,
+        "state": state,
+        "generation": generation,
+        "age_days": held.age_seconds // _DAY_SECONDS if held else None,
+        "sealed_with": held.sealed_with if held else None,
+        "opens": held.opens if held else False,
+    }
+
+
+def _cells(row: dict[str, object]) -> tuple[str, ...]:
+    return tuple("-" if value is None else str(value) for value in row.values())

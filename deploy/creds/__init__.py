@@ -1,1 +1,0 @@
-"""Verbs: credentials of an app, from their sources to the node that they are sealed to."""

@@ -1,0 +1,34 @@
+"""Ask a node what it is, to be compared with what it was made as."""
+
+from collections.abc import Iterator
+
+from deploy.machine.drift.plan.inspection import Inspection
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
+from deploy.node.remote import Remote
+from deploy.node.schema import spec_mark
+from deploy.spec.plan.machine import Machine
+
+
+def ask_mark(remote: Remote) -> str:
+    """Ask for the mark of the spec that the node was made of; empty where it has none."""
+    return spec_mark(remote.run(Command("mark")).stdout)
+
+
+def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
+    """Ask for all that some specs and the release speak of.
+
+    Raises:
+        DeployError: when the node cannot answer.
+    """
+    lines = sorted({line for machine in machines for line in _question(machine)})
+    question = "".join(f"{line}\n" for line in lines).encode()
+    answer = remote.checked(Command("inspect", (app,), question), "inspecting the machine")
+    return read_answer(Inspection, answer, "the inspection of the node")
+
+
+def _question(machine: Machine) -> Iterator[str]:
+    yield from (f"path {place.path}" for place in machine.places)
+    yield from (f"user {person.name}" for person in machine.people)
+    yield from (f"unit {name}" for name in machine.enabled)
+    yield from (f"sysctl {name}" for name in machine.sysctl)

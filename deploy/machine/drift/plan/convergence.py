@@ -1,0 +1,159 @@
+"""What brings a running machine in line with a spec: decided from its differences."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from deploy.machine.drift.plan.finding import Finding, finding
+from deploy.machine.drift.plan.inspection import Inspection
+from deploy.machine.drift.plan.machine_drift import machine_drift
+from deploy.node.file import File
+from deploy.spec.plan.machine import Machine, Place
+
+Word = Literal[
+    "file", "folder", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload", "enable",
+    "disable", "firewall", "sysctl", "sshd", "restart",
+]  # fmt: skip
+# A unit is disabled while its file is still there.
+_ORDER: tuple[Word, ...] = (
+    "disable", "folder", "file", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload",
+    "enable", "firewall", "sysctl", "sshd", "restart",
+)  # fmt: skip
+# What has to happen when a file below a folder has changed.
+_AFTER: Mapping[str, tuple[Word, str]] = {
+    "/etc/sysusers.d/": ("sysusers", ""),
+    "/etc/tmpfiles.d/": ("tmpfiles", ""),
+    "/etc/systemd/system/": ("daemon-reload", ""),
+    "/etc/containers/systemd/": ("daemon-reload", ""),
+    "/etc/corefab/firewall": ("firewall", ""),
+    "/etc/sysctl.d/": ("sysctl", ""),
+    "/etc/ssh/": ("sshd", ""),
+    "/etc/zincati/": ("restart", "zincati.service"),
+    "/etc/systemd/journald": ("restart", "systemd-journald.service"),
+}
+_WITH_THE_NEXT_BOOT = ("/etc/hostname", "/etc/systemd/zram-generator.conf")
+
+
+class Act(BaseModel):
+    """One thing to do on the node: a word, what it is about, and what it needs to know."""
+
+    model_config = ConfigDict(frozen=True)
+    word: Word
+    subject: str = ""
+    mode: str = ""
+    owner: str = ""
+    target: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.word, self.subject, self.mode, self.owner) if part)
+
+    @property
+    def line(self) -> str:
+        """The act as the node reads it."""
+        return "\t".join((self.word, self.subject, self.mode, self.owner, self.target))
+
+
+class Convergence(BaseModel):
+    """Acts in their order; the differences they put right, and those that they cannot."""
+
+    model_config = ConfigDict(frozen=True)
+    node: str
+    was: str
+    becomes: str
+    acts: tuple[Act, ...]
+    differences: tuple[Finding, ...]
+    left: tuple[Finding, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.acts)
+
+    @property
+    def at_the_next_boot(self) -> tuple[str, ...]:
+        """Files that count only from the next boot on."""
+        return tuple(act.subject for act in self.acts if act.subject in _WITH_THE_NEXT_BOOT)
+
+
+def differences(target: Machine, born: Machine | None, found: Inspection) -> tuple[Finding, ...]:
+    """Compare a node with the spec it shall have, and with what is over of the one it had."""
+    return (*machine_drift(target, found), *_left_over(target, born, found))
+
+
+def convergence(
+    node: str, marks: tuple[str, str], target: Machine, found: Iterable[Finding]
+) -> Convergence:
+    """Decide the acts; `marks` are those of the spec it has and of the one it shall have."""
+    all_of_them = tuple(found)
+    right = tuple(one for one in all_of_them if one.remedy == "fab converge")
+    acts = {act.line: act for one in right for act in _acts(one, target)}
+    return Convergence(
+        node=node,
+        was=marks[0],
+        becomes=marks[1],
+        acts=tuple(sorted(acts.values(), key=lambda act: _ORDER.index(act.word))),
+        differences=right,
+        left=tuple(one for one in all_of_them if one.remedy != "fab converge"),
+    )
+
+
+def payload(plan: Convergence, target: Machine) -> list[File]:
+    """List what travels: the acts, and the content of what they write."""
+    content = {place.path: place.content for place in target.places}
+    keys = {person.name: person.keys for person in target.people}
+    files = [File("acts", "".join(f"{act.line}\n" for act in plan.acts).encode())]
+    for act in plan.acts:
+        if act.word == "file":
+            files.append(File(f"new{act.subject}", content[act.subject], 0o600))
+        if act.word == "keys":
+            lines = "".join(f"{key}\n" for key in keys[act.subject])
+            files.append(File(f"keys/{act.subject}", lines.encode(), 0o600))
+    return files
+
+
+def _left_over(target: Machine, born: Machine | None, found: Inspection) -> Iterator[Finding]:
+    if born is None:
+        return
+    wanted = {place.path for place in target.places} | found.claimed
+    for place in born.places:
+        there = found.paths.get(place.path)
+        if place.kind != "folder" and place.path not in wanted and there and there.kind != "absent":
+            held, since = there.kind, there.mtime
+            yield finding(("file", place.path), "absent", held, since, "fab converge")
+    for name in sorted(set(born.enabled) - set(target.enabled)):
+        unit = found.units.get(name)
+        if unit and unit.enabled == "enabled":
+            yield finding(("unit", name), "disabled", "enabled", None, "fab converge")
+    if born.layout != target.layout:
+        yield finding(
+            ("disk", "disks and file systems"), "as the settings say", "as it was born", None,
+            "reinstall",
+        )  # fmt: skip
+
+
+def _acts(one: Finding, target: Machine) -> Iterator[Act]:
+    if one.what in {"file", "mode", "owner"}:
+        yield from _placed(one, target)
+    elif one.what == "key":
+        yield Act(word="keys", subject=one.subject.partition(":")[0])
+    elif one.what == "unit":
+        yield Act(word="enable" if one.expected == "enabled" else "disable", subject=one.subject)
+    elif one.what in {"firewall", "sysctl"}:
+        yield Act(word=one.what)
+
+
+def _placed(one: Finding, target: Machine) -> Iterator[Act]:
+    place = next((place for place in target.places if place.path == one.subject), None)
+    yield _place(place) if place else Act(word="remove", subject=one.subject)
+    for below, (word, subject) in _AFTER.items():
+        if one.subject.startswith(below):
+            yield Act(word=word, subject=subject)
+
+
+def _place(place: Place) -> Act:
+    return Act(
+        word=place.kind,
+        subject=place.path,
+        mode=place.mode,
+        owner="" if place.kind == "link" else place.owner,
+        target=place.target,
+    )

@@ -1,1 +1,0 @@
-"""DECIDE: values in, values out, no I/O."""

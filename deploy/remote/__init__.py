@@ -1,1 +1,0 @@
-"""ACT: the only rooms that hold a connection."""

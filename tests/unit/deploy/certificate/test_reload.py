@@ -1,0 +1,140 @@
+"""A certificate goes into a running app and is proven there, or the one before comes back."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from deploy.app.tls import Pair
+from deploy.certificate.serve import Reload
+from deploy.errors import DeployError
+from deploy.node.command import Command
+from deploy.node.remote import Remote, Result
+from tests.certs.forge import Recipe, chained, forge
+from tests.unit.deploy.examples import manifest, settings
+from tests.unit.deploy.site import Site, page, serve
+
+pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]
+MADE, OTHER = forge(Recipe()), forge(Recipe())
+Fault = Callable[[], Result]
+
+
+@dataclass
+class FakeRemote(Remote):
+    """A node that writes down what it is told and fails where it is told to."""
+
+    faults: dict[str, Fault] = field(default_factory=dict)
+    commands: list[Command] = field(default_factory=list)
+
+    def round_trip(self) -> float:
+        return 0.0
+
+    def run(self, command: Command) -> Result:
+        self.commands.append(command)
+        fault = self.faults.get(command.script)
+        return fault() if fault else Result(0, "", "")
+
+    def send(self, command: Command, parts: Iterable[bytes]) -> Result:
+        return self.run(command)
+
+    def hold(self, command: Command) -> Result:
+        return self.run(command)
+
+    @property
+    def scripts(self) -> list[str]:
+        return [command.script.removeprefix("certificate-") for command in self.commands]
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serve(page("200 OK"), MADE) as running:
+        yield running
+
+
+def reload(
+    remote: FakeRemote, site: Site, *, held: str = "e" * 64, password: bytes | None = None
+) -> Reload:
+    given = settings(HEALTH_TIMEOUT_SECONDS="1", RELOAD_SIGNAL="HUP")
+    before = manifest(certificate=held, generations={"cert_pass": 4})
+    pair = Pair(chained(MADE), b"sealed")
+    return Reload(remote, given, (site.endpoint, site.endpoint), pair, before, password)
+
+
+def refuses() -> Result:
+    return Result(1, "", "the sealed password does not open the key\n")
+
+
+def interrupts() -> Result:
+    raise KeyboardInterrupt
+
+
+def test_it_is_staged_swapped_proven_over_every_address_and_written_down(site: Site) -> None:
+    remote = FakeRemote()
+
+    reload(remote, site).carry_out('{"what": "certificate"}')
+
+    assert remote.scripts == ["stage", "swap", "finish"]
+    assert len(site.requests) == 2
+    assert remote.commands[1].arguments[-1] == "HUP"
+
+
+def test_the_manifest_names_the_new_certificate_and_counts_a_new_password(site: Site) -> None:
+    remote = FakeRemote()
+
+    reload(remote, site, password=b"hunter2").carry_out("{}")
+
+    assert remote.scripts == ["stage", "seal", "swap", "finish"]
+    assert remote.commands[1].stdin == b"hunter2"
+    with tarfile.open(fileobj=io.BytesIO(remote.commands[0].stdin)) as archive:
+        file = archive.extractfile("manifest.json")
+        assert file
+        told = json.load(file)
+    assert told["certificate"] == MADE.certificate.sha256
+    assert told["generations"] == {"cert_pass": 5}
+
+
+@pytest.mark.parametrize("step", ["stage", "swap", "finish"])
+def test_a_node_that_refuses_gets_the_one_before_back(site: Site, step: str) -> None:
+    remote = FakeRemote({f"certificate-{step}": refuses})
+    made = reload(remote, site, held=MADE.certificate.sha256)
+
+    with pytest.raises(DeployError, match="does not open the key") as caught:
+        made.carry_out("{}")
+
+    assert ("undo" in remote.scripts) == (step != "finish")
+    if step != "finish":
+        assert "serves again, proven by handshake" in caught.value.message
+
+
+def test_one_that_is_not_shown_is_taken_back_and_that_is_proven_too(site: Site) -> None:
+    remote = FakeRemote()
+    made = reload(remote, site, held=MADE.certificate.sha256)
+    shown = Reload(
+        remote, made.settings, made.endpoints, Pair(chained(OTHER), b"x"), made.held, None
+    )
+
+    with pytest.raises(DeployError, match="not the expected one") as caught:
+        shown.carry_out("{}")
+
+    assert remote.scripts == ["stage", "swap", "undo"]
+    assert "serves again" in caught.value.message
+
+
+def test_an_interruption_takes_it_back(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    remote = FakeRemote({"certificate-swap": interrupts})
+
+    with pytest.raises(KeyboardInterrupt):
+        reload(remote, site, held=MADE.certificate.sha256).carry_out("{}")
+
+    assert remote.scripts == ["stage", "swap", "undo"]
+    assert "serves again" in capsys.readouterr().out
+
+
+def test_what_cannot_be_put_back_is_said(site: Site) -> None:
+    remote = FakeRemote({"certificate-swap": refuses, "certificate-undo": refuses})
+
+    with pytest.raises(DeployError, match="putting the certificate before back failed"):
+        reload(remote, site).carry_out("{}")

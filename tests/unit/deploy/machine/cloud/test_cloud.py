@@ -1,0 +1,100 @@
+"""`fab cloud` writes what a provider needs, or says why it would not work."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.machine.cloud.cloud import cloud
+from deploy.project import Project
+from deploy.settings.model import Settings
+from tests.unit.deploy.examples import settings
+from tests.unit.deploy.machine.cloud.hcl import read
+
+SPEC = {"ignition": {"version": "3.3.0"}, "storage": {"files": []}}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    spec(tmp_path, SPEC)
+    return tmp_path
+
+
+def spec(folder: Path, content: object) -> bytes:
+    (folder / "build").mkdir(exist_ok=True)
+    text = json.dumps(content)
+    (folder / "build/shop-www.ign").write_text(text)
+    return text.encode()
+
+
+def made(project: Path, provider: str = "vultr", *, domain: str = "", url: str = "") -> Path:
+    return cloud(Project(project, shop()), provider, domain=domain, url=url)
+
+
+def shop() -> Settings:
+    return settings(SMTP_HOST="smtp.example.org", SMTP_PASSWORD="hunter2", NODE_HOSTNAME="shop1")
+
+
+@pytest.mark.parametrize("provider", ["vultr", "hetzner", "digitalocean"])
+def test_user_data_is_the_spec_itself(project: Path, provider: str) -> None:
+    folder = made(project, provider, domain="example.org")
+
+    assert json.loads((folder / "user-data.ign").read_bytes()) == SPEC
+    whole = read((folder / "main.tf").read_text())
+    assert whole["variable"]["domain"]["default"] == "example.org"
+
+
+def test_a_spec_that_is_too_large_needs_a_place(project: Path) -> None:
+    large = spec(project, SPEC | {"padding": "x" * 40_000})
+
+    with pytest.raises(DeployError, match=rf"has {len(large)} bytes, hetzner takes 32768") as found:
+        made(project, "hetzner")
+    assert "--url" in found.value.hint
+    assert not (project / "build/cloud/hetzner/user-data.ign").exists()
+
+    folder = made(project, "hetzner", url="https://example.org/shop.ign")
+    assert (folder / "user-data.ign").stat().st_size < 400
+    assert (folder / "machine.ign").read_bytes() == large
+
+
+def test_a_file_of_an_older_version_is_refused_before_anything_is_written(project: Path) -> None:
+    older = project / "build/cloud/vultr/main.tf.json"
+    older.parent.mkdir(parents=True)
+    older.write_text("{}")
+
+    with pytest.raises(DeployError, match="find every resource twice") as found:
+        made(project)
+    assert f"rm {older}" in found.value.hint
+    assert [path.name for path in older.parent.iterdir()] == ["main.tf.json"]
+
+
+def test_a_secret_is_refused_with_the_reason(project: Path) -> None:
+    file = {"path": "/etc/mail", "contents": {"source": "data:,hunter2"}}
+    spec(project, SPEC | {"storage": {"files": [file]}})
+
+    with pytest.raises(DeployError, match="SMTP_PASSWORD in /etc/mail") as found:
+        made(project)
+    assert "any process on such a machine can read its user data" in found.value.hint
+    assert not (project / "build/cloud").exists()
+
+
+@pytest.mark.parametrize(
+    ("provider", "domain", "url", "message"),
+    [
+        ("acme", "", "", "no provider 'acme' is known"),
+        ("vultr", "example.com", "", "is in the zone example.com"),
+        ("vultr", "", "http://example.org/x", "--url is 'http://example.org/x'"),
+        ("vultr", "", "https://me:secret@example.org/x", "--url holds a user or password"),
+    ],
+)
+def test_what_could_not_work_is_named(
+    project: Path, provider: str, domain: str, url: str, message: str
+) -> None:
+    with pytest.raises(DeployError, match=message):
+        made(project, provider, domain=domain, url=url)
+
+
+def test_without_a_spec_there_is_nothing_to_give(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match=r"shop-www\.ign does not exist"):
+        made(tmp_path)

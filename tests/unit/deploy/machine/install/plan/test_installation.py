@@ -1,0 +1,289 @@
+"""What `fab install` would do to a machine, and every reason not to."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.machine.install.plan.disk import Disk, read_disks
+from deploy.machine.install.plan.ignition import HOST_KEY, login, with_host_key
+from deploy.machine.install.plan.installation import (
+    Installation,
+    chosen,
+    problems_of,
+    refusals,
+    spec_of,
+)
+from deploy.machine.install.plan.live_facts import Medium, read_medium
+
+CONFIG = json.dumps({"ignition": {"version": "3.3.0"}}).encode()
+SDA = Disk(
+    "/dev/sda",
+    100_000_000_000,
+    "ACME",
+    "S1",
+    "sata",
+    read_only=False,
+    contents=(),
+    used_by=(),
+    labels=(),
+)
+MEDIUM = Medium(
+    boot_id="b1",
+    system="Fedora CoreOS",
+    is_live=True,
+    is_installing=False,
+    installer="0.27.0",
+    ignition="2.26.0",
+    memory_free=1 << 30,
+    keyfiles=(),
+    fixed_addresses=(),
+    disks=(SDA,),
+    device="/dev/sda",
+)
+WANTED = Installation("/dev/sda")
+
+
+def reasons(wanted: Installation = WANTED, **medium: Any) -> list[str]:
+    return [one.reason for one in refusals(wanted, replace(MEDIUM, **medium), CONFIG)]
+
+
+def test_the_command_is_the_installers_own_with_the_configs_hash() -> None:
+    wanted = Installation(
+        "/dev/sda",
+        copy_network=True,
+        console=("ttyS0,115200", "tty0"),
+        append_karg=("mitigations=auto",),
+        save_partlabel=("data*",),
+        stream="next",
+        more=("--fetch-retries=3",),
+    )
+
+    assert wanted.argv("/dev/sda", "ab") == (
+        *("coreos-installer", "install", "/dev/sda"),
+        *("--ignition-file=/run/corefab-install/config.ign", "--ignition-hash=sha256-ab"),
+        *("--copy-network", "--console=ttyS0,115200", "--console=tty0"),
+        *("--append-karg=mitigations=auto", "--save-partlabel=data*", "--stream=next"),
+        "--fetch-retries=3",
+    )
+
+
+def test_an_empty_disk_of_a_machine_with_dhcp_is_installed_to() -> None:
+    assert reasons() == []
+
+
+@pytest.mark.parametrize(
+    ("medium", "reason"),
+    [
+        ({"installer": ""}, "Fedora CoreOS has no coreos-installer"),
+        ({"is_installing": True}, "an installation is running on this machine"),
+        ({"memory_free": 100}, "0 MiB are free in the medium's memory"),
+        ({"device": "/dev/sdb"}, "/dev/sda is no disk of this machine"),
+        ({"disks": ()}, "/dev/sda is no disk of this machine"),
+        ({"disks": (replace(SDA, read_only=True),)}, "/dev/sda is read-only"),
+        (
+            {"disks": (replace(SDA, used_by=("/dev/sda1 is mounted on /mnt",)),)},
+            "/dev/sda is in use: /dev/sda1 is mounted on /mnt",
+        ),
+        (
+            {"disks": (replace(SDA, size=4_000_000_000),)},
+            "/dev/sda has 4.0 GB, Fedora CoreOS needs 10",
+        ),
+        (
+            {"disks": (replace(SDA, contents=("root xfs",)),)},
+            "/dev/sda holds data: root xfs",
+        ),
+        (
+            {"ignition": "2.9.0"},
+            "the Ignition file is of spec 3.3.0, the medium's Ignition 2.9.0 reads up to 3.2.0",
+        ),
+    ],
+)
+def test_a_reason_not_to_is_named(medium: dict[str, Any], reason: str) -> None:
+    assert reasons(**medium) == [reason]
+
+
+def test_every_reason_is_told_at_once_and_each_with_a_remedy() -> None:
+    medium = replace(MEDIUM, installer="", device="", fixed_addresses=("192.0.2.7",))
+
+    found = refusals(WANTED, medium, CONFIG)
+
+    assert len(found) == 3
+    assert all(one.remedy for one in found)
+
+
+@pytest.mark.parametrize("wipe", ["/dev/sda", "/dev/disk/by-id/acme"])
+def test_a_disk_with_data_needs_to_be_named_again(wipe: str) -> None:
+    medium: dict[str, Any] = {"disks": (replace(SDA, contents=("root xfs",)),)}
+    wanted = Installation("/dev/disk/by-id/acme", wipe=wipe)
+
+    assert reasons(wanted, **medium) == []
+    assert reasons(replace(wanted, wipe="/dev/sdb"), **medium) != []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"own_network": True}, {"append_karg": ("ip=192.0.2.7::192.0.2.1:24:::none",)}],
+)
+def test_an_address_set_by_hand_needs_a_word_on_the_network(said: dict[str, Any]) -> None:
+    by_hand: dict[str, Any] = {"fixed_addresses": ("192.0.2.7",)}
+
+    assert "was set by hand" in reasons(**by_hand)[0]
+    assert reasons(replace(WANTED, **said), **by_hand) == []
+
+
+def test_copying_the_network_needs_something_to_copy() -> None:
+    wanted = replace(WANTED, copy_network=True)
+
+    assert reasons(wanted) == [
+        "--copy-network, and the medium has no network configuration to copy"
+    ]
+    assert reasons(wanted, keyfiles=("wired",), fixed_addresses=("192.0.2.7",)) == []
+
+
+def test_an_ignition_that_is_not_known_is_no_reason() -> None:
+    assert reasons(ignition="") == []
+
+
+def test_a_link_is_followed_to_its_disk() -> None:
+    assert chosen(MEDIUM) == SDA
+    assert chosen(replace(MEDIUM, device="")) is None
+
+
+def test_the_spec_is_read_from_the_file() -> None:
+    assert spec_of(CONFIG) == "3.3.0"
+
+
+WRITTEN: dict[str, object] = {
+    "sha256": "ab",
+    "mode": "600",
+    "first_boot": True,
+    "options": "root=LABEL=root mitigations=auto console=ttyS0,115200n8",
+}
+
+
+def test_what_was_written_is_compared_with_what_was_asked_for() -> None:
+    wanted = Installation(
+        "/dev/sda",
+        console=("ttyS0,115200",),
+        append_karg=("mitigations=auto",),
+        delete_karg=("quiet",),
+    )
+
+    assert problems_of(wanted, Written.model_validate(WRITTEN), "ab") == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"sha256": "cd"}, "the Ignition file on it has the hash cd"),
+        ({"mode": "644"}, "the Ignition file on it has the mode 644"),
+        ({"first_boot": False}, "it would not run Ignition: /ignition.firstboot is missing"),
+        ({"options": "quiet"}, "kernel arguments missing on it: mitigations=auto"),
+        (
+            {"options": "mitigations=auto nosmt"},
+            "kernel arguments left on it: nosmt",
+        ),
+    ],
+)
+def test_a_difference_is_named(changes: dict[str, object], problem: str) -> None:
+    wanted = Installation("/dev/sda", append_karg=("mitigations=auto",), delete_karg=("nosmt",))
+
+    assert problems_of(wanted, Written.model_validate(WRITTEN | changes), "ab") == (problem,)
+
+
+LSBLK = {
+    "blockdevices": [
+        {"path": "/dev/zram0", "type": "disk", "size": 4096},
+        {"path": "/dev/sr0", "type": "rom", "size": 900},
+        {"path": "/dev/loop0", "type": "loop", "size": 900, "ro": True, "fstype": "erofs"},
+        {"path": "/dev/sdb", "type": "disk", "size": 64, "model": " ACME ", "tran": "usb"},
+        {
+            "path": "/dev/sda",
+            "type": "disk",
+            "size": 100,
+            "pttype": "gpt",
+            "children": [
+                {"path": "/dev/sda1", "type": "part", "partlabel": "boot", "fstype": "ext4"},
+                {
+                    "path": "/dev/sda2",
+                    "type": "part",
+                    "partlabel": "data",
+                    "mountpoints": [None],
+                    "children": [
+                        {"path": "/dev/mapper/x", "type": "crypt", "mountpoints": ["/mnt"]}
+                    ],
+                },
+                {"path": "/dev/sda3", "type": "part", "fstype": "swap", "mountpoints": ["[SWAP]"]},
+            ],
+        },
+    ]
+}
+
+
+def test_only_disks_that_can_be_installed_to_are_listed() -> None:
+    assert [disk.path for disk in read_disks(LSBLK)] == ["/dev/sda", "/dev/sdb"]
+
+
+def test_what_a_disk_holds_and_who_uses_it_is_told() -> None:
+    sda, sdb = read_disks(LSBLK)
+
+    assert sda.contents == ("gpt table", "boot ext4", "data", "/dev/mapper/x", "/dev/sda3 swap")
+    assert sda.used_by == (
+        "/dev/sda2 is part of /dev/mapper/x (crypt)",
+        "/dev/mapper/x is mounted on /mnt",
+        "/dev/sda3 is swap",
+    )
+    assert sda.labels == ("boot", "data")
+    assert (sdb.is_empty, sdb.model, sdb.link) == (True, "ACME", "usb")
+
+
+@pytest.mark.parametrize(
+    ("ignition", "spec"),
+    [
+        ("2.26.0", (3, 6)),
+        ("2.25.1", (3, 5)),
+        ("2.14.0", (3, 3)),
+        ("2.11.0", (3, 3)),
+        ("2.0.1", (3, 0)),
+        ("", None),
+    ],
+)
+def test_the_newest_spec_follows_from_ignitions_release(
+    ignition: str, spec: tuple[int, int] | None
+) -> None:
+    assert replace(MEDIUM, ignition=ignition).newest_spec == spec
+
+
+def test_a_mediums_answer_is_read() -> None:
+    said = {
+        "boot_id": "b",
+        "system": "S",
+        "live": True,
+        "installing": False,
+        "installer": "0.27.0",
+        "ignition": "2.26.0",
+        "memory_free": 5,
+        "keyfiles": ["a"],
+        "fixed_addresses": [],
+        "lsblk": LSBLK,
+        "device": "/dev/sda",
+    }
+
+    medium = read_medium(LiveAnswer.model_validate_json(json.dumps(said)))
+
+    assert (medium.keyfiles, medium.memory_free, len(medium.disks)) == (("a",), 5, 2)
+
+
+def test_a_host_key_is_added_to_a_config_and_never_over_one() -> None:
+    made = with_host_key(login("3.3.0", "core", ("ssh-ed25519 AAAA",)), b"private", "public")
+
+    files = json.loads(made)["storage"]["files"]
+    assert [(one["path"], one["mode"]) for one in files] == [
+        (HOST_KEY, 0o600),
+        (f"{HOST_KEY}.pub", 0o644),
+    ]
+    with pytest.raises(DeployError, match="brings /etc/ssh/ssh_host_ed25519_key itself"):
+        with_host_key(made, b"other", "other")

@@ -1,0 +1,76 @@
+"""Waiting for an installed machine: what comes up instead is told from what comes up."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from certs.host_key import new_host_key
+from deploy.errors import DeployError
+from deploy.machine.install.first_boot import Awaited, await_first_boot
+from deploy.node.connection import Target
+from tests.unit.deploy.ssh_server import Node
+
+pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]
+SECONDS = 3.0
+
+
+def awaited(node: Node, target: Target, *, boot: str = "before") -> Awaited:
+    def answer(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall(f"{boot}\n".encode())
+        return 0
+
+    node.scripts["boot-id"] = answer
+    other = new_host_key().public
+    return Awaited(target, node.host_line, target, other, boot_id="before")
+
+
+def test_another_boot_with_the_expected_key_is_the_installed_system(
+    node: Node, target: Target
+) -> None:
+    assert await_first_boot(awaited(node, target, boot="after"), SECONDS, None) == "after"
+
+
+def test_the_same_boot_is_not(node: Node, target: Target) -> None:
+    with pytest.raises(DeployError, match="it has not restarted"):
+        await_first_boot(awaited(node, target), 0.5, None)
+
+
+def test_the_medium_in_another_boot_is_told_at_once(node: Node, target: Target) -> None:
+    wanted = awaited(node, target, boot="after")
+    landed = replace(wanted, public=new_host_key().public, live_public=node.host_line)
+
+    with pytest.raises(DeployError, match="restarted into its medium again") as refused:
+        await_first_boot(landed, 60, None)
+    assert "boot order" in refused.value.hint
+
+
+def test_the_medium_in_the_same_boot_is_still_going_down(node: Node, target: Target) -> None:
+    wanted = awaited(node, target)
+    going = replace(wanted, public=new_host_key().public, live_public=node.host_line)
+
+    with pytest.raises(DeployError, match="the live system is still running"):
+        await_first_boot(going, 0.5, None)
+
+
+def test_the_system_that_was_there_before_is_told_from_a_stranger(
+    node: Node, target: Target
+) -> None:
+    wanted = replace(awaited(node, target), public=new_host_key().public)
+
+    with pytest.raises(DeployError, match="the system it had before"):
+        await_first_boot(replace(wanted, old_public=(node.host_line,)), 60, None)
+    with pytest.raises(DeployError, match=r"another system answers there.*SHA256:"):
+        await_first_boot(wanted, 60, None)
+
+
+def test_a_machine_that_never_comes_back_has_a_hint_what_to_look_at(
+    node: Node, target: Target, tmp_path: Path
+) -> None:
+    wanted = awaited(node, target)
+    gone = replace(wanted, installed=replace(target, port=1))
+
+    with pytest.raises(DeployError, match="did not come back within 0 s") as refused:
+        await_first_boot(gone, 0.3, None)
+    assert "console" in refused.value.hint
