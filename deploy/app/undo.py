@@ -13,6 +13,7 @@ from deploy.node import command
 from deploy.node.journal import audit_line, write_audit
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
+from deploy.project import Project
 
 _LOG_LINES = 20
 _PROOF_SECONDS = 60

@@ -6,12 +6,12 @@ from pathlib import Path
 from certs.host_key import HostKey, new_host_key
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.machine.install.live_system import LIVE_USER, MEDIA, MEDIUM_KEYS
+from deploy.machine.install.live_system import LIVE_USER, medium_keys
 from deploy.machine.install.plan.ignition import login, with_host_key
 from deploy.machine.media.local_installer import find_installer, run_installer
 from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
-from deploy.project import Project
+from deploy.project import MEDIA, Project
 from deploy.spec.login_keys import collect_keys
 
 # Any live system in use reads it.

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict
+
 from deploy.machine.install.plan.disk import Disk
 from deploy.machine.install.plan.live_facts import Medium
 

@@ -6,7 +6,7 @@ import pytest
 
 from certs.host_key import new_host_key
 from deploy.errors import DeployError
-from deploy.machine.install.live_system import MEDIA, MEDIUM_KEYS, live_target
+from deploy.machine.install.live_system import live_target
 from deploy.machine.media.media import live_config, remember_medium
 from deploy.node.known_hosts import pinned
 from deploy.project import MEDIA, Project

@@ -11,12 +11,13 @@ from deploy.machine.install.plan.disk import Disk, read_disks
 from deploy.machine.install.plan.ignition import HOST_KEY, login, with_host_key
 from deploy.machine.install.plan.installation import (
     Installation,
+    Written,
     chosen,
     problems_of,
     refusals,
     spec_of,
 )
-from deploy.machine.install.plan.live_facts import Medium, read_medium
+from deploy.machine.install.plan.live_facts import LiveAnswer, Medium, read_medium
 
 CONFIG = json.dumps({"ignition": {"version": "3.3.0"}}).encode()
 SDA = Disk(
