@@ -853,38 +853,38 @@ def sample_build(context: Context, *, name: str = "") -> None:
 @task(help={"name": _NAME, "node": _NODE})
 def node_up(context: Context, *, name: str = "", node: str = "") -> None:
     """Boot a rehearsal node from build/<app>.ign and pin its host key."""
-    from deploy import rehearse
+    from deploy.rehearse import nodes
 
-    rehearse.node_up(_project(context, name, _MACHINE), name=node)
+    nodes.node_up(_project(context, name, _MACHINE), name=node)
 
 
 @task(help={"json": _JSON})
 def node_status(_: Context, *, json: bool = False) -> None:
     """List the rehearsal nodes."""
-    from deploy import rehearse
+    from deploy.rehearse import nodes
 
-    rehearse.node_status(_FOLDER, as_json=json)
+    nodes.node_status(_FOLDER, as_json=json)
 
 
 @task(help={"name": _NAME, "node": _NODE})
 def node_reboot(context: Context, *, name: str = "", node: str = "") -> None:
     """Restart a rehearsal node and wait until it is ready again."""
-    from deploy import rehearse
+    from deploy.rehearse import nodes
 
-    rehearse.node_reboot(_project(context, name, _MACHINE), name=node)
+    nodes.node_reboot(_project(context, name, _MACHINE), name=node)
 
 
 @task(help={"name": _NAME, "node": _NODE, "all": "every node of this folder"})
 def node_down(context: Context, *, name: str = "", node: str = "", all: bool = False) -> None:  # noqa: A002 -- the option is called --all
     """Remove a rehearsal node and all it has."""
-    from deploy import rehearse
+    from deploy.rehearse import nodes
 
     needed = ("KNOWN_HOSTS",) if node or all else ("PROJECT", "KNOWN_HOSTS")
     project = _project(context, name, needed)
     if all:
-        rehearse.node_down_all(project)
+        nodes.node_down_all(project)
     else:
-        rehearse.node_down(project, node or project.settings.project)
+        nodes.node_down(project, node or project.settings.project)
 
 
 @task(
@@ -892,7 +892,7 @@ def node_down(context: Context, *, name: str = "", node: str = "", all: bool = F
 )
 def rehearse(context: Context, fault: str, *, name: str = "", worker: str = "jobs") -> None:
     """Make a worker of the sample app hang or crash, and watch it recover."""
-    from deploy.rehearse_fault import rehearse_fault
+    from deploy.rehearse.faults import rehearse_fault
 
     rehearse_fault(_project(context, name, _LOGIN), fault=fault, worker=worker)
 

@@ -14,8 +14,8 @@ from deploy.app.plan.wanted import Switch, Wanted
 from deploy.app.prove import prove
 from deploy.app.tls import Pair, check_chain, check_pair, load_pair
 from deploy.errors import DeployError
-from deploy.image.layers.export import Export
-from deploy.image.store.find import open_image
+from deploy.image.export.export import Export
+from deploy.image.open import open_image
 from deploy.image.transfer import Transfer
 from deploy.node import session
 from deploy.node.probe import probe

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.image.layers.export import Export
+from deploy.image.export.export import Export
+from deploy.image.open import open_image
 from deploy.image.plan.image import refuse_full_disk, short
-from deploy.image.store.find import open_image
 from deploy.image.transfer import Transfer
 from deploy.node import session
 from deploy.node.connection import Login, Target

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.image.layers.export import Export
+from deploy.image.export.export import Export
 from deploy.image.plan.bases import Known, Shipment, ship, uncertain
 from deploy.image.plan.image import Image, refuse_full_disk
+from deploy.image.stream import Parcel, Sent
 from deploy.image.wire.level import Pace
-from deploy.image.wire.stream import Parcel, Sent
 from deploy.image.wire.whole import send_whole
 from deploy.node import command
 from deploy.node.connection import Target

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from deploy.console import output
 from deploy.errors import DeployError
+from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.export import Export
+from deploy.image.open import open_image
 from deploy.image.plan.image import short
-from deploy.image.store.find import open_image
 from deploy.image.tree.answer import read_seen
 from deploy.image.tree.compare import compare
 from deploy.image.tree.index import Index, read_index

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
+from deploy.image.open import cache_of, open_image, source_of
 from deploy.image.plan.image import Image, Whole, missing
 from deploy.image.send import image_send
-from deploy.image.store.find import cache_of, open_image, source_of
 from deploy.image.transfer import Transfer
 from deploy.image.wire.whole import send_whole
 from deploy.image.wire.zstd import compress

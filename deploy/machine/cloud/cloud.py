@@ -13,7 +13,7 @@ from deploy.settings.model import Settings
 from deploy.workstation.files import write_atomically
 
 _PUBLIC = 0o644
-_TEMPLATES = Path(__file__).parent / "templates/cloud"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:

@@ -14,8 +14,8 @@ from deploy.app.planner import DesiredState
 from deploy.app.tls import Pair
 from deploy.app.undo import run_steps, undo
 from deploy.errors import DeployError
+from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.export import Export
 from deploy.image.layers.oci import Content
 from deploy.image.plan.image import Image, Whole
 from deploy.node.command import Command

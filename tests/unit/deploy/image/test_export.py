@@ -15,8 +15,8 @@ from threading import Event
 import pytest
 
 from deploy.errors import DeployError
+from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.export import Export
 from deploy.image.layers.oci import Content
 from deploy.image.layers.partial_layer import Arriving
 from deploy.image.plan.image import Image, Whole

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.export import Export
 from deploy.image.layers.oci import hex_of
 from deploy.image.plan.bases import Base, Shipment
 from deploy.image.plan.image import Image
 from deploy.image.store.archive import Archive
-from deploy.image.wire.stream import Parcel, Sent
+from deploy.image.stream import Parcel, Sent
 from deploy.node.state import Partial
 from tests.unit.deploy.image.make import Made, image, layer, noise, write_layout
 

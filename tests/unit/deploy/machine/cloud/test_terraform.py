@@ -16,7 +16,7 @@ from tests.root import ROOT
 from tests.unit.deploy.machine.cloud.hcl import Body, read
 
 FIELDS = Path(__file__).parent / "fields"
-TEMPLATES = ROOT / "deploy/templates/cloud"
+TEMPLATES = ROOT / "deploy/machine/cloud/templates"
 NAMES = ("example.org", "staging.example.org", "*.api.example.org", "example.com")
 MACHINES = {
     "vultr": "vultr_instance",

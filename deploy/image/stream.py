@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from deploy.image.layers.export import Export
+from deploy.image.export.export import Export
 from deploy.image.layers.oci import Content, hex_of
 from deploy.image.plan.bases import Shipment
 from deploy.image.wire.chunks import cut

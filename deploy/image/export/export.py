@@ -6,9 +6,9 @@ from dataclasses import replace
 from threading import Lock
 from typing import Self
 
+from deploy.image.export.exporter import Writer
+from deploy.image.export.layer_reader import Reader
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.exporter import Writer
-from deploy.image.layers.layer_reader import Reader
 from deploy.image.layers.oci import Content
 from deploy.image.layers.similarity import Listing, listing_of
 from deploy.image.store.podman_storage import UNEXPECTED, Kept, content_of, kept_layers

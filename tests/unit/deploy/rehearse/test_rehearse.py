@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy import rehearse
 from deploy.errors import DeployError
 from deploy.node import session
 from deploy.node.known_hosts import pin, pinned
 from deploy.project import Project
+from deploy.rehearse import nodes
 from deploy.settings.model import Settings
 from rehearsal import lifecycle
 from rehearsal.node import NodeStatus
@@ -45,7 +45,7 @@ def test_a_removed_node_is_forgotten_in_the_file_that_the_settings_name(
     pin(project.known_hosts, "192.0.2.1", 22, (KEY,))
     monkeypatch.setattr(lifecycle, "down", lambda name, owner: status(owner, port=port))
 
-    rehearse.node_down(project, "shop")
+    nodes.node_down(project, "shop")
 
     assert pinned(project.known_hosts, ADDRESS, port) == ()
     assert pinned(project.known_hosts, "192.0.2.1", 22) == (KEY,)
@@ -57,7 +57,7 @@ def test_all_that_were_removed_are_forgotten_and_named(
     pin(project.known_hosts, ADDRESS, 22, (KEY,))
     monkeypatch.setattr(lifecycle, "down_all", lambda owner: (status(owner),))
 
-    rehearse.node_down_all(project)
+    nodes.node_down_all(project)
 
     assert pinned(project.known_hosts, ADDRESS, 22) == ()
     assert "nodes gone: shop" in capsys.readouterr().out
@@ -73,7 +73,7 @@ def test_a_refusal_leaves_the_pinned_keys(
     monkeypatch.setattr(lifecycle, "down", refuse)
 
     with pytest.raises(DeployError):
-        rehearse.node_down(project, "shop")
+        nodes.node_down(project, "shop")
 
     assert pinned(project.known_hosts, ADDRESS, 22) == (KEY,)
 
@@ -84,9 +84,9 @@ def test_the_list_of_nodes_says_whose_each_is(
     found = (status(project.folder), status(Path("/srv/blog")), status(None))
     monkeypatch.setattr(lifecycle, "status", lambda: found)
 
-    rehearse.node_status(project.folder, as_json=False)
+    nodes.node_status(project.folder, as_json=False)
     said = capsys.readouterr().out
-    rehearse.node_status(project.folder, as_json=True)
+    nodes.node_status(project.folder, as_json=True)
     folders = [one["folder"] for one in json.loads(capsys.readouterr().out)["nodes"]]
 
     assert folders == [str(project.folder), "/srv/blog", None]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.export import Export
 from deploy.image.store.archive import Archive
 from deploy.image.store.docker import Docker
 from deploy.image.store.podman import Podman

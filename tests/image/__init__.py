@@ -1,1 +1,0 @@
-"""What a node lacks of an image, without a node."""

@@ -1,1 +1,0 @@
-"""What there is of certificates, keys and credentials, judged by values."""

@@ -1,1 +1,0 @@
-"""Settings: kinds, files, environment."""
