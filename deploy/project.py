@@ -10,6 +10,7 @@ TEMPLATES = Path(__file__).parents[1] / "butane/templates"
 OVERLAYS = Path("butane/overlays")
 _BUILD = Path("build")
 VM = _BUILD / "vm"
+MEDIA = _BUILD / "media"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Project:
     def material(self) -> Path:
         """The certificates and keys of every instance."""
         return self.folder / "certs/material"
+
+    @property
+    def media(self) -> Path:
+        """Media to install machines from, and what is known of them."""
+        return self.folder / MEDIA
 
     @property
     def build(self) -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deploy.node.command import Command
-from deploy.node.journal import MACHINE, audit_line, failures_audited, write_audit
+from deploy.node.journal import failures_audited, machine_line, write_audit
 from deploy.node.remote import Remote
 
 
@@ -13,7 +13,7 @@ def change(remote: Remote, folder: Path, wanted: Command, what: str, detail: str
     Raises:
         DeployError: with what the node said.
     """
-    line = audit_line(folder, MACHINE, what, detail)
+    line = machine_line(folder, what, detail)
     with failures_audited(remote, line):
         said = remote.checked(wanted, what)
     write_audit(remote, line)

@@ -95,13 +95,13 @@ def _ready(remote: Remote, desired: DesiredState, options: DeployOptions) -> tup
     plan, state = planned()
     if not plan:
         return plan, state
-    folder, seconds = desired.project.folder, options.wait_seconds
-    waited = hold(remote, folder, plan.app, options.what, wait_seconds=seconds)
+    project, seconds = desired.project, options.wait_seconds
+    waited = hold(remote, project, options.what, wait_seconds=seconds)
     # The deploy that was under way may have ended in the meantime: only what is left is undone.
     if waited or plan.undo:
         plan, state = planned()
     if plan.undo:
-        undo(remote, folder, plan.app, plan.undo)
+        undo(remote, project, plan.undo)
         plan, state = planned()
     return plan, state
 

@@ -31,9 +31,9 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
     # What the deploy would be refused for is told while the app still serves.
     with load_desired(render(project)) as desired:
         check_pair(desired.pair, settings, desired.credentials.value(CERT_PASS))
-    line = audit_line(project.folder, settings.app, "image-repair")
+    line = audit_line(project, "image-repair")
     with session.reached(project) as remote:
-        hold(remote, project.folder, settings.app, "image-repair", wait_seconds=wait_seconds)
+        hold(remote, project, "image-repair", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             said = remote.checked(
                 image_act.repair_storage(settings.app),

@@ -32,7 +32,7 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
     """
     settings = project.settings
     with session.reached(project) as remote:
-        hold(remote, project.folder, settings.app, "rollback", wait_seconds=wait_seconds)
+        hold(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         serving = state.manifest.release if state.manifest else ""
         chosen = choose(kept_releases(remote, settings.app), serving, to)
@@ -53,7 +53,7 @@ def _ready(remote: Remote, project: Project) -> NodeState:
     """Ask what the node holds; undo a deploy that did not end."""
     state = _state(remote, project.settings)
     if state.interrupted:
-        undo(remote, project.folder, project.settings.app, state.interrupted.release)
+        undo(remote, project, state.interrupted.release)
         state = _state(remote, project.settings)
     return state
 

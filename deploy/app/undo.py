@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from deploy.app import act
 from deploy.app.execute import Execution, carry_out
@@ -14,6 +13,7 @@ from deploy.errors import DeployError
 from deploy.node.journal import audit_line, write_audit
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
+from deploy.project import Project
 
 _LOG_LINES = 20
 _PROOF_SECONDS = 60
@@ -54,7 +54,7 @@ def run_steps(
     return execution.manifest
 
 
-def undo(remote: Remote, folder: Path, app: str, unfinished: str) -> None:
+def undo(remote: Remote, project: Project, unfinished: str) -> None:
     """Undo what an unfinished deploy changed, and record that.
 
     Raises:
@@ -62,8 +62,8 @@ def undo(remote: Remote, folder: Path, app: str, unfinished: str) -> None:
     """
     what = f"what the unfinished deploy {unfinished} changed"
     with progress.step(f"Undo {what}", f"put back {what}"):
-        remote.checked(act.undo(app), f"undoing {unfinished}")
-    line = audit_line(folder, app, "undo", "a deploy that did not end was put back")
+        remote.checked(act.undo(project.settings.app), f"undoing {unfinished}")
+    line = audit_line(project, "undo", "a deploy that did not end was put back")
     write_audit(remote, line.model_copy(update={"release": unfinished}))
 
 

@@ -156,8 +156,8 @@ def _reload(
     if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):
         output.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
         return
-    hold(remote, project.folder, settings.app, "certificate")
-    line = audit_line(project.folder, settings.app, "certificate", f"SHA-256 {pair.leaf.sha256}")
+    hold(remote, project, "certificate")
+    line = audit_line(project, "certificate", f"SHA-256 {pair.leaf.sha256}")
     line = line.model_copy(update={"release": manifest.release})
     with failures_audited(remote, line):
         Reload(remote, settings, endpoints, pair, manifest, password).carry_out(line.written())

@@ -15,9 +15,9 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
         DeployError: while somebody deploys the app, or when the node refuses.
     """
     settings = project.settings
-    line = audit_line(project.folder, settings.app, "prune")
+    line = audit_line(project, "prune")
     with session.reached(project) as remote:
-        hold(remote, project.folder, settings.app, "prune", wait_seconds=wait_seconds)
+        hold(remote, project, "prune", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             said = remote.checked(act.prune(settings.app), f"pruning {settings.app}")
         removed = said.splitlines()

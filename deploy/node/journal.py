@@ -11,14 +11,24 @@ from deploy.node import command
 from deploy.node.audit_line import AuditLine, read_audit
 from deploy.node.command import Command
 from deploy.node.remote import Remote
+from deploy.project import Project
 from deploy.workstation.git import author
 
 # As the app of a line that is about the machine.
 MACHINE = "node"
 
 
-def audit_line(folder: Path, app: str, what: str, detail: str = "") -> AuditLine:
-    """Start a line about a change of now."""
+def audit_line(project: Project, what: str, detail: str = "") -> AuditLine:
+    """Start a line about a change of the app, made now."""
+    return _line(project.folder, project.settings.app, what, detail)
+
+
+def machine_line(folder: Path, what: str, detail: str) -> AuditLine:
+    """Start a line about a change of the machine, made now."""
+    return _line(folder, MACHINE, what, detail)
+
+
+def _line(folder: Path, app: str, what: str, detail: str) -> AuditLine:
     made_by = author(folder)
     return AuditLine(
         at=datetime.now(UTC),

@@ -17,7 +17,7 @@ def unlock(project: Project, *, reason: str) -> None:
     settings = project.settings
     if not reason.strip():
         raise DeployError("unlock wants a reason, which is written down", '`--reason "…"`')
-    line = audit_line(project.folder, settings.app, "unlock", reason.strip())
+    line = audit_line(project, "unlock", reason.strip())
     with session.reached(project) as remote:
         thrown_out = break_lock(remote, settings.app, line.written())
     if thrown_out is None:

@@ -6,20 +6,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.spec.people import AccessKey, people, read_key, read_key_file, retired
 from deploy.workstation.programs import ProgramError, run
 
 _LONGEST_SECONDS = 5
 
 
-def collect_keys(sources: tuple[str, ...], *, folder: Path) -> tuple[str, ...]:
-    """Read the keys of `certs/access`, the agent (`agent`) and files (a path or a pattern).
+def collect_keys(project: Project) -> tuple[str, ...]:
+    """Read the keys of `certs/access` and of SSH_KEYS: the agent (`agent`), a path or a pattern.
 
     Each comes once, the retired ones never.
 
     Raises:
         DeployError: when nothing is found, or a file holds something else than public keys.
     """
+    folder, sources = project.folder, project.settings.ssh_keys
     keys: dict[str, str] = {}
     for known in people(folder).values():
         keys |= {key.blob: key.line for key in known}

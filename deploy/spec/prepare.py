@@ -29,7 +29,7 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
         DeployError: when a unit holds a trap; nothing is written then.
     """
     settings = project.settings
-    keys = collect_keys(settings.ssh_keys, folder=project.folder)
+    keys = collect_keys(project)
     mark, rendered = render_spec(project, keys, compiler)
     refuse_traps(rendered)
     _refuse_secrets(settings, rendered.sources.all)

@@ -1,7 +1,6 @@
 """A machine spec as a value: the one that the settings make now, or one that is kept."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from butane.files import carried_files
 from deploy.project import Project
@@ -26,15 +25,13 @@ def spec_of_settings(project: Project) -> Spec:
     Raises:
         ButaneError: when a template or an overlay is wrong.
     """
-    mark, rendered = render_spec(
-        project, collect_keys(project.settings.ssh_keys, folder=project.folder)
-    )
+    mark, rendered = render_spec(project, collect_keys(project))
     return _spec(mark, rendered.compiled.ignition)
 
 
-def spec_of_mark(folder: Path, mark: str) -> Spec | None:
+def spec_of_mark(project: Project, mark: str) -> Spec | None:
     """Find the spec that a machine was made of; None where it is not kept here."""
-    ignition = kept_spec(folder, mark)
+    ignition = kept_spec(project.folder, mark)
     return None if ignition is None else _spec(mark, ignition)
 
 

@@ -39,8 +39,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         project.must("cert-issue")
         project.must("prepare", "--yes")
         settings = read_settings(project.folder)
-        config, key = live_config(Project(project.folder, settings))
-        remember_medium(project.folder, key)
+        there = Project(project.folder, settings)
+        config, key = live_config(there)
+        remember_medium(there, key)
         live = project.folder / "live.ign"
         live.touch(mode=0o600)
         live.write_bytes(with_file(config, *KEYFILE))

@@ -12,7 +12,7 @@ from deploy.machine.drift.plan.convergence_prose import lines
 from deploy.node import session
 from deploy.node.archive import pack
 from deploy.node.hold import hold
-from deploy.node.journal import MACHINE, audit_line, failures_audited
+from deploy.node.journal import MACHINE, failures_audited, machine_line
 from deploy.node.remote import Remote
 from deploy.project import Project
 from deploy.spec.spec import Spec, spec_of_mark, spec_of_settings
@@ -67,7 +67,7 @@ def converge(project: Project, order: Order) -> int:
 
 def _plan(remote: Remote, work: _Work) -> Convergence:
     mark, target = ask_mark(remote), work.target
-    kept = spec_of_mark(work.project.folder, mark)
+    kept = spec_of_mark(work.project, mark)
     born = kept.machine if kept else None
     machines = (target.machine, born) if born else (target.machine,)
     found = inspect(remote, work.project.settings.app, *machines)
@@ -90,7 +90,7 @@ def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
     """Keep others off the machine and the app; a plan made before a wait may be an old one."""
     seconds = work.order.wait_seconds
     waits = [
-        hold(remote, work.project.folder, name, "converge", wait_seconds=seconds)
+        hold(remote, work.project, "converge", app=name, wait_seconds=seconds)
         for name in (MACHINE, work.project.settings.app)
     ]
     if any(waits) and _plan(remote, work) != plan:
@@ -103,7 +103,7 @@ def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
 def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
     told = plan.model_dump_json()
     detail = f"spec {plan.becomes[:12]}: {'; '.join(str(act) for act in plan.acts)}"
-    line = audit_line(work.project.folder, MACHINE, "converge", detail)
+    line = machine_line(work.project.folder, "converge", detail)
     try:
         with failures_audited(remote, line):
             run_hook(work.project.folder, "before-converge", told)

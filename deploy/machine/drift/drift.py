@@ -41,7 +41,7 @@ def drift(project: Project, *, as_json: bool) -> int:
 
 
 def _spec(project: Project, mark: str) -> Spec:
-    kept = spec_of_mark(project.folder, mark)
+    kept = spec_of_mark(project, mark)
     if kept is None:
         output.warn(
             f"the spec that the node was made of ({mark[:12] or 'it does not say which'}) is not "

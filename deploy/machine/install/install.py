@@ -13,9 +13,10 @@ from deploy.machine.install.live_system import live_target
 from deploy.machine.install.plan.disk import Disk
 from deploy.machine.install.plan.ignition import with_host_key
 from deploy.machine.install.plan.installation import Installation, chosen, refusals
-from deploy.machine.install.plan.live_facts import Medium, read_medium
+from deploy.machine.install.plan.live_facts import LiveAnswer, Medium, read_medium
 from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node import session
+from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.connection import Target, connect, real_host, real_port
 from deploy.node.known_hosts import pin, pinned
@@ -99,7 +100,7 @@ def _probe(remote: Remote, wanted: Installation) -> Medium:
         "looking at the live system",
         "boot the machine from Fedora CoreOS's live medium (`fab iso`, `fab pxe`)",
     )
-    return read_medium(answer)
+    return read_medium(read_answer(LiveAnswer, answer, "what the live system has"))
 
 
 def _completed(settings: Settings, wanted: Installation, medium: Medium) -> Installation:

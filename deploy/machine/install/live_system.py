@@ -14,9 +14,6 @@ from deploy.node.host_key import shown_key
 from deploy.node.known_hosts import pin, pinned
 from deploy.project import Project
 
-MEDIA = Path("build/media")
-# The host keys that `fab iso` and `fab pxe` put into media, a line each.
-MEDIUM_KEYS = MEDIA / "host_keys.pub"
 LIVE_USER = "core"
 
 
@@ -34,7 +31,7 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
         ),
         port=port,
         user=user or LIVE_USER,
-        known_hosts=project.folder / MEDIA / "known_hosts",
+        known_hosts=project.media / "known_hosts",
     )
     real, real_number = real_host(target), real_port(target)
     line, shown = shown_key(real, real_number)
@@ -44,10 +41,15 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
             f"{address} shows {shown}, not {fingerprint}",
             "compare with the machine's console; somebody may be in between",
         )
-    if not fingerprint and line not in {*known, *_medium_keys(project.folder)}:
+    if not fingerprint and line not in {*known, *_known_media(project)}:
         _ask(address, shown)
     pin(target.known_hosts, real, real_number, (line,))
     return target
+
+
+def medium_keys(project: Project) -> Path:
+    """Name the file of the host keys that `fab iso` and `fab pxe` put into media, a line each."""
+    return project.media / "host_keys.pub"
 
 
 def _split_port(address: str) -> tuple[str, int | None]:
@@ -57,8 +59,8 @@ def _split_port(address: str) -> tuple[str, int | None]:
     return address, None
 
 
-def _medium_keys(folder: Path) -> tuple[str, ...]:
-    path = folder / MEDIUM_KEYS
+def _known_media(project: Project) -> tuple[str, ...]:
+    path = medium_keys(project)
     return tuple(path.read_text(encoding="ascii").splitlines()) if path.exists() else ()
 
 

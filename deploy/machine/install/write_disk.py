@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import re
 import shlex
 from collections.abc import Callable
@@ -11,7 +10,8 @@ from typing import Protocol
 
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.machine.install.plan.installation import CONFIG, Installation, problems_of
+from deploy.machine.install.plan.installation import CONFIG, Installation, Written, problems_of
+from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
 
@@ -79,7 +79,8 @@ def verify(remote: Remote, job: Job) -> None:
         f"reading back {job.device}",
         "the disk may be failing: look at the medium's kernel log (sudo dmesg)",
     )
-    problems = problems_of(job.wanted, json.loads(answer), job.sha256)
+    written = read_answer(Written, answer, f"what was written to {job.device}")
+    problems = problems_of(job.wanted, written, job.sha256)
     if problems:
         raise DeployError(
             f"{job.device} does not hold what was asked for:\n"

@@ -6,12 +6,12 @@ from pathlib import Path
 from certs.host_key import HostKey, new_host_key
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.machine.install.live_system import LIVE_USER, MEDIA, MEDIUM_KEYS
+from deploy.machine.install.live_system import LIVE_USER, medium_keys
 from deploy.machine.install.plan.ignition import login, with_host_key
 from deploy.machine.media.local_installer import find_installer, run_installer
 from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
-from deploy.project import Project
+from deploy.project import MEDIA, Project
 from deploy.spec.login_keys import collect_keys
 
 # Any live system in use reads it.
@@ -57,13 +57,13 @@ def pxe(
 def live_config(project: Project) -> tuple[bytes, HostKey]:
     """Make the config of a live system that lets us in, with a host key that we know."""
     key = new_host_key()
-    config = login(_SPEC, LIVE_USER, collect_keys(project.settings.ssh_keys, folder=project.folder))
+    config = login(_SPEC, LIVE_USER, collect_keys(project))
     return with_host_key(config, key.private, key.public), key
 
 
-def remember_medium(folder: Path, key: HostKey) -> None:
+def remember_medium(project: Project, key: HostKey) -> None:
     """Let `fab install` know a medium by its host key; media made before stay known."""
-    path = folder / MEDIUM_KEYS
+    path = medium_keys(project)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="ascii") as file:
         file.write(f"{key.public}\n")
@@ -91,7 +91,7 @@ def _customize(project: Project, kind: str, wanted: Customization, installer: st
     # It holds host keys, and it is the operator's own.
     beside.chmod(0o600)
     beside.replace(wanted.output)
-    remember_medium(project.folder, key)
+    remember_medium(project, key)
     _pin_installed(project, installed)
 
 

@@ -33,3 +33,9 @@ def test_what_is_not_set_has_no_path(tmp_path: Path) -> None:
 
     assert project.identity is None
     assert project.files is None
+
+
+def test_what_is_the_operators_own_lies_in_the_folder(tmp_path: Path) -> None:
+    project = Project(tmp_path, settings())
+
+    assert project.media == tmp_path / "build/media"

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict
+
 from deploy.machine.install.plan.disk import Disk
 from deploy.machine.install.plan.live_facts import Medium
 
@@ -143,15 +145,25 @@ def _disk_refusals(wanted: Installation, disk: Disk) -> Iterator[Refusal]:
         )
 
 
-def problems_of(wanted: Installation, written: dict[str, object], sha256: str) -> tuple[str, ...]:
+class Written(BaseModel):
+    """What lies on a disk after the installer: kernel arguments, and the Ignition file's marks."""
+
+    model_config = ConfigDict(frozen=True)
+    options: str
+    sha256: str
+    mode: str
+    first_boot: bool
+
+
+def problems_of(wanted: Installation, written: Written, sha256: str) -> tuple[str, ...]:
     """Compare what lies on the disk with what was asked for; empty when it is the same."""
-    options = str(written["options"]).split()
+    options = written.options.split()
     found = []
-    if written["sha256"] != sha256:
-        found.append(f"the Ignition file on it has the hash {written['sha256'] or '(none)'}")
-    if written["mode"] != "600":
-        found.append(f"the Ignition file on it has the mode {written['mode']}")
-    if not written["first_boot"]:
+    if written.sha256 != sha256:
+        found.append(f"the Ignition file on it has the hash {written.sha256 or '(none)'}")
+    if written.mode != "600":
+        found.append(f"the Ignition file on it has the mode {written.mode}")
+    if not written.first_boot:
         found.append("it would not run Ignition: /ignition.firstboot is missing")
     consoles = [f"console={console}" for console in wanted.console]
     lacking = [one for one in wanted.append_karg if one not in options]

@@ -1,8 +1,9 @@
 """The live system that a machine is installed from, as one probe's answer tells of it."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from deploy.machine.install.plan.disk import Disk, read_disks
 
@@ -43,23 +44,35 @@ class Medium:
         return next((spec for spec, since in _SPEC_SINCE.items() if numbers >= since), (3, 0))
 
 
-def read_medium(text: str) -> Medium:
-    """Read what the probe printed."""
-    said: Mapping[str, object] = json.loads(text)
-    lsblk, keyfiles, fixed = said["lsblk"], said["keyfiles"], said["fixed_addresses"]
-    assert isinstance(lsblk, dict)  # noqa: S101 -- our own script wrote it
-    assert isinstance(keyfiles, list)  # noqa: S101
-    assert isinstance(fixed, list)  # noqa: S101
+class LiveAnswer(BaseModel):
+    """The answer of a live system to the script `medium`; `lsblk` as that program writes it."""
+
+    model_config = ConfigDict(frozen=True)
+    boot_id: str
+    system: str
+    live: bool
+    installing: bool
+    installer: str
+    ignition: str
+    memory_free: int
+    keyfiles: tuple[str, ...]
+    fixed_addresses: tuple[str, ...]
+    lsblk: dict[str, Any]
+    device: str
+
+
+def read_medium(said: LiveAnswer) -> Medium:
+    """Take a live system's answer; its disks are read from lsblk's words."""
     return Medium(
-        boot_id=str(said["boot_id"]),
-        system=str(said["system"]),
-        is_live=bool(said["live"]),
-        is_installing=bool(said["installing"]),
-        installer=str(said["installer"]),
-        ignition=str(said["ignition"]),
-        memory_free=int(str(said["memory_free"])),
-        keyfiles=tuple(str(one) for one in keyfiles),
-        fixed_addresses=tuple(str(one) for one in fixed),
-        disks=read_disks(lsblk),
-        device=str(said["device"]),
+        boot_id=said.boot_id,
+        system=said.system,
+        is_live=said.live,
+        is_installing=said.installing,
+        installer=said.installer,
+        ignition=said.ignition,
+        memory_free=said.memory_free,
+        keyfiles=said.keyfiles,
+        fixed_addresses=said.fixed_addresses,
+        disks=read_disks(said.lsblk),
+        device=said.device,
     )

@@ -322,7 +322,7 @@ def test_a_node_whose_old_slot_stops_gets_what_puts_it_back_without_us(
 def test_what_is_put_back_is_written_down(tmp_path: Path) -> None:
     remote = FakeRemote()
 
-    undo(remote, tmp_path, "shop-www", "r9")
+    undo(remote, Project(tmp_path, settings()), "r9")
 
     assert remote.scripts == ["undo", "audit"]
     assert '"release": "r9"' in remote.commands[1].arguments[0]

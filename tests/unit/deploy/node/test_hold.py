@@ -13,10 +13,12 @@ from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited
 from deploy.node.lock import HeldError, break_lock
 from deploy.node.remote import Remote, Result
+from deploy.project import Project
+from tests.unit.deploy.examples import settings
 
 pytestmark = pytest.mark.program
 HELD = Result(75, "", '{"who": "ann@desk", "what": "deploy", "since": "2030-01-02T03:04:05+00:00"}')
-LINE = audit_line(Path(), "shop-www", "prune")
+LINE = audit_line(Project(Path(), settings()), "prune")
 
 
 @dataclass
@@ -52,7 +54,7 @@ def fails() -> None:
 def test_a_lock_tells_whether_it_was_waited_for(tmp_path: Path, said: str, *, waited: bool) -> None:
     node = FakeNode([Result(0, said, "")])
 
-    assert hold(node, tmp_path, "shop-www", "prune") is waited
+    assert hold(node, Project(tmp_path, settings()), "prune") is waited
     assert node.commands[0].arguments[2] == "5"
     assert json.loads(node.commands[0].arguments[1])["what"] == "prune"
 
@@ -62,19 +64,19 @@ def test_who_waits_is_told_for_whom_and_asks_again_for_the_rest_of_the_time(
 ) -> None:
     node = FakeNode([HELD, Result(0, "held\n", "")])
 
-    assert hold(node, tmp_path, "shop-www", "prune", wait_seconds=60) is True
+    assert hold(node, Project(tmp_path, settings()), "prune", wait_seconds=60) is True
     assert [one.arguments[2] for one in node.commands] == ["5", "55"]
     assert "ann@desk (deploy, since 2030-01-02T03:04:05+00:00): waiting" in capsys.readouterr().out
 
 
 def test_who_does_not_wait_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HeldError, match="being changed by ann@desk"):
-        hold(FakeNode([HELD]), tmp_path, "shop-www", "prune")
+        hold(FakeNode([HELD]), Project(tmp_path, settings()), "prune")
 
 
 def test_who_waited_in_vain_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HeldError, match="being changed by ann@desk"):
-        hold(FakeNode([HELD, HELD]), tmp_path, "shop-www", "prune", wait_seconds=6)
+        hold(FakeNode([HELD, HELD]), Project(tmp_path, settings()), "prune", wait_seconds=6)
 
 
 def test_breaking_a_lock_names_whom_it_threw_out() -> None:

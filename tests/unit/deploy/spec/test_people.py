@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.people import (
     AccessKey,
@@ -19,10 +20,15 @@ from deploy.spec.people import (
     retired,
     welcome,
 )
+from tests.unit.deploy.examples import settings
 
 ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
 BOB = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIBob", "bob@desk")
 END = datetime(2026, 12, 24, 18, 30, tzinfo=UTC)
+
+
+def keys_of(sources: tuple[str, ...], *, folder: Path) -> tuple[str, ...]:
+    return collect_keys(Project(folder, settings(SSH_KEYS=" ".join(sources))))
 
 
 def test_an_expiry_is_written_as_sshd_reads_it_and_read_again() -> None:
@@ -92,11 +98,11 @@ def test_the_spec_lets_people_in_and_retired_keys_of_other_files_never(tmp_path:
     retire(tmp_path, (BOB, BOB))
     retire(tmp_path, (BOB.until(END),))
 
-    assert collect_keys(("old.pub",), folder=tmp_path) == (ANN.until(END).line,)
+    assert keys_of(("old.pub",), folder=tmp_path) == (ANN.until(END).line,)
     assert retired(tmp_path) == {BOB.blob}
 
     welcome(tmp_path, (BOB,))
-    assert collect_keys(("old.pub",), folder=tmp_path) == (ANN.until(END).line, BOB.line)
+    assert keys_of(("old.pub",), folder=tmp_path) == (ANN.until(END).line, BOB.line)
 
 
 def test_when_all_are_retired_nobody_is_let_in_and_that_is_refused(tmp_path: Path) -> None:
@@ -104,7 +110,7 @@ def test_when_all_are_retired_nobody_is_let_in_and_that_is_refused(tmp_path: Pat
     retire(tmp_path, (BOB,))
 
     with pytest.raises(DeployError, match="no SSH public key found"):
-        collect_keys(("old.pub",), folder=tmp_path)
+        keys_of(("old.pub",), folder=tmp_path)
 
 
 @given(

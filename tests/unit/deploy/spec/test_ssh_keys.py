@@ -7,26 +7,32 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
+from deploy.project import Project
 from deploy.spec.login_keys import collect_keys, owners
 from deploy.spec.people import keep_keys, read_key, retire
+from tests.unit.deploy.examples import settings
 
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOne"
 TWO = "ecdsa-sha2-nistp256 AAAAE2VjZHNhTwo="
 TOKEN = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5Three"
 
 
+def keys_of(sources: tuple[str, ...], *, folder: Path) -> tuple[str, ...]:
+    return collect_keys(Project(folder, settings(SSH_KEYS=" ".join(sources))))
+
+
 def test_the_keys_of_all_files_are_collected_in_order(tmp_path: Path) -> None:
     (tmp_path / "b.pub").write_text(f"{TWO} b@here\n")
     (tmp_path / "a.pub").write_text(f"# mine\n\n{ONE} a@here\n{TOKEN}\n")
 
-    assert collect_keys(("*.pub",), folder=tmp_path) == (f"{ONE} a@here", TOKEN, f"{TWO} b@here")
+    assert keys_of(("*.pub",), folder=tmp_path) == (f"{ONE} a@here", TOKEN, f"{TWO} b@here")
 
 
 def test_a_key_that_is_there_twice_is_taken_once(tmp_path: Path) -> None:
     (tmp_path / "a.pub").write_text(f"{ONE} a@here\n")
     (tmp_path / "b.pub").write_text(f"{ONE} b@there\n")
 
-    assert collect_keys(("a.pub", "b.pub", "*.pub"), folder=tmp_path) == (f"{ONE} a@here",)
+    assert keys_of(("a.pub", "b.pub", "*.pub"), folder=tmp_path) == (f"{ONE} a@here",)
 
 
 def test_keys_are_a_persons_or_those_of_the_settings_and_retired_ones_nobodys(
@@ -48,8 +54,8 @@ def test_a_file_may_be_named_whole_or_from_home(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.pub").write_text(f"{ONE}\n")
 
-    assert collect_keys(("~/*.pub",), folder=Path("/nowhere")) == (ONE,)
-    assert collect_keys((str(tmp_path / "a.pub"),), folder=Path("/nowhere")) == (ONE,)
+    assert keys_of(("~/*.pub",), folder=Path("/nowhere")) == (ONE,)
+    assert keys_of((str(tmp_path / "a.pub"),), folder=Path("/nowhere")) == (ONE,)
 
 
 def test_a_project_folder_may_have_any_name(tmp_path: Path) -> None:
@@ -57,8 +63,8 @@ def test_a_project_folder_may_have_any_name(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.pub").write_text(f"{ONE}\n")
 
-    assert collect_keys(("a.pub",), folder=folder) == (ONE,)
-    assert collect_keys(("*.pub",), folder=folder) == (ONE,)
+    assert keys_of(("a.pub",), folder=folder) == (ONE,)
+    assert keys_of(("*.pub",), folder=folder) == (ONE,)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def test_a_comment_keeps_only_letters_without_a_meaning(
 ) -> None:
     (tmp_path / "a.pub").write_bytes(f"{ONE}{comment}".encode())
 
-    assert collect_keys(("a.pub",), folder=tmp_path) == (f"{ONE}{kept}",)
+    assert keys_of(("a.pub",), folder=tmp_path) == (f"{ONE}{kept}",)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +101,7 @@ def test_what_is_no_public_key_is_refused_with_its_line_and_not_shown(
     (tmp_path / "a.pub").write_text(f"{ONE}\n\n{line}\n")
 
     with pytest.raises(DeployError, match=r"a\.pub:3: not an SSH public key") as caught:
-        collect_keys(("a.pub",), folder=tmp_path)
+        keys_of(("a.pub",), folder=tmp_path)
     assert line not in caught.value.message
     assert "never private keys" in caught.value.hint
 
@@ -115,7 +121,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, source: str, part: str) ->
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
 
     with pytest.raises(DeployError, match=part) as caught:
-        collect_keys((source,), folder=tmp_path)
+        keys_of((source,), folder=tmp_path)
     assert caught.value.hint
 
 
@@ -134,7 +140,7 @@ def test_the_keys_of_the_agent_come_with_those_of_files(tmp_path: Path, agent: P
     agent.write_text(f"#!/bin/sh\n[ $1 = -L ] && echo '{ONE} agent' && echo '{TOKEN}'\n")
     (tmp_path / "a.pub").write_text(f"{TWO}\n")
 
-    assert collect_keys(("agent", "a.pub"), folder=tmp_path) == (f"{ONE} agent", TOKEN, TWO)
+    assert keys_of(("agent", "a.pub"), folder=tmp_path) == (f"{ONE} agent", TOKEN, TWO)
 
 
 @pytest.mark.program
@@ -142,9 +148,9 @@ def test_an_agent_that_has_nothing_or_is_not_there_gives_none(tmp_path: Path, ag
     agent.write_text("#!/bin/sh\necho 'The agent has no identities.'\nexit 1\n")
     (tmp_path / "a.pub").write_text(f"{TWO}\n")
 
-    assert collect_keys(("agent", "a.pub"), folder=tmp_path) == (TWO,)
+    assert keys_of(("agent", "a.pub"), folder=tmp_path) == (TWO,)
     with pytest.raises(DeployError, match="no SSH public key found in agent"):
-        collect_keys(("agent",), folder=tmp_path)
+        keys_of(("agent",), folder=tmp_path)
 
 
 @pytest.mark.program
@@ -152,4 +158,4 @@ def test_without_ssh_the_agent_gives_none(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(DeployError, match="no SSH public key found"):
-        collect_keys(("agent",), folder=tmp_path)
+        keys_of(("agent",), folder=tmp_path)

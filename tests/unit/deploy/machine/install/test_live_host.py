@@ -6,10 +6,10 @@ import pytest
 
 from certs.host_key import new_host_key
 from deploy.errors import DeployError
-from deploy.machine.install.live_system import MEDIA, MEDIUM_KEYS, live_target
+from deploy.machine.install.live_system import live_target
 from deploy.machine.media.media import live_config, remember_medium
 from deploy.node.known_hosts import pinned
-from deploy.project import Project
+from deploy.project import MEDIA, Project
 from tests.unit.deploy.examples import settings
 from tests.unit.deploy.ssh_server import Node
 
@@ -25,7 +25,7 @@ def look(node: Node, folder: Path, fingerprint: str = "") -> tuple[str, ...]:
 
 def test_a_medium_of_ours_is_known_by_its_key(node: Node, tmp_path: Path) -> None:
     (tmp_path / MEDIA).mkdir(parents=True)
-    (tmp_path / MEDIUM_KEYS).write_text(f"{new_host_key().public}\n{node.host_line}\n")
+    (tmp_path / MEDIA / "host_keys.pub").write_text(f"{new_host_key().public}\n{node.host_line}\n")
 
     assert look(node, tmp_path) == (node.host_line,)
 
@@ -59,6 +59,6 @@ def test_media_made_before_stay_known(tmp_path: Path) -> None:
         config, key = live_config(Project(tmp_path, chosen))
         assert key.public not in (tmp_path / "id.pub").read_text()
         assert b"ssh_host_ed25519_key" in config
-        remember_medium(tmp_path, key)
+        remember_medium(Project(tmp_path, settings()), key)
 
-    assert len(set((tmp_path / MEDIUM_KEYS).read_text().splitlines())) == 2
+    assert len(set((tmp_path / MEDIA / "host_keys.pub").read_text().splitlines())) == 2

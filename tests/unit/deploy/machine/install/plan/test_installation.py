@@ -11,12 +11,13 @@ from deploy.machine.install.plan.disk import Disk, read_disks
 from deploy.machine.install.plan.ignition import HOST_KEY, login, with_host_key
 from deploy.machine.install.plan.installation import (
     Installation,
+    Written,
     chosen,
     problems_of,
     refusals,
     spec_of,
 )
-from deploy.machine.install.plan.live_facts import Medium, read_medium
+from deploy.machine.install.plan.live_facts import LiveAnswer, Medium, read_medium
 
 CONFIG = json.dumps({"ignition": {"version": "3.3.0"}}).encode()
 SDA = Disk(
@@ -172,7 +173,7 @@ def test_what_was_written_is_compared_with_what_was_asked_for() -> None:
         delete_karg=("quiet",),
     )
 
-    assert problems_of(wanted, WRITTEN, "ab") == ()
+    assert problems_of(wanted, Written.model_validate(WRITTEN), "ab") == ()
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_what_was_written_is_compared_with_what_was_asked_for() -> None:
 def test_a_difference_is_named(changes: dict[str, object], problem: str) -> None:
     wanted = Installation("/dev/sda", append_karg=("mitigations=auto",), delete_karg=("nosmt",))
 
-    assert problems_of(wanted, WRITTEN | changes, "ab") == (problem,)
+    assert problems_of(wanted, Written.model_validate(WRITTEN | changes), "ab") == (problem,)
 
 
 LSBLK = {
@@ -272,7 +273,7 @@ def test_a_mediums_answer_is_read() -> None:
         "device": "/dev/sda",
     }
 
-    medium = read_medium(json.dumps(said))
+    medium = read_medium(LiveAnswer.model_validate_json(json.dumps(said)))
 
     assert (medium.keyfiles, medium.memory_free, len(medium.disks)) == (("a",), 5, 2)
 
