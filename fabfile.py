@@ -432,7 +432,7 @@ def creds_set(context: Context, credential: str, *, name: str = "", file: str = 
 @task(help={"name": _NAME, "key": "a private key of your own to take", "days": _DAYS})
 def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: int = 0) -> None:
     """Log in with another key from now on, on every node, proven before the old one goes."""
-    from deploy.access.rotate_key import Wish
+    from deploy.access.rotate_key import KeyOptions
     from deploy.access.rotate_key import cert_rotate_ssh as rotate
     from deploy.errors import DeployError
 
@@ -441,8 +441,8 @@ def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: in
             "one node's key alone is not replaced: the file is the same for all",
             "name every node in .env and .env.NAME, and leave -H out",
         )
-    wish = Wish(Path(key).expanduser().absolute() if key else None, days)
-    rotate(_nodes(context, name), _project(context, name).identity, wish)
+    options = KeyOptions(Path(key).expanduser().absolute() if key else None, days)
+    rotate(_nodes(context, name), _project(context, name).identity, options)
 
 
 @task(
@@ -504,9 +504,9 @@ def access_sign(
 @task(help={"name": _NAME, "json": _JSON})
 def access_list(context: Context, *, name: str = "", json: bool = False) -> None:
     """List whose SSH keys the nodes let in, since when and until when."""
-    from deploy.access.keys import access_show
+    from deploy.access.list import access_list as show
 
-    access_show(_nodes(context, name), as_json=json)
+    show(_nodes(context, name), as_json=json)
 
 
 @task(help={"name": _NAME, "fingerprint": "SHA256:…, from the machine's console"})

@@ -10,8 +10,8 @@ from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.load import SettingsError, read_settings
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
+from deploy.spec.access_key import read_key
 from deploy.spec.login_keys import collect_keys
-from deploy.spec.people import read_key
 from deploy.spec.plan.values import template_values
 from deploy.spec.render import Rendered, render, render_sources
 from deploy.spec.units import refuse_traps

@@ -1,4 +1,4 @@
-"""People's keys are lines that sshd, YAML and a shell read alike; retired ones never come back."""
+"""People's keys are read and written safely, and retired keys are left out of machine specs."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,17 +9,9 @@ from hypothesis import strategies as st
 
 from deploy.errors import DeployError
 from deploy.project import Project
+from deploy.spec.access_key import AccessKey, read_key, read_key_file
 from deploy.spec.login_keys import collect_keys
-from deploy.spec.people import (
-    AccessKey,
-    keep_keys,
-    people,
-    read_key,
-    read_key_file,
-    retire,
-    retired,
-    welcome,
-)
+from deploy.spec.people import keys_by_person, reinstate, retire, retired_keys, write_keys
 from tests.unit.deploy.examples import settings
 
 ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
@@ -27,8 +19,8 @@ BOB = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIBob", "bob@desk")
 END = datetime(2026, 12, 24, 18, 30, tzinfo=UTC)
 
 
-def keys_of(sources: tuple[str, ...], *, folder: Path) -> tuple[str, ...]:
-    return collect_keys(Project(folder, settings(SSH_KEYS=" ".join(sources))))
+def project(folder: Path, sources: str = "old.pub") -> Project:
+    return Project(folder, settings(SSH_KEYS=sources))
 
 
 def test_an_expiry_is_written_as_sshd_reads_it_and_read_again() -> None:
@@ -48,7 +40,7 @@ def test_an_expiry_may_be_a_day() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "# ann", "ssh-ed25519", "AAAA only", "ssh-ed25519 BBBB x"])
-def test_what_is_no_key_is_none(line: str) -> None:
+def test_a_line_without_a_key_gives_none(line: str) -> None:
     assert read_key(line) is None
 
 
@@ -69,7 +61,7 @@ def test_a_line_of_a_node_keeps_its_options() -> None:
         "-----BEGIN KEY-----",
     ],
 )
-def test_a_file_of_ours_takes_no_option_but_an_expiry(tmp_path: Path, line: str) -> None:
+def test_a_key_file_may_have_no_option_but_an_expiry(tmp_path: Path, line: str) -> None:
     file = tmp_path / "ann.pub"
     file.write_text(f"{BOB.line}\n{line}\n")
 
@@ -77,47 +69,47 @@ def test_a_file_of_ours_takes_no_option_but_an_expiry(tmp_path: Path, line: str)
         read_key_file(file)
 
 
-def test_people_are_kept_by_name_and_an_empty_one_is_gone(tmp_path: Path) -> None:
-    keep_keys(tmp_path, "ann", (ANN.until(END),))
-    keep_keys(tmp_path, "bob", (BOB,))
-    assert people(tmp_path) == {"ann": (ANN.until(END),), "bob": (BOB,)}
+def test_each_person_has_a_file_and_no_keys_means_no_file(tmp_path: Path) -> None:
+    write_keys(project(tmp_path), "ann", (ANN.until(END),))
+    write_keys(project(tmp_path), "bob", (BOB,))
+    assert keys_by_person(project(tmp_path)) == {"ann": (ANN.until(END),), "bob": (BOB,)}
 
-    keep_keys(tmp_path, "ann", ())
-    assert people(tmp_path) == {"bob": (BOB,)}
+    write_keys(project(tmp_path), "ann", ())
+    assert keys_by_person(project(tmp_path)) == {"bob": (BOB,)}
 
 
 @pytest.mark.parametrize("name", ["", "../ann", "Ann", "a b", ".ann", "a" * 40])
-def test_a_name_is_a_files(tmp_path: Path, name: str) -> None:
+def test_a_name_must_be_a_safe_file_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(DeployError, match="cannot be a person's name"):
-        keep_keys(tmp_path, name, (ANN,))
+        write_keys(project(tmp_path), name, (ANN,))
 
 
-def test_the_spec_lets_people_in_and_retired_keys_of_other_files_never(tmp_path: Path) -> None:
+def test_the_spec_authorizes_people_and_never_a_retired_key(tmp_path: Path) -> None:
     (tmp_path / "old.pub").write_text(f"{BOB.line}\n{ANN.line}\n")
-    keep_keys(tmp_path, "ann", (ANN.until(END),))
-    retire(tmp_path, (BOB, BOB))
-    retire(tmp_path, (BOB.until(END),))
+    write_keys(project(tmp_path), "ann", (ANN.until(END),))
+    retire(project(tmp_path), (BOB, BOB))
+    retire(project(tmp_path), (BOB.until(END),))
 
-    assert keys_of(("old.pub",), folder=tmp_path) == (ANN.until(END).line,)
-    assert retired(tmp_path) == {BOB.blob}
+    assert collect_keys(project(tmp_path)) == (ANN.until(END).line,)
+    assert retired_keys(project(tmp_path)) == {BOB.blob}
 
-    welcome(tmp_path, (BOB,))
-    assert keys_of(("old.pub",), folder=tmp_path) == (ANN.until(END).line, BOB.line)
+    reinstate(project(tmp_path), (BOB,))
+    assert collect_keys(project(tmp_path)) == (ANN.until(END).line, BOB.line)
 
 
-def test_when_all_are_retired_nobody_is_let_in_and_that_is_refused(tmp_path: Path) -> None:
+def test_a_spec_whose_keys_are_all_retired_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.pub").write_text(f"{BOB.line}\n")
-    retire(tmp_path, (BOB,))
+    retire(project(tmp_path), (BOB,))
 
     with pytest.raises(DeployError, match="no SSH public key found"):
-        keys_of(("old.pub",), folder=tmp_path)
+        collect_keys(project(tmp_path))
 
 
 @given(
     st.text()
     | st.from_regex(r'(expiry-time="[0-9]{8,12}Z" |[a-z=",]* ?)ssh-ed25519 AAAA[A-Za-z0-9+/=]*.*')
 )
-def test_any_line_is_a_key_that_is_written_as_it_is_read_or_none(line: str) -> None:
+def test_any_line_is_none_or_a_key_that_reads_back_the_same(line: str) -> None:
     key = read_key(line)
 
     if key:

@@ -8,8 +8,9 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.spec.login_keys import collect_keys, owners
-from deploy.spec.people import keep_keys, read_key, retire
+from deploy.spec.access_key import read_key
+from deploy.spec.login_keys import collect_keys, key_owners
+from deploy.spec.people import retire, write_keys
 from tests.unit.deploy.examples import settings
 
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOne"
@@ -35,15 +36,16 @@ def test_a_key_that_is_there_twice_is_taken_once(tmp_path: Path) -> None:
     assert keys_of(("a.pub", "b.pub", "*.pub"), folder=tmp_path) == (f"{ONE} a@here",)
 
 
-def test_keys_are_a_persons_or_those_of_the_settings_and_retired_ones_nobodys(
+def test_a_key_belongs_to_a_person_or_the_settings_unless_it_is_retired(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "a.pub").write_text(f"{ONE} a@here\n{TWO}\n{TOKEN}\n")
     one, two, token = (key for key in map(read_key, (ONE, TWO, TOKEN)) if key)
-    keep_keys(tmp_path, "ann", (one,))
-    retire(tmp_path, (token,))
+    project = Project(tmp_path, settings(SSH_KEYS="gone.pub a.pub"))
+    write_keys(project, "ann", (one,))
+    retire(project, (token,))
 
-    found = owners(("gone.pub", "a.pub"), folder=tmp_path)
+    found = key_owners((project,))
 
     assert found == {one.blob: "ann", two.blob: "SSH_KEYS"}
 
