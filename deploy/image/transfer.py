@@ -8,7 +8,7 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.image import act
 from deploy.image.export.export import Export
-from deploy.image.layers.measured import Measured
+from deploy.image.measured import Measured
 from deploy.image.plan.bases import Known, Shipment, ship, uncertain
 from deploy.image.plan.image import Image, refuse_full_disk
 from deploy.image.stream import Parcel, Sent

@@ -17,7 +17,7 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.measured import Measured
+from deploy.image.measured import Measured
 from deploy.image.open import cache_of, open_image, source_of
 from deploy.image.plan.image import Image, Whole, missing
 from deploy.image.plan.sending import Rates

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.measured import Measured
+from deploy.image.measured import Measured
 from deploy.image.plan.sending import Rates
 
 RATES = Rates(link=3e6, speed=0.5, patch=40e6, write_out=150e6)
