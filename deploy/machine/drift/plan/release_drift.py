@@ -47,7 +47,7 @@ def _project_files(held: Manifest, found: Inspection) -> Iterator[Finding]:
         if mark != wanted:
             since = there.mtime if there else None
             yield finding(
-                ("project file", path), shown(wanted), shown(mark), since, "fab deploy --anew"
+                ("project file", path), shown(wanted), shown(mark), since, "fab deploy --force"
             )
 
 
@@ -61,7 +61,7 @@ def _credentials(held: Manifest, found: Inspection) -> Iterator[Finding]:
         elif one is None or not one.opens:
             word = "sealed elsewhere" if one else "absent"
             yield finding(
-                ("credential", name), "opens on this node", word, since, "fab deploy --anew"
+                ("credential", name), "opens on this node", word, since, "fab deploy --force"
             )
 
 
@@ -76,4 +76,4 @@ def _containers(app: str, held: Manifest, found: Inspection) -> Iterator[Finding
             yield finding(("container", subject), "absent", there, one.created, "by hand")
         elif one.state == "running" and one.image != held.image_id:
             wanted, image = short(held.image_id), short(one.image)
-            yield finding(("container", one.name), wanted, image, one.created, "fab deploy --anew")
+            yield finding(("container", one.name), wanted, image, one.created, "fab deploy --force")
