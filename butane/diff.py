@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from butane.machine import Item, Machine, read_machine
+from butane.items import Item, Items, read_items
 from butane.source_text import read_source
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("-d", "--files-dir", type=Path, help="local files of the Butane files")
     options = parser.parse_args(arguments)
     old, new = (
-        read_machine(read_source(path), files=options.files_dir, name=path)
+        read_items(read_source(path), files=options.files_dir, name=path)
         for path in (options.old, options.new)
     )
     changes = diff(old, new)
@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
     return 1 if changes else 0
 
 
-def diff(old: Machine, new: Machine) -> tuple[Change, ...]:
+def diff(old: Items, new: Items) -> tuple[Change, ...]:
     """List the changes, item by item: first what the new machine has, then what it lost."""
     before = {(item.kind, item.name): item for item in old.items}
     after = {(item.kind, item.name): item for item in new.items}

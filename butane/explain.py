@@ -5,7 +5,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from butane.machine import Item, Machine, read_machine
+from butane.items import Item, Items, read_items
 from butane.source_text import read_source
 
 _TITLES = {
@@ -44,12 +44,12 @@ def run(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     text = read_source(options.file)
-    machine = read_machine(text, files=options.files_dir, name=options.file)
+    machine = read_items(text, files=options.files_dir, name=options.file)
     sys.stdout.write(explain(machine, lines=options.lines))
     return 0
 
 
-def explain(machine: Machine, *, lines: int = 0) -> str:
+def explain(machine: Items, *, lines: int = 0) -> str:
     """Describe a machine, kind by kind; with `lines`, the first lines of its texts as well."""
     ordered = sorted(machine.items, key=lambda item: list(_TITLES).index(item.kind))
     parts = [f"Ignition {machine.version}\n"]

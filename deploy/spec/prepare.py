@@ -1,6 +1,5 @@
 """Verb: settings, keys and templates become the machine spec, `build/<app>.bu` and `.ign`."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from deploy.settings.load import SettingsError, read_settings
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.people import read_key
-from deploy.spec.plan.values import template_values
-from deploy.spec.render import Rendered, render, render_sources
+from deploy.spec.spec import render_spec
 from deploy.spec.units import refuse_traps
 from deploy.workstation.files import write_atomically
 from deploy.workstation.state import keep_spec
@@ -56,24 +54,6 @@ def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Setting
     settings = read_settings(folder, name, answers)
     _keep(folder / (f".env.{name}" if name else ".env"), answers)
     return settings
-
-
-def render_spec(
-    project: Project, keys: tuple[str, ...], compiler: str = "python"
-) -> tuple[str, Rendered]:
-    """Render and compile a machine spec that bears its own mark; give the mark, too.
-
-    The mark is the hash of all that the spec is made of, with zeros in the mark's own place.
-
-    Raises:
-        ButaneError: when a template or an overlay is wrong.
-    """
-    values = template_values(project.settings, keys)
-    digest = hashlib.sha256()
-    for name, content in sorted(render_sources(project.folder, values).all.items()):
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    mark = digest.hexdigest()
-    return mark, render(project, {**values, "SPEC": mark}, tool=compiler)
 
 
 def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:

@@ -8,9 +8,13 @@ from pathlib import Path
 from butane.assemble import assemble
 from butane.compile import Compiled, compile_text
 from butane.errors import ButaneError
+from butane.files import carried_files
 from butane.render import Values, render_folder
+from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
 from deploy.spec.plan.values import template_values
+
+_APP = "app.bu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,19 @@ def render(project: Project, values: Values | None = None, *, tool: str = "pytho
     return Rendered(project, sources, text, compile_with(sources.all, text, name=name, tool=tool))
 
 
+def app_files(rendered: Rendered) -> tuple[File, ...]:
+    """Compile `app.bu` alone: the host files of the app, as a new machine has them.
+
+    Raises:
+        ButaneError: when the template is wrong.
+    """
+    templates = rendered.sources.templates
+    compiled = compile_with(templates, templates[_APP].decode(), name=_APP)
+    return tuple(
+        File(file.path, file.content, file.mode) for file in carried_files(compiled.ignition)
+    )
+
+
 def render_sources(folder: Path, values: Values) -> Sources:
     """Render templates and overlays; an overlay may not replace a template.
 
@@ -66,7 +83,7 @@ def render_sources(folder: Path, values: Values) -> Sources:
 
 def fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
     """Pick the Butane files, in the order in which they are joined."""
-    first = ("node.bu", "app.bu")
+    first = ("node.bu", _APP)
     others = sorted(name for name in rendered if name.endswith(".bu") and name not in first)
     return {name: _text(name, rendered[name]) for name in (*first, *others)}
 

@@ -1,12 +1,13 @@
 """A machine spec as a value: the one that the settings make now, or one that is kept."""
 
+import hashlib
 from dataclasses import dataclass, field
 
-from butane.files import carried_files
 from deploy.project import Project
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.plan.machine import Machine, read_machine
-from deploy.spec.prepare import render_spec
+from deploy.spec.plan.values import template_values
+from deploy.spec.render import Rendered, render, render_sources
 from deploy.workstation.state import kept_spec
 
 
@@ -35,6 +36,23 @@ def spec_of_mark(project: Project, mark: str) -> Spec | None:
     return None if ignition is None else _spec(mark, ignition)
 
 
+def render_spec(
+    project: Project, keys: tuple[str, ...], compiler: str = "python"
+) -> tuple[str, Rendered]:
+    """Render and compile a machine spec that bears its own mark; give the mark, too.
+
+    The mark is the hash of all that the spec is made of, with zeros in the mark's own place.
+
+    Raises:
+        ButaneError: when a template or an overlay is wrong.
+    """
+    values = template_values(project.settings, keys)
+    digest = hashlib.sha256()
+    for name, content in sorted(render_sources(project.folder, values).all.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    mark = digest.hexdigest()
+    return mark, render(project, {**values, "SPEC": mark}, tool=compiler)
+
+
 def _spec(mark: str, ignition: str) -> Spec:
-    contents = {file.path: file.content for file in carried_files(ignition)}
-    return Spec(mark, read_machine(ignition, contents), ignition)
+    return Spec(mark, read_machine(ignition), ignition)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from butane.machine import Item, read_machine
 from container.supervise.specification import shortest_watchdog, worker
 from deploy.console import output
 from deploy.errors import DeployError
@@ -14,9 +13,9 @@ from deploy.project import OVERLAYS
 from deploy.spec.lint.finding import Facts, Finding, Home, Rhythm
 from deploy.spec.lint.lint import lint
 from deploy.spec.lint.unit import is_drop_in, is_unit
+from deploy.spec.plan.machine import Machine, Place, read_machine
 from deploy.spec.render import Rendered, Sources
 
-_UNITS = "/etc/systemd/system"
 _USERS = "/etc/sysusers.d/"
 _IGNORED = {"command": "app", "name": "app"}
 
@@ -24,13 +23,12 @@ _IGNORED = {"command": "app", "name": "app"}
 def traps(rendered: Rendered, *, podman: str = "") -> tuple[Finding, ...]:
     """Lint every unit that the settings, templates and overlays make."""
     sources = rendered.sources
-    name = f"build/{rendered.project.settings.app}.ign"
-    items = read_machine(rendered.compiled.ignition, name=name).items
-    files = _carried(items, sources)
+    machine = read_machine(rendered.compiled.ignition)
+    files = _carried(machine.places, sources)
     files |= _loose(sources, files)
     texts = {name: text for name, (_, text) in files.items()}
     places = {name: place for name, (place, _) in files.items()}
-    facts = Facts(rhythm, podman, tuple(_homes(sources, items)))
+    facts = Facts(rhythm, podman, tuple(_homes(sources, machine)))
     return tuple(_placed(finding, places) for finding in lint(texts, facts))
 
 
@@ -103,17 +101,15 @@ def _origin(sources: Sources, name: str) -> Path:
     return (OVERLAYS if name in sources.overlays else Path("butane/templates")) / name
 
 
-def _carried(items: tuple[Item, ...], sources: Sources) -> dict[str, tuple[str, str]]:
-    """Map the path on the node to where it comes from and its text."""
+def _carried(places: tuple[Place, ...], sources: Sources) -> dict[str, tuple[str, str]]:
+    """Map each unit's path on the node to where it comes from and its text."""
     origins = {content: str(_origin(sources, name)) for name, content in sources.all.items()}
     found: dict[str, tuple[str, str]] = {}
-    for item in items:
-        path = item.name if item.kind == "file" else f"{_UNITS}/{item.name}"
-        kept = item.kind in {"file", "unit", "drop-in"} and item.text is not None
-        if kept and (is_unit(path) or is_drop_in(path)):
-            assert item.content is not None  # noqa: S101 -- it has a text
-            place = origins.get(item.content)
-            found[path] = (f"{place} ({path})" if place else path, item.text or "")
+    for place in places:
+        if place.content and (is_unit(place.path) or is_drop_in(place.path)):
+            origin = origins.get(place.content)
+            shown = f"{origin} ({place.path})" if origin else place.path
+            found[place.path] = (shown, place.text)
     return found
 
 
@@ -128,16 +124,14 @@ def _loose(sources: Sources, carried: Mapping[str, tuple[str, str]]) -> dict[str
     return found
 
 
-def _homes(sources: Sources, items: tuple[Item, ...]) -> Iterator[Home]:
-    for item in items:
-        home = dict(item.facts).get("home_dir", "")
-        if item.kind == "user" and home:
-            yield _home(sources, item.name, home)
-        if item.kind == "file" and item.name.startswith(_USERS):
-            for number, line in enumerate((item.text or "").splitlines(), 1):
+def _homes(sources: Sources, machine: Machine) -> Iterator[Home]:
+    yield from (_home(sources, one.name, one.home) for one in machine.people if one.home)
+    for place in machine.places:
+        if place.path.startswith(_USERS):
+            for number, line in enumerate(place.text.splitlines(), 1):
                 words = shlex.split(line, comments=True)
                 if words[:1] and words[0].startswith("u") and len(words) > 4:  # noqa: PLR2004
-                    yield Home(words[1], words[4], item.name, number)
+                    yield Home(words[1], words[4], place.path, number)
 
 
 def _home(sources: Sources, user: str, home: str) -> Home:

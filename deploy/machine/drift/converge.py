@@ -7,8 +7,8 @@ from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
 from deploy.machine.drift import act
 from deploy.machine.drift.inspect import ask_mark, inspect
-from deploy.machine.drift.plan.convergence import Convergence, convergence, differences, payload
-from deploy.machine.drift.plan.convergence_prose import lines
+from deploy.machine.drift.plan.convergence import Convergence, convergence, describe, payload
+from deploy.machine.drift.plan.machine_drift import differences
 from deploy.node import session
 from deploy.node.archive import pack
 from deploy.node.hold import hold
@@ -53,7 +53,7 @@ def converge(project: Project, order: Order) -> int:
     work = _Work(project, spec_of_settings(project), order)
     with session.reached(project) as remote:
         plan = _plan(remote, work)
-        for line in lines(plan):
+        for line in describe(plan):
             output.say(line)
         if plan:
             _ask(order)

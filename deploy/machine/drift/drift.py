@@ -2,7 +2,7 @@
 
 from deploy.console import output
 from deploy.machine.drift.inspect import ask_mark, inspect
-from deploy.machine.drift.plan.finding import Finding
+from deploy.machine.drift.plan.difference import Difference
 from deploy.machine.drift.plan.machine_drift import machine_drift
 from deploy.machine.drift.plan.release_drift import release_drift
 from deploy.node import session
@@ -50,7 +50,7 @@ def _spec(project: Project, mark: str) -> Spec:
     return kept or spec_of_settings(project)
 
 
-def _show(settings: Settings, findings: tuple[Finding, ...]) -> None:
+def _show(settings: Settings, findings: tuple[Difference, ...]) -> None:
     if not findings:
         output.good(f"{settings.node_address} is as its spec and the release of {settings.app} say")
         return
@@ -60,5 +60,5 @@ def _show(settings: Settings, findings: tuple[Finding, ...]) -> None:
     output.table(f"{len(rows)} differences on {settings.node_address}", _COLUMNS, rows)
 
 
-def _when(one: Finding) -> str:
+def _when(one: Difference) -> str:
     return f"{one.since:%Y-%m-%d %H:%M:%S}" if one.since else ""

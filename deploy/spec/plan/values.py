@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from deploy.settings.model import Settings
 from deploy.settings.types import FirewallPort
-from deploy.spec.plan.addresses import address_values
-from deploy.spec.plan.uid import app_uid
+from deploy.spec.plan.addresses import address_values, app_uid
 
 # Zincati knows two strategies; switching updates off is a flag of its own.
 _STRATEGY_WHEN_OFF = "immediate"

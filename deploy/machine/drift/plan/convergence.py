@@ -5,9 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.machine.drift.plan.finding import Finding, finding
-from deploy.machine.drift.plan.inspection import Inspection
-from deploy.machine.drift.plan.machine_drift import machine_drift
+from deploy.machine.drift.plan.difference import Difference
 from deploy.node.file import File
 from deploy.spec.plan.machine import Machine, Place
 
@@ -62,8 +60,8 @@ class Convergence(BaseModel):
     was: str
     becomes: str
     acts: tuple[Act, ...]
-    differences: tuple[Finding, ...]
-    left: tuple[Finding, ...]
+    differences: tuple[Difference, ...]
+    left: tuple[Difference, ...]
 
     def __bool__(self) -> bool:
         return bool(self.acts)
@@ -74,13 +72,8 @@ class Convergence(BaseModel):
         return tuple(act.subject for act in self.acts if act.subject in _WITH_THE_NEXT_BOOT)
 
 
-def differences(target: Machine, born: Machine | None, found: Inspection) -> tuple[Finding, ...]:
-    """Compare a node with the spec it shall have, and with what is over of the one it had."""
-    return (*machine_drift(target, found), *_left_over(target, born, found))
-
-
 def convergence(
-    node: str, marks: tuple[str, str], target: Machine, found: Iterable[Finding]
+    node: str, marks: tuple[str, str], target: Machine, found: Iterable[Difference]
 ) -> Convergence:
     """Decide the acts; `marks` are those of the spec it has and of the one it shall have."""
     all_of_them = tuple(found)
@@ -96,6 +89,23 @@ def convergence(
     )
 
 
+def describe(plan: Convergence) -> Iterator[str]:
+    """Give all of a convergence: differences, acts, and what other means put right."""
+    if not plan and not plan.left:
+        yield f"nothing to do: {plan.node} is as its spec says"
+        return
+    yield f"{plan.node} (spec {plan.was[:12] or 'unknown'} -> {plan.becomes[:12]}):"
+    for one in plan.differences:
+        yield f"  {one.what} {one.subject}: {one.found} -> {one.expected}"
+    if plan.acts:
+        yield "acts, put back unless a new login proves them:"
+    yield from (f"  {number}. {act}" for number, act in enumerate(plan.acts, 1))
+    yield from (f"  {path} counts from the next boot on" for path in plan.at_the_next_boot)
+    for one in plan.left:
+        what = f"{one.what} {one.subject}: {one.found}, not {one.expected}"
+        yield f"not by this command: {what} (by: {one.remedy})"
+
+
 def payload(plan: Convergence, target: Machine) -> list[File]:
     """List what travels: the acts, and the content of what they write."""
     content = {place.path: place.content for place in target.places}
@@ -103,34 +113,14 @@ def payload(plan: Convergence, target: Machine) -> list[File]:
     files = [File("acts", "".join(f"{act.line}\n" for act in plan.acts).encode())]
     for act in plan.acts:
         if act.word == "file":
-            files.append(File(f"new{act.subject}", content[act.subject], 0o600))
+            files.append(File(f"new{act.subject}", content[act.subject] or b"", 0o600))
         if act.word == "keys":
             lines = "".join(f"{key}\n" for key in keys[act.subject])
             files.append(File(f"keys/{act.subject}", lines.encode(), 0o600))
     return files
 
 
-def _left_over(target: Machine, born: Machine | None, found: Inspection) -> Iterator[Finding]:
-    if born is None:
-        return
-    wanted = {place.path for place in target.places} | found.claimed
-    for place in born.places:
-        there = found.paths.get(place.path)
-        if place.kind != "folder" and place.path not in wanted and there and there.kind != "absent":
-            held, since = there.kind, there.mtime
-            yield finding(("file", place.path), "absent", held, since, "fab converge")
-    for name in sorted(set(born.enabled) - set(target.enabled)):
-        unit = found.units.get(name)
-        if unit and unit.enabled == "enabled":
-            yield finding(("unit", name), "disabled", "enabled", None, "fab converge")
-    if born.layout != target.layout:
-        yield finding(
-            ("disk", "disks and file systems"), "as the settings say", "as it was born", None,
-            "reinstall",
-        )  # fmt: skip
-
-
-def _acts(one: Finding, target: Machine) -> Iterator[Act]:
+def _acts(one: Difference, target: Machine) -> Iterator[Act]:
     if one.what in {"file", "mode", "owner"}:
         yield from _placed(one, target)
     elif one.what == "key":
@@ -141,7 +131,7 @@ def _acts(one: Finding, target: Machine) -> Iterator[Act]:
         yield Act(word=one.what)
 
 
-def _placed(one: Finding, target: Machine) -> Iterator[Act]:
+def _placed(one: Difference, target: Machine) -> Iterator[Act]:
     place = next((place for place in target.places if place.path == one.subject), None)
     yield _place(place) if place else Act(word="remove", subject=one.subject)
     for below, (word, subject) in _AFTER.items():

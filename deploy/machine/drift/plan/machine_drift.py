@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from deploy.machine.drift.plan.finding import Finding, Remedy, finding, shown
+from deploy.machine.drift.plan.difference import Difference, Remedy, difference, shown
 from deploy.machine.drift.plan.inspection import FoundPlace, Inspection
 from deploy.machine.drift.plan.people_drift import people_drift, strangers
 from deploy.spec.plan.machine import Machine, Place
 
 
-def machine_drift(machine: Machine, found: Inspection) -> tuple[Finding, ...]:
+def machine_drift(machine: Machine, found: Inspection) -> tuple[Difference, ...]:
     """Compare a node with a spec alone; the files of apps are their releases' business."""
     return (
         *_places(machine.places, found),
@@ -21,29 +21,36 @@ def machine_drift(machine: Machine, found: Inspection) -> tuple[Finding, ...]:
     )
 
 
-def _places(places: Iterable[Place], found: Inspection) -> Iterator[Finding]:
+def differences(target: Machine, born: Machine | None, found: Inspection) -> tuple[Difference, ...]:
+    """Compare a node with the spec it shall have, and with what is over of the one it had."""
+    return (*machine_drift(target, found), *_left_over(target, born, found))
+
+
+def _places(places: Iterable[Place], found: Inspection) -> Iterator[Difference]:
     for place in places:
         if place.path not in found.claimed and (there := found.paths.get(place.path)):
-            yield from _place(place, there, "fab converge")
+            # What the machine downloaded at its first boot is not here to be written again.
+            remedy: Remedy = "by hand" if place.content is None else "fab converge"
+            yield from _place(place, there, remedy)
 
 
-def _place(place: Place, there: FoundPlace, remedy: Remedy) -> Iterator[Finding]:
+def _place(place: Place, there: FoundPlace, remedy: Remedy) -> Iterator[Difference]:
     path = place.path
     if there.kind != place.kind:
-        yield finding(("file", path), place.kind, there.kind, there.mtime, remedy)
+        yield difference(("file", path), place.kind, there.kind, there.mtime, remedy)
     elif place.kind == "link":
         if there.target != place.target:
-            yield finding(
+            yield difference(
                 ("file", path), f"-> {place.target}", f"-> {there.target}", there.mtime, remedy
             )
     else:
-        if place.kind == "file" and there.sha256 != place.sha256:
+        if place.kind == "file" and place.sha256 and there.sha256 != place.sha256:
             wanted, held = shown(place.sha256), shown(there.sha256)
-            yield finding(("file", path), wanted, held, there.mtime, remedy)
+            yield difference(("file", path), wanted, held, there.mtime, remedy)
         if there.mode != place.mode:
-            yield finding(("mode", path), place.mode, there.mode, there.ctime, remedy)
+            yield difference(("mode", path), place.mode, there.mode, there.ctime, remedy)
         if _differs(place.owner, there.owner):
-            yield finding(("owner", path), place.owner, there.owner, there.ctime, remedy)
+            yield difference(("owner", path), place.owner, there.owner, there.ctime, remedy)
 
 
 def _differs(wanted: str, there: str) -> bool:
@@ -52,36 +59,56 @@ def _differs(wanted: str, there: str) -> bool:
     return any(want != held and not want.isdecimal() for want, held in pairs)
 
 
-def _enabled(machine: Machine, found: Inspection) -> Iterator[Finding]:
+def _enabled(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for name in machine.enabled:
         there = found.units.get(name)
         enabled = there.enabled if there else "unknown"
         if enabled not in {"enabled", "enabled-runtime", "static", "generated", "alias"}:
-            yield finding(("unit", name), "enabled", enabled, None, "fab converge")
+            yield difference(("unit", name), "enabled", enabled, None, "fab converge")
 
 
-def _sysctl(machine: Machine, found: Inspection) -> Iterator[Finding]:
+def _sysctl(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for name, value in machine.sysctl.items():
         held = found.sysctl.get(name)
         # A kernel without the parameter has nothing to be set.
         if held is not None and held != value:
-            yield finding(("sysctl", name), value, held, None, "fab converge")
+            yield difference(("sysctl", name), value, held, None, "fab converge")
 
 
-def _firewall(found: Inspection) -> Iterator[Finding]:
+def _firewall(found: Inspection) -> Iterator[Difference]:
     for line in found.firewall:
         sign, text = line[:2], line[2:].strip()
         if sign == "- ":
-            yield finding(("firewall", text), "loaded", "missing", None, "fab converge")
+            yield difference(("firewall", text), "loaded", "missing", None, "fab converge")
         elif sign == "+ ":
-            yield finding(("firewall", text), "absent", "loaded", None, "fab converge")
+            yield difference(("firewall", text), "absent", "loaded", None, "fab converge")
         else:
-            yield finding(
+            yield difference(
                 ("firewall", "table inet corefab"), "as its files say", line, None, "fab converge"
             )
 
 
-def _kernel(machine: Machine, found: Inspection) -> Iterator[Finding]:
+def _kernel(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for argument in machine.kernel_arguments:
         if argument not in found.kernel_arguments:
-            yield finding(("kernel argument", argument), "set", "absent", None, "reinstall")
+            yield difference(("kernel argument", argument), "set", "absent", None, "reinstall")
+
+
+def _left_over(target: Machine, born: Machine | None, found: Inspection) -> Iterator[Difference]:
+    if born is None:
+        return
+    wanted = {place.path for place in target.places} | found.claimed
+    for place in born.places:
+        there = found.paths.get(place.path)
+        if place.kind != "folder" and place.path not in wanted and there and there.kind != "absent":
+            held, since = there.kind, there.mtime
+            yield difference(("file", place.path), "absent", held, since, "fab converge")
+    for name in sorted(set(born.enabled) - set(target.enabled)):
+        unit = found.units.get(name)
+        if unit and unit.enabled == "enabled":
+            yield difference(("unit", name), "disabled", "enabled", None, "fab converge")
+    if born.layout != target.layout:
+        yield difference(
+            ("disk", "disks and file systems"), "as the settings say", "as it was born", None,
+            "reinstall",
+        )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from deploy.machine.drift.plan.finding import Finding, finding
+from deploy.machine.drift.plan.difference import Difference, difference
 from deploy.machine.drift.plan.inspection import Inspection
 from deploy.spec.plan.machine import Person
 
@@ -18,31 +18,31 @@ def key_of(line: str) -> str:
     return " ".join(line.split()[:2])
 
 
-def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Finding]:
+def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
     """Compare users, their groups and their SSH keys."""
     for person in people:
         there = found.users.get(person.name)
         if there is None:
-            yield finding(("user", person.name), "a user", "absent", None, "reinstall")
+            yield difference(("user", person.name), "a user", "absent", None, "reinstall")
             continue
         lacking = sorted(set(person.groups) - set(there.groups))
         if lacking:
             expected, held = ", ".join(person.groups), ", ".join(there.groups)
-            yield finding(("user", person.name), f"in {expected}", f"in {held}", None, "by hand")
+            yield difference(("user", person.name), f"in {expected}", f"in {held}", None, "by hand")
         yield from _keys(person, found)
 
 
-def _keys(person: Person, found: Inspection) -> Iterator[Finding]:
+def _keys(person: Person, found: Inspection) -> Iterator[Difference]:
     held = {key_of(key.line): key for key in found.keys if key.user == person.name}
     wanted = {key_of(line): line for line in person.keys}
     for key in sorted(wanted.keys() - held.keys()):
-        yield finding(
+        yield difference(
             ("key", f"{person.name}: {wanted[key]}"), "may log in", "absent", None, "fab converge"
         )
     for key in sorted(held.keys() - wanted.keys()):
         one = held[key]
         ours = one.file.endswith(_FILE_OF_THE_SPEC)
-        yield finding(
+        yield difference(
             ("key", f"{person.name}: {one.line}"),
             "absent",
             f"in {one.file}",
@@ -51,11 +51,11 @@ def _keys(person: Person, found: Inspection) -> Iterator[Finding]:
         )
 
 
-def strangers(people: Iterable[Person], found: Inspection) -> Iterator[Finding]:
+def strangers(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
     """Find users that no spec and no app brought."""
     known = {person.name for person in people} | {_STOCK_PERSON}
     for one in found.people:
         person = _FIRST_PERSON <= one.uid < _LAST_PERSON
         if person and one.name not in known and not one.login_shell.endswith(_SHELLS_OF_NOBODY):
             held = f"uid {one.uid}, {one.login_shell}"
-            yield finding(("user", one.name), "absent", held, None, "reinstall")
+            yield difference(("user", one.name), "absent", held, None, "reinstall")

@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from butane.files import carried_files
 from deploy.errors import DeployError
-from deploy.machine.drift.plan.convergence import convergence, differences, payload
-from deploy.machine.drift.plan.convergence_prose import lines
-from deploy.machine.drift.plan.finding import Finding
+from deploy.machine.drift.plan.convergence import convergence, describe, payload
+from deploy.machine.drift.plan.difference import Difference
 from deploy.machine.drift.plan.inspection import (
     FoundContainer,
     FoundFile,
@@ -20,7 +18,7 @@ from deploy.machine.drift.plan.inspection import (
     FoundUser,
     Inspection,
 )
-from deploy.machine.drift.plan.machine_drift import machine_drift
+from deploy.machine.drift.plan.machine_drift import differences, machine_drift
 from deploy.machine.drift.plan.release_drift import release_drift
 from deploy.node.answer import read_answer
 from deploy.node.holdings import HeldAccess, HeldCredential
@@ -66,7 +64,7 @@ IGNITION = json.dumps(
         },
     }
 )
-MACHINE = read_machine(IGNITION, {one.path: one.content for one in carried_files(IGNITION)})
+MACHINE = read_machine(IGNITION)
 
 
 def place(machine: Machine, path: str, **changes: object) -> FoundPlace:
@@ -143,7 +141,9 @@ def with_place(path: str, **changes: object) -> Inspection:
     return found(paths=found().paths | {path: place(MACHINE, path, **changes)})
 
 
-def told(findings: tuple[Finding, ...] | list[Finding]) -> list[tuple[str, str, str, str, str]]:
+def told(
+    findings: tuple[Difference, ...] | list[Difference],
+) -> list[tuple[str, str, str, str, str]]:
     return [(one.what, one.subject, one.expected, one.found, one.remedy) for one in findings]
 
 
@@ -409,7 +409,7 @@ def test_a_convergence_does_each_act_once_in_an_order_that_works() -> None:
     assert files["new/etc/sysctl.d/90.conf"] == SYSCTL
     assert files["keys/core"] == f"{KEY}\n".encode()
     assert files["acts"].decode().splitlines()[0] == "folder\t/var/lib/x\t750\tcore:7\t"
-    text = "\n".join(lines(plan))
+    text = "\n".join(describe(plan))
     assert "  file /etc/sysctl.d/90.conf: absent -> file" in text
     assert "not by this command: kernel argument quiet: absent, not set (by: reinstall)" in text
 
@@ -434,7 +434,7 @@ def test_a_node_that_is_as_it_should_be_needs_no_act() -> None:
     plan = convergence("web1", ("m", "m"), MACHINE, differences(MACHINE, MACHINE, found()))
 
     assert not plan
-    assert list(lines(plan)) == ["nothing to do: web1 is as its spec says"]
+    assert list(describe(plan)) == ["nothing to do: web1 is as its spec says"]
 
 
 def test_an_answer_that_cannot_be_read_names_the_place() -> None:

@@ -40,14 +40,14 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Items:
     """All things of a machine, in the order of the config, and the config's version."""
 
     version: str
     items: tuple[Item, ...]
 
 
-def read_machine(text: str, *, files: Path | None = None, name: str = "") -> Machine:
+def read_items(text: str, *, files: Path | None = None, name: str = "") -> Items:
     """Read a machine from Ignition JSON or from Butane; raise `ButaneError` when it is neither."""
     if not text.lstrip().startswith("{"):
         text = _compile(text, files, name)
@@ -55,7 +55,7 @@ def read_machine(text: str, *, files: Path | None = None, name: str = "") -> Mac
     if version not in _MINORS:
         raise ButaneError(f"{name}: Ignition version {version or 'missing'} is not known")
     minor = _MINORS[version]
-    return Machine(version, tuple(_items(_read(text, minor, name), minor)))
+    return Items(version, tuple(_items(_read(text, minor, name), minor)))
 
 
 def _read(text: str, minor: int, name: str) -> Record:

@@ -13,7 +13,7 @@ What = Literal[
 Remedy = Literal["fab deploy", "fab deploy --anew", "fab converge", "reinstall", "by hand"]
 
 
-class Finding(BaseModel):
+class Difference(BaseModel):
     """One difference: what was expected, what is there, since when, what puts it right."""
 
     model_config = ConfigDict(frozen=True)
@@ -25,12 +25,12 @@ class Finding(BaseModel):
     remedy: Remedy
 
 
-def finding(
+def difference(
     about: tuple[What, str], expected: str, found: str, since: int | None, remedy: Remedy
-) -> Finding:
+) -> Difference:
     """Write a difference down; `since` in seconds since 1970."""
     when = None if since is None else datetime.fromtimestamp(since, UTC)
-    return Finding(
+    return Difference(
         what=about[0], subject=about[1], expected=expected, found=found, since=when, remedy=remedy
     )
 
