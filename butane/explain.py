@@ -1,4 +1,4 @@
-"""A person's view of what a machine gets: `python -m butane explain FILE`."""
+"""List what a config puts on a machine: `python -m butane explain FILE`."""
 
 import argparse
 import sys
@@ -33,7 +33,7 @@ _WIDEST = 48
 
 
 def run(arguments: list[str]) -> int:
-    """Show a file's machine on standard output."""
+    """Print the items of a config."""
     parser = argparse.ArgumentParser(
         prog="python -m butane explain", description="Show what a machine gets."
     )
@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
 
 
 def explain(machine: Items, *, lines: int = 0) -> str:
-    """Describe a machine, kind by kind; with `lines`, the first lines of its texts as well."""
+    """Describe the items, grouped by kind; `lines` is how many lines of each text to show."""
     ordered = sorted(machine.items, key=lambda item: list(_TITLES).index(item.kind))
     parts = [f"Ignition {machine.version}\n"]
     for kind, group in groupby(ordered, key=lambda item: item.kind):

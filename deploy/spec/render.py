@@ -1,4 +1,4 @@
-"""Templates and overlays, rendered and compiled to a machine spec."""
+"""Render templates and overlays, and compile them to a machine spec."""
 
 import tempfile
 from collections.abc import Mapping
@@ -19,20 +19,20 @@ _APP = "app.bu"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The files that a machine spec is made of, their blanks filled: path -> content."""
+    """The rendered files that a machine spec is made from: path -> content."""
 
     templates: Mapping[str, bytes] = field(repr=False)
     overlays: Mapping[str, bytes] = field(repr=False)
 
     @property
     def all(self) -> dict[str, bytes]:
-        """All of them."""
+        """Templates and overlays together."""
         return {**self.templates, **self.overlays}
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One instance's sources, the Butane text that they make, and what that compiles to."""
+    """A project's rendered sources, the assembled Butane text, and the compiled Ignition config."""
 
     project: Project
     sources: Sources
@@ -41,10 +41,10 @@ class Rendered:
 
 
 def render(project: Project, values: Values | None = None, *, tool: str = "python") -> Rendered:
-    """Render templates and overlays and compile them; without `values`, by the settings alone.
+    """Render templates and overlays and compile them; `values` default to those of the settings.
 
     Raises:
-        ButaneError: when a template or an overlay is wrong, or the parts do not fit.
+        ButaneError: when a template or an overlay is wrong.
     """
     sources = render_sources(project.folder, values or template_values(project.settings))
     text = assemble(fragments(sources.all))
@@ -76,13 +76,13 @@ def render_sources(folder: Path, values: Values) -> Sources:
     if clash:
         raise ButaneError(
             f"{OVERLAYS / clash[0]} has the name of a template",
-            "give the overlay a name of its own; its settings override the template's all the same",
+            "rename the overlay; its contents override the template's under any name",
         )
     return sources
 
 
 def fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
-    """Pick the Butane files, in the order in which they are joined."""
+    """Pick the Butane files, in the order in which `assemble` joins them."""
     first = ("node.bu", _APP)
     others = sorted(name for name in rendered if name.endswith(".bu") and name not in first)
     return {name: _text(name, rendered[name]) for name in (*first, *others)}
@@ -91,10 +91,10 @@ def fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
 def compile_with(
     files: Mapping[str, bytes], text: str, *, name: str, tool: str = "python"
 ) -> Compiled:
-    """Compile a Butane text that refers to these files.
+    """Compile a Butane text that refers to these files; errors call it `name`.
 
     Raises:
-        ButaneError: with every error, by `name`.
+        ButaneError: with every error.
     """
     with tempfile.TemporaryDirectory() as scratch:
         for file, content in files.items():

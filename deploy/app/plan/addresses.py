@@ -1,4 +1,4 @@
-"""The addresses that an app's network needs, compared with what the node already routes."""
+"""Compare the addresses of an app's network with those in use on the node."""
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
@@ -8,7 +8,7 @@ from deploy.node.state import Route
 
 
 def refuse_clash(app: str, wanted: tuple[str, str], routes: Iterable[Route]) -> None:
-    """Check that the app's addresses are free on a node, and its network there has these.
+    """Check that the app's addresses are free on a node, and that its network there has them.
 
     Raises:
         DeployError: naming what uses them.

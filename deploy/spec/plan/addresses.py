@@ -23,7 +23,7 @@ def app_uid(app: str) -> int:
 
 
 def subnets(settings: Settings) -> tuple[str, str]:
-    """Choose the networks of an app, IPv4 and IPv6: the same on every node, unless set."""
+    """Choose the networks of an app, IPv4 and IPv6: derived from its name, unless set."""
     number = app_uid(settings.app) - _FIRST_UID
     return (
         settings.subnet4 or f"{_POOL4[number * _ADDRESSES]}/28",
@@ -32,7 +32,11 @@ def subnets(settings: Settings) -> tuple[str, str]:
 
 
 def address_values(settings: Settings) -> Mapping[str, str | tuple[str, ...]]:
-    """Name the blanks of the app's network: gateway first, then the slots; others from above."""
+    """Make the template values of the app's network.
+
+    The gateway has the first address, the slots the next two; the upper half is for other
+    containers.
+    """
     four, six = (ip_network(one) for one in subnets(settings))
     upper4, upper6 = (list(one.subnets(prefixlen_diff=1))[1] for one in (four, six))
     return {
@@ -50,10 +54,10 @@ def address_values(settings: Settings) -> Mapping[str, str | tuple[str, ...]]:
 
 
 def _mac(address: int) -> str:
-    """Make a hardware address that no maker gave away: 02:cf, then the IPv4 address."""
+    """Make a locally administered MAC address: 02:cf, then the IPv4 address."""
     return "02:cf:" + address.to_bytes(4).hex(":")
 
 
 def other(slot: str) -> Slot:
-    """Name the slot that a deploy goes to: not the one that serves."""
+    """Choose the slot that a deploy goes to: the one that does not serve."""
     return "green" if slot == "blue" else "blue"

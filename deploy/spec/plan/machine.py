@@ -1,4 +1,4 @@
-"""What a machine spec says a machine is, read from its Ignition config."""
+"""What an Ignition config puts on a machine: files, users, enabled units, kernel arguments."""
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ from butane.translate.data_url import carried
 _ROOT = "root"
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 _SYSTEMD = "/etc/systemd/system"
-# What only making the machine anew can change.
+# Only a reinstall can change these.
 _LAYOUT = ("disks", "raid", "filesystems", "luks")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A path of a machine: file, folder or link; `mode` and `owner` as `stat` writes them."""
+    """A file, folder or link; `mode` and `owner` as `stat` prints them."""
 
     path: str
     kind: Literal["file", "folder", "link"]
@@ -42,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user with the groups, SSH keys and home folder of the spec."""
+    """A user with groups, SSH keys and home folder."""
 
     name: str
     groups: tuple[str, ...]
@@ -52,7 +52,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine as its spec makes it; `enabled` are units that start with it."""
+    """Everything that the config defines; `layout` is its disks and file systems, as JSON."""
 
     places: tuple[Place, ...]
     people: tuple[Person, ...]
@@ -62,7 +62,7 @@ class Machine:
 
     @property
     def sysctl(self) -> Mapping[str, str]:
-        """The kernel parameters that its sysctl.d files set."""
+        """The kernel parameters that the sysctl.d files set."""
         texts = {place.path: place.text for place in self.places if _sets_sysctl(place.path)}
         lines = [line for path in sorted(texts) for line in texts[path].splitlines()]
         pairs = [line.partition("=") for line in lines if "=" in line and line[:1] not in "#;"]
@@ -70,7 +70,7 @@ class Machine:
 
 
 def read_machine(ignition: str) -> Machine:
-    """Read an Ignition config; what only one app or overlay brings is in it like the rest."""
+    """Read an Ignition config; appended files and hard links are left out."""
     config = json.loads(ignition)
     storage, units = config.get("storage", {}), config.get("systemd", {}).get("units", [])
     layout = {name: storage[name] for name in _LAYOUT if name in storage}
@@ -89,7 +89,7 @@ def _places(storage: dict[str, list[dict[str, Any]]]) -> Iterator[Place]:
         yield Place(str(one["path"]), "folder", mode, _owner(one))
     for one in storage.get("files", []):
         path = str(one["path"])
-        # What is appended to a file of the system has no content of its own to compare.
+        # The content after an append is not known here.
         if not one.get("append"):
             mode = f"{one.get('mode') or _FILE_MODE:o}"
             yield Place(path, "file", mode, _owner(one), content=_content(one))

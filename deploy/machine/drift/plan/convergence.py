@@ -1,4 +1,4 @@
-"""What brings a running machine in line with a spec: decided from its differences."""
+"""Decide the acts that bring a running machine in line with a spec, from its differences."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
@@ -18,7 +18,7 @@ _ORDER: tuple[Word, ...] = (
     "disable", "folder", "file", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload",
     "enable", "firewall", "sysctl", "sshd", "restart",
 )  # fmt: skip
-# What has to happen when a file below a folder has changed.
+# Acts that must follow when a file below a folder changes.
 _AFTER: Mapping[str, tuple[Word, str]] = {
     "/etc/sysusers.d/": ("sysusers", ""),
     "/etc/tmpfiles.d/": ("tmpfiles", ""),
@@ -30,11 +30,11 @@ _AFTER: Mapping[str, tuple[Word, str]] = {
     "/etc/zincati/": ("restart", "zincati.service"),
     "/etc/systemd/journald": ("restart", "systemd-journald.service"),
 }
-_WITH_THE_NEXT_BOOT = ("/etc/hostname", "/etc/systemd/zram-generator.conf")
+_AT_THE_NEXT_BOOT = ("/etc/hostname", "/etc/systemd/zram-generator.conf")
 
 
 class Act(BaseModel):
-    """One thing to do on the node: a word, what it is about, and what it needs to know."""
+    """One change on the node: `word` names the kind of act, `subject` the path, unit or user."""
 
     model_config = ConfigDict(frozen=True)
     word: Word
@@ -48,12 +48,12 @@ class Act(BaseModel):
 
     @property
     def line(self) -> str:
-        """The act as the node reads it."""
+        """The act as a line for the node's script."""
         return "\t".join((self.word, self.subject, self.mode, self.owner, self.target))
 
 
 class Convergence(BaseModel):
-    """Acts in their order; the differences they put right, and those that they cannot."""
+    """Acts in execution order; the differences that they fix, and those left to other commands."""
 
     model_config = ConfigDict(frozen=True)
     node: str
@@ -68,46 +68,46 @@ class Convergence(BaseModel):
 
     @property
     def at_the_next_boot(self) -> tuple[str, ...]:
-        """Files that count only from the next boot on."""
-        return tuple(act.subject for act in self.acts if act.subject in _WITH_THE_NEXT_BOOT)
+        """Changed files that take effect only at the next boot."""
+        return tuple(act.subject for act in self.acts if act.subject in _AT_THE_NEXT_BOOT)
 
 
 def convergence(
-    node: str, marks: tuple[str, str], target: Machine, found: Iterable[Difference]
+    node: str, specs: tuple[str, str], target: Machine, found: Iterable[Difference]
 ) -> Convergence:
-    """Decide the acts; `marks` are those of the spec it has and of the one it shall have."""
-    all_of_them = tuple(found)
-    right = tuple(one for one in all_of_them if one.remedy == "fab converge")
-    acts = {act.line: act for one in right for act in _acts(one, target)}
+    """Decide the acts; `specs` are the hashes of the node's current spec and of the new one."""
+    every = tuple(found)
+    ours = tuple(one for one in every if one.remedy == "fab converge")
+    acts = {act.line: act for one in ours for act in _acts(one, target)}
     return Convergence(
         node=node,
-        was=marks[0],
-        becomes=marks[1],
+        was=specs[0],
+        becomes=specs[1],
         acts=tuple(sorted(acts.values(), key=lambda act: _ORDER.index(act.word))),
-        differences=right,
-        left=tuple(one for one in all_of_them if one.remedy != "fab converge"),
+        differences=ours,
+        left=tuple(one for one in every if one.remedy != "fab converge"),
     )
 
 
 def describe(plan: Convergence) -> Iterator[str]:
-    """Give all of a convergence: differences, acts, and what other means put right."""
+    """Describe a convergence line by line: differences, acts, and what other commands must fix."""
     if not plan and not plan.left:
-        yield f"nothing to do: {plan.node} is as its spec says"
+        yield f"nothing to do: {plan.node} matches its machine spec"
         return
     yield f"{plan.node} (spec {plan.was[:12] or 'unknown'} -> {plan.becomes[:12]}):"
     for one in plan.differences:
         yield f"  {one.what} {one.subject}: {one.found} -> {one.expected}"
     if plan.acts:
-        yield "acts, put back unless a new login proves them:"
+        yield "acts, undone unless a new login succeeds afterwards:"
     yield from (f"  {number}. {act}" for number, act in enumerate(plan.acts, 1))
-    yield from (f"  {path} counts from the next boot on" for path in plan.at_the_next_boot)
+    yield from (f"  {path} takes effect at the next boot" for path in plan.at_the_next_boot)
     for one in plan.left:
         what = f"{one.what} {one.subject}: {one.found}, not {one.expected}"
-        yield f"not by this command: {what} (by: {one.remedy})"
+        yield f"not fixed by this command: {what} (fix with: {one.remedy})"
 
 
 def payload(plan: Convergence, target: Machine) -> list[File]:
-    """List what travels: the acts, and the content of what they write."""
+    """List the files to send: the acts, and the content that they write."""
     content = {place.path: place.content for place in target.places}
     keys = {person.name: person.keys for person in target.people}
     files = [File("acts", "".join(f"{act.line}\n" for act in plan.acts).encode())]

@@ -1,4 +1,4 @@
-"""A difference between what a node is and what it was made as."""
+"""A difference between a node and its machine spec or release."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,7 +14,7 @@ Remedy = Literal["fab deploy", "fab deploy --anew", "fab converge", "reinstall",
 
 
 class Difference(BaseModel):
-    """One difference: what was expected, what is there, since when, what puts it right."""
+    """One difference: expected and found values, since when, and what fixes it."""
 
     model_config = ConfigDict(frozen=True)
     what: What
@@ -28,14 +28,14 @@ class Difference(BaseModel):
 def difference(
     about: tuple[What, str], expected: str, found: str, since: int | None, remedy: Remedy
 ) -> Difference:
-    """Write a difference down; `since` in seconds since 1970."""
+    """Make a difference; `about` is its kind and subject, `since` is in seconds since 1970."""
     when = None if since is None else datetime.fromtimestamp(since, UTC)
     return Difference(
         what=about[0], subject=about[1], expected=expected, found=found, since=when, remedy=remedy
     )
 
 
-def shown(mark: str) -> str:
-    """Shorten a hash for people, with what follows it."""
-    first, _, rest = mark.partition(" ")
+def shown(fingerprint: str) -> str:
+    """Shorten the hash in a fingerprint, for display."""
+    first, _, rest = fingerprint.partition(" ")
     return f"{first[:_SHOWN_OF_A_HASH]} {rest}".strip()

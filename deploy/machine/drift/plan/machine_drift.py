@@ -1,4 +1,4 @@
-"""Where a node is no longer what its machine spec says."""
+"""Compare a node with a machine spec."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from deploy.spec.plan.machine import Machine, Place
 
 
 def machine_drift(machine: Machine, found: Inspection) -> tuple[Difference, ...]:
-    """Compare a node with a spec alone; the files of apps are their releases' business."""
+    """Compare a node with a spec; files that belong to an app's release are skipped."""
     return (
         *_places(machine.places, found),
         *_enabled(machine, found),
@@ -21,15 +21,15 @@ def machine_drift(machine: Machine, found: Inspection) -> tuple[Difference, ...]
     )
 
 
-def differences(target: Machine, born: Machine | None, found: Inspection) -> tuple[Difference, ...]:
-    """Compare a node with the spec it shall have, and with what is over of the one it had."""
-    return (*machine_drift(target, found), *_left_over(target, born, found))
+def differences(target: Machine, old: Machine | None, found: Inspection) -> tuple[Difference, ...]:
+    """Compare a node with the spec to apply, and find what only its old spec brought."""
+    return (*machine_drift(target, found), *_left_over(target, old, found))
 
 
 def _places(places: Iterable[Place], found: Inspection) -> Iterator[Difference]:
     for place in places:
         if place.path not in found.claimed and (there := found.paths.get(place.path)):
-            # What the machine downloaded at its first boot is not here to be written again.
+            # The machine downloaded the content at its first boot: it is not here to be written.
             remedy: Remedy = "by hand" if place.content is None else "fab converge"
             yield from _place(place, there, remedy)
 
@@ -45,18 +45,18 @@ def _place(place: Place, there: FoundPlace, remedy: Remedy) -> Iterator[Differen
             )
     else:
         if place.kind == "file" and place.sha256 and there.sha256 != place.sha256:
-            wanted, held = shown(place.sha256), shown(there.sha256)
-            yield difference(("file", path), wanted, held, there.mtime, remedy)
+            expected, is_now = shown(place.sha256), shown(there.sha256)
+            yield difference(("file", path), expected, is_now, there.mtime, remedy)
         if there.mode != place.mode:
             yield difference(("mode", path), place.mode, there.mode, there.ctime, remedy)
         if _differs(place.owner, there.owner):
             yield difference(("owner", path), place.owner, there.owner, there.ctime, remedy)
 
 
-def _differs(wanted: str, there: str) -> bool:
-    """Compare owners by name; a spec may name some by number, which `stat` does not write."""
-    pairs = zip(wanted.split(":"), there.split(":"), strict=True)
-    return any(want != held and not want.isdecimal() for want, held in pairs)
+def _differs(expected: str, found: str) -> bool:
+    """Compare owners by name; an owner that the spec gives by number is not compared."""
+    pairs = zip(expected.split(":"), found.split(":"), strict=True)
+    return any(one != other and not one.isdecimal() for one, other in pairs)
 
 
 def _enabled(machine: Machine, found: Inspection) -> Iterator[Difference]:
@@ -69,10 +69,10 @@ def _enabled(machine: Machine, found: Inspection) -> Iterator[Difference]:
 
 def _sysctl(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for name, value in machine.sysctl.items():
-        held = found.sysctl.get(name)
-        # A kernel without the parameter has nothing to be set.
-        if held is not None and held != value:
-            yield difference(("sysctl", name), value, held, None, "fab converge")
+        is_now = found.sysctl.get(name)
+        # The kernel does not have this parameter.
+        if is_now is not None and is_now != value:
+            yield difference(("sysctl", name), value, is_now, None, "fab converge")
 
 
 def _firewall(found: Inspection) -> Iterator[Difference]:
@@ -94,21 +94,21 @@ def _kernel(machine: Machine, found: Inspection) -> Iterator[Difference]:
             yield difference(("kernel argument", argument), "set", "absent", None, "reinstall")
 
 
-def _left_over(target: Machine, born: Machine | None, found: Inspection) -> Iterator[Difference]:
-    if born is None:
+def _left_over(target: Machine, old: Machine | None, found: Inspection) -> Iterator[Difference]:
+    if old is None:
         return
-    wanted = {place.path for place in target.places} | found.claimed
-    for place in born.places:
+    known = {place.path for place in target.places} | found.claimed
+    for place in old.places:
         there = found.paths.get(place.path)
-        if place.kind != "folder" and place.path not in wanted and there and there.kind != "absent":
-            held, since = there.kind, there.mtime
-            yield difference(("file", place.path), "absent", held, since, "fab converge")
-    for name in sorted(set(born.enabled) - set(target.enabled)):
+        if place.kind != "folder" and place.path not in known and there and there.kind != "absent":
+            path, since = place.path, there.mtime
+            yield difference(("file", path), "absent", there.kind, since, "fab converge")
+    for name in sorted(set(old.enabled) - set(target.enabled)):
         unit = found.units.get(name)
         if unit and unit.enabled == "enabled":
             yield difference(("unit", name), "disabled", "enabled", None, "fab converge")
-    if born.layout != target.layout:
+    if old.layout != target.layout:
         yield difference(
-            ("disk", "disks and file systems"), "as the settings say", "as it was born", None,
+            ("disk", "disks and file systems"), "as the settings say", "as its old spec says", None,
             "reinstall",
         )  # fmt: skip

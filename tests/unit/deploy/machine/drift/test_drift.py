@@ -1,4 +1,4 @@
-"""Each difference is named once, with what was expected, what is there, and what puts it right."""
+"""Each difference is listed once: expected and found values, and what fixes it."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ from deploy.machine.drift.plan.machine_drift import differences, machine_drift
 from deploy.machine.drift.plan.release_drift import release_drift
 from deploy.node.answer import read_answer
 from deploy.node.holdings import HeldAccess, HeldCredential
-from deploy.spec.plan.machine import Machine, read_machine
+from deploy.spec.plan.machine import Machine, Place, read_machine
 from tests.unit.deploy.examples import UNIT, WANTED, manifest
 
 APP = "shop-www"
@@ -84,7 +84,7 @@ def place(machine: Machine, path: str, **changes: object) -> FoundPlace:
 
 
 def found(**changes: object) -> Inspection:
-    """Make the answer of a node that nobody touched."""
+    """Make the answer of an unchanged node."""
     unit = FoundPlace(
         kind="file",
         mode="644",
@@ -141,13 +141,13 @@ def with_place(path: str, **changes: object) -> Inspection:
     return found(paths=found().paths | {path: place(MACHINE, path, **changes)})
 
 
-def told(
+def values(
     findings: tuple[Difference, ...] | list[Difference],
 ) -> list[tuple[str, str, str, str, str]]:
     return [(one.what, one.subject, one.expected, one.found, one.remedy) for one in findings]
 
 
-def test_a_machine_is_read_whole_from_its_spec() -> None:
+def test_a_machine_is_read_from_its_spec() -> None:
     kinds = {one.path: (one.kind, one.mode, one.owner) for one in MACHINE.places}
 
     assert kinds == {
@@ -162,7 +162,7 @@ def test_a_machine_is_read_whole_from_its_spec() -> None:
     assert MACHINE.people[0].keys == (KEY,)
 
 
-def test_a_node_that_nobody_touched_has_no_drift() -> None:
+def test_an_unchanged_node_has_no_drift() -> None:
     assert machine_drift(MACHINE, found()) == ()
     assert list(release_drift(APP, found())) == []
 
@@ -246,14 +246,16 @@ def test_a_node_that_nobody_touched_has_no_drift() -> None:
         ),
     ],
 )
-def test_each_way_to_leave_the_spec_is_named(
+def test_each_difference_from_the_spec_is_listed(
     held: Inspection, finding: tuple[str, str, str, str, str]
 ) -> None:
-    assert told(machine_drift(MACHINE, held)) == [finding]
+    assert values(machine_drift(MACHINE, held)) == [finding]
 
 
 def test_the_comment_of_a_key_does_not_count() -> None:
-    same = HeldAccess(user="core", file=IN_SPEC, age_seconds=1, line="ssh-ed25519 AAAAann somebody")
+    same = HeldAccess(
+        user="core", file=IN_SPEC, age_seconds=1, line="ssh-ed25519 AAAAann other-comment"
+    )
 
     assert machine_drift(MACHINE, found(keys=(same,))) == ()
 
@@ -262,7 +264,20 @@ def test_a_parameter_that_the_node_cannot_set_is_no_drift() -> None:
     assert machine_drift(MACHINE, found(sysctl={})) == ()
 
 
-def test_what_a_release_owns_is_not_the_specs_business() -> None:
+def test_a_file_that_the_machine_downloaded_is_compared_by_mode_and_owner_alone() -> None:
+    path = "/etc/downloaded"
+    one = Place(path, "file", "644", content=None)
+    machine = replace(MACHINE, places=(one,))
+    there = place(machine, path, sha256="0" * 64)
+
+    assert machine_drift(machine, found(paths={path: there})) == ()
+    changed = there.model_copy(update={"mode": "600"})
+    assert values(machine_drift(machine, found(paths={path: changed}))) == [
+        ("mode", path, "644", "600", "by hand")
+    ]
+
+
+def test_files_of_a_release_are_not_compared_with_the_spec() -> None:
     held = with_place("/etc/sysctl.d/90.conf", sha256="0" * 64)
 
     assert machine_drift(MACHINE, held)
@@ -347,13 +362,13 @@ def unit(**changes: object) -> Inspection:
         ),
     ],
 )
-def test_each_way_to_leave_the_release_is_named(
+def test_each_difference_from_the_release_is_listed(
     held: Inspection, finding: tuple[str, str, str, str, str]
 ) -> None:
-    assert told(list(release_drift(APP, held))) == [finding]
+    assert values(list(release_drift(APP, held))) == [finding]
 
 
-def test_the_container_of_an_app_whose_name_begins_alike_is_its_own_business() -> None:
+def test_another_apps_container_is_not_compared_even_when_its_name_begins_alike() -> None:
     other = (
         found()
         .containers[0]
@@ -370,11 +385,11 @@ def test_the_container_of_an_app_whose_name_begins_alike_is_its_own_business() -
     assert list(release_drift(APP, found(containers=(other,), claimed=claimed))) == []
 
 
-def test_without_a_release_there_is_none_to_leave() -> None:
+def test_without_a_release_there_is_no_release_drift() -> None:
     assert list(release_drift(APP, found(manifest=None, files={}))) == []
 
 
-def test_since_when_is_the_time_of_what_changed() -> None:
+def test_since_is_the_time_of_the_content_or_of_the_mode() -> None:
     (content,) = machine_drift(MACHINE, with_place("/etc/sysctl.d/90.conf", sha256="0" * 64))
     (mode,) = machine_drift(MACHINE, with_place("/etc/sysctl.d/90.conf", mode="600"))
 
@@ -411,10 +426,13 @@ def test_a_convergence_does_each_act_once_in_an_order_that_works() -> None:
     assert files["acts"].decode().splitlines()[0] == "folder\t/var/lib/x\t750\tcore:7\t"
     text = "\n".join(describe(plan))
     assert "  file /etc/sysctl.d/90.conf: absent -> file" in text
-    assert "not by this command: kernel argument quiet: absent, not set (by: reinstall)" in text
+    assert (
+        "not fixed by this command: kernel argument quiet: absent, not set (fix with: reinstall)"
+        in text
+    )
 
 
-def test_what_is_over_of_the_spec_before_is_removed() -> None:
+def test_what_only_the_old_spec_brought_is_removed() -> None:
     fewer = replace(
         MACHINE,
         places=tuple(one for one in MACHINE.places if one.path != "/etc/sysctl.d/90.conf"),
@@ -430,11 +448,11 @@ def test_what_is_over_of_the_spec_before_is_removed() -> None:
     assert [(one.what, one.remedy) for one in plan.left] == [("disk", "reinstall")]
 
 
-def test_a_node_that_is_as_it_should_be_needs_no_act() -> None:
+def test_a_node_that_matches_its_spec_needs_no_act() -> None:
     plan = convergence("web1", ("m", "m"), MACHINE, differences(MACHINE, MACHINE, found()))
 
     assert not plan
-    assert list(describe(plan)) == ["nothing to do: web1 is as its spec says"]
+    assert list(describe(plan)) == ["nothing to do: web1 matches its machine spec"]
 
 
 def test_an_answer_that_cannot_be_read_names_the_place() -> None:
