@@ -319,7 +319,7 @@ def main() -> int:
         try:
             project.must("cert-issue")
             project.must("prepare", "--yes")
-            project.must("node-up")
+            project.must("rehearsal-up")
             bench = Bench(project, folder)
             bench.let_root_in()
             measure(bench)

@@ -6,7 +6,7 @@ from deploy.app.deploy import DeployOptions, rollout
 from deploy.app.status import status
 from deploy.console import output
 from deploy.machine.install.install import PATIENCE_SECONDS, install
-from deploy.machine.install.plan.installation import Installation
+from deploy.machine.install.plan.options import Installation
 from deploy.project import Project
 
 _SECONDS_A_MINUTE = 60

@@ -90,7 +90,9 @@ def users_of(config: bytes) -> set[str]:
 
 
 def test_an_iso_lets_us_in_with_a_host_key_that_we_know(project: Project, live_iso: Path) -> None:
-    said = project.must("iso", str(live_iso), "--keyfile", "wired.nmconnection")
+    said = project.must(
+        "iso", str(live_iso), "--installer-option=--network-keyfile=wired.nmconnection"
+    )
 
     made = project.folder / "build/media/corefab.iso"
     config = shown("iso", "ignition", "show", made)

@@ -46,7 +46,7 @@ EXPECTED = {
     ("file", "/etc/sysctl.d/90-corefab.conf", "fab converge"),
     ("owner", "/etc/zincati/config.d/55-corefab.toml", "fab converge"),
     ("file", "/etc/systemd/journald.conf.d/50-corefab.conf", "fab converge"),
-    ("project file", "index.html", "fab deploy --anew"),
+    ("project file", "index.html", "fab deploy --force"),
     ("user", "mallory", "reinstall"),
     ("key", "core: ssh-ed25519 AAAAmallory mallory@there", "fab converge"),
     ("key", "core: ssh-ed25519 AAAAeve eve@there", "by hand"),
@@ -54,7 +54,7 @@ EXPECTED = {
     ("unit", "corefab-firewall.service", "fab converge"),
     ("container", "APP-debug", "by hand"),
     ("unit", "/etc/systemd/system/APP-blue.service.d/x.conf", "by hand"),
-    ("credential", "api_token", "fab deploy --anew"),
+    ("credential", "api_token", "fab deploy --force"),
 }
 
 
@@ -103,7 +103,7 @@ def test_what_was_changed_by_hand_is_listed_with_what_fixes_it(serving: Project)
     converged = serving.fab("converge", "--yes")
     assert converged.code == 2, "a user and a key are left to other means"
     assert {by for _, _, by in findings(serving)}.isdisjoint({"fab converge"})
-    serving.must("deploy", "--anew")
+    serving.must("deploy", "--force")
     assert {by for _, _, by in findings(serving)} == {"by hand", "reinstall"}
     serving.ssh(UNDONE_BY_HAND.replace("APP", app))
     assert serving.fab("drift").code == 0

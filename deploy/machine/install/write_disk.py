@@ -10,7 +10,8 @@ from typing import Protocol
 
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.machine.install.plan.installation import CONFIG, Installation, Written, problems_of
+from deploy.machine.install.plan.installation import Written, problems_of
+from deploy.machine.install.plan.options import CONFIG, Installation
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result

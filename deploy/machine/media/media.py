@@ -1,6 +1,5 @@
 """Verbs: media to install machines from; each knows its host key, and we know it too."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from certs.host_key import HostKey, new_host_key
@@ -9,6 +8,7 @@ from deploy.errors import DeployError
 from deploy.machine.install.live_system import LIVE_USER, medium_keys
 from deploy.machine.install.plan.ignition import login, with_host_key
 from deploy.machine.media.local_installer import find_installer, run_installer
+from deploy.machine.media.plan.options import Customization
 from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
 from deploy.project import MEDIA, Project
@@ -16,39 +16,20 @@ from deploy.spec.login_keys import collect_keys
 
 # Any live system in use reads it.
 _SPEC = "3.3.0"
+_OUTPUT = {"iso": "corefab.iso", "pxe": "corefab-initramfs.img"}
 
 
-@dataclass(frozen=True, slots=True)
-class Customization:
-    """What a medium shall do; without a device it lets us in over SSH and waits."""
-
-    source: Path
-    output: Path
-    device: str = ""
-    keyfiles: tuple[str, ...] = ()
-    console: tuple[str, ...] = ()
-    append_karg: tuple[str, ...] = ()
-    more: tuple[str, ...] = ()
-    force: bool = False
-
-
-def iso(project: Project, wanted: Customization, *, installer: str = "") -> None:
+def iso(project: Project, source: Path, wanted: Customization) -> None:
     """Make a live ISO of ours from one of Fedora CoreOS's."""
-    _customize(project, "iso", wanted, installer)
-    output.good(f"{wanted.output}: boot the machine from it")
+    made = _customize(project, "iso", source, wanted)
+    output.good(f"{made}: boot the machine from it")
     _say_next(wanted)
 
 
-def pxe(
-    project: Project,
-    wanted: Customization,
-    *,
-    rootfs_url: str = "",
-    installer: str = "",
-) -> None:
+def pxe(project: Project, source: Path, wanted: Customization, *, rootfs_url: str = "") -> None:
     """Make a live initramfs of ours from one of Fedora CoreOS's, and say how to boot it."""
-    _customize(project, "pxe", wanted, installer)
-    output.good(f"{wanted.output}: serve it as the initramfs, with these kernel arguments:")
+    made = _customize(project, "pxe", source, wanted)
+    output.good(f"{made}: serve it as the initramfs, with these kernel arguments:")
     url = rootfs_url or "URL-OF-THE-LIVE-ROOTFS"
     output.say(f"  coreos.live.rootfs_url={url} ignition.firstboot ignition.platform.id=metal")
     _say_next(wanted)
@@ -69,13 +50,14 @@ def remember_medium(project: Project, key: HostKey) -> None:
         file.write(f"{key.public}\n")
 
 
-def _customize(project: Project, kind: str, wanted: Customization, installer: str) -> None:
-    _check(wanted)
-    program = find_installer(installer)
+def _customize(project: Project, kind: str, source: Path, wanted: Customization) -> Path:
+    target = project.folder / wanted.output if wanted.output else project.media / _OUTPUT[kind]
+    _check(source, target, wanted)
+    program = find_installer(wanted.installer)
     live, key = live_config(project)
     inputs = {"live": live}
     # Written beside and renamed: a medium is whole or not there.
-    beside = wanted.output.with_name(f".{wanted.output.name}.new")
+    beside = target.with_name(f".{target.name}.new")
     words = [kind, "customize", "--live-ignition={live}", f"--output={_literal(str(beside))}"]
     installed = None
     if wanted.device:
@@ -83,29 +65,29 @@ def _customize(project: Project, kind: str, wanted: Customization, installer: st
         words += [f"--dest-device={wanted.device}", "--dest-ignition={installed}"]
         words += [f"--dest-console={one}" for one in wanted.console]
         words += [f"--dest-karg-append={one}" for one in wanted.append_karg]
-    words += [f"--network-keyfile={one}" for one in wanted.keyfiles]
-    wanted.output.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     beside.unlink(missing_ok=True)
-    words += [_literal(word) for word in (*wanted.more, str(wanted.source))]
-    run_installer(program, tuple(words), inputs, doing=f"making {wanted.output}")
+    words += [_literal(word) for word in (*wanted.installer_option, str(source))]
+    run_installer(program, tuple(words), inputs, doing=f"making {target}")
     # It holds host keys, and it is the operator's own.
     beside.chmod(0o600)
-    beside.replace(wanted.output)
+    beside.replace(target)
     remember_medium(project, key)
     _pin_installed(project, installed)
+    return target
 
 
 def _literal(word: str) -> str:
     return word.replace("{", "{{").replace("}", "}}")
 
 
-def _check(wanted: Customization) -> None:
-    if not wanted.source.is_file():
+def _check(source: Path, target: Path, wanted: Customization) -> None:
+    if not source.is_file():
         raise DeployError(
-            f"{wanted.source} does not exist", "fetch it with `fab image`, or give its place"
+            f"{source} does not exist", "fetch it with `fab os-image`, or give its place"
         )
-    if wanted.output.exists() and not wanted.force:
-        raise DeployError(f"{wanted.output} exists already", "give another --output, or --force")
+    if target.exists() and not wanted.force:
+        raise DeployError(f"{target} exists already", "give another --output, or --force")
     if not wanted.device and (wanted.console or wanted.append_karg):
         raise DeployError(
             "--console and --append-karg are for the installed system, and no --device is named",

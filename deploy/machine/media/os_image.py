@@ -2,11 +2,11 @@
 
 import platform
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.console import output
 from deploy.errors import DeployError
+from deploy.machine.media.plan.options import OsImage
 from deploy.machine.media.plan.stream import StreamImage, find
 from deploy.workstation.download import fetch, read
 from deploy.workstation.files import write_atomically
@@ -17,20 +17,7 @@ _LONGEST_SECONDS = 300
 _LAST_LINES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which image; `metadata`, `source` and `signature` are copies to use instead of fetching."""
-
-    kind: str = "iso"
-    stream: str = "stable"
-    architecture: str = ""
-    metadata: str = ""
-    source: str = ""
-    signature: str = ""
-    keyring: str = ""
-
-
-def os_image(target: Path, wanted: Wanted) -> Path:
+def os_image(target: Path, wanted: OsImage) -> Path:
     """Fetch an image into a folder, go on with what is there, verify it; return the file.
 
     Raises:
@@ -50,7 +37,7 @@ def os_image(target: Path, wanted: Wanted) -> Path:
     return file
 
 
-def _verify(image: StreamImage, file: Path, wanted: Wanted) -> None:
+def _verify(image: StreamImage, file: Path, wanted: OsImage) -> None:
     """Check the signature, whose keys come from elsewhere than the image and its metadata."""
     if not wanted.keyring:
         output.warn(

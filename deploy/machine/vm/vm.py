@@ -5,7 +5,6 @@ import platform
 import shutil
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from certs.host_key import new_host_key
@@ -13,6 +12,7 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import boot_id
 from deploy.machine.install.plan.ignition import with_host_key
+from deploy.machine.vm.plan.options import VmOptions
 from deploy.machine.vm.plan.virtual_machine import VirtualMachine, qemu
 from deploy.machine.vm.qemu import is_alive, make_disk, start, stop
 from deploy.node.connection import Target
@@ -22,30 +22,11 @@ from deploy.project import VM, Project
 from deploy.settings.model import Settings
 from deploy.workstation.files import write_atomically
 
-PATIENCE_SECONDS = 300
 _HERE = "127.0.0.1"
 _PAUSE_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the operator asks for."""
-
-    image: str
-    disk: str = "20G"
-    memory_megabytes: int = 2048
-    cpus: int = 2
-    ssh_port: int = 2222
-    https_port: int = 8443
-    http_port: int = 8080
-    tpm: bool = True
-    kvm: bool = True
-    seconds: float = PATIENCE_SECONDS
-    dry_run: bool = False
-    more: tuple[str, ...] = ()
-
-
-def vm_up(project: Project, wanted: Wanted) -> None:
+def vm_up(project: Project, wanted: VmOptions) -> None:
     """Start a machine from an image, with the app's Ignition file, and wait until it lets us in.
 
     Raises:
@@ -54,11 +35,11 @@ def vm_up(project: Project, wanted: Wanted) -> None:
     settings = project.settings
     home = project.vm
     _check(project, wanted, home)
-    has_kvm = wanted.kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    has_kvm = not wanted.no_kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
     if not has_kvm:
         output.warn(
             "NO KVM: the machine is emulated, ten times slower or more. Give it time (--timeout)"
-            + ("; /dev/kvm cannot be used here" if wanted.kvm else "")
+            + ("" if wanted.no_kvm else "; /dev/kvm cannot be used here")
         )
     machine = _machine(settings, wanted, home, has_kvm=has_kvm)
     if wanted.dry_run:
@@ -81,7 +62,7 @@ def vm_up(project: Project, wanted: Wanted) -> None:
         project.known_hosts,
     )
     with progress.step("first boot"):
-        _await(target, home, wanted.seconds)
+        _await(target, home, wanted.timeout)
     output.good(f"the machine lets {settings.node_user} in at {_HERE}:{wanted.ssh_port}")
     output.say(f"next: fab -H {settings.node_user}@{_HERE}:{wanted.ssh_port} deploy --first")
 
@@ -95,10 +76,10 @@ def vm_down(folder: Path) -> bool:
     return there
 
 
-def _check(project: Project, wanted: Wanted, home: Path) -> None:
+def _check(project: Project, wanted: VmOptions, home: Path) -> None:
     problems = []
     if not Path(wanted.image).is_file():
-        problems.append((f"{wanted.image} does not exist", "fetch one: fab image --kind qemu"))
+        problems.append((f"{wanted.image} does not exist", "fetch one: fab os-image --kind qemu"))
     elif wanted.image.endswith(".xz"):
         problems.append((f"{wanted.image} is compressed", f"unpack it: unxz -k {wanted.image}"))
     if not project.ignition.exists():
@@ -107,7 +88,7 @@ def _check(project: Project, wanted: Wanted, home: Path) -> None:
     for name, package in ((program, "qemu-system"), ("qemu-img", "qemu-utils")):
         if shutil.which(name) is None:
             problems.append((f"{name} is not installed", f"install it (Debian: {package})"))
-    if wanted.tpm and shutil.which("swtpm") is None:
+    if not wanted.no_tpm and shutil.which("swtpm") is None:
         problems.append(("swtpm is not installed", "install it, or leave the TPM out: --no-tpm"))
     problems += [
         (f"port {port} is taken on this machine", "choose another for the virtual machine")
@@ -130,7 +111,7 @@ def _is_taken(port: int) -> bool:
     return False
 
 
-def _machine(settings: Settings, wanted: Wanted, home: Path, *, has_kvm: bool) -> VirtualMachine:
+def _machine(settings: Settings, wanted: VmOptions, home: Path, *, has_kvm: bool) -> VirtualMachine:
     ports = [(wanted.ssh_port, 22), (wanted.https_port, settings.https_port)]
     if settings.http_port:
         ports.append((wanted.http_port, settings.http_port))
@@ -140,12 +121,12 @@ def _machine(settings: Settings, wanted: Wanted, home: Path, *, has_kvm: bool) -
         config=str(home / "config.ign"),
         serial=str(home / "console.log"),
         monitor=str(home / "monitor"),
-        memory_megabytes=wanted.memory_megabytes,
+        memory_megabytes=wanted.memory,
         cpus=wanted.cpus,
         has_kvm=has_kvm,
         ports=tuple(ports),
-        tpm=str(home / "tpm/socket") if wanted.tpm else "",
-        more=wanted.more,
+        tpm=str(home / "tpm/socket") if not wanted.no_tpm else "",
+        more=wanted.qemu_option,
     )
 
 

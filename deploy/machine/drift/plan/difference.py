@@ -10,7 +10,7 @@ What = Literal[
     "file", "mode", "owner", "unit", "firewall", "user", "key", "sysctl", "credential",
     "project file", "container", "kernel argument", "disk",
 ]  # fmt: skip
-Remedy = Literal["fab deploy", "fab deploy --anew", "fab converge", "reinstall", "by hand"]
+Remedy = Literal["fab deploy", "fab deploy --force", "fab converge", "reinstall", "by hand"]
 
 
 class Difference(BaseModel):

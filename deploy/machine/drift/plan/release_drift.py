@@ -47,7 +47,7 @@ def _project_files(manifest: Manifest, found: Inspection) -> Iterator[Difference
         if is_now != expected:
             since = there.mtime if there else None
             yield difference(
-                ("project file", path), shown(expected), shown(is_now), since, "fab deploy --anew"
+                ("project file", path), shown(expected), shown(is_now), since, "fab deploy --force"
             )
 
 
@@ -61,7 +61,7 @@ def _credentials(manifest: Manifest, found: Inspection) -> Iterator[Difference]:
         elif one is None or not one.opens:
             word = "sealed elsewhere" if one else "absent"
             yield difference(
-                ("credential", name), "opens on this node", word, since, "fab deploy --anew"
+                ("credential", name), "opens on this node", word, since, "fab deploy --force"
             )
 
 
@@ -77,5 +77,5 @@ def _containers(app: str, manifest: Manifest, found: Inspection) -> Iterator[Dif
         elif one.state == "running" and one.image != manifest.image_id:
             expected, image = short(manifest.image_id), short(one.image)
             yield difference(
-                ("container", one.name), expected, image, one.created, "fab deploy --anew"
+                ("container", one.name), expected, image, one.created, "fab deploy --force"
             )

@@ -8,52 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 from deploy.machine.install.plan.disk import Disk
 from deploy.machine.install.plan.live_facts import Medium
+from deploy.machine.install.plan.options import Installation
 
-# On the medium: in memory, and a file, since coreos-installer reads it twice.
-CONFIG = "/run/corefab-install/config.ign"
 # What Fedora CoreOS asks for: 8 GiB of root file system, and what comes before it.
 SMALLEST_DISK = 10_000_000_000
 _MARGIN = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """What the operator asks for; names and meanings are coreos-installer's own."""
-
-    device: str
-    wipe: str = ""
-    copy_network: bool = False
-    own_network: bool = False
-    network_dir: str = ""
-    console: tuple[str, ...] = ()
-    append_karg: tuple[str, ...] = ()
-    delete_karg: tuple[str, ...] = ()
-    save_partlabel: tuple[str, ...] = ()
-    save_partindex: tuple[str, ...] = ()
-    image_file: str = ""
-    image_url: str = ""
-    stream: str = ""
-    platform: str = ""
-    insecure: bool = False
-    offline: bool = False
-    more: tuple[str, ...] = ()
-
-    def argv(self, device: str, sha256: str) -> tuple[str, ...]:
-        """Write the command; the config's hash makes coreos-installer check what it read."""
-        flags = ("copy_network", "insecure", "offline")
-        values = (
-            *("network_dir", "console", "append_karg", "delete_karg", "save_partlabel"),
-            *("save_partindex", "image_file", "image_url", "stream", "platform"),
-        )
-        words = ["coreos-installer", "install", device, f"--ignition-file={CONFIG}"]
-        words.append(f"--ignition-hash=sha256-{sha256}")
-        words += [f"--{name.replace('_', '-')}" for name in flags if getattr(self, name)]
-        for name in values:
-            found = getattr(self, name)
-            for value in found if isinstance(found, tuple) else (found,):
-                if value:
-                    words.append(f"--{name.replace('_', '-')}={value}")
-        return (*words, *self.more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,13 +302,13 @@ def unit(**changes: object) -> Inspection:
         (unit(kind="absent"), ("file", UNIT.path, UNIT.sha256[:16], "absent", "fab deploy")),
         (unit(mode="666"), ("mode", UNIT.path, "644", "666", "fab deploy")),
         (unit(owner="core:core"), ("owner", UNIT.path, "root:root", "core:core", "fab deploy")),
-        (found(files={}), ("project file", "index.html", "aa", "absent", "fab deploy --anew")),
+        (found(files={}), ("project file", "index.html", "aa", "absent", "fab deploy --force")),
         (
             found(
                 files=found().files
                 | {"l": FoundFile(kind="l", mode="777", mtime=1, target="x y", sha256="")}
             ),
-            ("project file", "l", "absent", "link x y", "fab deploy --anew"),
+            ("project file", "l", "absent", "link x y", "fab deploy --force"),
         ),
         (
             found(
@@ -320,12 +320,12 @@ def unit(**changes: object) -> Inspection:
                 "cert_pass",
                 "opens on this node",
                 "sealed elsewhere",
-                "fab deploy --anew",
+                "fab deploy --force",
             ),
         ),
         (
             found(manifest=manifest(generations={"cert_pass": 1})),
-            ("credential", "cert_pass", "opens on this node", "absent", "fab deploy --anew"),
+            ("credential", "cert_pass", "opens on this node", "absent", "fab deploy --force"),
         ),
         (
             found(credentials=(sealed("x", opens=True),)),
@@ -358,7 +358,7 @@ def unit(**changes: object) -> Inspection:
                     found().containers[0].model_copy(update={"image": "sha256:" + "9" * 64}),
                 )
             ),
-            ("container", APP, "1" * 12, "9" * 12, "fab deploy --anew"),
+            ("container", APP, "1" * 12, "9" * 12, "fab deploy --force"),
         ),
     ],
 )

@@ -7,7 +7,7 @@ import paramiko
 import pytest
 
 from deploy.errors import DeployError
-from deploy.machine.install.plan.installation import Installation
+from deploy.machine.install.plan.options import Installation
 from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node.command import Command
 from deploy.node.connection import Target, connect

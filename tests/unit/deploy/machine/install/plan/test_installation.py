@@ -10,7 +10,6 @@ from deploy.errors import DeployError
 from deploy.machine.install.plan.disk import Disk, read_disks
 from deploy.machine.install.plan.ignition import HOST_KEY, login, with_host_key
 from deploy.machine.install.plan.installation import (
-    Installation,
     Written,
     chosen,
     problems_of,
@@ -18,6 +17,7 @@ from deploy.machine.install.plan.installation import (
     spec_of,
 )
 from deploy.machine.install.plan.live_facts import LiveAnswer, Medium, read_medium
+from deploy.machine.install.plan.options import Installation
 
 CONFIG = json.dumps({"ignition": {"version": "3.3.0"}}).encode()
 SDA = Disk(
@@ -58,8 +58,7 @@ def test_the_command_is_the_installers_own_with_the_configs_hash() -> None:
         console=("ttyS0,115200", "tty0"),
         append_karg=("mitigations=auto",),
         save_partlabel=("data*",),
-        stream="next",
-        more=("--fetch-retries=3",),
+        installer_option=("--stream=next",),
     )
 
     assert wanted.argv("/dev/sda", "ab") == (
@@ -67,7 +66,6 @@ def test_the_command_is_the_installers_own_with_the_configs_hash() -> None:
         *("--ignition-file=/run/corefab-install/config.ign", "--ignition-hash=sha256-ab"),
         *("--copy-network", "--console=ttyS0,115200", "--console=tty0"),
         *("--append-karg=mitigations=auto", "--save-partlabel=data*", "--stream=next"),
-        "--fetch-retries=3",
     )
 
 
