@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.plan.machine import Machine, read_machine
@@ -34,6 +35,20 @@ def spec_from_state(project: Project, sha256: str) -> Spec | None:
     """Read the spec with this hash from `state/specs`; None where it is not there."""
     ignition = kept_spec(project.folder, sha256)
     return None if ignition is None else _spec(sha256, ignition)
+
+
+def prepared_spec(project: Project) -> bytes:
+    """Read the Ignition file that `fab prepare` made.
+
+    Raises:
+        DeployError: when there is none.
+    """
+    try:
+        return project.ignition.read_bytes()
+    except FileNotFoundError as error:
+        raise DeployError(
+            f"{project.ignition} does not exist", "make it with `fab prepare`"
+        ) from error
 
 
 def render_spec(

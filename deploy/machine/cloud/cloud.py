@@ -10,6 +10,7 @@ from deploy.machine.cloud.plan.cloud_values import cloud_values
 from deploy.machine.cloud.plan.user_data import PROVIDERS, pointer, secrets_in
 from deploy.project import Project
 from deploy.settings.model import Settings
+from deploy.spec.spec import prepared_spec
 from deploy.workstation.files import write_atomically
 
 _PUBLIC = 0o644
@@ -26,7 +27,7 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
     if provider not in PROVIDERS:
         known = ", ".join(PROVIDERS)
         raise DeployError(f"unknown provider {provider!r}", f"known providers: {known}")
-    config = _spec(project)
+    config = prepared_spec(project)
     _refuse_secrets(project.settings, config)
     text = _terraform(project.settings, provider, domain)
     target = project.build / "cloud" / provider
@@ -44,13 +45,6 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
     output.say("then: fab trust (the fingerprint is on the provider's console)")
     output.say("then, with NODE_ADDRESS the address it printed: fab deploy --first")
     return target
-
-
-def _spec(project: Project) -> bytes:
-    path = project.ignition
-    if not path.exists():
-        raise DeployError(f"{path} does not exist", "make it with `fab prepare`")
-    return path.read_bytes()
 
 
 def _refuse_secrets(settings: Settings, config: bytes) -> None:

@@ -24,6 +24,7 @@ from deploy.node.known_hosts import pin, pinned
 from deploy.node.remote import Remote
 from deploy.project import Project
 from deploy.settings.model import Settings
+from deploy.spec.spec import prepared_spec
 
 PATIENCE_SECONDS = 900
 _KEYFILES = "/etc/NetworkManager/system-connections"
@@ -45,7 +46,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
         DeployError: with every reason not to write to the disk, or with what failed later.
     """
     began = time.monotonic()
-    config = machine_spec(project)
+    config = prepared_spec(project)
     live = live_target(project, host, fingerprint=fingerprint)
     installed = _installed_target(project, live)
     key = new_host_key()
@@ -71,19 +72,6 @@ def install(  # noqa: PLR0913 -- what the command line can say
         await_first_boot(awaited, seconds, session.asker())
     output.good(f"{live.host} installed in {time.monotonic() - began:.0f} s")
     output.say(f"next: {_next(project.settings, installed)}")
-
-
-def machine_spec(project: Project) -> bytes:
-    """Read the app's Ignition file.
-
-    Raises:
-        DeployError: when there is none yet.
-    """
-    path = project.ignition
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise DeployError(f"{path} does not exist", "make it with `fab prepare`") from error
 
 
 def _installed_target(project: Project, live: Target) -> Target:

@@ -13,6 +13,7 @@ from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
 from deploy.project import MEDIA, Project
 from deploy.spec.login_keys import collect_keys
+from deploy.spec.spec import prepared_spec
 
 # Every live system in use accepts it.
 _SPEC = "3.3.0"
@@ -96,11 +97,8 @@ def _check(source: Path, target: Path, wanted: Customization) -> None:
 
 
 def _unattended(project: Project) -> tuple[bytes, HostKey]:
-    path = project.ignition
-    if not path.exists():
-        raise DeployError(f"{path} does not exist", "make it with `fab prepare`")
     key = new_host_key()
-    return with_host_key(path.read_bytes(), key.private, key.public), key
+    return with_host_key(prepared_spec(project), key.private, key.public), key
 
 
 def _pin_installed(project: Project, key: HostKey | None) -> None:
