@@ -152,8 +152,8 @@ def converge(
     context: Context, *, name: str = "", yes: bool = False, gate: int = 60, wait: int = 0
 ) -> int:
     """Bring a running node in line with its machine spec, and never lock you out."""
-    from deploy.machine.drift.converge import Order
+    from deploy.machine.drift.converge import ConvergeOptions
     from deploy.machine.drift.converge import converge as apply
 
-    order = Order(may_change=yes, wait_seconds=wait, gate_seconds=gate)
-    return apply(project_of(context, name), order)
+    options = ConvergeOptions(may_change=yes, wait_seconds=wait, gate_seconds=gate)
+    return apply(project_of(context, name), options)

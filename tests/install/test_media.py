@@ -132,7 +132,7 @@ def test_an_iso_that_installs_unattended_brings_the_machines_own_spec(
     config = shown("iso", "ignition", "show", made)
     assert "/etc/coreos/dest.ign" in files_of(config)
     assert any(name.startswith("/etc/coreos/installer.d/") for name in files_of(config))
-    assert "loses what /dev/vda holds, unasked" in said
+    assert "erases /dev/vda without asking" in said
     assert "fab trust --fingerprint SHA256:" in said
 
 

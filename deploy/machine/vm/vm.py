@@ -1,4 +1,4 @@
-"""Verbs: a real Fedora CoreOS under QEMU, on this machine, for the same commands as any node."""
+"""Verbs: start and stop Fedora CoreOS under QEMU on this machine, as a node for all commands."""
 
 import os
 import platform
@@ -27,10 +27,10 @@ _PAUSE_SECONDS = 1.0
 
 
 def vm_up(project: Project, wanted: VmOptions) -> None:
-    """Start a machine from an image, with the app's Ignition file, and wait until it lets us in.
+    """Start a machine from an image and the app's Ignition file; wait until a login succeeds.
 
     Raises:
-        DeployError: when something is missing, or it does not come up; its console is shown.
+        DeployError: when something is missing, or with the end of its console log.
     """
     settings = project.settings
     home = project.vm
@@ -38,8 +38,8 @@ def vm_up(project: Project, wanted: VmOptions) -> None:
     has_kvm = not wanted.no_kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
     if not has_kvm:
         output.warn(
-            "NO KVM: the machine is emulated, ten times slower or more. Give it time (--timeout)"
-            + ("" if wanted.no_kvm else "; /dev/kvm cannot be used here")
+            "no KVM: the machine is emulated, at least ten times slower; a longer --timeout helps"
+            + ("" if wanted.no_kvm else "; /dev/kvm is missing or not permitted")
         )
     machine = _machine(settings, wanted, home, has_kvm=has_kvm)
     if wanted.dry_run:
@@ -61,14 +61,14 @@ def vm_up(project: Project, wanted: VmOptions) -> None:
         project.identity,
         project.known_hosts,
     )
-    with progress.step("first boot"):
+    with progress.step("First boot", "first boot done"):
         _await(target, home, wanted.timeout)
-    output.good(f"the machine lets {settings.node_user} in at {_HERE}:{wanted.ssh_port}")
+    output.good(f"{settings.node_user} can log in at {_HERE}:{wanted.ssh_port}")
     output.say(f"next: fab -H {settings.node_user}@{_HERE}:{wanted.ssh_port} deploy --first")
 
 
 def vm_down(folder: Path) -> bool:
-    """End the machine and forget its disk; false when there was none."""
+    """Stop the machine and remove its disk; return False when there was none."""
     home = folder / VM
     there = home.exists()
     stop(home)
@@ -83,15 +83,15 @@ def _check(project: Project, wanted: VmOptions, home: Path) -> None:
     elif wanted.image.endswith(".xz"):
         problems.append((f"{wanted.image} is compressed", f"unpack it: unxz -k {wanted.image}"))
     if not project.ignition.exists():
-        problems.append(("there is no machine spec", "make it with `fab prepare`"))
+        problems.append((f"{project.ignition} does not exist", "make it with `fab prepare`"))
     program = qemu(_machine(project.settings, wanted, home, has_kvm=False))[0]
     for name, package in ((program, "qemu-system"), ("qemu-img", "qemu-utils")):
         if shutil.which(name) is None:
             problems.append((f"{name} is not installed", f"install it (Debian: {package})"))
     if not wanted.no_tpm and shutil.which("swtpm") is None:
-        problems.append(("swtpm is not installed", "install it, or leave the TPM out: --no-tpm"))
+        problems.append(("swtpm is not installed", "install it, or rerun with --no-tpm"))
     problems += [
-        (f"port {port} is taken on this machine", "choose another for the virtual machine")
+        (f"port {port} is in use on this machine", "choose another one")
         for port in (wanted.ssh_port, wanted.https_port, wanted.http_port)
         if not is_alive(home) and _is_taken(port)
     ]
@@ -151,4 +151,4 @@ def _await(target: Target, home: Path, seconds: float) -> None:
 def _tail(home: Path) -> str:
     log = home / "console.log"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return "\n".join(lines[-15:]) or "(it said nothing)"
+    return "\n".join(lines[-15:]) or "(empty)"

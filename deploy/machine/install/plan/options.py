@@ -5,13 +5,13 @@ Only plain values: `fab --list` imports this.
 
 from dataclasses import dataclass, field
 
-# On the medium: in memory, and a file, since coreos-installer reads it twice.
+# In the live system's memory; a file, because coreos-installer reads it twice.
 CONFIG = "/run/corefab-install/config.ign"
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What the operator asks for; names and meanings are coreos-installer's own."""
+    """The options of an installation, named as coreos-installer names them."""
 
     device: str = field(
         default="", metadata={"help": "the disk to install to; asked for if not given"}
@@ -44,7 +44,7 @@ class Installation:
     )
 
     def argv(self, device: str, sha256: str) -> tuple[str, ...]:
-        """Write the command; the config's hash makes coreos-installer check what it read."""
+        """Make the command; coreos-installer checks the Ignition file by its hash."""
         words = ["coreos-installer", "install", device, f"--ignition-file={CONFIG}"]
         words.append(f"--ignition-hash=sha256-{sha256}")
         if self.copy_network:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class VmOptions:
-    """What the operator asks for."""
+    """The options of a virtual machine."""
 
     image: str = field(
         default="", metadata={"help": "a Fedora CoreOS qcow2 (fab os-image --kind qemu)"}

@@ -1,4 +1,4 @@
-"""An installation is followed while it runs, and told truly when it fails."""
+"""The installer's output is shown while it runs; a failure says what is on the disk now."""
 
 import json
 from collections.abc import Iterator
