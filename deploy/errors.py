@@ -1,8 +1,8 @@
-"""What this package refuses, said so that the reader can mend it."""
+"""The error that this package raises for whatever the operator can fix."""
 
 
 class DeployError(Exception):
-    """Anything the operator can mend: where, what was found, and what to do."""
+    """An expected error: where and what was found, and a hint at what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
