@@ -6,6 +6,8 @@ runs, so that `fab --list` need not load them all.
 
 import atexit
 import gc
+import os
+import sys
 from pathlib import Path
 
 from invoke.collection import Collection
@@ -21,14 +23,18 @@ from deploy.machine import commands as machine
 from deploy.node import commands as node
 from deploy.rehearse import commands as rehearse
 from deploy.spec import commands as spec
+from deploy.workstation import commands as workstation
 
 # A command lasts seconds: searching for objects to free costs it more than the memory, most of all
 # at its end.
 gc.set_threshold(50_000)
 atexit.register(gc.freeze)
+# Fabric turns bytecode files off; every command would compile all that it imports.
+sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
 _NOUNS = (
-    spec, image, app, machine, node, certificate, credential, inventory, access, rehearse,
+    workstation, spec, image, app, machine, node,
+    certificate, credential, inventory, access, rehearse,
 )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ from invoke.context import Context
 from deploy.options import LOGIN, hosts, project_of
 from deploy.task import task
 
+_IMAGE = (*LOGIN, "IMAGE", "IMAGE_CACHE", "IMAGE_CACHE_MEGABYTES")
+
 
 @task(
     "image",
@@ -18,7 +20,7 @@ def image_send(context: Context, *, name: str = "", events: bool = False, nodes:
     from deploy.fleet.nodes import at_hosts
     from deploy.node.session import expect
 
-    project = project_of(context, name)
+    project = project_of(context, name, _IMAGE)
     login = None if nodes else expect(project)
     from deploy.image.send import image_send as send
 
@@ -30,7 +32,7 @@ def image_verify(context: Context, *, name: str = "") -> int:
     """Compare the node's image with IMAGE, path by path; exit code 1 if they differ."""
     from deploy.image.verify import image_verify as verify
 
-    return verify(project_of(context, name))
+    return verify(project_of(context, name, _IMAGE))
 
 
 @task("image")

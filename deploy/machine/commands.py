@@ -7,9 +7,10 @@ from invoke.context import Context
 from deploy.machine.install.plan.options import Installation
 from deploy.machine.media.plan.options import Customization, OsImage
 from deploy.machine.vm.plan.options import VmOptions
-from deploy.options import MACHINE, folder_of, project_of
+from deploy.options import LOGIN, MACHINE, folder_of, project_of
 from deploy.task import task
 
+_MEDIUM = ("PROJECT", "SSH_KEYS", "NODE_ADDRESS", "NODE_PORT", "KNOWN_HOSTS")
 _INSTALL = {
     "host": "the live system: [user@]host[:port]",
     "fingerprint": "the live system's host key, SHA256:…",
@@ -35,7 +36,7 @@ def iso(context: Context, image: str, *, name: str = "", wanted: Customization) 
     """Make a live ISO that lets us in over SSH, or one that installs unattended."""
     from deploy.machine.media.media import iso as make
 
-    make(project_of(context, name), Path(image), wanted)
+    make(project_of(context, name, _MEDIUM), Path(image), wanted)
 
 
 @task(
@@ -53,7 +54,7 @@ def pxe(
     """Make a live initramfs for network boot, as `fab iso` makes an ISO."""
     from deploy.machine.media.media import pxe as make
 
-    make(project_of(context, name), Path(image), wanted, rootfs_url=rootfs_url)
+    make(project_of(context, name, _MEDIUM), Path(image), wanted, rootfs_url=rootfs_url)
 
 
 @task(
@@ -76,7 +77,7 @@ def install(  # noqa: PLR0913 -- a task's arguments are its options
     from deploy.machine.install.install import install as write
 
     write(
-        project_of(context, name),
+        project_of(context, name, (*LOGIN, "DATA_PARTITION")),
         host,
         wanted,
         fingerprint=fingerprint,

@@ -169,3 +169,35 @@ def test_building_the_sample_needs_the_images_name_alone(
     fab(folder, "sample-build")
 
     assert "localhost/sample:1 is 0123456789ab" in capsys.readouterr().out
+
+
+def test_a_medium_needs_keys_to_let_in_and_no_image_of_the_app(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(folder, "PROJECT=shop\n")
+
+    for command in ("iso", "pxe"):
+        with pytest.raises(Exit):
+            fab(folder, command, image="absent.iso")
+        assert "error: absent.iso does not exist" in capsys.readouterr().err
+
+
+def test_installing_needs_a_machine_spec_and_no_image_of_the_app(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(folder, "PROJECT=shop\n")
+
+    with pytest.raises(Exit):
+        fab(folder, "install", host="192.0.2.1")
+    assert f"{folder}/build/shop-www.ign does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["image-send", "image-verify"])
+def test_sending_an_image_needs_the_image_and_a_node(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / ".env").write_text("HTTPS_PORT=none\nPROJECT=shop\n", encoding="utf-8")
+
+    with pytest.raises(Exit):
+        fab(folder, command)
+    assert "1 problem in the settings:\n  IMAGE is missing" in capsys.readouterr().err
