@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from deploy.spec.lint.duration import seconds
 from deploy.spec.lint.unit import Unit, is_drop_in, is_unit, read_units
-from deploy.spec.lint.unit_text import read_unit
-from deploy.spec.lint.words import words
+from deploy.spec.lint.unit_text import read_unit, words
 
 
 def pairs(text: str) -> list[tuple[int, str]]:

@@ -14,7 +14,6 @@ from deploy.machine.install.plan.installation import (
     chosen,
     problems_of,
     refusals,
-    spec_of,
 )
 from deploy.machine.install.plan.live_facts import LiveFacts
 from deploy.machine.install.plan.options import Installation
@@ -149,10 +148,6 @@ def test_an_unknown_ignition_version_is_not_a_reason() -> None:
 def test_a_link_is_followed_to_its_disk() -> None:
     assert chosen(FACTS) == SDA
     assert chosen(FACTS.model_copy(update={"device": ""})) is None
-
-
-def test_the_spec_is_read_from_the_file() -> None:
-    assert spec_of(CONFIG) == "3.3.0"
 
 
 WRITTEN: dict[str, object] = {
