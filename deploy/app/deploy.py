@@ -20,8 +20,8 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node import session
 from deploy.node.connection import Login
-from deploy.node.hold import hold
 from deploy.node.journal import failures_audited
+from deploy.node.lock import hold
 from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState

@@ -13,11 +13,11 @@ from deploy.image import act as image_act
 from deploy.image.transfer import Transfer
 from deploy.node import script, session
 from deploy.node.archive import pack
-from deploy.node.audit_line import AuditLine
 from deploy.node.bulk import send_files
 from deploy.node.command import Command
 from deploy.node.endpoint import Endpoint
 from deploy.node.file import File
+from deploy.node.journal import AuditLine
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState

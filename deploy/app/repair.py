@@ -7,8 +7,8 @@ from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.image import act as image_act
 from deploy.node import session
-from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited, write_audit
+from deploy.node.lock import hold
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.render import render

@@ -10,12 +10,11 @@ from deploy.app.releases import kept_releases
 from deploy.app.undo import run_steps, undo
 from deploy.console import output
 from deploy.node import session
-from deploy.node.hold import hold
 from deploy.node.journal import failures_audited
-from deploy.node.probe import probe
+from deploy.node.lock import hold
 from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.workstation.git import author

@@ -6,8 +6,7 @@ from deploy.console import output
 from deploy.image.plan.image import short
 from deploy.node import session
 from deploy.node.connection import Login
-from deploy.node.probe import probe
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 
 _SICK = 1

@@ -16,12 +16,11 @@ from deploy.node.archive import pack
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
 from deploy.node.file import File
-from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited
-from deploy.node.probe import probe
+from deploy.node.lock import hold
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS, Settings
 

@@ -4,8 +4,7 @@ from deploy.app.credentials import Credentials
 from deploy.console import output
 from deploy.credential.seal import describe
 from deploy.node import session
-from deploy.node.ask_holdings import ask_holdings
-from deploy.node.holdings import HeldCredential
+from deploy.node.holdings import HeldCredential, ask_holdings
 from deploy.project import Project
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")

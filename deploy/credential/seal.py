@@ -8,8 +8,7 @@ from deploy.app.deploy import DeployOptions, rollout
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.probe import probe
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS, Settings, Source
 

@@ -3,8 +3,8 @@
 from deploy.console import output
 from deploy.image import act
 from deploy.node import session
-from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited, write_audit
+from deploy.node.lock import hold
 from deploy.project import Project
 
 

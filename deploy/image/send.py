@@ -13,9 +13,8 @@ from deploy.image.plan.image import refuse_full_disk, short
 from deploy.image.transfer import Transfer
 from deploy.node import session
 from deploy.node.connection import Login, Target
-from deploy.node.probe import probe
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 
 

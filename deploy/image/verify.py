@@ -14,8 +14,8 @@ from deploy.image.tree.compare import compare
 from deploy.image.tree.index import Index, read_index
 from deploy.image.tree.tree import Tree, flatten
 from deploy.node import session
-from deploy.node.probe import probe
 from deploy.node.remote import Remote
+from deploy.node.state import probe
 from deploy.project import Project
 
 _DIFFERS = 1

@@ -3,8 +3,7 @@
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.audit_line import AuditLine
-from deploy.node.journal import MACHINE, read_journal
+from deploy.node.journal import MACHINE, AuditLine, read_journal
 from deploy.project import Project
 
 _COLUMNS = ("when", "what", "result", "release", "who", "from", "commit", "detail")

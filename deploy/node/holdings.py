@@ -1,10 +1,15 @@
 """Certificates, keys and credentials as a node has them."""
 
+import base64
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
 from deploy.node.release import Manifest
+from deploy.node.remote import Remote
 
 # How a credential's value compares with the sealed one; `present` where no value was at hand.
 CredentialState = Literal["absent", "present", "same", "different"]
@@ -83,3 +88,25 @@ class Holdings(_Value):
     def generations(self) -> dict[str, int]:
         """How often each credential of the serving release was sealed."""
         return self.manifest.generations if self.manifest else {}
+
+
+def ask_holdings(
+    remote: Remote, app: str, user: str, credentials: Mapping[str, str | None]
+) -> Holdings:
+    """Ask for all of an app's; credentials with a value are compared on the node.
+
+    Raises:
+        DeployError: when the node cannot answer.
+    """
+    wanted = Command("holdings", (app, user), credential_lines(credentials))
+    answer = remote.checked(wanted, "listing certificates, keys and credentials")
+    return read_answer(Holdings, answer, "what the node holds")
+
+
+def credential_lines(credentials: Mapping[str, str | None]) -> bytes:
+    """Write the credentials that a node is to compare; `-` for one without a value."""
+    lines = (
+        f"{name} {'-' if value is None else base64.b64encode(value.encode()).decode()}\n"
+        for name, value in credentials.items()
+    )
+    return "".join(lines).encode()

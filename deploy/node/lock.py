@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote
+from deploy.project import Project
+from deploy.workstation.git import author
 
 _HELD = 75
 # A holder whose connection was just cut may need a moment to notice.
@@ -28,6 +31,27 @@ class Holder:
 
     def __str__(self) -> str:
         return f"{self.who} ({self.what}, since {self.since.isoformat(timespec='seconds')})"
+
+
+def hold(
+    remote: Remote, project: Project, what: str, *, app: str = "", wait_seconds: int = 0
+) -> bool:
+    """Take the app's lock, or `app`'s, until the connection closes; tell whether it was waited for.
+
+    Raises:
+        HeldError: naming who holds it, when it is still held after `wait_seconds`.
+    """
+    holder = Holder(author(project.folder).who, what, datetime.now(UTC))
+    name = app or project.settings.app
+    try:
+        return take_lock(remote, name, holder)
+    except HeldError as error:
+        left = wait_seconds - USUAL_SECONDS
+        if left <= 0:
+            raise
+        output.say(f"{error.message}: waiting up to {left} s more")
+        take_lock(remote, name, holder, wait_seconds=left)
+        return True
 
 
 def take_lock(

@@ -1,9 +1,14 @@
 """What a node holds of an app."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field
 
-from deploy.node.holdings import CredentialState
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
+from deploy.node.holdings import CredentialState, credential_lines
 from deploy.node.release import Manifest
+from deploy.node.remote import Remote
 from deploy.node.schema import Versioned
 
 
@@ -97,3 +102,19 @@ class NodeState(BaseModel):
     def images(self) -> frozenset[str]:
         """The ids of the images there."""
         return frozenset(self.layers)
+
+
+def probe(
+    remote: Remote, app: str, *, paths: tuple[str, ...], credentials: Mapping[str, str | None]
+) -> NodeState:
+    """Ask for the state; a credential with a value is compared on the node, where it stays.
+
+    Raises:
+        DeployError: when the node cannot answer.
+    """
+    answer = remote.checked(
+        Command("probe", (app, *paths), credential_lines(credentials)),
+        f"reading the state of {app}",
+        "the user needs `sudo` without a password, the node podman, jq and systemd-creds",
+    )
+    return read_answer(NodeState, answer, "the node's state")

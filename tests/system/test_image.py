@@ -24,9 +24,8 @@ from deploy.image.wire.whole import send_whole
 from deploy.image.wire.zstd import compress
 from deploy.node import session
 from deploy.node.command import Command
-from deploy.node.probe import probe
 from deploy.node.remote import FabricRemote, Remote, Result
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project as Instance
 from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings

@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.app.plan.kept import Kept
-from deploy.node.audit_line import AuditLine
+from deploy.node.journal import AuditLine
 
 
 class PastRelease(BaseModel):

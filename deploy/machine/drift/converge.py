@@ -11,8 +11,8 @@ from deploy.machine.drift.plan.convergence import Convergence, convergence, diff
 from deploy.machine.drift.plan.convergence_prose import lines
 from deploy.node import session
 from deploy.node.archive import pack
-from deploy.node.hold import hold
 from deploy.node.journal import MACHINE, failures_audited, machine_line
+from deploy.node.lock import hold
 from deploy.node.remote import Remote
 from deploy.project import Project
 from deploy.spec.spec import Spec, spec_of_mark, spec_of_settings

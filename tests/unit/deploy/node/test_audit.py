@@ -4,7 +4,7 @@ import json
 
 from deploy.app.plan.history import history
 from deploy.app.plan.kept import Kept
-from deploy.node.audit_line import AuditLine, read_audit
+from deploy.node.journal import AuditLine, read_audit
 from tests.unit.deploy.examples import NOW, manifest
 
 LINE = AuditLine(at=NOW, app="shop-www", what="prune", who="ann@desk", detail="2 images")

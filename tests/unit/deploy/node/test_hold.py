@@ -9,9 +9,8 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.node.command import Command
-from deploy.node.hold import hold
 from deploy.node.journal import audit_line, failures_audited
-from deploy.node.lock import HeldError, break_lock
+from deploy.node.lock import HeldError, break_lock, hold
 from deploy.node.remote import Remote, Result
 from deploy.project import Project
 from tests.unit.deploy.examples import settings

@@ -13,8 +13,8 @@ from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.connection import Target, connect
 from deploy.node.lock import Holder, take_lock
-from deploy.node.probe import probe
 from deploy.node.remote import FabricRemote, Result
+from deploy.node.state import probe
 from tests.unit.deploy.examples import state
 from tests.unit.deploy.ssh_server import CHUNK, Node
 

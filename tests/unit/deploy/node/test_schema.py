@@ -7,7 +7,7 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.node.answer import read_answer
-from deploy.node.audit_line import AuditLine, read_audit
+from deploy.node.journal import AuditLine, read_audit
 from deploy.node.release import Manifest
 from deploy.node.schema import SCHEMA, Versioned, spec_mark
 from deploy.node.script import scripts
