@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploy.certificate.source import Wish
     from deploy.fleet.nodes import Node
     from deploy.machine.install.plan.installation import Installation
-    from deploy.node.connection import Login
+    from deploy.node.login import Login
     from deploy.settings.model import Settings
 
 # A verb lasts seconds: searching for what could be freed costs it more than the memory, most of all
@@ -75,17 +75,17 @@ def _nodes(context: Context, name: str) -> "tuple[Node, ...]":
 
 def _expecting(context: Context, name: str) -> "tuple[Project, Login | None]":
     """Read the settings, and start to log in while the command's modules are imported."""
-    from deploy.node.session import expect
+    from deploy.node.session import expect_login
 
     project = _project(context, name)
-    return project, expect(project)
+    return project, expect_login(project)
 
 
 def _credentials(settings: "Settings") -> "Credentials":
     from deploy.app.credentials import Credentials
-    from deploy.node.session import asker
+    from deploy.node.session import passphrase_prompt
 
-    return Credentials(settings, asker())
+    return Credentials(settings, passphrase_prompt())
 
 
 def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
@@ -326,13 +326,15 @@ def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
     from deploy.app.credentials import fetch
     from deploy.certificate.rotate import cert_rotate_https as rotate
     from deploy.certificate.rotate import change_password
-    from deploy.node.session import asker
+    from deploy.node.session import passphrase_prompt
 
     settings = _settings(context, name)
     if password_only:
         old = settings.old_password
         change_password(
-            Project(_FOLDER, settings), _credentials(settings), lambda: fetch(old, asker())
+            Project(_FOLDER, settings),
+            _credentials(settings),
+            lambda: fetch(old, passphrase_prompt()),
         )
     else:
         rotate(Project(_FOLDER, settings), _wish(days, certificate, key), _credentials(settings))

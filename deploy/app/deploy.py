@@ -19,9 +19,9 @@ from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.connection import Login
 from deploy.node.journal import failures_audited
 from deploy.node.lock import hold
+from deploy.node.login import Login
 from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
@@ -65,7 +65,7 @@ def rollout(
     refuse_traps(rendered)
     with (
         load_desired(rendered, credentials, options.reseal) as desired,
-        session.reached(project, login) as remote,
+        session.open_session(project, login) as remote,
     ):
         _rollout(remote, desired, options)
 

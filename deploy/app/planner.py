@@ -62,7 +62,7 @@ def load_desired(
     settings = project.settings
     pair = load_pair(project)
     check_chain(pair, settings)
-    given = credentials or Credentials(settings, session.asker())
+    given = credentials or Credentials(settings, session.passphrase_prompt())
     with open_image(project) as export:
         wanted = Wanted(
             app=settings.app,

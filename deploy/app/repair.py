@@ -32,7 +32,7 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
     with load_desired(render(project)) as desired:
         check_pair(desired.pair, settings, desired.credentials.value(CERT_PASS))
     line = audit_line(project, "image-repair")
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         hold(remote, project, "image-repair", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             said = remote.checked(

@@ -30,7 +30,7 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         DeployError: when there is no such release, or it does not prove itself; what served serves.
     """
     settings = project.settings
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         hold(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         serving = state.manifest.release if state.manifest else ""

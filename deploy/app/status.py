@@ -5,7 +5,7 @@ from deploy.app.health import Answer, ask
 from deploy.console import output
 from deploy.image.plan.image import short
 from deploy.node import session
-from deploy.node.connection import Login
+from deploy.node.login import Login
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
 
@@ -16,7 +16,7 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     """Show release, unit and health; return 1 when the app is not healthy."""
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
-    with session.reached(project, login) as remote:
+    with session.open_session(project, login) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
         workers = ask_workers(remote, settings.app)
     held = state.manifest

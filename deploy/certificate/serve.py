@@ -115,7 +115,7 @@ def deliver(project: Project, credentials: Credentials) -> None:
     settings = project.settings
     pair = load_pair(project)
     check_pair(pair, settings, credentials.value(CERT_PASS))
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         state = _state(remote, settings, credentials)
         _refuse_clock(state, datetime.now(UTC))
         if state.manifest is None:

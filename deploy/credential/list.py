@@ -22,7 +22,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
     """
     settings = project.settings
     values = Credentials(settings, None).known()
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         holdings = ask_holdings(remote, settings.app, settings.node_user, values)
     held = {one.name: one for one in holdings.credentials}
     rows = [

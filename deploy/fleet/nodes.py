@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy.node import session
-from deploy.node.connection import Target, connect
+from deploy.node.login import connect
 from deploy.node.remote import Remote
+from deploy.node.target import Target
 from deploy.project import Project
 from deploy.settings.load import read_instances, read_settings, read_some, with_node
 from deploy.settings.model import Settings
@@ -41,7 +42,7 @@ class Node:
             DeployError: naming the node.
         """
         target = replace(self.target, identity=identity, alone=True) if identity else self.target
-        with connect(target, session.asker()) as remote:
+        with connect(target, session.passphrase_prompt()) as remote:
             yield remote
 
 

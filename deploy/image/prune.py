@@ -16,7 +16,7 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
     """
     settings = project.settings
     line = audit_line(project, "prune")
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         hold(remote, project, "prune", wait_seconds=wait_seconds)
         with failures_audited(remote, line):
             said = remote.checked(act.prune(settings.app), f"pruning {settings.app}")

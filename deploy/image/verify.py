@@ -27,7 +27,7 @@ def image_verify(project: Project) -> int:
     Raises:
         DeployError: when the node does not have it, or it cannot be read.
     """
-    with open_image(project) as export, session.reached(project) as remote:
+    with open_image(project) as export, session.open_session(project) as remote:
         image = export.image
         state = probe(remote, project.settings.app, paths=(), credentials={})
         if image.id not in state.images:

@@ -88,7 +88,7 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
         DeployError: when the node cannot be reached.
     """
     settings = project.settings
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         held = ask_holdings(remote, settings.app, settings.node_user, {})
     rows = (
         _workstation(project),

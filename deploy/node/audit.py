@@ -18,7 +18,7 @@ def audit(project: Project, *, lines: str, every: bool, as_json: bool) -> None:
     """
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 20")
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         found = read_journal(remote, _EVERY_APP if every else project.settings.app, int(lines))
     if as_json:
         shown = [line.model_dump(mode="json", by_alias=True) for line in found]

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from deploy.node.connection import Target
+from deploy.node.target import Target
 from deploy.workstation.programs import Start, run
 
 _CONNECT_SECONDS = 10

@@ -3,9 +3,9 @@
 from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.connection import real_host, real_port
-from deploy.node.host_key import shown_key
+from deploy.node.host_key import read_host_key
 from deploy.node.known_hosts import pin
+from deploy.node.target import resolve
 from deploy.project import Project
 
 
@@ -16,8 +16,8 @@ def trust(project: Project, *, fingerprint: str) -> None:
         DeployError: when it is another key, or nobody can say.
     """
     target = session.target(project)
-    host, port = real_host(target), real_port(target)
-    line, shown = shown_key(host, port)
+    host, port = resolve(target)
+    line, shown = read_host_key(host, port)
     if fingerprint and fingerprint != shown:
         raise DeployError(
             f"{host} shows {shown}, not {fingerprint}",

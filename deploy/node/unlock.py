@@ -18,7 +18,7 @@ def unlock(project: Project, *, reason: str) -> None:
     if not reason.strip():
         raise DeployError("unlock wants a reason, which is written down", '`--reason "…"`')
     line = audit_line(project, "unlock", reason.strip())
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         thrown_out = break_lock(remote, settings.app, line.written())
     if thrown_out is None:
         output.good(f"nobody holds the lock of {settings.app}")

@@ -25,7 +25,7 @@ def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
     settings = project.settings
     if fault.partition("=")[0] not in FAULTS:
         raise DeployError(f"no fault called {fault!r}", f"choose one of {', '.join(FAULTS)}")
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         before = _worker(remote, settings.app, worker)
         remote.checked(
             Command("fault", (settings.app, worker, fault)),

@@ -12,8 +12,8 @@ from deploy.errors import DeployError
 from deploy.image.plan.image import Image, Whole
 from deploy.node.bulk import ssh_words
 from deploy.node.command import Command
-from deploy.node.connection import Target
 from deploy.node.remote import whole_line
+from deploy.node.target import Target
 from deploy.workstation.programs import missing
 
 _CHUNK = 1 << 20

@@ -51,7 +51,7 @@ def converge(project: Project, order: Order) -> int:
         DeployError: when the node refuses; it is as it was.
     """
     work = _Work(project, spec_of_settings(project), order)
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         plan = _plan(remote, work)
         for line in lines(plan):
             output.say(line)
@@ -123,7 +123,7 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
         )
     with progress.step("a new login, which proves that one can still get in"):
         try:
-            with session.reached(work.project) as fresh:
+            with session.open_session(work.project) as fresh:
                 fresh.checked(act.keep(name, line), "keeping the changes")
         except DeployError as error:
             served = _put_back(remote, name, work.order)

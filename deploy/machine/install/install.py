@@ -18,9 +18,10 @@ from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node import session
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
-from deploy.node.connection import Target, connect, real_host, real_port
 from deploy.node.known_hosts import pin, pinned
+from deploy.node.login import connect
 from deploy.node.remote import Remote
+from deploy.node.target import Target, resolve
 from deploy.project import Project
 from deploy.settings.model import Settings
 
@@ -48,7 +49,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
     live = live_target(project, host, fingerprint=fingerprint)
     installed = _installed_target(project, live)
     key = new_host_key()
-    with connect(live, session.asker()) as remote:
+    with connect(live, session.passphrase_prompt()) as remote:
         medium = _probe(remote, wanted)
         wanted = _completed(project.settings, wanted, medium)
         if wanted.device != medium.device:
@@ -61,13 +62,13 @@ def install(  # noqa: PLR0913 -- what the command line can say
         write(remote, job)
         verify(remote, job)
         awaited = _awaited(installed, live, job, medium)
-        pin(installed.known_hosts, real_host(installed), real_port(installed), (job.public,))
+        pin(installed.known_hosts, *resolve(installed), (job.public,))
         output.good(f"the host key that it will show is pinned: {key.fingerprint}")
         # The answer may not come: the machine goes down.
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))
     with progress.step("restarting into the installed system"):
-        await_first_boot(awaited, seconds, session.asker())
+        await_first_boot(awaited, seconds, session.passphrase_prompt())
     output.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
     output.say(f"next: {_next(project.settings, installed)}")
 
@@ -147,9 +148,9 @@ def _job(wanted: Installation, medium: Medium, config: bytes, key: HostKey) -> J
 
 
 def _awaited(installed: Target, live: Target, job: Job, medium: Medium) -> Awaited:
-    host, port = real_host(installed), real_port(installed)
+    host, port = resolve(installed)
     old = pinned(installed.known_hosts, host, port)
-    live_keys = pinned(live.known_hosts, real_host(live), real_port(live))
+    live_keys = pinned(live.known_hosts, *resolve(live))
     return Awaited(installed, job.public, live, live_keys[0], medium.boot_id, old)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from deploy.app import prove
 from deploy.machine.install import first_boot
-from deploy.node.connection import Target
 from deploy.node.known_hosts import pin
+from deploy.node.target import Target
 from tests.clock import Clock
 from tests.unit.deploy.ssh_server import Node, new_identity, running
 

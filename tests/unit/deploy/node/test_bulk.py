@@ -11,7 +11,7 @@ from deploy.errors import DeployError
 from deploy.image.plan.image import Image, Whole
 from deploy.image.wire.whole import send_whole
 from deploy.node.bulk import send_files, ssh_words
-from deploy.node.connection import Target
+from deploy.node.target import Target
 
 TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))
 IMAGE = Image("localhost/shop:1", "sha256:1", 10)

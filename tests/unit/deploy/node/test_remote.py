@@ -11,10 +11,11 @@ import pytest
 from deploy.app.act import seal, undo
 from deploy.errors import DeployError
 from deploy.node.command import Command
-from deploy.node.connection import Target, connect
 from deploy.node.lock import Holder, take_lock
+from deploy.node.login import connect
 from deploy.node.remote import FabricRemote, Result
 from deploy.node.state import probe
+from deploy.node.target import Target
 from tests.unit.deploy.examples import state
 from tests.unit.deploy.ssh_server import CHUNK, Node
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.node.connection import connect
+from deploy.node.login import connect
 from deploy.node.session import target
 from deploy.node.trust import trust
 from deploy.project import Project
