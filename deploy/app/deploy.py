@@ -19,8 +19,8 @@ from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.journal import failures_audited
-from deploy.node.lock import hold
+from deploy.node.journal import audit_failures
+from deploy.node.lock import acquire_lock
 from deploy.node.login import Login
 from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
@@ -30,8 +30,8 @@ from deploy.settings.model import Settings
 from deploy.spec.render import render
 from deploy.spec.units import refuse_traps
 from deploy.workstation.git import author
-from deploy.workstation.hooks import run_hook, tell_hook
-from deploy.workstation.state import keep_manifest
+from deploy.workstation.hooks import run_hook, run_hook_or_warn
+from deploy.workstation.state import save_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _ready(remote: Remote, desired: DesiredState, options: DeployOptions) -> tup
     if not plan:
         return plan, state
     project, seconds = desired.project, options.wait_seconds
-    waited = hold(remote, project, options.what, wait_seconds=seconds)
+    waited = acquire_lock(remote, project, options.what, wait_seconds=seconds)
     # The deploy that was under way may have ended in the meantime: only what is left is undone.
     if waited or plan.undo:
         plan, state = planned()
@@ -110,11 +110,11 @@ def _carry_out(execution: Execution, plan: Plan) -> None:
     folder, document = execution.project.folder, plan.document()
     with (
         _hooks_run(folder, document | {"release": execution.release}),
-        failures_audited(execution.remote, execution.audit_line),
+        audit_failures(execution.remote, execution.audit_line),
     ):
         run_hook(folder, "before-deploy", json.dumps(document))
         manifest = run_steps(execution, plan.steps)
-    keep_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
+    save_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
     output.good(f"{plan.app} serves release {manifest.release} at {execution.endpoint}")
 
 
@@ -125,9 +125,9 @@ def _hooks_run(folder: Path, document: dict[str, object]) -> Iterator[None]:
         yield
     except BaseException as error:
         why = error.message if isinstance(error, DeployError) else type(error).__name__
-        tell_hook(folder, "failed-deploy", json.dumps(document | {"error": why}))
+        run_hook_or_warn(folder, "failed-deploy", json.dumps(document | {"error": why}))
         raise
-    tell_hook(folder, "after-deploy", json.dumps(document))
+    run_hook_or_warn(folder, "after-deploy", json.dumps(document))
 
 
 def _show(plan: Plan) -> None:

@@ -7,8 +7,8 @@ from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.image import act as image_act
 from deploy.node import session
-from deploy.node.journal import audit_line, failures_audited, write_audit
-from deploy.node.lock import hold
+from deploy.node.journal import audit_failures, audit_line, write_audit
+from deploy.node.lock import acquire_lock
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.render import render
@@ -33,8 +33,8 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         check_pair(desired.pair, settings, desired.credentials.value(CERT_PASS))
     line = audit_line(project, "image-repair")
     with session.open_session(project) as remote:
-        hold(remote, project, "image-repair", wait_seconds=wait_seconds)
-        with failures_audited(remote, line):
+        acquire_lock(remote, project, "image-repair", wait_seconds=wait_seconds)
+        with audit_failures(remote, line):
             said = remote.checked(
                 image_act.repair_storage(settings.app),
                 "repairing podman's storage",

@@ -10,15 +10,15 @@ from deploy.app.releases import kept_releases
 from deploy.app.undo import run_steps, undo
 from deploy.console import output
 from deploy.node import session
-from deploy.node.journal import failures_audited
-from deploy.node.lock import hold
+from deploy.node.journal import audit_failures
+from deploy.node.lock import acquire_lock
 from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.workstation.git import author
-from deploy.workstation.state import keep_manifest
+from deploy.workstation.state import save_manifest
 
 
 def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
@@ -31,7 +31,7 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
     """
     settings = project.settings
     with session.open_session(project) as remote:
-        hold(remote, project, "rollback", wait_seconds=wait_seconds)
+        acquire_lock(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         serving = state.manifest.release if state.manifest else ""
         chosen = choose(kept_releases(remote, settings.app), serving, to)
@@ -39,10 +39,10 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         manifest = _manifest(project, chosen, serving)
         endpoint = session.endpoint(project)
         execution = Execution(remote, project, endpoint, manifest, state, "rollback")
-        with failures_audited(remote, execution.audit_line):
+        with audit_failures(remote, execution.audit_line):
             steps = tuple(rollback_steps(settings.switch, state.slot, chosen.release))
             manifest = run_steps(execution, steps)
-    keep_manifest(
+    save_manifest(
         project.folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1)
     )
     output.good(f"{settings.app} rolled back to {chosen.release} (recorded as {manifest.release})")

@@ -69,12 +69,12 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
 
 
 def _unit(app: str, state: NodeState) -> str:
-    text = f"{app}-{state.slot or 'blue'}.service {state.active} ({state.word})"
+    text = f"{app}-{state.slot or 'blue'}.service {state.active} ({state.sub_state})"
     if state.since and state.active == "active":
         text += f" since {state.since}"
     if state.result not in {"", "success"} or state.active == "activating":
         text += f", last run: {state.result}, exit code {state.exit_status}"
-    return f"{text}, says: {state.said}" if state.said else text
+    return f"{text}, says: {state.status_text}" if state.status_text else text
 
 
 def _text(value: object) -> str:

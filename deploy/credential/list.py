@@ -4,7 +4,7 @@ from deploy.app.credentials import Credentials
 from deploy.console import output
 from deploy.credential.seal import describe
 from deploy.node import session
-from deploy.node.holdings import HeldCredential, ask_holdings
+from deploy.node.holdings import SealedCredential, ask_holdings
 from deploy.project import Project
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
@@ -44,7 +44,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
 
 
 def _facts(
-    name: str, source: str, state: str, generation: int | None, held: HeldCredential | None
+    name: str, source: str, state: str, generation: int | None, held: SealedCredential | None
 ) -> dict[str, object]:
     return {
         "name": name,

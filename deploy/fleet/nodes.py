@@ -10,7 +10,7 @@ from deploy.node.login import connect
 from deploy.node.remote import Remote
 from deploy.node.target import Target
 from deploy.project import Project
-from deploy.settings.load import read_instances, read_settings, read_some, with_node
+from deploy.settings.load import read_instances, read_needed, read_settings, with_node
 from deploy.settings.model import Settings
 
 # A node as `-H` and `--nodes` name it: address, port, user.
@@ -53,7 +53,7 @@ def one_instance(folder: Path, name: str, host: Host | None, needed: Sequence[st
         SettingsError: with every problem of the settings.
     """
     instance = name or None
-    settings = read_some(folder, instance, needed) if needed else read_settings(folder, instance)
+    settings = read_needed(folder, instance, needed) if needed else read_settings(folder, instance)
     return Project(folder, with_node(settings, *host) if host else settings)
 
 

@@ -12,7 +12,7 @@ _ALIVE_SECONDS = 15
 _HINT = "run the same command again; the node serves what it served before"
 
 
-def ssh_words(target: Target) -> tuple[str, ...]:
+def ssh_command(target: Target) -> tuple[str, ...]:
     """List the system ssh's words for a node, up to the host, with the same pinned keys."""
     pins = f"UserKnownHostsFile={_quoted(target.known_hosts.absolute())} ~/.ssh/known_hosts"
     options = (
@@ -41,7 +41,7 @@ def send_files(target: Target, folder: Path, names: Iterable[str], *, into: str,
     words = [
         "rsync", "-rlpc", "--from0", "--files-from=-", "--chmod=D755,Fu=rwX,Fgo=rX",
         f"--link-dest={like}", "--rsync-path=sudo -n rsync",
-        "-e", " ".join(_rsync_word(word) for word in ssh_words(target)),
+        "-e", " ".join(_rsync_word(word) for word in ssh_command(target)),
         f"{folder}/", f"{_bracketed(target.host)}:{into}/",
     ]  # fmt: skip
     run(words, doing="rsync of the project files", hint=_HINT, start=Start(listing, lines=8))

@@ -18,6 +18,6 @@ class File:
         return hashlib.sha256(self.content).hexdigest()
 
     @property
-    def mark(self) -> str:
+    def mode_and_owner(self) -> str:
         """Permission bits and owner as a node's `stat` writes them."""
         return f"{self.mode:o} root:root"

@@ -31,7 +31,7 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class HeldKey(_Value):
+class HostKey(_Value):
     """A host key, `TYPE BASE64`, and how long it has been there; `next` ones are announced only."""
 
     key: str
@@ -42,11 +42,11 @@ class HeldKey(_Value):
 class HostKeys(_Value):
     """The host keys of a node, and whether a change of them has begun and has not ended."""
 
-    keys: tuple[HeldKey, ...]
+    keys: tuple[HostKey, ...]
     changing: bool
 
 
-class HeldAccess(_Value):
+class AuthorizedKey(_Value):
     """A line that lets a user in, its file, and how long that has been there."""
 
     user: str
@@ -55,7 +55,7 @@ class HeldAccess(_Value):
     age_seconds: int
 
 
-class HeldCredential(_Value):
+class SealedCredential(_Value):
     """A sealed credential; `seal` is what it begins with, `opens` whether this node opens it."""
 
     name: str
@@ -79,9 +79,9 @@ class Holdings(_Value):
     release: str
     inside: str
     manifest: Manifest | None
-    host_keys: tuple[HeldKey, ...]
-    access: tuple[HeldAccess, ...]
-    credentials: tuple[HeldCredential, ...]
+    host_keys: tuple[HostKey, ...]
+    access: tuple[AuthorizedKey, ...]
+    credentials: tuple[SealedCredential, ...]
     compared: dict[str, CredentialState]
 
     @property

@@ -49,7 +49,7 @@ class AuditLine(Versioned):
             return {"who": data["by"]} | {name: data[name] for name in data if name != "by"}
         return data
 
-    def written(self) -> str:
+    def to_json(self) -> str:
         """Write the line for the node, which adds its schema version and where it came from."""
         values = self.model_dump(
             mode="json", exclude={"address", "login", "schema_version"}, exclude_defaults=True
@@ -88,7 +88,7 @@ def write_audit(remote: Remote, line: AuditLine) -> None:
         DeployError: when the node cannot.
     """
     remote.checked(
-        command.audit(line.written()),
+        command.audit(line.to_json()),
         f"writing {line.what}, which is done, to the journal of changes",
         "is the node's disk full? /var/lib/corefab/audit.log is appended to",
     )
@@ -118,7 +118,7 @@ def read_audit(text: str) -> Iterator[AuditLine]:
 
 
 @contextmanager
-def failures_audited(remote: Remote, line: AuditLine) -> Iterator[None]:
+def audit_failures(remote: Remote, line: AuditLine) -> Iterator[None]:
     """Run a block; whatever ends it early is written down as a failure, and raised again."""
     try:
         yield

@@ -17,7 +17,7 @@ _HELD = 75
 USUAL_SECONDS = 5
 
 
-class HeldError(DeployError):
+class LockHeldError(DeployError):
     """Somebody else holds the lock."""
 
 
@@ -33,19 +33,19 @@ class Holder:
         return f"{self.who} ({self.what}, since {self.since.isoformat(timespec='seconds')})"
 
 
-def hold(
+def acquire_lock(
     remote: Remote, project: Project, what: str, *, app: str = "", wait_seconds: int = 0
 ) -> bool:
     """Take the app's lock, or `app`'s, until the connection closes; tell whether it was waited for.
 
     Raises:
-        HeldError: naming who holds it, when it is still held after `wait_seconds`.
+        LockHeldError: naming who holds it, when it is still held after `wait_seconds`.
     """
     holder = Holder(author(project.folder).who, what, datetime.now(UTC))
     name = app or project.settings.app
     try:
         return take_lock(remote, name, holder)
-    except HeldError as error:
+    except LockHeldError as error:
         left = wait_seconds - USUAL_SECONDS
         if left <= 0:
             raise
@@ -62,14 +62,14 @@ def take_lock(
     What was known of the node before is old when it was.
 
     Raises:
-        HeldError: naming who holds it, since when, doing what.
+        LockHeldError: naming who holds it, since when, doing what.
         DeployError: when it cannot be taken at all.
     """
     since = holder.since.isoformat(timespec="seconds")
     told = json.dumps({"who": holder.who, "what": holder.what, "since": since})
     result = remote.hold(Command("lock", (app, told, str(wait_seconds))))
     if result.code == _HELD:
-        raise HeldError(
+        raise LockHeldError(
             f"{app} is being changed by {_named(result.stderr)}",
             "wait for it to end, or say for how long with `--wait SECONDS`; what will never end "
             'is ended by `fab unlock --reason "…"`',

@@ -12,7 +12,7 @@ from deploy.node.remote import Remote
 from deploy.node.schema import Versioned
 
 
-class HeldFile(BaseModel):
+class FileState(BaseModel):
     """A file as a node holds it: `mode` as `stat -c '%a %U:%G'` writes it."""
 
     model_config = ConfigDict(frozen=True)
@@ -90,11 +90,11 @@ class NodeState(BaseModel):
     restarts: int
     layers: dict[str, tuple[str, ...]]
     partial: dict[str, Partial]
-    word: str
+    sub_state: str
     result: str
     exit_status: str
-    said: str
-    files: dict[str, HeldFile]
+    status_text: str
+    files: dict[str, FileState]
     credentials: dict[str, CredentialState]
     staged_update: str
 

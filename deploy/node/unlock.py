@@ -19,7 +19,7 @@ def unlock(project: Project, *, reason: str) -> None:
         raise DeployError("unlock wants a reason, which is written down", '`--reason "…"`')
     line = audit_line(project, "unlock", reason.strip())
     with session.open_session(project) as remote:
-        thrown_out = break_lock(remote, settings.app, line.written())
+        thrown_out = break_lock(remote, settings.app, line.to_json())
     if thrown_out is None:
         output.good(f"nobody holds the lock of {settings.app}")
         return

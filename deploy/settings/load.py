@@ -75,7 +75,7 @@ def read_settings(
     return _settings(entries, problems, files)
 
 
-def read_some(folder: Path, name: str | None, keys: Collection[str]) -> Settings:
+def read_needed(folder: Path, name: str | None, keys: Collection[str]) -> Settings:
     """Read only these settings of an instance, and NAME; the others are None and not checked.
 
     Raises:

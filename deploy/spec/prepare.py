@@ -16,7 +16,7 @@ from deploy.spec.plan.values import template_values
 from deploy.spec.render import Rendered, render, render_sources
 from deploy.spec.units import refuse_traps
 from deploy.workstation.files import write_atomically
-from deploy.workstation.state import keep_spec
+from deploy.workstation.state import save_spec
 
 _PRIVATE = 0o600
 
@@ -37,7 +37,7 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
     write_atomically(project.butane, rendered.text.encode(), _PRIVATE)
     ignition = rendered.compiled.ignition
     write_atomically(project.ignition, ignition.encode(), _PRIVATE)
-    keep_spec(project.folder, mark, ignition)
+    save_spec(project.folder, mark, ignition)
     _tell(settings, rendered.compiled, keys)
     return project.ignition
 

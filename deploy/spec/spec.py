@@ -7,7 +7,7 @@ from deploy.project import Project
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.plan.machine import Machine, read_machine
 from deploy.spec.prepare import render_spec
-from deploy.workstation.state import kept_spec
+from deploy.workstation.state import load_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def spec_of_settings(project: Project) -> Spec:
 
 def spec_of_mark(project: Project, mark: str) -> Spec | None:
     """Find the spec that a machine was made of; None where it is not kept here."""
-    ignition = kept_spec(project.folder, mark)
+    ignition = load_spec(project.folder, mark)
     return None if ignition is None else _spec(mark, ignition)
 
 

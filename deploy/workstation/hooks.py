@@ -40,7 +40,7 @@ def run_hook(folder: Path, hook: Hook, told: str) -> None:
     )
 
 
-def tell_hook(folder: Path, hook: Hook, told: str) -> None:
+def run_hook_or_warn(folder: Path, hook: Hook, told: str) -> None:
     """Run a hook after the fact: that it fails is worth a warning, and changes nothing."""
     try:
         run_hook(folder, hook, told)

@@ -12,21 +12,21 @@ STATE = Path("state")
 _MARK = re.compile(r"[0-9a-f]{64}")
 
 
-def keep_manifest(folder: Path, app: str, release: str, manifest: str) -> Path:
+def save_manifest(folder: Path, app: str, release: str, manifest: str) -> Path:
     """Keep a copy of a release's manifest."""
     path = folder / STATE / "releases" / app / f"{release}.json"
     _keep(path, manifest.encode())
     return path
 
 
-def keep_spec(folder: Path, mark: str, ignition: str) -> Path:
+def save_spec(folder: Path, mark: str, ignition: str) -> Path:
     """Keep a machine spec under the mark that a machine made of it bears."""
     path = _spec(folder, mark)
     _keep(path, ignition.encode())
     return path
 
 
-def kept_spec(folder: Path, mark: str) -> str | None:
+def load_spec(folder: Path, mark: str) -> str | None:
     """Find the spec that a machine was born of; None where it is not kept here."""
     if not _MARK.fullmatch(mark) or not (path := _spec(folder, mark)).exists():
         return None

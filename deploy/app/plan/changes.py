@@ -95,7 +95,7 @@ def _image(wanted: Wanted, state: NodeState, patched: int) -> Iterator[ImageChan
 def _units(wanted: Wanted, state: NodeState, texts: Texts) -> Iterator[UnitChange]:
     for unit in wanted.units:
         found = state.files.get(unit.path)
-        becomes = f"{unit.sha256} {unit.mark}"
+        becomes = f"{unit.sha256} {unit.mode_and_owner}"
         was = f"{found.sha256} {found.mode}" if found else ""
         if found is None:
             yield UnitChange(unit.path, "added", was, becomes)

@@ -11,13 +11,13 @@ from deploy.machine.drift.plan.convergence import Convergence, convergence, diff
 from deploy.machine.drift.plan.convergence_prose import lines
 from deploy.node import session
 from deploy.node.archive import pack
-from deploy.node.journal import MACHINE, failures_audited, machine_line
-from deploy.node.lock import hold
+from deploy.node.journal import MACHINE, audit_failures, machine_line
+from deploy.node.lock import acquire_lock
 from deploy.node.remote import Remote
 from deploy.project import Project
 from deploy.spec.spec import Spec, spec_of_mark, spec_of_settings
-from deploy.workstation.hooks import run_hook, tell_hook
-from deploy.workstation.state import keep_spec
+from deploy.workstation.hooks import run_hook, run_hook_or_warn
+from deploy.workstation.state import save_spec
 
 _LEFT = 2
 GATE_SECONDS = 60
@@ -58,7 +58,7 @@ def converge(project: Project, order: Order) -> int:
         if plan:
             _ask(order)
             _hold(remote, work, plan)
-            keep_spec(project.folder, work.target.mark, work.target.ignition)
+            save_spec(project.folder, work.target.mark, work.target.ignition)
             _carry_out(remote, work, plan)
             plan = _plan(remote, work)
             _conclude(plan)
@@ -90,7 +90,7 @@ def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
     """Keep others off the machine and the app; a plan made before a wait may be an old one."""
     seconds = work.order.wait_seconds
     waits = [
-        hold(remote, work.project, "converge", app=name, wait_seconds=seconds)
+        acquire_lock(remote, work.project, "converge", app=name, wait_seconds=seconds)
         for name in (MACHINE, work.project.settings.app)
     ]
     if any(waits) and _plan(remote, work) != plan:
@@ -105,13 +105,13 @@ def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
     detail = f"spec {plan.becomes[:12]}: {'; '.join(str(act) for act in plan.acts)}"
     line = machine_line(work.project.folder, "converge", detail)
     try:
-        with failures_audited(remote, line):
+        with audit_failures(remote, line):
             run_hook(work.project.folder, "before-converge", told)
-            _apply(remote, work, plan, line.written())
+            _apply(remote, work, plan, line.to_json())
     except BaseException:
-        tell_hook(work.project.folder, "failed-converge", told)
+        run_hook_or_warn(work.project.folder, "failed-converge", told)
         raise
-    tell_hook(work.project.folder, "after-converge", told)
+    run_hook_or_warn(work.project.folder, "after-converge", told)
 
 
 def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:

@@ -199,8 +199,8 @@ answer \
           else {layers: {("sha256:" + (.[1] | rtrimstr(".part"))): (.[2] | tonumber)}}
           end) | reduce .[] as $one ({}; . * $one))
     }) | from_entries),
-    word: $unit.SubState, result: $unit.Result, exit_status: $unit.ExecMainStatus,
-    said: $unit.StatusText,
+    sub_state: $unit.SubState, result: $unit.Result, exit_status: $unit.ExecMainStatus,
+    status_text: $unit.StatusText,
     files: ($places | table("path kind mode owner mtime ctime target sha256") | map(select(.kind == "file")
       | {key: .path, value: {mode: "\(.mode) \(.owner)", sha256}}) | from_entries),
     credentials: ($credentials | rows | map({key: .[0], value: .[1]}) | from_entries),

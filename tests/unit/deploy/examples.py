@@ -7,7 +7,7 @@ from deploy.app.plan.wanted import Switch, Wanted
 from deploy.image.plan.image import Image
 from deploy.node.file import File
 from deploy.node.release import Manifest
-from deploy.node.state import Disk, HeldFile, NodeState
+from deploy.node.state import Disk, FileState, NodeState
 from deploy.settings.model import Settings
 
 NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)
@@ -57,9 +57,9 @@ def manifest(wanted: Wanted = WANTED, **changes: object) -> Manifest:
     return held.model_copy(update=changes)
 
 
-def held_files(units: tuple[File, ...]) -> Mapping[str, HeldFile]:
+def held_files(units: tuple[File, ...]) -> Mapping[str, FileState]:
     """Say how a node holds units that nobody touched."""
-    return {unit.path: HeldFile(mode=unit.mark, sha256=unit.sha256) for unit in units}
+    return {unit.path: FileState(mode=unit.mode_and_owner, sha256=unit.sha256) for unit in units}
 
 
 def state(**changes: object) -> NodeState:
@@ -84,10 +84,10 @@ def state(**changes: object) -> NodeState:
         restarts=0,
         layers={IMAGE.id: IMAGE.layers},
         partial={},
-        word="running",
+        sub_state="running",
         result="success",
         exit_status="0",
-        said="",
+        status_text="",
         files=dict(held_files(WANTED.units)),
         credentials={"cert_pass": "same"},
         staged_update="",

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.node.holdings import HeldAccess, HeldCredential
+from deploy.node.holdings import AuthorizedKey, SealedCredential
 from deploy.node.release import Manifest
 
 
@@ -83,17 +83,17 @@ class Inspection(_Value):
     claimed: frozenset[str]
     paths: dict[str, FoundPlace]
     users: dict[str, FoundUser]
-    keys: tuple[HeldAccess, ...]
+    keys: tuple[AuthorizedKey, ...]
     units: dict[str, FoundUnit]
     sysctl: dict[str, str]
     firewall: tuple[str, ...]
     strays: dict[str, int]
-    credentials: tuple[HeldCredential, ...]
+    credentials: tuple[SealedCredential, ...]
     files: dict[str, FoundFile]
     people: tuple[FoundPerson, ...]
     containers: tuple[FoundContainer, ...]
     kernel_arguments: tuple[str, ...]
 
-    def since(self, held: HeldAccess | HeldCredential) -> int:
+    def since(self, held: AuthorizedKey | SealedCredential) -> int:
         """Tell when something was last changed, in seconds since 1970."""
         return self.clock - held.age_seconds

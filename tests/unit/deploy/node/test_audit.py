@@ -26,7 +26,7 @@ def failed(release: str) -> AuditLine:
 
 
 def test_a_line_says_what_was_done_and_leaves_where_from_to_the_node() -> None:
-    assert json.loads(LINE.written()) == {
+    assert json.loads(LINE.to_json()) == {
         "at": "2030-06-15T12:00:00+0000",
         "app": "shop-www",
         "what": "prune",
@@ -37,7 +37,7 @@ def test_a_line_says_what_was_done_and_leaves_where_from_to_the_node() -> None:
 
 
 def test_a_line_comes_back_with_the_address_that_the_node_adds() -> None:
-    told = json.loads(LINE.written()) | {"from": "192.0.2.7", "login": "core"}
+    told = json.loads(LINE.to_json()) | {"from": "192.0.2.7", "login": "core"}
 
     (read,) = read_audit(json.dumps(told))
     assert (read.address, read.login) == ("192.0.2.7", "core")
@@ -51,7 +51,7 @@ def test_lines_of_older_corefabs_are_read() -> None:
 
 
 def test_half_a_line_is_passed_over() -> None:
-    text = f"{LINE.written()[:20]}\n[]\n\n{LINE.written()}\n"
+    text = f"{LINE.to_json()[:20]}\n[]\n\n{LINE.to_json()}\n"
 
     assert list(read_audit(text)) == [LINE]
 

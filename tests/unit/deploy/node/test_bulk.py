@@ -10,7 +10,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.image.plan.image import Image, Whole
 from deploy.image.wire.whole import send_whole
-from deploy.node.bulk import send_files, ssh_words
+from deploy.node.bulk import send_files, ssh_command
 from deploy.node.target import Target
 
 TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))
@@ -22,7 +22,7 @@ Programs = Callable[..., None]
 
 def test_the_systems_ssh_asks_for_the_same_pinned_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    words = ssh_words(TARGET)
+    words = ssh_command(TARGET)
 
     assert words[:3] == ("ssh", "-l", "core")
     assert words[-4:] == ("-p", "2222", "-i", "/home/me/.ssh/my key")
@@ -35,13 +35,13 @@ def test_the_systems_ssh_asks_for_the_same_pinned_key(monkeypatch: pytest.Monkey
 
 
 def test_a_known_hosts_file_with_spaces_is_one_file() -> None:
-    words = ssh_words(replace(TARGET, known_hosts=Path("/my project/known_hosts")))
+    words = ssh_command(replace(TARGET, known_hosts=Path("/my project/known_hosts")))
 
     assert 'UserKnownHostsFile="/my project/known_hosts" ~/.ssh/known_hosts' in words
 
 
 def test_what_the_ssh_config_says_is_left_to_it_and_a_terminal_may_be_asked() -> None:
-    words = ssh_words(Target("web1", None, "core", None, Path("k"), may_ask=True))
+    words = ssh_command(Target("web1", None, "core", None, Path("k"), may_ask=True))
 
     assert "-p" not in words
     assert "-i" not in words

@@ -9,8 +9,8 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.node.command import Command
-from deploy.node.journal import audit_line, failures_audited
-from deploy.node.lock import HeldError, break_lock, hold
+from deploy.node.journal import audit_failures, audit_line
+from deploy.node.lock import LockHeldError, acquire_lock, break_lock
 from deploy.node.remote import Remote, Result
 from deploy.project import Project
 from tests.unit.deploy.examples import settings
@@ -53,7 +53,7 @@ def fails() -> None:
 def test_a_lock_tells_whether_it_was_waited_for(tmp_path: Path, said: str, *, waited: bool) -> None:
     node = FakeNode([Result(0, said, "")])
 
-    assert hold(node, Project(tmp_path, settings()), "prune") is waited
+    assert acquire_lock(node, Project(tmp_path, settings()), "prune") is waited
     assert node.commands[0].arguments[2] == "5"
     assert json.loads(node.commands[0].arguments[1])["what"] == "prune"
 
@@ -63,19 +63,19 @@ def test_who_waits_is_told_for_whom_and_asks_again_for_the_rest_of_the_time(
 ) -> None:
     node = FakeNode([HELD, Result(0, "held\n", "")])
 
-    assert hold(node, Project(tmp_path, settings()), "prune", wait_seconds=60) is True
+    assert acquire_lock(node, Project(tmp_path, settings()), "prune", wait_seconds=60) is True
     assert [one.arguments[2] for one in node.commands] == ["5", "55"]
     assert "ann@desk (deploy, since 2030-01-02T03:04:05+00:00): waiting" in capsys.readouterr().out
 
 
 def test_who_does_not_wait_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(HeldError, match="being changed by ann@desk"):
-        hold(FakeNode([HELD]), Project(tmp_path, settings()), "prune")
+    with pytest.raises(LockHeldError, match="being changed by ann@desk"):
+        acquire_lock(FakeNode([HELD]), Project(tmp_path, settings()), "prune")
 
 
 def test_who_waited_in_vain_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(HeldError, match="being changed by ann@desk"):
-        hold(FakeNode([HELD, HELD]), Project(tmp_path, settings()), "prune", wait_seconds=6)
+    with pytest.raises(LockHeldError, match="being changed by ann@desk"):
+        acquire_lock(FakeNode([HELD, HELD]), Project(tmp_path, settings()), "prune", wait_seconds=6)
 
 
 def test_breaking_a_lock_names_whom_it_threw_out() -> None:
@@ -107,7 +107,7 @@ def test_a_failure_is_written_down_in_one_line_and_raised_again(
 ) -> None:
     node = FakeNode([Result(0, "", "")])
 
-    with pytest.raises(kind), failures_audited(node, LINE):
+    with pytest.raises(kind), audit_failures(node, LINE):
         breaks()
     (told,) = node.commands
     assert json.loads(told.arguments[0])["result"] == "failed"
@@ -119,7 +119,7 @@ def test_a_failure_that_cannot_be_written_down_hides_nothing(
 ) -> None:
     node = FakeNode([Result(1, "", "no space left")])
 
-    with pytest.raises(DeployError, match="no room"), failures_audited(node, LINE):
+    with pytest.raises(DeployError, match="no room"), audit_failures(node, LINE):
         fails()
     assert "no space left" in capsys.readouterr().err
 
@@ -127,6 +127,6 @@ def test_a_failure_that_cannot_be_written_down_hides_nothing(
 def test_what_goes_well_is_for_the_block_to_write_down() -> None:
     node = FakeNode([])
 
-    with failures_audited(node, LINE):
+    with audit_failures(node, LINE):
         pass
     assert node.commands == []

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from deploy.node.release import Manifest
-from deploy.workstation.state import keep_manifest, keep_spec, kept_spec
+from deploy.workstation.state import load_spec, save_manifest, save_spec
 from tests.unit.deploy.examples import manifest
 
 MARK = "ab" * 32
 
 
 def test_a_releases_manifest_is_kept_0600(tmp_path: Path) -> None:
-    path = keep_manifest(tmp_path, manifest().app, manifest().release, manifest().model_dump_json())
+    path = save_manifest(tmp_path, manifest().app, manifest().release, manifest().model_dump_json())
 
     assert path == tmp_path / "state/releases/shop-www/20300615-120000-ab12.json"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -18,14 +18,14 @@ def test_a_releases_manifest_is_kept_0600(tmp_path: Path) -> None:
 
 
 def test_a_spec_is_found_by_its_mark(tmp_path: Path) -> None:
-    path = keep_spec(tmp_path, MARK, "{}")
+    path = save_spec(tmp_path, MARK, "{}")
 
     assert path.stat().st_mode & 0o777 == 0o600
-    assert kept_spec(tmp_path, MARK) == "{}"
-    assert kept_spec(tmp_path, "cd" * 32) is None
+    assert load_spec(tmp_path, MARK) == "{}"
+    assert load_spec(tmp_path, "cd" * 32) is None
 
 
 def test_a_mark_from_a_node_names_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "secret.ign").write_text("{}")
 
-    assert kept_spec(tmp_path, "../../secret") is None
+    assert load_spec(tmp_path, "../../secret") is None
