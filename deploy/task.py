@@ -1,4 +1,4 @@
-"""Fabric's @task, typed; expected errors become one clean message."""
+"""Fabric's @task with types; expected errors become a message and an exit code."""
 
 import errno
 import functools
@@ -25,8 +25,8 @@ from rehearsal.errors import RehearsalError
 _Options = ParamSpec("_Options")
 _INTERRUPTED = 130
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-_MAKE_ROOM = "make room there, or set IMAGE_CACHE and IMAGE_CACHE_MEGABYTES; then run it again"
-# Fabric fills in the local user where none is named; NODE_USER is meant then.
+_FREE_SPACE = "free space, or set IMAGE_CACHE and IMAGE_CACHE_MEGABYTES; then run it again"
+# Fabric fills in the local user where -H names none; NODE_USER is meant then.
 _NO_USER = "-"
 _HOSTS = "write them as user@host:port, with commas between"
 
@@ -37,7 +37,7 @@ def task(
     [Callable[Concatenate[Context, _Options], int | None]],
     Callable[Concatenate[Context, _Options], None],
 ]:
-    """Make a function a `fab` task; what it returns is the exit code, None for 0."""
+    """Make a function a `fab` task; it returns its exit code, None for 0."""
 
     def decorate(
         body: Callable[Concatenate[Context, _Options], int | None],
@@ -55,7 +55,7 @@ def task(
 
 
 def commands(module: ModuleType) -> Collection:
-    """Collect a module's tasks; a host given without a user is told from one given with."""
+    """Collect a module's tasks; `target` can tell whether -H names a user."""
     found = Collection.from_module(module)
     found.configure({"user": _NO_USER})
     return found
@@ -70,19 +70,19 @@ def target(context: Context) -> tuple[str, int | None, str | None] | None:
 
 
 def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
-    """Read the nodes of a list `user@host:port,…`: address, port, user of each.
+    """Parse a list of nodes `user@host:port,…`: address, port and user of each.
 
     Raises:
-        DeployError: for one without a host, or with a port that is no number.
+        DeployError: when one has no host, or a port that is not a number.
     """
     found = []
     for one in filter(None, (part.strip() for part in text.split(","))):
         try:
             said = derive_shorthand(one)
         except ValueError as error:
-            raise DeployError(f"{one!r} names no node: {error}", _HOSTS) from error
+            raise DeployError(f"{one!r} is not a node: {error}", _HOSTS) from error
         if not said["host"]:
-            raise DeployError(f"{one!r} names no node: it has no host", _HOSTS)
+            raise DeployError(f"{one!r} is not a node: it has no host", _HOSTS)
         found.append((str(said["host"]), said["port"], said["user"]))
     return found
 
@@ -90,14 +90,14 @@ def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
 def _fail(message: str, hint: str) -> None:
     from deploy.console import output  # noqa: PLC0415 -- a verb loads it while the login is under way
 
-    # `fab --debug` makes invoke log everything; the exception and its causes belong to that.
+    # `fab --debug` raises the log level; show the exception and its causes then.
     if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
         output.trace(traceback.format_exc())
     output.fail(message, hint)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
-    """End a command that is told to as Ctrl-C does: what was begun is put back."""
+    """End a command on SIGTERM or SIGHUP as Ctrl-C does: a change under way is put back."""
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
@@ -112,8 +112,8 @@ def _guarded(body: Callable[[], int | None]) -> int | None:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        _fail(f"this machine cannot keep what it is given: {error}", _MAKE_ROOM)
+        _fail(f"local disk full or read-only: {error}", _FREE_SPACE)
         return 1
     except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted", "run the same command again; it goes on from what is there")
+        _fail("interrupted", "run the same command again; it continues from the present state")
         return _INTERRUPTED

@@ -6,7 +6,7 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node
 from deploy.node.command import Command
-from deploy.node.holdings import HostKey, HostKeys
+from deploy.node.holdings import HostKeys, NodeHostKey
 from deploy.node.known_hosts import pin
 from deploy.node.remote import Remote
 from deploy.node.target import resolve
@@ -73,7 +73,7 @@ def _marks(held: HostKeys, *, coming: bool) -> str:
     return ", ".join(_fingerprint(key) for key in held.keys if key.next == coming)
 
 
-def _fingerprint(held: HostKey) -> str:
+def _fingerprint(held: NodeHostKey) -> str:
     found = read_key(held.key)
     return found.fingerprint if found else "unreadable"
 

@@ -87,7 +87,7 @@ def _put_back(execution: Execution, proof_seconds: float) -> str:
     except DeployError as error:
         return f"{error.message}: the next `fab deploy` puts back what this one changed"
     if result.code:
-        return f"putting back failed: {result.complaint}; the next `fab deploy` tries again"
+        return f"putting back failed: {result.error_text}; the next `fab deploy` tries again"
     serves = result.stdout.strip()
     if serves == execution.release:
         return f"release {serves} serves: it had been proven and recorded"

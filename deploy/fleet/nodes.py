@@ -1,4 +1,4 @@
-"""Many nodes: which instances a command is for, and the nodes that they name, each once."""
+"""Several nodes: the instances a command is for, and their nodes, each node once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ Host = tuple[str, int | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node, the instances that name it, and how to log in."""
+    """A node, how to log in, and the instances on it."""
 
     projects: tuple[Project, ...]
     target: Target
@@ -36,10 +36,10 @@ class Node:
 
     @contextmanager
     def connected(self, *, identity: Path | None = None) -> Iterator[Remote]:
-        """Log in; with `identity`, by that key and no other.
+        """Log in until the block ends; with `identity`, by that key and no other.
 
         Raises:
-            DeployError: naming the node.
+            DeployError: when the login fails.
         """
         target = replace(self.target, identity=identity, alone=True) if identity else self.target
         with connect(target, session.passphrase_prompt()) as remote:
@@ -47,7 +47,7 @@ class Node:
 
 
 def one_instance(folder: Path, name: str, host: Host | None, needed: Sequence[str] = ()) -> Project:
-    """Read an instance's settings, only those that are needed; `-H` names another node.
+    """Load an instance's settings; only the `needed` ones if any. `host`: another node (-H).
 
     Raises:
         SettingsError: with every problem of the settings.
@@ -58,7 +58,7 @@ def one_instance(folder: Path, name: str, host: Host | None, needed: Sequence[st
 
 
 def every_instance(folder: Path) -> tuple[Project, ...]:
-    """Read the settings of every instance of a folder.
+    """Load the settings of every instance of a folder.
 
     Raises:
         SettingsError: for the first instance that has a problem.
@@ -67,16 +67,16 @@ def every_instance(folder: Path) -> tuple[Project, ...]:
 
 
 def at_hosts(project: Project, hosts: Iterable[Host]) -> tuple[Project, ...]:
-    """Point an instance at each of several nodes; a node that is named twice counts once."""
+    """Point an instance at each of several nodes; drop duplicates."""
     found = (Project(project.folder, with_node(project.settings, *host)) for host in hosts)
     return tuple(one.projects[0] for one in nodes(found))
 
 
 def nodes(projects: Iterable[Project]) -> tuple[Node, ...]:
-    """List the nodes that instances name, each once, in the order of the instances.
+    """Group instances by node, in the order of the instances.
 
     Raises:
-        DeployError: for an instance without a node: what is done everywhere must not leave one out.
+        DeployError: when an instance has no node: a command for all nodes must not skip one.
     """
     found: dict[tuple[str, int | None, str], Node] = {}
     for project in projects:
@@ -88,5 +88,5 @@ def nodes(projects: Iterable[Project]) -> tuple[Node, ...]:
 
 
 def instances(listed: Iterable[Node]) -> tuple[Settings, ...]:
-    """List the settings of the instances on some nodes."""
+    """List the settings of the instances on these nodes."""
     return tuple(project.settings for one in listed for project in one.projects)

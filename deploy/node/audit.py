@@ -11,10 +11,10 @@ _EVERY_APP = "-"
 
 
 def audit(project: Project, *, lines: str, every: bool, as_json: bool) -> None:
-    """Show the last changes of the app and of the machine, or of every app there.
+    """Print the last changes of the app and of the machine; with `every`, of all apps.
 
     Raises:
-        DeployError: when `lines` is no count.
+        DeployError: when `lines` is not a number.
     """
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 20")

@@ -1,4 +1,4 @@
-"""A node that runs commands over one Fabric connection."""
+"""Run commands on a node over one SSH connection."""
 
 import contextlib
 import math
@@ -17,21 +17,21 @@ from deploy.node.command import Command
 from deploy.node.script import packed, script_text
 
 _CHUNK = 65536
-_LONGEST_COMPLAINT = 4000
+_LONGEST_ERROR = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command said."""
+    """A command's exit code and output."""
 
     code: int
     stdout: str
     stderr: str
 
     @property
-    def complaint(self) -> str:
-        """The end of what it wrote to stderr; its exit code where it wrote nothing."""
-        said = self.stderr.strip()[-_LONGEST_COMPLAINT:]
+    def error_text(self) -> str:
+        """The end of stderr; the exit code if stderr is empty."""
+        said = self.stderr.strip()[-_LONGEST_ERROR:]
         return said or f"exit code {self.code}"
 
 
@@ -40,43 +40,43 @@ class Remote(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call the node."""
+        """The node's name in messages."""
         return "the node"
 
     def checked(self, command: Command, doing: str, hint: str = "") -> str:
-        """Run a command that has to succeed; give what it printed.
+        """Run a command that must succeed; return its stdout; `doing` names it in messages.
 
         Raises:
-            DeployError: `DOING failed on NODE: what the node said`, with the hint.
+            DeployError: `DOING failed on NODE: its stderr`, with the hint.
         """
         result = self.run(command)
         if result.code:
-            raise DeployError(f"{doing} failed on {self.name}: {result.complaint}", hint)
+            raise DeployError(f"{doing} failed on {self.name}: {result.error_text}", hint)
         return result.stdout
 
     def round_trip(self) -> float:
-        """Give the seconds that a question and its answer take at the least, as far as is known."""
+        """Return the shortest round trip measured so far, in seconds; infinite before the first."""
         ...
 
     def run(self, command: Command) -> Result:
-        """Run a command to its end, whatever its exit code."""
+        """Run a command to its end; a failure is not raised."""
         ...
 
     def send(self, command: Command, parts: Iterable[bytes]) -> Result:
-        """Run a command whose stdin is made while it runs."""
+        """Run a command whose stdin is produced while it runs."""
         ...
 
     def hold(self, command: Command) -> Result:
-        """Run a command that says one line and then lasts as long as the connection."""
+        """Start a command that prints one line, then runs until the connection closes."""
         ...
 
 
 class FabricRemote(Remote):
-    """A node reached by Fabric; one connection for all commands."""
+    """A node over one Fabric connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        # paramiko keeps channels weakly: one that nobody holds is closed.
+        # Keep the channels of `hold`: paramiko closes a channel without references.
         self._held: list[paramiko.Channel] = []
         self._round_trip = math.inf
 
@@ -86,11 +86,11 @@ class FabricRemote(Remote):
         return str(self._connection.host)
 
     def round_trip(self) -> float:
-        """Give the seconds that a question and its answer take at the least, as far as is known."""
+        """Return the shortest round trip measured so far, in seconds; infinite before the first."""
         return self._round_trip
 
     def run(self, command: Command) -> Result:
-        """Run a command as root, feeding its stdin and reading both outputs at once.
+        """Run a command as root; write its stdin and read its output at the same time.
 
         Raises:
             DeployError: when the connection is lost.
@@ -98,14 +98,14 @@ class FabricRemote(Remote):
         return self.send(command, (command.stdin,))
 
     def send(self, command: Command, parts: Iterable[bytes]) -> Result:
-        """Run a command as root, feeding it parts as they become ready.
+        """Run a command as root; send it parts as they become ready.
 
         Raises:
             DeployError: when the connection is lost.
         """
         channel = self._start(command)
         output, errors = bytearray(), bytearray()
-        # An interrupt reaches this thread alone, and must not leave half a packet on the wire.
+        # Ctrl-C interrupts only the main thread: the worker threads finish the packet being sent.
         with ThreadPoolExecutor(3) as beside:
             work = (
                 beside.submit(_feed, channel, parts),
@@ -123,8 +123,8 @@ class FabricRemote(Remote):
             raise _lost(self._connection.host)
         return Result(code, output.decode(errors="replace"), errors.decode(errors="replace"))
 
-    def follow(self, command: Command, heard: Callable[[str], None]) -> Result:
-        """Run a command as root and pass on each line it says as it is said.
+    def follow(self, command: Command, on_line: Callable[[str], None]) -> Result:
+        """Run a command as root; call `on_line` with each line of stdout as it comes.
 
         Raises:
             DeployError: when the connection is lost.
@@ -137,7 +137,7 @@ class FabricRemote(Remote):
             lines += part
             *whole, lines = lines.split(b"\n")
             for line in whole:
-                heard(line.decode(errors="replace"))
+                on_line(line.decode(errors="replace"))
         errors = bytearray()
         _drain(channel.recv_stderr, errors)
         code = channel.recv_exit_status()
@@ -146,7 +146,7 @@ class FabricRemote(Remote):
         return Result(code, said.decode(errors="replace"), errors.decode(errors="replace"))
 
     def hold(self, command: Command) -> Result:
-        """Start a command and return when it has said a line or has ended."""
+        """Start a command; return when it has printed a line or has ended."""
         channel = self._start(command)
         self._held.append(channel)
         output = bytearray()
@@ -164,7 +164,7 @@ class FabricRemote(Remote):
     def _start(self, command: Command) -> paramiko.Channel:
         try:
             channel: paramiko.Channel = self._connection.transport.open_session()
-            # Opening the first session takes as long as its login on the node does.
+            # Not measured: the first session waits for the login on the node.
             began = time.monotonic()
             channel.exec_command(command_line(command))
             self._round_trip = min(self._round_trip, time.monotonic() - began)
@@ -175,10 +175,10 @@ class FabricRemote(Remote):
 
 
 def command_line(command: Command) -> str:
-    """Write a command as the one line that a remote shell gets; nothing secret is in it.
+    """Build the command line for the remote shell; it contains no secret.
 
-    The script itself comes first on stdin, compressed: as it is, and not into the node's journal,
-    where sudo writes each line. It has its own text in `$script`, to leave it for later.
+    The script comes first on stdin, compressed: in the command line, sudo would log its text. It
+    finds its own text in `$script`.
     """
     size = len(packed(command.script))
     unpack = f'set -o pipefail; script=$(head -c {size} | gzip -dc) || exit; eval "$script"'
@@ -186,7 +186,7 @@ def command_line(command: Command) -> str:
 
 
 def whole_line(command: Command) -> str:
-    """Write a command with its script as it is, for a program that has a stdin of its own."""
+    """Build a command line with the script's text in it, for a program that needs stdin itself."""
     return _as_root(script_text(command.script), command)
 
 
@@ -197,12 +197,12 @@ def _as_root(script: str, command: Command) -> str:
 def _lost(host: str) -> DeployError:
     return DeployError(
         f"the connection to {host} was lost",
-        "run the same command again; it puts back or finishes what was begun",
+        "run the same command again; it finishes the change or puts it back",
     )
 
 
 def _feed(channel: paramiko.Channel, parts: Iterable[bytes]) -> None:
-    """Send parts until the command has them all, or ended without: its exit code tells which."""
+    """Send all parts, or until the command ends early; its exit code tells which."""
     for part in parts:
         if not _sent(channel, part):
             return

@@ -1,4 +1,4 @@
-"""What a node holds of an app."""
+"""Probe the state of an app on a node."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from deploy.node.schema import Versioned
 
 
 class FileState(BaseModel):
-    """A file as a node holds it: `mode` as `stat -c '%a %U:%G'` writes it."""
+    """A file on a node; `mode` is permission bits and owner: `stat -c '%a %U:%G'`."""
 
     model_config = ConfigDict(frozen=True)
     mode: str
@@ -21,7 +21,7 @@ class FileState(BaseModel):
 
 
 class Interrupted(Versioned):
-    """A deploy that did not end: its release, and the one before it (empty for none)."""
+    """A deploy that did not finish: its release and the previous one (empty for none)."""
 
     noun = "mark of an unfinished deploy"
     release: str
@@ -29,7 +29,7 @@ class Interrupted(Versioned):
 
 
 class Partial(BaseModel):
-    """What a cut transfer of an image left: bytes of each layer, and one piece on its way."""
+    """The rest of a broken image transfer: bytes of each layer, and one incomplete chunk."""
 
     model_config = ConfigDict(frozen=True)
     layers: dict[str, int] = Field(default_factory=dict)
@@ -39,7 +39,7 @@ class Partial(BaseModel):
 
 
 class Disk(BaseModel):
-    """Where a path of the node lies: the number of its file system, and the bytes free there."""
+    """The file system of a path: its device number and free bytes."""
 
     model_config = ConfigDict(frozen=True)
     device: int
@@ -47,7 +47,7 @@ class Disk(BaseModel):
 
 
 class Route(BaseModel):
-    """Addresses in use on a node; `network` names the podman network they belong to, if any."""
+    """A subnet in use on a node; `network` is the podman network it belongs to, if any."""
 
     model_config = ConfigDict(frozen=True)
     subnet: str
@@ -56,18 +56,17 @@ class Route(BaseModel):
 
     @property
     def where(self) -> str:
-        """Say what uses them."""
+        """What uses the subnet."""
         return f"podman network {self.network}" if self.network else self.interface
 
 
 class NodeState(BaseModel):
-    """A probe's answer; sizes are in bytes, images and layers go by their digests.
+    """The answer to `probe`; sizes are in bytes, images and layers are named by digest.
 
-    `clock` is the node's, in seconds of the epoch.
-
-    `slot` is the one that serves, empty for none; `leftover` the other when it still runs.
-    `active`, `word`, `result`, `exit_status` and `said` are ActiveState, SubState, Result,
-    ExecMainStatus and StatusText of the unit that serves.
+    `clock` is the node's time in seconds since 1970. `slot` is the serving slot, empty for none;
+    `leftover` is the other slot if it still runs. `active`, `sub_state`, `result`, `exit_status`
+    and `status_text` are ActiveState, SubState, Result, ExecMainStatus and StatusText of the unit
+    that serves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -100,21 +99,21 @@ class NodeState(BaseModel):
 
     @property
     def images(self) -> frozenset[str]:
-        """The ids of the images there."""
+        """The ids of the images on the node."""
         return frozenset(self.layers)
 
 
 def probe(
     remote: Remote, app: str, *, paths: tuple[str, ...], credentials: Mapping[str, str | None]
 ) -> NodeState:
-    """Ask for the state; a credential with a value is compared on the node, where it stays.
+    """Read the state of an app; credentials with a value are compared on the node.
 
     Raises:
-        DeployError: when the node cannot answer.
+        DeployError: when the node fails to answer.
     """
     answer = remote.checked(
         Command("probe", (app, *paths), credential_lines(credentials)),
         f"reading the state of {app}",
-        "the user needs `sudo` without a password, the node podman, jq and systemd-creds",
+        "NODE_USER needs sudo without a password; the node needs podman, jq and systemd-creds",
     )
     return read_answer(NodeState, answer, "the node's state")

@@ -1,4 +1,4 @@
-"""`.env`, `.env.NAME`, then the environment, into Settings; the only reader of both."""
+"""Load Settings from `.env`, `.env.NAME` and the environment, later ones first."""
 
 import difflib
 import os
@@ -15,16 +15,16 @@ from deploy.errors import DeployError
 from deploy.settings.conflicts import conflicts
 from deploy.settings.model import KEYS, SECRET_KEYS, Settings, allowed
 
-# A secret's file is named in lower case: of two keys that differ in case, one would be lost.
+# SECRET_ keys are upper case only: credentials have lower-case names, two cases would collide.
 _GROUP = re.compile(r"ENV_(?P<variable>[A-Za-z][A-Za-z0-9_]*)|SECRET_(?P<secret>[A-Z][A-Z0-9_]*)")
-# Some shells set NAME themselves (WSL does); the instance is chosen by `--name` or in `.env`.
+# Some shells export NAME (WSL does); the instance is chosen by `--name` or in `.env`.
 _NOT_FROM_ENVIRONMENT = {"NAME"}
 _REMOVED = {"IMAGE_MODE": "every image is sent as it was built"}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One setting as it was found."""
+    """A setting as found: key, value, and the file and line or other source."""
 
     key: str
     value: str
@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with the settings, in a line."""
+    """One problem of the settings; `missing` when a required value is not set."""
 
     key: str
     text: str
@@ -48,13 +48,13 @@ class SettingsError(DeployError):
         lines = "\n".join(f"  {problem.text}" for problem in problems)
         super().__init__(
             f"{count} in the settings:\n{lines}",
-            f"mend {files}; .env.example explains every setting",
+            f"correct {files}; .env.example explains every setting",
         )
         self.problems = problems
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The keys to ask for, when nothing else is wrong; else nothing."""
+        """The keys to ask for; empty when something else is wrong too."""
         every = all(problem.missing for problem in self.problems)
         return tuple(problem.key for problem in self.problems) if every else ()
 
@@ -62,10 +62,10 @@ class SettingsError(DeployError):
 def read_settings(
     folder: Path, name: str | None = None, answers: Mapping[str, str] | None = None
 ) -> Settings:
-    """Read the settings of an instance; `answers` fill what the files leave out.
+    """Load the settings of an instance; `answers` fill in missing keys.
 
     Raises:
-        SettingsError: with every problem, its file and line, what was found, what is allowed.
+        SettingsError: with every problem: file and line, what was found, what is allowed.
     """
     problems: list[Problem] = []
     entries, files = _entries(folder, name, problems)
@@ -76,7 +76,7 @@ def read_settings(
 
 
 def read_needed(folder: Path, name: str | None, keys: Collection[str]) -> Settings:
-    """Read only these settings of an instance, and NAME; the others are None and not checked.
+    """Load only these settings of an instance, and NAME; the others are None and not checked.
 
     Raises:
         SettingsError: with every problem of these settings.
@@ -88,7 +88,7 @@ def read_needed(folder: Path, name: str | None, keys: Collection[str]) -> Settin
     settings = _validated(_only(wanted), given, entries, problems)
     wrong = [problem for problem in problems if problem.key in wanted]
     if wrong or settings is None:
-        # What could not be read or understood may be why a setting seems to be missing.
+        # An unreadable file or line may be why a setting seems to be missing.
         unread = [problem for problem in problems if not problem.key]
         raise SettingsError((*unread, *wrong), files)
     return settings
@@ -97,7 +97,7 @@ def read_needed(folder: Path, name: str | None, keys: Collection[str]) -> Settin
 def _entries(
     folder: Path, name: str | None, problems: list[Problem]
 ) -> tuple[dict[str, Entry], str]:
-    """Read the files and the environment; name the files."""
+    """Read the files and the environment; also return the names of the files."""
     entries = _file_entries(folder / ".env", problems)
     usual = entries["NAME"].value if "NAME" in entries else ""
     files = [folder / ".env", *_instance_files(folder, name, usual, problems)]
@@ -136,7 +136,7 @@ def _file_entries(file: Path, problems: list[Problem]) -> dict[str, Entry]:
 
 def _bindings(file: Path, problems: list[Problem]) -> list[Binding]:
     try:
-        # An editor of another system may have put a byte order mark before the text.
+        # Editors on Windows may write a byte order mark.
         with file.open(encoding="utf-8-sig") as stream:
             return list(parse_stream(stream))
     except FileNotFoundError:
@@ -177,7 +177,7 @@ def _environment(known: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def _settings(entries: Mapping[str, Entry], problems: list[Problem], files: str) -> Settings:
-    # An empty value means the default; the emptiness of a required one is reported as missing.
+    # An empty value means the default; an empty required setting is reported as missing.
     given = {key: entry.value for key, entry in entries.items() if key in KEYS and entry.value}
     settings = _validated(Settings, given | _groups(entries), entries, problems)
     if settings:
@@ -203,7 +203,7 @@ def _validated(
 
 
 def _only(keys: Collection[str]) -> type[Settings]:
-    """Make a model of these settings: every other one may be anything, and is None."""
+    """Make a model that checks these settings only; the others are None."""
     others = {field: (Any, None) for field in Settings.model_fields if field.upper() not in keys}
     return create_model("SomeSettings", __base__=Settings, **cast("dict[str, Any]", others))
 
@@ -247,7 +247,7 @@ def with_node(settings: Settings, address: str, port: int | None, user: str | No
 
 
 def read_instances(folder: Path) -> tuple[Settings, ...]:
-    """Read the settings of every instance: `.env`'s own and one for each `.env.NAME`.
+    """Load the settings of every instance: that of `.env` and one for each `.env.NAME`.
 
     Raises:
         SettingsError: for the first instance that has a problem.

@@ -11,7 +11,7 @@ guard='' undo=''
 one_at_a_time "$app"
 home=$(home_of "$app")
 old=$(serving_slot "$app")
-[ "$old" != "$slot" ] || fail "slot $slot serves: somebody deployed meanwhile"
+[ "$old" != "$slot" ] || fail "slot $slot serves: another deploy ran meanwhile"
 [ -e "$home/releases/$release/manifest.json" ] || fail "release $release is not on this node"
 if [ -n "$old" ] && takes_socket "$app" "$old" && takes_socket "$app" "releases/$release" \
   && ! socket_fits "$app" "releases/$release"; then

@@ -1,3 +1,3 @@
-# mark: which machine spec this node was made of; nothing where it does not say.
+# mark: print the hash of the machine spec that this node was installed from, if it is known.
 # shellcheck shell=bash
 spec_mark

@@ -63,9 +63,9 @@ def test_a_full_disk_here_is_told_with_what_to_do(capsys: pytest.CaptureFixture[
 
     said = capsys.readouterr().err
     assert (
-        "cannot keep what it is given: [Errno 28] No space left on device: '/cache/layer'" in said
+        "local disk full or read-only: [Errno 28] No space left on device: '/cache/layer'" in said
     )
-    assert "what to do: make room there" in said
+    assert "what to do: free space" in said
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(errno.ENOENT, "gone")])
@@ -110,5 +110,5 @@ def test_nodes_are_read_from_a_list() -> None:
 
 @pytest.mark.parametrize("text", ["core@", "web1:ssh", ":22"])
 def test_what_names_no_node_is_refused(text: str) -> None:
-    with pytest.raises(DeployError, match="names no node"):
+    with pytest.raises(DeployError, match="is not a node"):
         hosts(text)

@@ -71,7 +71,7 @@ def test_a_transfer_with_nothing_to_send_says_so(capsys: pytest.CaptureFixture[s
     with progress.transfer("image", 3000):
         pass
 
-    assert capsys.readouterr().out == "  nothing to send: every layer is on the node already\n"
+    assert capsys.readouterr().out == "  nothing to send: the node has every layer already\n"
 
 
 def test_events_are_lines_of_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from deploy.inventory.places import Row
 from deploy.inventory.prometheus import as_prometheus
 from deploy.inventory.status import show_inventory
 from deploy.node.answer import read_answer
-from deploy.node.holdings import AuthorizedKey, Holdings, HostKey, SealedCredential
+from deploy.node.holdings import AuthorizedKey, Holdings, NodeHostKey, SealedCredential
 from deploy.spec.people import AccessKey
 from tests.unit.certs.forge import Recipe, authority, forge
 from tests.unit.deploy.examples import manifest, settings
@@ -25,7 +25,7 @@ SOUND = Holdings(
     clock=int(NOW.timestamp()),
     release="",
     inside="",
-    host_keys=(HostKey(key="ssh-ed25519 AAAAhost", age_seconds=90000),),
+    host_keys=(NodeHostKey(key="ssh-ed25519 AAAAhost", age_seconds=90000),),
     access=(AuthorizedKey(user="core", file="/x", line=ANN.line, age_seconds=90000),),
     manifest=manifest(generations={"cert_pass": 2}),
     compared={},
@@ -78,7 +78,7 @@ def test_a_retired_key_that_is_still_let_in_is_told() -> None:
 
 
 def test_host_keys_that_are_being_changed_are_told() -> None:
-    coming = HostKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
+    coming = NodeHostKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
 
     ((text, is_error),) = texts(inventory(host_keys=(*SOUND.host_keys, coming)))
 
@@ -113,7 +113,7 @@ def test_a_seal_says_which_keys_it_was_made_with(seal: str, name: str) -> None:
 @pytest.mark.parametrize("answer", ["", "[]", '{"clock": "now"}', "rubbish"])
 def test_an_answer_that_is_none_is_refused(answer: str) -> None:
     with pytest.raises(DeployError, match="cannot be read at"):
-        read_answer(Holdings, answer, "what the node holds")
+        read_answer(Holdings, answer, "holdings")
 
 
 def test_the_table_says_that_all_places_agree_and_not_when_one_or_all_have_none(

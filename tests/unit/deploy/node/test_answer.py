@@ -43,4 +43,4 @@ def test_a_refusal_repeats_neither_a_long_answer_nor_control_characters() -> Non
 def test_an_answer_that_is_too_long_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answer, "_LARGEST", 10)
 
-    assert refusal(WORKERS.model_dump_json()).message.endswith("characters are too many")
+    assert refusal(WORKERS.model_dump_json()).message.endswith("characters")

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.machine.drift.plan.inspection import FoundPlace
 from deploy.node.answer import read_answer
-from deploy.node.holdings import AuthorizedKey, HostKey
+from deploy.node.holdings import AuthorizedKey, NodeHostKey
 
 pytestmark = pytest.mark.program
 FACTS = Path(__file__).parents[4] / "deploy/node/scripts/facts.sh"
@@ -76,9 +76,9 @@ def test_rows_become_values_of_the_models(ask: Callable[..., str]) -> None:
         "'$rows | table(\"user file age_seconds line\")'"
     )
 
-    assert read_answer(tuple[HostKey, ...], keys, "keys") == (
-        HostKey(key="ssh-ed25519 AAAA", age_seconds=12, next=True),
-        HostKey(key="ssh-rsa BBBB", age_seconds=0, next=False),
+    assert read_answer(tuple[NodeHostKey, ...], keys, "keys") == (
+        NodeHostKey(key="ssh-ed25519 AAAA", age_seconds=12, next=True),
+        NodeHostKey(key="ssh-rsa BBBB", age_seconds=0, next=False),
     )
     assert read_answer(tuple[AuthorizedKey, ...], lines, "lines") == (
         AuthorizedKey(user="ann", file="/a b", age_seconds=3, line='from="x\\y" ssh-rsa B é'),

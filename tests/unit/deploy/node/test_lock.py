@@ -1,4 +1,4 @@
-"""The lock of an app is taken, waited for or broken, and what was done is written down."""
+"""An app's lock is acquired, waited for and broken; failures are written to the journal."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
+from deploy.node import lock
 from deploy.node.command import Command
-from deploy.node.journal import audit_failures, audit_line
+from deploy.node.journal import AuditLine, audit_failures
 from deploy.node.lock import LockHeldError, acquire_lock, break_lock
 from deploy.node.remote import Remote, Result
 from deploy.project import Project
-from tests.unit.deploy.examples import settings
+from deploy.workstation.git import Author
+from tests.unit.deploy.examples import NOW, settings
 
-pytestmark = pytest.mark.program
 HELD = Result(75, "", '{"who": "ann@desk", "what": "deploy", "since": "2030-01-02T03:04:05+00:00"}')
-LINE = audit_line(Project(Path(), settings()), "prune")
+LINE = AuditLine(at=NOW, app="shop-www", what="prune", who="ann@desk")
+PROJECT = Project(Path(), settings())
 
 
 @dataclass
@@ -41,6 +43,11 @@ class FakeNode(Remote):
         return self.run(command)
 
 
+@pytest.fixture(autouse=True)
+def _without_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "author", lambda folder: Author("me@here", "", dirty=False))
+
+
 def interrupts() -> None:
     raise KeyboardInterrupt
 
@@ -50,47 +57,74 @@ def fails() -> None:
 
 
 @pytest.mark.parametrize(("said", "waited"), [("held\n", False), ("waited\n", True)])
-def test_a_lock_tells_whether_it_was_waited_for(tmp_path: Path, said: str, *, waited: bool) -> None:
+def test_acquiring_a_lock_tells_whether_it_waited(said: str, *, waited: bool) -> None:
     node = FakeNode([Result(0, said, "")])
 
-    assert acquire_lock(node, Project(tmp_path, settings()), "prune") is waited
+    assert acquire_lock(node, PROJECT, "prune") is waited
     assert node.commands[0].arguments[2] == "5"
-    assert json.loads(node.commands[0].arguments[1])["what"] == "prune"
+    told = json.loads(node.commands[0].arguments[1])
+    assert (told["who"], told["what"]) == ("me@here", "prune")
 
 
-def test_who_waits_is_told_for_whom_and_asks_again_for_the_rest_of_the_time(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_waiting_prints_the_holder_and_asks_again_for_the_rest_of_the_time(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     node = FakeNode([HELD, Result(0, "held\n", "")])
 
-    assert acquire_lock(node, Project(tmp_path, settings()), "prune", wait_seconds=60) is True
+    assert acquire_lock(node, PROJECT, "prune", wait_seconds=60) is True
     assert [one.arguments[2] for one in node.commands] == ["5", "55"]
     assert "ann@desk (deploy, since 2030-01-02T03:04:05+00:00): waiting" in capsys.readouterr().out
 
 
-def test_who_does_not_wait_is_refused(tmp_path: Path) -> None:
+def test_a_held_lock_is_refused_without_waiting() -> None:
     with pytest.raises(LockHeldError, match="being changed by ann@desk"):
-        acquire_lock(FakeNode([HELD]), Project(tmp_path, settings()), "prune")
+        acquire_lock(FakeNode([HELD]), PROJECT, "prune")
 
 
-def test_who_waited_in_vain_is_refused(tmp_path: Path) -> None:
+def test_a_lock_that_is_still_held_after_waiting_is_refused() -> None:
     with pytest.raises(LockHeldError, match="being changed by ann@desk"):
-        acquire_lock(FakeNode([HELD, HELD]), Project(tmp_path, settings()), "prune", wait_seconds=6)
+        acquire_lock(FakeNode([HELD, HELD]), PROJECT, "prune", wait_seconds=6)
 
 
-def test_breaking_a_lock_names_whom_it_threw_out() -> None:
+@pytest.mark.parametrize(
+    ("said", "holder"),
+    [
+        (f'{HELD.stderr[:-1]}, "pid": 7}}', "ann@desk (deploy, since 2030-01-02T03:04:05+00:00)"),
+        ('{"who": "ann@desk", "what": "deploy", "since": "10:00"}', "an unknown holder"),
+        ("", "an unknown holder"),
+        ("[]", "an unknown holder"),
+        ("half a li", "an unknown holder"),
+    ],
+)
+def test_a_refusal_names_the_holder_and_what_to_type(said: str, holder: str) -> None:
+    with pytest.raises(LockHeldError) as caught:
+        acquire_lock(FakeNode([Result(75, "", said)]), PROJECT, "prune")
+
+    assert caught.value.message == f"shop-www is being changed by {holder}"
+    assert "--wait SECONDS" in caught.value.hint
+    assert "fab unlock" in caught.value.hint
+
+
+def test_a_lock_that_cannot_be_acquired_says_why() -> None:
+    node = FakeNode([Result(1, "", "sudo: a password is required\n")])
+
+    with pytest.raises(DeployError, match="cannot be acquired: sudo: a password is required"):
+        acquire_lock(node, PROJECT, "prune")
+
+
+def test_breaking_a_lock_returns_its_holder() -> None:
     node = FakeNode([Result(0, HELD.stderr, "")])
 
     assert str(break_lock(node, "shop-www", "{}")).startswith("ann@desk (deploy, since 2030")
     assert node.commands == [Command("unlock", ("shop-www", "{}"))]
 
 
-def test_a_lock_that_nobody_holds_is_not_broken() -> None:
+def test_breaking_a_free_lock_returns_nothing() -> None:
     assert break_lock(FakeNode([Result(0, "null\n", "")]), "shop-www", "{}") is None
 
 
 @pytest.mark.parametrize("answer", [Result(1, "", "does not end"), Result(0, "nonsense", "")])
-def test_a_holder_that_cannot_be_thrown_out_is_told(answer: Result) -> None:
+def test_a_lock_that_cannot_be_broken_is_reported(answer: Result) -> None:
     with pytest.raises(DeployError, match=r"does not end|holder of the lock cannot be read"):
         break_lock(FakeNode([answer]), "shop-www", "{}")
 
@@ -102,7 +136,7 @@ def test_a_holder_that_cannot_be_thrown_out_is_told(answer: Result) -> None:
         (interrupts, KeyboardInterrupt, "KeyboardInterrupt"),
     ],
 )
-def test_a_failure_is_written_down_in_one_line_and_raised_again(
+def test_a_failure_is_written_to_the_journal_in_one_line_and_raised_again(
     breaks: Callable[[], None], kind: type[BaseException], detail: str
 ) -> None:
     node = FakeNode([Result(0, "", "")])
@@ -114,7 +148,7 @@ def test_a_failure_is_written_down_in_one_line_and_raised_again(
     assert json.loads(told.arguments[0])["detail"] == detail
 
 
-def test_a_failure_that_cannot_be_written_down_hides_nothing(
+def test_a_failure_that_cannot_be_written_to_the_journal_is_raised_all_the_same(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     node = FakeNode([Result(1, "", "no space left")])
@@ -124,7 +158,7 @@ def test_a_failure_that_cannot_be_written_down_hides_nothing(
     assert "no space left" in capsys.readouterr().err
 
 
-def test_what_goes_well_is_for_the_block_to_write_down() -> None:
+def test_a_success_is_not_written_by_audit_failures() -> None:
     node = FakeNode([])
 
     with audit_failures(node, LINE):

@@ -1,9 +1,6 @@
 """Commands of a node run over one connection, and their streams arrive whole."""
 
-import json
-import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import paramiko
 import pytest
@@ -11,7 +8,6 @@ import pytest
 from deploy.app.act import seal, undo
 from deploy.errors import DeployError
 from deploy.node.command import Command
-from deploy.node.lock import Holder, take_lock
 from deploy.node.login import connect
 from deploy.node.remote import FabricRemote, Result
 from deploy.node.state import probe
@@ -22,8 +18,7 @@ from tests.unit.deploy.ssh_server import CHUNK, Node
 pytestmark = pytest.mark.loopback
 BIG = 3_000_000
 BINARY = bytes(range(256)) * 20_000
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
-ME = Holder("me@here", "deploy", NOW)
+LOCK = Command("lock", ("shop-www", "{}", "5"))
 
 
 @pytest.fixture
@@ -142,7 +137,7 @@ def test_a_connection_that_is_lost_on_the_way_is_told(node: Node, remote: Fabric
     assert "run the same command again" in caught.value.hint
 
 
-def test_a_connection_that_is_lost_while_a_lock_is_waited_for_is_told(
+def test_a_connection_that_is_lost_while_a_lock_is_waited_for_is_reported(
     node: Node, remote: FabricRemote
 ) -> None:
     def lose(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
@@ -152,10 +147,10 @@ def test_a_connection_that_is_lost_while_a_lock_is_waited_for_is_told(
     node.scripts["lock"] = lose
 
     with pytest.raises(DeployError, match=r"the connection to 127\.0\.0\.1 was lost"):
-        take_lock(remote, "shop-www", ME)
+        remote.hold(LOCK)
 
 
-def test_a_connection_that_was_lost_before_is_told(node: Node, remote: FabricRemote) -> None:
+def test_a_connection_that_was_lost_before_is_reported(node: Node, remote: FabricRemote) -> None:
     node.transports[0].close()
     node.transports[0].join()
 
@@ -172,53 +167,8 @@ def hold(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
 def test_a_lock_is_held_while_other_commands_run(node: Node, remote: FabricRemote) -> None:
     node.scripts |= {"lock": hold, "undo": echo}
 
-    assert take_lock(remote, "shop-www", ME) is False
+    assert remote.hold(LOCK) == Result(0, "held\n", "")
     assert remote.run(undo("a")).code == 0
-    assert json.loads(shlex.split(node.lines[0])[-2]) == {
-        "who": "me@here",
-        "what": "deploy",
-        "since": "2030-01-02T03:04:05+00:00",
-    }
-
-
-@pytest.mark.parametrize(
-    ("said", "who"),
-    [
-        (
-            '{"who": "ann@x", "what": "deploy", "since": "2030-01-02T03:04:05+00:00", "pid": 7}',
-            "ann@x (deploy, since 2030-01-02T03:04:05+00:00)",
-        ),
-        ('{"who": "ann@x", "what": "deploy", "since": "10:00"}', "somebody"),
-        ("", "somebody"),
-        ("[]", "somebody"),
-        ("half a li", "somebody"),
-    ],
-)
-def test_a_lock_that_is_held_names_its_holder(
-    node: Node, remote: FabricRemote, said: str, who: str
-) -> None:
-    def busy(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
-        channel.sendall_stderr(said.encode())
-        return 75
-
-    node.scripts["lock"] = busy
-
-    with pytest.raises(DeployError) as caught:
-        take_lock(remote, "shop-www", ME)
-    assert caught.value.message == f"shop-www is being changed by {who}"
-    assert "--wait SECONDS" in caught.value.hint
-    assert "fab unlock" in caught.value.hint
-
-
-def test_a_lock_that_cannot_be_taken_says_why(node: Node, remote: FabricRemote) -> None:
-    def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
-        channel.sendall_stderr(b"sudo: a password is required\n")
-        return 1
-
-    node.scripts["lock"] = fail
-
-    with pytest.raises(DeployError, match="cannot be taken: sudo: a password is required"):
-        take_lock(remote, "shop-www", ME)
 
 
 def test_a_probe_is_one_command_and_its_credentials_go_on_stdin(

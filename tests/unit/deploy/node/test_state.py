@@ -27,10 +27,10 @@ def test_what_a_newer_probe_says_beyond_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("answer", "place"),
     [
-        ("", "the whole"),
-        ("bash: jq: command not found", "the whole"),
-        ("[]", "the whole"),
-        (json.dumps(ANSWER)[:-1], "the whole"),
+        ("", "the top level"),
+        ("bash: jq: command not found", "the top level"),
+        ("[]", "the top level"),
+        (json.dumps(ANSWER)[:-1], "the top level"),
         (json.dumps(ANSWER | {"restarts": "many"}), "restarts"),
         (json.dumps(ANSWER | {"manifest": {}}), "manifest.release"),
         (json.dumps(ANSWER | {"credentials": {"cert_pass": "odd"}}), "credentials.cert_pass"),

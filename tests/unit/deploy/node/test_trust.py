@@ -1,4 +1,4 @@
-"""A host key is pinned when it is the expected one, and only then."""
+"""`fab trust` pins the expected host key and no other."""
 
 from pathlib import Path
 
@@ -46,16 +46,16 @@ def test_a_key_with_another_fingerprint_is_not_pinned(
     assert not (tmp_path / "certs/known_hosts").exists()
 
 
-def test_with_nobody_to_compare_nothing_is_pinned(
+def test_without_a_terminal_to_confirm_nothing_is_pinned(
     node: Node, given: Settings, tmp_path: Path
 ) -> None:
-    with pytest.raises(DeployError, match="nobody is there to compare"):
+    with pytest.raises(DeployError, match="not a terminal"):
         trust(Project(tmp_path, given), fingerprint="")
 
     assert not (tmp_path / "certs/known_hosts").exists()
 
 
-def test_a_host_of_the_ssh_config_is_pinned_where_it_is_looked_for(
+def test_a_host_of_the_ssh_config_is_pinned_by_its_address(
     node: Node, given: Settings, tmp_path: Path, home: Path
 ) -> None:
     (home / ".ssh/config").write_text(f"Host web1\n HostName 127.0.0.1\n Port {node.port}\n")

@@ -37,7 +37,7 @@ def test_without_any_file_every_required_setting_is_named(tmp_path: Path) -> Non
 
     assert error.missing == REQUIRED
     assert all(f"{key} is missing; allowed: {allowed(key)}" in error.message for key in REQUIRED)
-    assert "mend .env;" in error.hint
+    assert "correct .env;" in error.hint
 
 
 def test_all_problems_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_problem_of_an_instance_names_its_file(write: Write) -> None:
     error = refused(folder, "staging")
 
     assert '.env.staging:2: HTTPS_PORT is "x"' in error.message
-    assert "mend .env and .env.staging;" in error.hint
+    assert "correct .env and .env.staging;" in error.hint
 
 
 def test_an_instance_without_a_file_is_refused_with_those_there_are(write: Write) -> None:
@@ -270,20 +270,20 @@ def test_a_secret_is_never_shown(write: Write) -> None:
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"HTTP_PORT": "443"}, "HTTP_PORT is 443, which HTTPS_PORT uses already"),
-        ({"HTTPS_PORT": "22"}, "HTTPS_PORT is 22, which SSH uses already"),
-        ({"HTTP_PORT": "2222", "NODE_PORT": "2222"}, "HTTP_PORT is 2222, which SSH uses already"),
+        ({"HTTP_PORT": "443"}, "HTTP_PORT is 443, which HTTPS_PORT uses too"),
+        ({"HTTPS_PORT": "22"}, "HTTPS_PORT is 22, which SSH uses too"),
+        ({"HTTP_PORT": "2222", "NODE_PORT": "2222"}, "HTTP_PORT is 2222, which SSH uses too"),
         (
             {"CERT_PASSWORD": "x", "CERT_PASSWORD_COMMAND": "y"},
-            "CERT_PASSWORD and CERT_PASSWORD_COMMAND are both set; keep one",
+            "CERT_PASSWORD and CERT_PASSWORD_COMMAND are both set; remove one",
         ),
         (
             {"SECRET_API": "x", "SECRET_API_COMMAND": "y"},
-            "SECRET_API and SECRET_API_COMMAND are both set; keep one",
+            "SECRET_API and SECRET_API_COMMAND are both set; remove one",
         ),
         (
             {"SECRET_CERT_PASS": "x"},
-            "SECRET_CERT_PASS makes the credential cert_pass, as CERT_PASSWORD does",
+            "SECRET_CERT_PASS makes the credential cert_pass, and so does CERT_PASSWORD",
         ),
         (
             {"PROJECT": "p" * 20, "NAME": "n" * 12},
@@ -339,4 +339,4 @@ def test_a_switch_by_socket_needs_ready_and_cannot_run_anything_before(write: Wr
     error = refused(write(SWITCH="socket", BEFORE_SWITCH="migrate"))
 
     assert "SWITCH is socket, which needs NOTIFY=true" in error.message
-    assert "meets visitors as soon as it is ready" in error.message
+    assert "gets visitors as soon as it is ready" in error.message

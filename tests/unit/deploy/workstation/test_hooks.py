@@ -33,7 +33,7 @@ def test_no_hook_is_no_matter(tmp_path: Path) -> None:
     ("text", "mode", "message"),
     [
         ("#!/bin/sh\nexit 3\n", 0o755, "hook before-deploy failed \\(exit code 3\\)"),
-        ("#!/bin/sh\n", 0o644, "cannot be run"),
+        ("#!/bin/sh\n", 0o644, "is not executable"),
         ("#!/nowhere/at/all\n", 0o755, "cannot be started"),
     ],
 )

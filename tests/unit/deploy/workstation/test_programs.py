@@ -44,7 +44,7 @@ def test_output_can_be_left_to_the_terminal(capfd: pytest.CaptureFixture[str]) -
     [
         ("echo shown; echo a >&2; echo 'Error: b' >&2; exit 3", "failed (exit code 3): b", 3),
         ("exit 4", "failed (exit code 4)", 4),
-        ("kill -KILL $$", "was ended by signal 9", -9),
+        ("kill -KILL $$", "was killed by signal 9", -9),
     ],
 )
 def test_a_failure_is_explained_by_its_kind(script: str, message: str, code: int) -> None:
@@ -78,5 +78,5 @@ def test_a_file_that_is_no_program_cannot_be_started(tmp_path: Path) -> None:
 def test_one_that_does_not_end_is_given_up() -> None:
     error = refused("sleep", "60", seconds=0.1)
 
-    assert re.fullmatch(r"the thing did not end within 0\.1 s", error.message)
+    assert re.fullmatch(r"the thing took longer than 0\.1 s", error.message)
     assert error.code is None
