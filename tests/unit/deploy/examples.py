@@ -1,4 +1,4 @@
-"""A shop that is deployed, and the node that holds it."""
+"""A deployed shop, and the state of its node."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,14 +32,14 @@ WANTED = Wanted(
 
 
 def settings(**values: object) -> Settings:
-    """Make settings by key, with what is required filled in."""
+    """Make settings; fill in the required ones."""
     return Settings.model_validate(
         {"PROJECT": "shop", "IMAGE": "localhost/shop:1", "CERT_NAMES": "shop.example.org"} | values
     )
 
 
 def manifest(wanted: Wanted = WANTED, **changes: object) -> Manifest:
-    """Make the manifest of a release that is all of what is wanted."""
+    """Make the manifest of a release equal to the desired state."""
     held = Manifest(
         release="20300615-120000-ab12",
         app=wanted.app,
@@ -58,12 +58,12 @@ def manifest(wanted: Wanted = WANTED, **changes: object) -> Manifest:
 
 
 def held_files(units: tuple[File, ...]) -> Mapping[str, FileState]:
-    """Say how a node holds units that nobody touched."""
+    """Return the state of unchanged units on a node."""
     return {unit.path: FileState(mode=unit.mode_and_owner, sha256=unit.sha256) for unit in units}
 
 
 def state(**changes: object) -> NodeState:
-    """Make the state of a node that holds and runs what is wanted."""
+    """Make the state of a node that runs the desired state."""
     held = NodeState(
         clock=int(NOW.timestamp()),
         boot_id="b",
@@ -96,7 +96,7 @@ def state(**changes: object) -> NodeState:
 
 
 def fresh(**changes: object) -> NodeState:
-    """Make the state of a node that holds nothing of the app."""
+    """Make the state of a node without the app."""
     empty: dict[str, object] = {
         "manifest": None,
         "slot": "",

@@ -1,4 +1,4 @@
-"""What goes wrong as expected is one message and an exit code; a bug keeps its traceback."""
+"""An expected error is a message and an exit code; a bug keeps its traceback."""
 
 import errno
 import logging
@@ -32,14 +32,14 @@ def run(error: BaseException | None = None, code: int | None = None) -> int:
     return 0
 
 
-def test_a_task_ends_with_what_it_returns() -> None:
+def test_a_task_exits_with_what_it_returns() -> None:
     assert (run(), run(code=0), run(code=1)) == (0, 0, 1)
 
 
 @pytest.mark.parametrize(
     "kind", [ButaneError, CertError, ContainerError, DeployError, RehearsalError]
 )
-def test_an_expected_error_is_told_with_what_to_do(
+def test_an_expected_error_is_printed_with_its_hint(
     kind: type[DeployError], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(kind("the [disk] is full", "make [b]room[/b]")) == 1
@@ -51,14 +51,14 @@ def test_an_expected_error_is_told_with_what_to_do(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
-def test_an_interrupt_is_told_and_has_the_shells_code(
+def test_an_interrupt_exits_with_130(
     error: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(error) == 130
     assert "error: interrupted" in capsys.readouterr().err
 
 
-def test_a_full_disk_here_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_local_disk_is_reported_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(OSError(errno.ENOSPC, "No space left on device", "/cache/layer")) == 1
 
     said = capsys.readouterr().err
@@ -109,6 +109,6 @@ def test_nodes_are_read_from_a_list() -> None:
 
 
 @pytest.mark.parametrize("text", ["core@", "web1:ssh", ":22"])
-def test_what_names_no_node_is_refused(text: str) -> None:
+def test_an_invalid_node_in_a_list_is_refused(text: str) -> None:
     with pytest.raises(DeployError, match="is not a node"):
         hosts(text)

@@ -1,4 +1,4 @@
-"""What is done everywhere is done once on each node that any instance names."""
+"""A command for all nodes runs once on each node that an instance names."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_settings_file_is_an_instance_and_the_example_is_none(folder: Path) -> None:
+def test_every_settings_file_but_the_example_is_an_instance(folder: Path) -> None:
     (folder / ".env.staging").write_text("NAME=staging\n")
     (folder / ".env.far").write_text("NAME=far\nNODE_ADDRESS=two\n")
 
@@ -34,14 +34,14 @@ def test_every_settings_file_is_an_instance_and_the_example_is_none(folder: Path
     ]
 
 
-def test_a_broken_instance_stops_what_has_to_be_done_everywhere(folder: Path) -> None:
+def test_a_broken_instance_stops_a_command_for_all_instances(folder: Path) -> None:
     (folder / ".env.staging").write_text("HTTPS_PORT=none\n")
 
     with pytest.raises(SettingsError, match=r"\.env\.staging:1"):
         every_instance(folder)
 
 
-def test_instances_of_one_node_make_one_and_another_user_another(tmp_path: Path) -> None:
+def test_instances_are_grouped_by_node_and_user(tmp_path: Path) -> None:
     instances = [
         Project(tmp_path, settings(NODE_ADDRESS="one")),
         Project(tmp_path, settings(NODE_ADDRESS="one", NAME="staging")),
@@ -57,7 +57,7 @@ def test_instances_of_one_node_make_one_and_another_user_another(tmp_path: Path)
     assert found[0].projects == tuple(instances[:2])
 
 
-def test_an_instance_without_a_node_stops_it_too(tmp_path: Path) -> None:
+def test_an_instance_without_a_node_stops_a_command_for_all_nodes(tmp_path: Path) -> None:
     without = Project(tmp_path, settings(NODE_ADDRESS=""))
 
     with pytest.raises(DeployError, match="no node is named"):
@@ -73,7 +73,7 @@ def test_a_host_points_an_instance_at_another_node(folder: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_node_that_is_listed_twice_counts_once(folder: Path) -> None:
+def test_a_node_that_is_listed_twice_is_listed_once(folder: Path) -> None:
     hosts = (("two", None, None), ("three", 2222, None), ("two", None, "core"))
 
     found = at_hosts(one_instance(folder, "", None), hosts)

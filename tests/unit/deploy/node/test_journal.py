@@ -1,4 +1,4 @@
-"""A line of the journal of changes, written and read again."""
+"""A line of the journal of changes is written and read again."""
 
 import json
 
@@ -25,7 +25,7 @@ def failed(release: str) -> AuditLine:
     )
 
 
-def test_a_line_says_what_was_done_and_leaves_where_from_to_the_node() -> None:
+def test_a_line_leaves_address_and_login_to_the_node() -> None:
     assert json.loads(LINE.to_json()) == {
         "at": "2030-06-15T12:00:00+0000",
         "app": "shop-www",
@@ -36,10 +36,10 @@ def test_a_line_says_what_was_done_and_leaves_where_from_to_the_node() -> None:
     }
 
 
-def test_a_line_comes_back_with_the_address_that_the_node_adds() -> None:
-    told = json.loads(LINE.to_json()) | {"from": "192.0.2.7", "login": "core"}
+def test_a_line_is_read_with_the_address_and_login_that_the_node_added() -> None:
+    written = json.loads(LINE.to_json()) | {"from": "192.0.2.7", "login": "core"}
 
-    (read,) = read_audit(json.dumps(told))
+    (read,) = read_audit(json.dumps(written))
     assert (read.address, read.login) == ("192.0.2.7", "core")
     assert read.model_copy(update={"address": "", "login": ""}) == LINE
 
@@ -50,7 +50,7 @@ def test_lines_of_older_corefabs_are_read() -> None:
     assert (read.who, read.what, read.result, read.release) == ("ann@desk", "deploy", "ok", "r1")
 
 
-def test_half_a_line_is_passed_over() -> None:
+def test_an_incomplete_line_is_skipped() -> None:
     text = f"{LINE.to_json()[:20]}\n[]\n\n{LINE.to_json()}\n"
 
     assert list(read_audit(text)) == [LINE]

@@ -24,7 +24,7 @@ PROJECT = Project(Path(), settings())
 
 @dataclass
 class FakeNode(Remote):
-    """A node that gives answers in turn, and remembers what it was told."""
+    """A node that gives answers in turn and records its commands."""
 
     answers: list[Result]
     commands: list[Command] = field(default_factory=list)
@@ -62,8 +62,8 @@ def test_acquiring_a_lock_tells_whether_it_waited(said: str, *, waited: bool) ->
 
     assert acquire_lock(node, PROJECT, "prune") is waited
     assert node.commands[0].arguments[2] == "5"
-    told = json.loads(node.commands[0].arguments[1])
-    assert (told["who"], told["what"]) == ("me@here", "prune")
+    holder = json.loads(node.commands[0].arguments[1])
+    assert (holder["who"], holder["what"]) == ("me@here", "prune")
 
 
 def test_waiting_prints_the_holder_and_asks_again_for_the_rest_of_the_time(
@@ -143,9 +143,9 @@ def test_a_failure_is_written_to_the_journal_in_one_line_and_raised_again(
 
     with pytest.raises(kind), audit_failures(node, LINE):
         breaks()
-    (told,) = node.commands
-    assert json.loads(told.arguments[0])["result"] == "failed"
-    assert json.loads(told.arguments[0])["detail"] == detail
+    (written,) = node.commands
+    assert json.loads(written.arguments[0])["result"] == "failed"
+    assert json.loads(written.arguments[0])["detail"] == detail
 
 
 def test_a_failure_that_cannot_be_written_to_the_journal_is_raised_all_the_same(

@@ -1,4 +1,4 @@
-"""Commands of a node run over one connection, and their streams arrive whole."""
+"""Commands run over one connection, and their streams arrive complete."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ def echo(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
     return 0
 
 
-def test_binary_content_arrives_as_it_is(node: Node, remote: FabricRemote) -> None:
+def test_binary_content_arrives_unchanged(node: Node, remote: FabricRemote) -> None:
     node.scripts["seal"] = echo
 
     result = remote.run(seal("a", "r", "c", BINARY))
@@ -53,7 +53,7 @@ def test_a_command_without_content_ends_its_input(node: Node, remote: FabricRemo
     assert remote.run(undo("a")) == Result(0, "", "")
 
 
-def test_a_script_gets_its_words_and_runs_as_root(node: Node, remote: FabricRemote) -> None:
+def test_a_script_gets_its_arguments_and_runs_as_root(node: Node, remote: FabricRemote) -> None:
     heard = []
 
     def script(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
@@ -99,7 +99,7 @@ def test_output_is_read_while_content_is_sent(node: Node, remote: FabricRemote) 
     assert result.stdout == "o" * BIG + str(len(BINARY))
 
 
-def test_an_exit_code_and_what_was_said_are_passed_on(node: Node, remote: FabricRemote) -> None:
+def test_exit_code_and_output_are_returned(node: Node, remote: FabricRemote) -> None:
     def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
         channel.sendall("é\n".encode())
         channel.sendall_stderr(b"no room \xff\n")
@@ -110,7 +110,9 @@ def test_an_exit_code_and_what_was_said_are_passed_on(node: Node, remote: Fabric
     assert remote.run(undo("a")) == Result(75, "é\n", "no room \ufffd\n")
 
 
-def test_a_command_that_reads_nothing_is_no_hindrance(node: Node, remote: FabricRemote) -> None:
+def test_a_command_that_does_not_read_stdin_does_not_block(
+    node: Node, remote: FabricRemote
+) -> None:
     node.scripts["seal"] = lambda *_: 3
 
     assert remote.run(seal("a", "r", "c", BINARY)).code == 3
@@ -124,7 +126,9 @@ def test_one_connection_serves_many_commands(node: Node, remote: FabricRemote) -
     assert len(node.transports) == 1
 
 
-def test_a_connection_that_is_lost_on_the_way_is_told(node: Node, remote: FabricRemote) -> None:
+def test_a_connection_that_is_lost_during_a_command_is_reported(
+    node: Node, remote: FabricRemote
+) -> None:
     def lose(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
         channel.sendall(b"half")
         node.transports[0].close()
@@ -189,9 +193,7 @@ def test_a_probe_is_one_command_and_its_credentials_go_on_stdin(
     assert len(node.lines) == 1
 
 
-def test_a_command_that_has_to_succeed_gives_what_it_printed(
-    node: Node, remote: FabricRemote
-) -> None:
+def test_checked_returns_stdout(node: Node, remote: FabricRemote) -> None:
     node.scripts["undo"] = echo
 
     assert remote.checked(Command("undo", (), b"a"), "undoing") == b"a".hex()
@@ -201,7 +203,7 @@ def test_a_command_that_has_to_succeed_gives_what_it_printed(
     ("said", "shown"),
     [(b"no room\n", "no room"), (b"", "exit code 9"), (b"a" * 9999 + b"end", "aend")],
 )
-def test_one_that_fails_names_the_node_and_the_end_of_what_it_said(
+def test_checked_raises_with_the_node_and_the_end_of_stderr(
     node: Node, remote: FabricRemote, said: bytes, shown: str
 ) -> None:
     def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
@@ -217,7 +219,7 @@ def test_one_that_fails_names_the_node_and_the_end_of_what_it_said(
     assert caught.value.hint == "look there"
 
 
-def test_a_node_that_cannot_tell_its_state_says_why(node: Node, remote: FabricRemote) -> None:
+def test_a_failing_probe_says_why(node: Node, remote: FabricRemote) -> None:
     def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
         channel.sendall_stderr(b"jq: command not found\n")
         return 127

@@ -1,4 +1,4 @@
-"""What the workstation keeps is for its owner alone."""
+"""Files in `state/` are readable by their owner only."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.unit.deploy.examples import manifest
 MARK = "ab" * 32
 
 
-def test_a_releases_manifest_is_kept_0600(tmp_path: Path) -> None:
+def test_a_saved_manifest_has_mode_0600(tmp_path: Path) -> None:
     path = save_manifest(tmp_path, manifest().app, manifest().release, manifest().model_dump_json())
 
     assert path == tmp_path / "state/releases/shop-www/20300615-120000-ab12.json"
@@ -17,7 +17,7 @@ def test_a_releases_manifest_is_kept_0600(tmp_path: Path) -> None:
     assert Manifest.model_validate_json(path.read_text()) == manifest()
 
 
-def test_a_spec_is_found_by_its_mark(tmp_path: Path) -> None:
+def test_a_machine_spec_is_loaded_by_its_mark(tmp_path: Path) -> None:
     path = save_spec(tmp_path, MARK, "{}")
 
     assert path.stat().st_mode & 0o777 == 0o600
@@ -25,7 +25,7 @@ def test_a_spec_is_found_by_its_mark(tmp_path: Path) -> None:
     assert load_spec(tmp_path, "cd" * 32) is None
 
 
-def test_a_mark_from_a_node_names_no_other_file(tmp_path: Path) -> None:
+def test_a_mark_that_is_a_path_loads_no_file(tmp_path: Path) -> None:
     (tmp_path / "secret.ign").write_text("{}")
 
     assert load_spec(tmp_path, "../../secret") is None
