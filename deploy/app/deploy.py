@@ -11,8 +11,8 @@ from pathlib import Path
 from deploy.app import act
 from deploy.app.credentials import Credentials
 from deploy.app.execute import Execution
-from deploy.app.plan.changes import generations
 from deploy.app.plan.describe import summary
+from deploy.app.plan.diff import generations
 from deploy.app.plan.plan import Plan
 from deploy.app.planner import DesiredState, check_material, load_desired, make_plan
 from deploy.app.undo import run_steps, undo

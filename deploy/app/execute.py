@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from deploy.app import act
+from deploy.app.health import wait_until_healthy
 from deploy.app.plan.steps import Kind, Step
 from deploy.app.planner import DesiredState, ask_state
-from deploy.app.prove import prove
 from deploy.console import output, progress
 from deploy.image import act as image_act
 from deploy.image.transfer import Transfer
@@ -204,7 +204,7 @@ def _move(execution: Execution, _: Step) -> None:
 
 def _prove(execution: Execution, _: Step) -> None:
     settings = execution.settings
-    prove(
+    wait_until_healthy(
         execution.endpoint,
         settings.health_path,
         execution.manifest.certificate,

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from deploy.app.credentials import Credentials
+from deploy.app.health import wait_until_healthy
 from deploy.app.node_texts import fetch_texts
-from deploy.app.plan.changes import PlanInputs, credential_changes
+from deploy.app.plan.diff import PlanInputs, credential_changes
 from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.text_diff import LARGEST_BYTES, Texts
 from deploy.app.plan.wanted import Switch, Wanted
-from deploy.app.prove import prove
 from deploy.app.tls import Pair, check_chain, check_pair, load_pair
 from deploy.errors import DeployError
 from deploy.image.export.export import Export
@@ -129,7 +129,7 @@ def _trouble(desired: DesiredState) -> str:
     address = session.endpoint(desired.project)
     path, certificate = desired.project.settings.health_path, desired.wanted.certificate
     try:
-        prove(address, path, certificate, timeout_seconds=_PATIENCE_SECONDS)
+        wait_until_healthy(address, path, certificate, timeout_seconds=_PATIENCE_SECONDS)
     except DeployError as error:
         return error.message
     return ""

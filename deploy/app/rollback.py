@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 
 from deploy.app.execute import Execution
-from deploy.app.plan.kept import choose
+from deploy.app.plan.history import rollback_target
 from deploy.app.plan.steps import rollback_steps
 from deploy.app.releases import kept_releases
 from deploy.app.undo import run_steps, undo
@@ -35,7 +35,7 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         hold(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         serving = state.manifest.release if state.manifest else ""
-        chosen = choose(kept_releases(remote, settings.app), serving, to)
+        chosen = rollback_target(kept_releases(remote, settings.app), serving, to)
         output.say(f"{settings.app} on {settings.node_address}: {serving} -> {chosen.release}")
         manifest = _manifest(project, chosen, serving)
         endpoint = session.endpoint(project)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from deploy.app import act
 from deploy.app.execute import Execution, carry_out
+from deploy.app.health import wait_until_healthy
 from deploy.app.plan.steps import Step
-from deploy.app.prove import prove
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node.journal import audit_line, write_audit
@@ -101,7 +101,9 @@ def _put_back(execution: Execution, proof_seconds: float) -> str:
 def _proof(execution: Execution, before: Manifest, proof_seconds: float) -> str:
     path, release = execution.settings.health_path, before.release
     try:
-        prove(execution.endpoint, path, before.certificate, timeout_seconds=proof_seconds)
+        wait_until_healthy(
+            execution.endpoint, path, before.certificate, timeout_seconds=proof_seconds
+        )
     except DeployError as error:
         return f"release {release} was put back, but does not answer: {error.message}"
     return f"release {release} serves again, proven over HTTPS"

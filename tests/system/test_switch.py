@@ -67,7 +67,7 @@ def test_a_release_that_failed_is_not_gone_back_to(serving: Project, visits: Vis
     said = serving.fab("rollback", "--to", release)
 
     assert failed.code == said.code == 1
-    assert "failed, and is never tried again" in said.out
+    assert "failed, and cannot be rolled back to" in said.out
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from deploy.app.plan.change import FileChange, ImageChange
+from deploy.app.plan.changes import FileChange, ImageChange
 from deploy.app.plan.plan import Plan
 from deploy.image.plan.image import megabytes, short
 

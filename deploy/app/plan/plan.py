@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from deploy.app.plan.change import (
+from deploy.app.plan.changes import (
     CertificateChange,
     Change,
     CredentialChange,
@@ -11,7 +11,7 @@ from deploy.app.plan.change import (
     ImageChange,
     UnitChange,
 )
-from deploy.app.plan.changes import PlanInputs, changes
+from deploy.app.plan.diff import PlanInputs, changes
 from deploy.app.plan.steps import Step, release_steps
 from deploy.app.plan.wanted import Wanted
 from deploy.errors import DeployError

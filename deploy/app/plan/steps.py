@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from deploy.app.plan.changes import credential_changes
+from deploy.app.plan.diff import credential_changes
 from deploy.app.plan.wanted import Switch, Wanted
 from deploy.image.plan.image import Image, megabytes, missing, missing_bytes, short
 from deploy.node.state import NodeState

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.app import prove
+from deploy.app import health
 from deploy.machine.install import first_boot
 from deploy.node.connection import Target
 from deploy.node.known_hosts import pin
@@ -45,7 +45,7 @@ def target(node: Node, home: Path, tmp_path: Path) -> Target:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Have the modules that wait for a node wait by a clock that moves only by their sleeping."""
     made = Clock()
-    for waiting in (prove, first_boot):
+    for waiting in (health, first_boot):
         monkeypatch.setattr(waiting, "time", made)
     return made
 

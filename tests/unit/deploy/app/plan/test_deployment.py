@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from deploy.app.plan.changes import PlanInputs, generations
 from deploy.app.plan.describe import summary, whole
+from deploy.app.plan.diff import PlanInputs, generations
 from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.steps import release_steps
 from deploy.app.plan.text_diff import LARGEST_BYTES, Texts, unified

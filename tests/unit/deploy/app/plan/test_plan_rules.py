@@ -6,7 +6,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.app.plan.changes import PlanInputs
+from deploy.app.plan.diff import PlanInputs
 from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.steps import Kind
 from deploy.app.plan.wanted import Switch, Wanted

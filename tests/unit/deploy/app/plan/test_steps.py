@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.app.plan.changes import PlanInputs, credential_changes, file_changes, generations
+from deploy.app.plan.diff import PlanInputs, credential_changes, file_changes, generations
 from deploy.app.plan.plan import plan_deploy
 from deploy.app.plan.steps import Step, rollback_steps, switch_steps
 from deploy.app.plan.wanted import Switch, Wanted
