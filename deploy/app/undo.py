@@ -94,7 +94,7 @@ def _put_back(execution: Execution, proof_seconds: float) -> str:
     if before.manifest is None:
         return f"{execution.app} is as it was" + ("" if before.slot else ": nothing deployed")
     if serves not in {"", before.manifest.release}:
-        return f"release {serves} serves, which another deploy brought meanwhile"
+        return f"release {serves} serves: another deploy ran meanwhile"
     return _proof(execution, before.manifest, proof_seconds)
 
 

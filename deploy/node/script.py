@@ -8,7 +8,7 @@ from pathlib import Path
 
 _DEPLOY = Path(__file__).parents[1]
 # Files of helpers for all scripts.
-LIBRARIES = ("preamble", "facts")
+LIBRARIES = ("preamble", "facts", "lib")
 # A helper's first line and its last one; one that fits on a line is both.
 _HELPER = re.compile(r"^(\w+)\(\) \{(?:.*\}$|\n(?:.*\n)*?^\}$)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)

@@ -30,45 +30,9 @@ one_at_a_time() {
   flock 8
 }
 
-# refuse_another APP PREVIOUS: only one deploy at a time, and only after the release it was decided on.
-refuse_another() {
-  local found
-  [ ! -e "$(home_of "$1")/deploying" ] || fail "another deploy of $1 has begun and has not ended"
-  found=$(current_of "$1")
-  [ "$found" = "$2" ] \
-    || fail "the release on this node is ${found:-none}, not ${2:-none}: somebody deployed meanwhile"
-}
-
-# mark_deploying APP RELEASE PREVIOUS: from here on there is something to undo.
-mark_deploying() {
-  local mark
-  mark=$(home_of "$1")/deploying
-  jq -cn --argjson schema_version "$schema_version" --arg release "$2" --arg previous "$3" \
-    '{$schema_version, $release, $previous}' >"$mark.new"
-  sync "$mark.new"
-  mv -fT "$mark.new" "$mark"
-}
-
-# mark_switching APP SLOT SWITCH: which slot is being started, and how. The version has a line of its
-# own, which older scripts do not read.
-mark_switching() {
-  local mark
-  mark=$(home_of "$1")/switching
-  printf '%s %s\n%s\n' "$2" "$3" "$schema_version" >"$mark.new"
-  sync "$mark.new"
-  mv -fT "$mark.new" "$mark"
-}
-
 # label PATH...: give new files their SELinux labels. Never a folder that a running container has
 # mounted: podman gave that one labels of its own.
 label() { if command -v restorecon >/dev/null; then restorecon -R "$@" 2>/dev/null || true; fi; }
-
-# install_file SOURCE TARGET MODE: beside, labelled, renamed.
-install_file() {
-  install -D -m "$3" -o root -g root "$1" "$2.corefab-new"
-  label "$2.corefab-new"
-  mv -fT "$2.corefab-new" "$2"
-}
 
 # serving_slot APP: the slot that serves, or nothing. `current` says it, and nothing else does.
 serving_slot() {
@@ -86,14 +50,6 @@ other_slot() { if [ "$1" = blue ]; then printf green; else printf blue; fi; }
 # door APP open|hold: the app's front door.
 door() { bash "/etc/corefab/doors/$1/door.sh" "$2"; }
 
-# relink TARGET LINK: one rename makes a link lead elsewhere; one that leads there is left, for a disk
-# may be full.
-relink() {
-  if [ "$(readlink "$2" || true)" = "$1" ]; then return; fi
-  ln -sfnT "$1" "$2.new"
-  mv -fT "$2.new" "$2"
-}
-
 # takes_socket APP PLACE: whether the release in a slot, or in releases/…, takes the app's listening
 # sockets.
 takes_socket() { [ -e "$(home_of "$1")/$2/root/etc/systemd/system/$1.socket" ]; }
@@ -110,99 +66,11 @@ socket_fits() {
       = "$(socket_ports "$1" "$2")" ]
 }
 
-# aim_socket APP SLOT: a slot that takes the sockets is the one that a visitor starts when none runs.
-aim_socket() {
-  local drop_in=/etc/systemd/system/$1.socket.d/current.conf beside=/run/corefab/$1.aim
-  takes_socket "$1" "$2" || return 0
-  printf '[Socket]\nService=%s-%s.service\n' "$1" "$2" >"$beside"
-  if ! cmp -s "$beside" "$drop_in"; then
-    install_file "$beside" "$drop_in" 0644
-    sync "$drop_in"
-    systemctl daemon-reload
-  fi
-  rm -f "$beside"
-  # systemd opens no socket for a service that runs: such a one has to start anew.
-  if ! systemctl -q is-active "$1.socket"; then
-    systemctl reset-failed "$1.socket" 2>/dev/null || true
-    systemctl start "$1.socket" || systemctl stop "$1-$2.service"
-  fi
-}
-
-# drop_socket APP: where the release that serves takes no sockets, nobody listens on them.
-drop_socket() {
-  if takes_socket "$1" "$(serving_slot "$1")"; then return; fi
-  systemctl stop "$1.socket" 2>/dev/null || true
-  if [ -e "/etc/systemd/system/$1.socket.d" ]; then
-    rm -rf "/etc/systemd/system/$1.socket.d"
-    systemctl daemon-reload
-  fi
-  systemctl reset-failed "$1.socket" 2>/dev/null || true
-}
-
-# install_files APP RELEASE [SLOT]: put a staged release's host files in place, but those of a SLOT:
-# its unit, and where the front door leads for it. What changed is taken up by systemd and the
-# firewall.
-install_files() {
-  local app=$1 staged path target units=no rules=no door=no
-  staged=$(home_of "$app")/releases/$2
-  while IFS= read -r -d '' path; do
-    target=/$path
-    case $path in
-      */"$app-${3:-none}.container" | */doors/*/"${3:-none}.nft") continue ;;
-    esac
-    if cmp -s "$staged/root/$path" "$target" \
-      && [ "$(stat -c '%a %u %g' "$target")" = "$(stat -c '%a 0 0' "$staged/root/$path")" ]; then
-      continue
-    fi
-    case $target in
-      */systemd/*) units=yes ;;
-      */firewall.d/*) rules=yes ;;
-      */doors/*) door=yes ;;
-    esac
-    install_file "$staged/root/$path" "$target" "$(stat -c %a "$staged/root/$path")"
-  done < <(cd "$staged/root" && find . -type f -printf '%P\0')
-  systemd-sysusers "/etc/sysusers.d/$app.conf"
-  systemd-tmpfiles --create "/etc/tmpfiles.d/$app.conf"
-  # A unit may have been removed as well: systemd says what it has to read anew.
-  if [ $units = yes ] || [ "$(systemctl show -P NeedDaemonReload "$app-blue" "$app-green" \
-    | sort -u | tail -n 1)" = yes ]; then
-    systemctl daemon-reload
-  fi
-  if [ $rules = yes ] && systemctl -q is-enabled corefab-firewall.service 2>/dev/null; then
-    systemctl reload-or-restart corefab-firewall.service
-  fi
-  if [ $door = yes ]; then systemctl try-restart "$app-door.service"; fi
-}
-
-# remove_files APP GONE KEPT: remove the host files that a release brought and another has not.
-remove_files() {
-  local home path
-  home=$(home_of "$1")
-  [ -d "$home/releases/$2/root" ] || return 0
-  while IFS= read -r -d '' path; do
-    [ -e "$home/releases/$3/root/$path" ] || rm -f "/$path"
-  done < <(cd "$home/releases/$2/root" && find . -type f -printf '%P\0')
-}
-
 # start_slot APP SLOT: start it anew and wait for systemd's word that it started.
 start_slot() {
   local unit=$1-$2.service
   systemctl reset-failed "$unit" 2>/dev/null || true
   systemctl restart "$unit" && systemctl -q is-active "$unit"
-}
-
-# stop_slot APP SLOT: stop it, note when, and let nothing start it again.
-stop_slot() {
-  local home link
-  home=$(home_of "$1")
-  link=$home/$2
-  systemctl stop "$1-$2.service" 2>/dev/null || true
-  systemctl reset-failed "$1-$2.service" 2>/dev/null || true
-  if [ -e "$link/ran" ] && [ "$(wc -w <"$link/ran")" -eq 2 ]; then
-    printf '%s\n' "$(date +%s)" >>"$link/ran"
-  fi
-  rm -f "$link"
-  podman untag "localhost/$1:$2" "localhost/$1:$2" 2>/dev/null || true
 }
 
 # serving_container APP: the container that visitors reach.
@@ -277,14 +145,4 @@ audit() {
   printf '%s\n' "$line" >>"$log"
   sync "$log"
   logger --tag corefab --priority authpriv.notice -- "$line" || true
-}
-
-# write_manifest APP RELEASE: replace a release's manifest by what stdin says, whole or not at all.
-write_manifest() {
-  local manifest
-  manifest=$(home_of "$1")/releases/$2/manifest.json
-  cat >"$manifest.new"
-  jq -e objects "$manifest.new" >/dev/null || fail "the manifest of release $2 did not arrive whole"
-  sync "$manifest.new"
-  mv -fT "$manifest.new" "$manifest"
 }

@@ -251,7 +251,7 @@ def test_a_release_that_somebody_else_deployed_meanwhile_is_named() -> None:
     remote = FakeRemote({"stage": refuses, "undo": lambda: Result(0, "r7\n", "")})
 
     error = failure(execution(remote, NOWHERE, before()))
-    assert error.message.endswith("release r7 serves, which another deploy brought meanwhile")
+    assert error.message.endswith("release r7 serves: another deploy ran meanwhile")
 
 
 @pytest.mark.loopback
