@@ -15,7 +15,7 @@ _COLUMNS = ("release", "result", "image", "files", "size", "who", "commit", "too
 
 
 def releases(project: Project, *, as_json: bool) -> None:
-    """Show the releases that the node keeps, which of them serves, and deploys that failed."""
+    """List the releases that the node keeps, and the deploys that failed there."""
     settings = project.settings
     with session.reached(project) as remote:
         kept = kept_releases(remote, settings.app)
@@ -30,10 +30,10 @@ def releases(project: Project, *, as_json: bool) -> None:
 
 
 def kept_releases(remote: Remote, app: str) -> tuple[KeptRelease, ...]:
-    """Ask a node for the releases that it keeps, oldest first.
+    """Read which releases the node keeps, oldest first.
 
     Raises:
-        DeployError: when it cannot answer.
+        DeployError: when the node does not answer.
     """
     answer = remote.checked(Command("releases", (app,)), f"listing the releases of {app}")
     return read_answer(tuple[KeptRelease, ...], answer, "the node's list of releases")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from deploy.app.credentials import Credentials
-from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.deploy import DeployOptions, deploy
 from deploy.app.health import wait_until_healthy
 from deploy.app.tls import Pair, check_pair, load_pair
 from deploy.certificate import act
@@ -141,7 +141,7 @@ def _refuse_clock(state: NodeState, now: datetime) -> None:
 
 def _redeploy(project: Project) -> None:
     """Serve it by a deploy of its own."""
-    rollout(project, DeployOptions(what="certificate"))
+    deploy(project, DeployOptions(what="certificate"))
 
 
 def _reload(

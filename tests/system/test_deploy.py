@@ -154,7 +154,7 @@ def test_the_container_is_hardened(serving: Project) -> None:
 
 
 def test_a_node_made_today_equals_a_node_rolled_out_today(staging: Project) -> None:
-    """Staging came by rollout; the spec made now must carry the very same files."""
+    """Staging came by a deploy; the spec made now must carry the very same files."""
     app = staging.settings["PROJECT"] + "-staging"
     staging.must("prepare", "--yes", "--name", "staging")
     ignition = (staging.folder / f"build/{app}.ign").read_text()

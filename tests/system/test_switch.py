@@ -277,8 +277,8 @@ def test_a_slot_that_a_cut_connection_left_running_is_stopped(serving: Project) 
     said = serving.must("deploy")
 
     assert planned.code == 2
-    assert f"slot {idle}, which serves no longer, will be drained" in planned.out
-    assert f"slot {idle}, which serves no longer, drained and stopped" in said
+    assert f"slot {idle}, which no longer serves, will be drained" in planned.out
+    assert f"slot {idle}, which no longer serves, drained and stopped" in said
     assert serving.ssh(f"systemctl is-active {app}-{idle} || true").strip() == "inactive"
 
 

@@ -1,4 +1,4 @@
-"""One difference between what is wanted and what a node holds; its text is the reason to deploy."""
+"""The kinds of difference between desired state and node; each is a reason to deploy."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -17,9 +17,9 @@ class Change(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImageChange:
-    """From one image to another; `bytes` to send, before compression and at the most.
+    """Another image. `bytes` is the most that is sent, before compression.
 
-    `patched` counts the layers that travel as differences from a layer of the node.
+    `patched` counts the layers that are sent as patches against a layer on the node.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ImageChange:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A project file that is added, changed or deleted: its marks, and the diff of a text."""
+    """A project file added, changed or deleted; `was` and `becomes` are its hash and mode."""
 
     path: str
     how: How
@@ -52,7 +52,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class UnitChange(FileChange):
-    """A host file of the app, such as a unit; a mark is its hash, permission bits and owner."""
+    """A host file of the app, such as a unit; hash, mode and owner."""
 
     def __str__(self) -> str:
         was, becomes = self.was.partition(" "), self.becomes.partition(" ")
@@ -75,9 +75,10 @@ class CertificateChange:
 
 @dataclass(frozen=True, slots=True)
 class CredentialChange:
-    """A credential to seal: what the node holds, and how often it was sealed; never its value.
+    """A credential to seal, never its value. `was` and `becomes` count how often it was sealed.
 
-    `asked` says that it is sealed again because that was asked for.
+    `found` compares the node's value with ours. `asked` marks a credential that the operator
+    asked to seal again.
     """
 
     name: str
@@ -92,7 +93,7 @@ class CredentialChange:
 
 @dataclass(frozen=True, slots=True)
 class OtherChange:
-    """Any other reason for a release: the app is down, its key file differs, one was asked for."""
+    """Any other reason to deploy: the app is down, its key file differs, `--force`."""
 
     text: str
 

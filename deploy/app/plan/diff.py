@@ -1,4 +1,4 @@
-"""The differences between what is wanted of an app and what its node holds."""
+"""The differences between the desired state of an app and the state of its node."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from deploy.app.plan.changes import (
     OtherChange,
     UnitChange,
 )
+from deploy.app.plan.desired_state import DesiredState
 from deploy.app.plan.text_diff import Texts
-from deploy.app.plan.wanted import Wanted
 from deploy.image.plan.image import missing, missing_bytes
 from deploy.node.state import NodeState
 from deploy.settings.model import CERT_PASS
@@ -24,10 +24,10 @@ _NO_TEXTS = Texts()
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
-    """Planning inputs other than the desired state and the node's.
+    """Planning inputs other than desired and actual state.
 
-    `first` is `--first`. `texts` are contents to show diffs of, `patched` counts the layers that
-    would travel as patches. `trouble` is a reason to deploy that no comparison finds.
+    `first` is `--first`. `texts` are file contents to show diffs of; `patched` counts the layers
+    that would be sent as patches. `trouble` is a reason to deploy that no comparison finds.
     """
 
     node: str
@@ -37,47 +37,49 @@ class PlanInputs:
     trouble: str = ""
 
 
-def changes(wanted: Wanted, state: NodeState, inputs: PlanInputs) -> Iterator[Change]:
-    """List each difference between what is wanted and what a node holds."""
-    yield from _image(wanted, state, inputs.patched)
-    yield from _units(wanted, state, inputs.texts)
-    held = state.manifest.files if state.manifest else {}
-    yield from file_changes(held, wanted.files, inputs.texts)
-    yield from _certificate(wanted, state)
-    yield from credential_changes(wanted, state)
+def diff(desired: DesiredState, state: NodeState, inputs: PlanInputs) -> Iterator[Change]:
+    """List every difference between the desired state and the node's state."""
+    yield from _image(desired, state, inputs.patched)
+    yield from _units(desired, state, inputs.texts)
+    files = state.manifest.files if state.manifest else {}
+    yield from file_changes(files, desired.files, inputs.texts)
+    yield from _certificate(desired, state)
+    yield from credential_changes(desired, state)
     yield from _troubles(state, inputs.trouble)
 
 
 def file_changes(
-    held: Mapping[str, str], wanted: Mapping[str, str], texts: Texts = _NO_TEXTS
+    actual: Mapping[str, str], desired: Mapping[str, str], texts: Texts = _NO_TEXTS
 ) -> Iterator[FileChange]:
     """List each project file added, changed or deleted."""
-    for path in sorted(held.keys() | wanted.keys()):
-        was, becomes = held.get(path, ""), wanted.get(path, "")
+    for path in sorted(actual.keys() | desired.keys()):
+        was, becomes = actual.get(path, ""), desired.get(path, "")
         if was != becomes:
-            how: How = "added" if path not in held else "changed" if path in wanted else "deleted"
+            how: How = (
+                "added" if path not in actual else "changed" if path in desired else "deleted"
+            )
             yield FileChange(path, how, was, becomes, texts.difference(path))
 
 
-def credential_changes(wanted: Wanted, state: NodeState) -> Iterator[CredentialChange]:
-    """List the credentials to seal: those that differ, and those that are to be sealed again."""
-    for name in wanted.credentials:
-        asked = name in wanted.reseal
-        if asked or _differs(name, wanted, state):
+def credential_changes(desired: DesiredState, state: NodeState) -> Iterator[CredentialChange]:
+    """List the credentials to seal: those that differ, and those in `reseal`."""
+    for name in desired.credentials:
+        asked = name in desired.reseal
+        if asked or _differs(name, desired, state):
             was = _generation(name, state)
             found = state.credentials.get(name, "absent")
             yield CredentialChange(name, found, was, was + 1, asked)
 
 
-def generations(wanted: Wanted, state: NodeState) -> dict[str, int]:
-    """Count each credential's sealings as the next release has them."""
-    sealed = {change.name: change.becomes for change in credential_changes(wanted, state)}
-    return {name: _generation(name, state) for name in wanted.credentials} | sealed
+def generations(desired: DesiredState, state: NodeState) -> dict[str, int]:
+    """Count how often each credential has been sealed once the next release serves."""
+    sealed = {change.name: change.becomes for change in credential_changes(desired, state)}
+    return {name: _generation(name, state) for name in desired.credentials} | sealed
 
 
-def _image(wanted: Wanted, state: NodeState, patched: int) -> Iterator[ImageChange]:
+def _image(desired: DesiredState, state: NodeState, patched: int) -> Iterator[ImageChange]:
     was = state.manifest.image_id if state.manifest else ""
-    image = wanted.image
+    image = desired.image
     there = image.id in state.images
     if was == image.id and there:
         return
@@ -92,8 +94,8 @@ def _image(wanted: Wanted, state: NodeState, patched: int) -> Iterator[ImageChan
     )
 
 
-def _units(wanted: Wanted, state: NodeState, texts: Texts) -> Iterator[UnitChange]:
-    for unit in wanted.units:
+def _units(desired: DesiredState, state: NodeState, texts: Texts) -> Iterator[UnitChange]:
+    for unit in desired.units:
         found = state.files.get(unit.path)
         becomes = f"{unit.sha256} {unit.mark}"
         was = f"{found.sha256} {found.mode}" if found else ""
@@ -101,33 +103,33 @@ def _units(wanted: Wanted, state: NodeState, texts: Texts) -> Iterator[UnitChang
             yield UnitChange(unit.path, "added", was, becomes)
         elif was != becomes:
             yield UnitChange(unit.path, "changed", was, becomes, texts.difference(unit.path))
-    held = state.manifest.units if state.manifest else {}
-    for path in sorted(held.keys() - {unit.path for unit in wanted.units}):
-        yield UnitChange(path, "deleted", held[path])
+    installed = state.manifest.units if state.manifest else {}
+    for path in sorted(installed.keys() - {unit.path for unit in desired.units}):
+        yield UnitChange(path, "deleted", installed[path])
 
 
-def _certificate(wanted: Wanted, state: NodeState) -> Iterator[Change]:
-    held = state.manifest
-    was = held.certificate if held else ""
-    if was != wanted.certificate:
-        yield CertificateChange(was, wanted.certificate)
-    elif held and held.key != wanted.key:
+def _certificate(desired: DesiredState, state: NodeState) -> Iterator[Change]:
+    manifest = state.manifest
+    was = manifest.certificate if manifest else ""
+    if was != desired.certificate:
+        yield CertificateChange(was, desired.certificate)
+    elif manifest and manifest.key != desired.key:
         yield OtherChange("the TLS key file was encrypted again")
 
 
-def _differs(name: str, wanted: Wanted, state: NodeState) -> bool:
-    """Tell whether the node lacks a credential or holds another value of it.
+def _differs(name: str, desired: DesiredState, state: NodeState) -> bool:
+    """Return whether a credential must be sealed: the node has none, or another value.
 
-    A value that has to be asked for cannot be compared: it is taken to be the same, except for the
+    A value that has to be typed in cannot be compared. It counts as the same, except for the
     password of a new key file.
     """
     found = state.credentials.get(name)
-    new_key = state.manifest is not None and state.manifest.key != wanted.key
+    new_key = state.manifest is not None and state.manifest.key != desired.key
     return found != "same" and (found != "present" or (name == CERT_PASS and new_key))
 
 
 def _generation(name: str, state: NodeState) -> int:
-    """Count a credential's sealings; one that an older release does not count was sealed once."""
+    """Count how often a credential was sealed; once, where an older manifest has no count."""
     counted = state.manifest.generations.get(name) if state.manifest else None
     there = state.credentials.get(name, "absent") != "absent"
     return counted if counted is not None else int(there)
