@@ -154,9 +154,10 @@ def deploy(
 ) -> None:
     """Bring the app on the node to what is wanted here, or leave what was there."""
     project, login = _expecting(context, name)
-    from deploy.app.deploy import DeployOptions, rollout
+    from deploy.app.deploy import DeployOptions
+    from deploy.app.deploy import deploy as run
 
-    rollout(project, DeployOptions(first=first, force=anew, wait_seconds=wait), login=login)
+    run(project, DeployOptions(first=first, force=anew, wait_seconds=wait), login=login)
 
 
 @task(help={"name": _NAME, "json": _JSON})

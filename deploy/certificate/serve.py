@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from deploy.app.credentials import Credentials
-from deploy.app.deploy import DeployOptions, rollout
-from deploy.app.prove import prove
+from deploy.app.deploy import DeployOptions, deploy
+from deploy.app.health import wait_until_healthy
 from deploy.app.tls import Pair, check_pair, load_pair
 from deploy.certificate import act
 from deploy.console import output, progress
@@ -71,7 +71,9 @@ class Reload:
         for endpoint in self.endpoints:
             with progress.step(f"{endpoint} shows {fingerprint[:16]} and is healthy"):
                 seconds = self.settings.health_timeout_seconds
-                prove(endpoint, self.settings.health_path, fingerprint, timeout_seconds=seconds)
+                wait_until_healthy(
+                    endpoint, self.settings.health_path, fingerprint, timeout_seconds=seconds
+                )
 
     def _put_back(self) -> str:
         try:
@@ -138,7 +140,7 @@ def _refuse_clock(state: NodeState, now: datetime) -> None:
 
 def _redeploy(project: Project) -> None:
     """Serve it by a deploy of its own."""
-    rollout(project, DeployOptions(what="certificate"))
+    deploy(project, DeployOptions(what="certificate"))
 
 
 def _reload(
@@ -165,7 +167,7 @@ def _reload(
 def _shown_already(settings: Settings, endpoints: tuple[Endpoint, ...], wanted: str) -> bool:
     try:
         for endpoint in endpoints:
-            prove(endpoint, settings.health_path, wanted, timeout_seconds=0)
+            wait_until_healthy(endpoint, settings.health_path, wanted, timeout_seconds=0)
     except DeployError:
         return False
     return True

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy.app.credentials import Credentials
-from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.deploy import DeployOptions, deploy
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
@@ -61,7 +61,7 @@ def creds_rotate(project: Project, name: str) -> None:
             f"{name} is sealed with this value already",
             f"change it at its source first: {describe(source_of(settings, name))}",
         )
-    rollout(project, DeployOptions(what="credentials"), credentials)
+    deploy(project, DeployOptions(what="credentials"), credentials)
     output.good(f"{name} has its new value on the node")
 
 
@@ -81,7 +81,7 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
     credentials = Credentials(project.settings, session.passphrase_prompt())
     credentials.give(name, value())
     options = DeployOptions(what="credentials", reseal=frozenset({name}))
-    rollout(project, options, credentials)
+    deploy(project, options, credentials)
     output.good(f"{name} is sealed on the node; nothing of it is kept here")
 
 
@@ -116,9 +116,9 @@ def _seal(project: Project, names: tuple[str, ...]) -> None:
     state = _state(project, {source.credential: None for source in settings.sources})
     if state.manifest is None:
         output.say(f"{settings.app} is not on the node: it is deployed with all it has")
-        rollout(project, DeployOptions(first=True))
+        deploy(project, DeployOptions(first=True))
     else:
-        rollout(project, DeployOptions(what="credentials", reseal=wanted))
+        deploy(project, DeployOptions(what="credentials", reseal=wanted))
 
 
 def _state(project: Project, values: dict[str, str | None]) -> NodeState:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 _DEPLOY = Path(__file__).parents[1]
 # Files of functions for all scripts.
-LIBRARIES = ("preamble", "facts")
+LIBRARIES = ("preamble", "facts", "lib")
 # A function on one line, or from its first line to its closing brace.
 _FUNCTION = re.compile(r"^(\w+)\(\) \{(?:.*\}$|\n(?:.*\n)*?^\}$)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)

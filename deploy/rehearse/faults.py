@@ -2,8 +2,7 @@
 
 import time
 
-from deploy.app.ask_workers import ask_workers
-from deploy.app.workers import Worker
+from deploy.app.workers import Worker, ask_workers
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session

@@ -113,7 +113,7 @@ def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str
     assert code == 130, said
     assert "interrupted" in said
     # An interrupt while the proven release is written down may come too late; it says so.
-    assert release_of(serving) == before or "it had been proven and recorded" in said
+    assert release_of(serving) == before or "it is healthy and recorded" in said
     serving.must("deploy")
 
 

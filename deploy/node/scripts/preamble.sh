@@ -30,45 +30,9 @@ one_at_a_time() {
   flock 8
 }
 
-# refuse_another APP PREVIOUS: fail if a deploy is unfinished, or if the serving release is not PREVIOUS.
-refuse_another() {
-  local found
-  [ ! -e "$(home_of "$1")/deploying" ] || fail "another deploy of $1 is unfinished"
-  found=$(current_of "$1")
-  [ "$found" = "$2" ] \
-    || fail "the release on this node is ${found:-none}, not ${2:-none}: another deploy ran meanwhile"
-}
-
-# mark_deploying APP RELEASE PREVIOUS: note on disk that a deploy has begun, for undo.
-mark_deploying() {
-  local mark
-  mark=$(home_of "$1")/deploying
-  jq -cn --argjson schema_version "$schema_version" --arg release "$2" --arg previous "$3" \
-    '{$schema_version, $release, $previous}' >"$mark.new"
-  sync "$mark.new"
-  mv -fT "$mark.new" "$mark"
-}
-
-# mark_switching APP SLOT SWITCH: note on disk which slot is being started, and how. The schema version
-# is on a second line, which older scripts ignore.
-mark_switching() {
-  local mark
-  mark=$(home_of "$1")/switching
-  printf '%s %s\n%s\n' "$2" "$3" "$schema_version" >"$mark.new"
-  sync "$mark.new"
-  mv -fT "$mark.new" "$mark"
-}
-
 # label PATH...: set the SELinux labels of new files. Not for a folder that a running container has
 # mounted: podman labels that itself.
 label() { if command -v restorecon >/dev/null; then restorecon -R "$@" 2>/dev/null || true; fi; }
-
-# install_file SOURCE TARGET MODE: copy atomically: beside TARGET, label, rename.
-install_file() {
-  install -D -m "$3" -o root -g root "$1" "$2.corefab-new"
-  label "$2.corefab-new"
-  mv -fT "$2.corefab-new" "$2"
-}
 
 # serving_slot APP: print the serving slot, or nothing. Only the link `current` decides.
 serving_slot() {
@@ -86,14 +50,6 @@ other_slot() { if [ "$1" = blue ]; then printf green; else printf blue; fi; }
 # door APP open|hold: open the app's front door to the serving slot, or hold new connections.
 door() { bash "/etc/corefab/doors/$1/door.sh" "$2"; }
 
-# relink TARGET LINK: point a link at TARGET by one rename. Do nothing if it is right already: the disk
-# may be full.
-relink() {
-  if [ "$(readlink "$2" || true)" = "$1" ]; then return; fi
-  ln -sfnT "$1" "$2.new"
-  mv -fT "$2.new" "$2"
-}
-
 # takes_socket APP PLACE: test whether the release in a slot, or in releases/…, uses systemd's listening
 # sockets.
 takes_socket() { [ -e "$(home_of "$1")/$2/root/etc/systemd/system/$1.socket" ]; }
@@ -110,98 +66,11 @@ socket_fits() {
       = "$(socket_ports "$1" "$2")" ]
 }
 
-# aim_socket APP SLOT: make the sockets start this slot's service, if its release uses sockets.
-aim_socket() {
-  local drop_in=/etc/systemd/system/$1.socket.d/current.conf beside=/run/corefab/$1.aim
-  takes_socket "$1" "$2" || return 0
-  printf '[Socket]\nService=%s-%s.service\n' "$1" "$2" >"$beside"
-  if ! cmp -s "$beside" "$drop_in"; then
-    install_file "$beside" "$drop_in" 0644
-    sync "$drop_in"
-    systemctl daemon-reload
-  fi
-  rm -f "$beside"
-  # systemd opens no socket for a running service: stop that one, the socket starts it again.
-  if ! systemctl -q is-active "$1.socket"; then
-    systemctl reset-failed "$1.socket" 2>/dev/null || true
-    systemctl start "$1.socket" || systemctl stop "$1-$2.service"
-  fi
-}
-
-# drop_socket APP: close the sockets if the serving release does not use them.
-drop_socket() {
-  if takes_socket "$1" "$(serving_slot "$1")"; then return; fi
-  systemctl stop "$1.socket" 2>/dev/null || true
-  if [ -e "/etc/systemd/system/$1.socket.d" ]; then
-    rm -rf "/etc/systemd/system/$1.socket.d"
-    systemctl daemon-reload
-  fi
-  systemctl reset-failed "$1.socket" 2>/dev/null || true
-}
-
-# install_files APP RELEASE [SLOT]: install a staged release's host files, except those of SLOT (its unit
-# and its front door rules). Reload systemd, firewall and front door if their files changed.
-install_files() {
-  local app=$1 staged path target units=no rules=no door=no
-  staged=$(home_of "$app")/releases/$2
-  while IFS= read -r -d '' path; do
-    target=/$path
-    case $path in
-      */"$app-${3:-none}.container" | */doors/*/"${3:-none}.nft") continue ;;
-    esac
-    if cmp -s "$staged/root/$path" "$target" \
-      && [ "$(stat -c '%a %u %g' "$target")" = "$(stat -c '%a 0 0' "$staged/root/$path")" ]; then
-      continue
-    fi
-    case $target in
-      */systemd/*) units=yes ;;
-      */firewall.d/*) rules=yes ;;
-      */doors/*) door=yes ;;
-    esac
-    install_file "$staged/root/$path" "$target" "$(stat -c %a "$staged/root/$path")"
-  done < <(cd "$staged/root" && find . -type f -printf '%P\0')
-  systemd-sysusers "/etc/sysusers.d/$app.conf"
-  systemd-tmpfiles --create "/etc/tmpfiles.d/$app.conf"
-  # A unit may also have been removed: systemd knows whether it needs a reload.
-  if [ $units = yes ] || [ "$(systemctl show -P NeedDaemonReload "$app-blue" "$app-green" \
-    | sort -u | tail -n 1)" = yes ]; then
-    systemctl daemon-reload
-  fi
-  if [ $rules = yes ] && systemctl -q is-enabled corefab-firewall.service 2>/dev/null; then
-    systemctl reload-or-restart corefab-firewall.service
-  fi
-  if [ $door = yes ]; then systemctl try-restart "$app-door.service"; fi
-}
-
-# remove_files APP OLD NEW: remove the host files of release OLD that release NEW does not have.
-remove_files() {
-  local home path
-  home=$(home_of "$1")
-  [ -d "$home/releases/$2/root" ] || return 0
-  while IFS= read -r -d '' path; do
-    [ -e "$home/releases/$3/root/$path" ] || rm -f "/$path"
-  done < <(cd "$home/releases/$2/root" && find . -type f -printf '%P\0')
-}
-
 # start_slot APP SLOT: restart the slot's service and wait until systemd has started it.
 start_slot() {
   local unit=$1-$2.service
   systemctl reset-failed "$unit" 2>/dev/null || true
   systemctl restart "$unit" && systemctl -q is-active "$unit"
-}
-
-# stop_slot APP SLOT: stop the slot's service, note the time, and make it unstartable.
-stop_slot() {
-  local home link
-  home=$(home_of "$1")
-  link=$home/$2
-  systemctl stop "$1-$2.service" 2>/dev/null || true
-  systemctl reset-failed "$1-$2.service" 2>/dev/null || true
-  if [ -e "$link/ran" ] && [ "$(wc -w <"$link/ran")" -eq 2 ]; then
-    printf '%s\n' "$(date +%s)" >>"$link/ran"
-  fi
-  rm -f "$link"
-  podman untag "localhost/$1:$2" "localhost/$1:$2" 2>/dev/null || true
 }
 
 # serving_container APP: print the name of the serving container.
@@ -277,14 +146,4 @@ audit() {
   printf '%s\n' "$line" >>"$log"
   sync "$log"
   logger --tag corefab --priority authpriv.notice -- "$line" || true
-}
-
-# write_manifest APP RELEASE: replace a release's manifest atomically by stdin.
-write_manifest() {
-  local manifest
-  manifest=$(home_of "$1")/releases/$2/manifest.json
-  cat >"$manifest.new"
-  jq -e objects "$manifest.new" >/dev/null || fail "the manifest of release $2 arrived incomplete"
-  sync "$manifest.new"
-  mv -fT "$manifest.new" "$manifest"
 }

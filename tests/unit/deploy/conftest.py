@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.app import prove
+from deploy.app import health
 from deploy.machine.install import first_boot
 from deploy.node.known_hosts import pin
 from deploy.node.target import Target
 from tests.clock import Clock
+from tests.unit.deploy.fake_remote import FakeRemote, reach
 from tests.unit.deploy.ssh_server import Node, new_identity, running
 
 
@@ -44,6 +45,12 @@ def target(node: Node, home: Path, tmp_path: Path) -> Target:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Give the modules that wait for a node a clock that only their sleeping moves."""
     made = Clock()
-    for waiting in (prove, first_boot):
+    for waiting in (health, first_boot):
         monkeypatch.setattr(waiting, "time", made)
     return made
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> FakeRemote:
+    """A node that every verb reaches: it records commands and answers from a table."""
+    return reach(monkeypatch, FakeRemote())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from deploy.app.plan.wanted import Switch, Wanted
+from deploy.app.plan.desired_state import DesiredState, Switch
 from deploy.image.plan.image import Image
 from deploy.node.file import File
 from deploy.node.release import Manifest
@@ -18,7 +18,7 @@ IMAGE = Image(
     100_000_000,
     ("sha256:" + "a" * 64, "sha256:" + "b" * 64),
 )
-WANTED = Wanted(
+DESIRED = DesiredState(
     app="shop-www",
     image=IMAGE,
     units=(UNIT,),
@@ -38,17 +38,17 @@ def settings(**values: object) -> Settings:
     )
 
 
-def manifest(wanted: Wanted = WANTED, **changes: object) -> Manifest:
-    """Make the manifest of a release equal to the desired state."""
+def manifest(desired: DesiredState = DESIRED, **changes: object) -> Manifest:
+    """Make the manifest of a release that is all of what is desired."""
     held = Manifest(
         release="20300615-120000-ab12",
-        app=wanted.app,
-        image=wanted.image.name,
-        image_id=wanted.image.id,
-        certificate=wanted.certificate,
-        key=wanted.key,
-        units={unit.path: unit.sha256 for unit in wanted.units},
-        files=dict(wanted.files),
+        app=desired.app,
+        image=desired.image.name,
+        image_id=desired.image.id,
+        certificate=desired.certificate,
+        key=desired.key,
+        units={unit.path: unit.sha256 for unit in desired.units},
+        files=dict(desired.files),
         by="me@here",
         commit="",
         dirty=False,
@@ -63,7 +63,7 @@ def held_files(units: tuple[File, ...]) -> Mapping[str, FileState]:
 
 
 def state(**changes: object) -> NodeState:
-    """Make the state of a node that runs the desired state."""
+    """Make the state of a node that holds and runs what is desired."""
     held = NodeState(
         clock=int(NOW.timestamp()),
         boot_id="b",
@@ -88,7 +88,7 @@ def state(**changes: object) -> NodeState:
         result="success",
         exit_status="0",
         status_text="",
-        files=dict(held_files(WANTED.units)),
+        files=dict(held_files(DESIRED.units)),
         credentials={"cert_pass": "same"},
         staged_update="",
     )

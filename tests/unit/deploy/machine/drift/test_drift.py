@@ -25,7 +25,7 @@ from deploy.machine.drift.plan.release_drift import release_drift
 from deploy.node.answer import read_answer
 from deploy.node.holdings import AuthorizedKey, SealedCredential
 from deploy.spec.plan.machine import Machine, read_machine
-from tests.unit.deploy.examples import UNIT, WANTED, manifest
+from tests.unit.deploy.examples import DESIRED, UNIT, manifest
 
 APP = "shop-www"
 KEY = "ssh-ed25519 AAAAann ann@desk"
@@ -121,7 +121,7 @@ def found(**changes: object) -> Inspection:
         containers=(
             FoundContainer(
                 name=APP,
-                image=WANTED.image.id,
+                image=DESIRED.image.id,
                 state="running",
                 created=5,
                 unit=f"{APP}.service",
