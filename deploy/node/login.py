@@ -12,10 +12,10 @@ from fabric.connection import Connection
 
 from deploy.errors import DeployError
 from deploy.node.connection import CONNECT_SECONDS, UnknownHostKeyError, new_connection, tune
+from deploy.node.fabric_remote import FabricRemote
 from deploy.node.host_key import fingerprint, key_line
 from deploy.node.known_hosts import pinned
 from deploy.node.private_key import first_locked, load_key
-from deploy.node.remote import FabricRemote
 from deploy.node.target import Target
 
 

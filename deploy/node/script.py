@@ -1,10 +1,13 @@
-"""Assemble the text of a script for a node, with the library functions it calls."""
+"""Assemble scripts for a node with the library functions they call, and their command lines."""
 
 import base64
 import gzip
 import re
+import shlex
 from functools import cache
 from pathlib import Path
+
+from deploy.node.command import Command
 
 _DEPLOY = Path(__file__).parents[1]
 # Files of functions for all scripts.
@@ -45,11 +48,31 @@ def line(name: str) -> str:
     return base64.b64encode(packed(name)).decode()
 
 
-def _read(name: str) -> str:
-    return _COMMENT.sub("", scripts()[name].read_text(encoding="utf-8"))
-
-
 @cache
 def scripts() -> dict[str, Path]:
     """Find every `scripts/*.sh` of `deploy`, by name."""
     return {file.stem: file for file in _DEPLOY.glob("**/scripts/*.sh")}
+
+
+def command_line(command: Command) -> str:
+    """Build the command line for the remote shell; it contains no secret.
+
+    The script comes first on stdin, compressed: in the command line, sudo would log its text. It
+    finds its own text in `$script`.
+    """
+    size = len(packed(command.script))
+    unpack = f'set -o pipefail; script=$(head -c {size} | gzip -dc) || exit; eval "$script"'
+    return _as_root(unpack, command)
+
+
+def whole_line(command: Command) -> str:
+    """Build a command line with the script's text in it, for a program that needs stdin itself."""
+    return _as_root(script_text(command.script), command)
+
+
+def _as_root(script: str, command: Command) -> str:
+    return shlex.join(("sudo", "-n", "bash", "-c", script, command.script, *command.arguments))
+
+
+def _read(name: str) -> str:
+    return _COMMENT.sub("", scripts()[name].read_text(encoding="utf-8"))

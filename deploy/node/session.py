@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from deploy.console import prompt
 from deploy.errors import DeployError
 from deploy.node.endpoint import Endpoint, addresses_of
+from deploy.node.fabric_remote import FabricRemote
 from deploy.node.login import Login, connect, start_login
-from deploy.node.remote import FabricRemote
 from deploy.node.target import Target, resolve
 from deploy.project import Project
 from deploy.settings.model import Settings

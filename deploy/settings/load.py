@@ -1,43 +1,15 @@
-"""Load Settings from `.env`, `.env.NAME` and the environment, later ones first."""
+"""Load Settings from `.env`, `.env.NAME` and the environment; a later one overrides."""
 
-import difflib
-import os
-import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from dotenv.parser import Binding, parse_stream
 from pydantic import ValidationError, create_model
 
 from deploy.errors import DeployError
 from deploy.settings.conflicts import conflicts
+from deploy.settings.env_file import GROUP, Entry, Problem, environment_entries, file_entries
 from deploy.settings.model import KEYS, SECRET_KEYS, Settings, allowed
-
-# SECRET_ keys are upper case only: credentials have lower-case names, two cases would collide.
-_GROUP = re.compile(r"ENV_(?P<variable>[A-Za-z][A-Za-z0-9_]*)|SECRET_(?P<secret>[A-Z][A-Z0-9_]*)")
-# Some shells export NAME (WSL does); the instance is chosen by `--name` or in `.env`.
-_NOT_FROM_ENVIRONMENT = {"NAME"}
-_REMOVED = {"IMAGE_MODE": "every image is sent as it was built"}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A setting as found: key, value, and the file and line or other source."""
-
-    key: str
-    value: str
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One problem of the settings; `missing` when a required value is not set."""
-
-    key: str
-    text: str
-    missing: bool = False
 
 
 class SettingsError(DeployError):
@@ -94,16 +66,35 @@ def read_needed(folder: Path, name: str | None, keys: Collection[str]) -> Settin
     return settings
 
 
+def with_node(settings: Settings, address: str, port: int | None, user: str | None) -> Settings:
+    """Point settings at another node, as `fab -H user@host:port` asks."""
+    changes = {"node_address": address, "node_port": port, "public_address": ""}
+    if user:
+        changes["node_user"] = user
+    return settings.model_copy(update=changes)
+
+
+def read_instances(folder: Path) -> tuple[Settings, ...]:
+    """Load the settings of every instance: that of `.env` and one for each `.env.NAME`.
+
+    Raises:
+        SettingsError: for the first instance that has a problem.
+    """
+    names = sorted(file.name.removeprefix(".env.") for file in folder.glob(".env.*"))
+    found = (read_settings(folder), *(read_settings(folder, n) for n in names if n != "example"))
+    return tuple({settings.app: settings for settings in found}.values())
+
+
 def _entries(
     folder: Path, name: str | None, problems: list[Problem]
 ) -> tuple[dict[str, Entry], str]:
     """Read the files and the environment; also return the names of the files."""
-    entries = _file_entries(folder / ".env", problems)
+    entries = file_entries(folder / ".env", problems)
     usual = entries["NAME"].value if "NAME" in entries else ""
     files = [folder / ".env", *_instance_files(folder, name, usual, problems)]
     for file in files[1:]:
-        entries |= _file_entries(file, problems)
-    entries |= _environment(entries)
+        entries |= file_entries(file, problems)
+    entries |= environment_entries(entries)
     if name:
         entries["NAME"] = Entry("NAME", name, "--name")
     return entries, " and ".join(file.name for file in files)
@@ -118,62 +109,6 @@ def _instance_files(
         here = ", ".join(sorted(known)) or "none"
         problems.append(Problem("NAME", f".env.{name} does not exist; instances here: {here}"))
     return [known[name]] if name in known else []
-
-
-def _file_entries(file: Path, problems: list[Problem]) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for binding in _bindings(file, problems):
-        text = binding.original.string
-        # The parser counts the blank lines before a binding as part of it.
-        lead = text[: len(text) - len(text.lstrip())].count("\n")
-        where = f"{file.name}:{binding.original.line + lead}"
-        if problem := _form_problem(binding, where, found):
-            problems.append(Problem(binding.key or "", problem))
-        if binding.key:
-            found[binding.key] = Entry(binding.key, binding.value or "", where)
-    return found
-
-
-def _bindings(file: Path, problems: list[Problem]) -> list[Binding]:
-    try:
-        # Editors on Windows may write a byte order mark.
-        with file.open(encoding="utf-8-sig") as stream:
-            return list(parse_stream(stream))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        problems.append(Problem("", f"{file.name} cannot be read: {error.strerror}"))
-    except UnicodeDecodeError as error:
-        problems.append(Problem("", f"{file.name}: not UTF-8 text (byte {error.start})"))
-    return []
-
-
-def _form_problem(binding: Binding, where: str, found: Mapping[str, Entry]) -> str:
-    if binding.error or (binding.key and binding.value is None):
-        return f"{where}: not of the form KEY=value"
-    if not binding.key:
-        return ""
-    if binding.key in found:
-        return f"{where}: {binding.key} is set again, first in {found[binding.key].where}"
-    if "\0" in (binding.value or ""):
-        return f"{where}: {binding.key} holds a NUL character"
-    return _unknown(binding.key, where)
-
-
-def _unknown(key: str, where: str) -> str:
-    if key in KEYS or _GROUP.fullmatch(key):
-        return ""
-    if reason := _REMOVED.get(key):
-        return f"{where}: {key} was removed ({reason}); delete the line"
-    near = difflib.get_close_matches(key.upper(), KEYS, n=1)
-    return f"{where}: unknown setting {key}" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _environment(known: Mapping[str, Entry]) -> dict[str, Entry]:
-    keys = set(KEYS) - _NOT_FROM_ENVIRONMENT | {key for key in known if _GROUP.fullmatch(key)}
-    return {
-        key: Entry(key, os.environ[key], "environment") for key in sorted(keys) if key in os.environ
-    }
 
 
 def _settings(entries: Mapping[str, Entry], problems: list[Problem], files: str) -> Settings:
@@ -213,7 +148,7 @@ def _groups(entries: Mapping[str, Entry]) -> dict[str, object]:
     values: dict[str, str] = {}
     commands: dict[str, str] = {}
     for key, entry in entries.items():
-        match = _GROUP.fullmatch(key)
+        match = GROUP.fullmatch(key)
         if key in KEYS or not match:
             continue
         if match["variable"]:
@@ -236,22 +171,3 @@ def _problem(key: str, entries: Mapping[str, Entry]) -> Problem:
         return Problem(key, f"{where}{key} is missing; allowed: {allowed(key)}", missing=True)
     found = "given" if key in SECRET_KEYS else f'"{entry.value}"'
     return Problem(key, f"{entry.where}: {key} is {found}; allowed: {allowed(key)}")
-
-
-def with_node(settings: Settings, address: str, port: int | None, user: str | None) -> Settings:
-    """Point settings at another node, as `fab -H user@host:port` asks."""
-    changes = {"node_address": address, "node_port": port, "public_address": ""}
-    if user:
-        changes["node_user"] = user
-    return settings.model_copy(update=changes)
-
-
-def read_instances(folder: Path) -> tuple[Settings, ...]:
-    """Load the settings of every instance: that of `.env` and one for each `.env.NAME`.
-
-    Raises:
-        SettingsError: for the first instance that has a problem.
-    """
-    names = sorted(file.name.removeprefix(".env.") for file in folder.glob(".env.*"))
-    found = (read_settings(folder), *(read_settings(folder, n) for n in names if n != "example"))
-    return tuple({settings.app: settings for settings in found}.values())

@@ -24,7 +24,8 @@ from deploy.image.wire.whole import send_whole
 from deploy.image.wire.zstd import compress
 from deploy.node import session
 from deploy.node.command import Command
-from deploy.node.remote import FabricRemote, Remote, Result
+from deploy.node.fabric_remote import FabricRemote
+from deploy.node.remote import Remote, Result
 from deploy.node.state import NodeState, probe
 from deploy.project import Project as Instance
 from deploy.settings.load import read_settings, with_node

@@ -14,8 +14,7 @@ from invoke.collection import Collection
 from invoke.loader import FilesystemLoader
 
 from deploy.node.command import Command
-from deploy.node.remote import command_line
-from deploy.node.script import LIBRARIES, packed, script_text, scripts
+from deploy.node.script import LIBRARIES, command_line, packed, script_text, scripts
 from deploy.settings.load import read_settings
 from deploy.settings.model import KEYS, REQUIRED
 from tests.root import ROOT

@@ -12,7 +12,7 @@ from deploy.errors import DeployError
 from deploy.image.plan.image import Image, Whole
 from deploy.node.bulk import ssh_command
 from deploy.node.command import Command
-from deploy.node.remote import whole_line
+from deploy.node.script import whole_line
 from deploy.node.target import Target
 from deploy.workstation.programs import missing
 

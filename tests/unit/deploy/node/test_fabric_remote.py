@@ -8,8 +8,9 @@ import pytest
 from deploy.app.act import seal, undo
 from deploy.errors import DeployError
 from deploy.node.command import Command
+from deploy.node.fabric_remote import FabricRemote
 from deploy.node.login import connect
-from deploy.node.remote import FabricRemote, Result
+from deploy.node.remote import Result
 from deploy.node.state import probe
 from deploy.node.target import Target
 from tests.unit.deploy.examples import state

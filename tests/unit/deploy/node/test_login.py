@@ -10,7 +10,6 @@ import pytest
 
 from deploy.app.act import undo
 from deploy.errors import DeployError
-from deploy.node.host_key import read_host_key
 from deploy.node.known_hosts import pin
 from deploy.node.login import Login, connect, start_login
 from deploy.node.target import Target, resolve
@@ -314,24 +313,3 @@ def alias(node: Node, target: Target, home: Path) -> Target:
 def test_address_port_and_key_of_a_host_come_from_the_ssh_config(node: Node, alias: Target) -> None:
     assert resolve(alias) == ("127.0.0.1", node.port)
     assert_works(node, alias)
-
-
-def test_a_host_that_is_not_in_the_ssh_config_resolves_to_itself(
-    target: Target, home: Path
-) -> None:
-    plain = replace(target, host="web2.example.org", port=None)
-
-    assert resolve(plain) == ("web2.example.org", 22)
-
-
-def test_a_host_key_can_be_read_without_logging_in(node: Node) -> None:
-    assert read_host_key("127.0.0.1", node.port) == (node.host_line, node.fingerprint)
-    assert not any(transport.is_authenticated() for transport in node.transports)
-
-
-def test_reading_a_host_key_fails_where_no_ssh_server_answers() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-    with pytest.raises(DeployError, match=r"no SSH server answers at 127\.0\.0\.1: "):
-        read_host_key("127.0.0.1", port)
