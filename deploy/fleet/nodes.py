@@ -1,6 +1,6 @@
 """Several nodes: the instances a command is for, and their nodes, each node once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from deploy.node.login import connect
 from deploy.node.remote import Remote
 from deploy.node.target import Target
 from deploy.project import Project
-from deploy.settings.load import read_instances, read_needed, read_settings, with_node
+from deploy.settings.load import with_node
 from deploy.settings.model import Settings
 
 # A node as `-H` and `--nodes` name it: address, port, user.
@@ -44,26 +44,6 @@ class Node:
         target = replace(self.target, identity=identity, alone=True) if identity else self.target
         with connect(target, session.passphrase_prompt()) as remote:
             yield remote
-
-
-def one_instance(folder: Path, name: str, host: Host | None, needed: Sequence[str] = ()) -> Project:
-    """Load an instance's settings; only the `needed` ones if any. `host`: another node (-H).
-
-    Raises:
-        SettingsError: with every problem of the settings.
-    """
-    instance = name or None
-    settings = read_needed(folder, instance, needed) if needed else read_settings(folder, instance)
-    return Project(folder, with_node(settings, *host) if host else settings)
-
-
-def every_instance(folder: Path) -> tuple[Project, ...]:
-    """Load the settings of every instance of a folder.
-
-    Raises:
-        SettingsError: for the first instance that has a problem.
-    """
-    return tuple(Project(folder, settings) for settings in read_instances(folder))
 
 
 def at_hosts(project: Project, hosts: Iterable[Host]) -> tuple[Project, ...]:
