@@ -9,7 +9,7 @@ from deploy.errors import DeployError
 
 # Files without a version count as version 1.
 SCHEMA = 1
-_MARK = re.compile(r"(?P<version>\d{1,9}):.*", re.DOTALL)
+_VERSIONED = re.compile(r"(?P<version>\d{1,9}):.*", re.DOTALL)
 
 
 class Versioned(BaseModel):
@@ -47,13 +47,13 @@ def refuse_newer(what: str, version: int) -> None:
         )
 
 
-def spec_mark(text: str) -> str:
-    """Parse the mark of a machine spec: a hash, or `VERSION:HASH` for versions from 2.
+def spec_hash(text: str) -> str:
+    """Parse the hash of a machine spec; from schema version 2 on it is `VERSION:HASH`.
 
     Raises:
         DeployError: when the version is newer.
     """
-    mark = text.strip()
-    if found := _MARK.fullmatch(mark):
-        refuse_newer("machine spec", int(found["version"]))
-    return mark
+    found = text.strip()
+    if versioned := _VERSIONED.fullmatch(found):
+        refuse_newer("machine spec", int(versioned["version"]))
+    return found

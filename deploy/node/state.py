@@ -23,7 +23,7 @@ class FileState(BaseModel):
 class Interrupted(Versioned):
     """A deploy that did not finish: its release and the previous one (empty for none)."""
 
-    noun = "mark of an unfinished deploy"
+    noun = "record of an unfinished deploy"
     release: str
     previous: str
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.workstation.files import write_atomically
 
 STATE = Path("state")
-_MARK = re.compile(r"[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def save_manifest(folder: Path, app: str, release: str, manifest: str) -> Path:
@@ -19,22 +19,22 @@ def save_manifest(folder: Path, app: str, release: str, manifest: str) -> Path:
     return path
 
 
-def save_spec(folder: Path, mark: str, ignition: str) -> Path:
-    """Save a machine spec under its hash, which the machine has as its mark; return its path."""
-    path = _spec(folder, mark)
+def save_spec(folder: Path, sha256: str, ignition: str) -> Path:
+    """Save a machine spec under its hash; return its path."""
+    path = _spec(folder, sha256)
     _save(path, ignition.encode())
     return path
 
 
-def load_spec(folder: Path, mark: str) -> str | None:
-    """Load the machine spec with this mark; None where it was not saved here."""
-    if not _MARK.fullmatch(mark) or not (path := _spec(folder, mark)).exists():
+def load_spec(folder: Path, sha256: str) -> str | None:
+    """Load the machine spec with this hash; None where it was not saved here."""
+    if not _SHA256.fullmatch(sha256) or not (path := _spec(folder, sha256)).exists():
         return None
     return path.read_text(encoding="utf-8")
 
 
-def _spec(folder: Path, mark: str) -> Path:
-    return folder / STATE / "specs" / f"{mark}.ign"
+def _spec(folder: Path, sha256: str) -> Path:
+    return folder / STATE / "specs" / f"{sha256}.ign"
 
 
 def _save(path: Path, content: bytes) -> None:

@@ -20,8 +20,8 @@ manifest_of() {
   jq -ce objects "$(home_of "$1")/${2:-current}/manifest.json" 2>/dev/null || echo null
 }
 
-# spec_mark: print the hash of the machine spec this node was installed from, if it is known.
-spec_mark() { cat /etc/corefab/spec 2>/dev/null || true; }
+# spec_hash: print the hash of the machine spec this node was installed from, if it is known.
+spec_hash() { cat /etc/corefab/spec 2>/dev/null || true; }
 
 # places PATH...: a row for each path that exists: path, kind, mode, owner, mtime, ctime, link target,
 # SHA-256.

@@ -77,7 +77,7 @@ class Inspection(_Value):
     """A node's state; `clock` is the node's time, `claimed` are the host files of all its apps."""
 
     clock: int
-    mark: str
+    spec_hash: str
     manifest: Manifest | None
     staged: dict[str, str]
     claimed: frozenset[str]

@@ -9,7 +9,7 @@ from deploy.errors import DeployError
 from deploy.node.answer import read_answer
 from deploy.node.journal import AuditLine, read_audit
 from deploy.node.release import Manifest
-from deploy.node.schema import SCHEMA, Versioned, spec_mark
+from deploy.node.schema import SCHEMA, Versioned, spec_hash
 from deploy.node.script import scripts
 from deploy.node.state import Interrupted, NodeState
 from tests.unit.deploy.examples import manifest, state
@@ -62,11 +62,11 @@ def test_a_newer_line_of_the_journal_is_refused() -> None:
 
 
 def test_a_machine_spec_of_a_later_version_has_it_before_its_hash() -> None:
-    assert spec_mark("ab12\n") == "ab12"
-    assert spec_mark("") == ""
-    assert spec_mark("1:ab12") == "1:ab12"
+    assert spec_hash("ab12\n") == "ab12"
+    assert spec_hash("") == ""
+    assert spec_hash("1:ab12") == "1:ab12"
     with pytest.raises(DeployError, match=f"a machine spec of schema version {SCHEMA + 1}"):
-        spec_mark(f"{SCHEMA + 1}:ab12")
+        spec_hash(f"{SCHEMA + 1}:ab12")
 
 
 def test_the_scripts_write_the_same_schema_version() -> None:

@@ -34,7 +34,7 @@ def matching(machine: Machine) -> Inspection:
     enabled = FoundUnit(enabled="enabled", active="active")
     return Inspection(
         clock=1000,
-        mark="",
+        spec_hash="",
         manifest=None,
         staged={},
         claimed=frozenset(),

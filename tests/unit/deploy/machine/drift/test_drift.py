@@ -17,7 +17,7 @@ HOSTNAME = "/etc/hostname"
 
 def answer(remote: FakeRemote, spec: Spec, inspection: str = "") -> None:
     """Let the node be made from a spec; it matches that unless another inspection is given."""
-    remote.answers["mark"] = f"{spec.sha256}\n"
+    remote.answers["spec-hash"] = f"{spec.sha256}\n"
     remote.answers["inspect"] = inspection or matching(spec.machine).model_dump_json()
 
 
@@ -31,7 +31,7 @@ def test_a_node_that_matches_its_spec_has_no_drift(
 
     assert drift(project, as_json=False) == 0
 
-    assert remote.scripts == ["mark", "inspect"]
+    assert remote.scripts == ["spec-hash", "inspect"]
     assert f"path {HOSTNAME}" in remote.the("inspect").stdin.decode().splitlines()
     assert "no drift: web1 matches its machine spec and release" in capsys.readouterr().out
 
@@ -66,7 +66,7 @@ def test_without_the_nodes_spec_the_current_settings_are_compared_with_a_warning
     tmp_path: Path, remote: FakeRemote, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = project_in(tmp_path)
-    remote.answers["mark"] = "f" * 64
+    remote.answers["spec-hash"] = "f" * 64
     remote.answers["inspect"] = matching(spec_from_settings(project).machine).model_dump_json()
 
     assert drift(project, as_json=False) == 0

@@ -96,7 +96,7 @@ def found(**changes: object) -> Inspection:
     )
     whole = Inspection(
         clock=1000,
-        mark="m",
+        spec_hash="m",
         manifest=manifest(),
         staged={UNIT.path: "644"},
         claimed=frozenset({UNIT.path}),
