@@ -21,16 +21,8 @@ from tests.unit.deploy.machine.drift.node import absent, matching, project_in, w
 
 HOSTNAME = "/etc/hostname"
 YES = ConvergeOptions(may_change=True)
-CARRIED_OUT = [
-    "spec-hash",
-    "inspect",
-    "lock",
-    "lock",
-    "converge",
-    "converge",
-    "spec-hash",
-    "inspect",
-]
+ASKED = ["spec-hash", "inspect"]
+CARRIED_OUT = [*ASKED, "lock", "lock", "converge", "converge", *ASKED]
 
 
 @pytest.fixture
