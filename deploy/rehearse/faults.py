@@ -2,8 +2,7 @@
 
 import time
 
-from deploy.app.ask_workers import ask_workers
-from deploy.app.workers import Worker
+from deploy.app.workers import Worker, ask_workers
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
@@ -25,7 +24,7 @@ def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
     settings = project.settings
     if fault.partition("=")[0] not in FAULTS:
         raise DeployError(f"unknown fault {fault!r}", f"choose one of {', '.join(FAULTS)}")
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         before = _worker(remote, settings.app, worker)
         remote.checked(
             Command("fault", (settings.app, worker, fault)),
