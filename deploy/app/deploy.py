@@ -28,7 +28,7 @@ from deploy.node.state import NodeState
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.spec.render import render
-from deploy.spec.units import refuse_traps
+from deploy.spec.units import refuse_errors
 from deploy.workstation.git import author
 from deploy.workstation.hooks import run_hook, tell_hook
 from deploy.workstation.state import keep_manifest
@@ -62,7 +62,7 @@ def rollout(
         DeployError: when something fails; the node serves what it served before.
     """
     rendered = render(project)
-    refuse_traps(rendered)
+    refuse_errors(rendered)
     with (
         load_desired(rendered, credentials, options.reseal) as desired,
         session.reached(project, login) as remote,
@@ -78,7 +78,7 @@ def _rollout(remote: Remote, desired: DesiredState, options: DeployOptions) -> N
         release = f" (release {plan.was})" if plan.was else ""
         output.good(f"nothing to do: {plan.app} serves what is wanted{release}")
         return
-    refuse_traps(desired.rendered, podman=state.podman)
+    refuse_errors(desired.rendered, podman=state.podman)
     check_material(desired, state)
     _show(plan)
     manifest = _manifest(desired, state)

@@ -10,6 +10,7 @@ from deploy.machine.install import first_boot
 from deploy.node.connection import Target
 from deploy.node.known_hosts import pin
 from tests.clock import Clock
+from tests.unit.deploy.fake_remote import FakeRemote, reach
 from tests.unit.deploy.ssh_server import Node, new_identity, running
 
 
@@ -47,3 +48,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for waiting in (prove, first_boot):
         monkeypatch.setattr(waiting, "time", made)
     return made
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> FakeRemote:
+    """A node that every verb reaches: it records commands and answers from a table."""
+    return reach(monkeypatch, FakeRemote())
