@@ -87,7 +87,7 @@ mapfile -t paths < <({ asked path; manifest_of "$app" | jq -r '.units? // {} | k
 mapfile -t people < <(asked user)
 answer \
   --argjson clock "$EPOCHSECONDS" \
-  --arg mark "$(spec_mark)" \
+  --arg spec_hash "$(spec_hash)" \
   --slurpfile manifest <(manifest_of "$app") \
   --rawfile staged <(if [ -d "$home/current/root" ]; then
       cd "$home/current/root/" && find . -type f -printf '/%P\t%m\n'; fi) \
@@ -109,7 +109,7 @@ answer \
   --arg app "$app" \
   '($hashes | split("\u0000") | map(select(. != "") | {key: .[66:], value: .[:64]}) | from_entries)
      as $sha |
-   {$clock, $mark, manifest: $manifest[0],
+   {$clock, $spec_hash, manifest: $manifest[0],
     staged: ($staged | rows | map({key: .[0], value: .[1]}) | from_entries),
     claimed: ($claimed | add // []),
     paths: ($places | table("path kind mode owner mtime ctime target sha256")

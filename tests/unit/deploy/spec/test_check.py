@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.deploy import DeployOptions, deploy
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.model import Settings
@@ -230,7 +230,7 @@ def test_no_node_is_reached_while_the_lint_finds_an_error(project: Path) -> None
 
     # The seal of the tests would break at the first connection; nothing else is there to fail.
     with pytest.raises(DeployError, match="1 error in the units"):
-        rollout(Project(project, settings(NODE_ADDRESS="127.0.0.1")), DeployOptions(first=True))
+        deploy(Project(project, settings(NODE_ADDRESS="127.0.0.1")), DeployOptions(first=True))
 
 
 def test_rules_that_depend_on_podman_use_the_nodes_version(

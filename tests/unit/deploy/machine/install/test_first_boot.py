@@ -9,7 +9,7 @@ import pytest
 from certs.host_key import new_host_key
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import Awaited, await_first_boot
-from deploy.node.connection import Target
+from deploy.node.target import Target
 from tests.unit.deploy.ssh_server import Node
 
 pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]

@@ -10,8 +10,9 @@ from deploy.errors import DeployError
 from deploy.machine.install.plan.options import Installation
 from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node.command import Command
-from deploy.node.connection import Target, connect
-from deploy.node.remote import FabricRemote
+from deploy.node.fabric_remote import FabricRemote
+from deploy.node.login import connect
+from deploy.node.target import Target
 from tests.unit.deploy.ssh_server import CHUNK, Node
 
 pytestmark = pytest.mark.loopback

@@ -1,4 +1,4 @@
-"""What a node should hold of an app: the desired side of a deploy."""
+"""The desired state of an app on a node."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from deploy.node.file import File
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """How a release takes over: slots, restart or socket; and a command to run before it does."""
+    """How a release takes over (slots, restart or socket), and a command to run before that."""
 
     mode: str = "slots"
     before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a node should hold of an app; `files` maps a project file's path to its mark.
+class DesiredState:
+    """The desired state of an app; certificate and key file go by their SHA-256.
 
-    `switch` says how the front door moves, `subnets` which addresses the app's network has.
-    Credentials in `reseal` are sealed again, whatever the node holds.
+    `files` maps the path of a project file to its hash and mode. `subnets` are the IPv4 and IPv6
+    subnets of the app's network. Credentials in `reseal` are sealed even if the node has them.
     """
 
     app: str

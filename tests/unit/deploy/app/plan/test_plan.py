@@ -5,21 +5,21 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from deploy.app.plan.changes import PlanInputs, generations
-from deploy.app.plan.describe import summary, whole
+from deploy.app.plan.describe import describe, summary
+from deploy.app.plan.desired_state import DesiredState
+from deploy.app.plan.diff import PlanInputs, generations
 from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.steps import release_steps
 from deploy.app.plan.text_diff import LARGEST_BYTES, Texts, unified
-from deploy.app.plan.wanted import Wanted
 from deploy.node.file import File
-from deploy.node.state import HeldFile, Interrupted, NodeState
-from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
+from deploy.node.state import FileState, Interrupted, NodeState
+from tests.unit.deploy.examples import DESIRED, IMAGE, UNIT, fresh, manifest, state
 
 OTHER = "sha256:" + "2" * 64
 HERE = PlanInputs("web1")
 FIREWALL = File("/etc/corefab/firewall.d/shop-www.nft", b"add element")
 CHANGED = replace(
-    WANTED,
+    DESIRED,
     image=replace(IMAGE, id=OTHER, layers=(*IMAGE.layers, "sha256:" + "c" * 64)),
     units=(replace(UNIT, content=b"[Container]\nReadOnly=true\n"), FIREWALL),
     files={"index.html": "bb", "new.css": "cc"},
@@ -35,12 +35,12 @@ TEXTS = Texts(
 )
 
 
-def plan(wanted: Wanted = CHANGED, held: NodeState = HELD) -> Plan:
-    return plan_deploy(wanted, held, replace(HERE, texts=TEXTS))
+def plan(desired: DesiredState = CHANGED, held: NodeState = HELD) -> Plan:
+    return plan_deploy(desired, held, replace(HERE, texts=TEXTS))
 
 
 def test_nothing_to_do_is_an_empty_plan() -> None:
-    made = plan(WANTED, state())
+    made = plan(DESIRED, state())
 
     assert not made
     assert made.steps == ()
@@ -50,8 +50,8 @@ def test_nothing_to_do_is_an_empty_plan() -> None:
 def test_a_slot_that_was_left_running_is_told_of_where_nothing_else_is_to_do() -> None:
     left = state(leftover="green")
 
-    assert plan(WANTED, left).leftover == "green"
-    assert not plan(WANTED, left)
+    assert plan(DESIRED, left).leftover == "green"
+    assert not plan(DESIRED, left)
     assert plan(CHANGED, HELD.model_copy(update={"leftover": "green"})).leftover == ""
 
 
@@ -90,8 +90,8 @@ def test_a_plan_tells_added_changed_and_deleted_apart_with_a_diff_for_text() -> 
 
 
 def test_a_mode_that_differs_is_a_change_without_a_diff() -> None:
-    held = state(files={UNIT.path: HeldFile(mode="666 root:root", sha256=UNIT.sha256)})
-    (change,) = plan_deploy(WANTED, held, HERE).units
+    held = state(files={UNIT.path: FileState(mode="666 root:root", sha256=UNIT.sha256)})
+    (change,) = plan_deploy(DESIRED, held, HERE).units
 
     assert change.was == f"{UNIT.sha256} 666 root:root"
     assert change.becomes == f"{UNIT.sha256} 644 root:root"
@@ -99,7 +99,7 @@ def test_a_mode_that_differs_is_a_change_without_a_diff() -> None:
 
 
 def test_a_unit_that_is_no_longer_wanted_is_deleted() -> None:
-    (change,) = plan(replace(WANTED, units=()), state()).units
+    (change,) = plan(replace(DESIRED, units=()), state()).units
 
     assert (change.how, change.path) == ("deleted", UNIT.path)
 
@@ -128,16 +128,16 @@ def test_credentials_go_by_name_and_generation_and_nothing_else() -> None:
     ],
 )
 def test_a_generation_counts_the_sealings(held: NodeState, count: int) -> None:
-    assert generations(WANTED, held) == {"cert_pass": count}
+    assert generations(DESIRED, held) == {"cert_pass": count}
 
 
 def test_an_unfinished_deploy_is_put_back_before_anything_is_decided() -> None:
     held = state(interrupted=Interrupted(release="r9", previous="r8"), active="failed")
-    made = plan(WANTED, held)
+    made = plan(DESIRED, held)
 
     assert made
     assert (made.undo, made.steps, made.reasons) == ("r9", (), ())
-    assert "undo what the unfinished deploy r9 changed" in "\n".join(whole(made))
+    assert "undo the unfinished deploy r9" in "\n".join(describe(made))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_long_diff_says_how_much_it_leaves_off() -> None:
 
 
 def test_the_plan_in_words_has_each_part() -> None:
-    text = "\n".join(whole(plan()))
+    text = "\n".join(describe(plan()))
 
     for part in (
         "shop-www on web1 (release 20300615-120000-ab12):",
@@ -172,20 +172,20 @@ def test_the_plan_in_words_has_each_part() -> None:
         "credential cert_pass: generation 3 -> 4 (the node's is different)",
         "switch: slots in slot green",
         "restarts: shop-www-green.service starts, shop-www-blue.service stops",
-        "steps:\n  1. Check the units",
+        "steps:\n  1. Stage the release",
     ):
         assert part in text
     assert list(summary(plan()))[1:] == [f"  {reason}" for reason in plan().reasons]
 
 
 def test_a_changed_file_without_a_diff_shows_its_hashes() -> None:
-    text = "\n".join(whole(plan_deploy(CHANGED, HELD, HERE)))
+    text = "\n".join(describe(plan_deploy(CHANGED, HELD, HERE)))
 
     assert "  changed index.html: aa -> bb" in text
 
 
 def test_a_first_plan_names_everything_and_gives_one_reason() -> None:
-    made = plan_deploy(WANTED, fresh(), replace(HERE, first=True))
+    made = plan_deploy(DESIRED, fresh(), replace(HERE, first=True))
 
     assert made.reasons == ("no release on the node yet",)
     assert made.image is not None
@@ -194,7 +194,7 @@ def test_a_first_plan_names_everything_and_gives_one_reason() -> None:
 
 
 def test_what_a_visitor_meets_is_a_reason_to_deploy() -> None:
-    made = plan_deploy(WANTED, state(), replace(HERE, trouble="the health path answers 500"))
+    made = plan_deploy(DESIRED, state(), replace(HERE, trouble="the health path answers 500"))
 
     assert made.reasons == ("the health path answers 500",)
     assert made.steps
@@ -215,7 +215,7 @@ def test_the_document_keeps_the_fields_that_hooks_read() -> None:
 
 
 def test_a_node_with_a_release_and_nothing_to_do_has_an_empty_document() -> None:
-    document = plan(WANTED, state()).document()
+    document = plan(DESIRED, state()).document()
 
     assert (document["image"], document["certificate"]) == (None, None)
     for name in ("reasons", "units", "files", "credentials", "restarts", "steps"):
