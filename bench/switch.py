@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import rival_plans, rival_proxy
+from bench.ending import ending_whole
 from bench.visits import RATE, Site, Visit, failures, gap, p99, read, visiting, within
 from rehearsal import lifecycle
 from tests.system.project import Project, make_project
@@ -296,7 +297,7 @@ def prepare(folder: Path) -> Project:
         ENV_TLS_CERT="/etc/tls/server.crt", ENV_TLS_KEY_ENC="/etc/tls/server.key.enc",
     )  # fmt: skip
     for words in (
-        ("sample-build",), ("cert-issue",), ("prepare", "--yes"), ("node-up",),
+        ("sample-build",), ("cert-issue",), ("prepare", "--yes"), ("rehearsal-up",),
         ("deploy", "--first"),
     ):  # fmt: skip
         project.must(*words)
@@ -311,7 +312,7 @@ def prepare(folder: Path) -> Project:
 
 def main() -> int:
     """Measure, print, keep the result; the exit code is 1 when a figure was not met."""
-    with tempfile.TemporaryDirectory(prefix="bench-switch-") as name:
+    with ending_whole(), tempfile.TemporaryDirectory(prefix="bench-switch-") as name:
         folder = Path(name)
         try:
             bench = Bench(prepare(folder), folder)

@@ -4,8 +4,8 @@ from typing import Literal
 
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
-from deploy.node.holdings import HeldAccess, HostKeys
-from deploy.node.journal import failures_audited, machine_line, write_audit
+from deploy.node.holdings import AuthorizedKey, HostKeys
+from deploy.node.journal import audit_failures, machine_line, write_audit
 from deploy.node.remote import Remote
 from deploy.project import Project
 
@@ -32,14 +32,14 @@ def host_key(step: HostKeyStep) -> Command:
     return Command("host-key", (step,))
 
 
-def ask_access(remote: Remote, user: str) -> tuple[HeldAccess, ...]:
+def ask_access(remote: Remote, user: str) -> tuple[AuthorizedKey, ...]:
     """Read the authorized keys of a user.
 
     Raises:
         DeployError: when the node has no such user.
     """
     answer = remote.checked(access_list(user), "listing the keys")
-    return read_answer(tuple[HeldAccess, ...], answer, f"the SSH keys of {user}")
+    return read_answer(tuple[AuthorizedKey, ...], answer, f"the SSH keys of {user}")
 
 
 def ask_host_keys(remote: Remote, step: HostKeyStep = "list") -> HostKeys:
@@ -59,6 +59,6 @@ def run_audited(remote: Remote, project: Project, command: Command, verb: str, d
         DeployError: with the node's message.
     """
     line = machine_line(project.folder, verb, detail)
-    with failures_audited(remote, line):
+    with audit_failures(remote, line):
         remote.checked(command, verb)
     write_audit(remote, line)

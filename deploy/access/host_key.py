@@ -5,16 +5,16 @@ from deploy.access.act import ask_host_keys, run_audited
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node
-from deploy.node.connection import real_host, real_port
-from deploy.node.holdings import HeldKey, HostKeys
+from deploy.node.holdings import HostKeys, NodeHostKey
 from deploy.node.known_hosts import pin
 from deploy.node.remote import Remote
+from deploy.node.target import resolve
 from deploy.spec.access_key import read_key
 
-_VERB = "cert-rotate-host"
+_VERB = "host-key-rotate"
 
 
-def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
+def host_key_rotate(node: Node, *, finish: bool, at_once: bool) -> None:
     """Begin to replace a node's host keys, finish it, or do both at once.
 
     Until it is finished, the node proves itself with the old keys and announces the new ones, which
@@ -27,7 +27,7 @@ def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
     with node.connected() as remote:
         if finish and not ask_host_keys(remote).changing:
             raise DeployError(
-                f"{node.name} is not changing its host keys", "begin with `fab cert-rotate-host`"
+                f"{node.name} is not changing its host keys", "begin with `fab host-key-rotate`"
             )
         if not finish:
             _begin(node, remote)
@@ -36,7 +36,7 @@ def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
     else:
         output.say(
             "both old and new keys work now; ssh clients learn the new ones at their next login. "
-            "When everyone has logged in once, run `fab cert-rotate-host --finish`"
+            "When everyone has logged in once, run `fab host-key-rotate --finish`"
         )
 
 
@@ -75,13 +75,13 @@ def _check_login(node: Node) -> HostKeys:
 
 def _pin(node: Node, held: HostKeys) -> None:
     keys = tuple(key.key for key in held.keys)
-    pin(node.target.known_hosts, real_host(node.target), real_port(node.target), keys)
+    pin(node.target.known_hosts, *resolve(node.target), keys)
 
 
 def _fingerprints(held: HostKeys, *, new: bool) -> str:
     return ", ".join(_fingerprint(key) for key in held.keys if key.next == new)
 
 
-def _fingerprint(held: HeldKey) -> str:
+def _fingerprint(held: NodeHostKey) -> str:
     found = read_key(held.key)
     return found.fingerprint if found else "unreadable"

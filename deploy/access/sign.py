@@ -14,7 +14,7 @@ from deploy.app.credentials import Credentials
 from deploy.app.tls import material
 from deploy.console import output, progress
 from deploy.fleet.nodes import Node, instances
-from deploy.node.session import asker
+from deploy.node.session import passphrase_prompt
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.access_key import AUTHORITY, AccessKey
@@ -51,7 +51,7 @@ def access_sign(
 
 def _authority_key(project: Project) -> PrivateKey:
     """Read the authority's key; make it if there is none."""
-    password = Credentials(project.settings, asker()).value(CERT_PASS).encode()
+    password = Credentials(project.settings, passphrase_prompt()).value(CERT_PASS).encode()
     path = material(project).ssh_authority_key
     if not path.exists():
         write_secret(path, encrypt(new_key(), password))

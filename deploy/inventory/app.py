@@ -6,16 +6,15 @@ from datetime import datetime, timedelta
 
 from certs.chain import read_chain
 from certs.errors import CertError
-from deploy.access.list import AuthorizedKey, authorized_keys
+from deploy.access.list import OwnedKey, find_owners
 from deploy.app.health import served_certificate
 from deploy.app.tls import load_pair
 from deploy.errors import DeployError
 from deploy.inventory.places import Finding, Place, findings
 from deploy.node import session
-from deploy.node.ask_holdings import ask_holdings
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
-from deploy.node.holdings import Holdings
+from deploy.node.holdings import Holdings, ask_holdings
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.spec.login_keys import key_owners
@@ -32,7 +31,7 @@ class Inventory:
     now: datetime
     places: tuple[Place, ...]
     holdings: Holdings
-    access: tuple[AuthorizedKey, ...]
+    access: tuple[OwnedKey, ...]
     retired: frozenset[str]
 
     @property
@@ -59,7 +58,7 @@ class Inventory:
     def _host_key_findings(self) -> Iterator[Finding]:
         if any(key.next for key in self.holdings.host_keys):
             text = "the host keys are being changed"
-            yield Finding(f"{text}; finish with `fab cert-rotate-host --finish`")
+            yield Finding(f"{text}; finish with `fab host-key-rotate --finish`")
 
     def _access_findings(self) -> Iterator[Finding]:
         soon = self.now + timedelta(days=self.settings.cert_warn_days)
@@ -86,7 +85,7 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
         DeployError: when the node cannot be reached.
     """
     settings = project.settings
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         holdings = ask_holdings(remote, settings.app, settings.node_user, {})
     places = (
         _workstation(project),
@@ -95,7 +94,7 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
         *_served(session.endpoints(project)),
     )
     retired = retired_keys(project)
-    access = tuple(authorized_keys(holdings.access, key_owners((project,)), retired))
+    access = tuple(find_owners(holdings.access, key_owners((project,)), retired))
     return Inventory(settings, now, places, holdings, access, retired)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
-from deploy.access.list import AuthorizedKey
+from deploy.access.list import OwnedKey
 from deploy.console import output
 from deploy.inventory.app import Inventory, take_inventory
 from deploy.inventory.places import Place, agree, cells, facts
 from deploy.inventory.prometheus import as_prometheus
-from deploy.node.holdings import HeldCredential, HeldKey
+from deploy.node.holdings import NodeHostKey, SealedCredential
 from deploy.project import Project
 from deploy.spec.access_key import read_key
 
@@ -107,7 +107,7 @@ def _facts(one: Inventory) -> dict[str, object]:
     }
 
 
-def _credential_facts(held: HeldCredential, generation: int | None) -> dict[str, object]:
+def _credential_facts(held: SealedCredential, generation: int | None) -> dict[str, object]:
     return {
         "name": held.name,
         "age_days": held.age_seconds // _DAY_SECONDS,
@@ -117,7 +117,7 @@ def _credential_facts(held: HeldCredential, generation: int | None) -> dict[str,
     }
 
 
-def _host_key_facts(host: HeldKey) -> dict[str, object]:
+def _host_key_facts(host: NodeHostKey) -> dict[str, object]:
     return {
         "fingerprint": _fingerprint(host),
         "kind": host.key.split()[0],
@@ -126,7 +126,7 @@ def _host_key_facts(host: HeldKey) -> dict[str, object]:
     }
 
 
-def _access_facts(access: AuthorizedKey) -> dict[str, object]:
+def _access_facts(access: OwnedKey) -> dict[str, object]:
     key = access.key
     return {
         "fingerprint": key.fingerprint,
@@ -137,7 +137,7 @@ def _access_facts(access: AuthorizedKey) -> dict[str, object]:
     }
 
 
-def _fingerprint(host: HeldKey) -> str | None:
+def _fingerprint(host: NodeHostKey) -> str | None:
     key = read_key(host.key)
     return key.fingerprint if key else None
 

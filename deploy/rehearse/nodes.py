@@ -1,4 +1,4 @@
-"""Verbs: rehearsal nodes up and down, known to this project."""
+"""Start, list, restart and remove the rehearsal nodes of an operator's folder."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rehearsal.node import Node, NodeStatus
 from rehearsal.ready import Login
 
 
-def node_up(project: Project, *, name: str = "") -> Node:
+def up(project: Project, *, name: str = "") -> Node:
     """Boot a rehearsal node from the app's Ignition file and pin its host keys.
 
     Raises:
@@ -33,7 +33,7 @@ def node_up(project: Project, *, name: str = "") -> Node:
     return made
 
 
-def node_down(project: Project, name: str) -> None:
+def down(project: Project, name: str) -> None:
     """Remove a node of this folder and its pinned keys."""
     if found := lifecycle.down(name, project.folder):
         _forget(project, found)
@@ -42,7 +42,7 @@ def node_down(project: Project, name: str) -> None:
         output.say(f"there is no node {name}")
 
 
-def node_down_all(project: Project) -> None:
+def down_all(project: Project) -> None:
     """Remove every node of this folder, and those whose folder no longer exists."""
     gone = lifecycle.down_all(project.folder)
     for one in gone:
@@ -51,7 +51,7 @@ def node_down_all(project: Project) -> None:
     output.good(f"nodes gone: {names}" if names else "there is no node of this folder")
 
 
-def node_status(folder: Path, *, as_json: bool) -> None:
+def status(folder: Path, *, as_json: bool) -> None:
     """List the nodes of this machine, and which operator's folder each belongs to."""
     nodes = lifecycle.status()
     if as_json:
@@ -65,7 +65,7 @@ def node_status(folder: Path, *, as_json: bool) -> None:
     output.table("rehearsal nodes", ("name", "state", "address", "boot id", "folder"), rows)
 
 
-def node_reboot(project: Project, *, name: str = "") -> None:
+def reboot(project: Project, *, name: str = "") -> None:
     """Restart a node of this folder and wait until it is ready again."""
     made = lifecycle.reboot(
         name or project.settings.project,

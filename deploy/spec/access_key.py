@@ -88,7 +88,9 @@ def read_key_file(path: Path) -> tuple[AccessKey, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DeployError(f"{path} cannot be read: {error}", "name public key files") from error
+        raise DeployError(
+            f"{path} cannot be read: {error}", "check the path and its permissions"
+        ) from error
     found = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
@@ -97,7 +99,7 @@ def read_key_file(path: Path) -> tuple[AccessKey, ...]:
         if key is None or not _has_known_options(key):
             raise DeployError(
                 f"{path}:{number}: not an SSH public key, with or without an expiry-time",
-                "name .pub files, never private keys",
+                "use .pub files, never private keys",
             )
         found.append(key)
     return tuple(found)

@@ -34,7 +34,7 @@ def collect_keys(project: Project) -> tuple[str, ...]:
     if not left:
         raise DeployError(
             f"no SSH public key found in {', '.join(sources)}",
-            "make one with `ssh-keygen -t ed25519`, or name yours in SSH_KEYS",
+            "make one with `ssh-keygen -t ed25519`, or set SSH_KEYS to yours",
         )
     return left
 

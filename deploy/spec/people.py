@@ -65,7 +65,7 @@ def check_name(person: str) -> str:
     """
     if not _NAME.fullmatch(person):
         raise DeployError(
-            f"{person!r} cannot be a person's name here",
+            f"{person!r} is not a valid name for a person",
             "use lower case letters, digits, '.', '_' and '-', 31 at most",
         )
     return person

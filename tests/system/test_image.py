@@ -16,17 +16,20 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
+from deploy.image.layers.cache import Cache
+from deploy.image.measured import Measured
 from deploy.image.open import cache_of, open_image, source_of
 from deploy.image.plan.image import Image, Whole, missing
+from deploy.image.plan.sending import Rates
 from deploy.image.send import image_send
 from deploy.image.transfer import Transfer
 from deploy.image.wire.whole import send_whole
 from deploy.image.wire.zstd import compress
 from deploy.node import session
 from deploy.node.command import Command
-from deploy.node.probe import probe
-from deploy.node.remote import FabricRemote, Remote, Result
-from deploy.node.state import NodeState
+from deploy.node.fabric_remote import FabricRemote
+from deploy.node.remote import Remote, Result
+from deploy.node.state import NodeState, probe
 from deploy.project import Project as Instance
 from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings
@@ -57,6 +60,7 @@ class Bench:
     def settings(self, made: Made, name: str = "image") -> Settings:
         place = self.folder / name
         write_layout(made, place)
+        self.take_link_for_slow()
         folder = self.project.folder
         changed = {
             "image": f"oci:{place}",
@@ -64,6 +68,11 @@ class Bench:
             "image_cache": self.folder,
         }
         return read_settings(folder).model_copy(update=changed)
+
+    def take_link_for_slow(self) -> None:
+        """Have the next transfer expect a slow link, where patches are quicker."""
+        node = f"{self.project.node.address}:22"
+        Measured(Cache(self.folder, 0), node).keep(Rates(link=1e6))
 
     def send(self, made: Made, name: str = "image") -> str:
         return self.fab(f"oci:{write_layout(made, self.folder / name)}")
@@ -74,6 +83,7 @@ class Bench:
     def sent(self, made: Made, name: str = "image") -> int:
         """Send an image and count the bytes that went over."""
         place = write_layout(made, self.folder / name)
+        self.take_link_for_slow()
         said = self.project.must(
             "image-send", "--events", IMAGE=f"oci:{place}", IMAGE_CACHE=str(self.folder)
         )
@@ -361,7 +371,7 @@ def test_bytes_that_flip_on_the_way_are_found_and_sent_again(bench: Bench, seed:
     settings = bench.settings(made)
     places = [random.Random(seed).randrange(MIB, size - MIB)]  # noqa: S311
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         flipping = Flipping(remote, places)
         run(bench, settings, flipping, look(remote, settings))
 
@@ -376,7 +386,7 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
     made = image([layer({"a": noise(size, secrets.randbits(32))})])
     settings = bench.settings(made)
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         flipping = Flipping(remote, [MIB], times=2)
         run(bench, settings, flipping, look(remote, settings))
 
@@ -396,7 +406,7 @@ def test_names_that_an_archive_has_stay_out_of_the_node(bench: Bench, kind: str)
         write_docker(made, archive, linked=False)
     settings = settings.model_copy(update={"image": f"{kind}:{archive}"})
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         run(bench, settings, Flipping(remote, [MIB], times=2), look(remote, settings))
 
     names = bench.project.ssh(f"podman image inspect -f '{{{{json .RepoTags}}}}' {made.id}")
@@ -445,7 +455,7 @@ def test_a_description_that_arrives_damaged_is_called_so(bench: Bench) -> None:
         "receive-image", (settings.app, f"sha256:{'d' * 64}"), b"image 9\ndamaged!!end\n"
     )
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         result = remote.run(command)
 
     assert (result.code, result.stderr) == (5, "what describes the image arrived damaged\n")
@@ -464,7 +474,7 @@ def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another
 
     bench.project.ssh(f"cp -a {file} /root/config; : >{file}")
     try:
-        with session.reached(Instance(bench.project.folder, settings)) as remote:
+        with session.open_session(Instance(bench.project.folder, settings)) as remote:
             state = look(remote, settings)
     finally:
         bench.project.ssh(f"mv /root/config {file}")
@@ -500,7 +510,7 @@ def test_a_layer_that_the_node_lost_after_it_was_asked_is_sent_after_all(bench: 
     before, made = image([base]), image([base, layer({"a": unique()})])
     bench.send(before)
     settings = bench.settings(made, "made")
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         state = look(remote, settings)
         with open_image(Instance(bench.project.folder, settings)) as export:
             assert missing(export.image, state) == (made.diff_ids[1],)
@@ -539,7 +549,7 @@ def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
     made = image([lower, changed, layer({"a": noise(8 * MIB, secrets.randbits(32))})])
     settings = bench.settings(made, "made")
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         pruning = Pruning(remote, bench.project, before.id)
         run(bench, settings, pruning, look(remote, settings))
 
@@ -561,7 +571,7 @@ def test_bases_in_two_images_that_share_one_of_them_are_both_written_out(bench: 
     made = image([layer(below | {"f1": unique()}), layer(above | {"g1": unique()})])
     settings = bench.settings(made, "made")
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, look(remote, settings))
 
@@ -575,7 +585,7 @@ def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     bench.send(before)
     made = image([layer(files | {"f4": unique(100_000)})])
     settings = bench.settings(made, "made")
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         state = look(remote, settings)
         bench.project.ssh(f"podman rmi {before.id}")
         counting = Flipping(remote, [], times=0)
@@ -595,7 +605,7 @@ def test_a_base_that_the_node_cannot_write_out_is_done_without(bench: Bench) -> 
     storage = "/var/lib/containers/storage/overlay-layers"
     bench.project.ssh(f"rm {storage}/$(basename $(dirname {upper})).tar-split.gz")
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, look(remote, settings))
 
@@ -652,7 +662,7 @@ def test_a_disk_that_fills_while_an_image_arrives_names_nothing_and_keeps_what_c
         for place in places
     )
     try:
-        with session.reached(Instance(bench.project.folder, settings)) as remote:
+        with session.open_session(Instance(bench.project.folder, settings)) as remote:
             filling = Filling(remote, lambda: bench.project.ssh(fill))
             with pytest.raises(DeployError, match="no room on the node"):
                 run(bench, settings, filling, look(remote, settings))
@@ -697,16 +707,17 @@ def test_two_transfers_of_two_images_at_once_both_end_well(bench: Bench) -> None
 def second(bench: Bench) -> Iterator[Bench]:
     """Boot another node from the same spec, with the same cache here."""
     name = bench.project.settings["PROJECT"] + "b"
-    bench.project.must("node-up", "--node", name)
+    bench.project.must("rehearsal-up", "--node", name)
     settings = bench.project.settings | {"PROJECT": name}
     yield Bench(Project(bench.project.folder, settings), bench.folder)
-    bench.project.must("node-down", "--node", name)
+    bench.project.must("rehearsal-down", "--node", name)
 
 
 def test_two_nodes_at_once_share_one_compressing_of_each_layer(
     bench: Bench, second: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = image([layer({"a": noise(40 * MIB, secrets.randbits(32))})])
+    text = noise(20 * MIB, secrets.randbits(32)).hex().encode()
+    made = image([layer({"a": text})])
     settings = bench.settings(made)
     pieces = []
 
@@ -747,7 +758,7 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
     other, same = f"localhost/{app}2:1", "localhost/somebody:1"
     served = f"localhost/{app}:{json.loads(bench.project.must('status', '--json'))['slot']}"
     bench.project.ssh(
-        f"podman tag {served} {other}; podman tag {made.id} {same} localhost/{app}:old"
+        f"podman tag {served} {other}; podman tag {made.id} {same} localhost/{app}:anchor"
     )
     names = "podman image ls --format '{{.Repository}}:{{.Tag}}' | sort"
     before = set(bench.project.ssh(names).split())
@@ -755,7 +766,7 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
     bench.project.must("prune")
 
     after = set(bench.project.ssh(names).split())
-    assert before - after == {f"localhost/{app}:sent", f"localhost/{app}:old"}
+    assert before - after == {f"localhost/{app}:sent", f"localhost/{app}:anchor"}
     assert {other, same, served} <= after
     bench.project.ssh(f"podman rmi {other} {same}")
 
@@ -786,7 +797,7 @@ def test_a_cache_that_holds_a_damaged_layer_does_no_harm(bench: Bench) -> None:
     file.write_bytes(made.layers[0][:-1] + b"!")
     cache.take(made.diff_ids[0], file)
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, look(remote, settings))
 

@@ -1,4 +1,4 @@
-"""Ask a node what it is, to be compared with what it was made as."""
+"""Ask a node for the state of everything that a machine spec or a release defines."""
 
 from collections.abc import Iterator
 
@@ -6,17 +6,17 @@ from deploy.machine.drift.plan.inspection import Inspection
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote
-from deploy.node.schema import spec_mark
+from deploy.node.schema import spec_hash
 from deploy.spec.plan.machine import Machine
 
 
-def ask_mark(remote: Remote) -> str:
-    """Ask for the mark of the spec that the node was made of; empty where it has none."""
-    return spec_mark(remote.run(Command("mark")).stdout)
+def ask_spec_hash(remote: Remote) -> str:
+    """Ask which machine spec the node was made from; empty where it does not record one."""
+    return spec_hash(remote.run(Command("spec-hash")).stdout)
 
 
 def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
-    """Ask for all that some specs and the release speak of.
+    """Ask for the state of what these machines and the serving release define.
 
     Raises:
         DeployError: when the node cannot answer.

@@ -8,9 +8,10 @@ from typing import get_args
 import pytest
 
 from deploy.app.credentials import Credentials
-from deploy.app.execute import ACTIONS, Execution, carry_out
+from deploy.app.execute import ACTIONS, carry_out
+from deploy.app.execution import Execution
 from deploy.app.plan.steps import Kind, Step, release_steps, rollback_steps
-from deploy.app.planner import DesiredState
+from deploy.app.planner import Artifacts
 from deploy.app.tls import Pair
 from deploy.app.undo import run_steps, undo
 from deploy.errors import DeployError
@@ -26,13 +27,13 @@ from deploy.node.state import NodeState
 from deploy.project import Project
 from deploy.spec.render import render
 from tests.unit.certs.forge import Recipe, chained, forge
-from tests.unit.deploy.examples import WANTED, fresh, manifest, settings, state
+from tests.unit.deploy.examples import DESIRED, fresh, manifest, settings, state
 from tests.unit.deploy.site import Site, page, refusing, serve
 
 pytestmark = pytest.mark.usefixtures("clock")
 MADE = forge(Recipe())
 PAIR = Pair(chained(MADE), b"sealed")
-GOAL = replace(WANTED, certificate=MADE.certificate.sha256)
+GOAL = replace(DESIRED, certificate=MADE.certificate.sha256)
 LOST = DeployError("the connection to web1 was lost", "run it again")
 # What a deploy runs on the node, and what a message calls it.
 DOING = {
@@ -83,7 +84,7 @@ class Nowhere:
     def image(self) -> Image:
         return GOAL.image
 
-    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
+    def export(self, image: Image, cache: Cache, desired: Collection[str]) -> Content:
         raise DeployError("nothing is kept here")
 
     def whole(self) -> Whole:
@@ -108,9 +109,9 @@ def execution(
     given = {"CERT_PASSWORD": "hunter2", "HEALTH_TIMEOUT_SECONDS": "1", "NODE_ADDRESS": "web1"}
     project = Project(Path(), settings(**given | values))
     export = Export(Nowhere(), Cache(Path(), 0))
-    desired = DesiredState(render(project), GOAL, export, PAIR, Credentials(project.settings, None))
+    artifacts = Artifacts(render(project), GOAL, export, PAIR, Credentials(project.settings, None))
     manifest_ = manifest(GOAL, release="r2")
-    return Execution(remote, project, endpoint, manifest_, before, desired=desired)
+    return Execution(remote, project, endpoint, manifest_, before, artifacts=artifacts)
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def before(site: Site | None = None) -> NodeState:
 
 def deploy(made: Execution) -> Manifest:
     steps = tuple(release_steps(GOAL, made.before))
-    return run_steps(made, steps, proof_seconds=0.2)
+    return run_steps(made, steps, health_seconds=0.2)
 
 
 def failure(made: Execution) -> DeployError:
@@ -183,7 +184,7 @@ def test_a_release_that_is_not_healthy_is_undone(site: Site) -> None:
     assert remote.scripts[-2:] == ["logs", "undo"]
     assert "finish" not in remote.scripts
     assert "not healthy within 1 s: the health path answers 500" in error.message
-    assert "release r1 was put back, but does not answer: " in error.message
+    assert "release r1 was restored, but is not healthy: " in error.message
     assert "HEALTH_PATH" in error.hint
 
 
@@ -242,7 +243,7 @@ def test_a_connection_that_is_lost_says_what_the_next_deploy_does() -> None:
     error = failure(execution(remote, NOWHERE, before()))
     assert error.message.splitlines() == [
         LOST.message,
-        f"{LOST.message}: the next `fab deploy` puts back what this one changed",
+        f"{LOST.message}: the next `fab deploy` undoes this one",
     ]
     assert error.hint == "run it again"
 
@@ -251,7 +252,7 @@ def test_a_release_that_somebody_else_deployed_meanwhile_is_named() -> None:
     remote = FakeRemote({"stage": refuses, "undo": lambda: Result(0, "r7\n", "")})
 
     error = failure(execution(remote, NOWHERE, before()))
-    assert error.message.endswith("release r7 serves, which another deploy brought meanwhile")
+    assert error.message.endswith("release r7 serves: another deploy ran meanwhile")
 
 
 @pytest.mark.loopback
@@ -298,7 +299,7 @@ def test_a_release_is_recorded_with_the_seconds_of_each_step_before(site: Site) 
 @pytest.mark.loopback
 def test_a_rollback_needs_nothing_but_what_the_node_keeps(site: Site) -> None:
     remote = FakeRemote()
-    made = replace(execution(remote, site.endpoint, before(site)), desired=None)
+    made = replace(execution(remote, site.endpoint, before(site)), artifacts=None)
 
     rolled_back = run_steps(made, tuple(rollback_steps("slots", "blue", "r0")))
 
@@ -332,4 +333,4 @@ def test_putting_back_that_fails_is_told() -> None:
     remote = FakeRemote({"start": refuses, "undo": refuses})
 
     error = failure(execution(remote, NOWHERE, before()))
-    assert error.message.endswith("putting back failed: no room; the next `fab deploy` tries again")
+    assert error.message.endswith("undo failed: no room; the next `fab deploy` tries again")

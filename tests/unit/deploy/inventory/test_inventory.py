@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from deploy.access.list import authorized_keys
+from deploy.access.list import find_owners
 from deploy.errors import DeployError
 from deploy.inventory.app import Inventory
 from deploy.inventory.places import Place
 from deploy.inventory.prometheus import as_prometheus
 from deploy.inventory.status import show_inventory
 from deploy.node.answer import read_answer
-from deploy.node.holdings import HeldAccess, HeldCredential, HeldKey, Holdings
+from deploy.node.holdings import AuthorizedKey, Holdings, NodeHostKey, SealedCredential
 from deploy.spec.access_key import AccessKey
 from tests.unit.certs.forge import Recipe, authority, forge
 from tests.unit.deploy.examples import manifest, settings
@@ -26,18 +26,18 @@ SOUND = Holdings(
     clock=int(NOW.timestamp()),
     release="",
     inside="",
-    host_keys=(HeldKey(key="ssh-ed25519 AAAAhost", age_seconds=90000),),
-    access=(HeldAccess(user="core", file="/x", line=ANN.line, age_seconds=90000),),
+    host_keys=(NodeHostKey(key="ssh-ed25519 AAAAhost", age_seconds=90000),),
+    access=(AuthorizedKey(user="core", file="/x", line=ANN.line, age_seconds=90000),),
     manifest=manifest(generations={"cert_pass": 2}),
     compared={},
-    credentials=(HeldCredential(name="cert_pass", age_seconds=3, seal=HOST, opens=True),),
+    credentials=(SealedCredential(name="cert_pass", age_seconds=3, seal=HOST, opens=True),),
 )
 
 
 def inventory(**changes: object) -> Inventory:
     holdings = SOUND.model_copy(update=changes)
     places = (Place("workstation", CERTIFICATE), Place("node", CERTIFICATE))
-    access = tuple(authorized_keys(holdings.access, {ANN.blob: "ann"}, frozenset()))
+    access = tuple(find_owners(holdings.access, {ANN.blob: "ann"}, frozenset()))
     return Inventory(settings(), NOW, places, holdings, access, frozenset())
 
 
@@ -65,7 +65,9 @@ def test_a_seal_that_does_not_open_and_one_that_is_missing_are_errors() -> None:
 def test_an_access_key_that_expires_soon_is_a_warning(days: int, word: str | None) -> None:
     line = ANN.until(NOW + timedelta(days=days)).line
 
-    found = texts(inventory(access=(HeldAccess(user="core", file="/x", line=line, age_seconds=1),)))
+    found = texts(
+        inventory(access=(AuthorizedKey(user="core", file="/x", line=line, age_seconds=1),))
+    )
 
     assert [is_error for _, is_error in found] == ([False] if word else [])
     assert all(str(word) in text and "ann" in text for text, _ in found)
@@ -78,7 +80,7 @@ def test_a_retired_key_that_is_still_authorized_is_a_warning() -> None:
 
 
 def test_host_keys_that_are_being_changed_are_a_warning() -> None:
-    coming = HeldKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
+    coming = NodeHostKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
 
     ((text, is_error),) = texts(inventory(host_keys=(*SOUND.host_keys, coming)))
 
@@ -105,7 +107,7 @@ def test_a_clock_that_is_off_is_an_error(seconds: int) -> None:
     ],
 )
 def test_a_seal_says_which_keys_it_was_made_with(seal: str, name: str) -> None:
-    held = HeldCredential(name="x", age_seconds=0, seal=seal, opens=True)
+    held = SealedCredential(name="x", age_seconds=0, seal=seal, opens=True)
 
     assert held.sealed_with == name
 
@@ -113,7 +115,7 @@ def test_a_seal_says_which_keys_it_was_made_with(seal: str, name: str) -> None:
 @pytest.mark.parametrize("answer", ["", "[]", '{"clock": "now"}', "rubbish"])
 def test_an_invalid_answer_is_refused(answer: str) -> None:
     with pytest.raises(DeployError, match="cannot be read at"):
-        read_answer(Holdings, answer, "what the node holds")
+        read_answer(Holdings, answer, "holdings")
 
 
 def test_the_table_says_that_all_places_agree_and_not_when_one_or_all_have_none(

@@ -1,4 +1,4 @@
-"""People's keys are read and written safely, and retired keys are left out of machine specs."""
+"""People's keys are read and written safely for sshd, YAML and shells; retired ones stay out."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,8 @@ BOB = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIBob", "bob@desk")
 END = datetime(2026, 12, 24, 18, 30, tzinfo=UTC)
 
 
-def project(folder: Path, sources: str = "old.pub") -> Project:
-    return Project(folder, settings(SSH_KEYS=sources))
+def project(folder: Path) -> Project:
+    return Project(folder, settings(SSH_KEYS="old.pub"))
 
 
 def test_an_expiry_is_written_as_sshd_reads_it_and_read_again() -> None:
@@ -40,7 +40,7 @@ def test_an_expiry_may_be_a_day() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "# ann", "ssh-ed25519", "AAAA only", "ssh-ed25519 BBBB x"])
-def test_a_line_without_a_key_gives_none(line: str) -> None:
+def test_a_line_that_is_not_a_key_is_none(line: str) -> None:
     assert read_key(line) is None
 
 
@@ -61,7 +61,7 @@ def test_a_line_of_a_node_keeps_its_options() -> None:
         "-----BEGIN KEY-----",
     ],
 )
-def test_a_key_file_may_have_no_option_but_an_expiry(tmp_path: Path, line: str) -> None:
+def test_a_key_file_accepts_no_option_but_an_expiry(tmp_path: Path, line: str) -> None:
     file = tmp_path / "ann.pub"
     file.write_text(f"{BOB.line}\n{line}\n")
 
@@ -69,7 +69,7 @@ def test_a_key_file_may_have_no_option_but_an_expiry(tmp_path: Path, line: str) 
         read_key_file(file)
 
 
-def test_each_person_has_a_file_and_no_keys_means_no_file(tmp_path: Path) -> None:
+def test_keys_are_written_by_name_and_a_person_without_keys_is_removed(tmp_path: Path) -> None:
     write_keys(project(tmp_path), "ann", (ANN.until(END),))
     write_keys(project(tmp_path), "bob", (BOB,))
     assert keys_by_person(project(tmp_path)) == {"ann": (ANN.until(END),), "bob": (BOB,)}
@@ -79,12 +79,12 @@ def test_each_person_has_a_file_and_no_keys_means_no_file(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["", "../ann", "Ann", "a b", ".ann", "a" * 40])
-def test_a_name_must_be_a_safe_file_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DeployError, match="cannot be a person's name"):
+def test_a_name_that_cannot_be_a_file_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DeployError, match="is not a valid name"):
         write_keys(project(tmp_path), name, (ANN,))
 
 
-def test_the_spec_authorizes_people_and_never_a_retired_key(tmp_path: Path) -> None:
+def test_the_spec_has_the_keys_of_people_and_no_retired_key_of_any_file(tmp_path: Path) -> None:
     (tmp_path / "old.pub").write_text(f"{BOB.line}\n{ANN.line}\n")
     write_keys(project(tmp_path), "ann", (ANN.until(END),))
     retire(project(tmp_path), (BOB, BOB))
@@ -97,7 +97,7 @@ def test_the_spec_authorizes_people_and_never_a_retired_key(tmp_path: Path) -> N
     assert collect_keys(project(tmp_path)) == (ANN.until(END).line, BOB.line)
 
 
-def test_a_spec_whose_keys_are_all_retired_is_refused(tmp_path: Path) -> None:
+def test_when_all_keys_are_retired_the_spec_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.pub").write_text(f"{BOB.line}\n")
     retire(project(tmp_path), (BOB,))
 
@@ -109,7 +109,7 @@ def test_a_spec_whose_keys_are_all_retired_is_refused(tmp_path: Path) -> None:
     st.text()
     | st.from_regex(r'(expiry-time="[0-9]{8,12}Z" |[a-z=",]* ?)ssh-ed25519 AAAA[A-Za-z0-9+/=]*.*')
 )
-def test_any_line_is_none_or_a_key_that_reads_back_the_same(line: str) -> None:
+def test_a_key_of_any_line_is_written_as_it_was_read(line: str) -> None:
     key = read_key(line)
 
     if key:
