@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.ending import ending_whole
 from butane.assemble import assemble
 from butane.translate.translation import translate
 from deploy.settings.load import read_settings
@@ -98,7 +99,7 @@ def main() -> int:
     """Print a line a figure; exit code 1 when one is not met."""
     if not _ORACLE.exists():
         sys.exit("the real tool is missing: make oracle")
-    with tempfile.TemporaryDirectory() as name:
+    with ending_whole(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_tree(folder)
         small, large = node_spec(folder), folder / "tree.bu"

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+from bench.ending import ending_whole
 from bench.on_systemd import measure_ours, measure_tini, stage
 from bench.rivals import Rivals, fetch
 from container.pack import pack
@@ -243,7 +244,7 @@ def compare(
 
 def main() -> int:
     """Measure, print, keep the result; the exit code is 1 when a figure was not met."""
-    with tempfile.TemporaryDirectory(prefix="bench-supervise-") as folder:
+    with ending_whole(), tempfile.TemporaryDirectory(prefix="bench-supervise-") as folder:
         bench = Bench(Path(folder))
         bench.tell(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores")
         measure_idle(bench)

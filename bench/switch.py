@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import rival_plans, rival_proxy
+from bench.ending import ending_whole
 from bench.visits import RATE, Site, Visit, failures, gap, p99, read, visiting, within
 from rehearsal import lifecycle
 from tests.system.project import Project, make_project
@@ -311,7 +312,7 @@ def prepare(folder: Path) -> Project:
 
 def main() -> int:
     """Measure, print, keep the result; the exit code is 1 when a figure was not met."""
-    with tempfile.TemporaryDirectory(prefix="bench-switch-") as name:
+    with ending_whole(), tempfile.TemporaryDirectory(prefix="bench-switch-") as name:
         folder = Path(name)
         try:
             bench = Bench(prepare(folder), folder)

@@ -75,27 +75,34 @@ class Parcel:
             job = Job(diff_id, new, base.diff_id if base else "", old, self.held.key)
             pieces = cut(new, old, at=at)
             for packed in self.export.press.in_order(job, pieces, self.pace):
-                yield from self._piece(diff_id, packed)
+                yield from self._piece(job, packed)
         yield _line("done", hex_of(diff_id))
 
-    def _piece(self, diff_id: str, packed: Packed) -> Iterator[bytes]:
-        piece, data = packed.piece, packed.file
-        if data is None:
+    def _piece(self, job: Job, packed: Packed) -> Iterator[bytes]:
+        piece = packed.piece
+        if piece.kind == "copy":
             yield _line("copy", piece.start, piece.count)
-            self.tell(Sent(diff_id, 0, piece.length))
-            return
-        content = data.read_bytes()
-        self.export.press.sent(packed)
-        key = packed.key
-        held = self._held_of(key, content)
-        yield _line(piece.kind, key, len(content), held, piece.start, piece.count, piece.length)
-        for start in range(held, len(content), _CHUNK):
+        elif packed.file is None:
+            yield _line("raw", piece.length)
+            yield from self._measured(job, job.new[piece.at : piece.at + piece.length])
+        else:
+            content, key = packed.file.read_bytes(), packed.key
+            self.export.press.sent(packed)
+            held = self._held_of(key, content)
+            yield _line(piece.kind, key, len(content), held, piece.start, piece.count, piece.length)
+            yield from self._measured(job, content[held:])
+        if piece.kind != "copy":
+            self.pace.done += piece.length
+        self.tell(Sent(job.diff_id, 0, piece.length))
+
+    def _measured(self, job: Job, content: bytes) -> Iterator[bytes]:
+        """Send bytes, and measure how fast they go."""
+        for start in range(0, len(content), _CHUNK):
             part = content[start : start + _CHUNK]
             began = time.monotonic()
             yield part
-            self.pace.add(len(part), time.monotonic() - began)
-            self.tell(Sent(diff_id, len(part), 0))
-        self.tell(Sent(diff_id, 0, piece.length))
+            self.pace.add_sent(len(part), time.monotonic() - began)
+            self.tell(Sent(job.diff_id, len(part), 0))
 
     def _held_of(self, key: str, content: bytes) -> int:
         """Count the bytes of a piece that the node has already; none if they are others."""

@@ -1,12 +1,14 @@
 """Getting an image to a node: only what it lacks, or, where that fails, all of it."""
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.image import act
 from deploy.image.export.export import Export
+from deploy.image.measured import Measured
 from deploy.image.plan.bases import Known, Shipment, ship, uncertain
 from deploy.image.plan.image import Image, refuse_full_disk
 from deploy.image.stream import Parcel, Sent
@@ -25,6 +27,9 @@ _DAMAGED = 5
 _FULL = 6
 # Our own code for what cannot be read on this side.
 _HERE = 0
+# What receive-image says of a base: bytes, and microseconds to write them out.
+_WROTE = re.compile(r"^wrote ([0-9]{1,15}) ([0-9]{1,15})$", re.MULTILINE)
+_ENOUGH_BYTES = 10_000_000
 
 
 class LaneError(DeployError):
@@ -91,10 +96,11 @@ class Transfer:
         total = sum(self.image.sizes.get(one, 0) for one in shipment.missing) or self.image.size
         name, where = f"image {self.image.name}", self.where
         with progress.transfer(name, total, where=where, events=self.events) as tell:
-            pace = Pace(round_trip=self.remote.round_trip)
+            pace = self._pace()
             parcel = Parcel(shipment, self.export, _teller(tell), already, pace)
             wanted = act.receive_image(self.settings.app, self.image.id)
             result = self.remote.send(wanted, _own_errors(parcel.parts()))
+        self._keep(pace, result.stdout)
         if result.code:
             said = result.stderr.strip().splitlines()
             raise LaneError(result.code, said[-1] if said else f"exit code {result.code}")
@@ -108,7 +114,25 @@ class Transfer:
         made_by = {diff_id: layer.made_by for diff_id, layer in known.items()}
         unsure = uncertain(self.image, state, Known(here, made_by))
         files = self.export.listings(unsure)
-        return ship(self.image, state, Known(here, made_by, files))
+        shipment = ship(self.image, state, Known(here, made_by, files))
+        sizes = {diff_id: layer.size for diff_id, layer in known.items()}
+        return shipment.with_quick_bases(self._pace().rates, sizes | dict(self.image.sizes))
+
+    def _pace(self) -> Pace:
+        return Pace(self._measured.rates(), self.remote.round_trip)
+
+    def _keep(self, pace: Pace, said: str) -> None:
+        """Keep what was measured for the next transfer; of the node's word, the plausible."""
+        rates = pace.rates
+        if not pace.knows_link:
+            rates = replace(rates, link=pace.known.link)
+        if (wrote := _WROTE.search(said)) and int(wrote[1]) > _ENOUGH_BYTES:
+            rates = replace(rates, write_out=int(wrote[1]) * 1e6 / max(1, int(wrote[2])))
+        self._measured.keep(rates)
+
+    @property
+    def _measured(self) -> Measured:
+        return Measured(self.export.cache, f"{self.target.host}:{self.target.port or 22}")
 
     def _whole(self) -> None:
         with progress.progress(f"image {self.image.name}", self.image.size) as advance:

@@ -16,8 +16,11 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
+from deploy.image.layers.cache import Cache
+from deploy.image.measured import Measured
 from deploy.image.open import cache_of, open_image, source_of
 from deploy.image.plan.image import Image, Whole, missing
+from deploy.image.plan.sending import Rates
 from deploy.image.send import image_send
 from deploy.image.transfer import Transfer
 from deploy.image.wire.whole import send_whole
@@ -57,6 +60,7 @@ class Bench:
     def settings(self, made: Made, name: str = "image") -> Settings:
         place = self.folder / name
         write_layout(made, place)
+        self.take_link_for_slow()
         folder = self.project.folder
         changed = {
             "image": f"oci:{place}",
@@ -64,6 +68,11 @@ class Bench:
             "image_cache": self.folder,
         }
         return read_settings(folder).model_copy(update=changed)
+
+    def take_link_for_slow(self) -> None:
+        """Have the next transfer expect a slow link, where patches are quicker."""
+        node = f"{self.project.node.address}:22"
+        Measured(Cache(self.folder, 0), node).keep(Rates(link=1e6))
 
     def send(self, made: Made, name: str = "image") -> str:
         return self.fab(f"oci:{write_layout(made, self.folder / name)}")
@@ -74,6 +83,7 @@ class Bench:
     def sent(self, made: Made, name: str = "image") -> int:
         """Send an image and count the bytes that went over."""
         place = write_layout(made, self.folder / name)
+        self.take_link_for_slow()
         said = self.project.must(
             "image-send", "--events", IMAGE=f"oci:{place}", IMAGE_CACHE=str(self.folder)
         )
@@ -706,7 +716,8 @@ def second(bench: Bench) -> Iterator[Bench]:
 def test_two_nodes_at_once_share_one_compressing_of_each_layer(
     bench: Bench, second: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = image([layer({"a": noise(40 * MIB, secrets.randbits(32))})])
+    text = noise(20 * MIB, secrets.randbits(32)).hex().encode()
+    made = image([layer({"a": text})])
     settings = bench.settings(made)
     pieces = []
 
@@ -747,7 +758,7 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
     other, same = f"localhost/{app}2:1", "localhost/somebody:1"
     served = f"localhost/{app}:{json.loads(bench.project.must('status', '--json'))['slot']}"
     bench.project.ssh(
-        f"podman tag {served} {other}; podman tag {made.id} {same} localhost/{app}:old"
+        f"podman tag {served} {other}; podman tag {made.id} {same} localhost/{app}:anchor"
     )
     names = "podman image ls --format '{{.Repository}}:{{.Tag}}' | sort"
     before = set(bench.project.ssh(names).split())
@@ -755,7 +766,7 @@ def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> N
     bench.project.must("prune")
 
     after = set(bench.project.ssh(names).split())
-    assert before - after == {f"localhost/{app}:sent", f"localhost/{app}:old"}
+    assert before - after == {f"localhost/{app}:sent", f"localhost/{app}:anchor"}
     assert {other, same, served} <= after
     bench.project.ssh(f"podman rmi {other} {same}")
 

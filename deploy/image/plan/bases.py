@@ -1,9 +1,10 @@
 """Deciding how an image travels: which layers, and which layer of the node each looks like."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deploy.image.plan.image import Image, missing
+from deploy.image.plan.sending import Rates, patch_is_quicker
 from deploy.node.state import NodeState
 
 # The likeness of a layer made by the same line at the same position.
@@ -26,6 +27,17 @@ class Shipment:
     missing: tuple[str, ...]
     bases: Mapping[str, Base] = field(default_factory=dict)
     rest: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def with_quick_bases(self, rates: Rates, sizes: Mapping[str, int]) -> "Shipment":
+        """Patch only those layers that arrive sooner so; one of unknown size is patched."""
+        bases = {
+            diff_id: base
+            for diff_id, base in self.bases.items()
+            if diff_id not in sizes
+            or patch_is_quicker(rates, sizes[diff_id], sizes.get(base.diff_id, 0))
+        }
+        rest = {base.image_id: self.rest[base.image_id] for base in bases.values()}
+        return replace(self, bases=bases, rest=rest)
 
     def without_bases(self) -> "Shipment":
         """Send each layer for itself."""

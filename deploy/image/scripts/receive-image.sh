@@ -47,10 +47,12 @@ take() {
   [ "$(stat -c %s "$2")" -eq "$((before + $1))" ]
 }
 
-# write_out IMAGE OTHER...: this node's layers of an image, but OTHER, as the tars they came as.
+# write_out IMAGE OTHER...: this node's layers of an image, but OTHER, as the tars they came as. Says how
+# many bytes that were, and the microseconds they took.
 write_out() {
-  local image=$1 other said
+  local image=$1 other said began=${EPOCHREALTIME//[.,]/} before
   shift
+  before=$(bytes_of_bases)
   local to=$place/bases
   install -d -m 0700 "$to" "$to/blobs" "$to/blobs/sha256"
   for other in "$@"; do
@@ -59,6 +61,11 @@ write_out() {
   said=$(skopeo copy -q --dest-oci-accept-uncompressed-layers \
     "containers-storage:@$image" "oci:$to" 2>&1) \
     || fail "this node cannot write out its layers: ${said##*$'\n'}" "$(code_for "$said")"
+  echo "wrote $(($(bytes_of_bases) - before)) $((${EPOCHREALTIME//[.,]/} - began))"
+}
+
+bytes_of_bases() {
+  if [ -e "$place/bases" ]; then du -sb "$place/bases" | cut -f 1; else echo 0; fi
 }
 
 # from_base START COUNT: a range of the base.
@@ -169,6 +176,11 @@ while read -r word a b c d e f; do
       reached=$b
       ;;
     plain | patch) piece "$word" "$a" "$b" "$c" "$d" "$e" "$f" ;;
+    raw)
+      settle
+      take "$a" "$part" "$reached" || fail "the transfer was cut" $cut
+      reached=$((reached + a))
+      ;;
     copy)
       settle
       from_base "$a" "$b" >>"$part"

@@ -1,12 +1,15 @@
 """One piece of a layer, compressed."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.image.layers.oci import hex_of
+from deploy.image.plan.sending import PLAIN, expected_seconds, level_for, patch_level_for
 from deploy.image.wire.chunks import Bytes, Piece
-from deploy.image.wire.zstd import compress
+from deploy.image.wire.level import Pace
+from deploy.image.wire.zstd import compress, sampled_share
 
 # Above this share of a piece, a patch is compared with the piece for itself.
 _POOR = 0.1
@@ -31,11 +34,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A piece with the file of its compressed bytes, and the key that stands for these bytes."""
+    """A piece with the file of its compressed bytes, and the key that stands for these bytes.
+
+    Without a file its bytes are the node's own, or those of the layer: `raw`.
+    """
 
     piece: Piece
     file: Path | None
     key: str
+    raw: bool = False
 
     @property
     def size(self) -> int:
@@ -43,10 +50,32 @@ class Packed:
         return self.file.stat().st_size if self.file else 0
 
 
-def pack(job: Job, piece: Piece, level: int, file: Callable[[], Path]) -> Packed:
-    """Compress a piece, as a patch when that is smaller; a copy has no bytes.
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How one piece is to be compressed: at the pace of a transfer, into new files.
 
-    `file` names a new file, each time it is called.
+    `ahead` is how many bytes of layers the transfer had to compress before this piece. `level` is
+    set for a piece that an earlier transfer has begun.
+    """
+
+    pace: Pace
+    file: Callable[[], Path]
+    ahead: int = 0
+    level: int | None = None
+
+    def level_of(self, piece: Piece, data: bytes) -> int:
+        """Choose the level as late as possible: more is measured by then."""
+        if self.level is not None:
+            return self.level
+        rates = self.pace.rates
+        if piece.kind == "patch":
+            return patch_level_for(rates)
+        ahead = max(0, self.ahead - self.pace.done)
+        return level_for(rates, length=piece.length, ahead=ahead, share=sampled_share(data))
+
+
+def pack(job: Job, piece: Piece, packing: Packing) -> Packed:
+    """Compress a piece, as a patch when that is smaller; a copy has no bytes.
 
     Raises:
         DeployError: when the layer cannot be read, or zstd fails.
@@ -54,25 +83,33 @@ def pack(job: Job, piece: Piece, level: int, file: Callable[[], Path]) -> Packed
     if piece.kind == "copy":
         return Packed(piece, None, "")
     if piece.kind == "plain":
-        return _compressed(job, piece, level, file())
-    patched = _compressed(job, piece, level, file())
+        return _compressed(job, piece, packing)
+    patched = _compressed(job, piece, packing)
     if patched.size <= piece.length * _POOR:
         return patched
-    plain = _compressed(job, _plain(piece), level, file())
-    worse = patched if plain.size < patched.size else plain
+    plain = _compressed(job, _plain(piece), packing)
+    worse = patched if plain.file and plain.size < patched.size else plain
     if worse.file:
         worse.file.unlink()
     return plain if worse is patched else patched
 
 
-def _compressed(job: Job, piece: Piece, level: int, out: Path) -> Packed:
-    like = None
+def _compressed(job: Job, piece: Piece, packing: Packing) -> Packed:
+    data = job.new[piece.at : piece.at + piece.length]
+    level = packing.level_of(piece, data)
+    if level == PLAIN:
+        return Packed(piece, None, "", raw=True)
+    out, like = packing.file(), None
     if piece.kind == "patch":
         like = out.with_suffix(".old")
         like.write_bytes(job.old[piece.start : piece.start + piece.count])
-    compress(job.new[piece.at : piece.at + piece.length], out, level=level, like=like)
+    began = time.monotonic()
+    compress(data, out, level=level, like=like)
+    seconds = time.monotonic() - began
     if like:
         like.unlink()
+    amount = piece.length if like else expected_seconds(level, piece.length)
+    packing.pace.add_work(piece.kind, amount, seconds)
     return Packed(piece, out, _key(job.diff_id, piece, level))
 
 

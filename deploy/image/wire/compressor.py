@@ -1,6 +1,5 @@
 """Compressing the pieces of layers, a few ahead, each once for all nodes that it goes to."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,14 +9,13 @@ from pathlib import Path
 from threading import Lock
 
 from deploy.image.layers.cache import Cache
+from deploy.image.plan.sending import LIGHT, is_fast
 from deploy.image.wire.chunks import Piece
-from deploy.image.wire.compress import Job, Packed, pack
-from deploy.image.wire.level import Pace
+from deploy.image.wire.compress import Job, Packed, Packing, pack
+from deploy.image.wire.level import CORES, Pace
 
-# A patch of a piece takes 90 MB of memory here; four at once keep within half a gigabyte.
-_WORKERS = min(os.cpu_count() or 1, 4)
 # What waits to be sent lies on disk.
-_AHEAD = _WORKERS + 1
+_AHEAD = CORES + 1
 
 
 class Press:
@@ -29,9 +27,9 @@ class Press:
         self._made: dict[tuple[str, str, Piece], Future[Packed]] = {}
         self._stack = ExitStack()
         self._place: Path | None = None
-        self._begun_near = False
+        self._begun = False
         self._numbers = iter(range(1 << 62))
-        self._pool = ThreadPoolExecutor(_WORKERS)
+        self._pool = ThreadPoolExecutor(CORES)
 
     def close(self) -> None:
         """End what is under way, and remove what was made."""
@@ -39,10 +37,10 @@ class Press:
         self._stack.close()
 
     def begin(self, job: Job, pieces: Iterable[Piece]) -> None:
-        """Start on the first pieces, which somebody near will most probably ask for."""
-        self._begun_near = True
-        for piece in islice(pieces, _AHEAD):
-            self._packed(job, piece, Pace(round_trip=lambda: 0.0))
+        """Compress the first pieces lightly, beside the login: on a fast link they are sent so."""
+        self._begun = True
+        for piece in islice(pieces, CORES):
+            self._packed(job, piece, Packing(Pace(), self._file, level=LIGHT))
 
     def in_order(self, job: Job, pieces: Iterable[Piece], pace: Pace) -> Iterator[Packed]:
         """Give the pieces compressed, while some more are being worked on, and no more than some.
@@ -51,12 +49,14 @@ class Press:
             DeployError: when the layer cannot be read.
         """
         waiting: deque[tuple[Piece, Future[Packed]]] = deque()
-        if self._begun_near and not pace.near:
-            self._begun_near = False
+        if self._begun and not is_fast(pace.rates):
             self.forget()
+        self._begun = False
         try:
             for piece in pieces:
-                waiting.append((piece, self._packed(job, piece, pace)))
+                packing = Packing(pace, self._file, pace.submitted, job.level_of(piece))
+                waiting.append((piece, self._packed(job, piece, packing)))
+                pace.submitted += 0 if piece.kind == "copy" else piece.length
                 if len(waiting) > _AHEAD:
                     yield self._next(job, waiting)
             while waiting:
@@ -75,7 +75,7 @@ class Press:
             packed.file.unlink()
 
     def forget(self) -> None:
-        """Make everything anew that is asked for again."""
+        """Compress again what is asked for again."""
         with self._alone:
             self._made = {}
 
@@ -87,22 +87,18 @@ class Press:
             if not self._shared:
                 self._forget(job, piece)
 
-    def _packed(self, job: Job, piece: Piece, pace: Pace) -> Future[Packed]:
-        if (level := job.level_of(piece)) is not None:
-            return self._pool.submit(pack, job, piece, level, self._file)
+    def _packed(self, job: Job, piece: Piece, packing: Packing) -> Future[Packed]:
+        if job.level_of(piece) is not None:
+            return self._pool.submit(pack, job, piece, packing)
         key = (job.diff_id, job.base_id, piece)
         with self._alone:
             if key not in self._made:
-                self._made[key] = self._pool.submit(self._at_pace, job, piece, pace)
+                self._made[key] = self._pool.submit(pack, job, piece, packing)
             return self._made[key]
 
     def _forget(self, job: Job, piece: Piece) -> None:
         with self._alone:
             self._made.pop((job.diff_id, job.base_id, piece), None)
-
-    def _at_pace(self, job: Job, piece: Piece, pace: Pace) -> Packed:
-        """Choose the level as late as can be: the pace is known better then."""
-        return pack(job, piece, pace.level, self._file)
 
     def _file(self) -> Path:
         with self._alone:

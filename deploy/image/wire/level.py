@@ -1,48 +1,78 @@
-"""How fast the link is, and so how hard to compress."""
+"""Measuring, while an image is sent, what decides how the rest of it is sent."""
 
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from deploy.image.plan.sending import Rates
 
 # What fills the buffers on the way says nothing about the link.
-_BUFFERED = 4 << 20
-_USUAL = 3
-# As long as nothing was sent, the distance tells: who answers this soon is on a local network.
-_NEAR_SECONDS = 0.005
-# Below this many bytes a second, about 20 Mbit/s and 1 Mbit/s, harder work saves time.
-_LEVELS = ((100e3, 19), (2.5e6, 9))
-# Above so many for each core, compressing takes longer than sending.
-_FAST, _LIGHT = 20e6, 1
+_BUFFERED = 2 << 20
+# A guess weighs as much as measuring so many bytes.
+_GUESS_BYTES = 1 << 20
+# Before anything was sent, the distance tells: who answers this soon is on a local network.
+_NEAR_SECONDS, _FAST = 0.005, 2e8
+_BYTES_A_ROUND_TRIP, _UNKNOWN = 1e5, 2.5e6
+CORES = min(os.cpu_count() or 1, 4)
 
 
 @dataclass(slots=True)
 class Pace:
-    """The bytes that were sent and the seconds that took; at first, only how far the node is.
+    """One transfer: what was measured earlier (`known`), and what is measured now.
 
-    The distance is asked for late: it is known better with each command that the node was given.
+    `known.link` is 0 where nothing was ever sent to the node. The distance is asked for late: it is
+    known better with each command that the node was given.
     """
 
-    sent: int = 0
-    seconds: float = 0.0
+    known: Rates = field(default_factory=lambda: Rates(0.0, cores=CORES))
     round_trip: Callable[[], float] = lambda: math.inf
-    cores: int = os.cpu_count() or 1
+    submitted: int = 0
+    done: int = 0
+    _sent: int = 0
+    _seconds: float = 0.0
+    _work: dict[str, list[float]] = field(default_factory=dict)
+    _alone: Lock = field(default_factory=Lock)
 
-    def add(self, count: int, seconds: float) -> None:
+    @property
+    def rates(self) -> Rates:
+        """What is known now."""
+        with self._alone:
+            guess = self.known.link or self._guessed()
+            measured = max(0, self._sent - _BUFFERED)
+            return replace(
+                self.known,
+                link=(_GUESS_BYTES + measured) / (_GUESS_BYTES / guess + self._seconds),
+                speed=self._factor("plain", self.known.speed),
+                patch=self._factor("patch", self.known.patch),
+            )
+
+    @property
+    def knows_link(self) -> bool:
+        """Tell whether enough was sent to know the link."""
+        return self._sent > _BUFFERED + _GUESS_BYTES
+
+    def add_sent(self, count: int, seconds: float) -> None:
         """Count some bytes that were sent."""
-        self.sent += count
-        self.seconds += seconds
+        with self._alone:
+            self._sent += count
+            if self._sent > _BUFFERED:
+                self._seconds += seconds
 
-    @property
-    def near(self) -> bool:
-        """Tell whether a link is most probably too fast for hard work."""
-        return self.round_trip() < _NEAR_SECONDS
+    def add_work(self, kind: str, amount: float, seconds: float) -> None:
+        """Count some work of one core: for `plain` seconds by the table, for `patch` bytes."""
+        with self._alone:
+            done = self._work.setdefault(kind, [0.0, 0.0])
+            done[0] += amount
+            done[1] += seconds
 
-    @property
-    def level(self) -> int:
-        """The zstd level that gets the rest over soonest."""
-        if self.sent <= _BUFFERED or not self.seconds:
-            return _LIGHT if self.near else _USUAL
-        rate = (self.sent - _BUFFERED) / self.seconds
-        usual = _LIGHT if rate > _FAST * self.cores else _USUAL
-        return next((level for limit, level in _LEVELS if rate < limit), usual)
+    def _factor(self, kind: str, known: float) -> float:
+        amount, seconds = self._work.get(kind, (0.0, 0.0))
+        return amount / seconds if seconds else known
+
+    def _guessed(self) -> float:
+        seconds = self.round_trip()
+        if seconds < _NEAR_SECONDS:
+            return _FAST
+        return _UNKNOWN if math.isinf(seconds) else _BYTES_A_ROUND_TRIP / seconds

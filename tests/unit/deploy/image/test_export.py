@@ -195,7 +195,7 @@ def test_several_nodes_get_the_same_compressed_pieces_made_once(
             read.append(part)
             return super().__getitem__(part)
 
-    data = Counted(noise(40 << 20))
+    data = Counted(noise(20 << 20).hex().encode())
     press = Press(Cache(tmp_path, 0), nodes=2)
     job = Job(digest(b""), data)
 

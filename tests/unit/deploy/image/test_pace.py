@@ -1,31 +1,44 @@
-"""How hard to compress follows from how fast the link is."""
+"""What is measured while sending becomes the rates by which the rest is sent."""
 
 import pytest
 
+from deploy.image.plan.sending import Rates
 from deploy.image.wire.level import Pace
 
 MIB = 1 << 20
+KNOWN = Rates(link=5e6, speed=2.0, patch=50e6, cores=2)
 
 
-@pytest.mark.parametrize(
-    ("rate", "level"),
-    [(1e9, 1), (41e6, 1), (39e6, 3), (20e6, 3), (2.6e6, 3), (2.4e6, 9), (150e3, 9), (90e3, 19)],
-)
-def test_a_slower_link_is_worth_more_work(rate: float, level: int) -> None:
-    pace = Pace(cores=2)
-    pace.add(4 * MIB, 0.0)
-    pace.add(int(rate), 1.0)
-
-    assert pace.level == level
+def test_before_anything_is_measured_earlier_rates_hold() -> None:
+    assert Pace(KNOWN).rates == KNOWN
 
 
-@pytest.mark.parametrize(("round_trip", "level"), [(0.001, 1), (0.02, 3)])
-def test_before_anything_was_sent_the_distance_decides(round_trip: float, level: int) -> None:
-    assert Pace(round_trip=lambda: round_trip).level == level
+@pytest.mark.parametrize(("seconds", "link"), [(0.004, 2e8), (0.005, 20e6), (0.12, 1e5 / 0.12)])
+def test_of_a_node_never_sent_to_the_distance_gives_a_guess(seconds: float, link: float) -> None:
+    assert Pace(round_trip=lambda: seconds).rates.link == pytest.approx(link)
 
 
-def test_what_only_fills_buffers_decides_nothing() -> None:
-    pace = Pace()
-    pace.add(3 * MIB, 100.0)
+def test_what_only_fills_buffers_says_nothing_of_the_link() -> None:
+    pace = Pace(KNOWN)
+    pace.add_sent(2 * MIB, 100.0)
 
-    assert pace.level == 3
+    assert pace.rates.link == pytest.approx(5e6)
+    assert not pace.knows_link
+
+
+def test_the_link_is_what_was_sent_beyond_the_buffers_a_second() -> None:
+    pace = Pace(KNOWN)
+    pace.add_sent(2 * MIB, 0.0)
+    for _ in range(200):
+        pace.add_sent(MIB, 1.0)
+
+    assert pace.rates.link == pytest.approx(MIB, rel=0.01)
+    assert pace.knows_link
+
+
+def test_work_is_measured_of_compressing_and_of_patches_apart() -> None:
+    pace = Pace(KNOWN)
+    pace.add_work("plain", 1.0, 4.0)
+    pace.add_work("patch", 30e6, 1.0)
+
+    assert (pace.rates.speed, pace.rates.patch) == (0.25, 30e6)

@@ -62,6 +62,8 @@ class Node:
                     part = unpacked(data, window if kind == "patch" else None, folder)
                     assert len(part) == int(makes)
                     made += part
+                case ["raw", count]:
+                    made += stream.read(int(count))
                 case ["done", name]:
                     self.layers[name] = made
                 case ["end"]:
@@ -133,6 +135,16 @@ def test_what_is_sent_makes_each_layer(case: Case, patched: bool) -> None:  # no
     assert len(sent) < 1.1 * MIB if patched else len(sent) > 20 * MIB
 
 
+def test_what_cannot_be_compressed_is_sent_as_it_is(case: Case) -> None:
+    sent = b"".join(case.parcel(patched=False).parts())
+    node = case.node()
+
+    node.take(sent, case.folder)
+
+    assert b"\nraw " in sent
+    assert case.arrived(node)
+
+
 def test_a_base_is_asked_for_with_the_layers_that_are_not_wanted(case: Case) -> None:
     node = case.node()
     node.take(b"".join(case.parcel().parts()), case.folder)
@@ -174,6 +186,13 @@ def test_a_layer_goes_on_from_any_byte(case: Case, share: float, patched: bool) 
         assert len(sent) < len(whole) - at + 0.1 * MIB
 
 
+@pytest.fixture
+def text_case(case: Case) -> Case:
+    """Send content that can be compressed."""
+    texts = {f"f{number}": noise(MIB // 2, number).hex().encode() for number in range(20)}
+    return replace(case, made=image([layer(texts)]))
+
+
 def begun_piece(case: Case) -> tuple[str, bytes]:
     """Find the first piece that has bytes: its key, and its bytes."""
     stream = io.BytesIO(b"".join(case.parcel(patched=False).parts()))
@@ -185,7 +204,8 @@ def begun_piece(case: Case) -> tuple[str, bytes]:
     raise AssertionError
 
 
-def test_a_begun_piece_goes_on_from_its_last_byte(case: Case) -> None:
+def test_a_begun_piece_goes_on_from_its_last_byte(text_case: Case) -> None:
+    case = text_case
     key, data = begun_piece(case)
     half = data[: len(data) // 2]
     held = Partial(key=key, bytes=len(half), sha256=hashlib.sha256(half).hexdigest())
@@ -199,7 +219,8 @@ def test_a_begun_piece_goes_on_from_its_last_byte(case: Case) -> None:
     assert len(sent) < 21 * MIB - len(half)
 
 
-def test_a_begun_piece_of_other_bytes_is_sent_from_its_start(case: Case) -> None:
+def test_a_begun_piece_of_other_bytes_is_sent_from_its_start(text_case: Case) -> None:
+    case = text_case
     key, data = begun_piece(case)
     half = b"!" + data[1 : len(data) // 2]
     held = Partial(key=key, bytes=len(half), sha256=hashlib.sha256(half).hexdigest())

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from deploy.image.plan.bases import Base, Known, ship, uncertain
 from deploy.image.plan.image import Image, missing, missing_bytes
+from deploy.image.plan.sending import Rates
 from tests.unit.deploy.examples import state
 
 
@@ -42,6 +43,19 @@ def test_the_layer_made_by_the_same_line_is_the_best_base() -> None:
 
     assert found.bases == {named("d"): Base(named("c"), named("1"))}
     assert found.rest == {named("1"): held.layers[named("1")]}
+
+
+def test_only_layers_that_arrive_sooner_as_patches_keep_their_base() -> None:
+    held = state(layers={named("1"): (named("a"), named("b"))})
+    sizes = {named("a"): 10**9, named("c"): 10**9, named("b"): 1000, named("d"): 1000}
+    found = ship(an_image("cd"), held, Known({named("a"), named("b")}))
+
+    slow = found.with_quick_bases(Rates(link=1e6), sizes)
+    fast = found.with_quick_bases(Rates(link=200e6), sizes)
+
+    assert slow.bases == {named("c"): Base(named("a"), named("1"))}
+    assert slow.rest == found.rest
+    assert (fast.bases, fast.rest, fast.missing) == ({}, {}, found.missing)
 
 
 def test_the_layer_at_the_same_position_is_next_best() -> None:
