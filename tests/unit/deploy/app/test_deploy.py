@@ -12,7 +12,7 @@ from deploy.node.lock import HeldError
 from deploy.node.release import Manifest
 from deploy.node.state import Interrupted
 from tests.clock import Clock
-from tests.unit.deploy.app.conftest import PASSWORD, Shop
+from tests.unit.deploy.app.shop import PASSWORD, Shop
 from tests.unit.deploy.fake_remote import refusal
 from tests.unit.deploy.site import page
 
