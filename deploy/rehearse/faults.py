@@ -1,4 +1,4 @@
-"""Verb: make a worker of the sample app misbehave on its node, and watch it recover."""
+"""Verb: inject a fault into a worker of the sample app, and watch it recover."""
 
 import time
 
@@ -16,20 +16,20 @@ _PAUSE_SECONDS = 0.5
 
 
 def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
-    """Throw a switch of the sample and say, as it happens, what the supervisor makes of it.
+    """Inject a fault, and print the worker's state until its supervisor has restarted it.
 
     Raises:
-        DeployError: for an unknown fault, an app without the sample's switches, no recovery.
+        DeployError: for an unknown fault, an app other than the sample, or no recovery.
     """
     settings = project.settings
     if fault.partition("=")[0] not in FAULTS:
-        raise DeployError(f"no fault called {fault!r}", f"choose one of {', '.join(FAULTS)}")
+        raise DeployError(f"unknown fault {fault!r}", f"choose one of {', '.join(FAULTS)}")
     with session.open_session(project) as remote:
         before = _worker(remote, settings.app, worker)
         remote.checked(
             Command("fault", (settings.app, worker, fault)),
             f"switching on {fault} in {settings.app}",
-            "only the sample app has such switches",
+            "only the sample app can inject faults",
         )
         _watch(remote, settings.app, before, fault)
 
@@ -45,13 +45,13 @@ def _watch(remote: Remote, app: str, before: Worker, fault: str) -> None:
             shown = line
         if now.restarts > before.restarts and now.state == "healthy":
             reason = now.reasons[-1] if now.reasons else "no reason given"
-            output.good(f"{now.name} serves again: {reason}")
+            output.good(f"{now.name} is healthy again: {reason}")
             return
-        # The supervisor answers questions; it does not call.
+        # The supervisor has no events to wait for: polling is the only way.
         time.sleep(_PAUSE_SECONDS)
     raise DeployError(
         f"{before.name} was not restarted within {_LONGEST_SECONDS:.0f} s of {fault}",
-        "leak and refuse-term need a limit or a stop to show; `fab logs` says more",
+        "leak and refuse-term only show at a memory limit or a stop; see `fab logs`",
     )
 
 
@@ -60,4 +60,4 @@ def _worker(remote: Remote, app: str, name: str) -> Worker:
     for one in found.workers if found else ():
         if one.name == name:
             return one
-    raise DeployError(f"{app} has no worker called {name}", "the sample has web and jobs")
+    raise DeployError(f"{app} has no worker called {name}", "the sample app has web and jobs")
