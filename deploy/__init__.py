@@ -1,7 +1,8 @@
-"""From the workstation to a running node.
+"""Deploy containerised web apps to Fedora CoreOS machines.
 
-Read `settings` (what the operator wants), `console` and `workstation` (this machine), `node` and
-`fleet` (one node, many nodes). The nouns stand on these: `spec`, `image`, `app`, `certificate`,
-`credential`, `access`, `machine`, `inventory`, `rehearse`. A noun decides in `plan/`, has the
-scripts that run on a node in `scripts/`, one command a file, and the options in `commands.py`.
+The ground: `settings` (what the operator wants), `console` (output and prompts), `workstation`
+(files and programs here), `node` (one machine over SSH), `fleet` (several machines).
+On it one folder a noun: `spec`, `image`, `app`, `access`, `certificate`, `credential`, `machine`,
+`inventory`, `rehearse`. In a noun, `plan/` decides and does no I/O, `act.py` and `scripts/` run on
+the node, and each other file is a verb or a part of one.
 """

@@ -1,8 +1,8 @@
-"""The error that this package raises for whatever the operator can fix."""
+"""The error that an operator sees and can fix."""
 
 
 class DeployError(Exception):
-    """An expected error: where and what was found, and a hint at what to do."""
+    """An error the operator can fix: where, what was found, and a hint what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
