@@ -77,13 +77,13 @@ bench-image: $(STAMP) ## bytes, time and memory of sending images, beside other 
 bench-switch: $(STAMP) ## deploys under load: failed requests, latency, gaps, beside Caddy
 	@$(BIN)/python -m bench.switch
 
-lock: ## write requirements.lock anew from pyproject.toml
+lock: ## write requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
 	@$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --extra dev \
 	  --output-file requirements.lock pyproject.toml
 
 clean: ## remove .venv, build and caches; this folder's rehearsal nodes and virtual machine first
-	@if [ -x $(BIN)/fab ]; then $(BIN)/fab node-down --all vm --down; fi
+	@if [ -x $(BIN)/fab ]; then $(BIN)/fab rehearsal-down --all vm --down; fi
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -104,7 +104,7 @@ def main() -> int:
         try:
             project.must("cert-issue")
             project.must("prepare", "--yes")
-            project.must("node-up")
+            project.must("rehearsal-up")
             ways = Ways(project, folder)
             ways.let_root_in()
             bench = Bench(ways, wanted)

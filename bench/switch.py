@@ -297,7 +297,7 @@ def prepare(folder: Path) -> Project:
         ENV_TLS_CERT="/etc/tls/server.crt", ENV_TLS_KEY_ENC="/etc/tls/server.key.enc",
     )  # fmt: skip
     for words in (
-        ("sample-build",), ("cert-issue",), ("prepare", "--yes"), ("node-up",),
+        ("sample-build",), ("cert-issue",), ("prepare", "--yes"), ("rehearsal-up",),
         ("deploy", "--first"),
     ):  # fmt: skip
         project.must(*words)

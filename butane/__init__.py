@@ -1,1 +1,1 @@
-"""The machine: templates, rendering, and Butane to Ignition."""
+"""Render templates, and translate Butane configs to Ignition."""

@@ -1,4 +1,4 @@
-"""`python -m butane`: translate, explain, and compare machines."""
+"""`python -m butane`: translate, explain and compare configs."""
 
 import sys
 

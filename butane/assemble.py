@@ -1,4 +1,4 @@
-"""Several Butane files into one: the machine, its app, and the operator's overlays.
+"""Join several Butane files into one: the machine, its app, and the operator's overlays.
 
 The files are joined as YAML nodes, so that every scalar keeps the text its author wrote (a mode
 stays 0644). Mappings are joined key by key; a list's items are joined by the key that names them
@@ -12,7 +12,7 @@ import yaml
 from butane.errors import ButaneError
 
 _NAMES = ("path", "name", "device")
-# Ways to say where a content comes from: a later one replaces the former whole.
+# Where a file's content comes from: a later file replaces all three.
 _ORIGINS = frozenset({"inline", "local", "source"})
 _TEXTS = {"contents": "contents_local", "contents_local": "contents"}
 
@@ -21,7 +21,7 @@ def assemble(files: Mapping[str, str]) -> str:
     """Join Butane texts, given by the name to show in errors, in their order.
 
     Raises:
-        ButaneError: naming the file (and line) that is no Butane file of variant fcos.
+        ButaneError: with file and line, for what is not a Butane file of variant fcos.
     """
     nodes = [_read(name, text) for name, text in files.items()]
     whole = nodes[0]
@@ -37,9 +37,9 @@ def _read(name: str, text: str) -> yaml.MappingNode:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ButaneError(f"{name}:{line}: {error.problem}", "mend the YAML") from error
+        raise ButaneError(f"{name}:{line}: {error.problem}", "correct the YAML") from error
     except yaml.YAMLError as error:
-        raise ButaneError(f"{name}: {error}", "mend the YAML") from error
+        raise ButaneError(f"{name}: {error}", "correct the YAML") from error
     if not isinstance(node, yaml.MappingNode) or _scalar(node, "variant") != "fcos":
         raise ButaneError(
             f"{name}:1: not a Butane file of variant fcos",
@@ -63,9 +63,9 @@ def _check_keys(name: str, node: yaml.Node, done: set[int]) -> None:
     for key, value in node.value:
         where = f"{name}:{key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode):
-            raise ButaneError(f"{where}: a key has to be a word", "mend the YAML")
+            raise ButaneError(f"{where}: a key must be a plain scalar", "correct the YAML")
         if key.value in found:
-            raise ButaneError(f"{where}: {key.value} is here twice", "join the two")
+            raise ButaneError(f"{where}: duplicate key {key.value}", "merge the two entries")
         found.add(key.value)
         _check_keys(name, value, done)
 

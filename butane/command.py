@@ -1,4 +1,4 @@
-"""The command line: Butane to Ignition with the real tool's flags; `explain` and `diff`."""
+"""The command line: translation with the flags of the `butane` program; `explain` and `diff`."""
 
 import argparse
 import sys
@@ -14,13 +14,13 @@ from butane.translate.translation import STRICT, Translation, translate
 from butane.translate.versions import VERSIONS
 
 _EPILOG = """other commands:
-  python -m butane explain FILE        show what a machine gets, for people
-  python -m butane diff OLD NEW        show what changes from one machine to another
+  python -m butane explain FILE        list what a config puts on a machine
+  python -m butane diff OLD NEW        list what changes from one config to another
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and tell its exit code: 0 is good, 1 an error, 2 wrong usage."""
+    """Run one command; return its exit code: 0 success, 1 error, 2 wrong usage."""
     words = list(arguments)
     command = _COMMANDS.get(words[0]) if words else None
     try:

@@ -1,4 +1,4 @@
-"""Butane to Ignition: by the installed `butane`, or by the translator in this project."""
+"""Compile Butane to Ignition, by the installed `butane` or by this project's translator."""
 
 import shutil
 import subprocess
@@ -28,7 +28,7 @@ def compile_text(text: str, *, files: Path, name: str, tool: str = "python") -> 
     """
     real = shutil.which("butane")
     if tool not in {"auto", "python", "real"}:
-        raise ButaneError(f"no Butane compiler called {tool!r}", "choose auto, python or real")
+        raise ButaneError(f"unknown Butane compiler {tool!r}", "choose auto, python or real")
     if tool == "real" and not real:
         raise ButaneError("butane is not installed", "install it, or choose --butane python")
     if real and tool != "python":
@@ -47,7 +47,9 @@ def _by_translator(text: str, *, files: Path, name: str) -> Compiled:
         if report.kind == "error"
     )
     if translation.ignition is None:
-        raise ButaneError("\n".join(errors or (f"{name}: {translation.failure}",)), f"mend {name}")
+        raise ButaneError(
+            "\n".join(errors or (f"{name}: {translation.failure}",)), f"correct {name}"
+        )
     return Compiled(translation.ignition, "the translator in butane/translate", lines)
 
 
@@ -61,5 +63,5 @@ def _by_program(program: str, text: str, *, files: Path, name: str) -> Compiled:
     )
     said = done.stderr.decode(errors="replace").strip()
     if done.returncode:
-        raise ButaneError(f"{name}: {said}", f"mend {name}")
+        raise ButaneError(f"{name}: {said}", f"correct {name}")
     return Compiled(done.stdout.decode(), program, tuple(said.splitlines()))

@@ -1,4 +1,4 @@
-"""What changes from one machine to another: `python -m butane diff OLD NEW`."""
+"""Compare two configs: `python -m butane diff OLD NEW`."""
 
 import argparse
 import hashlib
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from butane.machine import Item, Machine, read_machine
+from butane.items import Item, Items, read_items
 from butane.source_text import read_source
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
@@ -16,7 +16,7 @@ _HIDDEN = ("password_hash",)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that is added, removed or changed, and how."""
+    """One item that is added, removed or changed, and how."""
 
     sign: Literal["added", "removed", "changed"]
     kind: str
@@ -24,13 +24,13 @@ class Change:
     details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Format it as one line."""
         what = f"{_SIGNS[self.sign]} {self.kind} {self.name}".rstrip()
         return f"{what}: {'; '.join(self.details)}" if self.details else what
 
 
 def run(arguments: list[str]) -> int:
-    """Show the changes on standard output; exit code 1 when there are some, as `diff` has it."""
+    """Print the changes; return 1 when there are any, as `diff` does."""
     parser = argparse.ArgumentParser(
         prog="python -m butane diff", description="Show what changes on the machine."
     )
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("-d", "--files-dir", type=Path, help="local files of the Butane files")
     options = parser.parse_args(arguments)
     old, new = (
-        read_machine(read_source(path), files=options.files_dir, name=path)
+        read_items(read_source(path), files=options.files_dir, name=path)
         for path in (options.old, options.new)
     )
     changes = diff(old, new)
@@ -47,8 +47,8 @@ def run(arguments: list[str]) -> int:
     return 1 if changes else 0
 
 
-def diff(old: Machine, new: Machine) -> tuple[Change, ...]:
-    """List the changes, item by item: first what the new machine has, then what it lost."""
+def diff(old: Items, new: Items) -> tuple[Change, ...]:
+    """List the changes: added and changed items in the new config's order, then removed ones."""
     before = {(item.kind, item.name): item for item in old.items}
     after = {(item.kind, item.name): item for item in new.items}
     changes = [_change(before.get(key), item) for key, item in after.items()]

@@ -1,8 +1,8 @@
-"""What this package refuses, said so that the reader can mend it."""
+"""The error of this package."""
 
 
 class ButaneError(Exception):
-    """A template or a Butane file that cannot become a machine."""
+    """A template or config that cannot be used; `hint` tells what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

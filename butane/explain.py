@@ -1,11 +1,11 @@
-"""A person's view of what a machine gets: `python -m butane explain FILE`."""
+"""List what a config puts on a machine: `python -m butane explain FILE`."""
 
 import argparse
 import sys
 from itertools import groupby
 from pathlib import Path
 
-from butane.machine import Item, Machine, read_machine
+from butane.items import Item, Items, read_items
 from butane.source_text import read_source
 
 _TITLES = {
@@ -33,7 +33,7 @@ _WIDEST = 48
 
 
 def run(arguments: list[str]) -> int:
-    """Show a file's machine on standard output."""
+    """Print the items of a config."""
     parser = argparse.ArgumentParser(
         prog="python -m butane explain", description="Show what a machine gets."
     )
@@ -44,13 +44,13 @@ def run(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     text = read_source(options.file)
-    machine = read_machine(text, files=options.files_dir, name=options.file)
+    machine = read_items(text, files=options.files_dir, name=options.file)
     sys.stdout.write(explain(machine, lines=options.lines))
     return 0
 
 
-def explain(machine: Machine, *, lines: int = 0) -> str:
-    """Describe a machine, kind by kind; with `lines`, the first lines of its texts as well."""
+def explain(machine: Items, *, lines: int = 0) -> str:
+    """Describe the items, grouped by kind; `lines` is how many lines of each text to show."""
     ordered = sorted(machine.items, key=lambda item: list(_TITLES).index(item.kind))
     parts = [f"Ignition {machine.version}\n"]
     for kind, group in groupby(ordered, key=lambda item: item.kind):

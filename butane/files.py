@@ -1,4 +1,4 @@
-"""The files that an Ignition config carries, decoded."""
+"""Decode the files that an Ignition config contains."""
 
 import json
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ class CarriedFile:
 
 
 def carried_files(ignition: str) -> tuple[CarriedFile, ...]:
-    """Decode every file of an Ignition config whose content is in the config itself.
+    """Decode the content of every file of an Ignition config.
 
     Raises:
-        ButaneError: for a file whose content has to be fetched, or cannot be decoded.
+        ButaneError: for a file that the machine downloads, or that cannot be decoded.
     """
     files = json.loads(ignition).get("storage", {}).get("files", [])
     return tuple(
@@ -38,8 +38,8 @@ def carried_files(ignition: str) -> tuple[CarriedFile, ...]:
 def _content(path: str, contents: dict[str, str]) -> bytes:
     source = contents.get("source", "data:,")
     if not source.startswith("data:"):
-        raise ButaneError(f"{path} is fetched from {source}", "use contents.local or inline")
+        raise ButaneError(f"{path} is downloaded from {source}", "use contents.local or inline")
     content = carried(source, contents.get("compression", ""))
     if content is None:
-        raise ButaneError(f"{path}: its data URL cannot be decoded", "make the spec again")
+        raise ButaneError(f"{path}: its data URL cannot be decoded", "run `fab prepare` again")
     return content

@@ -1,9 +1,9 @@
-"""Templates and values into plain files; a blank without a value is an error.
+"""Render templates: fill their blanks with values.
 
-A blank is `@NAME@` in capitals. A blank with several values repeats its line once a value, with
-none it takes the line away. `@@NAME@@` stands for a literal `@NAME@`. A blank in the name of a file
-repeats the file once a value; inside, it and every blank that begins with its name and `_` stand
-for the one value of that file.
+A blank is `@NAME@` in capitals; one without a value is an error. A blank with several values
+repeats its line for each, one with an empty list removes the line. `@@NAME@@` is `@NAME@` itself.
+A blank in a file's name repeats the file for each value; inside that file, the blank and every
+blank that begins with its name and `_` have the value of that file.
 """
 
 import re
@@ -41,7 +41,7 @@ def render_text(text: str, values: Values, *, source: str) -> str:
 def render_folder(folder: Path, values: Values) -> dict[str, bytes]:
     """Fill every file below a folder: path relative to the folder -> content.
 
-    Files that are not UTF-8 text are taken as they are.
+    Files that are not UTF-8 text are copied unchanged.
 
     Raises:
         ButaneError: naming file and line of every blank without a value, in all files.
@@ -63,7 +63,7 @@ def render_folder(folder: Path, values: Values) -> dict[str, bytes]:
 
 
 def _named(name: str, values: Values) -> Iterator[tuple[str, Values]]:
-    """Give each name that a template makes, with the values for its text."""
+    """Yield each file name that a template makes, with the values for its text."""
     blank = next(_blanks(name), "")
     found = values.get(blank)
     if not isinstance(found, tuple):

@@ -1,4 +1,4 @@
-"""Reading the text of a Butane or Ignition file."""
+"""Read the text of a Butane or Ignition file."""
 
 import codecs
 import sys
@@ -15,7 +15,7 @@ _LIMIT = 256 * 1024 * 1024
 
 
 def read_source(path: str | None) -> str:
-    """Read a file, or standard input without a path; raise `ButaneError` when it is no text."""
+    """Read a file, or standard input without a path; raise `ButaneError` when it is not text."""
     try:
         data = sys.stdin.buffer.read(_LIMIT + 1) if path is None else _read(Path(path))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Reports as a terminal shows them."""
+"""Format reports for a terminal."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def wants_color(choice: str) -> bool:
 
 
 def render(report: Report, *, color: bool) -> str:
-    """Write a report over several lines, with its excerpt where there is one."""
+    """Format a report, with its excerpt of the source where there is one."""
     if not report.excerpt:
         return str(report)
     kind = f"{_KINDS[report.kind]}{report.kind}{_RESET}" if color else report.kind

@@ -1,18 +1,18 @@
-"""Fabric's @task, typed; expected errors become one clean message."""
+"""Fabric's @task, typed: options from a dataclass, a group, errors as one message."""
 
+import dataclasses
 import errno
 import functools
+import inspect
 import logging
 import signal
 import traceback
-from collections.abc import Callable
-from types import FrameType, ModuleType
-from typing import Concatenate, ParamSpec
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias
 
 import click
 import fabric
-from fabric.connection import Connection, derive_shorthand
-from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 
@@ -22,83 +22,102 @@ from container.errors import ContainerError
 from deploy.errors import DeployError
 from rehearsal.errors import RehearsalError
 
+Group: TypeAlias = Literal[
+    "prepare and install",
+    "deploy and go back",
+    "look",
+    "certificates and credentials",
+    "access",
+    "image",
+    "rehearsal",
+]
 _Options = ParamSpec("_Options")
 _INTERRUPTED = 130
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-_MAKE_ROOM = "make room there, or set IMAGE_CACHE and IMAGE_CACHE_MEGABYTES; then run it again"
-# Fabric fills in the local user where none is named; NODE_USER is meant then.
-_NO_USER = "-"
-_HOSTS = "write them as user@host:port, with commas between"
+_FREE_SPACE = (
+    "free some space, or set IMAGE_CACHE and IMAGE_CACHE_MEGABYTES; then run the command again"
+)
+# Options that mean the same in every command.
+_HELP = {
+    "name": "the instance, as in .env.NAME",
+    "json": "write JSON, for programs",
+    "wait": "how many seconds to wait while another change of the app is running",
+}
 
 
 def task(
-    **options: object,
-) -> Callable[
-    [Callable[Concatenate[Context, _Options], int | None]],
-    Callable[Concatenate[Context, _Options], None],
-]:
-    """Make a function a `fab` task; what it returns is the exit code, None for 0."""
+    group: Group,
+    *,
+    fields: type[Any] | None = None,
+    help: Mapping[str, str] | None = None,  # noqa: A002 -- Fabric's name
+    **options: Any,
+) -> Callable[[Callable[Concatenate[Context, _Options], int | None]], Callable[..., None]]:
+    """Make a function a `fab` task; what it returns is the exit code, None for 0.
+
+    Each field of the dataclass `fields` is an option; the function gets the values as `wanted`.
+    """
 
     def decorate(
         body: Callable[Concatenate[Context, _Options], int | None],
-    ) -> Callable[Concatenate[Context, _Options], None]:
+    ) -> Callable[..., None]:
+        signature = _signature(body, fields)
+
         @functools.wraps(body)
-        def run(context: Context, *args: _Options.args, **kwargs: _Options.kwargs) -> None:
-            code = _guarded(functools.partial(body, context, *args, **kwargs))
-            if code:
+        def run(context: Context, **given: Any) -> None:
+            taken = _with_fields(given, fields) if fields else given
+            if code := _guarded(functools.partial(body, context, **taken)):
                 raise Exit(code=code)
 
-        made: Callable[Concatenate[Context, _Options], None] = fabric.task(**options)(run)
-        return made
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        made = fabric.task(
+            help=_help(signature, fields) | dict(help or {}),
+            iterable=_repeatable(fields),
+            auto_shortflags=fields is None,
+            **options,
+        )(run)
+        made.group = group
+        return made  # type: ignore[no-any-return]
 
     return decorate
 
 
-def commands(module: ModuleType) -> Collection:
-    """Collect a module's tasks; a host given without a user is told from one given with."""
-    found = Collection.from_module(module)
-    found.configure({"user": _NO_USER})
-    return found
+def _signature(body: Callable[..., object], fields: type[Any] | None) -> inspect.Signature:
+    """Make the signature that Fabric reads; the fields of a dataclass replace `wanted`."""
+    signature = inspect.signature(body)
+    if fields is None:
+        return signature
+    own = [one for name, one in signature.parameters.items() if name != "wanted"]
+    return signature.replace(parameters=[*own, *map(_parameter, dataclasses.fields(fields))])
 
 
-def target(context: Context) -> tuple[str, int | None, str | None] | None:
-    """Read the node that `fab -H user@host:port` names: address, port, user; None without -H."""
-    if not isinstance(context, Connection):
-        return None
-    user = None if context.user == _NO_USER else str(context.user)
-    return str(context.original_host), int(context.port), user
+def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
+    default = field.default
+    if default is dataclasses.MISSING:
+        default = inspect.Parameter.empty
+    elif isinstance(default, tuple):
+        default = None  # Fabric makes an empty list of it
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default)
 
 
-def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
-    """Read the nodes of a list `user@host:port,…`: address, port, user of each.
-
-    Raises:
-        DeployError: for one without a host, or with a port that is no number.
-    """
-    found = []
-    for one in filter(None, (part.strip() for part in text.split(","))):
-        try:
-            said = derive_shorthand(one)
-        except ValueError as error:
-            raise DeployError(f"{one!r} names no node: {error}", _HOSTS) from error
-        if not said["host"]:
-            raise DeployError(f"{one!r} names no node: it has no host", _HOSTS)
-        found.append((str(said["host"]), said["port"], said["user"]))
-    return found
+def _repeatable(fields: type[Any] | None) -> list[str]:
+    """List the fields that hold a tuple: such an option can be given several times."""
+    every = dataclasses.fields(fields) if fields else ()
+    return [one.name for one in every if isinstance(one.default, tuple)]
 
 
-def _fail(message: str, hint: str) -> None:
-    from deploy.console import output  # noqa: PLC0415 -- a verb loads it while the login is under way
-
-    # `fab --debug` makes invoke log everything; the exception and its causes belong to that.
-    if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
-        output.trace(traceback.format_exc())
-    output.fail(message, hint)
+def _help(signature: inspect.Signature, fields: type[Any] | None) -> dict[str, str]:
+    found = {name: text for name, text in _HELP.items() if name in signature.parameters}
+    every = dataclasses.fields(fields) if fields else ()
+    return found | {one.name: one.metadata["help"] for one in every}
 
 
-def _interrupt(number: int, _: FrameType | None) -> None:
-    """End a command that is told to as Ctrl-C does: what was begun is put back."""
-    raise KeyboardInterrupt(signal.Signals(number).name)
+def _with_fields(given: Mapping[str, Any], fields: type[Any]) -> dict[str, Any]:
+    """Replace the options that are fields by `wanted`, which holds their values."""
+    names = {one.name for one in dataclasses.fields(fields)} & given.keys()
+    values = {name: given[name] for name in names}
+    values |= {name: tuple(values.get(name) or ()) for name in _repeatable(fields)}
+    others = {name: value for name, value in given.items() if name not in names}
+    return {**others, "wanted": fields(**values)}
 
 
 def _guarded(body: Callable[[], int | None]) -> int | None:
@@ -112,8 +131,22 @@ def _guarded(body: Callable[[], int | None]) -> int | None:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        _fail(f"this machine cannot keep what it is given: {error}", _MAKE_ROOM)
+        _fail(f"local disk full or read-only: {error}", _FREE_SPACE)
         return 1
     except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted", "run the same command again; it goes on from what is there")
+        _fail("interrupted", "run the same command again; it continues with what is there")
         return _INTERRUPTED
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    """Treat SIGTERM and SIGHUP like Ctrl-C: a change that was begun is undone."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _fail(message: str, hint: str) -> None:
+    from deploy.console import output  # noqa: PLC0415 -- a verb loads it while the login is under way
+
+    # `fab --debug` makes invoke log everything; show the exception and its causes then.
+    if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
+        output.trace(traceback.format_exc())
+    output.fail(message, hint)

@@ -181,7 +181,7 @@ def _existing(name: str) -> tuple[Folder, Record]:
     folder = places.folder(name)
     record = state.load(folder)
     if record is None or not machine.running(folder):
-        raise RehearsalError(f"there is no node {name} running", "make one: fab node-up")
+        raise RehearsalError(f"there is no node {name} running", "make one: fab rehearsal-up")
     return folder, record
 
 

@@ -91,7 +91,8 @@ def _free_slot() -> int:
             return slot
     raise RehearsalError(
         f"{POOL} has no free network for another node",
-        "`fab node-status` lists the nodes and their folders; remove some: fab node-down --all",
+        "`fab rehearsal-status` lists the nodes and their folders; `fab rehearsal-down --all` "
+        "removes this folder's",
     )
 
 

@@ -23,7 +23,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One line of `fab node-status`; a node that was cut off half-way is `broken`.
+    """One line of `fab rehearsal-status`; a node that was cut off half-way is `broken`.
 
     The owner is the operator's folder that it belongs to; none where that no longer exists.
     """

@@ -90,8 +90,8 @@ clean_up() {
   fi
   if [ -e .env ]; then
     start=${EPOCHREALTIME//[!0-9]/}
-    printf '\n$ fab node-down\n'
-    quietly fab node-down && note "$start" 'fab node-down' || code=1
+    printf '\n$ fab rehearsal-down\n'
+    quietly fab rehearsal-down && note "$start" 'fab rehearsal-down' || code=1
   fi
   quietly podman rmi --ignore "$image" >/dev/null || code=1
   cd / && rm -rf "$folder"

@@ -12,10 +12,10 @@ from deploy.node.known_hosts import pin
 from deploy.node.remote import Remote
 from deploy.spec.people import read_key
 
-_VERB = "cert-rotate-host"
+_VERB = "host-key-rotate"
 
 
-def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
+def host_key_rotate(node: Node, *, finish: bool, at_once: bool) -> None:
     """Begin to change a node's host keys, or finish; both keys are pinned here in between.
 
     In between the node shows the old keys and announces the new ones too, so that colleagues'
@@ -28,7 +28,7 @@ def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
     with node.connected() as remote:
         if finish and not change_host_keys(remote, "list").changing:
             raise DeployError(
-                f"{node.name} is not changing its host keys", "begin with `fab cert-rotate-host`"
+                f"{node.name} is not changing its host keys", "begin with `fab host-key-rotate`"
             )
         if not finish:
             _begin(node, remote)
@@ -37,7 +37,7 @@ def cert_rotate_host(node: Node, *, finish: bool, at_once: bool) -> None:
     else:
         output.say(
             "ssh learns the new keys by itself as long as the old ones are shown; when everybody "
-            "has logged in once, run `fab cert-rotate-host --finish`"
+            "has logged in once, run `fab host-key-rotate --finish`"
         )
 
 

@@ -28,7 +28,7 @@ from deploy.node.state import NodeState
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.spec.render import render
-from deploy.spec.units import refuse_traps
+from deploy.spec.units import refuse_errors
 from deploy.workstation.git import author
 from deploy.workstation.hooks import run_hook, tell_hook
 from deploy.workstation.state import keep_manifest
@@ -62,7 +62,7 @@ def deploy(
         DeployError: when something fails; the node serves what it served before.
     """
     rendered = render(project)
-    refuse_traps(rendered)
+    refuse_errors(rendered)
     with (
         load_artifacts(rendered, credentials, options.reseal) as artifacts,
         session.reached(project, login) as remote,
@@ -78,7 +78,7 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
         release = f" (release {plan.was})" if plan.was else ""
         output.good(f"nothing to do: {plan.app} is up to date{release}")
         return
-    refuse_traps(artifacts.rendered, podman=state.podman)
+    refuse_errors(artifacts.rendered, podman=state.podman)
     check_material(artifacts, state)
     _show(plan)
     manifest = _manifest(artifacts, state)

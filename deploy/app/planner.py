@@ -23,10 +23,9 @@ from deploy.node.remote import Remote
 from deploy.node.state import NodeState
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
-from deploy.spec.app_files import app_files
 from deploy.spec.plan.addresses import subnets
 from deploy.spec.project_files import list_files
-from deploy.spec.render import Rendered
+from deploy.spec.render import Rendered, app_files
 
 _HEALTH_SECONDS = 5
 _FORCED = "a new release was asked for"

@@ -1,6 +1,6 @@
 """Many nodes: which instances a command is for, and the nodes that they name, each once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from deploy.node import session
 from deploy.node.connection import Target, connect
 from deploy.node.remote import Remote
 from deploy.project import Project
-from deploy.settings.load import read_instances, read_settings, read_some, with_node
+from deploy.settings.load import with_node
 from deploy.settings.model import Settings
 
 # A node as `-H` and `--nodes` name it: address, port, user.
@@ -43,26 +43,6 @@ class Node:
         target = replace(self.target, identity=identity, alone=True) if identity else self.target
         with connect(target, session.asker()) as remote:
             yield remote
-
-
-def one_instance(folder: Path, name: str, host: Host | None, needed: Sequence[str] = ()) -> Project:
-    """Read an instance's settings, only those that are needed; `-H` names another node.
-
-    Raises:
-        SettingsError: with every problem of the settings.
-    """
-    instance = name or None
-    settings = read_some(folder, instance, needed) if needed else read_settings(folder, instance)
-    return Project(folder, with_node(settings, *host) if host else settings)
-
-
-def every_instance(folder: Path) -> tuple[Project, ...]:
-    """Read the settings of every instance of a folder.
-
-    Raises:
-        SettingsError: for the first instance that has a problem.
-    """
-    return tuple(Project(folder, settings) for settings in read_instances(folder))
 
 
 def at_hosts(project: Project, hosts: Iterable[Host]) -> tuple[Project, ...]:

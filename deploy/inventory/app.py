@@ -65,7 +65,7 @@ class Inventory:
     def _key_findings(self) -> Iterator[Finding]:
         if any(key.next for key in self.held.host_keys):
             text = "the host keys are being changed"
-            yield Finding(f"{text}; `fab cert-rotate-host --finish` ends that")
+            yield Finding(f"{text}; `fab host-key-rotate --finish` ends that")
         soon = self.now + timedelta(days=self.settings.cert_warn_days)
         for key, person, _ in self.access:
             if key.blob in self.retired:

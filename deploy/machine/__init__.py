@@ -1,1 +1,1 @@
-"""machine."""
+"""Install, compare, converge and rebuild machines; make media, cloud files and virtual machines."""

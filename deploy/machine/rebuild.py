@@ -1,4 +1,4 @@
-"""Verb: a machine from nothing to serving again, with its data: install, seal, deploy, prove."""
+"""Verb: reinstall a machine and deploy the app to it; its data partition is kept."""
 
 import time
 
@@ -6,7 +6,7 @@ from deploy.app.deploy import DeployOptions, deploy
 from deploy.app.status import status
 from deploy.console import output
 from deploy.machine.install.install import PATIENCE_SECONDS, install
-from deploy.machine.install.plan.installation import Installation
+from deploy.machine.install.plan.options import Installation
 from deploy.project import Project
 
 _SECONDS_A_MINUTE = 60
@@ -20,13 +20,13 @@ def rebuild(
     fingerprint: str = "",
     seconds: float = PATIENCE_SECONDS,
 ) -> int:
-    """Install a machine from its live system and bring the app back; return the exit code.
+    """Install a machine from its live system and deploy the app; return the exit code.
 
-    What was sealed for the machine before opens on no other: the first deploy seals every
-    credential again, from its source here.
+    The deploy seals every credential from its source: those sealed before the reinstall cannot be
+    opened any more.
 
     Raises:
-        DeployError: when a step fails; the ones before it need not be done again.
+        DeployError: when a step fails; the ones before it need not be repeated.
     """
     began = time.monotonic()
     install(project, host, wanted, fingerprint=fingerprint, seconds=seconds)
@@ -36,7 +36,7 @@ def rebuild(
     deploy(Project(project.folder, there), DeployOptions(first=True, what="rebuild"))
     code = status(Project(project.folder, there), as_json=False)
     whole, first = (_minutes(end - began) for end in (time.monotonic(), installed))
-    output.good(f"{address} is back after {whole} minutes, {first} of them for the installation")
+    output.good(f"{address} rebuilt in {whole} minutes, {first} of them for the installation")
     return code
 
 

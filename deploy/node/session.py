@@ -47,12 +47,12 @@ def _address(project: Project) -> str:
             if one.owner not in {None, project.folder.resolve()}:
                 raise DeployError(
                     f"rehearsal node {one.name} belongs to {one.owner}",
-                    "set another PROJECT, then `fab prepare` and `fab node-up`",
+                    "set another PROJECT, then `fab prepare` and `fab rehearsal-up`",
                 )
             return one.address
     raise DeployError(
         f"NODE_ADDRESS is {REHEARSAL} and no rehearsal node {settings.project} runs",
-        "start it with `fab node-up`",
+        "start it with `fab rehearsal-up`",
     )
 
 

@@ -11,7 +11,7 @@ from rehearsal.node import Node, NodeStatus
 from rehearsal.ready import Login
 
 
-def node_up(project: Project, *, name: str = "") -> Node:
+def up(project: Project, *, name: str = "") -> Node:
     """Boot a rehearsal node from the app's Ignition file and pin its host keys.
 
     Raises:
@@ -33,7 +33,7 @@ def node_up(project: Project, *, name: str = "") -> Node:
     return made
 
 
-def node_down(project: Project, name: str) -> None:
+def down(project: Project, name: str) -> None:
     """Remove a node of this folder and its pinned keys."""
     if found := lifecycle.down(name, project.folder):
         _forget(project, found)
@@ -42,7 +42,7 @@ def node_down(project: Project, name: str) -> None:
         output.say(f"no rehearsal node is called {name}")
 
 
-def node_down_all(project: Project) -> None:
+def down_all(project: Project) -> None:
     """Remove every node of this folder, and those whose folder no longer exists."""
     removed = lifecycle.down_all(project.folder)
     for node in removed:
@@ -51,7 +51,7 @@ def node_down_all(project: Project) -> None:
     output.good(f"nodes removed: {names}" if names else "this folder has no rehearsal node")
 
 
-def node_status(folder: Path, *, as_json: bool) -> None:
+def status(folder: Path, *, as_json: bool) -> None:
     """List the rehearsal nodes of this workstation and the operator's folder of each."""
     nodes = lifecycle.status()
     if as_json:
@@ -65,7 +65,7 @@ def node_status(folder: Path, *, as_json: bool) -> None:
     output.table("rehearsal nodes", ("name", "state", "address", "boot id", "folder"), rows)
 
 
-def node_reboot(project: Project, *, name: str = "") -> None:
+def reboot(project: Project, *, name: str = "") -> None:
     """Restart a node of this folder and wait until it is ready again."""
     made = lifecycle.reboot(
         name or project.settings.project,

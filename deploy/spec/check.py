@@ -1,4 +1,4 @@
-"""Verb: every problem of settings, templates, overlays and units, with no node."""
+"""Verb: list every problem of settings, templates, overlays and units; no node is needed."""
 
 import dataclasses
 import re
@@ -12,14 +12,14 @@ from deploy.settings.load import SettingsError, read_settings
 from deploy.spec.lint.finding import Finding
 from deploy.spec.project_files import list_files
 from deploy.spec.render import render
-from deploy.spec.units import lines_of, traps, traps_of_overlays
+from deploy.spec.units import lines_of, lint_overlays, lint_units
 
-_REFUSED = 1
-_PLACED = re.compile(r"(?P<file>[^\s:]+):(?P<line>\d+): (?P<text>.*)", re.DOTALL)
+_FAILED = 1
+_LOCATED = re.compile(r"(?P<file>[^\s:]+):(?P<line>\d+): (?P<text>.*)", re.DOTALL)
 
 
 def check(folder: Path, name: str | None, *, as_json: bool) -> int:
-    """Look at all there is to see without a node; return 1 when something is wrong."""
+    """Show all errors and warnings; return 1 when there are errors."""
     findings = _findings(folder, name)
     errors = sum(finding.severity == "error" for finding in findings)
     warnings = len(findings) - errors
@@ -27,8 +27,8 @@ def check(folder: Path, name: str | None, *, as_json: bool) -> int:
         shown = [dataclasses.asdict(finding) for finding in findings]
         output.as_json({"errors": errors, "warnings": warnings, "findings": shown})
     else:
-        _tell(findings, errors, warnings)
-    return _REFUSED if errors else 0
+        _report(findings, errors, warnings)
+    return _FAILED if errors else 0
 
 
 def _findings(folder: Path, name: str | None) -> list[Finding]:
@@ -36,7 +36,7 @@ def _findings(folder: Path, name: str | None) -> list[Finding]:
         settings = read_settings(folder, name)
     except SettingsError as error:
         problems = [_problem("settings", problem.text, error.hint) for problem in error.problems]
-        return [*problems, *traps_of_overlays(folder)]
+        return [*problems, *lint_overlays(folder)]
     return [*_project_files(Project(folder, settings)), *_units(Project(folder, settings))]
 
 
@@ -51,26 +51,29 @@ def _project_files(project: Project) -> list[Finding]:
 
 def _units(project: Project) -> list[Finding]:
     try:
-        return list(traps(render(project)))
+        return list(lint_units(render(project)))
     except ButaneError as error:
         lines = error.message.splitlines()
         return [_problem("butane", line, error.hint) for line in lines] + list(
-            traps_of_overlays(project.folder)
+            lint_overlays(project.folder)
         )
 
 
 def _problem(rule: str, text: str, remedy: str) -> Finding:
-    found = _PLACED.fullmatch(text)
+    found = _LOCATED.fullmatch(text)
     if found is None:
         return Finding("error", rule, "", 0, text, "", remedy)
     return Finding("error", rule, found["file"], int(found["line"]), found["text"], "", remedy)
 
 
-def _tell(findings: list[Finding], errors: int, warnings: int) -> None:
+def _report(findings: list[Finding], errors: int, warnings: int) -> None:
     for finding in findings:
         output.say(f"{finding.severity}: " + "\n  ".join(lines_of(finding)))
     if errors:
-        output.fail(f"{errors} to mend, {warnings} to think about", "")
+        output.fail(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}", "")
     else:
-        seen = f", {warnings} to think about" if warnings else ""
-        output.good(f"nothing to mend{seen}")
+        output.good(f"no errors, {_count(warnings, 'warning')}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

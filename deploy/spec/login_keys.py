@@ -1,4 +1,4 @@
-"""The public keys that may log in to a node: people's, the agent's, and those in files."""
+"""Collect the public keys that may log in: of `certs/access`, of the SSH agent, of files."""
 
 import contextlib
 import glob
@@ -14,12 +14,12 @@ _LONGEST_SECONDS = 5
 
 
 def collect_keys(project: Project) -> tuple[str, ...]:
-    """Read the keys of `certs/access` and of SSH_KEYS: the agent (`agent`), a path or a pattern.
+    """Read the keys of `certs/access` and of SSH_KEYS (`agent`, a path or a pattern), each once.
 
-    Each comes once, the retired ones never.
+    Retired keys are left out.
 
     Raises:
-        DeployError: when nothing is found, or a file holds something else than public keys.
+        DeployError: when there is no key, or a file has a line that is not a public key.
     """
     folder, sources = project.folder, project.settings.ssh_keys
     keys: dict[str, str] = {}
@@ -28,29 +28,29 @@ def collect_keys(project: Project) -> tuple[str, ...]:
     for source in sources:
         for key in _keys(source, folder):
             keys.setdefault(key.blob, key.line)
-    gone = retired(folder)
-    left = tuple(line for blob, line in keys.items() if blob not in gone)
-    if not left:
+    revoked = retired(folder)
+    found = tuple(line for blob, line in keys.items() if blob not in revoked)
+    if not found:
         raise DeployError(
             f"no SSH public key found in {', '.join(sources)}",
-            "make one with `ssh-keygen -t ed25519`, or name yours in SSH_KEYS",
+            "make one with `ssh-keygen -t ed25519`, or set SSH_KEYS to yours",
         )
-    return left
+    return found
 
 
 def owners(sources: tuple[str, ...], *, folder: Path) -> dict[str, str]:
-    """Tell whose each known key is, by its blob: a person of `certs/access`, or `SSH_KEYS`."""
+    """Map each known key's blob to its owner: a person of `certs/access`, or `SSH_KEYS`."""
     found: dict[str, str] = {}
-    gone = retired(folder)
+    revoked = retired(folder)
     for source in sources:
-        with contextlib.suppress(DeployError):  # whether all files are there is not asked here
+        with contextlib.suppress(DeployError):  # a missing file is reported elsewhere
             keys = _keys(source, folder)
-            found |= {key.blob: "SSH_KEYS" for key in keys if key.blob not in gone}
+            found |= {key.blob: "SSH_KEYS" for key in keys if key.blob not in revoked}
     return found | {key.blob: name for name, keys in people(folder).items() for key in keys}
 
 
 def agent_keys() -> tuple[AccessKey, ...]:
-    """Ask the SSH agent for its keys; none where there is no agent."""
+    """Ask the SSH agent for its keys; empty where no agent runs."""
     try:
         said = run(["ssh-add", "-L"], seconds=_LONGEST_SECONDS).decode(errors="replace")
     except ProgramError:
@@ -66,10 +66,10 @@ def _keys(source: str, folder: Path) -> Iterable[AccessKey]:
 def _files(pattern: str, folder: Path) -> list[AccessKey]:
     try:
         path = Path(pattern).expanduser()
-    except RuntimeError:  # the home of somebody who is not here
+    except RuntimeError:  # `~name` of an unknown user
         path = Path(pattern)
     whole = str(Path(glob.escape(str(folder))) / path)
     found = sorted(glob.glob(whole))  # noqa: PTH207 -- the pattern may be absolute
     if not found and not glob.has_magic(pattern):
-        raise DeployError(f"SSH_KEYS names {pattern}, which does not exist", "mend SSH_KEYS")
+        raise DeployError(f"SSH_KEYS names {pattern}, which does not exist", "correct SSH_KEYS")
     return [key for name in found for key in read_key_file(Path(name))]

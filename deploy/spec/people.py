@@ -1,8 +1,7 @@
-"""Who may log in to the nodes: `certs/access/NAME.pub`, a file of public keys a person.
+"""The people who may log in to the nodes: one file of public keys each, `certs/access/NAME.pub`.
 
-Public keys are no secret: the folder belongs under version control, so that every colleague's
-machine spec lets in the same people. `retired` lists keys that nobody lets in any more, wherever
-else they are found.
+The folder belongs under version control, so that every colleague's machine spec has the same keys.
+The file `retired` lists keys that may no longer log in, whatever other file has them.
 """
 
 import base64
@@ -17,7 +16,7 @@ from pathlib import Path
 from deploy.errors import DeployError
 from deploy.workstation.files import write_atomically
 
-# Lets in whoever has a certificate that this key signed, for the user named in it.
+# The option of a key whose certificates are accepted, for the user that each names.
 AUTHORITY = "cert-authority"
 ACCESS = Path("certs/access")
 _RETIRED = "retired"
@@ -33,7 +32,7 @@ _FORMAT = "%Y%m%d%H%M"
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """A line of an authorized_keys file; `options` are the text before the kind of key."""
+    """A line of an authorized_keys file; `options` is the text before the key type."""
 
     kind: str
     key: str
@@ -42,7 +41,7 @@ class AccessKey:
 
     @property
     def blob(self) -> str:
-        """What makes it this key and no other."""
+        """Type and key, which identify it."""
         return f"{self.kind} {self.key}"
 
     @property
@@ -61,7 +60,7 @@ class AccessKey:
 
     @property
     def expires(self) -> datetime | None:
-        """When sshd stops taking it; None for never."""
+        """When sshd stops accepting it; None for never."""
         match = _EXPIRY.search(self.options)
         if not match:
             return None
@@ -72,15 +71,15 @@ class AccessKey:
             return None
 
     def until(self, expires: datetime | None) -> "AccessKey":
-        """The same key, taken until then and without any other option."""
+        """The same key with an expiry time, or none, as its only option."""
         options = f'expiry-time="{expires.astimezone(UTC):{_FORMAT}}Z"' if expires else ""
         return AccessKey(self.kind, self.key, self.comment, options)
 
 
 def read_key(line: str) -> AccessKey | None:
-    """Read a line; None for an empty one, a comment, or what is no key.
+    """Read a line; None for an empty one, a comment, or anything else that is not a key.
 
-    The comment keeps only letters that mean nothing to YAML or a shell.
+    Characters of the key's comment that YAML or a shell could interpret become `_`.
     """
     match = _LINE.fullmatch(line.strip())
     if not match:
@@ -93,63 +92,65 @@ def read_key_file(path: Path) -> tuple[AccessKey, ...]:
     """Read every key of a public key file.
 
     Raises:
-        DeployError: for a file that cannot be read, naming the line that is no key.
+        DeployError: for a file that cannot be read, or a line that is not a key.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DeployError(f"{path} cannot be read: {error}", "name public key files") from error
+        raise DeployError(
+            f"{path} cannot be read: {error}", "check the path and its permissions"
+        ) from error
     found = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         key = read_key(line)
-        if key is None or not _plain(key):
+        if key is None or not _has_known_options(key):
             raise DeployError(
                 f"{path}:{number}: not an SSH public key, with or without an expiry-time",
-                "name .pub files, never private keys",
+                "use .pub files, never private keys",
             )
         found.append(key)
     return tuple(found)
 
 
-def _plain(key: AccessKey) -> bool:
-    """Tell whether its options are ones that are written here."""
+def _has_known_options(key: AccessKey) -> bool:
+    """Check that a key has no option but an expiry time or `cert-authority`."""
     return key.options in {"", AUTHORITY, key.until(key.expires).options}
 
 
 def people(folder: Path) -> dict[str, tuple[AccessKey, ...]]:
-    """Read everybody's keys by name, from every file of the folder.
+    """Read the keys of all people, by name.
 
     Raises:
-        DeployError: for a file that holds something else.
+        DeployError: for a file with a line that is not a key.
     """
     files = sorted((folder / ACCESS).glob("*.pub"))
     return {file.stem: read_key_file(file) for file in files}
 
 
 def retired(folder: Path) -> frozenset[str]:
-    """Read the keys, by their blobs, that are let in nowhere any more."""
+    """Read the blobs of the retired keys."""
     file = folder / ACCESS / _RETIRED
     return frozenset(key.blob for key in read_key_file(file)) if file.exists() else frozenset()
 
 
 def check_name(name: str) -> str:
-    """Give back a name that can be a file's.
+    """Check that a person's name can be a file name; return it.
 
     Raises:
-        DeployError: for any other.
+        DeployError: when it cannot.
     """
     if not _NAME.fullmatch(name):
         raise DeployError(
-            f"{name!r} cannot be a person's name here",
+            f"{name!r} is not a valid name for a person",
             "use lower case letters, digits, '.', '_' and '-', 31 at most",
         )
     return name
 
 
 def keep_keys(folder: Path, name: str, keys: Iterable[AccessKey]) -> None:
-    """Write a person's keys; none removes the file."""
+    """Write a person's keys; without keys, remove the file."""
     file = folder / ACCESS / f"{check_name(name)}.pub"
     if keys := tuple(keys):
         _write(file, keys)
@@ -158,7 +159,7 @@ def keep_keys(folder: Path, name: str, keys: Iterable[AccessKey]) -> None:
 
 
 def retire(folder: Path, keys: Iterable[AccessKey]) -> None:
-    """Note keys that are to be let in nowhere any more; known ones stay."""
+    """Add keys to the retired ones."""
     file = folder / ACCESS / _RETIRED
     old = read_key_file(file) if file.exists() else ()
     known = {key.blob: key for key in (*old, *(key.until(None) for key in keys))}
@@ -166,7 +167,7 @@ def retire(folder: Path, keys: Iterable[AccessKey]) -> None:
 
 
 def welcome(folder: Path, keys: Iterable[AccessKey]) -> None:
-    """Take keys off the list of the retired."""
+    """Remove keys from the retired ones."""
     file = folder / ACCESS / _RETIRED
     if file.exists():
         blobs = {key.blob for key in keys}

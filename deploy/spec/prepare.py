@@ -1,6 +1,5 @@
-"""Verb: settings, keys and templates become the machine spec, `build/<app>.bu` and `.ign`."""
+"""Verb: make the machine spec, `build/<app>.bu` and `build/<app>.ign`, from the settings."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +11,8 @@ from deploy.settings.load import SettingsError, read_settings
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.people import read_key
-from deploy.spec.plan.values import template_values
-from deploy.spec.render import Rendered, render, render_sources
-from deploy.spec.units import refuse_traps
+from deploy.spec.spec import render_spec
+from deploy.spec.units import refuse_errors
 from deploy.workstation.files import write_atomically
 from deploy.workstation.state import keep_spec
 
@@ -22,30 +20,30 @@ _PRIVATE = 0o600
 
 
 def prepare(project: Project, *, compiler: str = "python") -> Path:
-    """Write build/<app>.bu and build/<app>.ign (0600); return the latter.
+    """Write build/<app>.bu and build/<app>.ign (0600); return the path of the .ign file.
 
     Raises:
         ButaneError: when a template or an overlay is wrong; nothing is written then.
-        DeployError: when a unit holds a trap; nothing is written then.
+        DeployError: when the lint finds errors; nothing is written then.
     """
     settings = project.settings
     keys = collect_keys(project)
-    mark, rendered = render_spec(project, keys, compiler)
-    refuse_traps(rendered)
+    sha256, rendered = render_spec(project, keys, compiler)
+    refuse_errors(rendered)
     _refuse_secrets(settings, rendered.sources.all)
     _write_tree(project.build / settings.app, rendered.sources.all)
     write_atomically(project.butane, rendered.text.encode(), _PRIVATE)
     ignition = rendered.compiled.ignition
     write_atomically(project.ignition, ignition.encode(), _PRIVATE)
-    keep_spec(project.folder, mark, ignition)
-    _tell(settings, rendered.compiled, keys)
+    keep_spec(project.folder, sha256, ignition)
+    _report(settings, rendered.compiled, keys)
     return project.ignition
 
 
 def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Settings:
-    """Read the settings; ask for what is missing when there is somebody to ask.
+    """Read the settings; on a terminal, ask for the required ones that are missing.
 
-    Answers are kept in `.env` (0600), secrets are not asked for here.
+    Answers are written to `.env` (0600); secrets are not asked for.
     """
     try:
         return read_settings(folder, name)
@@ -58,26 +56,8 @@ def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Setting
     return settings
 
 
-def render_spec(
-    project: Project, keys: tuple[str, ...], compiler: str = "python"
-) -> tuple[str, Rendered]:
-    """Render and compile a machine spec that bears its own mark; give the mark, too.
-
-    The mark is the hash of all that the spec is made of, with zeros in the mark's own place.
-
-    Raises:
-        ButaneError: when a template or an overlay is wrong.
-    """
-    values = template_values(project.settings, keys)
-    digest = hashlib.sha256()
-    for name, content in sorted(render_sources(project.folder, values).all.items()):
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    mark = digest.hexdigest()
-    return mark, render(project, {**values, "SPEC": mark}, tool=compiler)
-
-
 def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:
-    """Look in all that a spec is made of: in the spec itself, files are coded and packed."""
+    """Search the sources for secrets: in the spec itself, files are encoded and compressed."""
     places = {name: content.decode(errors="replace") for name, content in rendered.items()}
     places |= {f"ENV_{name}": value for name, value in settings.environment.items()}
     for source in settings.sources:
@@ -86,13 +66,13 @@ def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:
         if found:
             raise DeployError(
                 f"the value of {source.key} appears in {', '.join(found)}, "
-                "which would be part of the machine spec",
-                "a spec can be read by every process of the machine: remove it there (or choose "
-                "a better password); credentials reach a node by `fab deploy`",
+                "which becomes part of the machine spec",
+                "every process on the machine can read the spec: remove the value there (or choose "
+                "a better password); `fab deploy` brings credentials to a node",
             )
 
 
-def _tell(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> None:
+def _report(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> None:
     for warning in compiled.warnings:
         output.warn(warning)
     output.good(
@@ -107,10 +87,10 @@ def _tell(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> None
 def _keep(file: Path, answers: Mapping[str, str]) -> None:
     lines = [f"{key}={answer}\n" for key, answer in answers.items() if key not in SECRET_KEYS]
     old = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    # What was asked for may stand there without a value; twice it would be refused.
+    # A key may be there without a value already; a second line for it would be refused.
     kept = [f"{line}\n" for line in old if line.partition("=")[0].strip() not in answers]
     write_atomically(file, "".join([*kept, *lines]).encode(), _PRIVATE)
-    output.good(f"your answers are kept in {file.name}")
+    output.good(f"your answers were written to {file.name}")
 
 
 def _write_tree(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The project files on the workstation that an app gets beside its image."""
+"""The project files on the workstation, which a deploy sends beside the image."""
 
 import hashlib
 import os
@@ -8,14 +8,15 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 
-# Version control, settings and keys have no business on a node.
-_PASSED_OVER = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "node_modules"})
+# Never sent to a node; `.env*` neither.
+_SKIPPED = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "node_modules"})
 
 
 def list_files(folder: Path | None) -> dict[str, str]:
-    """List the files below a folder: relative path -> mark (hash and kind).
+    """List the files below a folder: relative path -> fingerprint.
 
-    Passed over: version control, `.env*`, caches. A link's mark is its target's text.
+    A file's fingerprint is its hash, with ` x` when it is executable, a link's its target. Version
+    control, `.env*` and caches are skipped.
 
     Raises:
         DeployError: naming everything that cannot be sent.
@@ -23,13 +24,15 @@ def list_files(folder: Path | None) -> dict[str, str]:
     if folder is None:
         return {}
     if not folder.is_dir():
-        raise DeployError(f"PROJECT_FILES names {folder}, which is no folder", "mend PROJECT_FILES")
-    marks: dict[str, str] = {}
+        raise DeployError(
+            f"PROJECT_FILES names {folder}, which is not a folder", "correct PROJECT_FILES"
+        )
+    fingerprints: dict[str, str] = {}
     problems: list[str] = []
     for path in _walk(folder, problems):
         name = path.relative_to(folder).as_posix()
         try:
-            marks[name] = _mark(path)
+            fingerprints[name] = _fingerprint(path)
         except OSError as error:
             problems.append(f"{_shown(path)}: {error.strerror}")
         except ValueError as error:
@@ -38,7 +41,7 @@ def list_files(folder: Path | None) -> dict[str, str]:
         raise DeployError(
             "\n".join(problems), "move them out of PROJECT_FILES, or make them readable"
         )
-    return marks
+    return fingerprints
 
 
 def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
@@ -48,7 +51,7 @@ def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
         problems.append(f"{_shown(folder)}: {error.strerror}")
         return
     for path in entries:
-        if path.name in _PASSED_OVER or path.name.startswith(".env"):
+        if path.name in _SKIPPED or path.name.startswith(".env"):
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _walk(path, problems)
@@ -56,7 +59,7 @@ def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
             yield path
 
 
-def _mark(path: Path) -> str:
+def _fingerprint(path: Path) -> str:
     found = path.lstat()
     if not _is_text(str(path)):
         raise ValueError("the name is not UTF-8")
@@ -66,7 +69,7 @@ def _mark(path: Path) -> str:
             raise ValueError("points to a name that is not UTF-8")
         return f"link {target}"
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError("neither a file nor a link")
+        raise ValueError("neither a file nor a symbolic link")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return f"{digest} x" if found.st_mode & stat.S_IXUSR else digest

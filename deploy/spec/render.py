@@ -1,4 +1,4 @@
-"""Templates and overlays, rendered and compiled to a machine spec."""
+"""Render templates and overlays, and compile them to a machine spec."""
 
 import tempfile
 from collections.abc import Mapping
@@ -8,27 +8,31 @@ from pathlib import Path
 from butane.assemble import assemble
 from butane.compile import Compiled, compile_text
 from butane.errors import ButaneError
+from butane.files import carried_files
 from butane.render import Values, render_folder
+from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
 from deploy.spec.plan.values import template_values
+
+_APP = "app.bu"
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The files that a machine spec is made of, their blanks filled: path -> content."""
+    """The rendered files that a machine spec is made from: path -> content."""
 
     templates: Mapping[str, bytes] = field(repr=False)
     overlays: Mapping[str, bytes] = field(repr=False)
 
     @property
     def all(self) -> dict[str, bytes]:
-        """All of them."""
+        """Templates and overlays together."""
         return {**self.templates, **self.overlays}
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One instance's sources, the Butane text that they make, and what that compiles to."""
+    """A project's rendered sources, the assembled Butane text, and the compiled Ignition config."""
 
     project: Project
     sources: Sources
@@ -37,15 +41,28 @@ class Rendered:
 
 
 def render(project: Project, values: Values | None = None, *, tool: str = "python") -> Rendered:
-    """Render templates and overlays and compile them; without `values`, by the settings alone.
+    """Render templates and overlays and compile them; `values` default to those of the settings.
 
     Raises:
-        ButaneError: when a template or an overlay is wrong, or the parts do not fit.
+        ButaneError: when a template or an overlay is wrong.
     """
     sources = render_sources(project.folder, values or template_values(project.settings))
     text = assemble(fragments(sources.all))
     name = f"build/{project.settings.app}.bu"
     return Rendered(project, sources, text, compile_with(sources.all, text, name=name, tool=tool))
+
+
+def app_files(rendered: Rendered) -> tuple[File, ...]:
+    """Compile `app.bu` alone: the host files of the app, as a new machine has them.
+
+    Raises:
+        ButaneError: when the template is wrong.
+    """
+    templates = rendered.sources.templates
+    compiled = compile_with(templates, templates[_APP].decode(), name=_APP)
+    return tuple(
+        File(file.path, file.content, file.mode) for file in carried_files(compiled.ignition)
+    )
 
 
 def render_sources(folder: Path, values: Values) -> Sources:
@@ -59,14 +76,14 @@ def render_sources(folder: Path, values: Values) -> Sources:
     if clash:
         raise ButaneError(
             f"{OVERLAYS / clash[0]} has the name of a template",
-            "give the overlay a name of its own; its settings override the template's all the same",
+            "rename the overlay; its contents override the template's under any name",
         )
     return sources
 
 
 def fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
-    """Pick the Butane files, in the order in which they are joined."""
-    first = ("node.bu", "app.bu")
+    """Pick the Butane files, in the order in which `assemble` joins them."""
+    first = ("node.bu", _APP)
     others = sorted(name for name in rendered if name.endswith(".bu") and name not in first)
     return {name: _text(name, rendered[name]) for name in (*first, *others)}
 
@@ -74,10 +91,10 @@ def fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
 def compile_with(
     files: Mapping[str, bytes], text: str, *, name: str, tool: str = "python"
 ) -> Compiled:
-    """Compile a Butane text that refers to these files.
+    """Compile a Butane text that refers to these files; errors call it `name`.
 
     Raises:
-        ButaneError: with every error, by `name`.
+        ButaneError: with every error.
     """
     with tempfile.TemporaryDirectory() as scratch:
         for file, content in files.items():

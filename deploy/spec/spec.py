@@ -1,40 +1,73 @@
-"""A machine spec as a value: the one that the settings make now, or one that is kept."""
+"""A machine spec with its hash: made from the settings, or kept in `state/specs`."""
 
+import hashlib
 from dataclasses import dataclass, field
 
-from butane.files import carried_files
+from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.plan.machine import Machine, read_machine
-from deploy.spec.prepare import render_spec
+from deploy.spec.plan.values import template_values
+from deploy.spec.render import Rendered, render, render_sources
 from deploy.workstation.state import kept_spec
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A spec with its mark."""
+    """A machine spec; `sha256` is the hash of everything it is made from."""
 
-    mark: str
+    sha256: str
     machine: Machine
     ignition: str = field(repr=False)
 
 
-def spec_of_settings(project: Project) -> Spec:
-    """Make the spec that `fab prepare` would write, and write nothing.
+def spec_from_settings(project: Project) -> Spec:
+    """Make the spec that `fab prepare` would write, without writing it.
 
     Raises:
         ButaneError: when a template or an overlay is wrong.
     """
-    mark, rendered = render_spec(project, collect_keys(project))
-    return _spec(mark, rendered.compiled.ignition)
+    sha256, rendered = render_spec(project, collect_keys(project))
+    return _spec(sha256, rendered.compiled.ignition)
 
 
-def spec_of_mark(project: Project, mark: str) -> Spec | None:
-    """Find the spec that a machine was made of; None where it is not kept here."""
-    ignition = kept_spec(project.folder, mark)
-    return None if ignition is None else _spec(mark, ignition)
+def spec_from_state(project: Project, sha256: str) -> Spec | None:
+    """Read the spec with this hash from `state/specs`; None where it is not there."""
+    ignition = kept_spec(project.folder, sha256)
+    return None if ignition is None else _spec(sha256, ignition)
 
 
-def _spec(mark: str, ignition: str) -> Spec:
-    contents = {file.path: file.content for file in carried_files(ignition)}
-    return Spec(mark, read_machine(ignition, contents), ignition)
+def prepared_spec(project: Project) -> bytes:
+    """Read the Ignition file that `fab prepare` made.
+
+    Raises:
+        DeployError: when there is none.
+    """
+    try:
+        return project.ignition.read_bytes()
+    except FileNotFoundError as error:
+        raise DeployError(
+            f"{project.ignition} does not exist", "make it with `fab prepare`"
+        ) from error
+
+
+def render_spec(
+    project: Project, keys: tuple[str, ...], compiler: str = "python"
+) -> tuple[str, Rendered]:
+    """Render and compile a machine spec; return its hash with it.
+
+    The hash covers every rendered source file, with zeros in place of the hash itself.
+
+    Raises:
+        ButaneError: when a template or an overlay is wrong.
+    """
+    values = template_values(project.settings, keys)
+    digest = hashlib.sha256()
+    for name, content in sorted(render_sources(project.folder, values).all.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    sha256 = digest.hexdigest()
+    return sha256, render(project, {**values, "SPEC": sha256}, tool=compiler)
+
+
+def _spec(sha256: str, ignition: str) -> Spec:
+    return Spec(sha256, read_machine(ignition), ignition)

@@ -1,4 +1,4 @@
-"""The units of an app and its machine, gathered and linted before anything is written."""
+"""Gather the units of an app and its machine, and lint them before anything is written."""
 
 import re
 import shlex
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from butane.machine import Item, read_machine
 from container.supervise.specification import shortest_watchdog, worker
 from deploy.console import output
 from deploy.errors import DeployError
@@ -14,28 +13,27 @@ from deploy.project import OVERLAYS
 from deploy.spec.lint.finding import Facts, Finding, Home, Rhythm
 from deploy.spec.lint.lint import lint
 from deploy.spec.lint.unit import is_drop_in, is_unit
+from deploy.spec.plan.machine import Machine, Place, read_machine
 from deploy.spec.render import Rendered, Sources
 
-_UNITS = "/etc/systemd/system"
 _USERS = "/etc/sysusers.d/"
 _IGNORED = {"command": "app", "name": "app"}
 
 
-def traps(rendered: Rendered, *, podman: str = "") -> tuple[Finding, ...]:
-    """Lint every unit that the settings, templates and overlays make."""
+def lint_units(rendered: Rendered, *, podman: str = "") -> tuple[Finding, ...]:
+    """Lint every unit of the machine spec."""
     sources = rendered.sources
-    name = f"build/{rendered.project.settings.app}.ign"
-    items = read_machine(rendered.compiled.ignition, name=name).items
-    files = _carried(items, sources)
+    machine = read_machine(rendered.compiled.ignition)
+    files = _carried(machine.places, sources)
     files |= _loose(sources, files)
     texts = {name: text for name, (_, text) in files.items()}
     places = {name: place for name, (place, _) in files.items()}
-    facts = Facts(rhythm, podman, tuple(_homes(sources, items)))
-    return tuple(_placed(finding, places) for finding in lint(texts, facts))
+    facts = Facts(rhythm, podman, tuple(_homes(sources, machine)))
+    return tuple(_at_source(finding, places) for finding in lint(texts, facts))
 
 
-def traps_of_overlays(folder: Path) -> tuple[Finding, ...]:
-    """Lint the overlays' own unit files as they are, where no settings fill their blanks."""
+def lint_overlays(folder: Path) -> tuple[Finding, ...]:
+    """Lint the overlays' unit files with their blanks unfilled, for when settings are invalid."""
     root = folder / OVERLAYS
     files = {
         str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace")
@@ -45,33 +43,33 @@ def traps_of_overlays(folder: Path) -> tuple[Finding, ...]:
     return lint(files, Facts(rhythm))
 
 
-def refuse_traps(rendered: Rendered, *, podman: str = "") -> None:
-    """Tell warnings, and stop before anything is written when a unit holds a trap.
+def refuse_errors(rendered: Rendered, *, podman: str = "") -> None:
+    """Print the lint's warnings; stop when it finds an error.
 
     Raises:
-        DeployError: with every trap.
+        DeployError: with every error.
     """
-    found = traps(rendered, podman=podman)
+    found = lint_units(rendered, podman=podman)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
-        count = "1 trap" if len(errors) == 1 else f"{len(errors)} traps"
+        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         lines = "\n".join(f"  {line}" for finding in errors for line in lines_of(finding))
-        raise DeployError(f"{count} in the units:\n{lines}", "mend them; `fab check` looks again")
+        raise DeployError(f"{count} in the units:\n{lines}", "fix them, then run `fab check`")
     if not podman:
-        # The second look, with the node's version, repeats the first one's warnings.
+        # With the node's podman version known, the warnings were printed before.
         for finding in found:
             output.warn("\n  ".join(lines_of(finding)))
 
 
 def lines_of(finding: Finding) -> tuple[str, ...]:
-    """Say a finding in lines for people."""
+    """Format a finding as lines of text."""
     place = f"{finding.place}: " if finding.file else ""
     first = f"{place}{finding.found} [{finding.rule}]"
     return (first, *([f"  {finding.why}"] if finding.why else []), f"  -> {finding.remedy}")
 
 
 def rhythm(policy: str) -> Rhythm:
-    """Read what SUPERVISE_SET makes of the supervisor's usual policy; the slowest worker counts."""
+    """Read the times of a SUPERVISE_SET text; of several workers the slowest counts."""
     tables, problems = _tables(policy)
     read = [worker(table, "SUPERVISE_SET", problems) for table in tables]
     return Rhythm(
@@ -84,7 +82,7 @@ def rhythm(policy: str) -> Rhythm:
 
 
 def _tables(policy: str) -> tuple[list[dict[str, object]], list[str]]:
-    """Make a table for each worker that is named, and one for those that are not."""
+    """Make a table of settings for each named worker, and one for all others."""
     named: dict[str, dict[str, object]] = {"": {}}
     problems: list[str] = []
     for setting in policy.split():
@@ -99,26 +97,24 @@ def _tables(policy: str) -> tuple[list[dict[str, object]], list[str]]:
 
 
 def _origin(sources: Sources, name: str) -> Path:
-    """Name the file in the operator's folder, or the template, by its path seen from there."""
+    """Give the path of an overlay or a template, relative to the operator's folder."""
     return (OVERLAYS if name in sources.overlays else Path("butane/templates")) / name
 
 
-def _carried(items: tuple[Item, ...], sources: Sources) -> dict[str, tuple[str, str]]:
-    """Map the path on the node to where it comes from and its text."""
+def _carried(places: tuple[Place, ...], sources: Sources) -> dict[str, tuple[str, str]]:
+    """Map each unit's path on the node to its source, for display, and its text."""
     origins = {content: str(_origin(sources, name)) for name, content in sources.all.items()}
     found: dict[str, tuple[str, str]] = {}
-    for item in items:
-        path = item.name if item.kind == "file" else f"{_UNITS}/{item.name}"
-        kept = item.kind in {"file", "unit", "drop-in"} and item.text is not None
-        if kept and (is_unit(path) or is_drop_in(path)):
-            assert item.content is not None  # noqa: S101 -- it has a text
-            place = origins.get(item.content)
-            found[path] = (f"{place} ({path})" if place else path, item.text or "")
+    for place in places:
+        if place.content and (is_unit(place.path) or is_drop_in(place.path)):
+            origin = origins.get(place.content)
+            shown = f"{origin} ({place.path})" if origin else place.path
+            found[place.path] = (shown, place.text)
     return found
 
 
 def _loose(sources: Sources, carried: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Find unit files among the overlays that no Butane file carries to a machine yet."""
+    """Find unit files among the overlays that no Butane file refers to yet."""
     texts = {text for _, text in carried.values()}
     found: dict[str, tuple[str, str]] = {}
     for name, content in sources.overlays.items():
@@ -128,16 +124,14 @@ def _loose(sources: Sources, carried: Mapping[str, tuple[str, str]]) -> dict[str
     return found
 
 
-def _homes(sources: Sources, items: tuple[Item, ...]) -> Iterator[Home]:
-    for item in items:
-        home = dict(item.facts).get("home_dir", "")
-        if item.kind == "user" and home:
-            yield _home(sources, item.name, home)
-        if item.kind == "file" and item.name.startswith(_USERS):
-            for number, line in enumerate((item.text or "").splitlines(), 1):
+def _homes(sources: Sources, machine: Machine) -> Iterator[Home]:
+    yield from (_home(sources, one.name, one.home) for one in machine.people if one.home)
+    for place in machine.places:
+        if place.path.startswith(_USERS):
+            for number, line in enumerate(place.text.splitlines(), 1):
                 words = shlex.split(line, comments=True)
                 if words[:1] and words[0].startswith("u") and len(words) > 4:  # noqa: PLR2004
-                    yield Home(words[1], words[4], item.name, number)
+                    yield Home(words[1], words[4], place.path, number)
 
 
 def _home(sources: Sources, user: str, home: str) -> Home:
@@ -150,7 +144,7 @@ def _home(sources: Sources, user: str, home: str) -> Home:
     return Home(user, home, "passwd.users")
 
 
-def _placed(finding: Finding, places: Mapping[str, str]) -> Finding:
+def _at_source(finding: Finding, places: Mapping[str, str]) -> Finding:
     place = places.get(finding.file)
     if place is None:
         return finding

@@ -15,7 +15,10 @@ from tests.system.page import get
 from tests.system.project import Project, Said
 
 NAME = "shop.example.org"
-IMAGE = ("--image-file", "/var/lib/stand-in/image.raw", "--insecure")
+IMAGE = (
+    "--installer-option=--image-file=/var/lib/stand-in/image.raw",
+    "--installer-option=--insecure",
+)
 KEYFILE = ("/etc/NetworkManager/system-connections/wired.nmconnection", "[connection]\nid=wired\n")
 
 

@@ -90,7 +90,9 @@ def users_of(config: bytes) -> set[str]:
 
 
 def test_an_iso_lets_us_in_with_a_host_key_that_we_know(project: Project, live_iso: Path) -> None:
-    said = project.must("iso", str(live_iso), "--keyfile", "wired.nmconnection")
+    said = project.must(
+        "iso", str(live_iso), "--installer-option=--network-keyfile=wired.nmconnection"
+    )
 
     made = project.folder / "build/media/corefab.iso"
     config = shown("iso", "ignition", "show", made)
@@ -130,7 +132,7 @@ def test_an_iso_that_installs_unattended_brings_the_machines_own_spec(
     config = shown("iso", "ignition", "show", made)
     assert "/etc/coreos/dest.ign" in files_of(config)
     assert any(name.startswith("/etc/coreos/installer.d/") for name in files_of(config))
-    assert "loses what /dev/vda holds, unasked" in said
+    assert "erases /dev/vda without asking" in said
     assert "fab trust --fingerprint SHA256:" in said
 
 

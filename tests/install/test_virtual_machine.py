@@ -86,7 +86,7 @@ def test_a_virtual_machine_takes_its_ignition_file_and_serves(project: Project) 
 
     console = (project.folder / "build/vm/console.log").read_text(errors="replace")
     assert said.code == 0, said.out + console[-3000:]
-    assert "NO KVM" in said.out
+    assert "no KVM" in said.out
     assert f"next: fab -H {ADDRESS} deploy --first" in said.out
     assert "initramfs: first boot" in console
 

@@ -40,7 +40,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         made.must("sample-build")
         made.must("cert-issue")
         made.must("prepare", "--yes")
-        made.must("node-up")
+        made.must("rehearsal-up")
         yield made
     finally:
         made.node_down()

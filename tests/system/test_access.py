@@ -166,9 +166,9 @@ def test_the_host_keys_change_while_killed_at_every_step(serving: Project, tmp_p
     theirs = ("-o", f"UserKnownHostsFile={colleague}", "-o", "UpdateHostKeys=yes")
 
     for line in HOST_KEYS[:3]:
-        kill_after(serving, line, "cert-rotate-host")
+        kill_after(serving, line, "host-key-rotate")
         assert logs_in(serving, identity), line
-    serving.must("cert-rotate-host")
+    serving.must("host-key-rotate")
     address = f"core@{serving.node.address}"
     words = ("ssh", "-F", "none", "-i", str(identity), "-o", "BatchMode=yes", *theirs, address)
     # The client has to be there still when the node has proven its other keys.
@@ -176,15 +176,15 @@ def test_the_host_keys_change_while_killed_at_every_step(serving: Project, tmp_p
     assert len(set(colleague.read_text().splitlines())) > len(before.splitlines())
 
     for line in HOST_KEYS[3:]:
-        kill_after(serving, line, "cert-rotate-host", "--finish")
+        kill_after(serving, line, "host-key-rotate", "--finish")
         assert logs_in(serving, identity), line
-        serving.fab("cert-rotate-host")
-    serving.must("cert-rotate-host", "--finish")
+        serving.fab("host-key-rotate")
+    serving.must("host-key-rotate", "--finish")
 
     after = pins.read_text()
     assert not set(after.splitlines()) & set(before.splitlines())
     assert len(after.splitlines()) == len(before.splitlines())
-    lines = [line["detail"] for line in written_down(serving, "cert-rotate-host")]
+    lines = [line["detail"] for line in written_down(serving, "host-key-rotate")]
     assert any(line.startswith("announced: SHA256:") for line in lines)
     assert lines[-1].startswith("forgotten: ")
-    assert "is not changing" in serving.fab("cert-rotate-host", "--finish").out
+    assert "is not changing" in serving.fab("host-key-rotate", "--finish").out

@@ -224,7 +224,7 @@ def test_a_corrupted_layer_is_found_and_the_image_comes_anew(serving: Project) -
 
     with visiting(serving.node.address, NAME, authority(serving)) as found:
         shown = serving.fab("image-verify")
-        said = serving.fab("deploy", "--anew")
+        said = serving.fab("deploy", "--force")
 
     assert found.failures == []
     assert shown.code == said.code == 1

@@ -205,7 +205,7 @@ def test_a_seal_that_no_longer_opens_is_told_and_sealed_anew(serving: Project) -
 
 def test_after_a_reinstall_one_command_brings_every_app_back(staging: Project) -> None:
     before = lifecycle.find(staging.settings["PROJECT"])
-    staging.must("node-up")
+    staging.must("rehearsal-up")
     after = lifecycle.find(staging.settings["PROJECT"])
     assert before
     assert after

@@ -184,7 +184,7 @@ def test_status_and_cert_status_agree_in_json(serving: Project) -> None:
 
 
 def test_the_app_serves_again_after_the_node_restarts(serving: Project) -> None:
-    serving.must("node-reboot")
+    serving.must("rehearsal-reboot")
 
     fingerprint = json.loads(serving.must("cert-status", "--json"))["places"][0]["sha256"]
     wait_until_healthy(

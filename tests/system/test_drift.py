@@ -46,7 +46,7 @@ EXPECTED = {
     ("file", "/etc/sysctl.d/90-corefab.conf", "fab converge"),
     ("owner", "/etc/zincati/config.d/55-corefab.toml", "fab converge"),
     ("file", "/etc/systemd/journald.conf.d/50-corefab.conf", "fab converge"),
-    ("project file", "index.html", "fab deploy --anew"),
+    ("project file", "index.html", "fab deploy --force"),
     ("user", "mallory", "reinstall"),
     ("key", "core: ssh-ed25519 AAAAmallory mallory@there", "fab converge"),
     ("key", "core: ssh-ed25519 AAAAeve eve@there", "by hand"),
@@ -54,7 +54,7 @@ EXPECTED = {
     ("unit", "corefab-firewall.service", "fab converge"),
     ("container", "APP-debug", "by hand"),
     ("unit", "/etc/systemd/system/APP-blue.service.d/x.conf", "by hand"),
-    ("credential", "api_token", "fab deploy --anew"),
+    ("credential", "api_token", "fab deploy --force"),
 }
 
 
@@ -63,53 +63,55 @@ def app_of(project: Project) -> str:
 
 
 def findings(project: Project) -> set[tuple[str, str, str]]:
-    told = json.loads(project.fab("drift", "--json").out)
-    return {(one["what"], one["subject"], one["remedy"]) for one in told["findings"]}
+    report = json.loads(project.fab("drift", "--json").out)
+    return {(one["what"], one["subject"], one["remedy"]) for one in report["findings"]}
 
 
-def test_a_node_that_nobody_touched_has_no_drift(serving: Project) -> None:
+def test_an_unchanged_node_has_no_drift(serving: Project) -> None:
     said = serving.fab("drift")
 
     assert said.code == 0, said.out
-    assert "is as its spec and the release" in said.out
+    assert "matches its machine spec and release" in said.out
     assert "nothing to do" in serving.must("converge", "--yes")
 
 
 def test_the_node_has_the_hash_of_its_spec_and_the_workstation_the_rest(serving: Project) -> None:
-    mark = serving.ssh("cat /etc/corefab/spec").strip()
-    kept = serving.folder / f"state/specs/{mark}.ign"
+    sha256 = serving.ssh("cat /etc/corefab/spec").strip()
+    kept = serving.folder / f"state/specs/{sha256}.ign"
 
     assert kept.read_bytes() == (serving.folder / f"build/{app_of(serving)}.ign").read_bytes()
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_was_changed_by_hand_is_named_with_what_puts_it_right(serving: Project) -> None:
+def test_what_was_changed_by_hand_is_listed_with_what_fixes_it(serving: Project) -> None:
     app = app_of(serving)
     serving.ssh(BY_HAND.replace("APP", app).replace("SLOT", serving.container()))
 
     said = serving.fab("drift", "--json")
 
-    told = json.loads(said.out)["findings"]
-    found = {(one["what"], one["subject"], one["remedy"]) for one in told}
+    listed = json.loads(said.out)["findings"]
+    found = {(one["what"], one["subject"], one["remedy"]) for one in listed}
     assert said.code == 2
     # Other apps of the node have ports too: of the firewall's lines, the one by hand counts.
     rules = {one for one in found if one[0] == "firewall"}
     assert any("9999" in at and by == "fab converge" for _, at, by in rules)
     assert found - rules == {(what, at.replace("APP", app), by) for what, at, by in EXPECTED}
-    edited = next(one for one in told if one["subject"].endswith(f"{app}-blue.container"))
+    edited = next(one for one in listed if one["subject"].endswith(f"{app}-blue.container"))
     assert edited["since"] is not None
     assert edited["expected"] != edited["found"]
 
     converged = serving.fab("converge", "--yes")
     assert converged.code == 2, "a user and a key are left to other means"
     assert {by for _, _, by in findings(serving)}.isdisjoint({"fab converge"})
-    serving.must("deploy", "--anew")
+    serving.must("deploy", "--force")
     assert {by for _, _, by in findings(serving)} == {"by hand", "reinstall"}
     serving.ssh(UNDONE_BY_HAND.replace("APP", app))
     assert serving.fab("drift").code == 0
 
 
-def test_a_spec_that_changed_is_applied_and_what_is_over_of_it_removed(serving: Project) -> None:
+def test_a_changed_spec_is_applied_and_what_only_the_old_one_brought_removed(
+    serving: Project,
+) -> None:
     overlay = serving.folder / "butane/overlays/motd.bu"
     overlay.write_text(
         "variant: fcos\nversion: 1.4.0\nstorage:\n  files:\n    - path: /etc/motd.d/corefab\n"
@@ -134,7 +136,7 @@ def test_a_spec_that_changed_is_applied_and_what_is_over_of_it_removed(serving: 
     assert serving.fab("drift").code == 0
 
 
-def test_a_convergence_that_locks_the_operator_out_is_put_back(
+def test_a_convergence_that_locks_the_operator_out_is_undone(
     serving: Project, tmp_path: Path
 ) -> None:
     subprocess.run(
@@ -147,7 +149,7 @@ def test_a_convergence_that_locks_the_operator_out_is_put_back(
 
     assert said.code == 1
     assert "does not let core in" in said.out
-    assert "everything on the node was put back" in said.out
+    assert "all changes on the node were undone" in said.out
     assert serving.ssh(keys) == before
     line = json.loads(serving.must("audit", "--json"))["lines"]
     assert [one["what"] for one in line[-2:]] == ["converge put back", "converge"]
@@ -155,7 +157,7 @@ def test_a_convergence_that_locks_the_operator_out_is_put_back(
     assert serving.fab("drift").code == 0
 
 
-def test_what_no_new_login_proves_is_put_back_by_the_node_itself(serving: Project) -> None:
+def test_without_a_new_login_the_node_undoes_the_changes_itself(serving: Project) -> None:
     act = Act(word="file", subject="/etc/corefab/trial", mode="644", owner="root:root")
     archive = pack([File("acts", f"{act.line}\n".encode()), File("new/etc/corefab/trial", b"x")])
     target = Target(

@@ -707,10 +707,10 @@ def test_two_transfers_of_two_images_at_once_both_end_well(bench: Bench) -> None
 def second(bench: Bench) -> Iterator[Bench]:
     """Boot another node from the same spec, with the same cache here."""
     name = bench.project.settings["PROJECT"] + "b"
-    bench.project.must("node-up", "--node", name)
+    bench.project.must("rehearsal-up", "--node", name)
     settings = bench.project.settings | {"PROJECT": name}
     yield Bench(Project(bench.project.folder, settings), bench.folder)
-    bench.project.must("node-down", "--node", name)
+    bench.project.must("rehearsal-down", "--node", name)
 
 
 def test_two_nodes_at_once_share_one_compressing_of_each_layer(

@@ -85,8 +85,8 @@ def changes_of_keys(fab: Callable[..., str], person: Path) -> Iterator[str]:
         yield fab(*words.split())
     yield fab("access-list", "--json")
     yield fab("cert-rotate-ssh")
-    yield fab("cert-rotate-host", "--at-once")
-    yield fab("cert-rotate-host", "--finish")
+    yield fab("host-key-rotate", "--at-once")
+    yield fab("host-key-rotate", "--finish")
 
 
 def an_outside_authority(fab: Callable[..., str], env: Path, pebble: Pebble) -> Iterator[str]:

@@ -22,7 +22,7 @@ def held(serving: Project) -> Iterator[subprocess.Popen[str]]:
         "#!/bin/sh\nmkdir waiting 2>/dev/null || exit 0\nmkfifo go\necho HOLDING\nread line <go\n"
     )
     hook.chmod(0o755)
-    process = serving.start("deploy", "--anew")
+    process = serving.start("deploy", "--force")
     assert process.stdout is not None
     assert any("HOLDING" in line for line in process.stdout)
     yield process
@@ -77,7 +77,7 @@ def test_unlocking_ends_the_holders_connection_and_is_written_down(
     assert line["what"] == "unlock"
     assert "threw out" in line["detail"]
     assert "went on holiday" in line["detail"]
-    serving.must("deploy", "--anew")
+    serving.must("deploy", "--force")
     release(serving)
     assert held.stdout is not None
     rest = held.stdout.read()

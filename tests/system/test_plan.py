@@ -92,7 +92,7 @@ def test_changed_project_files_are_shown_line_by_line_and_others_by_hash(
 
 
 def test_a_release_is_written_down_whole_here_and_on_the_node(serving: Project) -> None:
-    serving.must("deploy", "--anew")
+    serving.must("deploy", "--force")
     app = app_of(serving)
 
     there = json.loads(serving.ssh(f"cat /var/lib/{app}/current/manifest.json"))
@@ -109,7 +109,7 @@ def test_a_release_is_written_down_whole_here_and_on_the_node(serving: Project) 
 
 def test_releases_tell_which_serves_and_which_failed(serving: Project, hooks: Path) -> None:
     hook(hooks, "before-deploy", "exit 7")
-    assert serving.fab("deploy", "--anew").code == 1
+    assert serving.fab("deploy", "--force").code == 1
 
     found = json.loads(serving.must("releases", "--json"))["releases"]
     shown = serving.must("releases")
@@ -147,7 +147,7 @@ def test_a_hook_gets_the_plan_and_can_stop_it_before_anything_changes(
 def test_a_hook_after_a_deploy_cannot_undo_it(serving: Project, hooks: Path) -> None:
     hook(hooks, "after-deploy", "cat >heard-after; exit 3")
 
-    said = serving.must("deploy", "--anew")
+    said = serving.must("deploy", "--force")
 
     heard = json.loads((serving.folder / "heard-after").read_text())
     assert "warning" in said

@@ -64,7 +64,7 @@ def test_a_hung_worker_is_restarted_and_the_other_fails_no_request(quick: Projec
     visitor = threading.Thread(target=visit)
     visitor.start()
     try:
-        said = quick.must("rehearse", "hang", "--worker", "jobs")
+        said = quick.must("rehearsal-fault", "hang", "--worker", "jobs")
     finally:
         stop.set()
         visitor.join()
@@ -74,7 +74,7 @@ def test_a_hung_worker_is_restarted_and_the_other_fails_no_request(quick: Projec
 
 
 def test_a_worker_that_died_is_told_of_in_status(quick: Project) -> None:
-    quick.must("rehearse", "crash", "--worker", "jobs")
+    quick.must("rehearsal-fault", "crash", "--worker", "jobs")
 
     workers = status(quick)["workers"]
 

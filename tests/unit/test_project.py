@@ -12,7 +12,10 @@ import pytest
 from dotenv import dotenv_values
 from invoke.collection import Collection
 from invoke.loader import FilesystemLoader
+from invoke.parser.context import ParserContext
 
+import fabfile
+from deploy.gather import contents
 from deploy.node.command import Command
 from deploy.node.remote import command_line
 from deploy.node.script import LIBRARIES, packed, script_text, scripts
@@ -72,12 +75,46 @@ def test_the_example_gives_what_is_required_a_value() -> None:
     assert all(values[key] for key in REQUIRED)
 
 
-def test_the_readme_lists_the_commands_that_there_are() -> None:
+def readme_groups() -> dict[str, list[str]]:
+    """Read the README's table: the commands below each group, in its order."""
+    found: dict[str, list[str]] = {}
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| `fab ([\w-]+)[^`]*` \| (.+?) \|$", readme, re.MULTILINE)
+    for group, command in re.findall(
+        r"^\| (?:\*\*(.+?)\*\*|`fab ([\w-]+)`) \|.*\|$", readme, re.MULTILINE
+    ):
+        if group:
+            found[group] = []
+        else:
+            found[list(found)[-1]].append(command)
+    return found
 
-    assert sorted({name for name, _ in listed}) == sorted(tasks())
-    assert len(listed) == len(tasks()), "each command has one line"
+
+def contents_groups() -> dict[str, list[str]]:
+    """Read what `fab` alone prints: the commands below each group, in its order."""
+    found: dict[str, list[str]] = {}
+    for line in contents(fabfile.ns).splitlines()[1:]:
+        if line.startswith("  "):
+            found[list(found)[-1]].append(line.split()[0])
+        elif line:
+            found[line] = []
+    return found
+
+
+def test_the_readme_and_fab_alone_list_the_same_commands_in_the_same_groups() -> None:
+    assert readme_groups() == contents_groups()
+
+
+def test_every_command_is_in_one_group() -> None:
+    listed = [command for group in contents_groups().values() for command in group]
+
+    assert sorted(listed) == sorted(tasks())
+
+
+@pytest.mark.parametrize("command", sorted(fabfile.ns.task_names))
+def test_every_option_of_a_command_has_a_help_text(command: str) -> None:
+    lines = ParserContext(args=fabfile.ns[command].get_arguments()).help_tuples()
+
+    assert [option for option, text in lines if not text] == []
 
 
 @pytest.mark.parametrize("demo", ["demo", "demo-install"])

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
+from deploy.app.plan.addresses import refuse_clash
 from deploy.app.plan.changes import (
     CertificateChange,
     Change,
@@ -17,7 +18,7 @@ from deploy.app.plan.steps import Step, release_steps
 from deploy.errors import DeployError
 from deploy.image.plan.image import refuse_full_disk
 from deploy.node.state import NodeState
-from deploy.spec.plan.addresses import other, refuse_clash
+from deploy.spec.plan.addresses import other
 
 _FIREWALL = "/etc/corefab/firewall.d/"
 

@@ -1,1 +1,1 @@
-"""cloud."""
+"""Make the user data and the Terraform file that start a machine at a cloud provider."""

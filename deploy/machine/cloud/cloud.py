@@ -1,4 +1,4 @@
-"""Verb: what a cloud provider needs to start the machine: user data and a Terraform file."""
+"""Verb: write the user data and the Terraform file that start the machine at a provider."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from deploy.machine.cloud.plan.cloud_values import cloud_values
 from deploy.machine.cloud.plan.user_data import PROVIDERS, pointer, secrets_in
 from deploy.project import Project
 from deploy.settings.model import Settings
+from deploy.spec.spec import prepared_spec
 from deploy.workstation.files import write_atomically
 
 _PUBLIC = 0o644
@@ -20,18 +21,18 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
     """Write build/cloud/<provider>/: user-data.ign and main.tf; return the folder.
 
     Raises:
-        DeployError: for a provider that is not known, a spec that is too large or holds a secret,
-            a file of an older version beside them.
+        DeployError: for an unknown provider, a spec that is too large or holds a secret, or a file
+            of an older version.
     """
     if provider not in PROVIDERS:
         known = ", ".join(PROVIDERS)
-        raise DeployError(f"no provider {provider!r} is known", f"the known ones are: {known}")
-    config = _spec(project)
+        raise DeployError(f"unknown provider {provider!r}", f"known providers: {known}")
+    config = prepared_spec(project)
     _refuse_secrets(project.settings, config)
     text = _terraform(project.settings, provider, domain)
     target = project.build / "cloud" / provider
-    _refuse_older(target / "main.tf.json")
-    user_data = _fitting(config, provider, url)
+    _refuse_old_file(target / "main.tf.json")
+    user_data = _user_data(config, provider, url)
     write_atomically(target / "user-data.ign", user_data, _PUBLIC)
     write_atomically(target / "main.tf", text.encode(), _PUBLIC)
     if user_data is not config:
@@ -46,13 +47,6 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
     return target
 
 
-def _spec(project: Project) -> bytes:
-    path = project.ignition
-    if not path.exists():
-        raise DeployError(f"{path} does not exist", "make it with `fab prepare`")
-    return path.read_bytes()
-
-
 def _refuse_secrets(settings: Settings, config: bytes) -> None:
     values = {
         one.key: one.value.get_secret_value() if one.value else "" for one in settings.sources
@@ -60,8 +54,8 @@ def _refuse_secrets(settings: Settings, config: bytes) -> None:
     if found := secrets_in(config, values):
         raise DeployError(
             f"the machine spec holds {'; '.join(found)}",
-            "any process on such a machine can read its user data, containers too, for as long as "
-            "it exists: take it out of the overlay; credentials go over SSH with `fab deploy`",
+            "every process of the machine, containers too, can read its user data as long as it "
+            "exists: remove the secret from the overlay; `fab deploy` brings credentials over SSH",
         )
 
 
@@ -70,24 +64,24 @@ def _terraform(settings: Settings, provider: str, domain: str) -> str:
     if domain and not values["RECORD"]:
         raise DeployError(
             f"none of CERT_NAMES ({', '.join(settings.cert_names)}) is in the zone {domain}",
-            "give the zone that they are in with --domain",
+            "give their zone with --domain",
         )
     template = _TEMPLATES / f"{provider}.tf"
     return render_text(template.read_text(encoding="utf-8"), values, source=str(template))
 
 
-def _refuse_older(path: Path) -> None:
-    """Refuse the file that main.tf replaces: Terraform would load both."""
+def _refuse_old_file(path: Path) -> None:
+    """Refuse to write beside the main.tf.json of an older version: Terraform would load both."""
     if path.exists():
         raise DeployError(
-            f"{path} is of an older version of corefab; Terraform would load it beside main.tf and "
+            f"{path} was written by an older corefab; Terraform would load it beside main.tf and "
             "find every resource twice",
             f"rm {path}, and run this again; if it was applied, CHANGELOG.md says how its DNS "
             "records are kept",
         )
 
 
-def _fitting(config: bytes, provider: str, url: str) -> bytes:
+def _user_data(config: bytes, provider: str, url: str) -> bytes:
     limit = PROVIDERS[provider].limit
     if url:
         _check_url(url)
@@ -97,23 +91,23 @@ def _fitting(config: bytes, provider: str, url: str) -> bytes:
     assumed = "" if PROVIDERS[provider].is_documented else " (the provider publishes no limit)"
     raise DeployError(
         f"the machine spec has {len(config)} bytes, {provider} takes {limit}{assumed}",
-        "put build/<app>.ign somewhere that the machine can fetch it from over https, and name "
-        "the place: --url https://…; the user data then points there, with the file's hash",
+        "upload build/<app>.ign to an https address that the machine can reach, and give it: "
+        "--url https://…; the user data then refers to it, with the file's hash",
     )
 
 
 def _check_url(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
-        raise DeployError(f"--url is {url!r}", "it has to be an https address of the file")
+        raise DeployError(f"--url is {url!r}", "give the https address of the file")
     if parts.username or parts.password:
         raise DeployError(
             "--url holds a user or password",
-            "user data can be read by any process of the machine: use an address without",
+            "every process of the machine can read user data: give an address without them",
         )
 
 
 def _say_pointer(target: Path, config: bytes, url: str) -> None:
     copy = target / "machine.ign"
     write_atomically(copy, config, _PUBLIC)
-    output.say(f"put {copy.name} at {url} before the machine starts; it is taken only unchanged")
+    output.say(f"upload {copy.name} to {url} before the machine starts; its hash is checked")

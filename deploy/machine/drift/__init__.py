@@ -1,1 +1,1 @@
-"""drift."""
+"""Compare a node with its machine spec and its release; bring it back in line."""

@@ -1,4 +1,4 @@
-"""Verb: bring a running machine in line with its spec, and never lock the operator out."""
+"""Verb: bring a running machine in line with its spec, without locking the operator out."""
 
 import secrets
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
 from deploy.machine.drift import act
-from deploy.machine.drift.inspect import ask_mark, inspect
-from deploy.machine.drift.plan.convergence import Convergence, convergence, differences, payload
-from deploy.machine.drift.plan.convergence_prose import lines
+from deploy.machine.drift.inspect import ask_spec_hash, inspect
+from deploy.machine.drift.plan.convergence import Convergence, convergence, describe, payload
+from deploy.machine.drift.plan.machine_drift import differences
 from deploy.node import session
 from deploy.node.archive import pack
 from deploy.node.hold import hold
 from deploy.node.journal import MACHINE, failures_audited, machine_line
 from deploy.node.remote import Remote
 from deploy.project import Project
-from deploy.spec.spec import Spec, spec_of_mark, spec_of_settings
+from deploy.spec.spec import Spec, spec_from_settings, spec_from_state
 from deploy.workstation.hooks import run_hook, tell_hook
 from deploy.workstation.state import keep_spec
 
@@ -24,10 +24,10 @@ GATE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """How a convergence is asked for.
+class ConvergeOptions:
+    """Options of `fab converge`.
 
-    `gate_seconds` is how long the node waits for a new login before it puts everything back.
+    `gate_seconds` is how long the node waits for a new login before it undoes everything.
     """
 
     may_change: bool = False
@@ -39,110 +39,108 @@ class Order:
 class _Work:
     project: Project
     target: Spec
-    order: Order
+    options: ConvergeOptions
 
 
-def converge(project: Project, order: Order) -> int:
-    """Show what differs from the spec that the settings make, ask, and apply it.
+def converge(project: Project, options: ConvergeOptions) -> int:
+    """Show what differs from the spec of the settings, ask, and apply it.
 
-    Returns 2 when something is left that only other means put right, else 0.
+    Returns 2 when differences remain that this command cannot fix, else 0.
 
     Raises:
-        DeployError: when the node refuses; it is as it was.
+        DeployError: when it fails; the node is as it was before.
     """
-    work = _Work(project, spec_of_settings(project), order)
+    work = _Work(project, spec_from_settings(project), options)
     with session.reached(project) as remote:
         plan = _plan(remote, work)
-        for line in lines(plan):
+        for line in describe(plan):
             output.say(line)
         if plan:
-            _ask(order)
-            _hold(remote, work, plan)
-            keep_spec(project.folder, work.target.mark, work.target.ignition)
+            _confirm(options)
+            _lock(remote, work, plan)
+            keep_spec(project.folder, work.target.sha256, work.target.ignition)
             _carry_out(remote, work, plan)
             plan = _plan(remote, work)
-            _conclude(plan)
+            _report(plan)
     return _LEFT if plan.left or plan.differences else 0
 
 
 def _plan(remote: Remote, work: _Work) -> Convergence:
-    mark, target = ask_mark(remote), work.target
-    kept = spec_of_mark(work.project, mark)
-    born = kept.machine if kept else None
-    machines = (target.machine, born) if born else (target.machine,)
-    found = inspect(remote, work.project.settings.app, *machines)
-    differing = differences(target.machine, born, found)
-    return convergence(
-        work.project.settings.node_address, (mark, target.mark), target.machine, differing
-    )
+    settings, target = work.project.settings, work.target
+    sha256 = ask_spec_hash(remote)
+    kept = spec_from_state(work.project, sha256)
+    old = kept.machine if kept else None
+    machines = (target.machine, old) if old else (target.machine,)
+    found = differences(target.machine, old, inspect(remote, settings.app, *machines))
+    return convergence(settings.node_address, (sha256, target.sha256), target.machine, found)
 
 
-def _ask(order: Order) -> None:
-    if order.may_change:
+def _confirm(options: ConvergeOptions) -> None:
+    if options.may_change:
         return
     if not prompt.has_terminal():
-        raise DeployError("nobody is there to ask", "look at the plan, then run it with --yes")
-    if not prompt.confirm("apply this?"):
+        raise DeployError("not a terminal", "review the plan, then rerun with --yes")
+    if not prompt.confirm("Apply this?"):
         raise DeployError("nothing was changed", "")
 
 
-def _hold(remote: Remote, work: _Work, plan: Convergence) -> None:
-    """Keep others off the machine and the app; a plan made before a wait may be an old one."""
-    seconds = work.order.wait_seconds
+def _lock(remote: Remote, work: _Work, plan: Convergence) -> None:
+    """Lock the machine and the app; after a wait, check that the plan still holds."""
+    seconds = work.options.wait_seconds
     waits = [
         hold(remote, work.project, "converge", app=name, wait_seconds=seconds)
         for name in (MACHINE, work.project.settings.app)
     ]
     if any(waits) and _plan(remote, work) != plan:
         raise DeployError(
-            "the machine was changed by somebody else in the meantime",
-            "look at the plan anew with `fab converge`",
+            "the machine changed while this command waited for the lock",
+            "run `fab converge` again and review the new plan",
         )
 
 
 def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
-    told = plan.model_dump_json()
+    document = plan.model_dump_json()
     detail = f"spec {plan.becomes[:12]}: {'; '.join(str(act) for act in plan.acts)}"
     line = machine_line(work.project.folder, "converge", detail)
     try:
         with failures_audited(remote, line):
-            run_hook(work.project.folder, "before-converge", told)
+            run_hook(work.project.folder, "before-converge", document)
             _apply(remote, work, plan, line.written())
     except BaseException:
-        tell_hook(work.project.folder, "failed-converge", told)
+        tell_hook(work.project.folder, "failed-converge", document)
         raise
-    tell_hook(work.project.folder, "after-converge", told)
+    tell_hook(work.project.folder, "after-converge", document)
 
 
 def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
     name = secrets.token_hex(8)
-    with progress.step(f"{len(plan.acts)} acts"):
+    with progress.step("Apply the machine spec", "machine spec applied"):
         archive = pack(payload(plan, work.target.machine))
         remote.checked(
-            act.converge(name, work.order.gate_seconds, archive), "applying the machine spec"
+            act.converge(name, work.options.gate_seconds, archive), "applying the machine spec"
         )
-    with progress.step("a new login, which proves that one can still get in"):
+    with progress.step("Log in again", "a new login works"):
         try:
             with session.reached(work.project) as fresh:
                 fresh.checked(act.keep(name, line), "keeping the changes")
         except DeployError as error:
-            served = _put_back(remote, name, work.order)
-            raise DeployError(f"{error.message}\n{served}", error.hint) from error
+            outcome = _undo(remote, name, work.options)
+            raise DeployError(f"{error.message}\n{outcome}", error.hint) from error
         except BaseException:
-            output.say(_put_back(remote, name, work.order))
+            output.say(_undo(remote, name, work.options))
             raise
 
 
-def _put_back(remote: Remote, name: str, order: Order) -> str:
+def _undo(remote: Remote, name: str, options: ConvergeOptions) -> str:
     try:
         remote.checked(act.put_back(name), "undoing the changes")
     except DeployError as error:
-        return f"{error.message}; the node puts everything back in {order.gate_seconds} s"
-    return "everything on the node was put back"
+        return f"{error.message}; the node undoes them itself within {options.gate_seconds} s"
+    return "all changes on the node were undone"
 
 
-def _conclude(after: Convergence) -> None:
+def _report(after: Convergence) -> None:
     for one in after.differences:
         output.warn(f"{one.what} {one.subject} is still {one.found}, not {one.expected}")
-    but = f", but for {len(after.left)} differences named above" if after.left else ""
-    output.good(f"{after.node} is as its spec says{but}")
+    rest = f"; {len(after.left)} listed above need other commands" if after.left else ""
+    output.good(f"{after.node} converged to its machine spec{rest}")

@@ -1,4 +1,4 @@
-"""Ask a node what it is, to be compared with what it was made as."""
+"""Ask a node for the state of everything that a machine spec or a release defines."""
 
 from collections.abc import Iterator
 
@@ -10,13 +10,13 @@ from deploy.node.schema import spec_mark
 from deploy.spec.plan.machine import Machine
 
 
-def ask_mark(remote: Remote) -> str:
-    """Ask for the mark of the spec that the node was made of; empty where it has none."""
+def ask_spec_hash(remote: Remote) -> str:
+    """Ask which machine spec the node was made from; empty where it does not record one."""
     return spec_mark(remote.run(Command("mark")).stdout)
 
 
 def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
-    """Ask for all that some specs and the release speak of.
+    """Ask for the state of what these machines and the serving release define.
 
     Raises:
         DeployError: when the node cannot answer.

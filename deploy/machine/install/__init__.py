@@ -1,1 +1,1 @@
-"""install."""
+"""Install Fedora CoreOS and the machine spec from a live system, over SSH."""

@@ -1,4 +1,4 @@
-"""Waiting for a machine that was installed: another boot, with the host key it was given."""
+"""Wait for the first boot of an installed machine, recognised by its host key and boot id."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _LOOK = "look at the machine's console"
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """The system that shall come up, the one that goes down, and the boot that ends."""
+    """The installed system that should come up, and the live system that shuts down."""
 
     installed: Target
     public: str
@@ -26,19 +26,19 @@ class Awaited:
 
 
 def boot_id(target: Target, ask: Callable[[str], str] | None) -> str:
-    """Log in and ask which boot this is."""
+    """Log in and read the boot id."""
     with connect(target, ask) as remote:
         return remote.checked(Command("boot-id"), "reading the boot id").strip()
 
 
 def await_first_boot(awaited: Awaited, seconds: float, ask: Callable[[str], str] | None) -> str:
-    """Wait until the installed system lets us in; return its boot id.
+    """Wait until a login to the installed system succeeds; return its boot id.
 
     Raises:
-        DeployError: when something else came up, or nothing within the time.
+        DeployError: when another system comes up, or none within the time.
     """
     deadline = time.monotonic() + seconds
-    last = DeployError("it did not answer at all")
+    last = DeployError("it did not answer")
     while time.monotonic() < deadline:
         try:
             found = _look(awaited, ask)
@@ -50,8 +50,8 @@ def await_first_boot(awaited: Awaited, seconds: float, ask: Callable[[str], str]
     raise DeployError(
         f"the machine did not come back within {seconds:.0f} s: {last.message}",
         f"{_LOOK}: does it boot the disk (boot order, medium still in)? does Ignition report an "
-        "error? did DHCP give it another address? Once it is up: `fab deploy --first`, with "
-        "NODE_ADDRESS or -H naming it; its host key is pinned already for the old address",
+        "error? did DHCP give it another address? Once it is up: `fab deploy --first`, with its "
+        "address in NODE_ADDRESS or -H; its host key is pinned for the old address",
     )
 
 
@@ -71,14 +71,14 @@ def _look(awaited: Awaited, ask: Callable[[str], str] | None) -> str:
         return _new_boot(awaited.installed, awaited.boot_id, ask)
     if shown == awaited.live_public:
         _refuse_medium(awaited, ask)
-    raise _stranger(awaited, shown)
+    raise _unexpected(awaited, shown)
 
 
 def _new_boot(target: Target, before: str, ask: Callable[[str], str] | None) -> str:
     try:
         found = boot_id(target, ask)
     except DeployError as error:
-        # While it boots, sshd answers and lets nobody in yet.
+        # While it boots, sshd answers and refuses logins.
         raise _NotYetError(error) from error
     if found == before:
         raise _NotYetError(DeployError("it has not restarted"))
@@ -93,21 +93,21 @@ def _refuse_medium(awaited: Awaited, ask: Callable[[str], str] | None) -> None:
     if same:
         raise _NotYetError(DeployError("the live system is still running"))
     raise DeployError(
-        "the machine restarted into its medium again, not into the installed system",
+        "the machine booted its live medium again, not the installed system",
         "remove the medium, or put the disk before it in the firmware's boot order, and restart; "
-        "then `fab deploy --first`. The disk is written and verified, no second install is needed",
+        "then `fab deploy --first`. The disk is written and verified: do not install again",
     )
 
 
-def _stranger(awaited: Awaited, shown: str) -> DeployError:
+def _unexpected(awaited: Awaited, shown: str) -> DeployError:
     if shown in awaited.old_public:
         return DeployError(
-            "the machine came back with the host key of the system it had before",
-            "it booted another disk than the one installed to: choose that disk in the firmware's "
-            "boot order, and wipe the other's boot file system (wipefs) once nothing on it matters",
+            "the machine booted the system that it had before (its old host key)",
+            "it booted another disk: put the installed disk first in the firmware's boot order; "
+            "once nothing on the other disk is needed, wipe its boot file system (wipefs)",
         )
     return DeployError(
-        f"another system answers there, with the host key {fingerprint_of(shown)}",
+        f"another system answers at that address, with the host key {fingerprint_of(shown)}",
         f"{_LOOK}: a medium not made by `fab iso` makes a new key at each boot; remove it, or put "
-        "the disk before it in the boot order. If nothing there fits, somebody is in between",
+        "the disk before it in the boot order. Otherwise suspect a man in the middle",
     )

@@ -1,4 +1,4 @@
-"""Verb: from a live system to the installed one, with the machine spec on its disk."""
+"""Verb: install a machine from its live system, and wait for its first boot."""
 
 import contextlib
 import shlex
@@ -12,8 +12,9 @@ from deploy.machine.install.first_boot import Awaited, await_first_boot
 from deploy.machine.install.live_system import live_target
 from deploy.machine.install.plan.disk import Disk
 from deploy.machine.install.plan.ignition import with_host_key
-from deploy.machine.install.plan.installation import Installation, chosen, refusals
-from deploy.machine.install.plan.live_facts import LiveAnswer, Medium, read_medium
+from deploy.machine.install.plan.installation import chosen, refusals
+from deploy.machine.install.plan.live_facts import LiveFacts
+from deploy.machine.install.plan.options import Installation
 from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node import session
 from deploy.node.answer import read_answer
@@ -23,6 +24,7 @@ from deploy.node.known_hosts import pin, pinned
 from deploy.node.remote import Remote
 from deploy.project import Project
 from deploy.settings.model import Settings
+from deploy.spec.spec import prepared_spec
 
 PATIENCE_SECONDS = 900
 _KEYFILES = "/etc/NetworkManager/system-connections"
@@ -38,119 +40,106 @@ def install(  # noqa: PLR0913 -- what the command line can say
     dry_run: bool = False,
     seconds: float = PATIENCE_SECONDS,
 ) -> None:
-    """Install a machine and wait until the installed system lets us in.
+    """Install a machine and wait until a login to the installed system succeeds.
 
     Raises:
-        DeployError: before a disk is written, with every reason; or with what went wrong after.
+        DeployError: with every reason not to write to the disk, or with what failed later.
     """
     began = time.monotonic()
-    config = machine_spec(project)
+    config = prepared_spec(project)
     live = live_target(project, host, fingerprint=fingerprint)
     installed = _installed_target(project, live)
     key = new_host_key()
     with connect(live, session.asker()) as remote:
-        medium = _probe(remote, wanted)
-        wanted = _completed(project.settings, wanted, medium)
-        if wanted.device != medium.device:
-            medium = _probe(remote, wanted)
-        job = _job(wanted, medium, config, key)
+        facts = _probe(remote, wanted)
+        wanted = _completed(project.settings, wanted, facts)
+        if wanted.device != facts.device:
+            facts = _probe(remote, wanted)
+        job = _job(wanted, facts, config, key)
         if dry_run:
             output.say(shlex.join(job.argv))
-            output.say("nothing was written: every check has passed, and this was a dry run")
+            output.say("dry run: every check passed, nothing was written")
             return
         write(remote, job)
         verify(remote, job)
-        awaited = _awaited(installed, live, job, medium)
+        awaited = _awaited(installed, live, job, facts)
         pin(installed.known_hosts, real_host(installed), real_port(installed), (job.public,))
-        output.good(f"the host key that it will show is pinned: {key.fingerprint}")
-        # The answer may not come: the machine goes down.
+        output.good(f"host key of the installed system pinned: {key.fingerprint}")
+        # There may be no answer: the machine shuts down.
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))
-    with progress.step("restarting into the installed system"):
+    with progress.step("Restart into the installed system", "installed system started"):
         await_first_boot(awaited, seconds, session.asker())
-    output.good(f"{live.host} runs the installed system after {time.monotonic() - began:.0f} s")
+    output.good(f"{live.host} installed in {time.monotonic() - began:.0f} s")
     output.say(f"next: {_next(project.settings, installed)}")
-
-
-def machine_spec(project: Project) -> bytes:
-    """Read the app's Ignition file.
-
-    Raises:
-        DeployError: when there is none yet.
-    """
-    path = project.ignition
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise DeployError(f"{path} does not exist", "make it with `fab prepare`") from error
 
 
 def _installed_target(project: Project, live: Target) -> Target:
     found = session.target(
         Project(project.folder, project.settings.model_copy(update={"node_address": live.host}))
     )
-    # Through the same tunnel or forwarded port as the medium, unless settings name another.
+    # By the same forwarded port as the live system, unless the settings give another.
     return replace(found, port=project.settings.node_port or live.port)
 
 
-def _probe(remote: Remote, wanted: Installation) -> Medium:
+def _probe(remote: Remote, wanted: Installation) -> LiveFacts:
     keyfiles = wanted.network_dir or _KEYFILES
     answer = remote.checked(
-        Command("medium", (wanted.device or "-", keyfiles)),
-        "looking at the live system",
+        Command("live-facts", (wanted.device or "-", keyfiles)),
+        "reading the facts of the live system",
         "boot the machine from Fedora CoreOS's live medium (`fab iso`, `fab pxe`)",
     )
-    return read_medium(read_answer(LiveAnswer, answer, "what the live system has"))
+    return read_answer(LiveFacts, answer, "the facts of the live system")
 
 
-def _completed(settings: Settings, wanted: Installation, medium: Medium) -> Installation:
-    """Fill in what was not said: the disk, by asking; the data partition, from the settings."""
-    _show(medium)
+def _completed(settings: Settings, wanted: Installation, facts: LiveFacts) -> Installation:
+    """Complete the options: ask for the disk, keep the data partition of the settings."""
+    _show(facts)
     if not wanted.device:
         if not prompt.has_terminal():
             raise DeployError(
-                "no disk is named, and nobody is there to ask",
-                f"give one with --device: {', '.join(one.path for one in medium.disks) or 'none'}",
+                "no --device is given, and this is not a terminal",
+                f"disks of the machine: {', '.join(one.path for one in facts.disks) or 'none'}",
             )
         wanted = replace(wanted, device=prompt.ask("Which disk, by its whole name?"))
-    disk = chosen(medium)
+    disk = chosen(facts)
     label = settings.data_partition
     saved = {*wanted.save_partlabel}
     if disk and label and label in disk.labels and label not in saved:
-        output.say(f"the data partition {label} is kept")
+        output.say(f"keeping the data partition {label}")
         wanted = replace(wanted, save_partlabel=(*wanted.save_partlabel, label))
     return wanted
 
 
-def _show(medium: Medium) -> None:
+def _show(facts: LiveFacts) -> None:
     rows = [
         (one.path, output.size(one.size), _hardware(one), ", ".join(one.contents) or "empty")
-        for one in medium.disks
+        for one in facts.disks
     ]
-    output.table(f"disks of {medium.system}", ("disk", "size", "model", "contents"), rows)
+    output.table(f"disks of {facts.system}", ("disk", "size", "model", "contents"), rows)
 
 
 def _hardware(disk: Disk) -> str:
     return " ".join(filter(None, (disk.model, disk.serial, disk.link))) or "-"
 
 
-def _job(wanted: Installation, medium: Medium, config: bytes, key: HostKey) -> Job:
+def _job(wanted: Installation, facts: LiveFacts, config: bytes, key: HostKey) -> Job:
     whole = with_host_key(config, key.private, key.public)
-    found = refusals(wanted, medium, whole)
+    found = refusals(wanted, facts, whole)
     if found:
         count = "1 reason" if len(found) == 1 else f"{len(found)} reasons"
         raise DeployError(
             f"nothing was written, for {count}:\n" + "\n".join(f"  {one.reason}" for one in found),
             "\n".join(one.remedy for one in found),
         )
-    return Job(wanted, medium.device, key.public, whole)
+    return Job(wanted, facts.device, key.public, whole)
 
 
-def _awaited(installed: Target, live: Target, job: Job, medium: Medium) -> Awaited:
+def _awaited(installed: Target, live: Target, job: Job, facts: LiveFacts) -> Awaited:
     host, port = real_host(installed), real_port(installed)
     old = pinned(installed.known_hosts, host, port)
     live_keys = pinned(live.known_hosts, real_host(live), real_port(live))
-    return Awaited(installed, job.public, live, live_keys[0], medium.boot_id, old)
+    return Awaited(installed, job.public, live, live_keys[0], facts.boot_id, old)
 
 
 def _next(settings: Settings, installed: Target) -> str:

@@ -1,6 +1,6 @@
-"""The live system of a machine that is about to be installed: how to reach it, whether it is ours.
+"""Reach the live system of a machine to be installed, and verify its host key.
 
-Its host key is not the installed system's, so it is pinned in a file of its own.
+The installed system gets another host key, so the live one is pinned in a file of its own.
 """
 
 from dataclasses import replace
@@ -18,10 +18,10 @@ LIVE_USER = "core"
 
 
 def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
-    """Name the live system at `[user@]host[:port]`, its host key known and pinned.
+    """Make the target of the live system at `[user@]host[:port]`; verify and pin its host key.
 
     Raises:
-        DeployError: when it shows another key than expected, or nobody can say.
+        DeployError: when it shows another key than expected, or an unknown one without a terminal.
     """
     user, _, address = host.rpartition("@")
     address, port = _split_port(address)
@@ -38,17 +38,17 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
     known = pinned(target.known_hosts, real, real_number)
     if fingerprint and fingerprint != shown:
         raise DeployError(
-            f"{address} shows {shown}, not {fingerprint}",
-            "compare with the machine's console; somebody may be in between",
+            f"{address} shows the host key {shown}, not {fingerprint}",
+            "compare with the machine's console; the difference may be a man in the middle",
         )
     if not fingerprint and line not in {*known, *_known_media(project)}:
-        _ask(address, shown)
+        _confirm(address, shown)
     pin(target.known_hosts, real, real_number, (line,))
     return target
 
 
 def medium_keys(project: Project) -> Path:
-    """Name the file of the host keys that `fab iso` and `fab pxe` put into media, a line each."""
+    """The file of the host keys that `fab iso` and `fab pxe` put into media, one per line."""
     return project.media / "host_keys.pub"
 
 
@@ -64,13 +64,13 @@ def _known_media(project: Project) -> tuple[str, ...]:
     return tuple(path.read_text(encoding="ascii").splitlines()) if path.exists() else ()
 
 
-def _ask(host: str, shown: str) -> None:
+def _confirm(host: str, shown: str) -> None:
     if not prompt.has_terminal():
         raise DeployError(
-            f"{host} shows {shown}, and nobody is there to compare it",
+            f"{host} shows the unknown host key {shown}, and this is not a terminal",
             "give the fingerprint from the machine's console: --fingerprint SHA256:…; "
-            "a medium made by `fab iso` or `fab pxe` is known by itself",
+            "the keys of media made by `fab iso` or `fab pxe` are known",
         )
     output.say(f"{host} shows the host key {shown}")
     if not prompt.confirm("Does the machine's console show the same fingerprint?"):
-        raise DeployError("not installed", "find out who answers at that address")
+        raise DeployError("not installed", "find out which system answers at that address")

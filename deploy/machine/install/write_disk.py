@@ -1,4 +1,4 @@
-"""Writing a disk: the Ignition file sent, coreos-installer followed, the disk read back."""
+"""Write a disk: send the Ignition file, run coreos-installer, read the disk back."""
 
 import contextlib
 import hashlib
@@ -10,7 +10,8 @@ from typing import Protocol
 
 from deploy.console import output, progress
 from deploy.errors import DeployError
-from deploy.machine.install.plan.installation import CONFIG, Installation, Written, problems_of
+from deploy.machine.install.plan.installation import Written, problems_of
+from deploy.machine.install.plan.options import CONFIG, Installation
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
@@ -20,16 +21,16 @@ _LAST_LINES = 12
 
 
 class Follower(Remote, Protocol):
-    """A node whose words are heard while it speaks."""
+    """A node whose output can be read while a command runs."""
 
     def follow(self, command: Command, heard: Callable[[str], None]) -> Result:
-        """Run a command and pass on each line as it is said."""
+        """Run a command; pass each line of its output to `heard` at once."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One machine's installation, with its own Ignition file; the host key is in that."""
+    """The installation of one machine; `config` is its Ignition file with its host key."""
 
     wanted: Installation
     device: str
@@ -38,17 +39,17 @@ class Job:
 
     @property
     def sha256(self) -> str:
-        """Hash the Ignition file."""
+        """The hash of the Ignition file."""
         return hashlib.sha256(self.config).hexdigest()
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """Write the installer's command."""
+        """The installer's command."""
         return self.wanted.argv(self.device, self.sha256)
 
 
 def write(remote: Follower, job: Job) -> None:
-    """Install; an interrupt ends the installation on the medium, too.
+    """Install; an interrupt also stops the installer on the machine.
 
     Raises:
         DeployError: with the installer's last lines, when it fails.
@@ -69,7 +70,7 @@ def write(remote: Follower, job: Job) -> None:
 
 
 def verify(remote: Remote, job: Job) -> None:
-    """Compare what lies on the disk with what was asked for.
+    """Read the disk back and compare it with the options.
 
     Raises:
         DeployError: with every difference.
@@ -77,17 +78,17 @@ def verify(remote: Remote, job: Job) -> None:
     answer = remote.checked(
         Command("read-back", (job.device,)),
         f"reading back {job.device}",
-        "the disk may be failing: look at the medium's kernel log (sudo dmesg)",
+        "the disk may be failing: look at the live system's kernel log (sudo dmesg)",
     )
     written = read_answer(Written, answer, f"what was written to {job.device}")
     problems = problems_of(job.wanted, written, job.sha256)
     if problems:
         raise DeployError(
-            f"{job.device} does not hold what was asked for:\n"
+            f"{job.device} was not written as requested:\n"
             + "\n".join(f"  {one}" for one in problems),
-            f"the machine was not restarted; run it again with --wipe {job.wanted.device}",
+            f"the machine was not restarted; run the command again with --wipe {job.wanted.device}",
         )
-    output.good(f"read back from {job.device}: Ignition file and kernel arguments are as asked")
+    output.good(f"{job.device} verified: Ignition file and kernel arguments")
 
 
 def _progress(line: str, show: Callable[[int], None]) -> None:
@@ -101,10 +102,10 @@ def _failed(job: Job, result: Result) -> DeployError:
     said = [line for line in lines if not _PERCENT.match(line)]
     kept = f" Kept: {', '.join(job.wanted.save_partlabel)}." if job.wanted.save_partlabel else ""
     hint = (
-        f"{job.device} has no bootable system now.{kept} Mend what it says and run the command "
-        f"again, with --wipe {job.wanted.device}"
+        f"{job.device} has no bootable system now.{kept} Fix the cause and run the command again, "
+        f"with --wipe {job.wanted.device}"
         if began
-        else "nothing was written: mend what it says and run the command again"
+        else "nothing was written: fix the cause and run the command again"
     )
     return DeployError(
         f"coreos-installer failed with exit code {result.code}:\n"

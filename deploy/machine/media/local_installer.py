@@ -1,4 +1,4 @@
-"""The workstation's own coreos-installer, for media; what it reads from us has no name on disk."""
+"""Run the workstation's coreos-installer to make media; its inputs stay in memory."""
 
 import os
 import shutil
@@ -13,15 +13,15 @@ _LAST_LINES = 8
 
 
 def find_installer(given: str = "") -> Path:
-    """Find the program: the one given, the one on PATH, the one that `make installer` built.
+    """Find the program: the given one, that on PATH, or that built by `make installer`.
 
     Raises:
-        DeployError: when there is none.
+        DeployError: when it is not found.
     """
     if given:
         if Path(given).is_file():
             return Path(given)
-        raise DeployError(f"{given} is no program", "mend --installer")
+        raise DeployError(f"{given} does not exist", "correct --installer")
     if found := shutil.which("coreos-installer"):
         return Path(found)
     chosen = os.environ.get("XDG_CACHE_HOME", "")
@@ -38,7 +38,7 @@ def find_installer(given: str = "") -> Path:
 def run_installer(
     installer: Path, words: tuple[str, ...], inputs: Mapping[str, bytes], *, doing: str
 ) -> None:
-    """Run it; `{name}` in a word becomes a path at which it reads that input, from memory.
+    """Run the program; `{name}` in a word becomes the path of that input, a file in memory.
 
     Raises:
         DeployError: with its last lines, when it fails.

@@ -1,6 +1,5 @@
-"""Verbs: media to install machines from; each knows its host key, and we know it too."""
+"""Verbs: make media to install machines from, each with a host key that `fab install` knows."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from certs.host_key import HostKey, new_host_key
@@ -9,73 +8,57 @@ from deploy.errors import DeployError
 from deploy.machine.install.live_system import LIVE_USER, medium_keys
 from deploy.machine.install.plan.ignition import login, with_host_key
 from deploy.machine.media.local_installer import find_installer, run_installer
+from deploy.machine.media.plan.options import Customization
 from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
 from deploy.project import MEDIA, Project
 from deploy.spec.login_keys import collect_keys
+from deploy.spec.spec import prepared_spec
 
-# Any live system in use reads it.
+# Every live system in use accepts it.
 _SPEC = "3.3.0"
+_OUTPUT = {"iso": "corefab.iso", "pxe": "corefab-initramfs.img"}
 
 
-@dataclass(frozen=True, slots=True)
-class Customization:
-    """What a medium shall do; without a device it lets us in over SSH and waits."""
-
-    source: Path
-    output: Path
-    device: str = ""
-    keyfiles: tuple[str, ...] = ()
-    console: tuple[str, ...] = ()
-    append_karg: tuple[str, ...] = ()
-    more: tuple[str, ...] = ()
-    force: bool = False
-
-
-def iso(project: Project, wanted: Customization, *, installer: str = "") -> None:
-    """Make a live ISO of ours from one of Fedora CoreOS's."""
-    _customize(project, "iso", wanted, installer)
-    output.good(f"{wanted.output}: boot the machine from it")
+def iso(project: Project, source: Path, wanted: Customization) -> None:
+    """Make a live ISO with our keys from a Fedora CoreOS ISO."""
+    made = _customize(project, "iso", source, wanted)
+    output.good(f"{made}: boot the machine from it")
     _say_next(wanted)
 
 
-def pxe(
-    project: Project,
-    wanted: Customization,
-    *,
-    rootfs_url: str = "",
-    installer: str = "",
-) -> None:
-    """Make a live initramfs of ours from one of Fedora CoreOS's, and say how to boot it."""
-    _customize(project, "pxe", wanted, installer)
-    output.good(f"{wanted.output}: serve it as the initramfs, with these kernel arguments:")
+def pxe(project: Project, source: Path, wanted: Customization, *, rootfs_url: str = "") -> None:
+    """Make a live initramfs with our keys from Fedora CoreOS's, and print how to boot it."""
+    made = _customize(project, "pxe", source, wanted)
+    output.good(f"{made}: serve it as the initramfs, with these kernel arguments:")
     url = rootfs_url or "URL-OF-THE-LIVE-ROOTFS"
     output.say(f"  coreos.live.rootfs_url={url} ignition.firstboot ignition.platform.id=metal")
     _say_next(wanted)
 
 
 def live_config(project: Project) -> tuple[bytes, HostKey]:
-    """Make the config of a live system that lets us in, with a host key that we know."""
+    """Make the config of a live system that accepts our keys, and its host key."""
     key = new_host_key()
     config = login(_SPEC, LIVE_USER, collect_keys(project))
     return with_host_key(config, key.private, key.public), key
 
 
 def remember_medium(project: Project, key: HostKey) -> None:
-    """Let `fab install` know a medium by its host key; media made before stay known."""
+    """Add a medium's host key to those that `fab install` knows."""
     path = medium_keys(project)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="ascii") as file:
         file.write(f"{key.public}\n")
 
 
-def _customize(project: Project, kind: str, wanted: Customization, installer: str) -> None:
-    _check(wanted)
-    program = find_installer(installer)
+def _customize(project: Project, kind: str, source: Path, wanted: Customization) -> Path:
+    target = project.folder / wanted.output if wanted.output else project.media / _OUTPUT[kind]
+    _check(source, target, wanted)
+    program = find_installer(wanted.installer)
     live, key = live_config(project)
     inputs = {"live": live}
-    # Written beside and renamed: a medium is whole or not there.
-    beside = wanted.output.with_name(f".{wanted.output.name}.new")
+    # Written under another name, then renamed: an incomplete medium is never at `target`.
+    beside = target.with_name(f".{target.name}.new")
     words = [kind, "customize", "--live-ignition={live}", f"--output={_literal(str(beside))}"]
     installed = None
     if wanted.device:
@@ -83,42 +66,39 @@ def _customize(project: Project, kind: str, wanted: Customization, installer: st
         words += [f"--dest-device={wanted.device}", "--dest-ignition={installed}"]
         words += [f"--dest-console={one}" for one in wanted.console]
         words += [f"--dest-karg-append={one}" for one in wanted.append_karg]
-    words += [f"--network-keyfile={one}" for one in wanted.keyfiles]
-    wanted.output.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     beside.unlink(missing_ok=True)
-    words += [_literal(word) for word in (*wanted.more, str(wanted.source))]
-    run_installer(program, tuple(words), inputs, doing=f"making {wanted.output}")
-    # It holds host keys, and it is the operator's own.
+    words += [_literal(word) for word in (*wanted.installer_option, str(source))]
+    run_installer(program, tuple(words), inputs, doing=f"making {target}")
+    # It contains private host keys.
     beside.chmod(0o600)
-    beside.replace(wanted.output)
+    beside.replace(target)
     remember_medium(project, key)
     _pin_installed(project, installed)
+    return target
 
 
 def _literal(word: str) -> str:
     return word.replace("{", "{{").replace("}", "}}")
 
 
-def _check(wanted: Customization) -> None:
-    if not wanted.source.is_file():
+def _check(source: Path, target: Path, wanted: Customization) -> None:
+    if not source.is_file():
         raise DeployError(
-            f"{wanted.source} does not exist", "fetch it with `fab image`, or give its place"
+            f"{source} does not exist", "fetch it with `fab os-image`, or give its path"
         )
-    if wanted.output.exists() and not wanted.force:
-        raise DeployError(f"{wanted.output} exists already", "give another --output, or --force")
+    if target.exists() and not wanted.force:
+        raise DeployError(f"{target} exists", "give another --output, or --force")
     if not wanted.device and (wanted.console or wanted.append_karg):
         raise DeployError(
-            "--console and --append-karg are for the installed system, and no --device is named",
-            "give them to `fab install`, or name a --device to install to unattended",
+            "--console and --append-karg are for the installed system, but no --device is given",
+            "give them to `fab install`, or give a --device to install to unattended",
         )
 
 
 def _unattended(project: Project) -> tuple[bytes, HostKey]:
-    path = project.ignition
-    if not path.exists():
-        raise DeployError(f"{path} does not exist", "make it with `fab prepare`")
     key = new_host_key()
-    return with_host_key(path.read_bytes(), key.private, key.public), key
+    return with_host_key(prepared_spec(project), key.private, key.public), key
 
 
 def _pin_installed(project: Project, key: HostKey | None) -> None:
@@ -131,12 +111,12 @@ def _pin_installed(project: Project, key: HostKey | None) -> None:
         output.say(f"  fab trust --fingerprint {key.fingerprint}")
         return
     pin(project.known_hosts, address, settings.node_port, (key.public,))
-    output.good(f"pinned {key.fingerprint} for {address}")
+    output.good(f"host key {key.fingerprint} pinned for {address}")
 
 
 def _say_next(wanted: Customization) -> None:
     if wanted.device:
-        output.warn(f"any machine that boots it loses what {wanted.device} holds, unasked")
+        output.warn(f"any machine that boots it erases {wanted.device} without asking")
         output.say("next, once the machine is up: fab deploy --first")
     else:
         output.say(f"next, once it is up: fab install ADDRESS   (its host key is in {MEDIA})")

@@ -1,12 +1,12 @@
-"""Verb: an image of Fedora CoreOS, fetched and verified."""
+"""Verb: download and verify a Fedora CoreOS image."""
 
 import platform
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.console import output
 from deploy.errors import DeployError
+from deploy.machine.media.plan.options import OsImage
 from deploy.machine.media.plan.stream import StreamImage, find
 from deploy.workstation.download import fetch, read
 from deploy.workstation.files import write_atomically
@@ -17,45 +17,32 @@ _LONGEST_SECONDS = 300
 _LAST_LINES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which image; `metadata`, `source` and `signature` are copies to use instead of fetching."""
-
-    kind: str = "iso"
-    stream: str = "stable"
-    architecture: str = ""
-    metadata: str = ""
-    source: str = ""
-    signature: str = ""
-    keyring: str = ""
-
-
-def os_image(target: Path, wanted: Wanted) -> Path:
-    """Fetch an image into a folder, go on with what is there, verify it; return the file.
+def os_image(target: Path, wanted: OsImage) -> Path:
+    """Download an image into a folder, resuming a partial download; verify it, return the file.
 
     Raises:
-        DeployError: when it cannot be had or is not what the stream says.
+        DeployError: when the download fails, or hash or signature do not match.
     """
     where = wanted.metadata or f"{STREAMS}/{wanted.stream}.json"
     architecture = wanted.architecture or platform.machine()
     image = find(read(where), kind=wanted.kind, architecture=architecture, where=where)
     file = target / image.name
     if file.exists():
-        output.say(f"{file} is there; it is verified again")
+        output.say(f"{file} exists, verifying it again")
         fetch(str(file), file, sha256=image.sha256)
     else:
         fetch(wanted.source or image.location, file, sha256=image.sha256)
-    output.good(f"{file} is Fedora CoreOS {image.release} ({wanted.kind}), its sha256 as stated")
+    output.good(f"{file} is Fedora CoreOS {image.release} ({wanted.kind}), SHA-256 verified")
     _verify(image, file, wanted)
     return file
 
 
-def _verify(image: StreamImage, file: Path, wanted: Wanted) -> None:
-    """Check the signature, whose keys come from elsewhere than the image and its metadata."""
+def _verify(image: StreamImage, file: Path, wanted: OsImage) -> None:
+    """Check the signature with the keys of the operator's --keyring."""
     if not wanted.keyring:
         output.warn(
-            "the signature was not checked: it needs Fedora's keys (--keyring; "
-            "fedoraproject.org/fedora.gpg). The hash came from the stream's metadata"
+            "the signature was not checked: give Fedora's keys (fedoraproject.org/fedora.gpg) with "
+            "--keyring. The hash came from the stream's metadata"
         )
         return
     program = shutil.which("gpgv")
@@ -77,6 +64,6 @@ def _verify(image: StreamImage, file: Path, wanted: Wanted) -> None:
         file.rename(file.with_name(f"{file.name}.rejected"))
         raise DeployError(
             f"{file.name} is not signed by a key of {wanted.keyring}: {error.message}",
-            f"do not use it; it is now called {file.name}.rejected",
+            f"do not use it; it was renamed to {file.name}.rejected",
         ) from error
-    output.good(f"its signature is by a key of {wanted.keyring}")
+    output.good(f"signature verified with {wanted.keyring}")

@@ -1,1 +1,1 @@
-"""vm."""
+"""Run Fedora CoreOS in a virtual machine on the workstation."""

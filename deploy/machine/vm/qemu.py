@@ -1,4 +1,4 @@
-"""The processes of a virtual machine: QEMU and its TPM."""
+"""Start and stop the processes of a virtual machine: QEMU and swtpm."""
 
 import json
 import os
@@ -15,14 +15,14 @@ _LINES = Start(lines=20)
 
 
 def make_disk(image: Path, disk: Path, size: str) -> None:
-    """Lay a disk over the image, which stays as it is."""
+    """Make a disk backed by the image, which is not changed."""
     said = json.loads(run(["qemu-img", "info", "--output=json", str(image)], start=_LINES))
     words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", str(said["format"])]
     run([*words, "-b", str(image.resolve()), str(disk), size], start=_LINES)
 
 
 def start(machine: VirtualMachine, home: Path) -> None:
-    """Start QEMU, and the TPM beside it, in processes that outlive this one."""
+    """Start swtpm and QEMU as daemons."""
     if machine.tpm:
         state = Path(machine.tpm).parent
         state.mkdir(exist_ok=True)
@@ -38,13 +38,13 @@ def start(machine: VirtualMachine, home: Path) -> None:
 
 
 def stop(home: Path) -> None:
-    """End both and wait until they are gone."""
+    """Stop both and wait until they ended."""
     for name in (_QEMU, _TPM):
         _end(home / name)
 
 
 def is_alive(home: Path) -> bool:
-    """Tell whether QEMU runs."""
+    """Check whether QEMU runs."""
     file = home / _QEMU
     pid = _pid(file)
     return pid is not None and _is_ours(pid, file)
@@ -58,7 +58,7 @@ def _pid(file: Path) -> int | None:
 
 
 def _is_ours(pid: int, file: Path) -> bool:
-    """Tell our process from one that got its number later: it has our folder in its words."""
+    """Check that a process has our folder in its command line: its id may have been reused."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,11 +1,10 @@
-"""Verbs: a real Fedora CoreOS under QEMU, on this machine, for the same commands as any node."""
+"""Verbs: start and stop Fedora CoreOS under QEMU on this machine, as a node for all commands."""
 
 import os
 import platform
 import shutil
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from certs.host_key import new_host_key
@@ -13,6 +12,7 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import boot_id
 from deploy.machine.install.plan.ignition import with_host_key
+from deploy.machine.vm.plan.options import VmOptions
 from deploy.machine.vm.plan.virtual_machine import VirtualMachine, qemu
 from deploy.machine.vm.qemu import is_alive, make_disk, start, stop
 from deploy.node.connection import Target
@@ -22,43 +22,24 @@ from deploy.project import VM, Project
 from deploy.settings.model import Settings
 from deploy.workstation.files import write_atomically
 
-PATIENCE_SECONDS = 300
 _HERE = "127.0.0.1"
 _PAUSE_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the operator asks for."""
-
-    image: str
-    disk: str = "20G"
-    memory_megabytes: int = 2048
-    cpus: int = 2
-    ssh_port: int = 2222
-    https_port: int = 8443
-    http_port: int = 8080
-    tpm: bool = True
-    kvm: bool = True
-    seconds: float = PATIENCE_SECONDS
-    dry_run: bool = False
-    more: tuple[str, ...] = ()
-
-
-def vm_up(project: Project, wanted: Wanted) -> None:
-    """Start a machine from an image, with the app's Ignition file, and wait until it lets us in.
+def vm_up(project: Project, wanted: VmOptions) -> None:
+    """Start a machine from an image and the app's Ignition file; wait until a login succeeds.
 
     Raises:
-        DeployError: when something is missing, or it does not come up; its console is shown.
+        DeployError: when something is missing, or with the end of its console log.
     """
     settings = project.settings
     home = project.vm
     _check(project, wanted, home)
-    has_kvm = wanted.kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    has_kvm = not wanted.no_kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
     if not has_kvm:
         output.warn(
-            "NO KVM: the machine is emulated, ten times slower or more. Give it time (--timeout)"
-            + ("; /dev/kvm cannot be used here" if wanted.kvm else "")
+            "no KVM: the machine is emulated, at least ten times slower; a longer --timeout helps"
+            + ("" if wanted.no_kvm else "; /dev/kvm is missing or not permitted")
         )
     machine = _machine(settings, wanted, home, has_kvm=has_kvm)
     if wanted.dry_run:
@@ -80,14 +61,14 @@ def vm_up(project: Project, wanted: Wanted) -> None:
         project.identity,
         project.known_hosts,
     )
-    with progress.step("first boot"):
-        _await(target, home, wanted.seconds)
-    output.good(f"the machine lets {settings.node_user} in at {_HERE}:{wanted.ssh_port}")
+    with progress.step("First boot", "first boot done"):
+        _await(target, home, wanted.timeout)
+    output.good(f"{settings.node_user} can log in at {_HERE}:{wanted.ssh_port}")
     output.say(f"next: fab -H {settings.node_user}@{_HERE}:{wanted.ssh_port} deploy --first")
 
 
 def vm_down(folder: Path) -> bool:
-    """End the machine and forget its disk; false when there was none."""
+    """Stop the machine and remove its disk; return False when there was none."""
     home = folder / VM
     there = home.exists()
     stop(home)
@@ -95,22 +76,22 @@ def vm_down(folder: Path) -> bool:
     return there
 
 
-def _check(project: Project, wanted: Wanted, home: Path) -> None:
+def _check(project: Project, wanted: VmOptions, home: Path) -> None:
     problems = []
     if not Path(wanted.image).is_file():
-        problems.append((f"{wanted.image} does not exist", "fetch one: fab image --kind qemu"))
+        problems.append((f"{wanted.image} does not exist", "fetch one: fab os-image --kind qemu"))
     elif wanted.image.endswith(".xz"):
         problems.append((f"{wanted.image} is compressed", f"unpack it: unxz -k {wanted.image}"))
     if not project.ignition.exists():
-        problems.append(("there is no machine spec", "make it with `fab prepare`"))
+        problems.append((f"{project.ignition} does not exist", "make it with `fab prepare`"))
     program = qemu(_machine(project.settings, wanted, home, has_kvm=False))[0]
     for name, package in ((program, "qemu-system"), ("qemu-img", "qemu-utils")):
         if shutil.which(name) is None:
             problems.append((f"{name} is not installed", f"install it (Debian: {package})"))
-    if wanted.tpm and shutil.which("swtpm") is None:
-        problems.append(("swtpm is not installed", "install it, or leave the TPM out: --no-tpm"))
+    if not wanted.no_tpm and shutil.which("swtpm") is None:
+        problems.append(("swtpm is not installed", "install it, or rerun with --no-tpm"))
     problems += [
-        (f"port {port} is taken on this machine", "choose another for the virtual machine")
+        (f"port {port} is in use on this machine", "choose another one")
         for port in (wanted.ssh_port, wanted.https_port, wanted.http_port)
         if not is_alive(home) and _is_taken(port)
     ]
@@ -130,7 +111,7 @@ def _is_taken(port: int) -> bool:
     return False
 
 
-def _machine(settings: Settings, wanted: Wanted, home: Path, *, has_kvm: bool) -> VirtualMachine:
+def _machine(settings: Settings, wanted: VmOptions, home: Path, *, has_kvm: bool) -> VirtualMachine:
     ports = [(wanted.ssh_port, 22), (wanted.https_port, settings.https_port)]
     if settings.http_port:
         ports.append((wanted.http_port, settings.http_port))
@@ -140,12 +121,12 @@ def _machine(settings: Settings, wanted: Wanted, home: Path, *, has_kvm: bool) -
         config=str(home / "config.ign"),
         serial=str(home / "console.log"),
         monitor=str(home / "monitor"),
-        memory_megabytes=wanted.memory_megabytes,
+        memory_megabytes=wanted.memory,
         cpus=wanted.cpus,
         has_kvm=has_kvm,
         ports=tuple(ports),
-        tpm=str(home / "tpm/socket") if wanted.tpm else "",
-        more=wanted.more,
+        tpm=str(home / "tpm/socket") if not wanted.no_tpm else "",
+        more=wanted.qemu_option,
     )
 
 
@@ -170,4 +151,4 @@ def _await(target: Target, home: Path, seconds: float) -> None:
 def _tail(home: Path) -> str:
     log = home / "console.log"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return "\n".join(lines[-15:]) or "(it said nothing)"
+    return "\n".join(lines[-15:]) or "(empty)"

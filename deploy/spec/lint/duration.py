@@ -16,7 +16,7 @@ _UNITS = {
 
 
 def seconds(text: str) -> float | None:
-    """Read a time in seconds, `infinity` included; None for what is no time."""
+    """Read a time in seconds, `infinity` included; None for any other text."""
     if text == "infinity":
         return float("inf")
     if not _WHOLE.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Shell syntax where no shell reads it."""
+"""Shell syntax in commands that no shell runs."""
 
 import posixpath
 import re
@@ -17,8 +17,8 @@ _OPTION = re.compile(r"-[a-z]*c[a-z]*")
 _PREFIXES = "@-:+!|"
 
 
-def traps(unit: Unit, _: Facts) -> Iterator[Finding]:
-    """Find `$(…)` and backticks that reach a program as they stand."""
+def check(unit: Unit, _: Facts) -> Iterator[Finding]:
+    """Find `$(…)` and backticks outside a shell command."""
     entrypoint = unit.word("Container", "Entrypoint")
     for key in _KEYS:
         for setting in unit.all("Service", key):
@@ -42,7 +42,6 @@ def _is_bare(command: str) -> bool:
 def _finding(setting: Setting) -> Finding:
     return Finding(
         "error", "no-shell", setting.file, setting.line, setting.text,
-        "neither systemd nor podman runs a shell for it: the program gets these letters as they"
-        " stand",
+        "neither systemd nor podman runs a shell: the program gets this text unchanged",
         "/bin/sh -c '…' around the command, or the value in a file that the program reads",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the lint found, said so that the reader can mend it."""
+"""What the lint knows and what it finds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A trap in a file: `line` counts from 1, 0 where something is missing from the whole."""
+    """A problem in a file; `line` counts from 1, 0 stands for the whole file."""
 
     severity: Severity
     rule: str
@@ -21,15 +21,15 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """The file, and the line where there is one."""
+        """FILE:LINE, or the file alone."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How a supervisor watches its workers, in seconds; `problems` of the text that says so.
+    """The times, in seconds, by which a supervisor watches its workers; `problems` of their text.
 
-    What the text does not name (`said`) is a usual value, and the image may have another.
+    `said` are the keys that the text sets; for the others the image may have its own defaults.
     """
 
     interval: float
@@ -41,11 +41,10 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the lint is told besides the files.
+    """What the lint needs to know beside the files.
 
-    `podman` is the node's version, empty while no node was asked. `rhythm` reads what a unit's
-    SUPERVISE_SET makes of the supervisor's policies. `homes` are users and their home folders,
-    each with the place that says so.
+    `podman` is the node's version, empty while it is unknown. `rhythm` reads the times of a unit's
+    SUPERVISE_SET. `homes` are the users' home folders.
     """
 
     rhythm: Callable[[str], Rhythm]
@@ -55,7 +54,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A user of the machine, the home folder, and where that is written."""
+    """A user of the machine, the home folder, and where that is set."""
 
     user: str
     folder: str

@@ -1,4 +1,4 @@
-"""Health checks that cannot be run, or that nobody has."""
+"""Health checks that cannot run or do not exist."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ from deploy.spec.lint.finding import Facts, Finding
 from deploy.spec.lint.unit import Unit
 
 _KEYS = ("HealthCmd", "HealthStartupCmd")
-_MENDED = (5, 8, 2)
+_FIXED = (5, 8, 2)
 
 
-def traps(unit: Unit, facts: Facts) -> Iterator[Finding]:
-    """Find health checks that do not do what they say."""
+def check(unit: Unit, facts: Facts) -> Iterator[Finding]:
+    """Find health commands that podman breaks, and a missing one."""
     if unit.kind != "container":
         return
     yield from _quotes(unit, facts)
@@ -25,7 +25,7 @@ def version(text: str) -> tuple[int, ...]:
 
 def _quotes(unit: Unit, facts: Facts) -> Iterator[Finding]:
     podman = version(facts.podman)
-    if podman and podman >= _MENDED:
+    if podman and podman >= _FIXED:
         return
     for key in _KEYS:
         setting = unit.last("Container", key)

@@ -1,11 +1,11 @@
-"""Users whose home folder keeps a machine from its first boot."""
+"""Home folders that make the first boot fail."""
 
 from collections.abc import Iterator
 
 from deploy.spec.lint.finding import Facts, Finding
 
 
-def traps(facts: Facts) -> Iterator[Finding]:
+def check(facts: Facts) -> Iterator[Finding]:
     """Find home folders under /home, which is a link on Fedora CoreOS."""
     for home in facts.homes:
         if home.folder == "/home" or home.folder.startswith("/home/"):

@@ -1,4 +1,4 @@
-"""Every trap there is, looked for in every unit."""
+"""Run every check on every unit."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,20 +7,20 @@ from deploy.spec.lint import credentials, execution, health, home, pods, sharing
 from deploy.spec.lint.finding import Facts, Finding
 from deploy.spec.lint.unit import Unit, read_units
 
-# Traps that one line makes, and those that need the rest of the unit.
-_OF_LINES = (execution.traps, credentials.traps)
-_OF_WHOLE = (watchdog.traps, timeouts.traps, health.traps)
-_OF_ALL = (sharing.traps, pods.traps)
+# Checks of single lines, of a unit whose own file is known, and of all units together.
+_OF_LINES = (execution.check, credentials.check)
+_OF_WHOLE = (watchdog.check, timeouts.check, health.check)
+_OF_ALL = (sharing.check, pods.check)
 _ALLOW = re.compile(r"^\s*[#;] lint: allow ([a-z -]+)$", re.MULTILINE)
 
 
 def lint(files: Mapping[str, str], facts: Facts) -> tuple[Finding, ...]:
-    """Look for traps in units and drop-ins, given by path; findings in the order of places."""
+    """Lint units and drop-ins, given by path; findings are sorted by file and line."""
     units = read_units(files)
-    found = [*_strays(units), *home.traps(facts)]
+    found = [*_strays(units), *home.check(facts)]
     for unit in units:
-        for traps in (*_OF_LINES, *(_OF_WHOLE if unit.whole else ())):
-            found += traps(unit, facts)
+        for check in (*_OF_LINES, *(_OF_WHOLE if unit.whole else ())):
+            found += check(unit, facts)
     for of_all in _OF_ALL:
         found += of_all(units, facts)
     found = [one for one in found if one.rule not in _allowed(files.get(one.file, ""))]
@@ -28,7 +28,7 @@ def lint(files: Mapping[str, str], facts: Facts) -> tuple[Finding, ...]:
 
 
 def _allowed(text: str) -> set[str]:
-    """Name the rules that a comment of the file's own author puts aside."""
+    """Read the rules that comments in the file switch off."""
     return {rule for match in _ALLOW.finditer(text) for rule in match[1].split()}
 
 
@@ -38,5 +38,5 @@ def _strays(units: tuple[Unit, ...]) -> Iterator[Finding]:
             yield Finding(
                 "error", "stray-line", stray.file, stray.line, stray.text[:80],
                 f"{stray.why}: systemd ignores such a line, Quadlet the whole file",
-                "mend the line",
+                "correct the line",
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pods that make one container's restart everybody's."""
+"""Pods that restart all their containers when one restarts."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from deploy.spec.lint.unit import Unit
 _KNOWS_EXIT_POLICY = (5, 6)
 
 
-def traps(units: tuple[Unit, ...], facts: Facts) -> Iterator[Finding]:
+def check(units: tuple[Unit, ...], facts: Facts) -> Iterator[Finding]:
     """Find containers whose pod ends, and restarts, together with them."""
     podman = version(facts.podman)
     lasting = {

@@ -1,4 +1,4 @@
-"""Private SELinux labels on what is not private."""
+"""Private SELinux labels on folders that others use."""
 
 import posixpath
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _OF_THE_SYSTEM = frozenset({
     "/root", "/run", "/sbin", "/srv", "/sys", "/sysroot", "/tmp", "/usr", "/var", "/var/home",  # noqa: S108 -- names
     "/var/lib", "/var/lib/containers", "/var/log", "/var/roothome", "/var/tmp",  # noqa: S108
 })  # fmt: skip
-# The folders of a unit of the system's own manager.
+# What the specifiers mean in a system unit.
 _SPECIFIERS = {"%t": "/run", "%S": "/var/lib", "%E": "/etc", "%C": "/var/cache", "%L": "/var/log",
                "%h": "/root"}  # fmt: skip
 
@@ -26,7 +26,7 @@ class _Mount:
     setting: Setting
 
 
-def traps(units: tuple[Unit, ...], _: Facts) -> Iterator[Finding]:
+def check(units: tuple[Unit, ...], _: Facts) -> Iterator[Finding]:
     """Find `:Z` on folders of the system, and on what a second container mounts too."""
     mounts = [mount for unit in units for mount in _mounts(unit)]
     for mount in mounts:
@@ -42,7 +42,7 @@ def traps(units: tuple[Unit, ...], _: Facts) -> Iterator[Finding]:
 def _finding(mount: _Mount, reason: str) -> Finding:
     return Finding(
         "error", "shared-relabel", mount.setting.file, mount.setting.line, mount.setting.text,
-        f"{reason}: the private label of :Z keeps everybody else out, under SELinux",
+        f"{reason}: the private label of :Z keeps every other container out, under SELinux",
         ":z for a folder that several containers use; no label for one of the system",
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Two clocks for one thing, of which the wrong one strikes first."""
+"""Timeouts of systemd that end before those of podman or the app."""
 
 from collections.abc import Iterator
 
@@ -12,8 +12,8 @@ _USUAL_SECONDS = 90.0  # systemd's DefaultTimeoutStartSec and DefaultTimeoutStop
 _USUAL_STOP_SECONDS = 10.0  # podman's
 
 
-def traps(unit: Unit, facts: Facts) -> Iterator[Finding]:
-    """Find a start or a stop that is cut off before it can end by itself."""
+def check(unit: Unit, facts: Facts) -> Iterator[Finding]:
+    """Find a start or a stop that systemd ends too early."""
     if unit.kind == "container":
         yield from _start(unit, facts)
         yield from _stop(unit)
@@ -54,14 +54,14 @@ def _stop(unit: Unit) -> Iterator[Finding]:
         yield Finding(
             "error", "stop-timeout", place.file, place.line,
             f"StopTimeout is {takes:g} s, TimeoutStopSec is {limit:g} s",
-            "systemd kills podman before podman has ended the container: what is left of it is in"
-            " the way of the next start",
+            "systemd kills podman before podman has ended the container: what is left of it"
+            " blocks the next start",
             f"TimeoutStopSec= of more than {takes:g} s, or a shorter StopTimeout=",
         )  # fmt: skip
 
 
 def _limit(unit: Unit, which: str) -> tuple[float, Setting | None]:
-    """Tell systemd's limit in seconds, and the setting that says so; 0 stands for none."""
+    """Read systemd's limit in seconds, and the setting it comes from."""
     keys = (f"Timeout{which}Sec", "TimeoutSec")
     found = [one for one in unit.settings if one.section == "Service" and one.key in keys]
     if not found or not found[-1].value:

@@ -1,4 +1,4 @@
-"""Units as they work on the node: a file with the drop-ins that change it."""
+"""Units as systemd sees them on the node: a file with its drop-ins."""
 
 import posixpath
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ _SUFFIXES = (*QUADLETS, ".service", ".socket", ".timer", ".path")
 class Unit:
     """One unit; settings of its file first, then those of its drop-ins, in the order they count.
 
-    It is `whole` unless its own file is somebody else's, and only a drop-in is known.
+    `whole` is false when only a drop-in is known, and the unit's own file comes from elsewhere.
     """
 
     name: str
@@ -27,11 +27,11 @@ class Unit:
 
     @property
     def kind(self) -> str:
-        """What follows the last dot of its name, such as container."""
+        """The suffix of its name, such as container."""
         return self.name.rpartition(".")[2]
 
     def all(self, section: str, key: str) -> tuple[Setting, ...]:
-        """Every value of a list; an empty assignment has emptied it."""
+        """Every value of a list setting; an empty assignment resets the list."""
         found: list[Setting] = []
         for setting in self.settings:
             if (setting.section, setting.key) == (section, key):
@@ -39,17 +39,17 @@ class Unit:
         return tuple(found)
 
     def last(self, section: str, key: str) -> Setting | None:
-        """The value that counts, if there is one."""
+        """The last value, which is in effect; None where the key is not set."""
         found = self.all(section, key)
         return found[-1] if found else None
 
     def word(self, section: str, key: str, usual: str = "") -> str:
-        """The text that counts, or the usual one."""
+        """The text in effect, or a default."""
         found = self.last(section, key)
         return found.value if found else usual
 
     def seconds(self, section: str, key: str) -> float | None:
-        """The time that counts; None where there is none, or none that can be read."""
+        """The time in effect; None where it is not set or not a time."""
         found = self.last(section, key)
         return seconds(found.value) if found else None
 
@@ -65,7 +65,7 @@ class Unit:
 
 
 def read_units(files: Mapping[str, str]) -> tuple[Unit, ...]:
-    """Make units of texts by path, in the order of their paths, then those of lone drop-ins."""
+    """Make units of texts given by path: sorted by path, those with only a drop-in last."""
     units = [_unit(path, files) for path in sorted(files) if is_unit(path)]
     taken = {folder for unit in units for name in _names(unit.name) for folder in _folders(name)}
     lone = (path for path in sorted(files) if is_drop_in(path) and _folder(path) not in taken)
@@ -73,12 +73,12 @@ def read_units(files: Mapping[str, str]) -> tuple[Unit, ...]:
 
 
 def is_unit(path: str) -> bool:
-    """Tell whether a path names a unit, rather than a drop-in or anything else."""
+    """Check whether a path is a unit's own file."""
     return path.endswith(_SUFFIXES)
 
 
 def is_drop_in(path: str) -> bool:
-    """Tell whether a path names a drop-in of a unit."""
+    """Check whether a path is a drop-in of a unit."""
     return path.endswith(".conf") and _folder(path).endswith(
         tuple(f"{suffix}.d" for suffix in _SUFFIXES) + tuple(f"{one[1:]}.d" for one in _SUFFIXES)
     )
@@ -96,12 +96,12 @@ def _unit(path: str, files: Mapping[str, str]) -> Unit:
 
 
 def _lone(path: str, text: str) -> Unit:
-    """Make what is known of a unit that somebody else brings."""
+    """Make a unit of which only a drop-in is known."""
     return Unit(_folder(path).removesuffix(".d"), path, *read_unit(text, path), whole=False)
 
 
 def _drop_ins(name: str, files: Mapping[str, str]) -> Iterator[str]:
-    """Find a unit's drop-ins; of two with the same name the one of the nearer folder counts."""
+    """Find a unit's drop-ins; of the same names, the more specific folder's counts."""
     for one in _names(name):
         chosen: dict[str, str] = {}
         for folder in _folders(one):
@@ -112,7 +112,7 @@ def _drop_ins(name: str, files: Mapping[str, str]) -> Iterator[str]:
 
 
 def _names(name: str) -> tuple[str, ...]:
-    """Name a unit, and the service that Quadlet makes of it: its drop-ins count too, and last."""
+    """List a unit's names: its own, then that of the service that Quadlet generates from it."""
     return (name, f"{name.rpartition('.')[0]}.service") if name.endswith(QUADLETS) else (name,)
 
 
@@ -121,7 +121,7 @@ def _folder(path: str) -> str:
 
 
 def _folders(name: str) -> Iterator[str]:
-    """List the folders of a unit's drop-ins, farthest first: of its kind, of each prefix."""
+    """List the folders of a unit's drop-ins: of its type, of each prefix, then its own."""
     stem, _, suffix = name.rpartition(".")
     yield f"{suffix}.d"
     for place, letter in enumerate(stem):

@@ -1,7 +1,7 @@
-"""The settings of one unit file, by the rules that systemd and Quadlet share.
+"""Parse one unit file, by the rules that systemd and Quadlet share.
 
-Not an INI reader: keys repeat, a backslash at the end continues a line, comments may stand between
-the parts of a continued line, and the same section may come twice.
+configparser cannot read these files: keys and sections repeat, a backslash at the end continues a
+line, and comments may stand between the parts of a continued line.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _COMMENTS = ("#", ";")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One assignment, with the file and line that it begins in."""
+    """One assignment, with its file and first line."""
 
     section: str
     key: str
@@ -21,7 +21,7 @@ class Setting:
 
     @property
     def text(self) -> str:
-        """As it stands in the file, on one line."""
+        """KEY=VALUE, on one line."""
         return f"{self.key}={self.value}"
 
 
@@ -36,7 +36,7 @@ class Stray:
 
 
 def read_unit(text: str, file: str) -> tuple[tuple[Setting, ...], tuple[Stray, ...]]:
-    """Read a unit's settings in their order, and the lines that are none."""
+    """Read a unit's settings in order, and the lines that are not settings."""
     settings: list[Setting] = []
     strays: list[Stray] = []
     section = ""
@@ -51,7 +51,7 @@ def read_unit(text: str, file: str) -> tuple[tuple[Setting, ...], tuple[Stray, .
         if not equals:
             strays.append(Stray(file, line, content, "neither [Section] nor KEY=value"))
         elif not section:
-            strays.append(Stray(file, line, content, "it stands before the first section"))
+            strays.append(Stray(file, line, content, "before the first section"))
         else:
             settings.append(Setting(section, key.strip(), value.strip(), file, line))
     return tuple(settings), tuple(strays)
@@ -66,7 +66,7 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
         if line.startswith(_COMMENTS) or (not line and not parts):
             continue
         begun = begun if parts else number
-        # A backslash that is not the last character of the raw line continues nothing.
+        # Only as the last character of the raw line does a backslash continue it.
         if raw.endswith("\\"):
             parts.append(line[:-1].rstrip())
             continue

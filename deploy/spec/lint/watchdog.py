@@ -1,4 +1,4 @@
-"""Watchdogs that nobody feeds, or not often enough: systemd ends a healthy app again and again."""
+"""Watchdogs that no process feeds in time: systemd restarts a healthy app again and again."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,15 @@ _INTERVAL = "WATCHDOG_USEC"
 _REVIVING = ("always", "on-failure", "on-watchdog", "on-abnormal")
 
 
-def traps(unit: Unit, facts: Facts) -> Iterator[Finding]:
-    """Find what makes a watchdog bite a healthy service."""
+def check(unit: Unit, facts: Facts) -> Iterator[Finding]:
+    """Find watchdogs that end a healthy service."""
     policy = unit.environment().get(_POLICY)
     rhythm = facts.rhythm(policy.value if policy else "")
     if policy and rhythm.problems:
         yield Finding(
             "error", "supervisor-policy", policy.file, policy.line, policy.text,
             f"the supervisor refuses to start with it: {'; '.join(rhythm.problems)}",
-            "mend it; docs/supervision.md lists the keys and their values",
+            "correct it; docs/supervision.md lists the keys and their values",
         )  # fmt: skip
     limit = unit.seconds("Service", "WatchdogSec")
     setting = unit.last("Service", "WatchdogSec")
@@ -50,7 +50,7 @@ def _unfed(unit: Unit, setting: Setting) -> Finding:
         "error", "watchdog-unfed", setting.file, setting.line,
         f"{setting.text} with {f'Notify={notify}' if '=' not in notify else notify}"
         if quadlet else f"{setting.text} without Type=notify",
-        "no process can reach systemd's notify socket then: nobody feeds the watchdog, and systemd"
+        "no process can reach systemd's notify socket to feed the watchdog: systemd"
         f" ends the healthy service every {setting.value}",
         "Notify=true in [Container], and an app that sends WATCHDOG=1" if quadlet
         else "Type=notify or NotifyAccess=main, or no WatchdogSec",
@@ -69,8 +69,8 @@ def _no_restart(unit: Unit, setting: Setting) -> Iterator[Finding]:
 
 
 def _interval(unit: Unit, setting: Setting, limit: float) -> Iterator[Finding]:
-    told = unit.environment().get(_INTERVAL)
-    if told is None:
+    interval = unit.environment().get(_INTERVAL)
+    if interval is None:
         if unit.all("Container", "EnvironmentFile"):
             return
         yield Finding(
@@ -80,18 +80,18 @@ def _interval(unit: Unit, setting: Setting, limit: float) -> Iterator[Finding]:
             " no watchdog",
             f"Environment={_INTERVAL}={limit * 1e6:.0f} in [Container]",
         )  # fmt: skip
-    elif not _is_number(told.value) or int(told.value) == 0:
+    elif not _is_number(interval.value) or int(interval.value) == 0:
         yield Finding(
-            "error", "watchdog-interval", told.file, told.line,
-            f"{told.text} with {setting.text}",
+            "error", "watchdog-interval", interval.file, interval.line,
+            f"{interval.text} with {setting.text}",
             "the supervisor feeds no watchdog by an interval of nothing, and refuses to start with"
             " one that is no number",
             f"{_INTERVAL}={limit * 1e6:.0f}, the same time in microseconds",
         )  # fmt: skip
-    elif int(told.value) > limit * 1e6:
+    elif int(interval.value) > limit * 1e6:
         yield Finding(
-            "error", "watchdog-interval", told.file, told.line,
-            f"{told.text} is longer than {setting.text}",
+            "error", "watchdog-interval", interval.file, interval.line,
+            f"{interval.text} is longer than {setting.text}",
             "the app feeds the watchdog by the longer time, and systemd ends it by the shorter",
             f"{_INTERVAL}={limit * 1e6:.0f}, the same time in microseconds",
         )  # fmt: skip
@@ -102,7 +102,7 @@ def _is_number(text: str) -> bool:
 
 
 def _rhythm(setting: Setting, limit: float, rhythm: Rhythm) -> Iterator[Finding]:
-    # What an image sets itself is not known here: then the supervisor's usual values are a guess.
+    # The image may set other values than the supervisor's defaults.
     known = "interval" in rhythm.said
     guess = "" if known else " (the usual one; this unit sets none)"
     if limit <= rhythm.interval:

@@ -1,10 +1,10 @@
-"""The words of a setting's value, quoted as in a unit."""
+"""Split the value of a setting into words."""
 
 import shlex
 
 
 def words(value: str) -> tuple[str, ...]:
-    """Split at spaces outside quotes; an unbalanced quote is taken as a letter."""
+    """Split at spaces outside quotes; an unbalanced quote is taken literally."""
     try:
         return tuple(shlex.split(value))
     except ValueError:

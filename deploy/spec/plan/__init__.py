@@ -1,1 +1,1 @@
-"""plan."""
+"""Template values, addresses, and what an Ignition config puts on a machine."""

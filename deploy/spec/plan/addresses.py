@@ -1,25 +1,30 @@
-"""The addresses of an app's own network on its node: the slots', and what they clash with."""
+"""The user id of an app, and the addresses of its own network on a node."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
+from zlib import crc32
 
-from deploy.errors import DeployError
-from deploy.node.state import Route
 from deploy.settings.model import Settings
-from deploy.spec.plan.uid import FIRST_UID, app_uid
 
 Slot = Literal["blue", "green"]
 SLOTS: tuple[Slot, Slot] = ("blue", "green")
-# A corner of 10.0.0.0/8 that few use; the IPv6 prefix was drawn at random (RFC 4193).
+_FIRST_UID = 20_000
+_UIDS = 20_000
+# A part of 10.0.0.0/8 that few use; the IPv6 prefix was drawn at random (RFC 4193).
 _POOL4 = IPv4Network("10.160.0.0/12")
 _POOL6 = IPv6Network("fdc7:2b1e:9d40::/48")
 _ADDRESSES = 16
 
 
+def app_uid(app: str) -> int:
+    """Choose the user id of an app: the same on every node, between 20000 and 39999."""
+    return _FIRST_UID + crc32(app.encode()) % _UIDS
+
+
 def subnets(settings: Settings) -> tuple[str, str]:
-    """Choose the networks of an app, IPv4 and IPv6: the same on every node, unless set."""
-    number = app_uid(settings.app) - FIRST_UID
+    """Choose the networks of an app, IPv4 and IPv6: derived from its name, unless set."""
+    number = app_uid(settings.app) - _FIRST_UID
     return (
         settings.subnet4 or f"{_POOL4[number * _ADDRESSES]}/28",
         settings.subnet6 or f"{_POOL6[number << 64]}/64",
@@ -27,7 +32,11 @@ def subnets(settings: Settings) -> tuple[str, str]:
 
 
 def address_values(settings: Settings) -> Mapping[str, str | tuple[str, ...]]:
-    """Name the blanks of the app's network: gateway first, then the slots; others from above."""
+    """Make the template values of the app's network.
+
+    The gateway has the first address, the slots the next two; the upper half is for other
+    containers.
+    """
     four, six = (ip_network(one) for one in subnets(settings))
     upper4, upper6 = (list(one.subnets(prefixlen_diff=1))[1] for one in (four, six))
     return {
@@ -45,39 +54,10 @@ def address_values(settings: Settings) -> Mapping[str, str | tuple[str, ...]]:
 
 
 def _mac(address: int) -> str:
-    """Make a hardware address that no maker gave away: 02:cf, then the IPv4 address."""
+    """Make a locally administered MAC address: 02:cf, then the IPv4 address."""
     return "02:cf:" + address.to_bytes(4).hex(":")
 
 
 def other(slot: str) -> Slot:
-    """Name the slot that a deploy goes to: not the one that serves."""
+    """Choose the slot that a deploy goes to: the one that does not serve."""
     return "green" if slot == "blue" else "blue"
-
-
-def refuse_clash(app: str, wanted: tuple[str, str], routes: Iterable[Route]) -> None:
-    """Check that the app's addresses are free on a node, and its network there has these.
-
-    Raises:
-        DeployError: naming what uses them.
-    """
-    problems = tuple(_clashes(app, wanted, tuple(routes)))
-    if problems:
-        raise DeployError(
-            f"the addresses of {app} clash on the node: " + "; ".join(problems),
-            "choose free ones with SUBNET4 and SUBNET6; docs/switch.md says how a network that "
-            "exists gets others",
-        )
-
-
-def _clashes(app: str, wanted: tuple[str, str], routes: tuple[Route, ...]) -> Iterator[str]:
-    own = {route.subnet for route in routes if route.network == app}
-    if own and own != set(wanted):
-        yield f"its network has {', '.join(sorted(own))}, and {', '.join(wanted)} is wanted"
-        return
-    for one in wanted:
-        network = ip_network(one)
-        for route in routes:
-            taken = ip_network(route.subnet, strict=False)
-            same_family = taken.version == network.version
-            if route.network != app and same_family and taken.overlaps(network):
-                yield f"{one} overlaps {route.subnet} of {route.where}"

@@ -1,47 +1,58 @@
-"""What a machine spec says a machine is, read from its Ignition config."""
+"""What an Ignition config puts on a machine: files, users, enabled units, kernel arguments."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from butane.translate.data_url import carried
 
 _ROOT = "root"
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 _SYSTEMD = "/etc/systemd/system"
-# What only making the machine anew can change.
+# Only a reinstall can change these.
 _LAYOUT = ("disks", "raid", "filesystems", "luks")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A path of a machine: file, folder or link; `mode` and `owner` as `stat` writes them."""
+    """A file, folder or link; `mode` and `owner` as `stat` prints them."""
 
     path: str
     kind: Literal["file", "folder", "link"]
     mode: str = ""
     owner: str = "root:root"
     target: str = ""
-    content: bytes = field(default=b"", repr=False)
+    content: bytes | None = field(default=b"", repr=False)
 
     @property
     def sha256(self) -> str:
-        """The content's hash, lower hex."""
-        return hashlib.sha256(self.content).hexdigest()
+        """The content's hash in lower hex; empty for content that the machine downloads."""
+        return "" if self.content is None else hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """The content as text; empty where it is binary or downloaded."""
+        try:
+            return (self.content or b"").decode()
+        except UnicodeDecodeError:
+            return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user with the groups and SSH keys of the spec."""
+    """A user with groups, SSH keys and home folder."""
 
     name: str
     groups: tuple[str, ...]
     keys: tuple[str, ...]
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine as its spec makes it; `enabled` are units that start with it."""
+    """Everything that the config defines; `layout` is its disks and file systems, as JSON."""
 
     places: tuple[Place, ...]
     people: tuple[Person, ...]
@@ -51,21 +62,20 @@ class Machine:
 
     @property
     def sysctl(self) -> Mapping[str, str]:
-        """The kernel parameters that its sysctl.d files set."""
-        files = sorted(place.path for place in self.places if _sets_sysctl(place.path))
-        content = {place.path: place.content for place in self.places}
-        lines = [line for path in files for line in content[path].decode().splitlines()]
+        """The kernel parameters that the sysctl.d files set."""
+        texts = {place.path: place.text for place in self.places if _sets_sysctl(place.path)}
+        lines = [line for path in sorted(texts) for line in texts[path].splitlines()]
         pairs = [line.partition("=") for line in lines if "=" in line and line[:1] not in "#;"]
         return {name.strip().lstrip("-"): " ".join(value.split()) for name, _, value in pairs}
 
 
-def read_machine(ignition: str, contents: Mapping[str, bytes]) -> Machine:
-    """Read an Ignition config, with the content of its files by path."""
+def read_machine(ignition: str) -> Machine:
+    """Read an Ignition config; appended files and hard links are left out."""
     config = json.loads(ignition)
     storage, units = config.get("storage", {}), config.get("systemd", {}).get("units", [])
     layout = {name: storage[name] for name in _LAYOUT if name in storage}
     return Machine(
-        places=(*_places(storage, contents), *_unit_files(units)),
+        places=(*_places(storage), *_unit_files(units)),
         people=tuple(_people(config.get("passwd", {}).get("users", []))),
         enabled=tuple(unit["name"] for unit in units if unit.get("enabled")),
         kernel_arguments=tuple(config.get("kernelArguments", {}).get("shouldExist", [])),
@@ -73,18 +83,16 @@ def read_machine(ignition: str, contents: Mapping[str, bytes]) -> Machine:
     )
 
 
-def _places(
-    storage: dict[str, list[dict[str, object]]], contents: Mapping[str, bytes]
-) -> Iterator[Place]:
+def _places(storage: dict[str, list[dict[str, Any]]]) -> Iterator[Place]:
     for one in storage.get("directories", []):
         mode = f"{one.get('mode') or _FOLDER_MODE:o}"
         yield Place(str(one["path"]), "folder", mode, _owner(one))
     for one in storage.get("files", []):
         path = str(one["path"])
-        # What is appended to a file of the system has no content of its own to compare.
+        # The content after an append is not known here.
         if not one.get("append"):
             mode = f"{one.get('mode') or _FILE_MODE:o}"
-            yield Place(path, "file", mode, _owner(one), content=contents[path])
+            yield Place(path, "file", mode, _owner(one), content=_content(one))
     for one in storage.get("links", []):
         if not one.get("hard"):
             yield Place(str(one["path"]), "link", target=str(one.get("target", "")))
@@ -101,6 +109,11 @@ def _unit_files(units: list[dict[str, object]]) -> Iterator[Place]:
             yield Place(f"{path}.d/{dropin['name']}", "file", f"{_FILE_MODE:o}", content=content)
 
 
+def _content(file: dict[str, Any]) -> bytes | None:
+    contents = file.get("contents") or {}
+    return carried(contents.get("source") or "data:,", contents.get("compression") or "")
+
+
 def _owner(one: dict[str, object]) -> str:
     return f"{_name(one.get('user'))}:{_name(one.get('group'))}"
 
@@ -115,7 +128,8 @@ def _people(users: list[dict[str, object]]) -> Iterator[Person]:
     for user in users:
         groups, keys = user.get("groups") or [], user.get("sshAuthorizedKeys") or []
         if isinstance(groups, list) and isinstance(keys, list):
-            yield Person(str(user["name"]), tuple(groups), tuple(keys))
+            home = str(user.get("homeDir") or "")
+            yield Person(str(user["name"]), tuple(groups), tuple(keys), home)
 
 
 def _sets_sysctl(path: str) -> bool:

@@ -1,30 +1,29 @@
-"""The values of the templates' blanks, from the settings."""
+"""The values of the templates' blanks, made from the settings."""
 
 from collections.abc import Mapping
 
 from deploy.settings.model import Settings
 from deploy.settings.types import FirewallPort
-from deploy.spec.plan.addresses import address_values
-from deploy.spec.plan.uid import app_uid
+from deploy.spec.plan.addresses import address_values, app_uid
 
 # Zincati knows two strategies; switching updates off is a flag of its own.
 _STRATEGY_WHEN_OFF = "immediate"
 _START_MARGIN_SECONDS = 30
-# How Fedora CoreOS itself names the disk it started from, and the partition after its own four.
+# The name that Fedora CoreOS gives its boot disk, and the partition number after its own four.
 BOOT_DISK = "/dev/disk/by-id/coreos-boot-disk"
 _NEXT_TO_ROOT = "5"
-# systemd takes a carriage return for the end of a line too.
+# systemd treats a carriage return as the end of a line, too.
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "%": "%%", "$": "$$"}
 
 
-# In place of a spec's mark while that is made: a mark is the hash of all the rest.
-NO_MARK = "0" * 64
+# In place of a spec's hash while that is computed.
+_NO_HASH = "0" * 64
 
 
 def template_values(
     settings: Settings, ssh_keys: tuple[str, ...] = ()
 ) -> Mapping[str, str | tuple[str, ...]]:
-    """Name every blank's value; a tuple repeats its line, an empty one removes it."""
+    """Give every blank its value; a tuple repeats the blank's line, an empty one removes it."""
     return {
         **_node_values(settings, ssh_keys),
         **_data_values(settings),
@@ -38,7 +37,7 @@ def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str
     window = settings.update_window
     off = settings.update_strategy == "off"
     return {
-        "SPEC": NO_MARK,
+        "SPEC": _NO_HASH,
         "NODE_USER": settings.node_user,
         "NODE_HOSTNAME": settings.node_hostname,
         "SSH_KEY": ssh_keys,

@@ -174,9 +174,9 @@ def test_anchors_of_a_file_hold_in_the_whole() -> None:
         (f"{HEAD}\t- x\n", "mine.bu:3: "),
         (f"{HEAD}---\n{HEAD}", "mine.bu:3: "),
         (f"{HEAD}a: \x07\n", "mine.bu"),
-        (f"{HEAD}storage: {{}}\npasswd: {{}}\nstorage: {{}}\n", "mine.bu:5: storage is here twice"),
-        (f"{HEAD}storage:\n  links: []\n  links: []\n", "mine.bu:5: links is here twice"),
-        (f"{HEAD}? [a, b]\n: c\n", "mine.bu:3: a key has to be a word"),
+        (f"{HEAD}storage: {{}}\npasswd: {{}}\nstorage: {{}}\n", "mine.bu:5: duplicate key storage"),
+        (f"{HEAD}storage:\n  links: []\n  links: []\n", "mine.bu:5: duplicate key links"),
+        (f"{HEAD}? [a, b]\n: c\n", "mine.bu:3: a key must be a plain scalar"),
     ],
 )
 def test_what_is_no_butane_names_its_file_and_line(text: str, start: str) -> None:

@@ -65,7 +65,7 @@ def test_every_error_is_told_with_file_and_line(no_butane: None, tmp_path: Path)
         compile_text(text, files=tmp_path, name="a.bu")
     lines = caught.value.message.splitlines()
     assert [line.split(" ")[0] for line in lines] == ["a.bu:7:", "a.bu:8:"]
-    assert caught.value.hint == "mend a.bu"
+    assert caught.value.hint == "correct a.bu"
 
 
 def test_the_program_that_is_not_there_cannot_be_asked_for(no_butane: None, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_program_that_is_not_there_cannot_be_asked_for(no_butane: None, tmp_
 
 
 def test_another_compiler_is_refused_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ButaneError, match="no Butane compiler called 'fast'") as caught:
+    with pytest.raises(ButaneError, match="unknown Butane compiler 'fast'") as caught:
         compile_text("", files=tmp_path, name="a.bu", tool="fast")
     assert caught.value.hint == "choose auto, python or real"
 

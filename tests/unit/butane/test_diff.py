@@ -5,7 +5,7 @@ from hypothesis import given, settings
 
 from butane.command import main
 from butane.diff import diff
-from butane.machine import read_machine
+from butane.items import read_items
 from butane.translate.translation import translate
 from tests.unit.butane.translate.cases import FILES
 from tests.unit.butane.translate.generated import configs
@@ -16,7 +16,7 @@ NEW = HEAD + "storage: {files: [{path: /a, mode: 0600, contents: {inline: yy}}, 
 
 
 def _said(old: str, new: str) -> list[str]:
-    return [str(change) for change in diff(read_machine(old), read_machine(new))]
+    return [str(change) for change in diff(read_items(old), read_items(new))]
 
 
 def test_changes_are_told_item_by_item() -> None:
@@ -68,6 +68,6 @@ def test_the_exit_code_tells_whether_there_are_changes(
 def test_a_machine_does_not_differ_from_itself(text: str) -> None:
     made = translate(text, files=FILES).ignition
     if made is not None:
-        machine = read_machine(made)
+        machine = read_items(made)
 
         assert diff(machine, machine) == ()

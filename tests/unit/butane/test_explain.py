@@ -5,7 +5,7 @@ import pytest
 from butane.command import main
 from butane.errors import ButaneError
 from butane.explain import explain
-from butane.machine import read_machine
+from butane.items import read_items
 
 SPEC = r"""
 variant: fcos
@@ -26,7 +26,7 @@ systemd:
 
 
 def test_a_machine_is_described_kind_by_kind() -> None:
-    said = explain(read_machine(SPEC))
+    said = explain(read_items(SPEC))
 
     assert "Ignition 3.6.0\n" in said
     assert "  core  groups sudo; password hash set\n" in said
@@ -38,14 +38,14 @@ def test_a_machine_is_described_kind_by_kind() -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    said = explain(read_machine(SPEC), lines=100)
+    said = explain(read_items(SPEC), lines=100)
 
     assert "$y$secret" not in said
     assert "opensesame" not in said
 
 
 def test_the_first_lines_of_texts_are_shown_on_request() -> None:
-    said = explain(read_machine(SPEC), lines=1)
+    said = explain(read_items(SPEC), lines=1)
 
     assert "    | one\n" in said
     assert "two" not in said
@@ -73,4 +73,4 @@ def test_an_ignition_file_is_read_as_well(
 )
 def test_what_cannot_be_read_is_refused(text: str, word: str) -> None:
     with pytest.raises(ButaneError, match=word):
-        read_machine(text, name="node")
+        read_items(text, name="node")

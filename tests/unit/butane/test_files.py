@@ -56,7 +56,7 @@ def test_a_config_without_files_carries_none() -> None:
 
 
 def test_a_file_that_is_fetched_is_refused_with_its_path_and_source() -> None:
-    with pytest.raises(ButaneError, match=r"/a is fetched from https://example\.org/x"):
+    with pytest.raises(ButaneError, match=r"/a is downloaded from https://example\.org/x"):
         carried_files(config(source="https://example.org/x"))
 
 

@@ -10,7 +10,7 @@ from butane.assemble import assemble
 from butane.compile import compile_text
 from butane.diff import diff
 from butane.files import CarriedFile, carried_files
-from butane.machine import read_machine
+from butane.items import read_items
 from butane.render import render_folder
 from butane.translate.translation import translate
 from deploy.settings.model import Settings
@@ -204,5 +204,5 @@ def test_both_compilers_make_equal_machines_of_our_spec(
         for tool in ("python", "real")
     ]
 
-    machines = [read_machine(text, name="whole.ign") for text in made]
+    machines = [read_items(text, name="whole.ign") for text in made]
     assert diff(machines[0], machines[1]) == ()

@@ -2,24 +2,27 @@
 
 import errno
 import logging
+from dataclasses import dataclass, field
 
 import click
 import pytest
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.program import Program
 
 from butane.errors import ButaneError
 from certs.errors import CertError
 from container.errors import ContainerError
 from deploy.errors import DeployError
-from deploy.task import hosts, task
+from deploy.task import task
 from rehearsal.errors import RehearsalError
 
 
 def run(error: BaseException | None = None, code: int | None = None) -> int:
     """Run a task that ends so; give its exit code."""
 
-    @task()
+    @task("look")
     def example(_: Context) -> int | None:
         if error:
             raise error
@@ -39,7 +42,7 @@ def test_a_task_ends_with_what_it_returns() -> None:
 @pytest.mark.parametrize(
     "kind", [ButaneError, CertError, ContainerError, DeployError, RehearsalError]
 )
-def test_an_expected_error_is_told_with_what_to_do(
+def test_an_expected_error_is_shown_with_what_to_do(
     kind: type[DeployError], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(kind("the [disk] is full", "make [b]room[/b]")) == 1
@@ -51,21 +54,21 @@ def test_an_expected_error_is_told_with_what_to_do(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
-def test_an_interrupt_is_told_and_has_the_shells_code(
+def test_an_interrupt_is_shown_and_has_the_shells_code(
     error: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(error) == 130
     assert "error: interrupted" in capsys.readouterr().err
 
 
-def test_a_full_disk_here_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_here_is_shown_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(OSError(errno.ENOSPC, "No space left on device", "/cache/layer")) == 1
 
     said = capsys.readouterr().err
     assert (
-        "cannot keep what it is given: [Errno 28] No space left on device: '/cache/layer'" in said
+        "local disk full or read-only: [Errno 28] No space left on device: '/cache/layer'" in said
     )
-    assert "what to do: make room there" in said
+    assert "what to do: free some space" in said
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(errno.ENOENT, "gone")])
@@ -87,7 +90,7 @@ def test_debug_shows_the_traceback_and_the_cause_of_an_expected_error(
 ) -> None:
     caplog.set_level(logging.DEBUG if debug else logging.WARNING, "invoke")
 
-    @task()
+    @task("look")
     def example(_: Context) -> None:
         raise_with_cause()
 
@@ -99,16 +102,43 @@ def test_debug_shows_the_traceback_and_the_cause_of_an_expected_error(
     assert said.endswith("error: web1 cannot be reached\nwhat to do: is it up?\n")
 
 
-def test_nodes_are_read_from_a_list() -> None:
-    assert hosts("web1, core@web2:2222,admin@fd00::1") == [
-        ("web1", None, None),
-        ("web2", 2222, "core"),
-        ("fd00::1", None, "admin"),
-    ]
-    assert hosts("") == []
+@dataclass(frozen=True)
+class Options:
+    disk: str = field(default="20G", metadata={"help": "how large"})
+    karg: tuple[str, ...] = field(default=(), metadata={"help": "can be given several times"})
+    offline: bool = field(default=False, metadata={"help": "fetch nothing"})
+    port: int = field(default=22, metadata={"help": "where"})
 
 
-@pytest.mark.parametrize("text", ["core@", "web1:ssh", ":22"])
-def test_what_names_no_node_is_refused(text: str) -> None:
-    with pytest.raises(DeployError, match="names no node"):
-        hosts(text)
+def parsed(*words: str) -> Options:
+    """Type a command with options of a dataclass; give what the command received."""
+    received: list[Options] = []
+
+    @task("look", fields=Options, help={"host": "which"}, positional=["host"])
+    def example(_: Context, host: str, *, name: str = "", wanted: Options) -> None:
+        assert (host, name) == ("web1", "staging")
+        received.append(wanted)
+
+    typed = ["fab", "example", "web1", "--name", "staging", *words]
+    Program(namespace=Collection(example)).run(typed, exit=False)
+    return received[0]
+
+
+def test_each_field_of_a_dataclass_is_an_option() -> None:
+    assert parsed() == Options()
+    assert parsed("--disk=9G", "--karg=a", "--karg=b", "--offline", "--port=2222") == Options(
+        "9G", ("a", "b"), offline=True, port=2222
+    )
+
+
+def test_the_help_of_an_option_is_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    @task("look", fields=Options)
+    def example(_: Context, *, name: str = "", wanted: Options) -> None:
+        """Do something."""
+
+    Program(namespace=Collection(example)).run(["fab", "--help", "example"], exit=False)
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--disk=STRING how large" in said
+    assert "--offline fetch nothing" in said
+    assert "--name=STRING the instance, as in .env.NAME" in said

@@ -1,1 +1,1 @@
-"""plan."""
+"""The content of user data and the values of the Terraform templates."""

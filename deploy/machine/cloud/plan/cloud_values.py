@@ -9,7 +9,7 @@ _APEX = "@"
 def cloud_values(
     hostname: str, zone: str, names: tuple[str, ...]
 ) -> Mapping[str, str | tuple[str, ...]]:
-    """Name every blank's value; `names` are those of the certificate, `zone` may be empty."""
+    """Give every blank its value; `names` are those of the certificate, `zone` may be empty."""
     return {
         "HOSTNAME": hcl_text(hostname),
         "LABEL": _label(hostname),
@@ -19,18 +19,18 @@ def cloud_values(
 
 
 def records_of(names: tuple[str, ...], zone: str) -> tuple[str, ...]:
-    """Pick the names that a zone has to answer for, as they are written in it."""
+    """Pick the names that lie in a zone, relative to it."""
     inside = [name for name in names if zone and (name == zone or name.endswith(f".{zone}"))]
     return tuple(dict.fromkeys(name.removesuffix(zone).rstrip(".") or _APEX for name in inside))
 
 
 def hcl_text(text: str) -> str:
-    """Escape a text for between the quotes of a string in Terraform's language."""
+    """Escape a text for a quoted string of a Terraform file."""
     escaped = "".join(_ESCAPES.get(letter, letter) for letter in text)
     return escaped.replace("${", "$${").replace("%{", "%%{")
 
 
 def _label(hostname: str) -> str:
-    """Name the machine's resources; such a name begins with a letter."""
+    """Make the name of the machine's resources, which must begin with a letter."""
     label = hostname.partition(".")[0]
     return label if label[0].isalpha() else f"machine-{label}"

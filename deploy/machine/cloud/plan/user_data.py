@@ -1,4 +1,4 @@
-"""User data for a cloud provider: the Ignition file itself, or a pointer to it."""
+"""User data for a cloud provider: the Ignition file itself, or a reference to it."""
 
 import hashlib
 import json
@@ -9,9 +9,9 @@ from urllib.parse import unquote_to_bytes
 
 from butane.translate.data_url import carried
 
-# Ignition's own, for the fields that a pointer uses.
+# The Ignition version of such a reference.
 _SPEC = "3.3.0"
-_KEY_MARK = b"PRIVATE KEY-----"
+_KEY_HEADER = b"PRIVATE KEY-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Provider:
     is_documented: bool
 
 
-# Hetzner's and DigitalOcean's limits are in their API references; Vultr publishes none, and
-# the common one is assumed.
+# Hetzner's and DigitalOcean's limits are in their API references; Vultr publishes none, 64 KiB is
+# assumed.
 PROVIDERS = {
     "vultr": Provider("vultr", 65_535, is_documented=False),
     "hetzner": Provider("hetzner", 32_768, is_documented=True),
@@ -33,7 +33,7 @@ PROVIDERS = {
 
 
 def pointer(config: bytes, url: str) -> bytes:
-    """Make a config that fetches another and accepts only that one."""
+    """Make a config that is replaced by the one at `url`, whose hash it checks."""
     digest = hashlib.sha512(config).hexdigest()
     replace = {"source": url, "verification": {"hash": f"sha512-{digest}"}}
     whole = {"ignition": {"version": _SPEC, "config": {"replace": replace}}}
@@ -41,10 +41,10 @@ def pointer(config: bytes, url: str) -> bytes:
 
 
 def secrets_in(config: bytes, values: Mapping[str, str]) -> tuple[str, ...]:
-    """Name what may not be in user data: private keys, and the values of the given secrets."""
+    """List what must not be in user data: private keys, and the values of the given secrets."""
     found = []
     for place, content in _contents(json.loads(config), "the Ignition file"):
-        if _KEY_MARK in content:
+        if _KEY_HEADER in content:
             found.append(f"a private key in {place}")
         found += [
             f"the value of {key} in {place}"
@@ -55,7 +55,7 @@ def secrets_in(config: bytes, values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _contents(node: object, place: str) -> Iterator[tuple[str, bytes]]:
-    """Walk through a config: every text, and every file's content decoded."""
+    """Yield every text of a config, and every file's decoded content, with its path or name."""
     if isinstance(node, Mapping):
         named = str(node.get("path") or node.get("name") or place)
         if isinstance(node.get("source"), str):

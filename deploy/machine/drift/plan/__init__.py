@@ -1,1 +1,1 @@
-"""plan."""
+"""Decide what differs on a node, and which acts remove the differences."""

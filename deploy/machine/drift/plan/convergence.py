@@ -1,13 +1,11 @@
-"""What brings a running machine in line with a spec: decided from its differences."""
+"""Decide the acts that bring a running machine in line with a spec, from its differences."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.machine.drift.plan.finding import Finding, finding
-from deploy.machine.drift.plan.inspection import Inspection
-from deploy.machine.drift.plan.machine_drift import machine_drift
+from deploy.machine.drift.plan.difference import Difference
 from deploy.node.file import File
 from deploy.spec.plan.machine import Machine, Place
 
@@ -20,7 +18,7 @@ _ORDER: tuple[Word, ...] = (
     "disable", "folder", "file", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload",
     "enable", "firewall", "sysctl", "sshd", "restart",
 )  # fmt: skip
-# What has to happen when a file below a folder has changed.
+# Acts that must follow when a file below a folder changes.
 _AFTER: Mapping[str, tuple[Word, str]] = {
     "/etc/sysusers.d/": ("sysusers", ""),
     "/etc/tmpfiles.d/": ("tmpfiles", ""),
@@ -32,11 +30,11 @@ _AFTER: Mapping[str, tuple[Word, str]] = {
     "/etc/zincati/": ("restart", "zincati.service"),
     "/etc/systemd/journald": ("restart", "systemd-journald.service"),
 }
-_WITH_THE_NEXT_BOOT = ("/etc/hostname", "/etc/systemd/zram-generator.conf")
+_AT_THE_NEXT_BOOT = ("/etc/hostname", "/etc/systemd/zram-generator.conf")
 
 
 class Act(BaseModel):
-    """One thing to do on the node: a word, what it is about, and what it needs to know."""
+    """One change on the node: `word` names the kind of act, `subject` the path, unit or user."""
 
     model_config = ConfigDict(frozen=True)
     word: Word
@@ -50,87 +48,79 @@ class Act(BaseModel):
 
     @property
     def line(self) -> str:
-        """The act as the node reads it."""
+        """The act as a line for the node's script."""
         return "\t".join((self.word, self.subject, self.mode, self.owner, self.target))
 
 
 class Convergence(BaseModel):
-    """Acts in their order; the differences they put right, and those that they cannot."""
+    """Acts in execution order; the differences that they fix, and those left to other commands."""
 
     model_config = ConfigDict(frozen=True)
     node: str
     was: str
     becomes: str
     acts: tuple[Act, ...]
-    differences: tuple[Finding, ...]
-    left: tuple[Finding, ...]
+    differences: tuple[Difference, ...]
+    left: tuple[Difference, ...]
 
     def __bool__(self) -> bool:
         return bool(self.acts)
 
     @property
     def at_the_next_boot(self) -> tuple[str, ...]:
-        """Files that count only from the next boot on."""
-        return tuple(act.subject for act in self.acts if act.subject in _WITH_THE_NEXT_BOOT)
-
-
-def differences(target: Machine, born: Machine | None, found: Inspection) -> tuple[Finding, ...]:
-    """Compare a node with the spec it shall have, and with what is over of the one it had."""
-    return (*machine_drift(target, found), *_left_over(target, born, found))
+        """Changed files that take effect only at the next boot."""
+        return tuple(act.subject for act in self.acts if act.subject in _AT_THE_NEXT_BOOT)
 
 
 def convergence(
-    node: str, marks: tuple[str, str], target: Machine, found: Iterable[Finding]
+    node: str, specs: tuple[str, str], target: Machine, found: Iterable[Difference]
 ) -> Convergence:
-    """Decide the acts; `marks` are those of the spec it has and of the one it shall have."""
-    all_of_them = tuple(found)
-    right = tuple(one for one in all_of_them if one.remedy == "fab converge")
-    acts = {act.line: act for one in right for act in _acts(one, target)}
+    """Decide the acts; `specs` are the hashes of the node's current spec and of the new one."""
+    every = tuple(found)
+    ours = tuple(one for one in every if one.remedy == "fab converge")
+    acts = {act.line: act for one in ours for act in _acts(one, target)}
     return Convergence(
         node=node,
-        was=marks[0],
-        becomes=marks[1],
+        was=specs[0],
+        becomes=specs[1],
         acts=tuple(sorted(acts.values(), key=lambda act: _ORDER.index(act.word))),
-        differences=right,
-        left=tuple(one for one in all_of_them if one.remedy != "fab converge"),
+        differences=ours,
+        left=tuple(one for one in every if one.remedy != "fab converge"),
     )
 
 
+def describe(plan: Convergence) -> Iterator[str]:
+    """Describe a convergence line by line: differences, acts, and what other commands must fix."""
+    if not plan and not plan.left:
+        yield f"nothing to do: {plan.node} matches its machine spec"
+        return
+    yield f"{plan.node} (spec {plan.was[:12] or 'unknown'} -> {plan.becomes[:12]}):"
+    for one in plan.differences:
+        yield f"  {one.what} {one.subject}: {one.found} -> {one.expected}"
+    if plan.acts:
+        yield "acts, undone unless a new login succeeds afterwards:"
+    yield from (f"  {number}. {act}" for number, act in enumerate(plan.acts, 1))
+    yield from (f"  {path} takes effect at the next boot" for path in plan.at_the_next_boot)
+    for one in plan.left:
+        what = f"{one.what} {one.subject}: {one.found}, not {one.expected}"
+        yield f"not fixed by this command: {what} (fix with: {one.remedy})"
+
+
 def payload(plan: Convergence, target: Machine) -> list[File]:
-    """List what travels: the acts, and the content of what they write."""
+    """List the files to send: the acts, and the content that they write."""
     content = {place.path: place.content for place in target.places}
     keys = {person.name: person.keys for person in target.people}
     files = [File("acts", "".join(f"{act.line}\n" for act in plan.acts).encode())]
     for act in plan.acts:
         if act.word == "file":
-            files.append(File(f"new{act.subject}", content[act.subject], 0o600))
+            files.append(File(f"new{act.subject}", content[act.subject] or b"", 0o600))
         if act.word == "keys":
             lines = "".join(f"{key}\n" for key in keys[act.subject])
             files.append(File(f"keys/{act.subject}", lines.encode(), 0o600))
     return files
 
 
-def _left_over(target: Machine, born: Machine | None, found: Inspection) -> Iterator[Finding]:
-    if born is None:
-        return
-    wanted = {place.path for place in target.places} | found.claimed
-    for place in born.places:
-        there = found.paths.get(place.path)
-        if place.kind != "folder" and place.path not in wanted and there and there.kind != "absent":
-            held, since = there.kind, there.mtime
-            yield finding(("file", place.path), "absent", held, since, "fab converge")
-    for name in sorted(set(born.enabled) - set(target.enabled)):
-        unit = found.units.get(name)
-        if unit and unit.enabled == "enabled":
-            yield finding(("unit", name), "disabled", "enabled", None, "fab converge")
-    if born.layout != target.layout:
-        yield finding(
-            ("disk", "disks and file systems"), "as the settings say", "as it was born", None,
-            "reinstall",
-        )  # fmt: skip
-
-
-def _acts(one: Finding, target: Machine) -> Iterator[Act]:
+def _acts(one: Difference, target: Machine) -> Iterator[Act]:
     if one.what in {"file", "mode", "owner"}:
         yield from _placed(one, target)
     elif one.what == "key":
@@ -141,7 +131,7 @@ def _acts(one: Finding, target: Machine) -> Iterator[Act]:
         yield Act(word=one.what)
 
 
-def _placed(one: Finding, target: Machine) -> Iterator[Act]:
+def _placed(one: Difference, target: Machine) -> Iterator[Act]:
     place = next((place for place in target.places if place.path == one.subject), None)
     yield _place(place) if place else Act(word="remove", subject=one.subject)
     for below, (word, subject) in _AFTER.items():

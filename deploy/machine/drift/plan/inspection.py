@@ -1,4 +1,4 @@
-"""What a node is, as `inspect` finds it."""
+"""The state of a node, as the script `inspect` reports it."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ class _Value(BaseModel):
 
 
 class FoundPlace(_Value):
-    """A path as it is; times in seconds since 1970, of the folder above for an absent one."""
+    """A path; times in seconds since 1970, for an absent one those of the folder above."""
 
     kind: Literal["file", "folder", "link", "absent"]
     mode: str
@@ -25,14 +25,14 @@ class FoundPlace(_Value):
 
 
 class FoundUser(_Value):
-    """A user as the node has it."""
+    """A user of the spec: home folder and groups on the node."""
 
     home: str
     groups: tuple[str, ...]
 
 
 class FoundUnit(_Value):
-    """A unit's words of `systemctl is-enabled` and `is-active`."""
+    """What `systemctl is-enabled` and `is-active` print for a unit."""
 
     enabled: str
     active: str
@@ -48,15 +48,15 @@ class FoundFile(_Value):
     sha256: str
 
     @property
-    def mark(self) -> str:
-        """The mark that a manifest has of such a file."""
+    def fingerprint(self) -> str:
+        """The fingerprint that a manifest has of such a file."""
         if self.kind == "l":
             return f"link {self.target}"
         return f"{self.sha256} x" if int(self.mode, 8) & 0o100 else self.sha256
 
 
 class FoundPerson(_Value):
-    """A line of the node's users."""
+    """A line of the node's passwd database."""
 
     name: str
     uid: int
@@ -64,7 +64,7 @@ class FoundPerson(_Value):
 
 
 class FoundContainer(_Value):
-    """A container in the app's name space; `unit` is the one that Quadlet made it for."""
+    """A container whose name starts with the app's; `unit` is the service that runs it."""
 
     name: str
     image: str
@@ -74,7 +74,7 @@ class FoundContainer(_Value):
 
 
 class Inspection(_Value):
-    """A node's answer; `clock` is its own, `claimed` are the host files of every app's release."""
+    """A node's state; `clock` is the node's time, `claimed` are the host files of all its apps."""
 
     clock: int
     mark: str
@@ -95,5 +95,5 @@ class Inspection(_Value):
     kernel_arguments: tuple[str, ...]
 
     def since(self, held: HeldAccess | HeldCredential) -> int:
-        """Tell when something was last changed, in seconds since 1970."""
+        """Compute when something last changed, in seconds since 1970."""
         return self.clock - held.age_seconds

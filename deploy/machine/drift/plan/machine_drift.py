@@ -1,15 +1,15 @@
-"""Where a node is no longer what its machine spec says."""
+"""Compare a node with a machine spec."""
 
 from collections.abc import Iterable, Iterator
 
-from deploy.machine.drift.plan.finding import Finding, Remedy, finding, shown
+from deploy.machine.drift.plan.difference import Difference, Remedy, difference, shown
 from deploy.machine.drift.plan.inspection import FoundPlace, Inspection
 from deploy.machine.drift.plan.people_drift import people_drift, strangers
 from deploy.spec.plan.machine import Machine, Place
 
 
-def machine_drift(machine: Machine, found: Inspection) -> tuple[Finding, ...]:
-    """Compare a node with a spec alone; the files of apps are their releases' business."""
+def machine_drift(machine: Machine, found: Inspection) -> tuple[Difference, ...]:
+    """Compare a node with a spec; files that belong to an app's release are skipped."""
     return (
         *_places(machine.places, found),
         *_enabled(machine, found),
@@ -21,67 +21,94 @@ def machine_drift(machine: Machine, found: Inspection) -> tuple[Finding, ...]:
     )
 
 
-def _places(places: Iterable[Place], found: Inspection) -> Iterator[Finding]:
+def differences(target: Machine, old: Machine | None, found: Inspection) -> tuple[Difference, ...]:
+    """Compare a node with the spec to apply, and find what only its old spec brought."""
+    return (*machine_drift(target, found), *_left_over(target, old, found))
+
+
+def _places(places: Iterable[Place], found: Inspection) -> Iterator[Difference]:
     for place in places:
         if place.path not in found.claimed and (there := found.paths.get(place.path)):
-            yield from _place(place, there, "fab converge")
+            # The machine downloaded the content at its first boot: it is not here to be written.
+            remedy: Remedy = "by hand" if place.content is None else "fab converge"
+            yield from _place(place, there, remedy)
 
 
-def _place(place: Place, there: FoundPlace, remedy: Remedy) -> Iterator[Finding]:
+def _place(place: Place, there: FoundPlace, remedy: Remedy) -> Iterator[Difference]:
     path = place.path
     if there.kind != place.kind:
-        yield finding(("file", path), place.kind, there.kind, there.mtime, remedy)
+        yield difference(("file", path), place.kind, there.kind, there.mtime, remedy)
     elif place.kind == "link":
         if there.target != place.target:
-            yield finding(
+            yield difference(
                 ("file", path), f"-> {place.target}", f"-> {there.target}", there.mtime, remedy
             )
     else:
-        if place.kind == "file" and there.sha256 != place.sha256:
-            wanted, held = shown(place.sha256), shown(there.sha256)
-            yield finding(("file", path), wanted, held, there.mtime, remedy)
+        if place.kind == "file" and place.sha256 and there.sha256 != place.sha256:
+            expected, is_now = shown(place.sha256), shown(there.sha256)
+            yield difference(("file", path), expected, is_now, there.mtime, remedy)
         if there.mode != place.mode:
-            yield finding(("mode", path), place.mode, there.mode, there.ctime, remedy)
+            yield difference(("mode", path), place.mode, there.mode, there.ctime, remedy)
         if _differs(place.owner, there.owner):
-            yield finding(("owner", path), place.owner, there.owner, there.ctime, remedy)
+            yield difference(("owner", path), place.owner, there.owner, there.ctime, remedy)
 
 
-def _differs(wanted: str, there: str) -> bool:
-    """Compare owners by name; a spec may name some by number, which `stat` does not write."""
-    pairs = zip(wanted.split(":"), there.split(":"), strict=True)
-    return any(want != held and not want.isdecimal() for want, held in pairs)
+def _differs(expected: str, found: str) -> bool:
+    """Compare owners by name; an owner that the spec gives by number is not compared."""
+    pairs = zip(expected.split(":"), found.split(":"), strict=True)
+    return any(one != other and not one.isdecimal() for one, other in pairs)
 
 
-def _enabled(machine: Machine, found: Inspection) -> Iterator[Finding]:
+def _enabled(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for name in machine.enabled:
         there = found.units.get(name)
         enabled = there.enabled if there else "unknown"
         if enabled not in {"enabled", "enabled-runtime", "static", "generated", "alias"}:
-            yield finding(("unit", name), "enabled", enabled, None, "fab converge")
+            yield difference(("unit", name), "enabled", enabled, None, "fab converge")
 
 
-def _sysctl(machine: Machine, found: Inspection) -> Iterator[Finding]:
+def _sysctl(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for name, value in machine.sysctl.items():
-        held = found.sysctl.get(name)
-        # A kernel without the parameter has nothing to be set.
-        if held is not None and held != value:
-            yield finding(("sysctl", name), value, held, None, "fab converge")
+        is_now = found.sysctl.get(name)
+        # The kernel does not have this parameter.
+        if is_now is not None and is_now != value:
+            yield difference(("sysctl", name), value, is_now, None, "fab converge")
 
 
-def _firewall(found: Inspection) -> Iterator[Finding]:
+def _firewall(found: Inspection) -> Iterator[Difference]:
     for line in found.firewall:
         sign, text = line[:2], line[2:].strip()
         if sign == "- ":
-            yield finding(("firewall", text), "loaded", "missing", None, "fab converge")
+            yield difference(("firewall", text), "loaded", "missing", None, "fab converge")
         elif sign == "+ ":
-            yield finding(("firewall", text), "absent", "loaded", None, "fab converge")
+            yield difference(("firewall", text), "absent", "loaded", None, "fab converge")
         else:
-            yield finding(
+            yield difference(
                 ("firewall", "table inet corefab"), "as its files say", line, None, "fab converge"
             )
 
 
-def _kernel(machine: Machine, found: Inspection) -> Iterator[Finding]:
+def _kernel(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for argument in machine.kernel_arguments:
         if argument not in found.kernel_arguments:
-            yield finding(("kernel argument", argument), "set", "absent", None, "reinstall")
+            yield difference(("kernel argument", argument), "set", "absent", None, "reinstall")
+
+
+def _left_over(target: Machine, old: Machine | None, found: Inspection) -> Iterator[Difference]:
+    if old is None:
+        return
+    known = {place.path for place in target.places} | found.claimed
+    for place in old.places:
+        there = found.paths.get(place.path)
+        if place.kind != "folder" and place.path not in known and there and there.kind != "absent":
+            path, since = place.path, there.mtime
+            yield difference(("file", path), "absent", there.kind, since, "fab converge")
+    for name in sorted(set(old.enabled) - set(target.enabled)):
+        unit = found.units.get(name)
+        if unit and unit.enabled == "enabled":
+            yield difference(("unit", name), "disabled", "enabled", None, "fab converge")
+    if old.layout != target.layout:
+        yield difference(
+            ("disk", "disks and file systems"), "as the settings say", "as its old spec says", None,
+            "reinstall",
+        )  # fmt: skip

@@ -1,48 +1,50 @@
-"""Where the users of a node, and their keys, are others than its spec says."""
+"""Compare the users of a node, their groups and their SSH keys with a machine spec."""
 
 from collections.abc import Iterable, Iterator
 
-from deploy.machine.drift.plan.finding import Finding, finding
+from deploy.machine.drift.plan.difference import Difference, difference
 from deploy.machine.drift.plan.inspection import Inspection
 from deploy.spec.plan.machine import Person
 
 _FIRST_PERSON, _LAST_PERSON = 1000, 60_000
 _STOCK_PERSON = "core"
-# As the users that apps bring have them.
-_SHELLS_OF_NOBODY = ("/nologin", "/false")
+# The shells of users that cannot log in, such as those of apps.
+_NO_LOGIN = ("/nologin", "/false")
 _FILE_OF_THE_SPEC = ".ssh/authorized_keys.d/ignition"
 
 
 def key_of(line: str) -> str:
-    """Take type and key of an SSH key's line: the comment does not count."""
+    """Take type and key of an SSH key's line, without the comment."""
     return " ".join(line.split()[:2])
 
 
-def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Finding]:
-    """Compare users, their groups and their SSH keys."""
+def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
+    """Compare the spec's users, their groups and their SSH keys."""
     for person in people:
         there = found.users.get(person.name)
         if there is None:
-            yield finding(("user", person.name), "a user", "absent", None, "reinstall")
+            yield difference(("user", person.name), "a user", "absent", None, "reinstall")
             continue
         lacking = sorted(set(person.groups) - set(there.groups))
         if lacking:
-            expected, held = ", ".join(person.groups), ", ".join(there.groups)
-            yield finding(("user", person.name), f"in {expected}", f"in {held}", None, "by hand")
+            expected, is_in = ", ".join(person.groups), ", ".join(there.groups)
+            yield difference(
+                ("user", person.name), f"in {expected}", f"in {is_in}", None, "by hand"
+            )
         yield from _keys(person, found)
 
 
-def _keys(person: Person, found: Inspection) -> Iterator[Finding]:
-    held = {key_of(key.line): key for key in found.keys if key.user == person.name}
-    wanted = {key_of(line): line for line in person.keys}
-    for key in sorted(wanted.keys() - held.keys()):
-        yield finding(
-            ("key", f"{person.name}: {wanted[key]}"), "may log in", "absent", None, "fab converge"
+def _keys(person: Person, found: Inspection) -> Iterator[Difference]:
+    there = {key_of(key.line): key for key in found.keys if key.user == person.name}
+    expected = {key_of(line): line for line in person.keys}
+    for key in sorted(expected.keys() - there.keys()):
+        yield difference(
+            ("key", f"{person.name}: {expected[key]}"), "may log in", "absent", None, "fab converge"
         )
-    for key in sorted(held.keys() - wanted.keys()):
-        one = held[key]
+    for key in sorted(there.keys() - expected.keys()):
+        one = there[key]
         ours = one.file.endswith(_FILE_OF_THE_SPEC)
-        yield finding(
+        yield difference(
             ("key", f"{person.name}: {one.line}"),
             "absent",
             f"in {one.file}",
@@ -51,11 +53,11 @@ def _keys(person: Person, found: Inspection) -> Iterator[Finding]:
         )
 
 
-def strangers(people: Iterable[Person], found: Inspection) -> Iterator[Finding]:
-    """Find users that no spec and no app brought."""
+def strangers(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
+    """Find users who can log in and are neither of the spec nor of an app."""
     known = {person.name for person in people} | {_STOCK_PERSON}
     for one in found.people:
         person = _FIRST_PERSON <= one.uid < _LAST_PERSON
-        if person and one.name not in known and not one.login_shell.endswith(_SHELLS_OF_NOBODY):
-            held = f"uid {one.uid}, {one.login_shell}"
-            yield finding(("user", one.name), "absent", held, None, "reinstall")
+        if person and one.name not in known and not one.login_shell.endswith(_NO_LOGIN):
+            shown = f"uid {one.uid}, {one.login_shell}"
+            yield difference(("user", one.name), "absent", shown, None, "reinstall")

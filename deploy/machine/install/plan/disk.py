@@ -1,17 +1,17 @@
-"""A machine's disks, as its `lsblk --json` tells of them."""
+"""A machine's disks, parsed from `lsblk --json`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# What can be installed to; partitions, optical drives, swap in memory and the like cannot.
+# Device types that can be installed to.
 _KINDS = {"disk", "loop", "mpath", "dm"}
 _NO_DISKS = ("/dev/zram", "/dev/ram", "/dev/fd")
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A whole disk: what it is, what it holds, who uses it."""
+    """A whole disk: its properties, what is on it, and what uses it."""
 
     path: str
     size: int
@@ -25,18 +25,18 @@ class Disk:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether nothing at all was found on it."""
+        """Whether lsblk found nothing on it."""
         return not self.contents
 
 
 def read_disks(said: Mapping[str, Any]) -> tuple[Disk, ...]:
-    """Read what lsblk said; partitions and drives that nothing can be installed to are left out."""
+    """Parse the output of lsblk; devices that cannot be installed to are left out."""
     found = (_disk(one) for one in said.get("blockdevices", []) if _is_disk(one))
     return tuple(sorted(found, key=lambda disk: disk.path))
 
 
 def _is_disk(one: Mapping[str, Any]) -> bool:
-    # A medium's own file system is a loop device that cannot be written.
+    # The file system of the live system is a read-only loop device.
     own = one["type"] == "loop" and bool(one.get("ro"))
     return (
         one["type"] in _KINDS

@@ -1,4 +1,4 @@
-"""What `fab install` does to a machine: the exact command, and every reason not to."""
+"""Every reason not to install, and the check of what was written to the disk."""
 
 import json
 from collections.abc import Iterator
@@ -7,53 +7,12 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from deploy.machine.install.plan.disk import Disk
-from deploy.machine.install.plan.live_facts import Medium
+from deploy.machine.install.plan.live_facts import LiveFacts
+from deploy.machine.install.plan.options import Installation
 
-# On the medium: in memory, and a file, since coreos-installer reads it twice.
-CONFIG = "/run/corefab-install/config.ign"
-# What Fedora CoreOS asks for: 8 GiB of root file system, and what comes before it.
+# Fedora CoreOS needs 8 GiB for its root file system, and some for the partitions before it.
 SMALLEST_DISK = 10_000_000_000
 _MARGIN = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """What the operator asks for; names and meanings are coreos-installer's own."""
-
-    device: str
-    wipe: str = ""
-    copy_network: bool = False
-    own_network: bool = False
-    network_dir: str = ""
-    console: tuple[str, ...] = ()
-    append_karg: tuple[str, ...] = ()
-    delete_karg: tuple[str, ...] = ()
-    save_partlabel: tuple[str, ...] = ()
-    save_partindex: tuple[str, ...] = ()
-    image_file: str = ""
-    image_url: str = ""
-    stream: str = ""
-    platform: str = ""
-    insecure: bool = False
-    offline: bool = False
-    more: tuple[str, ...] = ()
-
-    def argv(self, device: str, sha256: str) -> tuple[str, ...]:
-        """Write the command; the config's hash makes coreos-installer check what it read."""
-        flags = ("copy_network", "insecure", "offline")
-        values = (
-            *("network_dir", "console", "append_karg", "delete_karg", "save_partlabel"),
-            *("save_partindex", "image_file", "image_url", "stream", "platform"),
-        )
-        words = ["coreos-installer", "install", device, f"--ignition-file={CONFIG}"]
-        words.append(f"--ignition-hash=sha256-{sha256}")
-        words += [f"--{name.replace('_', '-')}" for name in flags if getattr(self, name)]
-        for name in values:
-            found = getattr(self, name)
-            for value in found if isinstance(found, tuple) else (found,):
-                if value:
-                    words.append(f"--{name.replace('_', '-')}={value}")
-        return (*words, *self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,61 +23,61 @@ class Refusal:
     remedy: str
 
 
-def refusals(wanted: Installation, medium: Medium, config: bytes) -> tuple[Refusal, ...]:
-    """List every reason not to write; empty means that all is well."""
-    disk = chosen(medium)
-    found = [*_medium_refusals(medium, config), *_network_refusals(wanted, medium)]
+def refusals(wanted: Installation, facts: LiveFacts, config: bytes) -> tuple[Refusal, ...]:
+    """List every reason not to write to the disk."""
+    disk = chosen(facts)
+    found = [*_live_refusals(facts, config), *_network_refusals(wanted, facts)]
     if disk is None:
-        names = ", ".join(one.path for one in medium.disks) or "none"
+        names = ", ".join(one.path for one in facts.disks) or "none"
         remedy = f"give a whole disk with --device; this machine has: {names}"
-        found.append(Refusal(f"{wanted.device} is no disk of this machine", remedy))
+        found.append(Refusal(f"{wanted.device} is not a disk of this machine", remedy))
         return tuple(found)
     return (*found, *_disk_refusals(wanted, disk))
 
 
-def chosen(medium: Medium) -> Disk | None:
+def chosen(facts: LiveFacts) -> Disk | None:
     """Find the disk that --device names, a link such as /dev/disk/by-id/… followed."""
-    return next((disk for disk in medium.disks if disk.path == medium.device), None)
+    return next((disk for disk in facts.disks if disk.path == facts.device), None)
 
 
-def _medium_refusals(medium: Medium, config: bytes) -> Iterator[Refusal]:
-    if not medium.installer:
+def _live_refusals(facts: LiveFacts, config: bytes) -> Iterator[Refusal]:
+    if not facts.installer:
         yield Refusal(
-            f"{medium.system} has no coreos-installer",
+            f"{facts.system} has no coreos-installer",
             "boot the machine from Fedora CoreOS's live medium (`fab iso`, `fab pxe`)",
         )
-    if medium.is_installing:
+    if facts.is_installing:
         yield Refusal(
             "an installation is running on this machine",
-            "wait for its end, or end it there: sudo systemctl stop corefab-install",
+            "wait until it ends, or stop it there: sudo systemctl stop corefab-install",
         )
-    if medium.memory_free < len(config) + _MARGIN:
+    if facts.memory_free < len(config) + _MARGIN:
         yield Refusal(
-            f"{medium.memory_free >> 20} MiB are free in the medium's memory",
-            "the machine needs 2 GiB, 4 when its medium came over the network whole",
+            f"{facts.memory_free >> 20} MiB of memory are free in the live system",
+            "the machine needs 2 GiB, or 4 GiB when it booted over the network",
         )
-    spec, newest = _spec(config), medium.newest_spec
+    spec, newest = _spec(config), facts.newest_spec
     if newest and spec > newest:
         yield Refusal(
-            f"the Ignition file is of spec {_dotted(spec)}.0, "
-            f"the medium's Ignition {medium.ignition} reads up to {_dotted(newest)}.0",
-            "boot a newer medium, or use an older version of Butane's fcos variant in the overlays",
+            f"the Ignition file has spec version {_dotted(spec)}.0, "
+            f"the live system's Ignition {facts.ignition} accepts up to {_dotted(newest)}.0",
+            "boot a newer live medium, or use an older version of the fcos variant in the overlays",
         )
 
 
-def _network_refusals(wanted: Installation, medium: Medium) -> Iterator[Refusal]:
-    if wanted.copy_network and not medium.keyfiles:
+def _network_refusals(wanted: Installation, facts: LiveFacts) -> Iterator[Refusal]:
+    if wanted.copy_network and not facts.keyfiles:
         yield Refusal(
-            "--copy-network, and the medium has no network configuration to copy",
-            "leave it out; the installed system asks DHCP",
+            "--copy-network is given, but the live system has no network configuration to copy",
+            "leave it out; the installed system uses DHCP",
         )
     said = (wanted.copy_network, wanted.own_network, _has_network(wanted))
-    if medium.fixed_addresses and not any(said):
+    if facts.fixed_addresses and not any(said):
         yield Refusal(
-            f"the medium's address {', '.join(medium.fixed_addresses)} was set by hand; the "
-            "installed system would ask DHCP and may come up elsewhere or nowhere",
-            "--copy-network takes the medium's configuration along; --own-network says that the "
-            "machine spec or a DHCP server sees to it",
+            f"the live system's address {', '.join(facts.fixed_addresses)} was set by hand; the "
+            "installed system would use DHCP and may get another address or none",
+            "--copy-network copies the live system's configuration; --own-network says that the "
+            "machine spec or a DHCP server configures the network",
         )
 
 
@@ -128,25 +87,27 @@ def _has_network(wanted: Installation) -> bool:
 
 def _disk_refusals(wanted: Installation, disk: Disk) -> Iterator[Refusal]:
     if disk.read_only:
-        yield Refusal(f"{disk.path} is read-only", "look for a write protection, or take another")
+        yield Refusal(
+            f"{disk.path} is read-only", "remove its write protection, or choose another disk"
+        )
     for user in disk.used_by:
-        yield Refusal(f"{disk.path} is in use: {user}", "unmount it, or take another disk")
+        yield Refusal(f"{disk.path} is in use: {user}", "unmount it, or choose another disk")
     if disk.size < SMALLEST_DISK:
         yield Refusal(
             f"{disk.path} has {disk.size / 1e9:.1f} GB, Fedora CoreOS needs "
             f"{SMALLEST_DISK / 1e9:.0f}",
-            "take a larger disk",
+            "choose a larger disk",
         )
     if not disk.is_empty and wanted.wipe not in {wanted.device, disk.path}:
         kept = f", except {', '.join(wanted.save_partlabel)}" if wanted.save_partlabel else ""
         yield Refusal(
             f"{disk.path} holds data: {', '.join(disk.contents)}",
-            f"to lose all of it{kept}, name it again: --wipe {wanted.device}",
+            f"to erase all of it{kept}, name the disk again: --wipe {wanted.device}",
         )
 
 
 class Written(BaseModel):
-    """What lies on a disk after the installer: kernel arguments, and the Ignition file's marks."""
+    """What the installer wrote to a disk: kernel arguments, hash and mode of the Ignition file."""
 
     model_config = ConfigDict(frozen=True)
     options: str
@@ -156,27 +117,27 @@ class Written(BaseModel):
 
 
 def problems_of(wanted: Installation, written: Written, sha256: str) -> tuple[str, ...]:
-    """Compare what lies on the disk with what was asked for; empty when it is the same."""
+    """Compare what was written with the options; list the differences."""
     options = written.options.split()
     found = []
     if written.sha256 != sha256:
-        found.append(f"the Ignition file on it has the hash {written.sha256 or '(none)'}")
+        found.append(f"its Ignition file has the hash {written.sha256 or '(none)'}")
     if written.mode != "600":
-        found.append(f"the Ignition file on it has the mode {written.mode}")
+        found.append(f"its Ignition file has the mode {written.mode}")
     if not written.first_boot:
         found.append("it would not run Ignition: /ignition.firstboot is missing")
     consoles = [f"console={console}" for console in wanted.console]
     lacking = [one for one in wanted.append_karg if one not in options]
     lacking += [one for one in consoles if not _is_prefix(one, options)]
     if lacking:
-        found.append(f"kernel arguments missing on it: {' '.join(lacking)}")
+        found.append(f"missing kernel arguments: {' '.join(lacking)}")
     if left := [one for one in wanted.delete_karg if one in options]:
-        found.append(f"kernel arguments left on it: {' '.join(left)}")
+        found.append(f"kernel arguments not removed: {' '.join(left)}")
     return tuple(found)
 
 
 def _is_prefix(argument: str, options: list[str]) -> bool:
-    # coreos-installer completes a console's mode: ttyS0,115200 becomes ttyS0,115200n8.
+    # coreos-installer completes a console: ttyS0,115200 becomes ttyS0,115200n8.
     return any(one.startswith(argument) for one in options)
 
 

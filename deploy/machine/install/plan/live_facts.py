@@ -1,13 +1,12 @@
-"""The live system that a machine is installed from, as one probe's answer tells of it."""
+"""The live system that a machine is installed from, as the script `live-facts` reports it."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from deploy.machine.install.plan.disk import Disk, read_disks
 
-# The first Ignition release that reads a spec without complaint (its release notes).
+# The first Ignition release that accepts a spec version (its release notes).
 _SPEC_SINCE = {
     (3, 6): (2, 26),
     (3, 5): (2, 20),
@@ -19,60 +18,35 @@ _SPEC_SINCE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Medium:
-    """What a live system is and has."""
+def _from_lsblk(value: Any) -> Any:
+    """Parse the output of lsblk; leave disks as they are."""
+    if not isinstance(value, dict):
+        return value
+    try:
+        return read_disks(value)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not the output of lsblk --json: {error!r}") from error
 
+
+class LiveFacts(BaseModel):
+    """What a live system is and has; `device` is the disk that --device means, links followed."""
+
+    model_config = ConfigDict(frozen=True)
     boot_id: str
     system: str
-    is_live: bool
     is_installing: bool
     installer: str
     ignition: str
     memory_free: int
     keyfiles: tuple[str, ...]
     fixed_addresses: tuple[str, ...]
-    disks: tuple[Disk, ...]
+    disks: Annotated[tuple[Disk, ...], BeforeValidator(_from_lsblk)]
     device: str
 
     @property
     def newest_spec(self) -> tuple[int, int] | None:
-        """The newest Ignition spec it reads; None when its Ignition is not known."""
+        """The newest Ignition spec it accepts; None when its Ignition version is unknown."""
         if not self.ignition:
             return None
         numbers = tuple(int(word) for word in self.ignition.split(".")[:2] if word.isdecimal())
         return next((spec for spec, since in _SPEC_SINCE.items() if numbers >= since), (3, 0))
-
-
-class LiveAnswer(BaseModel):
-    """The answer of a live system to the script `medium`; `lsblk` as that program writes it."""
-
-    model_config = ConfigDict(frozen=True)
-    boot_id: str
-    system: str
-    live: bool
-    installing: bool
-    installer: str
-    ignition: str
-    memory_free: int
-    keyfiles: tuple[str, ...]
-    fixed_addresses: tuple[str, ...]
-    lsblk: dict[str, Any]
-    device: str
-
-
-def read_medium(said: LiveAnswer) -> Medium:
-    """Take a live system's answer; its disks are read from lsblk's words."""
-    return Medium(
-        boot_id=said.boot_id,
-        system=said.system,
-        is_live=said.live,
-        is_installing=said.installing,
-        installer=said.installer,
-        ignition=said.ignition,
-        memory_free=said.memory_free,
-        keyfiles=said.keyfiles,
-        fixed_addresses=said.fixed_addresses,
-        disks=read_disks(said.lsblk),
-        device=said.device,
-    )

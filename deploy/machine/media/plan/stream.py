@@ -1,4 +1,4 @@
-"""A Fedora CoreOS stream, as its metadata file tells of it."""
+"""Find an image in the metadata of a Fedora CoreOS stream."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy.errors import DeployError
 
-# What is asked for, and where it stands in the metadata: artifact, format, file.
+# Kind of image -> artifact, format and file in the metadata.
 KINDS = {
     "iso": ("metal", "iso", "disk"),
     "pxe-kernel": ("metal", "pxe", "kernel"),
@@ -23,7 +23,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class StreamImage:
-    """One file of a stream: where it is, and what it has to be."""
+    """One file of a stream: its address, signature and hash."""
 
     release: str
     location: str
@@ -32,7 +32,7 @@ class StreamImage:
 
     @property
     def name(self) -> str:
-        """Name the file as the stream does."""
+        """The file's name in the stream."""
         return self.location.rpartition("/")[2]
 
 
@@ -40,14 +40,14 @@ def find(metadata: bytes, *, kind: str, architecture: str, where: str) -> Stream
     """Find an image in a stream's metadata.
 
     Raises:
-        DeployError: when the metadata is none, or has no such image; names what there is.
+        DeployError: when it is not stream metadata or has no such image; lists the available ones.
     """
     artifact, form, file = _kind(kind)
     try:
         architectures: Mapping[str, Any] = json.loads(metadata)["architectures"]
     except (ValueError, KeyError, TypeError) as error:
         raise DeployError(
-            f"{where} is no stream metadata of Fedora CoreOS",
+            f"{where} is not the stream metadata of Fedora CoreOS",
             "give the stream's JSON file, such as …/streams/stable.json",
         ) from error
     if architecture not in architectures:
@@ -70,5 +70,5 @@ def find(metadata: bytes, *, kind: str, architecture: str, where: str) -> Stream
 
 def _kind(kind: str) -> tuple[str, str, str]:
     if kind not in KINDS:
-        raise DeployError(f"no kind of image is called {kind!r}", f"there are: {', '.join(KINDS)}")
+        raise DeployError(f"unknown kind of image {kind!r}", f"known kinds: {', '.join(KINDS)}")
     return KINDS[kind]

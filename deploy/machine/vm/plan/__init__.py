@@ -1,1 +1,1 @@
-"""plan."""
+"""The options of a virtual machine and its QEMU command."""

@@ -1,10 +1,10 @@
-"""A QEMU machine with an Ignition file: the exact command."""
+"""The QEMU command of a virtual machine with an Ignition file."""
 
 from dataclasses import dataclass
 
 from deploy.errors import DeployError
 
-# program, machine type and what firmware hands Ignition over, by architecture
+# Architecture -> program and machine type.
 _MACHINES = {
     "x86_64": ("qemu-system-x86_64", "q35"),
     "aarch64": ("qemu-system-aarch64", "virt"),
@@ -14,7 +14,7 @@ _TPM = {"x86_64": "tpm-tis", "aarch64": "tpm-tis-device"}
 
 @dataclass(frozen=True, slots=True)
 class VirtualMachine:
-    """What a virtual machine is made of; ports are (here, there)."""
+    """The parts of a virtual machine; `ports` are pairs (workstation, machine)."""
 
     architecture: str
     disk: str
@@ -30,15 +30,15 @@ class VirtualMachine:
 
 
 def qemu(machine: VirtualMachine) -> tuple[str, ...]:
-    """Write the command.
+    """Make the command.
 
     Raises:
-        DeployError: for an architecture that is not known.
+        DeployError: for an unknown architecture.
     """
     if machine.architecture not in _MACHINES:
         known = ", ".join(_MACHINES)
         raise DeployError(
-            f"no virtual machine of architecture {machine.architecture}", f"there are: {known}"
+            f"unknown architecture {machine.architecture}", f"known architectures: {known}"
         )
     program, kind = _MACHINES[machine.architecture]
     forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in machine.ports)

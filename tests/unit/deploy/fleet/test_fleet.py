@@ -5,40 +5,9 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.fleet.nodes import at_hosts, every_instance, nodes, one_instance
+from deploy.fleet.nodes import at_hosts, nodes
 from deploy.project import Project
-from deploy.settings.load import SettingsError
-from deploy.settings.model import KEYS
 from tests.unit.deploy.examples import settings
-
-BASE = "PROJECT=shop\nIMAGE=localhost/shop:1\nCERT_NAMES=shop.example.org\nNODE_ADDRESS=one\n"
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for key in KEYS:
-        monkeypatch.delenv(key, raising=False)
-    (tmp_path / ".env").write_text(BASE)
-    (tmp_path / ".env.example").write_text("PROJECT=other\n")
-    return tmp_path
-
-
-def test_every_settings_file_is_an_instance_and_the_example_is_none(folder: Path) -> None:
-    (folder / ".env.staging").write_text("NAME=staging\n")
-    (folder / ".env.far").write_text("NAME=far\nNODE_ADDRESS=two\n")
-
-    assert [one.settings.app for one in every_instance(folder)] == [
-        "shop-www",
-        "shop-far",
-        "shop-staging",
-    ]
-
-
-def test_a_broken_instance_stops_what_has_to_be_done_everywhere(folder: Path) -> None:
-    (folder / ".env.staging").write_text("HTTPS_PORT=none\n")
-
-    with pytest.raises(SettingsError, match=r"\.env\.staging:1"):
-        every_instance(folder)
 
 
 def test_instances_of_one_node_make_one_and_another_user_another(tmp_path: Path) -> None:
@@ -64,19 +33,11 @@ def test_an_instance_without_a_node_stops_it_too(tmp_path: Path) -> None:
         nodes((Project(tmp_path, settings(NODE_ADDRESS="one")), without))
 
 
-def test_a_host_points_an_instance_at_another_node(folder: Path) -> None:
-    here = one_instance(folder, "", None)
-    there = one_instance(folder, "", ("three", 2222, "ann"))
-
-    assert [(one.name, one.target.port, one.target.user) for one in nodes((here, there))] == [
-        ("one", None, "core"), ("three", 2222, "ann")
-    ]  # fmt: skip
-
-
-def test_a_node_that_is_listed_twice_counts_once(folder: Path) -> None:
+def test_a_node_that_is_listed_twice_counts_once(tmp_path: Path) -> None:
     hosts = (("two", None, None), ("three", 2222, None), ("two", None, "core"))
+    project = Project(tmp_path, settings(NODE_ADDRESS="one"))
 
-    found = at_hosts(one_instance(folder, "", None), hosts)
+    found = at_hosts(project, hosts)
 
     assert [one.settings.node_address for one in found] == ["two", "three"]
-    assert at_hosts(one_instance(folder, "", None), ()) == ()
+    assert at_hosts(project, ()) == ()

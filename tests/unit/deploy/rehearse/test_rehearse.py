@@ -45,7 +45,7 @@ def test_a_removed_node_is_forgotten_in_the_file_that_the_settings_name(
     pin(project.known_hosts, "192.0.2.1", 22, (KEY,))
     monkeypatch.setattr(lifecycle, "down", lambda name, owner: status(owner, port=port))
 
-    nodes.node_down(project, "shop")
+    nodes.down(project, "shop")
 
     assert pinned(project.known_hosts, ADDRESS, port) == ()
     assert pinned(project.known_hosts, "192.0.2.1", 22) == (KEY,)
@@ -57,7 +57,7 @@ def test_all_that_were_removed_are_forgotten_and_named(
     pin(project.known_hosts, ADDRESS, 22, (KEY,))
     monkeypatch.setattr(lifecycle, "down_all", lambda owner: (status(owner),))
 
-    nodes.node_down_all(project)
+    nodes.down_all(project)
 
     assert pinned(project.known_hosts, ADDRESS, 22) == ()
     assert "nodes removed: shop" in capsys.readouterr().out
@@ -73,7 +73,7 @@ def test_a_refusal_leaves_the_pinned_keys(
     monkeypatch.setattr(lifecycle, "down", refuse)
 
     with pytest.raises(DeployError):
-        nodes.node_down(project, "shop")
+        nodes.down(project, "shop")
 
     assert pinned(project.known_hosts, ADDRESS, 22) == (KEY,)
 
@@ -84,9 +84,9 @@ def test_the_list_of_nodes_says_whose_each_is(
     found = (status(project.folder), status(Path("/srv/blog")), status(None))
     monkeypatch.setattr(lifecycle, "status", lambda: found)
 
-    nodes.node_status(project.folder, as_json=False)
+    nodes.status(project.folder, as_json=False)
     said = capsys.readouterr().out
-    nodes.node_status(project.folder, as_json=True)
+    nodes.status(project.folder, as_json=True)
     folders = [one["folder"] for one in json.loads(capsys.readouterr().out)["nodes"]]
 
     assert folders == [str(project.folder), "/srv/blog", None]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from invoke.config import Config
 from invoke.context import Context
 from invoke.exceptions import Exit
 
@@ -25,9 +26,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Run commands in a folder whose settings are not finished."""
     for key in KEYS:
         monkeypatch.delenv(key, raising=False)
-    monkeypatch.setattr(fabfile, "_FOLDER", tmp_path)
     (tmp_path / ".env").write_text(UNFINISHED, encoding="utf-8")
     return tmp_path
+
+
+def fab(folder: Path, command: str, **options: object) -> None:
+    """Run a command for a folder, as Fabric does."""
+    fabfile.ns[command](Context(Config(overrides={"folder": folder})), **options)
 
 
 def add(folder: Path, text: str) -> None:
@@ -40,7 +45,7 @@ def add(folder: Path, text: str) -> None:
         ("audit", {}),
         ("logs", {}),
         ("prune", {}),
-        ("rehearse", {"fault": "hang"}),
+        ("rehearsal-fault", {"fault": "hang"}),
         ("releases", {}),
         ("unlock", {"reason": "it hangs"}),
     ],
@@ -59,7 +64,7 @@ def test_what_only_logs_in_needs_a_project_and_a_node(
     add(folder, "PROJECT=shop\nNODE_ADDRESS=192.0.2.1\nNODE_PORT=2222\n")
 
     with pytest.raises(Exit):
-        getattr(fabfile, command)(Context(), **options)
+        fab(folder, command, **options)
 
     assert [(one.host, one.port) for one in targets] == [("192.0.2.1", 2222)]
 
@@ -72,7 +77,7 @@ def test_pinning_a_key_needs_a_project_and_a_node(
     monkeypatch.setattr(trust, "real_port", lambda target: 22)
     add(folder, "PROJECT=shop\nNODE_ADDRESS=192.0.2.1\n")
 
-    fabfile.trust(Context(), fingerprint="SHA256:x")
+    fab(folder, "trust", fingerprint="SHA256:x")
 
     assert (folder / "certs/known_hosts").read_text() == "192.0.2.1 ssh-ed25519 AAAA\n"
 
@@ -83,7 +88,7 @@ def test_removing_a_node_by_name_needs_no_settings(
     removed = []
     monkeypatch.setattr(lifecycle, "down", lambda name, owner: removed.append((name, owner)))
 
-    fabfile.node_down(Context(), node="www")
+    fab(folder, "rehearsal-down", node="www")
 
     assert removed == [("www", folder)]
 
@@ -94,7 +99,7 @@ def test_removing_every_node_needs_no_settings(
     monkeypatch.setattr(lifecycle, "down_all", lambda owner: ())
     (folder / ".env").unlink()
 
-    fabfile.node_down(Context(), all=True)
+    fab(folder, "rehearsal-down", all=True)
 
 
 def test_removing_the_projects_node_asks_for_the_project_alone(
@@ -104,18 +109,18 @@ def test_removing_the_projects_node_asks_for_the_project_alone(
     monkeypatch.setattr(lifecycle, "down", lambda name, owner: removed.append(name))
 
     with pytest.raises(Exit):
-        fabfile.node_down(Context())
+        fab(folder, "rehearsal-down")
     assert "1 problem in the settings:\n  PROJECT is missing" in capsys.readouterr().err
 
     add(folder, "PROJECT=shop\n")
-    fabfile.node_down(Context())
+    fab(folder, "rehearsal-down")
     assert removed == ["shop"]
 
 
 def test_listing_nodes_needs_no_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "status", lambda: ())
 
-    fabfile.node_status(Context(), json=True)
+    fab(folder, "rehearsal-status", json=True)
 
 
 def test_starting_and_restarting_a_node_need_a_project_and_its_machine_spec(
@@ -133,9 +138,9 @@ def test_starting_and_restarting_a_node_need_a_project_and_its_machine_spec(
     (folder / "build").mkdir()
     (folder / "build/shop-www.ign").touch()
 
-    for command in (fabfile.node_up, fabfile.node_reboot):
+    for command in ("rehearsal-up", "rehearsal-reboot"):
         with pytest.raises(Exit):
-            command(Context())
+            fab(folder, command)
 
     login = Login("core", folder / "id")
     assert asked == [("shop", login), ("shop", login)]
@@ -148,7 +153,7 @@ def test_a_virtual_machine_needs_no_image_of_the_app(
     monkeypatch.setattr(vm, "_is_taken", lambda port: False)
 
     with pytest.raises(Exit):
-        fabfile.vm(Context(), image="absent.qcow2")
+        fab(folder, "vm", image="absent.qcow2")
 
     said = capsys.readouterr().err
     assert "absent.qcow2 does not exist" in said
@@ -161,6 +166,38 @@ def test_building_the_sample_needs_the_images_name_alone(
     monkeypatch.setattr(build, "build", lambda tag, on_step: "0123456789ab")
     (folder / ".env").write_text("IMAGE=localhost/sample:1\n", encoding="utf-8")
 
-    fabfile.sample_build(Context())
+    fab(folder, "sample-build")
 
     assert "localhost/sample:1 is 0123456789ab" in capsys.readouterr().out
+
+
+def test_a_medium_needs_keys_to_let_in_and_no_image_of_the_app(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(folder, "PROJECT=shop\n")
+
+    for command in ("iso", "pxe"):
+        with pytest.raises(Exit):
+            fab(folder, command, image="absent.iso")
+        assert "error: absent.iso does not exist" in capsys.readouterr().err
+
+
+def test_installing_needs_a_machine_spec_and_no_image_of_the_app(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(folder, "PROJECT=shop\n")
+
+    with pytest.raises(Exit):
+        fab(folder, "install", host="192.0.2.1")
+    assert f"{folder}/build/shop-www.ign does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["image-send", "image-verify"])
+def test_sending_an_image_needs_the_image_and_a_node(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / ".env").write_text("HTTPS_PORT=none\nPROJECT=shop\n", encoding="utf-8")
+
+    with pytest.raises(Exit):
+        fab(folder, command)
+    assert "1 problem in the settings:\n  IMAGE is missing" in capsys.readouterr().err

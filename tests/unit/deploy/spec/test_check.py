@@ -16,7 +16,7 @@ from deploy.spec.check import check
 from deploy.spec.lint.finding import Rhythm
 from deploy.spec.prepare import prepare
 from deploy.spec.render import render
-from deploy.spec.units import refuse_traps, rhythm, traps
+from deploy.spec.units import lint_units, refuse_errors, rhythm
 from tests.root import ROOT
 from tests.unit.deploy.examples import settings
 
@@ -67,7 +67,7 @@ def places(found: Found) -> list[str]:
     return [f"{one['rule']} {one['file']}:{one['line']}" for one in found["findings"]]
 
 
-def test_the_example_has_nothing_to_mend(look: Callable[[], Looked]) -> None:
+def test_the_example_has_no_errors(look: Callable[[], Looked]) -> None:
     assert look() == (0, {"errors": 0, "warnings": 0, "findings": []})
 
 
@@ -213,7 +213,7 @@ def test_people_get_place_reason_and_remedy(
     assert "mine.conf" in said.out
     assert "LoadCredential=x [bare-credential]" in said.out
     assert "-> LoadCredential=x:/etc/credstore.encrypted/x" in said.out
-    assert "1 to mend" in said.err
+    assert "1 error, 0 warnings" in said.err
 
 
 def test_the_spec_is_not_written_while_a_unit_holds_a_trap(project: Path) -> None:
@@ -225,11 +225,11 @@ def test_the_spec_is_not_written_while_a_unit_holds_a_trap(project: Path) -> Non
     assert not (project / "build").exists()
 
 
-def test_no_node_is_reached_while_a_unit_holds_a_trap(project: Path) -> None:
+def test_no_node_is_reached_while_the_lint_finds_an_error(project: Path) -> None:
     drop_in(project, "[Container]\nNotify=healthy\n")
 
     # The seal of the tests would break at the first connection; nothing else is there to fail.
-    with pytest.raises(DeployError, match="trap"):
+    with pytest.raises(DeployError, match="1 error in the units"):
         deploy(Project(project, settings(NODE_ADDRESS="127.0.0.1")), DeployOptions(first=True))
 
 
@@ -238,12 +238,12 @@ def test_what_depends_on_podman_is_judged_by_the_nodes_version(
 ) -> None:
     drop_in(project, '[Container]\nHealthCmd=sh -c "true"\n')
 
-    refuse_traps(render(Project(project, settings())))
+    refuse_errors(render(Project(project, settings())))
     assert "health-quotes" in capsys.readouterr().err
-    refuse_traps(render(Project(project, settings())), podman="5.8.2")
+    refuse_errors(render(Project(project, settings())), podman="5.8.2")
     assert capsys.readouterr().err == ""
     with pytest.raises(DeployError, match="health-quotes"):
-        refuse_traps(render(Project(project, settings())), podman="5.4.2")
+        refuse_errors(render(Project(project, settings())), podman="5.4.2")
 
 
 def test_the_apps_own_units_hold_no_trap_however_they_are_set(project: Path) -> None:
@@ -252,7 +252,7 @@ def test_the_apps_own_units_hold_no_trap_however_they_are_set(project: Path) -> 
         settings(NOTIFY="true", WATCHDOG_SECONDS="60", HTTP_PORT="80", STOP_SECONDS="300"),
         settings(CONTAINER_USER="image", HEALTH_TIMEOUT_SECONDS="1", SMTP_HOST="mail"),
     ):
-        assert traps(render(Project(project, given))) == ()
+        assert lint_units(render(Project(project, given))) == ()
 
 
 def test_the_slowest_worker_of_a_policy_counts() -> None:

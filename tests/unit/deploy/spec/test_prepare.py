@@ -16,9 +16,8 @@ from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.load import SettingsError
 from deploy.settings.model import Settings
-from deploy.spec.app_files import app_files
 from deploy.spec.prepare import prepare, settings_or_ask
-from deploy.spec.render import render
+from deploy.spec.render import app_files, render
 from tests.root import ROOT
 from tests.unit.deploy.examples import settings
 

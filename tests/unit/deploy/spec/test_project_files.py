@@ -86,7 +86,7 @@ def test_everything_that_cannot_be_sent_is_named_at_once(tmp_path: Path) -> None
     assert lines == [
         f"{tmp_path}/link: points to a name that is not UTF-8",
         f"{tmp_path}/na\\xefve.txt: the name is not UTF-8",
-        f"{tmp_path}/pipe: neither a file nor a link",
+        f"{tmp_path}/pipe: neither a file nor a symbolic link",
     ]
     caught.value.message.encode()
 

@@ -1,4 +1,4 @@
-"""An installation is followed while it runs, and told truly when it fails."""
+"""The installer's output is shown while it runs; a failure says what is on the disk now."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import paramiko
 import pytest
 
 from deploy.errors import DeployError
-from deploy.machine.install.plan.installation import Installation
+from deploy.machine.install.plan.options import Installation
 from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node.command import Command
 from deploy.node.connection import Target, connect

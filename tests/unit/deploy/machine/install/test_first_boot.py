@@ -1,4 +1,4 @@
-"""Waiting for an installed machine: what comes up instead is told from what comes up."""
+"""The first boot of an installed machine is recognised, and every other system reported."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_the_medium_in_another_boot_is_told_at_once(node: Node, target: Target) 
     wanted = awaited(node, target, boot="after")
     landed = replace(wanted, public=new_host_key().public, live_public=node.host_line)
 
-    with pytest.raises(DeployError, match="restarted into its medium again") as refused:
+    with pytest.raises(DeployError, match="booted its live medium again") as refused:
         await_first_boot(landed, 60, None)
     assert "boot order" in refused.value.hint
 
@@ -59,9 +59,9 @@ def test_the_system_that_was_there_before_is_told_from_a_stranger(
 ) -> None:
     wanted = replace(awaited(node, target), public=new_host_key().public)
 
-    with pytest.raises(DeployError, match="the system it had before"):
+    with pytest.raises(DeployError, match="the system that it had before"):
         await_first_boot(replace(wanted, old_public=(node.host_line,)), 60, None)
-    with pytest.raises(DeployError, match=r"another system answers there.*SHA256:"):
+    with pytest.raises(DeployError, match=r"another system answers at that address.*SHA256:"):
         await_first_boot(wanted, 60, None)
 
 

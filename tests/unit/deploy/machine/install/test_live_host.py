@@ -44,8 +44,8 @@ def test_another_fingerprint_is_refused(node: Node, tmp_path: Path) -> None:
     assert not (tmp_path / MEDIA / "known_hosts").exists()
 
 
-def test_an_unknown_medium_needs_somebody_to_compare_it(node: Node, tmp_path: Path) -> None:
-    with pytest.raises(DeployError, match="nobody is there to compare it") as refused:
+def test_an_unknown_medium_needs_a_terminal_or_a_fingerprint(node: Node, tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match="this is not a terminal") as refused:
         look(node, tmp_path)
 
     assert "--fingerprint" in refused.value.hint

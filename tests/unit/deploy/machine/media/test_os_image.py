@@ -13,7 +13,8 @@ from typing import cast
 import pytest
 
 from deploy.errors import DeployError
-from deploy.machine.media.os_image import Wanted, os_image
+from deploy.machine.media.os_image import os_image
+from deploy.machine.media.plan.options import OsImage
 
 Keyring = Callable[[str], Path]
 CONTENT = bytes(range(256)) * 4096
@@ -80,8 +81,8 @@ def publish(mirror: Mirror, stated: bytes) -> None:
     mirror.files = {"/live.iso": CONTENT, "/stable.json": json.dumps(whole).encode()}
 
 
-def wanted(mirror: Mirror, **more: str) -> Wanted:
-    return Wanted(architecture="x86_64", **{"metadata": f"{mirror.address}/stable.json"} | more)
+def wanted(mirror: Mirror, **more: str) -> OsImage:
+    return OsImage(architecture="x86_64", **{"metadata": f"{mirror.address}/stable.json"} | more)
 
 
 @pytest.mark.loopback

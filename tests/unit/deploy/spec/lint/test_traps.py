@@ -25,7 +25,7 @@ def found(files: Mapping[str, str] | str, podman: str = "", *homes: Home) -> lis
     return list(lint(given, Facts(rhythm, podman, homes)))
 
 
-def told(files: Mapping[str, str] | str, podman: str = "", *homes: Home) -> list[str]:
+def lint_of(files: Mapping[str, str] | str, podman: str = "", *homes: Home) -> list[str]:
     return [f"{one.severity} {one.rule} {one.place}" for one in found(files, podman, *homes)]
 
 
@@ -60,7 +60,7 @@ def test_a_watchdog_that_nobody_can_feed(notify: str) -> None:
     ],
 )
 def test_a_watchdog_that_is_fed_or_off(unit: str) -> None:
-    assert told(unit) == []
+    assert lint_of(unit) == []
 
 
 def test_a_drop_in_can_make_the_trap_and_is_named() -> None:
@@ -69,13 +69,13 @@ def test_a_drop_in_can_make_the_trap_and_is_named() -> None:
         "app.container.d/mine.conf": "# mine\n[Service]\nRestart=always\nWatchdogSec=5\n",
     }
 
-    assert told(files) == ["error watchdog-unfed app.container.d/mine.conf:4"]
+    assert lint_of(files) == ["error watchdog-unfed app.container.d/mine.conf:4"]
 
 
 def test_a_drop_in_of_somebody_elses_unit_is_judged_line_by_line() -> None:
     text = "[Service]\nWatchdogSec=5\nExecStartPre=/usr/bin/echo $(date)\nLoadCredential=x\n"
 
-    assert told({"etc/zincati.service.d/mine.conf": text}) == [
+    assert lint_of({"etc/zincati.service.d/mine.conf": text}) == [
         "error no-shell etc/zincati.service.d/mine.conf:3",
         "error bare-credential etc/zincati.service.d/mine.conf:4",
     ]
@@ -84,20 +84,20 @@ def test_a_drop_in_of_somebody_elses_unit_is_judged_line_by_line() -> None:
 def test_a_service_needs_a_type_that_notifies() -> None:
     plain = "[Service]\nRestart=always\nWatchdogSec=5\n"
 
-    assert told({"a.service": plain}) == ["error watchdog-unfed a.service:3"]
-    assert told({"a.service": plain + "Type=notify\n"}) == []
-    assert told({"a.service": plain + "NotifyAccess=all\n"}) == []
+    assert lint_of({"a.service": plain}) == ["error watchdog-unfed a.service:3"]
+    assert lint_of({"a.service": plain + "Type=notify\n"}) == []
+    assert lint_of({"a.service": plain + "NotifyAccess=all\n"}) == []
 
 
 def test_a_watchdog_of_which_the_container_is_not_told() -> None:
     unit = "[Container]\nNotify=true\n" + WATCHED
 
-    assert told(unit) == ["error watchdog-interval app.container:5"]
+    assert lint_of(unit) == ["error watchdog-interval app.container:5"]
     assert "Environment=WATCHDOG_USEC=60000000" in found(unit)[0].remedy
 
 
 def test_a_watchdog_that_is_fed_too_late() -> None:
-    assert told(FED + "[Service]\nRestart=always\nWatchdogSec=50\n") == [
+    assert lint_of(FED + "[Service]\nRestart=always\nWatchdogSec=50\n") == [
         "error watchdog-interval app.container:3"
     ]
 
@@ -106,12 +106,12 @@ def test_a_watchdog_that_is_fed_too_late() -> None:
 def test_a_watchdog_by_an_interval_of_nothing(usec: str) -> None:
     unit = f"[Container]\nNotify=true\nEnvironment=WATCHDOG_USEC={usec}\n" + WATCHED
 
-    assert told(unit) == ["error watchdog-interval app.container:3"]
+    assert lint_of(unit) == ["error watchdog-interval app.container:3"]
 
 
 def test_a_watchdog_not_greater_than_the_probe_interval() -> None:
-    assert told(policy("60 5 70")) == ["error watchdog-too-short app.container:7"]
-    assert told(policy("59 5 59.5")) == []
+    assert lint_of(policy("60 5 70")) == ["error watchdog-too-short app.container:7"]
+    assert lint_of(policy("59 5 59.5")) == []
 
 
 def test_without_a_policy_in_the_unit_the_usual_interval_is_a_guess() -> None:
@@ -123,17 +123,17 @@ def test_without_a_policy_in_the_unit_the_usual_interval_is_a_guess() -> None:
 
 
 def test_a_watchdog_shorter_than_a_restart_is_thought_about() -> None:
-    assert told(policy("10 5 60")) == ["warning watchdog-short app.container:7"]
+    assert lint_of(policy("10 5 60")) == ["warning watchdog-short app.container:7"]
 
 
 def test_a_policy_that_the_supervisor_refuses() -> None:
-    assert told(policy("wrong")) == ["error supervisor-policy app.container:4"]
+    assert lint_of(policy("wrong")) == ["error supervisor-policy app.container:4"]
 
 
 def test_what_a_watchdog_ends_should_come_back() -> None:
     unit = FED + "[Service]\nWatchdogSec=60\n"
 
-    assert told(unit) == ["warning watchdog-no-restart app.container:5"]
+    assert lint_of(unit) == ["warning watchdog-no-restart app.container:5"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_what_a_watchdog_ends_should_come_back() -> None:
     ],
 )
 def test_substitution_without_a_shell(line: str) -> None:
-    assert told(line) == ["error no-shell app.container:2"]
+    assert lint_of(line) == ["error no-shell app.container:2"]
 
 
 @pytest.mark.parametrize(
@@ -163,29 +163,29 @@ def test_substitution_without_a_shell(line: str) -> None:
     ],
 )
 def test_substitution_by_a_shell(line: str) -> None:
-    assert told(line) == []
+    assert lint_of(line) == []
 
 
 def test_a_start_timeout_below_the_health_start_period() -> None:
     unit = "[Container]\nNotify={}\nHealthCmd=true\nHealthStartPeriod=2m\n[Service]\n{}\n"
 
-    assert told(unit.format("healthy", "TimeoutStartSec=90")) == [
+    assert lint_of(unit.format("healthy", "TimeoutStartSec=90")) == [
         "error start-timeout app.container:6"
     ]
-    assert told(unit.format("healthy", "")) == ["error start-timeout app.container:4"]
-    assert told(unit.format("false", "TimeoutStartSec=90")) == [
+    assert lint_of(unit.format("healthy", "")) == ["error start-timeout app.container:4"]
+    assert lint_of(unit.format("false", "TimeoutStartSec=90")) == [
         "warning start-timeout app.container:6"
     ]
-    assert told(unit.format("healthy", "TimeoutStartSec=3min")) == []
-    assert told(unit.format("healthy", "TimeoutStartSec=infinity")) == []
-    assert told(unit.format("healthy", "TimeoutStartSec=0")) == []
+    assert lint_of(unit.format("healthy", "TimeoutStartSec=3min")) == []
+    assert lint_of(unit.format("healthy", "TimeoutStartSec=infinity")) == []
+    assert lint_of(unit.format("healthy", "TimeoutStartSec=0")) == []
 
 
 def test_a_start_timeout_below_a_workers_own() -> None:
     start = policy("1 90 50") + "TimeoutStartSec={}\n"
 
-    assert told(start.format(90)) == ["error start-timeout app.container:4"]
-    assert told(start.format(91)) == []
+    assert lint_of(start.format(90)) == ["error start-timeout app.container:4"]
+    assert lint_of(start.format(91)) == []
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_start_timeout_below_a_workers_own() -> None:
     ],
 )
 def test_a_stop_that_systemd_cuts_off(stop: str, place: str) -> None:
-    assert told(stop) == [f"error stop-timeout {place}"]
+    assert lint_of(stop) == [f"error stop-timeout {place}"]
 
 
 @pytest.mark.parametrize(
@@ -210,17 +210,17 @@ def test_a_stop_that_systemd_cuts_off(stop: str, place: str) -> None:
     ],
 )
 def test_a_stop_that_has_its_time(stop: str) -> None:
-    assert told(stop) == []
+    assert lint_of(stop) == []
 
 
 @pytest.mark.parametrize("key", ["LoadCredential", "LoadCredentialEncrypted"])
 def test_a_credential_by_its_bare_name(key: str) -> None:
     bare = "error bare-credential app.container:2"
 
-    assert told(f"[Service]\n{key}=cert_pass") == [bare]
-    assert told(f"[Service]\n{key}=cert_pass:shop.cert_pass") == [bare]
-    assert told(f"[Service]\n{key}=cert_pass:/etc/credstore.encrypted/shop.cert_pass") == []
-    assert told(f"[Service]\n{key}=cert_pass:%d/cert_pass") == []
+    assert lint_of(f"[Service]\n{key}=cert_pass") == [bare]
+    assert lint_of(f"[Service]\n{key}=cert_pass:shop.cert_pass") == [bare]
+    assert lint_of(f"[Service]\n{key}=cert_pass:/etc/credstore.encrypted/shop.cert_pass") == []
+    assert lint_of(f"[Service]\n{key}=cert_pass:%d/cert_pass") == []
 
 
 @pytest.mark.parametrize(
@@ -230,16 +230,18 @@ def test_a_credential_by_its_bare_name(key: str) -> None:
 def test_double_quotes_in_a_health_command(podman: str, severity: str) -> None:
     unit = '[Container]\nHealthCmd=sh -c "curl -f http://localhost"\n'
 
-    assert told(unit, podman) == ([f"{severity} health-quotes app.container:2"] if severity else [])
-    assert told(unit.replace('"', "'"), podman) == []
+    assert lint_of(unit, podman) == (
+        [f"{severity} health-quotes app.container:2"] if severity else []
+    )
+    assert lint_of(unit.replace('"', "'"), podman) == []
 
 
 def test_ready_by_health_needs_a_health_command() -> None:
     unit = "[Container]\nNotify=healthy\n"
 
-    assert told(unit) == ["error healthy-unchecked app.container:2"]
-    assert told(unit + "HealthCmd=none\n") == ["error healthy-unchecked app.container:2"]
-    assert told(unit + "HealthCmd=/usr/bin/check\n") == []
+    assert lint_of(unit) == ["error healthy-unchecked app.container:2"]
+    assert lint_of(unit + "HealthCmd=none\n") == ["error healthy-unchecked app.container:2"]
+    assert lint_of(unit + "HealthCmd=/usr/bin/check\n") == []
 
 
 @pytest.mark.parametrize(
@@ -258,7 +260,7 @@ def test_ready_by_health_needs_a_health_command() -> None:
 def test_a_private_label_on_what_is_shared(mine: str, other: str) -> None:
     files = {"a.container": f"[Container]\n{mine}\n", "b.container": f"[Container]\n{other}\n"}
 
-    assert told({name: text.replace("\n\n", "\n") for name, text in files.items()}) == [
+    assert lint_of({name: text.replace("\n\n", "\n") for name, text in files.items()}) == [
         "error shared-relabel a.container:2"
     ]
 
@@ -275,7 +277,7 @@ def test_a_private_label_on_what_is_shared(mine: str, other: str) -> None:
 def test_a_private_label_on_what_is_private(mine: str, other: str) -> None:
     files = {"a.container": f"[Container]\n{mine}\n", "b.container": f"[Container]\n{other}\n"}
 
-    assert told({name: text.replace("\n\n", "\n") for name, text in files.items()}) == []
+    assert lint_of({name: text.replace("\n\n", "\n") for name, text in files.items()}) == []
 
 
 def test_a_pod_that_couples_restarts() -> None:
@@ -287,10 +289,10 @@ def test_a_pod_that_couples_restarts() -> None:
     lasting = files | {"shop.pod": "[Pod]\nExitPolicy=continue\n"}
 
     coupled = ["error pod-restarts a.container:2", "error pod-restarts b.container:2"]
-    assert told(files) == coupled
-    assert told(lasting) == []
-    assert told(lasting, "5.4.2") == coupled
-    assert told({"a.container": "[Container]\nNetwork=shop.network\n"}) == []
+    assert lint_of(files) == coupled
+    assert lint_of(lasting) == []
+    assert lint_of(lasting, "5.4.2") == coupled
+    assert lint_of({"a.container": "[Container]\nNetwork=shop.network\n"}) == []
 
 
 @pytest.mark.parametrize(
@@ -300,12 +302,12 @@ def test_a_pod_that_couples_restarts() -> None:
 def test_a_home_under_home(folder: str, *, fires: bool) -> None:
     home = Home("shop", folder, "overlays/users.bu", 7)
 
-    assert told({}, "", home) == (["error home-under-home overlays/users.bu:7"] if fires else [])
+    assert lint_of({}, "", home) == (["error home-under-home overlays/users.bu:7"] if fires else [])
 
 
 def test_a_line_that_quadlet_chokes_on() -> None:
-    assert told("[Container]\nImage\n") == ["error stray-line app.container:2"]
-    assert told("[Container]\n# Image\n") == []
+    assert lint_of("[Container]\nImage\n") == ["error stray-line app.container:2"]
+    assert lint_of("[Container]\n# Image\n") == []
 
 
 def test_every_trap_of_a_file_is_told_at_once_in_order() -> None:
@@ -323,7 +325,7 @@ def test_an_author_may_put_a_rule_aside_in_the_file_that_breaks_it() -> None:
         "b.container.d/x.conf": "; lint: allow pod-restarts\n[Container]\nNotify=true\n",
     }
 
-    assert told(files) == [
+    assert lint_of(files) == [
         "error shared-relabel a.container:4", "error pod-restarts b.container:2",
     ]  # fmt: skip
 

@@ -1,15 +1,10 @@
-"""An app's addresses follow from its name, and clash with nobody's."""
+"""An app's addresses follow from its name or its settings."""
 
-import pytest
 from hypothesis import given
 
-from deploy.errors import DeployError
-from deploy.node.state import Route
-from deploy.spec.plan.addresses import address_values, other, refuse_clash, subnets
+from deploy.spec.plan.addresses import address_values, other, subnets
 from tests.unit.deploy.examples import settings
 from tests.unit.deploy.spec.plan.test_values import NAMES
-
-WANTED = ("10.160.0.0/28", "fdc7:2b1e:9d40::/64")
 
 
 def test_an_apps_addresses_never_change() -> None:
@@ -37,38 +32,3 @@ def test_addresses_can_be_set() -> None:
 
 def test_a_deploy_goes_to_the_slot_that_does_not_serve() -> None:
     assert [other(slot) for slot in ("", "blue", "green")] == ["blue", "green", "blue"]
-
-
-def test_the_apps_own_network_and_others_beside_it_are_no_clash() -> None:
-    routes = [Route(subnet=one, interface="podman1", network="shop-www") for one in WANTED]
-    routes += [
-        Route(subnet="10.160.0.16/28", interface="eth0"),
-        Route(subnet="::/1", interface="x"),
-    ]
-
-    refuse_clash("shop-www", WANTED, routes[:3])
-
-
-@pytest.mark.parametrize(
-    ("route", "says"),
-    [
-        (
-            Route(subnet="10.160.0.9/8", interface="eth0"),
-            "10.160.0.0/28 overlaps 10.160.0.9/8 of eth0",
-        ),
-        (
-            Route(subnet="fdc7:2b1e::/32", interface="podman7", network="mail"),
-            "fdc7:2b1e:9d40::/64 overlaps fdc7:2b1e::/32 of podman network mail",
-        ),
-        (
-            Route(subnet="10.9.0.0/28", interface="podman1", network="shop-www"),
-            "its network has 10.9.0.0/28, and 10.160.0.0/28, fdc7:2b1e:9d40::/64 is wanted",
-        ),
-    ],
-)
-def test_a_clash_names_what_uses_the_addresses(route: Route, says: str) -> None:
-    with pytest.raises(DeployError) as caught:
-        refuse_clash("shop-www", WANTED, [route])
-
-    assert says in caught.value.message
-    assert "SUBNET4" in caught.value.hint

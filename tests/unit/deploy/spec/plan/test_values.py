@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deploy.spec.plan.uid import app_uid
+from deploy.spec.plan.addresses import app_uid
 from deploy.spec.plan.values import template_values
 from tests.unit.deploy.examples import settings
 

@@ -10,14 +10,14 @@ from deploy.errors import DeployError
 from deploy.machine.install.plan.disk import Disk, read_disks
 from deploy.machine.install.plan.ignition import HOST_KEY, login, with_host_key
 from deploy.machine.install.plan.installation import (
-    Installation,
     Written,
     chosen,
     problems_of,
     refusals,
     spec_of,
 )
-from deploy.machine.install.plan.live_facts import LiveAnswer, Medium, read_medium
+from deploy.machine.install.plan.live_facts import LiveFacts
+from deploy.machine.install.plan.options import Installation
 
 CONFIG = json.dumps({"ignition": {"version": "3.3.0"}}).encode()
 SDA = Disk(
@@ -31,10 +31,9 @@ SDA = Disk(
     used_by=(),
     labels=(),
 )
-MEDIUM = Medium(
+FACTS = LiveFacts(
     boot_id="b1",
     system="Fedora CoreOS",
-    is_live=True,
     is_installing=False,
     installer="0.27.0",
     ignition="2.26.0",
@@ -47,8 +46,8 @@ MEDIUM = Medium(
 WANTED = Installation("/dev/sda")
 
 
-def reasons(wanted: Installation = WANTED, **medium: Any) -> list[str]:
-    return [one.reason for one in refusals(wanted, replace(MEDIUM, **medium), CONFIG)]
+def reasons(wanted: Installation = WANTED, **facts: Any) -> list[str]:
+    return [one.reason for one in refusals(wanted, FACTS.model_copy(update=facts), CONFIG)]
 
 
 def test_the_command_is_the_installers_own_with_the_configs_hash() -> None:
@@ -58,8 +57,7 @@ def test_the_command_is_the_installers_own_with_the_configs_hash() -> None:
         console=("ttyS0,115200", "tty0"),
         append_karg=("mitigations=auto",),
         save_partlabel=("data*",),
-        stream="next",
-        more=("--fetch-retries=3",),
+        installer_option=("--stream=next",),
     )
 
     assert wanted.argv("/dev/sda", "ab") == (
@@ -67,7 +65,6 @@ def test_the_command_is_the_installers_own_with_the_configs_hash() -> None:
         *("--ignition-file=/run/corefab-install/config.ign", "--ignition-hash=sha256-ab"),
         *("--copy-network", "--console=ttyS0,115200", "--console=tty0"),
         *("--append-karg=mitigations=auto", "--save-partlabel=data*", "--stream=next"),
-        "--fetch-retries=3",
     )
 
 
@@ -76,13 +73,13 @@ def test_an_empty_disk_of_a_machine_with_dhcp_is_installed_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("medium", "reason"),
+    ("facts", "reason"),
     [
         ({"installer": ""}, "Fedora CoreOS has no coreos-installer"),
         ({"is_installing": True}, "an installation is running on this machine"),
-        ({"memory_free": 100}, "0 MiB are free in the medium's memory"),
-        ({"device": "/dev/sdb"}, "/dev/sda is no disk of this machine"),
-        ({"disks": ()}, "/dev/sda is no disk of this machine"),
+        ({"memory_free": 100}, "0 MiB of memory are free in the live system"),
+        ({"device": "/dev/sdb"}, "/dev/sda is not a disk of this machine"),
+        ({"disks": ()}, "/dev/sda is not a disk of this machine"),
         ({"disks": (replace(SDA, read_only=True),)}, "/dev/sda is read-only"),
         (
             {"disks": (replace(SDA, used_by=("/dev/sda1 is mounted on /mnt",)),)},
@@ -98,18 +95,19 @@ def test_an_empty_disk_of_a_machine_with_dhcp_is_installed_to() -> None:
         ),
         (
             {"ignition": "2.9.0"},
-            "the Ignition file is of spec 3.3.0, the medium's Ignition 2.9.0 reads up to 3.2.0",
+            "the Ignition file has spec version 3.3.0, "
+            "the live system's Ignition 2.9.0 accepts up to 3.2.0",
         ),
     ],
 )
-def test_a_reason_not_to_is_named(medium: dict[str, Any], reason: str) -> None:
-    assert reasons(**medium) == [reason]
+def test_a_reason_not_to_install_is_named(facts: dict[str, Any], reason: str) -> None:
+    assert reasons(**facts) == [reason]
 
 
-def test_every_reason_is_told_at_once_and_each_with_a_remedy() -> None:
-    medium = replace(MEDIUM, installer="", device="", fixed_addresses=("192.0.2.7",))
+def test_all_reasons_are_listed_at_once_each_with_a_remedy() -> None:
+    changes = {"installer": "", "device": "", "fixed_addresses": ("192.0.2.7",)}
 
-    found = refusals(WANTED, medium, CONFIG)
+    found = refusals(WANTED, FACTS.model_copy(update=changes), CONFIG)
 
     assert len(found) == 3
     assert all(one.remedy for one in found)
@@ -139,7 +137,7 @@ def test_copying_the_network_needs_something_to_copy() -> None:
     wanted = replace(WANTED, copy_network=True)
 
     assert reasons(wanted) == [
-        "--copy-network, and the medium has no network configuration to copy"
+        "--copy-network is given, but the live system has no network configuration to copy"
     ]
     assert reasons(wanted, keyfiles=("wired",), fixed_addresses=("192.0.2.7",)) == []
 
@@ -149,8 +147,8 @@ def test_an_ignition_that_is_not_known_is_no_reason() -> None:
 
 
 def test_a_link_is_followed_to_its_disk() -> None:
-    assert chosen(MEDIUM) == SDA
-    assert chosen(replace(MEDIUM, device="")) is None
+    assert chosen(FACTS) == SDA
+    assert chosen(FACTS.model_copy(update={"device": ""})) is None
 
 
 def test_the_spec_is_read_from_the_file() -> None:
@@ -179,13 +177,13 @@ def test_what_was_written_is_compared_with_what_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"sha256": "cd"}, "the Ignition file on it has the hash cd"),
-        ({"mode": "644"}, "the Ignition file on it has the mode 644"),
+        ({"sha256": "cd"}, "its Ignition file has the hash cd"),
+        ({"mode": "644"}, "its Ignition file has the mode 644"),
         ({"first_boot": False}, "it would not run Ignition: /ignition.firstboot is missing"),
-        ({"options": "quiet"}, "kernel arguments missing on it: mitigations=auto"),
+        ({"options": "quiet"}, "missing kernel arguments: mitigations=auto"),
         (
             {"options": "mitigations=auto nosmt"},
-            "kernel arguments left on it: nosmt",
+            "kernel arguments not removed: nosmt",
         ),
     ],
 )
@@ -255,27 +253,26 @@ def test_what_a_disk_holds_and_who_uses_it_is_told() -> None:
 def test_the_newest_spec_follows_from_ignitions_release(
     ignition: str, spec: tuple[int, int] | None
 ) -> None:
-    assert replace(MEDIUM, ignition=ignition).newest_spec == spec
+    assert FACTS.model_copy(update={"ignition": ignition}).newest_spec == spec
 
 
-def test_a_mediums_answer_is_read() -> None:
+def test_the_facts_of_a_live_system_are_read() -> None:
     said = {
         "boot_id": "b",
         "system": "S",
-        "live": True,
-        "installing": False,
+        "is_installing": False,
         "installer": "0.27.0",
         "ignition": "2.26.0",
         "memory_free": 5,
         "keyfiles": ["a"],
         "fixed_addresses": [],
-        "lsblk": LSBLK,
+        "disks": LSBLK,
         "device": "/dev/sda",
     }
 
-    medium = read_medium(LiveAnswer.model_validate_json(json.dumps(said)))
+    facts = LiveFacts.model_validate_json(json.dumps(said))
 
-    assert (medium.keyfiles, medium.memory_free, len(medium.disks)) == (("a",), 5, 2)
+    assert (facts.keyfiles, facts.memory_free, len(facts.disks)) == (("a",), 5, 2)
 
 
 def test_a_host_key_is_added_to_a_config_and_never_over_one() -> None:
@@ -286,5 +283,5 @@ def test_a_host_key_is_added_to_a_config_and_never_over_one() -> None:
         (HOST_KEY, 0o600),
         (f"{HOST_KEY}.pub", 0o644),
     ]
-    with pytest.raises(DeployError, match="brings /etc/ssh/ssh_host_ed25519_key itself"):
+    with pytest.raises(DeployError, match="contains /etc/ssh/ssh_host_ed25519_key"):
         with_host_key(made, b"other", "other")

@@ -43,9 +43,9 @@ def test_an_image_is_found_by_kind_and_architecture() -> None:
     [
         (METADATA, "iso", "riscv64", "stable.json has no riscv64"),
         (METADATA, "qemu", "x86_64", "stable.json has no qemu for x86_64"),
-        (METADATA, "floppy", "x86_64", "no kind of image is called 'floppy'"),
-        (b"<html>", "iso", "x86_64", "stable.json is no stream metadata"),
-        (b"[]", "iso", "x86_64", "stable.json is no stream metadata"),
+        (METADATA, "floppy", "x86_64", "unknown kind of image 'floppy'"),
+        (b"<html>", "iso", "x86_64", "stable.json is not the stream metadata"),
+        (b"[]", "iso", "x86_64", "stable.json is not the stream metadata"),
     ],
 )
 def test_what_is_not_there_is_named(

@@ -1,13 +1,13 @@
-# medium DEVICE KEYFILES: what a live system is and has, as JSON; DEVICE (or -) is followed to the
-# disk it means, KEYFILES is the folder of network configuration.
+# live-facts DEVICE KEYFILES: what a live system is and has, as JSON; DEVICE (or -) is resolved to its
+# disk, KEYFILES is the folder of network configuration.
 # shellcheck shell=bash
 device=$1 keyfiles=$2
 udevadm settle
 
-# Whole disks whose device node is there; sysfs may show others.
+# Whole disks whose device node exists; sysfs may list others.
 present() { while read -r path; do if [ -b "$path" ]; then echo "$path"; fi; done; }
 mapfile -t disks < <(lsblk --nodeps --noheadings --list --output PATH | present)
-# Only with NAME among them are partitions told as what lies within a disk.
+# Only with NAME among the columns does lsblk nest partitions below their disk.
 columns=NAME,PATH,TYPE,SIZE,MODEL,SERIAL,TRAN,RO,PTTYPE,PARTLABEL,LABEL,FSTYPE,MOUNTPOINTS
 lsblk_json() {
   if [ ${#disks[@]} -eq 0 ]; then echo '{"blockdevices": []}' && return; fi
@@ -17,7 +17,6 @@ lsblk_json() {
 jq -n \
   --arg boot_id "$(cat /proc/sys/kernel/random/boot_id)" \
   --arg system "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
-  --argjson live "$(if [ -e /run/ostree-live ]; then echo true; else echo false; fi)" \
   --argjson installing "$(if [ "$(systemctl show -P SubState corefab-install.service)" = running ]
     then echo true; else echo false; fi)" \
   --arg installer "$(coreos-installer --version 2>/dev/null | cut -d ' ' -f 2 || true)" \
@@ -27,9 +26,9 @@ jq -n \
   --arg keyfiles "$(find "$keyfiles" -maxdepth 1 -type f -printf '%f\n' 2>/dev/null || true)" \
   --slurpfile links <(ip -json address show up) \
   --slurpfile lsblk <(lsblk_json) \
-  '{boot_id: $boot_id, system: $system, live: $live, installing: $installing,
+  '{boot_id: $boot_id, system: $system, is_installing: $installing,
     installer: $installer, ignition: $ignition, memory_free: ($memory | tonumber),
     device: $device, keyfiles: ($keyfiles | split("\n") | map(select(. != ""))),
     fixed_addresses: [$links[0][] | select(.ifname != "lo") | .addr_info[]
       | select(.family == "inet" and .scope == "global" and (.dynamic | not)) | .local],
-    lsblk: $lsblk[0]}'
+    disks: $lsblk[0]}'

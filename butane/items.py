@@ -1,4 +1,4 @@
-"""An Ignition config as a list of things that a machine gets."""
+"""List everything in an Ignition config, for `explain` and `diff`."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ _NEWEST = max(_MINORS.values())
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing of a machine: its kind, its name, its properties, and content where it has some.
+    """One item of a config: kind, name, properties and, for files and units, content.
 
-    `secret` is a digest of what may be compared but not shown.
+    `secret` is the hash of a key file, which is compared but not shown.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class Item:
 
     @property
     def text(self) -> str | None:
-        """Give the content as text; None when there is none or it is not text."""
+        """The content as text; None without content, or for binary content."""
         try:
             return None if self.content is None else self.content.decode()
         except UnicodeDecodeError:
@@ -40,22 +40,26 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """All things of a machine, in the order of the config, and the config's version."""
+class Items:
+    """All items in the order of the config, and the config's version."""
 
     version: str
     items: tuple[Item, ...]
 
 
-def read_machine(text: str, *, files: Path | None = None, name: str = "") -> Machine:
-    """Read a machine from Ignition JSON or from Butane; raise `ButaneError` when it is neither."""
+def read_items(text: str, *, files: Path | None = None, name: str = "") -> Items:
+    """Read the items of Ignition JSON or of a Butane text.
+
+    Raises:
+        ButaneError: when the text is neither.
+    """
     if not text.lstrip().startswith("{"):
         text = _compile(text, files, name)
     version = _read(text, _NEWEST, name).record("ignition").text("version")
     if version not in _MINORS:
         raise ButaneError(f"{name}: Ignition version {version or 'missing'} is not known")
     minor = _MINORS[version]
-    return Machine(version, tuple(_items(_read(text, minor, name), minor)))
+    return Items(version, tuple(_items(_read(text, minor, name), minor)))
 
 
 def _read(text: str, minor: int, name: str) -> Record:
@@ -157,7 +161,7 @@ def _sources(file: Record) -> Iterator[tuple[str, str]]:
 
 
 def content_of(resource: Record) -> bytes | None:
-    """Decode what a resource carries; None when it is fetched from elsewhere."""
+    """Decode the content of a resource; None when the machine downloads it."""
     return carried(resource.text("source"), resource.text("compression"))
 
 

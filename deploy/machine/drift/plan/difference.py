@@ -1,4 +1,4 @@
-"""A difference between what a node is and what it was made as."""
+"""A difference between a node and its machine spec or release."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -10,11 +10,11 @@ What = Literal[
     "file", "mode", "owner", "unit", "firewall", "user", "key", "sysctl", "credential",
     "project file", "container", "kernel argument", "disk",
 ]  # fmt: skip
-Remedy = Literal["fab deploy", "fab deploy --anew", "fab converge", "reinstall", "by hand"]
+Remedy = Literal["fab deploy", "fab deploy --force", "fab converge", "reinstall", "by hand"]
 
 
-class Finding(BaseModel):
-    """One difference: what was expected, what is there, since when, what puts it right."""
+class Difference(BaseModel):
+    """One difference: expected and found values, since when, and what fixes it."""
 
     model_config = ConfigDict(frozen=True)
     what: What
@@ -25,17 +25,17 @@ class Finding(BaseModel):
     remedy: Remedy
 
 
-def finding(
+def difference(
     about: tuple[What, str], expected: str, found: str, since: int | None, remedy: Remedy
-) -> Finding:
-    """Write a difference down; `since` in seconds since 1970."""
+) -> Difference:
+    """Make a difference; `about` is its kind and subject, `since` is in seconds since 1970."""
     when = None if since is None else datetime.fromtimestamp(since, UTC)
-    return Finding(
+    return Difference(
         what=about[0], subject=about[1], expected=expected, found=found, since=when, remedy=remedy
     )
 
 
-def shown(mark: str) -> str:
-    """Shorten a hash for people, with what follows it."""
-    first, _, rest = mark.partition(" ")
+def shown(fingerprint: str) -> str:
+    """Shorten the hash in a fingerprint, for display."""
+    first, _, rest = fingerprint.partition(" ")
     return f"{first[:_SHOWN_OF_A_HASH]} {rest}".strip()

@@ -1,0 +1,97 @@
+"""Commands: deploy an app, go back, look at it."""
+
+from invoke.context import Context
+
+from deploy.options import LOGIN, project_of
+from deploy.task import task
+
+_FIRST = "the app's first release on this node"
+
+
+@task(
+    "deploy and go back",
+    help={"first": _FIRST, "exit-code": "end with exit code 2 when there is something to do"},
+)
+def plan(
+    context: Context,
+    *,
+    name: str = "",
+    first: bool = False,
+    json: bool = False,
+    exit_code: bool = False,
+) -> int:
+    """Show what a deploy would do, with every difference, and do nothing."""
+    from deploy.node.session import expect
+
+    project = project_of(context, name)
+    login = expect(project)
+    from deploy.app.show_plan import show_plan
+
+    return show_plan(project, first=first, as_json=json, exit_code=exit_code, login=login)
+
+
+@task(
+    "deploy and go back",
+    help={"first": _FIRST, "force": "make a new release even if nothing differs"},
+)
+def deploy(
+    context: Context, *, name: str = "", first: bool = False, force: bool = False, wait: int = 0
+) -> None:
+    """Deploy the app; if the new release does not serve, the old one stays or comes back."""
+    from deploy.node.session import expect
+
+    project = project_of(context, name)
+    login = expect(project)
+    from deploy.app.deploy import DeployOptions
+    from deploy.app.deploy import deploy as run
+
+    run(project, DeployOptions(first=first, force=force, wait_seconds=wait), login=login)
+
+
+@task(
+    "deploy and go back",
+    help={"to": "the release; the one before the current one, unless given"},
+)
+def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -> None:
+    """Go back to a release that the node keeps, proven like a deploy."""
+    from deploy.app.rollback import rollback as go_back
+
+    go_back(project_of(context, name), to=to, wait_seconds=wait)
+
+
+@task("look")
+def status(context: Context, *, name: str = "", json: bool = False) -> int:
+    """Show release, unit and health; exit code 1 when the app is not healthy."""
+    from deploy.node.session import expect
+
+    project = project_of(context, name)
+    login = expect(project)
+    from deploy.app.status import status as show
+
+    return show(project, as_json=json, login=login)
+
+
+@task(
+    "look", help={"lines": "how many", "release": "another than the current one; a failed one too"}
+)
+def logs(context: Context, *, name: str = "", lines: str = "50", release: str = "") -> None:
+    """Show the last lines that the app and its unit wrote."""
+    from deploy.app.logs import logs as show
+
+    show(project_of(context, name, LOGIN), lines, release=release)
+
+
+@task("look")
+def releases(context: Context, *, name: str = "", json: bool = False) -> None:
+    """List the app's releases on the node: which one serves, who made it, which failed."""
+    from deploy.app.releases import releases as show
+
+    show(project_of(context, name, LOGIN), as_json=json)
+
+
+@task("image", help={"yes": "do not ask"})
+def image_repair(context: Context, *, name: str = "", yes: bool = False, wait: int = 0) -> None:
+    """Remove damaged layers from the node's storage, and deploy what was lost with them."""
+    from deploy.app.repair import image_repair as repair
+
+    repair(project_of(context, name), asked=yes, wait_seconds=wait)

@@ -1,0 +1,109 @@
+"""Commands: get certificates and serve them."""
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+
+from deploy.options import file_of, project_of
+from deploy.task import task
+
+if TYPE_CHECKING:
+    from deploy.app.credentials import Credentials
+    from deploy.certificate.source import Wish
+    from deploy.project import Project
+    from deploy.settings.model import Settings
+
+_LIFE = "how long a certificate of the project's own authority is valid"
+_GIVEN = "a certificate that was given: PEM, DER, PKCS#7 or PKCS#12"
+_GIVEN_KEY = "its private key, in any usual form; CERT_PASSWORD opens it if it is encrypted"
+
+
+@task(
+    "certificates and credentials",
+    help={"days": _LIFE, "certificate": _GIVEN, "key": _GIVEN_KEY},
+)
+def cert_issue(
+    context: Context, *, name: str = "", days: int = 90, certificate: str = "", key: str = ""
+) -> None:
+    """Get a certificate for CERT_NAMES as CERT_FROM says, without serving it yet."""
+    from deploy.certificate.issue import cert_issue as issue
+
+    project = project_of(context, name)
+    issue(project, _wish(days, certificate, key), _credentials(project.settings))
+
+
+@task("certificates and credentials")
+def cert_request(context: Context, *, name: str = "") -> None:
+    """Make a key and a signing request for an outside authority."""
+    from deploy.certificate.issue import cert_request as request
+
+    project = project_of(context, name)
+    request(project, _credentials(project.settings))
+
+
+@task(
+    "certificates and credentials",
+    help={
+        "days": _LIFE,
+        "certificate": _GIVEN,
+        "key": _GIVEN_KEY,
+        "password_only": "the same key, encrypted again with a CERT_PASSWORD that was changed",
+    },
+)
+def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
+    context: Context,
+    *,
+    name: str = "",
+    days: int = 90,
+    certificate: str = "",
+    key: str = "",
+    password_only: bool = False,
+) -> None:
+    """Serve a new key and certificate, proven by a live handshake, undone if not."""
+    from deploy.certificate.rotate import cert_rotate_https as rotate
+
+    project = project_of(context, name)
+    if password_only:
+        _change_password(project)
+    else:
+        rotate(project, _wish(days, certificate, key), _credentials(project.settings))
+
+
+@task("certificates and credentials", help={"days": _LIFE, "force": "also when it is not due"})
+def cert_renew(context: Context, *, name: str = "", days: int = 90, force: bool = False) -> None:
+    """Serve a new certificate if the present one is due; safe to run from a timer."""
+    from deploy.certificate.renew import cert_renew as renew
+
+    project = project_of(context, name)
+    renew(project, _wish(days), _credentials(project.settings), force=force)
+
+
+@task("certificates and credentials")
+def cert_restore(context: Context, *, name: str = "") -> None:
+    """Serve the certificate before the present one again."""
+    from deploy.certificate.rotate import cert_restore as restore
+
+    project = project_of(context, name)
+    restore(project, _credentials(project.settings))
+
+
+def _change_password(project: "Project") -> None:
+    from deploy.app.credentials import fetch
+    from deploy.certificate.rotate import change_password
+    from deploy.node.session import asker
+
+    settings = project.settings
+    change_password(project, _credentials(settings), lambda: fetch(settings.old_password, asker()))
+
+
+def _credentials(settings: "Settings") -> "Credentials":
+    from deploy.app.credentials import Credentials
+    from deploy.node.session import asker
+
+    return Credentials(settings, asker())
+
+
+def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
+    from deploy.certificate.source import Wish
+
+    return Wish(days, *(file_of(name) if name else None for name in (certificate, key)))

@@ -1,0 +1,85 @@
+"""Gather the commands of every noun into the one collection that `fab` loads."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Task
+
+from deploy.options import NO_USER
+from deploy.task import Group, task
+
+_RENAMED = {
+    "cert-rotate-host": "host-key-rotate",
+    "image": "os-image",
+    "node-down": "rehearsal-down",
+    "node-reboot": "rehearsal-reboot",
+    "node-status": "rehearsal-status",
+    "node-up": "rehearsal-up",
+    "rehearse": "rehearsal-fault",
+}
+
+
+def gather(modules: Iterable[ModuleType], folder: Path) -> Collection:
+    """Collect the tasks of modules, for the operator's folder; `fab` alone runs `help`.
+
+    Raises:
+        Exit: when a command was typed by its old name.
+    """
+    _refuse_renamed(sys.argv[1:])
+    found = Collection()
+    for module in modules:
+        for one in vars(module).values():
+            if isinstance(one, Task):
+                found.add_task(one)
+
+    @task("look", name="help", default=True)
+    def show(_: Context) -> None:
+        """List every command by what it is for."""
+        from deploy.console import output  # noqa: PLC0415 -- only this command needs it
+
+        output.say(contents(found))
+
+    found.add_task(show)  # type: ignore[arg-type]
+    # Fabric hands these to every task: a host without a user shows as such.
+    found.configure({"user": NO_USER, "folder": folder})
+    return found
+
+
+def contents(commands: Collection) -> str:
+    """Write the table of contents: each group, and its commands with what they do."""
+    lines = ["fab COMMAND [OPTIONS]; fab --help COMMAND lists its options"]
+    width = max(map(len, commands.tasks))
+    for group in get_args(Group):
+        lines += ["", group]
+        for name, one in commands.tasks.items():
+            if one.group == group:
+                lines.append(f"  {name:{width}}  {summary(one)}")
+    return "\n".join(lines)
+
+
+def summary(command: Task[Any]) -> str:
+    """Read the first line of a command's docstring."""
+    return str(command.__doc__).strip().splitlines()[0]
+
+
+def _refuse_renamed(words: Sequence[str]) -> None:
+    typed = _command(words)
+    if typed in _RENAMED:
+        raise Exit(f"renamed: fab {_RENAMED[typed]}", code=1)
+
+
+def _command(words: Sequence[str]) -> str:
+    """Find the first command that was typed; empty without one."""
+    rest = iter(words)
+    for word in rest:
+        if word in {"-H", "--hosts"}:
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word
+    return ""

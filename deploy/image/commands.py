@@ -1,0 +1,53 @@
+"""Commands: send the image, compare it, remove what is not needed."""
+
+from invoke.context import Context
+
+from deploy.options import LOGIN, hosts, project_of
+from deploy.task import task
+
+_IMAGE = (*LOGIN, "IMAGE", "IMAGE_CACHE", "IMAGE_CACHE_MEGABYTES")
+
+
+@task(
+    "image",
+    help={
+        "events": "write progress as JSON, a line each",
+        "nodes": "user@host:port,…: to these at once, each layer read and compressed once",
+    },
+)
+def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
+    """Send IMAGE to the node, only what it lacks of it, and nothing else."""
+    from deploy.fleet.nodes import at_hosts
+    from deploy.node.session import expect
+
+    project = project_of(context, name, _IMAGE)
+    login = None if nodes else expect(project)
+    from deploy.image.send import image_send as send
+
+    send(at_hosts(project, hosts(nodes)) or (project,), events=events, login=login)
+
+
+@task("image")
+def image_verify(context: Context, *, name: str = "") -> int:
+    """Compare the node's image with IMAGE, path by path; exit code 1 if they differ."""
+    from deploy.image.verify import image_verify as verify
+
+    return verify(project_of(context, name, _IMAGE))
+
+
+@task("image")
+def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
+    """Remove images that no release needs, and what interrupted transfers left."""
+    from deploy.image.prune import prune as remove
+
+    remove(project_of(context, name, LOGIN), wait_seconds=wait)
+
+
+@task("rehearsal")
+def sample_build(context: Context, *, name: str = "") -> None:
+    """Build the sample app's image as IMAGE."""
+    from container.sample.build import build
+    from deploy.console import output
+
+    settings = project_of(context, name, ("IMAGE",)).settings
+    output.good(f"{settings.image} is {build(settings.image, on_step=output.say)}")

@@ -1,0 +1,87 @@
+"""What several commands read from the command line: the folder, the instance, nodes, files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fabric.connection import Connection, derive_shorthand
+from invoke.context import Context
+
+from deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from deploy.project import Project
+
+# Fabric fills in the local user where -H names none; NODE_USER is meant then.
+NO_USER = "-"
+# The settings of a command that only logs in to a node and names its app.
+LOGIN = ("PROJECT", "NODE_ADDRESS", "NODE_PORT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
+# The settings of a command that starts a machine here from the app's Ignition file.
+MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
+_HOSTS = "write them as user@host:port, with commas between"
+
+
+def folder_of(context: Context) -> Path:
+    """Find the operator's folder: the one whose fabfile was loaded."""
+    return Path(context.config["folder"])
+
+
+def project_of(context: Context, name: str, needed: Sequence[str] = ()) -> "Project":
+    """Read an instance's settings, only those that are needed; `-H` names another node.
+
+    Raises:
+        SettingsError: with every problem of the settings.
+    """
+    from deploy.project import Project
+    from deploy.settings.load import read_settings, read_some, with_node
+
+    folder, instance = folder_of(context), name or None
+    settings = read_some(folder, instance, needed) if needed else read_settings(folder, instance)
+    host = target(context)
+    return Project(folder, with_node(settings, *host) if host else settings)
+
+
+def projects_of(context: Context, name: str, *, every: bool) -> "tuple[Project, ...]":
+    """Read the settings of one instance, or of every instance of the folder.
+
+    Raises:
+        SettingsError: for the first instance that has a problem.
+    """
+    from deploy.project import Project
+    from deploy.settings.load import read_instances
+
+    if not every:
+        return (project_of(context, name),)
+    folder = folder_of(context)
+    return tuple(Project(folder, settings) for settings in read_instances(folder))
+
+
+def file_of(text: str) -> Path:
+    """Read a file name, which counts from the folder that the command was typed in."""
+    return Path(text).expanduser().absolute()
+
+
+def target(context: Context) -> tuple[str, int | None, str | None] | None:
+    """Read the node that `fab -H user@host:port` names: address, port, user; None without -H."""
+    if not isinstance(context, Connection):
+        return None
+    user = None if context.user == NO_USER else str(context.user)
+    return str(context.original_host), int(context.port), user
+
+
+def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
+    """Read the nodes of a list `user@host:port,…`: address, port, user of each.
+
+    Raises:
+        DeployError: for one without a host, or with a port that is no number.
+    """
+    found = []
+    for one in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            parts = derive_shorthand(one)
+        except ValueError as error:
+            raise DeployError(f"{one!r} names no node: {error}", _HOSTS) from error
+        if not parts["host"]:
+            raise DeployError(f"{one!r} names no node: it has no host", _HOSTS)
+        found.append((str(parts["host"]), parts["port"], parts["user"]))
+    return found

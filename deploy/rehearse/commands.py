@@ -1,0 +1,63 @@
+"""Commands: rehearsal nodes on this machine."""
+
+from invoke.context import Context
+
+from deploy.options import LOGIN, MACHINE, folder_of, project_of
+from deploy.task import task
+
+_NODE = "the rehearsal node, PROJECT unless given"
+
+
+@task("rehearsal", help={"node": _NODE})
+def rehearsal_up(context: Context, *, name: str = "", node: str = "") -> None:
+    """Boot a rehearsal node from build/<app>.ign and pin its host key."""
+    from deploy.rehearse import nodes
+
+    nodes.up(project_of(context, name, MACHINE), name=node)
+
+
+@task("rehearsal")
+def rehearsal_status(context: Context, *, json: bool = False) -> None:
+    """List the rehearsal nodes."""
+    from deploy.rehearse import nodes
+
+    nodes.status(folder_of(context), as_json=json)
+
+
+@task("rehearsal", help={"node": _NODE})
+def rehearsal_reboot(context: Context, *, name: str = "", node: str = "") -> None:
+    """Restart a rehearsal node and wait until it is ready again."""
+    from deploy.rehearse import nodes
+
+    nodes.reboot(project_of(context, name, MACHINE), name=node)
+
+
+@task("rehearsal", help={"node": _NODE, "all": "every node of this folder"})
+def rehearsal_down(
+    context: Context,
+    *,
+    name: str = "",
+    node: str = "",
+    all: bool = False,  # noqa: A002 -- the option is called --all
+) -> None:
+    """Remove a rehearsal node and all it has."""
+    from deploy.rehearse import nodes
+
+    needed = ("KNOWN_HOSTS",) if node or all else ("PROJECT", "KNOWN_HOSTS")
+    project = project_of(context, name, needed)
+    if all:
+        nodes.down_all(project)
+    else:
+        nodes.down(project, node or project.settings.project)
+
+
+@task(
+    "rehearsal",
+    positional=["fault"],
+    help={"worker": "web or jobs", "fault": "hang, crash, …"},
+)
+def rehearsal_fault(context: Context, fault: str, *, name: str = "", worker: str = "jobs") -> None:
+    """Make a worker of the sample app hang or crash, and watch it recover."""
+    from deploy.rehearse.faults import rehearse_fault
+
+    rehearse_fault(project_of(context, name, LOGIN), fault=fault, worker=worker)

@@ -1,0 +1,83 @@
+"""The commands of every module make one collection, with a table of contents."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from invoke.config import Config
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from deploy.gather import contents, gather
+from deploy.options import folder_of
+from deploy.task import task
+
+
+def module() -> ModuleType:
+    found = ModuleType("commands")
+
+    @task("image")
+    def send_it(context: Context) -> None:
+        """Send something."""
+
+    @task("look")
+    def see(context: Context) -> None:
+        """See something."""
+
+    vars(found).update(send_it=send_it, see=see)
+    return found
+
+
+def test_every_task_of_a_module_is_a_command_and_help_is_what_fab_alone_runs(
+    tmp_path: Path,
+) -> None:
+    found = gather([module()], tmp_path)
+
+    assert sorted(found.task_names) == ["help", "see", "send-it"]
+    assert found.default == "help"
+
+
+def test_the_contents_list_commands_by_group(tmp_path: Path) -> None:
+    text = contents(gather([module()], tmp_path))
+
+    assert [line for line in text.splitlines()[1:] if line and line[0] != " "] == [
+        *("prepare and install", "deploy and go back", "look", "certificates and credentials"),
+        *("access", "image", "rehearsal"),
+    ]
+    assert "look\n  see      See something.\n  help     List every command" in text
+    assert "image\n  send-it  Send something.\n" in text
+
+
+def test_a_command_knows_the_folder_of_its_fabfile(tmp_path: Path) -> None:
+    config = Config()
+    config.load_collection(gather([module()], tmp_path).configuration())
+
+    assert folder_of(Context(config)) == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["image"], "renamed: fab os-image"),
+        (["-H", "core@web1", "node-up", "--name", "x"], "renamed: fab rehearsal-up"),
+        (["--debug", "rehearse", "hang"], "renamed: fab rehearsal-fault"),
+        (["cert-rotate-host"], "renamed: fab host-key-rotate"),
+    ],
+)
+def test_an_old_name_is_answered_by_the_new_one(
+    typed: list[str], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fab", *typed])
+
+    with pytest.raises(Exit) as refused:
+        gather([module()], tmp_path)
+    assert (refused.value.message, refused.value.code) == (message, 1)
+
+
+def test_an_old_name_as_an_options_value_is_no_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fab", "deploy", "--name", "image"])
+
+    assert gather([module()], tmp_path)
