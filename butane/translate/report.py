@@ -1,4 +1,4 @@
-"""Reports: what the user is told, with the place and an excerpt of the source."""
+"""Reports of errors and warnings, with their place and an excerpt of the source."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _AROUND = 2
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One remark on a file; line and column count from 1, and are 0 where there is no place."""
+    """One message about a file; line and column count from 1, and are 0 without a place."""
 
     kind: Kind
     path: str
@@ -23,7 +23,7 @@ class Report:
     excerpt: str = ""
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Format it as one line."""
         places = [self.path] if self.path not in ("", "$") else []
         if self.line:
             places.append(f"line {self.line} col {self.column}")
@@ -34,13 +34,13 @@ class Report:
 def make_reports(
     findings: Iterable[Finding], root: Node, source: str, name: str
 ) -> tuple[Report, ...]:
-    """Place the findings in the source."""
+    """Make reports of findings: locate each in the source."""
     lines = source.split("\n")
     return tuple(_make(finding, root, lines, name) for finding in findings)
 
 
 def render_path(path: Path) -> str:
-    """Write a path as `$.storage.files.0`."""
+    """Format a path as `$.storage.files.0`."""
     return ".".join(("$", *map(str, path)))
 
 
