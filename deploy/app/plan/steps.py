@@ -35,8 +35,9 @@ def release_steps(desired: DesiredState, state: NodeState) -> Iterator[Step]:
     title = "Stage the release and check its units with the node's Quadlet generator"
     yield Step("stage", title, "release staged, units accepted by the node's Quadlet generator")
     yield _image_step(desired.image, state)
-    count = f"changed ones of {len(desired.files)} project files"
-    yield Step("files", f"Send the {count}", f"{count} sent")
+    count = len(desired.files)
+    title = f"Send changed project files (of {count})"
+    yield Step("files", title, f"changed project files sent (of {count})")
     for name in (change.name for change in credential_changes(desired, state)):
         done = f"credential {name} sealed on the node"
         yield Step("seal", f"Seal credential {name} on the node", done, name)
