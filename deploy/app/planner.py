@@ -159,4 +159,4 @@ def _patched(remote: Remote, desired: DesiredState, state: NodeState) -> int:
         return 0
     target = session.target(desired.project)
     transfer = Transfer(remote, target, desired.project.settings, desired.export)
-    return len(transfer.shipment(state).bases)
+    return len(transfer.plan(state).bases)

@@ -24,7 +24,7 @@ class Interrupted(Versioned):
 
 
 class Partial(BaseModel):
-    """What a cut transfer of an image left: bytes of each layer, and one piece on its way."""
+    """What an interrupted image transfer left: bytes of each layer, and one partial chunk."""
 
     model_config = ConfigDict(frozen=True)
     layers: dict[str, int] = Field(default_factory=dict)

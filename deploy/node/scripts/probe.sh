@@ -63,16 +63,16 @@ layers() {
   jq -c 'map({key: "sha256:\(.id)", value: (.layers // [])}) | from_entries' <<<"$said"
 }
 
-# What cut transfers of images left: image, file, bytes, and a hash of the piece on its way.
+# What cut transfers of images left: image, file, bytes, and a hash of the partial chunk.
 partial() {
   local file size
-  for file in /var/lib/corefab/images/*/*.part /var/lib/corefab/images/*/piece.* \
+  for file in /var/lib/corefab/images/*/*.part /var/lib/corefab/images/*/chunk.* \
     /var/lib/corefab/images/*/layout/blobs/sha256/*; do
     [ -e "$file" ] || continue
     # A transfer that is under way moves and removes them.
     size=$(stat -c %s "$file" 2>/dev/null) || continue
     printf '%s\t%s\t%s\t%s\n' "$(cut -d / -f 6 <<<"$file")" "${file##*/}" "$size" \
-      "$(case $file in */piece.*) sha256sum 2>/dev/null <"$file" | cut -d ' ' -f 1 ;; esac)"
+      "$(case $file in */chunk.*) sha256sum 2>/dev/null <"$file" | cut -d ' ' -f 1 ;; esac)"
   done
 }
 
@@ -194,8 +194,8 @@ answer \
     partial: ($partial | rows | group_by(.[0]) | map({
       key: ("sha256:" + .[0][0]),
       value: (map(
-          if .[1] | startswith("piece.")
-          then {key: (.[1] | ltrimstr("piece.")), bytes: (.[2] | tonumber), sha256: .[3]}
+          if .[1] | startswith("chunk.")
+          then {key: (.[1] | ltrimstr("chunk.")), bytes: (.[2] | tonumber), sha256: .[3]}
           else {layers: {("sha256:" + (.[1] | rtrimstr(".part"))): (.[2] | tonumber)}}
           end) | reduce .[] as $one ({}; . * $one))
     }) | from_entries),

@@ -17,7 +17,7 @@ from deploy.errors import DeployError
 from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import Content
-from deploy.image.plan.image import Image, Whole
+from deploy.image.plan.image import Image, SaveCommand
 from deploy.node.command import Command
 from deploy.node.endpoint import Endpoint
 from deploy.node.release import Manifest
@@ -86,8 +86,8 @@ class Nowhere:
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         raise DeployError("nothing is kept here")
 
-    def whole(self) -> Whole:
-        return Whole(("true",), "docker-archive")
+    def save_command(self) -> SaveCommand:
+        return SaveCommand(("true",), "docker-archive")
 
 
 def refuses() -> Result:
