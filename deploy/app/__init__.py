@@ -1,1 +1,1 @@
-"""app."""
+"""One app on one node: plan, deploy, roll back, and look at it."""

@@ -1,4 +1,4 @@
-"""Where an app's credentials come from: a setting, a command's output, or somebody to ask."""
+"""The values of an app's credentials: from a setting, a command's output, or typed in."""
 
 import sys
 from collections.abc import Callable
@@ -13,18 +13,18 @@ _LONGEST_SECONDS = 120
 
 
 class Credentials:
-    """The values of an app's credentials, each fetched once and only when needed."""
+    """The values of an app's credentials, each fetched once, when it is needed."""
 
     def __init__(
         self,
         settings: Settings,
         ask: Callable[[str], str] | None,
         *,
-        patience_seconds: float = _LONGEST_SECONDS,
+        timeout_seconds: float = _LONGEST_SECONDS,
     ) -> None:
         self._sources = {source.credential: source for source in settings.sources}
         self._ask = ask
-        self._patience_seconds = patience_seconds
+        self._timeout_seconds = timeout_seconds
         self._values: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -32,62 +32,62 @@ class Credentials:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The credentials of the app."""
+        """The names of the app's credentials."""
         return tuple(self._sources)
 
     def known(self) -> dict[str, str | None]:
-        """Give the values that need nobody to ask; None for the others."""
+        """Return every value that need not be typed in; None for the others."""
         return {
             name: self.value(name) if source.value or source.command else self._values.get(name)
             for name, source in self._sources.items()
         }
 
     def give(self, credential: str, value: str) -> None:
-        """Take a value instead of asking its source."""
+        """Set a value, instead of fetching it from its source."""
         self._values[credential] = value
 
     def value(self, credential: str) -> str:
         """Fetch a value.
 
         Raises:
-            DeployError: when there is no source, or the source gives nothing.
+            DeployError: when it has no source, or its source is empty.
         """
         if credential not in self._values:
             self._values[credential] = self._fetch(self._sources[credential])
         return self._values[credential]
 
     def _fetch(self, source: Source) -> str:
-        return fetch(source, self._ask, patience_seconds=self._patience_seconds)
+        return fetch(source, self._ask, timeout_seconds=self._timeout_seconds)
 
 
 def fetch(
     source: Source,
     ask: Callable[[str], str] | None,
     *,
-    patience_seconds: float = _LONGEST_SECONDS,
+    timeout_seconds: float = _LONGEST_SECONDS,
 ) -> str:
     """Fetch a value from its source.
 
     Raises:
-        DeployError: when there is no source, or the source gives nothing.
+        DeployError: when it has no source, or its source is empty.
     """
     if source.value:
         return source.value.get_secret_value()
     if source.command:
-        return _output(source, patience_seconds)
+        return _output(source, timeout_seconds)
     if ask is None:
         raise DeployError(
-            f"{source.key} is not set and nobody is there to ask",
+            f"{source.key} is not set, and no terminal to ask for it",
             f"set {source.key} in .env, or {source.key}_COMMAND to a command that prints it",
         )
     return ask(source.key)
 
 
-def _output(source: Source, patience_seconds: float) -> str:
+def _output(source: Source, timeout_seconds: float) -> str:
     where, hint = f"{source.key}_COMMAND", f"try it: {source.command}"
-    said = run(["sh", "-c", source.command], doing=where, hint=hint, seconds=patience_seconds)
+    printed = run(["sh", "-c", source.command], doing=where, hint=hint, seconds=timeout_seconds)
     try:
-        value = said.decode().removesuffix("\n")
+        value = printed.decode().removesuffix("\n")
     except UnicodeDecodeError as error:
         raise DeployError(f"{where} printed something other than UTF-8 text", hint) from error
     if not value:
@@ -96,15 +96,16 @@ def _output(source: Source, patience_seconds: float) -> str:
 
 
 def given_value(credential: str, file: str) -> str:
-    """Read a value that is given now: from a file, from standard input (`-`), or typed in.
+    """Read a new value: from a file, from stdin (`-`), or typed in.
 
     Raises:
-        DeployError: when it is empty or no text, or nobody is there to type.
+        DeployError: when it is empty or not text, or there is neither file nor terminal.
     """
     if not file:
         if not prompt.has_terminal():
             raise DeployError(
-                f"nobody is there to type {credential}", "give it with --file FILE, or --file -"
+                f"there is no terminal to ask for {credential}",
+                "pass it with --file FILE, or --file -",
             )
         return prompt.ask(credential, hidden=True)
     try:

@@ -1,9 +1,11 @@
-"""An app as a visitor meets it: the certificate it shows, the page it gives."""
+"""Check over HTTPS, as a visitor would, whether an app is healthy and shows its certificate."""
 
 import contextlib
 import http.client
 import socket
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from certs.certificate import Certificate, from_der
@@ -11,27 +13,25 @@ from certs.errors import CertError
 from deploy.errors import DeployError
 from deploy.node.endpoint import Endpoint
 
-_PATIENCE_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 _HEALTHY = range(200, 300)
 _LONGEST_PAGE = 1 << 16
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One try: the certificate shown, the status of the page, or what went wrong."""
+class HealthCheck:
+    """One check: the certificate shown, the HTTP status, or the error that ended it."""
 
     certificate: Certificate | None
     status: int
-    trouble: str
+    error: str
 
-    def proves(self, fingerprint: str) -> bool:
-        """Tell whether the page is healthy and the certificate the expected one."""
-        return not self.complaint(fingerprint)
-
-    def complaint(self, fingerprint: str) -> str:
-        """Say what is wrong with the answer; nothing when it proves the release."""
-        if self.trouble:
-            return self.trouble
+    def problem(self, fingerprint: str) -> str:
+        """Describe what is wrong; empty for a healthy page behind the expected certificate."""
+        if self.error:
+            return self.error
         if self.certificate and self.certificate.sha256 != fingerprint:
             found = self.certificate
             return (
@@ -42,19 +42,50 @@ class Answer:
         return ""
 
 
-def ask(endpoint: Endpoint, path: str, *, patience_seconds: float = _PATIENCE_SECONDS) -> Answer:
-    """Ask once for a page; the certificate is read, whatever it is, and judged by the caller."""
-    # The expected certificate is compared whole, by its hash: stricter than a chain's verdict.
+def check(
+    endpoint: Endpoint, path: str, *, timeout_seconds: float = _TIMEOUT_SECONDS
+) -> HealthCheck:
+    """Fetch a page once. Any certificate is accepted here; `problem` compares it."""
+    # The expected certificate is compared whole, by its hash: stricter than verifying its chain.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     certificate = None
     try:
-        with contextlib.closing(_socket(endpoint, context, patience_seconds)) as tls:
+        with contextlib.closing(_socket(endpoint, context, timeout_seconds)) as tls:
             certificate = from_der(tls.getpeercert(binary_form=True) or b"", source=str(endpoint))
-            return Answer(certificate, _status(tls, endpoint, path), "")
+            return HealthCheck(certificate, _status(tls, endpoint, path), "")
     except (OSError, http.client.HTTPException, CertError) as error:
-        return Answer(certificate, 0, f"{type(error).__name__}: {error}")
+        return HealthCheck(certificate, 0, f"{type(error).__name__}: {error}")
+
+
+def wait_until_healthy(
+    endpoint: Endpoint,
+    path: str,
+    fingerprint: str,
+    *,
+    timeout_seconds: float,
+    died: Callable[[], str] = lambda: "",
+) -> None:
+    """Check until the app is healthy; `died` gives a reason to stop waiting, or nothing.
+
+    Raises:
+        DeployError: with the last problem, when time is up or the app died.
+    """
+    until = time.monotonic() + timeout_seconds
+    pause = _FIRST_PAUSE_SECONDS
+    while problem := check(endpoint, path).problem(fingerprint):
+        reason = died()
+        if reason or time.monotonic() > until:
+            ended = reason or f"not healthy within {timeout_seconds:.0f} s"
+            raise DeployError(
+                f"{endpoint}{path}: {ended}: {problem}",
+                "read `fab logs`; HEALTH_PATH and HEALTH_TIMEOUT_SECONDS set what is checked and "
+                "for how long",
+            )
+        # An endpoint does not report that it became ready: polling is the only way.
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
 def served_certificate(endpoint: Endpoint) -> Certificate:
@@ -63,16 +94,16 @@ def served_certificate(endpoint: Endpoint) -> Certificate:
     Raises:
         DeployError: when there is no handshake.
     """
-    answer = ask(endpoint, "/")
-    if answer.certificate is None:
-        raise DeployError(f"{endpoint} gives no certificate: {answer.trouble}")
-    return answer.certificate
+    found = check(endpoint, "/")
+    if found.certificate is None:
+        raise DeployError(f"{endpoint} shows no certificate: {found.error}")
+    return found.certificate
 
 
-def _socket(endpoint: Endpoint, context: ssl.SSLContext, patience_seconds: float) -> ssl.SSLSocket:
-    plain = socket.create_connection((endpoint.address, endpoint.port), timeout=patience_seconds)
+def _socket(endpoint: Endpoint, context: ssl.SSLContext, timeout_seconds: float) -> ssl.SSLSocket:
+    plain = socket.create_connection((endpoint.address, endpoint.port), timeout=timeout_seconds)
     try:
-        plain.getpeername()  # ssl would leave its socket open where the other end is gone by now
+        plain.getpeername()  # ssl would leave its socket open if the other end has gone already
         return context.wrap_socket(plain, server_hostname=endpoint.host)
     except BaseException:
         plain.close()

@@ -1,6 +1,6 @@
-"""Verb: show the last lines of an app on its node."""
+"""Verb: print the last log lines of an app."""
 
-from deploy.app.act import logs as logs_of
+from deploy.app import act
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
@@ -8,14 +8,14 @@ from deploy.project import Project
 
 
 def logs(project: Project, lines: str, *, release: str = "") -> None:
-    """Print the last journal lines of a release; of the one that serves unless it is named.
+    """Print the last log lines of a release; by default, of the one that serves.
 
     Raises:
-        DeployError: when `lines` is no count.
+        DeployError: when `lines` is not a number, or the node has no such log.
     """
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 50")
-    with session.reached(project) as remote:
-        wanted = logs_of(project.settings.app, int(lines), release)
-        said = remote.checked(wanted, f"reading the log of {project.settings.app}")
-    output.say(said.rstrip("\n"))
+    with session.open_session(project) as remote:
+        command = act.logs(project.settings.app, int(lines), release)
+        log = remote.checked(command, f"reading the log of {project.settings.app}")
+    output.say(log.rstrip("\n"))

@@ -1,4 +1,4 @@
-"""The desired state of an app, what its node holds, and the plan between the two."""
+"""Load the desired state of an app, probe its node, and plan the deploy."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,37 +6,36 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from deploy.app.credentials import Credentials
+from deploy.app.health import wait_until_healthy
 from deploy.app.node_texts import fetch_texts
-from deploy.app.plan.changes import PlanInputs, credential_changes
+from deploy.app.plan.desired_state import DesiredState, Switch
+from deploy.app.plan.diff import PlanInputs, credential_changes
 from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.text_diff import LARGEST_BYTES, Texts
-from deploy.app.plan.wanted import Switch, Wanted
-from deploy.app.prove import prove
 from deploy.app.tls import Pair, check_chain, check_pair, load_pair
 from deploy.errors import DeployError
 from deploy.image.export.export import Export
 from deploy.image.open import open_image
 from deploy.image.transfer import Transfer
 from deploy.node import session
-from deploy.node.probe import probe
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.plan.addresses import subnets
 from deploy.spec.project_files import list_files
 from deploy.spec.render import Rendered, app_files
 
-_PATIENCE_SECONDS = 5
-_FORCED = "a new release is asked for"
+_HEALTH_SECONDS = 5
+_FORCED = "a new release was asked for"
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredState:
-    """What a node should hold of an app, and the material to bring it there."""
+class Artifacts:
+    """The desired state of an app, and all that a deploy sends to reach it."""
 
     rendered: Rendered
-    wanted: Wanted
+    desired: DesiredState
     export: Export
     pair: Pair
     credentials: Credentials
@@ -48,23 +47,23 @@ class DesiredState:
 
 
 @contextmanager
-def load_desired(
+def load_artifacts(
     rendered: Rendered,
     credentials: Credentials | None = None,
     reseal: frozenset[str] = frozenset(),
-) -> Iterator[DesiredState]:
+) -> Iterator[Artifacts]:
     """Load the desired state. The image is open only inside the `with` block.
 
     Raises:
-        DeployError: naming what is missing or does not fit.
+        DeployError: naming what is missing or invalid.
     """
     project = rendered.project
     settings = project.settings
     pair = load_pair(project)
     check_chain(pair, settings)
-    given = credentials or Credentials(settings, session.asker())
+    credentials = credentials or Credentials(settings, session.passphrase_prompt())
     with open_image(project) as export:
-        wanted = Wanted(
+        desired = DesiredState(
             app=settings.app,
             image=export.image,
             units=app_files(rendered),
@@ -76,74 +75,74 @@ def load_desired(
             switch=Switch(settings.switch, settings.before_switch),
             reseal=reseal,
         )
-        yield DesiredState(rendered, wanted, export, pair, given)
+        yield Artifacts(rendered, desired, export, pair, credentials)
 
 
-def ask_state(remote: Remote, desired: DesiredState) -> NodeState:
-    """Ask the node what it holds of the app: one round trip."""
-    paths = tuple(unit.path for unit in desired.wanted.units)
-    known = desired.credentials.known()
-    return probe(remote, desired.wanted.app, paths=paths, credentials=known)
+def ask_state(remote: Remote, artifacts: Artifacts) -> NodeState:
+    """Probe the node's state of the app, in one round trip."""
+    paths = tuple(unit.path for unit in artifacts.desired.units)
+    known = artifacts.credentials.known()
+    return probe(remote, artifacts.desired.app, paths=paths, credentials=known)
 
 
 def make_plan(
-    remote: Remote, desired: DesiredState, *, first: bool, force: bool = False, diffs: bool = False
+    remote: Remote, artifacts: Artifacts, *, first: bool, force: bool = False, diffs: bool = False
 ) -> tuple[Plan, NodeState]:
-    """Probe the node and decide what a deploy does; give the state it was decided on as well.
+    """Probe the node and plan a deploy; return the plan and the state it is for.
 
-    With `force` there is something to do even where nothing differs. With `diffs`, changed texts
-    are fetched, for people; the steps are the same without.
+    With `force` the plan has steps even where nothing differs. With `diffs` changed texts are
+    fetched and compared; the steps are the same without.
 
     Raises:
-        DeployError: when the node cannot answer, or what is wanted cannot be done.
+        DeployError: when the node does not answer, or the desired state cannot be reached.
     """
-    state = ask_state(remote, desired)
-    inputs = PlanInputs(desired.project.settings.node_address, first=first)
-    plan = plan_deploy(desired.wanted, state, inputs)
-    if not plan and (trouble := _FORCED if force else _trouble(desired)):
+    state = ask_state(remote, artifacts)
+    inputs = PlanInputs(artifacts.project.settings.node_address, first=first)
+    plan = plan_deploy(artifacts.desired, state, inputs)
+    if not plan and (trouble := _FORCED if force else _trouble(artifacts)):
         inputs = replace(inputs, trouble=trouble)
-        plan = plan_deploy(desired.wanted, state, inputs)
+        plan = plan_deploy(artifacts.desired, state, inputs)
     if plan and diffs:
-        texts, patched = _texts(remote, desired, plan), _patched(remote, desired, state)
-        plan = plan_deploy(desired.wanted, state, replace(inputs, texts=texts, patched=patched))
+        texts, patched = _texts(remote, artifacts, plan), _patched(remote, artifacts, state)
+        plan = plan_deploy(artifacts.desired, state, replace(inputs, texts=texts, patched=patched))
     return plan, state
 
 
-def check_material(desired: DesiredState, state: NodeState) -> None:
-    """Check certificate, key and password together whenever one of them is new to the node.
+def check_material(artifacts: Artifacts, state: NodeState) -> None:
+    """Check that certificate, key and password match, if one of them is new to the node.
 
     Raises:
-        CertError: when they do not fit.
+        CertError: when they do not.
     """
-    held, wanted = state.manifest, desired.wanted
-    known = held and (held.certificate, held.key) == (wanted.certificate, wanted.key)
-    sealed = {change.name for change in credential_changes(wanted, state)}
+    manifest, desired = state.manifest, artifacts.desired
+    known = manifest and (manifest.certificate, manifest.key) == (desired.certificate, desired.key)
+    sealed = {change.name for change in credential_changes(desired, state)}
     if not known or CERT_PASS in sealed:
-        password = desired.credentials.value(CERT_PASS)
-        check_pair(desired.pair, desired.project.settings, password)
+        password = artifacts.credentials.value(CERT_PASS)
+        check_pair(artifacts.pair, artifacts.project.settings, password)
 
 
-def _trouble(desired: DesiredState) -> str:
-    """Say why the app is not healthy for a visitor; nothing when it is."""
-    address = session.endpoint(desired.project)
-    path, certificate = desired.project.settings.health_path, desired.wanted.certificate
+def _trouble(artifacts: Artifacts) -> str:
+    """Describe why the app is not healthy over HTTPS; empty when it is."""
+    endpoint = session.endpoint(artifacts.project)
+    path, certificate = artifacts.project.settings.health_path, artifacts.desired.certificate
     try:
-        prove(address, path, certificate, timeout_seconds=_PATIENCE_SECONDS)
+        wait_until_healthy(endpoint, path, certificate, timeout_seconds=_HEALTH_SECONDS)
     except DeployError as error:
         return error.message
     return ""
 
 
-def _texts(remote: Remote, desired: DesiredState, plan: Plan) -> Texts:
-    """Read both versions of what changed."""
+def _texts(remote: Remote, artifacts: Artifacts, plan: Plan) -> Texts:
+    """Read both versions of each changed file."""
     units = {one.path for one in plan.units if one.how == "changed"}
-    here = {unit.path: unit.content for unit in desired.wanted.units if unit.path in units}
-    here |= _small_files(desired, [one.path for one in plan.files if one.how == "changed"])
-    return Texts(here, fetch_texts(remote, desired.wanted.app, tuple(here)))
+    here = {unit.path: unit.content for unit in artifacts.desired.units if unit.path in units}
+    here |= _small_files(artifacts, [one.path for one in plan.files if one.how == "changed"])
+    return Texts(here, fetch_texts(remote, artifacts.desired.app, tuple(here)))
 
 
-def _small_files(desired: DesiredState, names: list[str]) -> dict[str, bytes]:
-    folder = desired.project.files
+def _small_files(artifacts: Artifacts, names: list[str]) -> dict[str, bytes]:
+    folder = artifacts.project.files
     if folder is None:
         return {}
     found = {name: folder / name for name in names}
@@ -154,9 +153,9 @@ def _small_files(desired: DesiredState, names: list[str]) -> dict[str, bytes]:
     }
 
 
-def _patched(remote: Remote, desired: DesiredState, state: NodeState) -> int:
-    if desired.wanted.image.id in state.images:
+def _patched(remote: Remote, artifacts: Artifacts, state: NodeState) -> int:
+    if artifacts.desired.image.id in state.images:
         return 0
-    target = session.target(desired.project)
-    transfer = Transfer(remote, target, desired.project.settings, desired.export)
+    target = session.target(artifacts.project)
+    transfer = Transfer(remote, target, artifacts.project.settings, artifacts.export)
     return len(transfer.plan(state).bases)

@@ -1,7 +1,6 @@
 """Verb: list the releases of an app."""
 
-from deploy.app.plan.history import PastRelease, history
-from deploy.app.plan.kept import Kept
+from deploy.app.plan.history import KeptRelease, PastRelease, history
 from deploy.console import output
 from deploy.image.plan.image import short
 from deploy.node import session
@@ -16,9 +15,9 @@ _COLUMNS = ("release", "result", "image", "files", "size", "who", "commit", "too
 
 
 def releases(project: Project, *, as_json: bool) -> None:
-    """Show the releases that the node keeps, which of them serves, and deploys that failed."""
+    """List the releases that the node keeps, and the deploys that failed there."""
     settings = project.settings
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         kept = kept_releases(remote, settings.app)
         found = history(kept, read_journal(remote, settings.app, _JOURNAL_LINES))
     if as_json:
@@ -30,14 +29,14 @@ def releases(project: Project, *, as_json: bool) -> None:
     output.table(title, _COLUMNS, [_row(one) for one in found])
 
 
-def kept_releases(remote: Remote, app: str) -> tuple[Kept, ...]:
-    """Ask a node for the releases that it keeps, oldest first.
+def kept_releases(remote: Remote, app: str) -> tuple[KeptRelease, ...]:
+    """Read which releases the node keeps, oldest first.
 
     Raises:
-        DeployError: when it cannot answer.
+        DeployError: when the node does not answer.
     """
     answer = remote.checked(Command("releases", (app,)), f"listing the releases of {app}")
-    return read_answer(tuple[Kept, ...], answer, "the node's list of releases")
+    return read_answer(tuple[KeptRelease, ...], answer, "the node's list of releases")
 
 
 def _row(one: PastRelease) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
-"""Verb: show what a deploy would do, and do nothing."""
+"""Verb: show what a deploy would do."""
 
-from deploy.app.plan.describe import whole
+from deploy.app.plan.describe import describe
 from deploy.app.plan.plan import Plan
-from deploy.app.planner import check_material, load_desired, make_plan
+from deploy.app.planner import check_material, load_artifacts, make_plan
 from deploy.console import output
 from deploy.node import session
-from deploy.node.connection import Login
+from deploy.node.login import Login
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.render import render
@@ -21,16 +21,16 @@ def show_plan(
     exit_code: bool,
     login: Login | None = None,
 ) -> int:
-    """Show the plan; return 2 for changes where `exit_code` asks for that, else 0.
+    """Show the plan; return 0, or 2 for a plan with changes when `exit_code` is set.
 
     Raises:
-        DeployError: for what a deploy would refuse as well.
+        DeployError: for anything that a deploy would refuse.
     """
-    with load_desired(render(project)) as desired:
-        with session.reached(project, login) as remote:
-            plan, state = make_plan(remote, desired, first=first, diffs=True)
-        if plan.steps and desired.credentials.known().get(CERT_PASS) is not None:
-            check_material(desired, state)
+    with load_artifacts(render(project)) as artifacts:
+        with session.open_session(project, login) as remote:
+            plan, state = make_plan(remote, artifacts, first=first, diffs=True)
+        if plan.steps and artifacts.credentials.known().get(CERT_PASS) is not None:
+            check_material(artifacts, state)
     if as_json:
         output.as_json(plan.document())
     else:
@@ -40,9 +40,9 @@ def show_plan(
 
 def _show(plan: Plan) -> None:
     if plan:
-        for line in whole(plan):
+        for line in describe(plan):
             output.say(line)
     else:
-        output.good(f"nothing to do: {plan.app} serves what is wanted")
+        output.good(f"nothing to do: {plan.app} is up to date")
     if plan.leftover:
-        output.say(f"slot {plan.leftover}, which serves no longer, will be drained and stopped")
+        output.say(f"slot {plan.leftover}, which no longer serves, will be drained and stopped")

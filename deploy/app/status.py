@@ -1,28 +1,27 @@
-"""Verb: say what an app is on its node."""
+"""Verb: show the state of an app on its node."""
 
-from deploy.app.ask_workers import ask_workers
-from deploy.app.health import Answer, ask
+from deploy.app.health import check
+from deploy.app.workers import ask_workers
 from deploy.console import output
 from deploy.image.plan.image import short
 from deploy.node import session
-from deploy.node.connection import Login
-from deploy.node.probe import probe
-from deploy.node.state import NodeState
+from deploy.node.login import Login
+from deploy.node.release import Manifest
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 
-_SICK = 1
+_HEALTHY = "healthy"
+_UNHEALTHY = 1
 
 
 def status(project: Project, *, as_json: bool, login: Login | None = None) -> int:
     """Show release, unit and health; return 1 when the app is not healthy."""
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
-    with session.reached(project, login) as remote:
+    with session.open_session(project, login) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
         workers = ask_workers(remote, settings.app)
-    held = state.manifest
-    answer = ask(session.endpoint(project), settings.health_path) if held else None
-    health = _health(answer, state)
+    health = _health(project, state)
     facts = _facts(project, state) | {
         "workers": workers.model_dump() if workers else None,
         "health": health,
@@ -32,26 +31,27 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     else:
         rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
         output.table(settings.app, ("", ""), rows)
-    return 0 if health == "healthy" else _SICK
+    return 0 if health == _HEALTHY else _UNHEALTHY
 
 
-def _health(answer: Answer | None, state: NodeState) -> str:
-    if answer is None or state.manifest is None:
+def _health(project: Project, state: NodeState) -> str:
+    if state.manifest is None:
         return "nothing deployed"
-    return answer.complaint(state.manifest.certificate) or "healthy"
+    found = check(session.endpoint(project), project.settings.health_path)
+    return found.problem(state.manifest.certificate) or _HEALTHY
 
 
 def _facts(project: Project, state: NodeState) -> dict[str, object]:
     settings = project.settings
-    held = state.manifest
+    manifest = state.manifest
     return {
         "app": settings.app,
         "node": settings.node_address,
         "endpoint": str(session.endpoint(project)),
-        "release": held.release if held else None,
-        "image": f"{held.image} {short(held.image_id)}" if held else None,
-        "commit": (held.commit[:12] + (" (dirty)" if held.dirty else "")) if held else None,
-        "deployed_by": held.by if held else None,
+        "release": manifest.release if manifest else None,
+        "image": f"{manifest.image} {short(manifest.image_id)}" if manifest else None,
+        "commit": _commit(manifest) if manifest else None,
+        "deployed_by": manifest.by if manifest else None,
         "unit": _unit(settings.app, state),
         "restarts": state.restarts,
         "credentials": dict(sorted(state.credentials.items())),
@@ -69,13 +69,17 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
     }
 
 
+def _commit(manifest: Manifest) -> str:
+    return manifest.commit[:12] + (" (dirty)" if manifest.dirty else "")
+
+
 def _unit(app: str, state: NodeState) -> str:
-    text = f"{app}-{state.slot or 'blue'}.service {state.active} ({state.word})"
+    text = f"{app}-{state.slot or 'blue'}.service {state.active} ({state.sub_state})"
     if state.since and state.active == "active":
         text += f" since {state.since}"
     if state.result not in {"", "success"} or state.active == "activating":
         text += f", last run: {state.result}, exit code {state.exit_status}"
-    return f"{text}, says: {state.said}" if state.said else text
+    return f"{text}, says: {state.status_text}" if state.status_text else text
 
 
 def _text(value: object) -> str:

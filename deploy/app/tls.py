@@ -1,4 +1,4 @@
-"""The certificate and the encrypted key that an app is to serve with."""
+"""The certificate and encrypted key of an app, on the workstation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from deploy.settings.model import Settings
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A chain and its key file, as they are on the workstation."""
+    """A certificate chain and its encrypted key file."""
 
     chain: Chain
     key_file: bytes = field(repr=False)
@@ -30,19 +30,19 @@ class Pair:
 
 
 def material(project: Project) -> Material:
-    """Say where an app's certificate and key are kept."""
+    """Return where an app's certificate and key lie."""
     return Material(project.settings.app, project.material)
 
 
 @contextmanager
 def alone(project: Project) -> Iterator[None]:
-    """Let no other command of this machine change an app's certificate while the block lasts."""
+    """Keep other commands on this workstation from changing the app's certificate meanwhile."""
     with locked(project.material / f".{project.settings.app}.lock"):
         yield
 
 
 def load_pair(project: Project) -> Pair:
-    """Read an app's certificate and key file, without the key's password.
+    """Read an app's certificate and key file; that needs no password.
 
     Raises:
         CertError: when one is missing or cannot be read.
@@ -54,10 +54,10 @@ def load_pair(project: Project) -> Pair:
 
 
 def check_chain(pair: Pair, settings: Settings) -> None:
-    """Refuse a certificate that visitors would: all that can be told without the key's password.
+    """Refuse a certificate that visitors would refuse, as far as it shows without the password.
 
     Raises:
-        CertError: for an expired one, for names of the app that it lacks, ….
+        CertError: when it is expired, lacks a name of the app, ….
     """
     found = problems(pair.chain, None, names=settings.cert_names, now=datetime.now(UTC))
     if found:
@@ -65,7 +65,7 @@ def check_chain(pair: Pair, settings: Settings) -> None:
 
 
 def check_pair(pair: Pair, settings: Settings, password: str) -> None:
-    """Refuse a pair that would not serve: every problem at once.
+    """Refuse a certificate and key that cannot serve, with all problems at once.
 
     Raises:
         CertError: for a wrong password, a key of another certificate, an expired one, ….

@@ -1,13 +1,14 @@
-"""Run the steps of a deploy or a rollback; put back what served when one fails."""
+"""Run the steps of a deploy or a rollback, and undo them when one fails."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from deploy.app import act
-from deploy.app.execute import Execution, carry_out
+from deploy.app.execute import carry_out
+from deploy.app.execution import Execution
+from deploy.app.health import wait_until_healthy
 from deploy.app.plan.steps import Step
-from deploy.app.prove import prove
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node.journal import audit_line, write_audit
@@ -16,19 +17,19 @@ from deploy.node.remote import Remote
 from deploy.project import Project
 
 _LOG_LINES = 20
-_PROOF_SECONDS = 60
+_HEALTH_SECONDS = 60
 
 
 def run_steps(
-    execution: Execution, steps: Sequence[Step], *, proof_seconds: float = _PROOF_SECONDS
+    execution: Execution, steps: Sequence[Step], *, health_seconds: float = _HEALTH_SECONDS
 ) -> Manifest:
-    """Carry out steps in order; give the manifest with what they took and proved.
+    """Carry out steps in order; return the manifest with the seconds of each.
 
-    Whatever ends them early, the node gets back what it served before.
+    Whatever ends them early is undone: the release before serves again.
 
     Raises:
-        DeployError: a step's own, with the app's last log lines and what serves now.
-        BaseException: whatever else ended a step, such as Ctrl-C, after putting back.
+        DeployError: the step's, with the app's last log lines and what serves now.
+        BaseException: whatever else ended a step, such as Ctrl-C, after the undo.
     """
     seconds: dict[str, float] = {}
     started = False
@@ -36,39 +37,39 @@ def run_steps(
         for step in steps:
             started = started or step.kind == "start"
             if step.kind == "finish":
-                # Nothing gets here that was not proven.
-                execution = replace(execution, manifest=execution.manifest.proven(seconds))
+                manifest = execution.manifest.proven(seconds)
+                execution = replace(execution, manifest=manifest)
             began = time.monotonic()
             _carry_out(execution, step)
             seconds[f"{step.kind} {step.credential}".rstrip()] = round(time.monotonic() - began, 3)
     except DeployError as error:
-        # Before the new release is started, no log says what went wrong.
+        # A release that was not started has no log.
         logs = _logs(execution) if started else ""
-        served = _put_back(execution, proof_seconds)
-        raise DeployError(f"{error.message}{logs}\n{served}", error.hint) from error
+        undone = _undo(execution, health_seconds)
+        raise DeployError(f"{error.message}{logs}\n{undone}", error.hint) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             output.say("interrupted")
-        output.say(_put_back(execution, proof_seconds))
+        output.say(_undo(execution, health_seconds))
         raise
     return execution.manifest
 
 
 def undo(remote: Remote, project: Project, unfinished: str) -> None:
-    """Undo what an unfinished deploy changed, and record that.
+    """Undo an unfinished deploy, and record that in the node's journal.
 
     Raises:
-        DeployError: when the node cannot.
+        DeployError: when the node fails to.
     """
-    what = f"what the unfinished deploy {unfinished} changed"
-    with progress.step(f"Undo {what}", f"put back {what}"):
+    deploy = f"unfinished deploy {unfinished}"
+    with progress.step(f"Undo {deploy}", f"{deploy} undone"):
         remote.checked(act.undo(project.settings.app), f"undoing {unfinished}")
-    line = audit_line(project, "undo", "a deploy that did not end was put back")
+    line = audit_line(project, "undo", "unfinished deploy undone")
     write_audit(remote, line.model_copy(update={"release": unfinished}))
 
 
 def _carry_out(execution: Execution, step: Step) -> None:
-    """Carry out a step; an old slot that does not stop yet is no failure of what serves."""
+    """Carry out a step; only warn when the old slot does not stop, since the new one serves."""
     try:
         carry_out(execution, step)
     except DeployError as error:
@@ -80,30 +81,33 @@ def _carry_out(execution: Execution, step: Step) -> None:
         )
 
 
-def _put_back(execution: Execution, proof_seconds: float) -> str:
+def _undo(execution: Execution, health_seconds: float) -> str:
+    """Undo a deploy that failed; describe what serves now."""
     before = execution.before
     try:
         result = execution.remote.run(act.undo(execution.app))
     except DeployError as error:
-        return f"{error.message}: the next `fab deploy` puts back what this one changed"
+        return f"{error.message}: the next `fab deploy` undoes this one"
     if result.code:
-        return f"putting back failed: {result.complaint}; the next `fab deploy` tries again"
+        return f"undo failed: {result.error_text}; the next `fab deploy` tries again"
     serves = result.stdout.strip()
     if serves == execution.release:
-        return f"release {serves} serves: it had been proven and recorded"
+        return f"release {serves} serves: it is healthy and recorded"
     if before.manifest is None:
         return f"{execution.app} is as it was" + ("" if before.slot else ": nothing deployed")
     if serves not in {"", before.manifest.release}:
-        return f"release {serves} serves, which another deploy brought meanwhile"
-    return _proof(execution, before.manifest, proof_seconds)
+        return f"release {serves} serves: another deploy ran meanwhile"
+    return _check_restored(execution, before.manifest, health_seconds)
 
 
-def _proof(execution: Execution, before: Manifest, proof_seconds: float) -> str:
+def _check_restored(execution: Execution, before: Manifest, health_seconds: float) -> str:
     path, release = execution.settings.health_path, before.release
     try:
-        prove(execution.endpoint, path, before.certificate, timeout_seconds=proof_seconds)
+        wait_until_healthy(
+            execution.endpoint, path, before.certificate, timeout_seconds=health_seconds
+        )
     except DeployError as error:
-        return f"release {release} was put back, but does not answer: {error.message}"
+        return f"release {release} was restored, but is not healthy: {error.message}"
     return f"release {release} serves again, proven over HTTPS"
 
 

@@ -1,10 +1,16 @@
-"""What an app's supervisor says of its workers."""
+"""What an app's supervisor reports about its workers."""
 
 from pydantic import BaseModel, ConfigDict
 
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
+from deploy.node.remote import Remote
+
+_HINT = "the image's label io.corefab.status names it; docs/supervision.md says what it prints"
+
 
 class Worker(BaseModel):
-    """One worker; times are in seconds, `last_sign` since it was last heard of."""
+    """One worker; `last_sign` is the seconds since its last heartbeat."""
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -15,8 +21,20 @@ class Worker(BaseModel):
 
 
 class Workers(BaseModel):
-    """All of them, and the state of the whole."""
+    """All workers, and the state of the app as a whole."""
 
     model_config = ConfigDict(frozen=True)
     state: str
     workers: tuple[Worker, ...]
+
+
+def ask_workers(remote: Remote, app: str) -> Workers | None:
+    """Ask the app's supervisor for its workers; None where the app has no supervisor.
+
+    Raises:
+        DeployError: when the answer is not what a supervisor writes.
+    """
+    answer = remote.run(Command("workers", (app,))).stdout.strip()
+    if answer in {"", "null"}:
+        return None
+    return read_answer(Workers, answer, "the answer of the app's status command", _HINT)

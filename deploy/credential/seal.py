@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy.app.credentials import Credentials
-from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.deploy import DeployOptions, deploy
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.probe import probe
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS, Settings, Source
 
@@ -55,14 +54,14 @@ def creds_rotate(project: Project, name: str) -> None:
     settings = project.settings
     _refuse_password(name)
     source_of(settings, name)
-    credentials = Credentials(settings, session.asker())
+    credentials = Credentials(settings, session.passphrase_prompt())
     value = credentials.value(name)
     if _state(project, {name: value}).credentials.get(name) == "same":
         raise DeployError(
             f"{name} is sealed with this value already",
             f"change it at its source first: {describe(source_of(settings, name))}",
         )
-    rollout(project, DeployOptions(what="credentials"), credentials)
+    deploy(project, DeployOptions(what="credentials"), credentials)
     output.good(f"{name} has its new value on the node")
 
 
@@ -79,10 +78,10 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
             f"{name} comes from {describe(source)}, which the next deploy would bring back",
             f"change it there, then `fab creds-rotate {name}`",
         )
-    credentials = Credentials(project.settings, session.asker())
+    credentials = Credentials(project.settings, session.passphrase_prompt())
     credentials.give(name, value())
     options = DeployOptions(what="credentials", reseal=frozenset({name}))
-    rollout(project, options, credentials)
+    deploy(project, options, credentials)
     output.good(f"{name} is sealed on the node; nothing of it is kept here")
 
 
@@ -117,13 +116,13 @@ def _seal(project: Project, names: tuple[str, ...]) -> None:
     state = _state(project, {source.credential: None for source in settings.sources})
     if state.manifest is None:
         output.say(f"{settings.app} is not on the node: it is deployed with all it has")
-        rollout(project, DeployOptions(first=True))
+        deploy(project, DeployOptions(first=True))
     else:
-        rollout(project, DeployOptions(what="credentials", reseal=wanted))
+        deploy(project, DeployOptions(what="credentials", reseal=wanted))
 
 
 def _state(project: Project, values: dict[str, str | None]) -> NodeState:
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         return probe(remote, project.settings.app, paths=(), credentials=values)
 
 

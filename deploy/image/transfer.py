@@ -14,9 +14,9 @@ from deploy.image.rate_store import RateStore
 from deploy.image.stream import ImageStream, Progress
 from deploy.image.wire.rate_meter import RateMeter
 from deploy.image.wire.whole import send_whole
-from deploy.node.connection import Target
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, Partial
+from deploy.node.target import Target
 from deploy.settings.model import Settings
 
 # Exit codes of receive-image: the node lacks a layer, or cannot export it.

@@ -2,7 +2,7 @@
 
 import time
 
-from deploy.app.deploy import DeployOptions, rollout
+from deploy.app.deploy import DeployOptions, deploy
 from deploy.app.status import status
 from deploy.console import output
 from deploy.machine.install.install import PATIENCE_SECONDS, install
@@ -33,7 +33,7 @@ def rebuild(
     installed = time.monotonic()
     address = host.rpartition("@")[2].partition(":")[0]
     there = project.settings.model_copy(update={"node_address": address})
-    rollout(Project(project.folder, there), DeployOptions(first=True, what="rebuild"))
+    deploy(Project(project.folder, there), DeployOptions(first=True, what="rebuild"))
     code = status(Project(project.folder, there), as_json=False)
     whole, first = (_minutes(end - began) for end in (time.monotonic(), installed))
     output.good(f"{address} rebuilt in {whole} minutes, {first} of them for the installation")

@@ -1,9 +1,8 @@
-"""Verb: make a worker of the sample app misbehave on its node, and watch it recover."""
+"""Make a worker of the sample app fail on its node, and watch it recover."""
 
 import time
 
-from deploy.app.ask_workers import ask_workers
-from deploy.app.workers import Worker
+from deploy.app.workers import Worker, ask_workers
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
@@ -17,20 +16,20 @@ _PAUSE_SECONDS = 0.5
 
 
 def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
-    """Throw a switch of the sample and say, as it happens, what the supervisor makes of it.
+    """Switch a fault of the sample on, and print what its supervisor does about it.
 
     Raises:
-        DeployError: for an unknown fault, an app without the sample's switches, no recovery.
+        DeployError: for an unknown fault, an app that cannot fail on request, no recovery.
     """
     settings = project.settings
     if fault.partition("=")[0] not in FAULTS:
-        raise DeployError(f"no fault called {fault!r}", f"choose one of {', '.join(FAULTS)}")
-    with session.reached(project) as remote:
+        raise DeployError(f"unknown fault {fault!r}", f"choose one of {', '.join(FAULTS)}")
+    with session.open_session(project) as remote:
         before = _worker(remote, settings.app, worker)
         remote.checked(
             Command("fault", (settings.app, worker, fault)),
             f"switching on {fault} in {settings.app}",
-            "only the sample app has such switches",
+            "only the sample app can fail on request",
         )
         _watch(remote, settings.app, before, fault)
 
@@ -46,9 +45,9 @@ def _watch(remote: Remote, app: str, before: Worker, fault: str) -> None:
             shown = line
         if now.restarts > before.restarts and now.state == "healthy":
             reason = now.reasons[-1] if now.reasons else "no reason given"
-            output.good(f"{now.name} serves again: {reason}")
+            output.good(f"{now.name} is healthy again: {reason}")
             return
-        # The supervisor answers questions; it does not call.
+        # The supervisor only answers questions: it reports nothing by itself.
         time.sleep(_PAUSE_SECONDS)
     raise DeployError(
         f"{before.name} was not restarted within {_LONGEST_SECONDS:.0f} s of {fault}",
@@ -61,4 +60,4 @@ def _worker(remote: Remote, app: str, name: str) -> Worker:
     for one in found.workers if found else ():
         if one.name == name:
             return one
-    raise DeployError(f"{app} has no worker called {name}", "the sample has web and jobs")
+    raise DeployError(f"{app} has no worker {name}", "the sample has web and jobs")

@@ -1,4 +1,4 @@
-"""Verbs: rehearsal nodes up and down, known to this project."""
+"""Start, list, restart and remove the rehearsal nodes of an operator's folder."""
 
 from pathlib import Path
 

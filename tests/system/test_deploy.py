@@ -5,7 +5,7 @@ import json
 import pytest
 
 from butane.files import carried_files
-from deploy.app.prove import prove
+from deploy.app.health import wait_until_healthy
 from deploy.node.endpoint import Endpoint
 from rehearsal import lifecycle
 from tests.system.conftest import API_TOKEN, CERT_PASSWORD, NAME, SMTP_PASSWORD, authority
@@ -154,7 +154,7 @@ def test_the_container_is_hardened(serving: Project) -> None:
 
 
 def test_a_node_made_today_equals_a_node_rolled_out_today(staging: Project) -> None:
-    """Staging came by rollout; the spec made now must carry the very same files."""
+    """Staging came by a deploy; the spec made now must carry the very same files."""
     app = staging.settings["PROJECT"] + "-staging"
     staging.must("prepare", "--yes", "--name", "staging")
     ignition = (staging.folder / f"build/{app}.ign").read_text()
@@ -187,7 +187,9 @@ def test_the_app_serves_again_after_the_node_restarts(serving: Project) -> None:
     serving.must("rehearsal-reboot")
 
     fingerprint = json.loads(serving.must("cert-status", "--json"))["places"][0]["sha256"]
-    prove(Endpoint(serving.node.address, 443, NAME), "/health", fingerprint, timeout_seconds=30)
+    wait_until_healthy(
+        Endpoint(serving.node.address, 443, NAME), "/health", fingerprint, timeout_seconds=30
+    )
 
 
 def test_a_port_that_no_setting_names_stays_closed(serving: Project) -> None:

@@ -113,7 +113,7 @@ def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str
     assert code == 130, said
     assert "interrupted" in said
     # An interrupt while the proven release is written down may come too late; it says so.
-    assert release_of(serving) == before or "it had been proven and recorded" in said
+    assert release_of(serving) == before or "it is healthy and recorded" in said
     serving.must("deploy")
 
 
@@ -326,7 +326,7 @@ def test_a_deploy_holds_its_lock_until_it_ends(serving: Project) -> None:
     # The other waits a moment for the lock. Then it gives up, or it follows on the first.
     log = serving.ssh("tail -n 2 /var/lib/corefab/audit.log").splitlines()
     first, last = (json.loads(line) for line in log)
-    refused = "being changed by" in other.out or "somebody deployed meanwhile" in other.out
+    refused = "being changed by" in other.out or "another deploy ran meanwhile" in other.out
     assert (other.code == 1 and refused) or last["previous"] == first["release"]
     serving.must("deploy")
 

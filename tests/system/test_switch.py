@@ -67,7 +67,7 @@ def test_a_release_that_failed_is_not_gone_back_to(serving: Project, visits: Vis
     said = serving.fab("rollback", "--to", release)
 
     assert failed.code == said.code == 1
-    assert "failed, and is never tried again" in said.out
+    assert "failed, and cannot be rolled back to" in said.out
 
 
 @pytest.mark.parametrize(
@@ -277,8 +277,8 @@ def test_a_slot_that_a_cut_connection_left_running_is_stopped(serving: Project) 
     said = serving.must("deploy")
 
     assert planned.code == 2
-    assert f"slot {idle}, which serves no longer, will be drained" in planned.out
-    assert f"slot {idle}, which serves no longer, drained and stopped" in said
+    assert f"slot {idle}, which no longer serves, will be drained" in planned.out
+    assert f"slot {idle}, which no longer serves, drained and stopped" in said
     assert serving.ssh(f"systemctl is-active {app}-{idle} || true").strip() == "inactive"
 
 

@@ -1,142 +1,101 @@
-"""The differences between what is wanted of an app and what its node holds."""
+"""The kinds of difference between desired state and node; each is a reason to deploy."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
-from deploy.app.plan.change import (
-    CertificateChange,
-    Change,
-    CredentialChange,
-    FileChange,
-    How,
-    ImageChange,
-    OtherChange,
-    UnitChange,
-)
-from deploy.app.plan.text_diff import Texts
-from deploy.app.plan.wanted import Wanted
-from deploy.image.plan.image import missing, missing_bytes
-from deploy.node.state import NodeState
-from deploy.settings.model import CERT_PASS
+from deploy.image.plan.image import short
 
-_NO_TEXTS = Texts()
+How = Literal["added", "changed", "deleted"]
+_SHOWN_OF_A_HASH = 16
+
+
+class Change(Protocol):
+    """One difference; its text is the reason to deploy."""
+
+    def __str__(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
-class PlanInputs:
-    """Planning inputs other than the desired state and the node's.
+class ImageChange:
+    """Another image. `bytes` is the most that is sent, before compression.
 
-    `first` is `--first`. `texts` are contents to show diffs of, `patched` counts the layers that
-    would travel as patches. `trouble` is a reason to deploy that no comparison finds.
+    `patched` counts the layers that are sent as patches against a layer on the node.
     """
 
-    node: str
-    first: bool = False
-    texts: Texts = _NO_TEXTS
+    name: str
+    was: str
+    becomes: str
+    layers: int
+    missing: int
+    bytes: int
     patched: int = 0
-    trouble: str = ""
+
+    def __str__(self) -> str:
+        if self.was == self.becomes:
+            return f"image {short(self.becomes)} is missing on the node"
+        return f"image {short(self.was) or 'none'} -> {short(self.becomes)}"
 
 
-def changes(wanted: Wanted, state: NodeState, inputs: PlanInputs) -> Iterator[Change]:
-    """List each difference between what is wanted and what a node holds."""
-    yield from _image(wanted, state, inputs.patched)
-    yield from _units(wanted, state, inputs.texts)
-    held = state.manifest.files if state.manifest else {}
-    yield from file_changes(held, wanted.files, inputs.texts)
-    yield from _certificate(wanted, state)
-    yield from credential_changes(wanted, state)
-    yield from _troubles(state, inputs.trouble)
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A project file added, changed or deleted; `was` and `becomes` are its hash and mode."""
+
+    path: str
+    how: How
+    was: str = ""
+    becomes: str = ""
+    diff: str = ""
+
+    def __str__(self) -> str:
+        return f"file {self.how}: {self.path}"
 
 
-def file_changes(
-    held: Mapping[str, str], wanted: Mapping[str, str], texts: Texts = _NO_TEXTS
-) -> Iterator[FileChange]:
-    """List each project file added, changed or deleted."""
-    for path in sorted(held.keys() | wanted.keys()):
-        was, becomes = held.get(path, ""), wanted.get(path, "")
-        if was != becomes:
-            how: How = "added" if path not in held else "changed" if path in wanted else "deleted"
-            yield FileChange(path, how, was, becomes, texts.difference(path))
+@dataclass(frozen=True, slots=True)
+class UnitChange(FileChange):
+    """A host file of the app, such as a unit; hash, mode and owner."""
+
+    def __str__(self) -> str:
+        was, becomes = self.was.partition(" "), self.becomes.partition(" ")
+        if self.how == "changed" and was[0] == becomes[0]:
+            return f"unit {self.path} is {was[2]}, not {becomes[2]}"
+        return f"unit {'removed' if self.how == 'deleted' else self.how}: {self.path}"
 
 
-def credential_changes(wanted: Wanted, state: NodeState) -> Iterator[CredentialChange]:
-    """List the credentials to seal: those that differ, and those that are to be sealed again."""
-    for name in wanted.credentials:
-        asked = name in wanted.reseal
-        if asked or _differs(name, wanted, state):
-            was = _generation(name, state)
-            found = state.credentials.get(name, "absent")
-            yield CredentialChange(name, found, was, was + 1, asked)
+@dataclass(frozen=True, slots=True)
+class CertificateChange:
+    """Another certificate, by SHA-256."""
+
+    was: str
+    becomes: str
+
+    def __str__(self) -> str:
+        was, becomes = self.was[:_SHOWN_OF_A_HASH], self.becomes[:_SHOWN_OF_A_HASH]
+        return f"certificate {was or 'none'} -> {becomes}"
 
 
-def generations(wanted: Wanted, state: NodeState) -> dict[str, int]:
-    """Count each credential's sealings as the next release has them."""
-    sealed = {change.name: change.becomes for change in credential_changes(wanted, state)}
-    return {name: _generation(name, state) for name in wanted.credentials} | sealed
+@dataclass(frozen=True, slots=True)
+class CredentialChange:
+    """A credential to seal, never its value. `was` and `becomes` count how often it was sealed.
 
-
-def _image(wanted: Wanted, state: NodeState, patched: int) -> Iterator[ImageChange]:
-    was = state.manifest.image_id if state.manifest else ""
-    image = wanted.image
-    there = image.id in state.images
-    if was == image.id and there:
-        return
-    yield ImageChange(
-        name=image.name,
-        was=was,
-        becomes=image.id,
-        layers=len(image.layers),
-        missing=0 if there else len(missing(image, state)),
-        bytes=0 if there else missing_bytes(image, state),
-        patched=patched,
-    )
-
-
-def _units(wanted: Wanted, state: NodeState, texts: Texts) -> Iterator[UnitChange]:
-    for unit in wanted.units:
-        found = state.files.get(unit.path)
-        becomes = f"{unit.sha256} {unit.mark}"
-        was = f"{found.sha256} {found.mode}" if found else ""
-        if found is None:
-            yield UnitChange(unit.path, "added", was, becomes)
-        elif was != becomes:
-            yield UnitChange(unit.path, "changed", was, becomes, texts.difference(unit.path))
-    held = state.manifest.units if state.manifest else {}
-    for path in sorted(held.keys() - {unit.path for unit in wanted.units}):
-        yield UnitChange(path, "deleted", held[path])
-
-
-def _certificate(wanted: Wanted, state: NodeState) -> Iterator[Change]:
-    held = state.manifest
-    was = held.certificate if held else ""
-    if was != wanted.certificate:
-        yield CertificateChange(was, wanted.certificate)
-    elif held and held.key != wanted.key:
-        yield OtherChange("the TLS key file was encrypted again")
-
-
-def _differs(name: str, wanted: Wanted, state: NodeState) -> bool:
-    """Tell whether the node lacks a credential or holds another value of it.
-
-    A value that has to be asked for cannot be compared: it is taken to be the same, except for the
-    password of a new key file.
+    `found` compares the node's value with ours. `asked` marks a credential that the operator
+    asked to seal again.
     """
-    found = state.credentials.get(name)
-    new_key = state.manifest is not None and state.manifest.key != wanted.key
-    return found != "same" and (found != "present" or (name == CERT_PASS and new_key))
+
+    name: str
+    found: str
+    was: int
+    becomes: int
+    asked: bool = False
+
+    def __str__(self) -> str:
+        return f"credential {self.name} is {'to be sealed again' if self.asked else self.found}"
 
 
-def _generation(name: str, state: NodeState) -> int:
-    """Count a credential's sealings; one that an older release does not count was sealed once."""
-    counted = state.manifest.generations.get(name) if state.manifest else None
-    there = state.credentials.get(name, "absent") != "absent"
-    return counted if counted is not None else int(there)
+@dataclass(frozen=True, slots=True)
+class OtherChange:
+    """Any other reason to deploy: the app is down, its key file differs, `--force`."""
 
+    text: str
 
-def _troubles(state: NodeState, trouble: str) -> Iterator[OtherChange]:
-    if state.active != "active":
-        yield OtherChange(f"the app is {state.active}")
-    elif state.door != "open":
-        yield OtherChange(f"front door: {state.door}")
-    if trouble:
-        yield OtherChange(trouble)
+    def __str__(self) -> str:
+        return self.text

@@ -1,8 +1,8 @@
-"""A plan in words: short, as a deploy shows it, or whole, as `fab plan` does."""
+"""A plan as text: the summary that a deploy prints, and all of it for `fab plan`."""
 
 from collections.abc import Iterator, Sequence
 
-from deploy.app.plan.change import FileChange, ImageChange
+from deploy.app.plan.changes import FileChange, ImageChange
 from deploy.app.plan.plan import Plan
 from deploy.image.plan.image import megabytes, short
 
@@ -10,18 +10,18 @@ _SHOWN_OF_A_HASH = 16
 
 
 def summary(plan: Plan) -> Iterator[str]:
-    """Give a line for each difference."""
+    """Write a line for each reason to deploy."""
     release = f" (release {plan.was})" if plan.was else ""
     yield f"{plan.app} on {plan.node}{release}:"
     yield from (f"  {reason}" for reason in plan.reasons)
 
 
-def whole(plan: Plan) -> Iterator[str]:
-    """Give all of a plan, with the diffs, in the order in which it is done."""
+def describe(plan: Plan) -> Iterator[str]:
+    """Write the whole plan: changes with their diffs, then the steps."""
     if plan.undo:
         yield f"{plan.app} on {plan.node}:"
-        yield f"  first: undo what the unfinished deploy {plan.undo} changed"
-        yield "  then: plan again from what serves after that; run `fab deploy`"
+        yield f"  first: undo the unfinished deploy {plan.undo}"
+        yield "  then: plan again; `fab deploy` does both"
         return
     yield from summary(plan)
     if plan.image:
@@ -46,7 +46,7 @@ def _image(change: ImageChange) -> str:
     layers = f"{change.missing} of {change.layers} layers, " if change.layers else ""
     text += f", {layers}at most {change.bytes} bytes ({megabytes(change.bytes)}) to send"
     if change.patched:
-        text += f"; {change.patched} of these as a difference from a layer of the node"
+        text += f"; {change.patched} of these as a patch against a layer on the node"
     return text
 
 
@@ -59,7 +59,7 @@ def _changes(what: str, changes: Sequence[FileChange]) -> Iterator[str]:
 
 
 def _marks(change: FileChange) -> str:
-    """Show the marks where no diff tells more."""
+    """Show hash and mode of a changed file that has no diff."""
     if change.diff or change.how != "changed":
         return ""
     return f": {_shown(change.was)} -> {_shown(change.becomes)}"

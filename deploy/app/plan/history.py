@@ -1,16 +1,28 @@
-"""The releases of an app: those that its node keeps, and those that failed there."""
+"""The releases of an app: those that its node keeps, those that failed, which to roll back to."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deploy.app.plan.kept import Kept
-from deploy.node.audit_line import AuditLine
+from deploy.errors import DeployError
+from deploy.node.journal import AuditLine
+from deploy.node.release import Manifest
+
+
+class KeptRelease(BaseModel):
+    """A release that a node keeps; `failed` when its deploy did, sizes on the node's disk."""
+
+    model_config = ConfigDict(frozen=True)
+    manifest: Manifest
+    serves: bool
+    failed: bool
+    bytes: int
+    image_bytes: int
 
 
 class PastRelease(BaseModel):
-    """A release: sizes in bytes, counts of files; `kept` tells whether the node still has it."""
+    """A line of the history; `kept` tells whether the node still has the release."""
 
     model_config = ConfigDict(frozen=True)
     release: str
@@ -39,8 +51,8 @@ class PastRelease(BaseModel):
         return "serves" if self.serves else "failed" if self.failed else "proven"
 
 
-def history(kept: Iterable[Kept], journal: Iterable[AuditLine]) -> tuple[PastRelease, ...]:
-    """Put a node's releases and the deploys that failed in one list, the newest first."""
+def history(kept: Iterable[KeptRelease], journal: Iterable[AuditLine]) -> tuple[PastRelease, ...]:
+    """List a node's releases and the deploys that failed there, the newest first."""
     found = {one.manifest.release: _past(one) for one in kept}
     for line in journal:
         if line.result != "failed" or not line.release:
@@ -49,16 +61,39 @@ def history(kept: Iterable[Kept], journal: Iterable[AuditLine]) -> tuple[PastRel
         if known is None:
             found[line.release] = _failed(line)
         elif not known.serves and (known.failed or not known.health):
-            # What was proven may have failed at something else since: at a new certificate, say.
+            # A healthy release stays healthy when a later change to it fails: a certificate, say.
             found[line.release] = known.model_copy(update={"failed": True, "detail": line.detail})
     return tuple(sorted(found.values(), key=lambda one: one.release, reverse=True))
 
 
-def _past(kept: Kept) -> PastRelease:
+def rollback_target(kept: tuple[KeptRelease, ...], serving: str, named: str) -> Manifest:
+    """Choose the release to roll back to: the one named, else the last good one before `serving`.
+
+    Raises:
+        DeployError: when there is none, or the one named failed, serves, or is unknown.
+    """
+    good = {one.manifest.release: one.manifest for one in kept if not one.failed}
+    others = ", ".join(release for release in good if release != serving) or "none"
+    hint = f"releases to roll back to: {others}"
+    if not named:
+        before = [release for release in sorted(good) if release < serving]
+        if not before:
+            raise DeployError(f"there is no release before {serving or 'the first'}", hint)
+        return good[before[-1]]
+    if named == serving:
+        raise DeployError(f"release {named} serves already", hint)
+    if any(one.failed and one.manifest.release == named for one in kept):
+        raise DeployError(f"release {named} failed, and cannot be rolled back to", hint)
+    if named not in good:
+        raise DeployError(f"release {named} is not on the node", hint)
+    return good[named]
+
+
+def _past(kept: KeptRelease) -> PastRelease:
     manifest = kept.manifest
     counts = {"files": len(manifest.files), "units": len(manifest.units)}
-    told = kept.model_dump(exclude={"manifest"})
-    return PastRelease.model_validate(manifest.model_dump() | counts | told)
+    rest = kept.model_dump(exclude={"manifest"})
+    return PastRelease.model_validate(manifest.model_dump() | counts | rest)
 
 
 def _failed(line: AuditLine) -> PastRelease:

@@ -1,10 +1,10 @@
-"""A plan: what differs and the steps. `fab plan` shows the value that `fab deploy` carries out."""
+"""The plan of a deploy: changes and steps. `fab deploy` carries out what `fab plan` shows."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from deploy.app.plan.addresses import refuse_clash
-from deploy.app.plan.change import (
+from deploy.app.plan.changes import (
     CertificateChange,
     Change,
     CredentialChange,
@@ -12,9 +12,9 @@ from deploy.app.plan.change import (
     ImageChange,
     UnitChange,
 )
-from deploy.app.plan.changes import PlanInputs, changes
+from deploy.app.plan.desired_state import DesiredState
+from deploy.app.plan.diff import PlanInputs, diff
 from deploy.app.plan.steps import Step, release_steps
-from deploy.app.plan.wanted import Wanted
 from deploy.errors import DeployError
 from deploy.image.plan.image import refuse_full_disk
 from deploy.node.state import NodeState
@@ -25,12 +25,12 @@ _FIREWALL = "/etc/corefab/firewall.d/"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a deploy does; nothing to do where there are no steps.
+    """What a deploy does; without steps there is nothing to do.
 
     `was` is the release that serves, in the slot `serving`; the new one starts in `slot`.
-    `undo` is the release of a deploy that did not end: it is undone first, and the rest is planned
-    after that. `switch` is how visitors get to the new release. `leftover` is the slot that an
-    earlier deploy left running, where no step is left to do.
+    `undo` is the release of an unfinished deploy: it is undone first, and the rest planned after
+    that. `switch` is how the new release takes over. `leftover` is a slot that an earlier deploy
+    left running; it is set only where there are no steps.
     """
 
     app: str
@@ -50,14 +50,14 @@ class Plan:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why there is something to do, a line each."""
+        """The reasons to deploy, a line each."""
         if self.changes and not self.was:
             return ("no release on the node yet",)
         return tuple(str(change) for change in self.changes)
 
     @property
     def image(self) -> ImageChange | None:
-        """The change of the image, if any."""
+        """The change of the image; None without one."""
         return next((one for one in self.changes if isinstance(one, ImageChange)), None)
 
     @property
@@ -73,12 +73,12 @@ class Plan:
 
     @property
     def certificate(self) -> CertificateChange | None:
-        """The change of the certificate, if any."""
+        """The change of the certificate; None without one."""
         return next((one for one in self.changes if isinstance(one, CertificateChange)), None)
 
     @property
     def credentials(self) -> tuple[CredentialChange, ...]:
-        """The credentials that are sealed."""
+        """The credentials to seal."""
         return tuple(one for one in self.changes if isinstance(one, CredentialChange))
 
     @property
@@ -120,31 +120,31 @@ class Plan:
         }
 
 
-def plan_deploy(wanted: Wanted, state: NodeState, inputs: PlanInputs) -> Plan:
-    """Decide all that a deploy does.
+def plan_deploy(desired: DesiredState, state: NodeState, inputs: PlanInputs) -> Plan:
+    """Plan a deploy.
 
     Raises:
-        DeployError: for `--first` where there is a release, for none where there is none, for a
-            full disk, for addresses that are in use.
+        DeployError: when `--first` does not match the node, its disk is full, or the addresses of
+            the app's network are in use.
     """
     was = state.manifest.release if state.manifest else ""
-    unchanged = Plan(wanted.app, inputs.node, was, staged_update=state.staged_update)
+    unchanged = Plan(desired.app, inputs.node, was, staged_update=state.staged_update)
     if state.interrupted:
-        # What an unfinished deploy left is no ground to decide on.
+        # The rest is planned from the state after the undo.
         return replace(unchanged, undo=state.interrupted.release)
-    _refuse_mismatch(wanted.app, was, first=inputs.first)
-    found = tuple(changes(wanted, state, inputs))
+    _refuse_mismatch(desired.app, was, first=inputs.first)
+    found = tuple(diff(desired, state, inputs))
     if not found:
         return replace(unchanged, leftover=state.leftover)
-    refuse_full_disk(wanted.image, state)
-    refuse_clash(wanted.app, wanted.subnets, state.routes)
+    refuse_full_disk(desired.image, state)
+    refuse_clash(desired.app, desired.subnets, state.routes)
     return replace(
         unchanged,
         changes=found,
-        steps=tuple(release_steps(wanted, state)),
+        steps=tuple(release_steps(desired, state)),
         serving=state.slot,
         slot=other(state.slot),
-        switch=wanted.switch.mode,
+        switch=desired.switch.mode,
     )
 
 
@@ -155,9 +155,7 @@ def _refuse_mismatch(app: str, release: str, *, first: bool) -> None:
             "run `fab deploy` without --first",
         )
     if not first and not release:
-        raise DeployError(
-            f"there is no release of {app} on this node yet", "run `fab deploy --first`"
-        )
+        raise DeployError(f"no release of {app} is on this node yet", "run `fab deploy --first`")
 
 
 def _documents(

@@ -1,11 +1,11 @@
-"""The steps of a deploy: what each is called before and after, and their order."""
+"""The steps of a deploy in order, each with its title and its text for when it is done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from deploy.app.plan.changes import credential_changes
-from deploy.app.plan.wanted import Switch, Wanted
+from deploy.app.plan.desired_state import DesiredState, Switch
+from deploy.app.plan.diff import credential_changes
 from deploy.image.plan.image import Image, megabytes, missing, missing_bytes, short
 from deploy.node.state import NodeState
 from deploy.spec.plan.addresses import other
@@ -18,9 +18,9 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its title in a plan and while it runs, and a text for when it is done.
+    """One step: its title in the plan and while it runs, and `done` for when it is done.
 
-    `credential` names the credential that it seals, `source` the release that it stages again.
+    `credential` is the credential to seal, `source` the kept release that a rollback copies.
     """
 
     kind: Kind
@@ -30,40 +30,38 @@ class Step:
     source: str = ""
 
 
-def release_steps(wanted: Wanted, state: NodeState) -> Iterator[Step]:
-    """List the steps that bring a new release to a node and let it take over."""
-    yield Step(
-        "stage",
-        "Check the units with the node's Quadlet generator",
-        "units checked by the node's Quadlet generator",
-    )
-    yield _image_step(wanted.image, state)
-    count = f"{len(wanted.files)} project files"
-    yield Step("files", f"Send {count}, changed ones only", f"{count} sent, changed ones only")
-    for name in (change.name for change in credential_changes(wanted, state)):
+def release_steps(desired: DesiredState, state: NodeState) -> Iterator[Step]:
+    """List the steps that send a new release and let it take over."""
+    title = "Stage the release and check its units with the node's Quadlet generator"
+    yield Step("stage", title, "release staged, units accepted by the node's Quadlet generator")
+    yield _image_step(desired.image, state)
+    count = len(desired.files)
+    title = f"Send changed project files (of {count})"
+    yield Step("files", title, f"changed project files sent (of {count})")
+    for name in (change.name for change in credential_changes(desired, state)):
         done = f"credential {name} sealed on the node"
         yield Step("seal", f"Seal credential {name} on the node", done, name)
-    yield from switch_steps(wanted.switch, state.slot)
+    yield from switch_steps(desired.switch, state.slot)
 
 
 def rollback_steps(mode: str, serving: str, source: str) -> Iterator[Step]:
-    """List the steps by which a release that the node keeps serves again."""
+    """List the steps that let a release kept on the node serve again."""
     yield Step(
         "stage",
-        f"Stage release {source} again, from this node",
-        f"release {source} staged again, from this node",
+        f"Copy release {source} on the node",
+        f"release {source} copied on the node",
         source=source,
     )
     yield from switch_steps(Switch(mode), serving)
 
 
 def switch_steps(switch: Switch, serving: str) -> Iterator[Step]:
-    """List the steps by which a staged release takes over from the slot that serves."""
+    """List the steps by which a staged release takes over."""
     slot = other(serving)
     yield _start(switch, serving, slot)
     yield from _take_over(switch, serving, slot)
-    proof = "HTTPS endpoint healthy, with the expected certificate"
-    yield Step("prove", "Check health and certificate of the HTTPS endpoint", proof)
+    healthy = "HTTPS endpoint healthy, with the expected certificate"
+    yield Step("prove", "Check health and certificate of the HTTPS endpoint", healthy)
     yield Step("finish", "Record the release", "release recorded")
     if serving:
         yield Step(
@@ -76,7 +74,7 @@ def _image_step(image: Image, state: NodeState) -> Step:
     if image.id in state.images:
         return Step("image", f"Use {name}, on the node already", f"{name}: on the node already")
     if image.layers and not missing(image, state):
-        made = "from layers that are on the node"
+        made = "from layers on the node"
         return Step("image", f"Assemble {name} {made}", f"{name} assembled {made}")
     parts = _parts(image, state)
     return Step("image", f"Send {name}: {parts}", f"{name} sent: {parts}")
@@ -92,8 +90,8 @@ def _parts(image: Image, state: NodeState) -> str:
 def _start(switch: Switch, serving: str, slot: str) -> Step:
     title, done = f"Start slot {slot}", f"slot {slot} started"
     if serving and switch.mode == "restart":
-        title = f"Hold the front door, stop slot {serving}, start slot {slot}"
-        done = f"front door held, slot {serving} stopped, slot {slot} started"
+        title = f"Hold visitors at the front door, stop slot {serving}, start slot {slot}"
+        done = f"visitors held, slot {serving} stopped, slot {slot} started"
     return Step("start", title, done)
 
 

@@ -1,30 +1,30 @@
-"""The difference between two texts, for people, and bounded."""
+"""Unified diffs of small text files, bounded in length."""
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# A file beyond this is compared by its hash: nobody reads such a diff.
+# A larger file is shown by its hash alone.
 LARGEST_BYTES = 64 * 1024
 _LONGEST_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Contents of files that are to change: as they are wanted here, as the node holds them."""
+    """Contents of changed files: here, and on the node."""
 
     here: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     there: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def difference(self, path: str) -> str:
-        """Write a unified diff; nothing where either side is unknown or is no text."""
+        """Write a unified diff; empty where a side is unknown or not text."""
         if path not in self.here or path not in self.there:
             return ""
         return unified(path, self.there[path], self.here[path])
 
 
 def unified(path: str, before: bytes, after: bytes) -> str:
-    """Write a unified diff of two texts; nothing where one is no text."""
+    """Write a unified diff of two texts; empty where one is not text."""
     old, new = _text(before), _text(after)
     if old is None or new is None:
         return ""

@@ -1,9 +1,9 @@
-# before-switch APP SLOT SECONDS WORD...: run a command in the new release's container, once.
+# before-switch APP SLOT SECONDS WORD...: run BEFORE_SWITCH in the new release's container, once.
 # shellcheck shell=bash
 app=$1 slot=$2 seconds=$3
 shift 3
 code=0
-# What goes on in the container after that ends with it: a failure stops the slot.
+# On failure the slot is stopped, and with it whatever the command left running in the container.
 said=$(timeout --kill-after=5s "${seconds}s" podman exec "$app-$slot" "$@" 2>&1 </dev/null) || code=$?
 said=$(tail -n 20 <<<"$said" | sed 's/^/  | /')
 case $code in

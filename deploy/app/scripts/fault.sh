@@ -1,4 +1,4 @@
-# fault APP WORKER FAULT: throw a switch of the sample app, to see it recover.
+# fault APP WORKER FAULT: switch on a fault of the sample app, to watch it recover.
 # shellcheck shell=bash
 app=$1 worker=$2 fault=$3
 slot=$(serving_slot "$app")

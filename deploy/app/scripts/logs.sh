@@ -1,4 +1,4 @@
-# logs APP LINES [RELEASE]: the last lines that a release's container and unit wrote; without one,
+# logs APP LINES [RELEASE]: print the last lines that a release's container and unit wrote; by default,
 # those of the release that serves.
 # shellcheck shell=bash
 app=$1 lines=$2 release=${3:-}
@@ -11,7 +11,7 @@ if [ -z "$release" ]; then release=$(current_of "$app"); fi
   read -r slot since
   read -r until || until=
 } <"$home/releases/$release/ran"
-# Podman's own events fill the journal with every label of the image.
+# Drop podman's own events: each repeats every label of the image.
 journalctl --quiet --no-pager --output=cat --unit="$app-$slot.service" \
   --since="@$since" ${until:+--until="@$((until + 1))"} \
   | { grep -vE ' (container|image) [a-z]+ [0-9a-f]{64} |^[0-9a-f]{64}$|^conmon [0-9a-f]+ ' || true; } \

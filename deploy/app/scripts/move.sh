@@ -1,6 +1,6 @@
-# move APP RELEASE: the front door leads to a release that was proven in its slot, and `current` with
-# it. Says for how many milliseconds the door held, where it did.
-# An old slot with the same sockets stops here: as long as it runs it takes visitors.
+# move APP RELEASE: move the front door and `current` to a release that was checked in its slot. Prints
+# for how many milliseconds visitors were held, if they were.
+# An old slot that takes the same sockets is stopped: while it runs, it accepts visitors.
 # shellcheck shell=bash
 app=$1 release=$2
 one_at_a_time "$app"

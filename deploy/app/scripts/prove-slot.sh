@@ -1,7 +1,7 @@
-# prove-slot APP SLOT HOST PATH FINGERPRINT SECONDS SETTLE: wait until a slot answers in health over
-# HTTPS with the expected certificate, asked directly, and goes on doing so for SETTLE seconds. A slot
-# that shares its sockets with the other cannot be asked: its own word has to do, container health and
-# what its supervisor says.
+# prove-slot APP SLOT HOST PATH FINGERPRINT SECONDS SETTLE: wait up to SECONDS until a slot is healthy
+# over HTTPS and shows the expected certificate, then require that it stays so for SETTLE seconds. A
+# slot that shares its sockets with the other cannot be reached directly: there, container health and
+# the supervisor's own report decide.
 # shellcheck shell=bash
 app=$1 slot=$2 host=$3 path=$4 fingerprint=$5 seconds=$6 settle=$7
 unit=$app-$slot.service
@@ -9,8 +9,8 @@ text=/etc/containers/systemd/$app-$slot.container
 address=$(sed -n 's/^Network=.*:ip=\([0-9.]*\).*/\1/p' "$text")
 port=$(sed -n 's/^Environment=HTTPS_PORT=//p' "$text")
 
-# complaint: what is wrong with the slot; nothing when it is well.
-complaint() {
+# problem: print what is wrong with the slot; nothing when it is healthy.
+problem() {
   local health
   health=$(podman inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{end}}' \
     "$app-$slot" 2>/dev/null || true)
@@ -18,21 +18,23 @@ complaint() {
     "" | healthy) ;;
     *) echo "its container is $health" && return ;;
   esac
-  if takes_socket "$app" "$slot"; then own_word; else answer; fi
+  if takes_socket "$app" "$slot"; then reported; else visited; fi
 }
 
-own_word() {
+# reported: the problem by what systemd and the supervisor report.
+reported() {
   local said
   if ! systemctl -q is-active "$unit"; then
     echo "it is not active"
-  elif [ -n "$words" ]; then
+  elif [ -n "$status_command" ]; then
     said=$(status || true)
     jq -er 'if .state == "healthy" then "" else "its supervisor says \(.state)" end' \
       <<<"$said" 2>/dev/null || echo "its supervisor does not answer"
   fi
 }
 
-answer() {
+# visited: the problem that a visitor would see.
+visited() {
   local said found status
   if ! said=$(curl -sSk --noproxy '*' --max-time 5 --connect-to "::$address:$port" \
     -o /dev/null -w '\nstatus %{http_code}\n%{certs}' "https://$host:$port$path" 2>&1); then
@@ -51,6 +53,7 @@ answer() {
   esac
 }
 
+# died: why waiting longer is useless; nothing while there is hope.
 died() {
   local word restarts
   word=$(systemctl show -P ActiveState "$unit")
@@ -61,18 +64,18 @@ died() {
   esac
 }
 
-# restarts: how often systemd and, where there is one, the app's supervisor started something again.
-# A worker that dies may be back before anybody asks it: its supervisor counts all the same.
-words=$(podman inspect --format '{{index .Config.Labels "io.corefab.status"}}' \
+# restarts: how often systemd and, if there is one, the app's supervisor restarted something. A worker
+# may die and be back between two checks: only the count shows it.
+status_command=$(podman inspect --format '{{index .Config.Labels "io.corefab.status"}}' \
   "$app-$slot" 2>/dev/null || true)
 status() {
   local command
-  read -ra command <<<"$words"
+  read -ra command <<<"$status_command"
   podman exec "$app-$slot" "${command[@]}" 2>/dev/null
 }
 restarts() {
   local workers=0
-  if [ -n "$words" ]; then
+  if [ -n "$status_command" ]; then
     workers=$(status | jq '[.workers[].restarts] | add' 2>/dev/null || echo 0)
   fi
   echo "$(systemctl show -P NRestarts "$unit") $workers"
@@ -82,14 +85,14 @@ until=$((SECONDS + seconds))
 healthy_since=
 before=
 while true; do
-  found=$(complaint)
+  found=$(problem)
   if [ -z "$found" ]; then
     if [ -z "$healthy_since" ]; then healthy_since=$SECONDS before=$(restarts); fi
     if [ $((SECONDS - healthy_since)) -ge "$settle" ]; then
       [ "$settle" -gt 0 ] && [ "$(restarts)" != "$before" ] || exit 0
       fail "slot $slot answers, but something in it was restarted within $settle s"
     fi
-    # Nobody says when an app stops being well: asking again is all there is.
+    # Nothing announces that an app becomes unhealthy: polling is the only way.
     sleep 0.3
     continue
   fi

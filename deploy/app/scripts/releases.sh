@@ -1,6 +1,5 @@
-# releases APP: the releases that this node keeps, oldest first, as JSON: manifest, whether it serves or
-# failed. `bytes` is what its folder takes on disk by itself; unchanged project files are hard links
-# and lie there once.
+# releases APP: list the releases that this node keeps as JSON, oldest first. `bytes` is the disk space
+# of a release's folder; project files that several releases share are hard links.
 # shellcheck shell=bash
 app=$1
 home=$(home_of "$app")

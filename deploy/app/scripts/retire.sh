@@ -1,10 +1,10 @@
-# retire APP SECONDS: let the connections to the slot that no longer serves end, for SECONDS at the
-# most, and stop it. Goes on by itself when this connection is cut.
+# retire APP SECONDS: wait up to SECONDS until the slot that no longer serves has no connections, and
+# stop it. It runs as a unit of its own and so outlives this SSH connection.
 # shellcheck shell=bash
 app=$1 seconds=$2
 
-# connections APP SLOT PID: how many a slot has, by the socket table of its own network, where PID is,
-# and the node's where it takes the node's sockets.
+# connections APP SLOT PID: count a slot's connections, in the network namespace of PID; in the node's
+# where the slot takes the node's sockets.
 connections() {
   local pid=$3 port
   if takes_socket "$1" "$2" && systemctl -q is-active "$1-$2.service"; then

@@ -1,5 +1,5 @@
-# seal APP RELEASE NAME: seal a credential from stdin to this machine. The plain value is only
-# ever in this pipe and in systemd-creds' memory.
+# seal APP RELEASE NAME: encrypt the credential on stdin to this machine. The plain value exists only
+# in this pipe and in the memory of systemd-creds.
 # shellcheck shell=bash
 app=$1 release=$2 name=$3
 one_at_a_time "$app"

@@ -1,5 +1,5 @@
-# stage-again APP RELEASE FROM PREVIOUS: make a release of what a kept one was, without its having to
-# travel again: files as hard links, sealed credentials, the image's tag. The manifest is on stdin.
+# stage-again APP RELEASE FROM PREVIOUS: stage a copy of the kept release FROM, on the node alone: its
+# files as hard links, sealed credentials, and image. The new manifest is on stdin.
 # shellcheck shell=bash
 app=$1 release=$2 from=$3 previous=$4
 one_at_a_time "$app"

@@ -1,6 +1,5 @@
-# stage APP RELEASE PREVIOUS CREDENTIAL...: take a release's files from stdin (tar) into its folder,
-# after the node's own Quadlet generator and systemd-analyze have accepted its units. Nothing that
-# serves is touched.
+# stage APP RELEASE PREVIOUS CREDENTIAL...: unpack a release's files (tar on stdin) into its folder,
+# once the node's own Quadlet generator and systemd-analyze accept its units. What serves is untouched.
 # shellcheck shell=bash
 app=$1 release=$2 previous=$3
 one_at_a_time "$app"
@@ -20,7 +19,7 @@ install -d -m 0700 "$staged.new/credentials"
 generator=/usr/lib/systemd/system-generators/podman-system-generator
 said=$(QUADLET_UNIT_DIRS="$staged.new/root/etc/containers/systemd" "$generator" --dryrun 2>&1 >/dev/null) \
   && accepted=yes || accepted=no
-# The app's own name must not be taken for a complaint.
+# Lines with the app's name in them must not count as errors because of that name.
 said=$(sed '/Loading source unit file/d' <<<"$said")
 if [ "$accepted" = no ] \
   || grep -qiE 'error|unsupported|converting|invalid' <<<"${said//"$app"/}"; then
@@ -28,8 +27,8 @@ if [ "$accepted" = no ] \
   fail "the Quadlet generator of this node refuses the units:
 $said"
 fi
-# What the generator made of them, and the app's plain units, as systemd itself reads them: it ignores
-# what it cannot parse.
+# Verify the generated units and the app's plain units: at boot, systemd would ignore what it cannot
+# parse.
 made=/run/corefab/$app.units
 rm -rf "$made" && install -d "$made"
 QUADLET_UNIT_DIRS="$staged.new/root/etc/containers/systemd" "$generator" "$made" "$made" "$made" \
@@ -45,7 +44,7 @@ if [ "$accepted" = no ]; then
 $said"
 fi
 
-# Sealed credentials go on; those that changed are sealed anew later, others are no longer wanted.
+# Keep the sealed credentials that the release still has; those that changed are sealed again later.
 for name in "$@"; do
   path=$home/current/credentials/$name
   if [ -e "$path" ]; then cp -p "$path" "$staged.new/credentials/$name"; fi

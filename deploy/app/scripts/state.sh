@@ -1,4 +1,4 @@
-# state APP: one word on the unit of the slot that serves, and how often systemd started it again.
+# state APP: print the ActiveState of the slot that serves, and how often systemd restarted it.
 # shellcheck shell=bash
 app=$1
 unit=$app-$(serving_slot "$app").service

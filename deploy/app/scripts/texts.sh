@@ -1,7 +1,6 @@
-# texts APP LARGEST: the contents of files that a plan shows the difference of. On stdin a line a
-# file: a path of a project file of the serving release, or an absolute path of a host file. The
-# answer has a line for each: the content in base64, or `-` for one that is missing, larger than
-# LARGEST bytes, or no regular file.
+# texts APP LARGEST: print the contents of files, for the diffs of a plan. Stdin has a path a line: a
+# project file of the release that serves, or an absolute path. The answer has a line for each: the
+# content in base64, or `-` for a file that is missing, not regular, or larger than LARGEST bytes.
 # shellcheck shell=bash
 app=$1 largest=$2
 files=$(home_of "$app")/current/files

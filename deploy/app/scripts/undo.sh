@@ -1,38 +1,38 @@
-# undo APP: put back what served before an unfinished deploy, and forget that deploy. Says which
-# release serves then; a deploy that had ended is not undone.
+# undo APP: undo an unfinished deploy, so that the release before it serves. Prints the release that
+# serves; without an unfinished deploy it changes nothing.
 # shellcheck shell=bash
 app=$1
 one_at_a_time "$app"
 home=$(home_of "$app")
-# What a stage that was killed left has no mark.
+# A stage that was killed may have left a folder without a mark.
 rm -rf "$home"/releases/*.new
 if [ ! -e "$home/deploying" ]; then
   current_of "$app"
   exit 0
 fi
-# A marker that cannot be read still says that something was begun; `current` says what serves.
+# A mark that cannot be read still means that a deploy is unfinished; `current` names what serves.
 release=$(jq -re .release "$home/deploying" 2>/dev/null || true)
 previous=$(jq -re .previous "$home/deploying" 2>/dev/null || current_of "$app")
 
-# to_previous SLOT SWITCH: the slot that served serves again, then SLOT stops.
+# to_previous SLOT SWITCH: have the other slot serve again, then stop SLOT.
 to_previous() {
   local slot=$1 old
   old=$(other_slot "$slot")
   if [ "$2" = restart ]; then
-    # Visitors wait until the old one is back, and are not refused.
+    # Hold visitors until the old slot is back, instead of refusing them.
     systemctl -q is-active "$app-$old.service" || door "$app" hold
     systemctl stop "$app.socket" 2>/dev/null || true
     stop_slot "$app" "$slot"
   fi
   if [ -n "$release" ]; then remove_files "$app" "$release" "$previous"; fi
-  # No room for a file is no reason to leave the old slot down: it is told of in the end.
+  # A full disk must not keep the old slot down: it is reported at the end.
   install_files "$app" "$previous" &
   wait $! || whole=no
   relink "releases/$previous" "$home/$old"
   relink "releases/$previous" "$home/current"
   podman tag "localhost/$app:$previous" "localhost/$app:$old" || true
   aim_socket "$app" "$old"
-  # Where it runs on, as it does unless all of this is long ago, it is left alone.
+  # With SWITCH=slots it usually still runs, and is left alone.
   systemctl -q is-active "$app-$old.service" || start_slot "$app" "$old" || true
   door "$app" open
   systemctl start "$app-door.service"
@@ -40,6 +40,7 @@ to_previous() {
   drop_socket "$app"
 }
 
+# to_nothing SLOT: remove a first release, before which nothing served.
 to_nothing() {
   rm -f "$home/current"
   systemctl stop "$app-door.service" 2>/dev/null || true
@@ -48,7 +49,7 @@ to_nothing() {
   drop_socket "$app"
 }
 
-# keep_failed: what was started and failed stays to be looked at; one at the most, and stopped.
+# keep_failed: keep the failed release, stopped, for `fab logs`; remove an older failed one.
 keep_failed() {
   local old
   for old in "$home"/releases/*/failed; do
@@ -60,8 +61,8 @@ keep_failed() {
   date +%s >"$home/releases/$release/failed"
 }
 
-# forget: what was never started is dropped, but its image, so that the next try need not send it
-# again; one at the most.
+# forget: remove a release that was never started. Its image stays under the tag `failed`, so that the
+# next try need not send it again.
 forget() {
   if podman image exists "localhost/$app:$release"; then
     podman tag "localhost/$app:$release" "localhost/$app:failed"
@@ -73,7 +74,7 @@ forget() {
 whole=yes
 if [ -e "$home/switching" ]; then
   read -r slot switch <"$home/switching"
-  # Where the manifest of what served cannot be read, its slot still says which release it is.
+  # When the manifest of what served cannot be read, its slot still names the release.
   if [ -z "$previous" ]; then
     previous=$(readlink "$home/$(other_slot "$slot")" | sed 's|^releases/||' || true)
   fi

@@ -1,5 +1,5 @@
-# workers APP: what the app's supervisor says of its workers, as JSON; `null` where there is none.
-# The image names the command in its label io.corefab.status.
+# workers APP: print the supervisor's report on its workers as JSON; `null` without a supervisor. The
+# image names the command in its label io.corefab.status.
 # shellcheck shell=bash
 app=$1
 slot=$(serving_slot "$app")
@@ -7,7 +7,7 @@ words=$(podman inspect --format '{{index .Config.Labels "io.corefab.status"}}' "
 said=
 if [ -n "$words" ]; then
   read -ra command <<<"$words"
-  # Its exit code says whether all are well; so does what it prints.
+  # Its exit code says whether all workers are healthy; the report does too.
   said=$(podman exec "$app-$slot" "${command[@]}" 2>/dev/null || true)
 fi
 printf '%s\n' "${said:-null}"

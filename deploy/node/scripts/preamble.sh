@@ -1,13 +1,13 @@
-# Put before every other script of this folder, which runs as root on a node.
+# Functions for all scripts, and the lines that every script begins with. Scripts run as root on a node.
 # shellcheck shell=bash
 set -euo pipefail
 export LC_ALL=C
 umask 022
-# Visitors come first: what we do on the node gives way, by either of the kernel's ways to group work.
+# Lower our priority below the app's: by process and by autogroup, whichever the kernel uses.
 renice -n 10 $$ >/dev/null
 { echo 10 >/proc/self/autogroup; } 2>/dev/null || true
 
-# The version of what we write on a node; deploy/node/schema.py has the same.
+# The schema version of the files we write; deploy/node/schema.py has the same.
 schema_version=1
 
 fail() {
@@ -15,7 +15,7 @@ fail() {
   exit "${2:-1}"
 }
 
-# Where things are: the app's folder, and the release that serves.
+# home_of APP: the app's folder. current_of APP: the name of the serving release, empty for none.
 home_of() { printf '/var/lib/%s' "$1"; }
 current_of() {
   if jq -e objects "$(home_of "$1")/current/manifest.json" >/dev/null 2>&1; then
@@ -23,54 +23,18 @@ current_of() {
   fi
 }
 
-# one_at_a_time APP: wait for a script of a connection that was cut and still works.
+# one_at_a_time APP: wait for a script that is still running after its connection broke.
 one_at_a_time() {
   install -d -m 0755 /run/corefab
   exec 8>"/run/corefab/$1.work"
   flock 8
 }
 
-# refuse_another APP PREVIOUS: only one deploy at a time, and only after the release it was decided on.
-refuse_another() {
-  local found
-  [ ! -e "$(home_of "$1")/deploying" ] || fail "another deploy of $1 has begun and has not ended"
-  found=$(current_of "$1")
-  [ "$found" = "$2" ] \
-    || fail "the release on this node is ${found:-none}, not ${2:-none}: somebody deployed meanwhile"
-}
-
-# mark_deploying APP RELEASE PREVIOUS: from here on there is something to undo.
-mark_deploying() {
-  local mark
-  mark=$(home_of "$1")/deploying
-  jq -cn --argjson schema_version "$schema_version" --arg release "$2" --arg previous "$3" \
-    '{$schema_version, $release, $previous}' >"$mark.new"
-  sync "$mark.new"
-  mv -fT "$mark.new" "$mark"
-}
-
-# mark_switching APP SLOT SWITCH: which slot is being started, and how. The version has a line of its
-# own, which older scripts do not read.
-mark_switching() {
-  local mark
-  mark=$(home_of "$1")/switching
-  printf '%s %s\n%s\n' "$2" "$3" "$schema_version" >"$mark.new"
-  sync "$mark.new"
-  mv -fT "$mark.new" "$mark"
-}
-
-# label PATH...: give new files their SELinux labels. Never a folder that a running container has
-# mounted: podman gave that one labels of its own.
+# label PATH...: set the SELinux labels of new files. Not for a folder that a running container has
+# mounted: podman labels that itself.
 label() { if command -v restorecon >/dev/null; then restorecon -R "$@" 2>/dev/null || true; fi; }
 
-# install_file SOURCE TARGET MODE: beside, labelled, renamed.
-install_file() {
-  install -D -m "$3" -o root -g root "$1" "$2.corefab-new"
-  label "$2.corefab-new"
-  mv -fT "$2.corefab-new" "$2"
-}
-
-# serving_slot APP: the slot that serves, or nothing. `current` says it, and nothing else does.
+# serving_slot APP: print the serving slot, or nothing. Only the link `current` decides.
 serving_slot() {
   local slot
   for slot in blue green; do
@@ -83,133 +47,37 @@ serving_slot() {
 
 other_slot() { if [ "$1" = blue ]; then printf green; else printf blue; fi; }
 
-# door APP open|hold: the app's front door.
+# door APP open|hold: open the app's front door to the serving slot, or hold new connections.
 door() { bash "/etc/corefab/doors/$1/door.sh" "$2"; }
 
-# relink TARGET LINK: one rename makes a link lead elsewhere; one that leads there is left, for a disk
-# may be full.
-relink() {
-  if [ "$(readlink "$2" || true)" = "$1" ]; then return; fi
-  ln -sfnT "$1" "$2.new"
-  mv -fT "$2.new" "$2"
-}
-
-# takes_socket APP PLACE: whether the release in a slot, or in releases/…, takes the app's listening
+# takes_socket APP PLACE: test whether the release in a slot, or in releases/…, uses systemd's listening
 # sockets.
 takes_socket() { [ -e "$(home_of "$1")/$2/root/etc/systemd/system/$1.socket" ]; }
 
-# socket_ports APP PLACE: the ports that such a release has listened on for it.
+# socket_ports APP PLACE: print the ports of such a release's sockets.
 socket_ports() {
   sed -n 's/^ListenStream=//p' "$(home_of "$1")/$2/root/etc/systemd/system/$1.socket"
 }
 
-# socket_fits APP PLACE: whether the sockets are open as such a release wants them.
+# socket_fits APP PLACE: test whether the sockets are open on the ports such a release wants.
 socket_fits() {
   systemctl -q is-active "$1.socket" \
     && [ "$(systemctl show -P Listen "$1.socket" | sed 's/ (Stream)$//; s/.*://')" \
       = "$(socket_ports "$1" "$2")" ]
 }
 
-# aim_socket APP SLOT: a slot that takes the sockets is the one that a visitor starts when none runs.
-aim_socket() {
-  local drop_in=/etc/systemd/system/$1.socket.d/current.conf beside=/run/corefab/$1.aim
-  takes_socket "$1" "$2" || return 0
-  printf '[Socket]\nService=%s-%s.service\n' "$1" "$2" >"$beside"
-  if ! cmp -s "$beside" "$drop_in"; then
-    install_file "$beside" "$drop_in" 0644
-    sync "$drop_in"
-    systemctl daemon-reload
-  fi
-  rm -f "$beside"
-  # systemd opens no socket for a service that runs: such a one has to start anew.
-  if ! systemctl -q is-active "$1.socket"; then
-    systemctl reset-failed "$1.socket" 2>/dev/null || true
-    systemctl start "$1.socket" || systemctl stop "$1-$2.service"
-  fi
-}
-
-# drop_socket APP: where the release that serves takes no sockets, nobody listens on them.
-drop_socket() {
-  if takes_socket "$1" "$(serving_slot "$1")"; then return; fi
-  systemctl stop "$1.socket" 2>/dev/null || true
-  if [ -e "/etc/systemd/system/$1.socket.d" ]; then
-    rm -rf "/etc/systemd/system/$1.socket.d"
-    systemctl daemon-reload
-  fi
-  systemctl reset-failed "$1.socket" 2>/dev/null || true
-}
-
-# install_files APP RELEASE [SLOT]: put a staged release's host files in place, but those of a SLOT:
-# its unit, and where the front door leads for it. What changed is taken up by systemd and the
-# firewall.
-install_files() {
-  local app=$1 staged path target units=no rules=no door=no
-  staged=$(home_of "$app")/releases/$2
-  while IFS= read -r -d '' path; do
-    target=/$path
-    case $path in
-      */"$app-${3:-none}.container" | */doors/*/"${3:-none}.nft") continue ;;
-    esac
-    if cmp -s "$staged/root/$path" "$target" \
-      && [ "$(stat -c '%a %u %g' "$target")" = "$(stat -c '%a 0 0' "$staged/root/$path")" ]; then
-      continue
-    fi
-    case $target in
-      */systemd/*) units=yes ;;
-      */firewall.d/*) rules=yes ;;
-      */doors/*) door=yes ;;
-    esac
-    install_file "$staged/root/$path" "$target" "$(stat -c %a "$staged/root/$path")"
-  done < <(cd "$staged/root" && find . -type f -printf '%P\0')
-  systemd-sysusers "/etc/sysusers.d/$app.conf"
-  systemd-tmpfiles --create "/etc/tmpfiles.d/$app.conf"
-  # A unit may have been removed as well: systemd says what it has to read anew.
-  if [ $units = yes ] || [ "$(systemctl show -P NeedDaemonReload "$app-blue" "$app-green" \
-    | sort -u | tail -n 1)" = yes ]; then
-    systemctl daemon-reload
-  fi
-  if [ $rules = yes ] && systemctl -q is-enabled corefab-firewall.service 2>/dev/null; then
-    systemctl reload-or-restart corefab-firewall.service
-  fi
-  if [ $door = yes ]; then systemctl try-restart "$app-door.service"; fi
-}
-
-# remove_files APP GONE KEPT: remove the host files that a release brought and another has not.
-remove_files() {
-  local home path
-  home=$(home_of "$1")
-  [ -d "$home/releases/$2/root" ] || return 0
-  while IFS= read -r -d '' path; do
-    [ -e "$home/releases/$3/root/$path" ] || rm -f "/$path"
-  done < <(cd "$home/releases/$2/root" && find . -type f -printf '%P\0')
-}
-
-# start_slot APP SLOT: start it anew and wait for systemd's word that it started.
+# start_slot APP SLOT: restart the slot's service and wait until systemd has started it.
 start_slot() {
   local unit=$1-$2.service
   systemctl reset-failed "$unit" 2>/dev/null || true
   systemctl restart "$unit" && systemctl -q is-active "$unit"
 }
 
-# stop_slot APP SLOT: stop it, note when, and let nothing start it again.
-stop_slot() {
-  local home link
-  home=$(home_of "$1")
-  link=$home/$2
-  systemctl stop "$1-$2.service" 2>/dev/null || true
-  systemctl reset-failed "$1-$2.service" 2>/dev/null || true
-  if [ -e "$link/ran" ] && [ "$(wc -w <"$link/ran")" -eq 2 ]; then
-    printf '%s\n' "$(date +%s)" >>"$link/ran"
-  fi
-  rm -f "$link"
-  podman untag "localhost/$1:$2" "localhost/$1:$2" 2>/dev/null || true
-}
-
-# serving_container APP: the container that visitors reach.
+# serving_container APP: print the name of the serving container.
 serving_container() { printf '%s-%s' "$1" "$(serving_slot "$1")"; }
 
-# replace_within FILE TARGET: replace a file of a folder that a running container has mounted: the
-# new one gets the labels, owner and mode of the old.
+# replace_within FILE TARGET: replace a file in a folder that a running container has mounted; keep the
+# old file's label, owner and mode.
 replace_within() {
   local beside
   beside=$(dirname "$2")/.${2##*/}.new
@@ -222,15 +90,15 @@ replace_within() {
   mv -fT "$beside" "$2"
 }
 
-# install_certificate APP FOLDER FROM: give the release in FOLDER the certificate, key, password and
-# manifest that lie in FROM, as its running container sees them.
+# install_certificate APP FOLDER FROM: copy certificate, key, password and manifest from FROM into the
+# release in FOLDER, so that its running container sees them.
 install_certificate() {
   local app=$1 folder=$2 from=$3 secrets plain
   if [ -e "$from/cert_pass" ]; then
     replace_within "$from/cert_pass" "$folder/credentials/cert_pass"
     secrets=$(podman inspect "$(serving_container "$app")" \
       --format '{{range .Mounts}}{{if eq .Destination "/run/secrets"}}{{.Source}}{{end}}{{end}}')
-    # In memory, like the one it replaces.
+    # On tmpfs, like the file it replaces.
     plain=$(dirname "$secrets")/.cert_pass.new
     install -m 0600 /dev/null "$plain"
     systemd-creds decrypt --name=cert_pass "$from/cert_pass" - >"$plain"
@@ -243,10 +111,11 @@ install_certificate() {
   replace_within "$from/manifest.json" "$folder/manifest.json"
 }
 
-# signal_app APP SIGNAL: the app's main process gets a signal, not its whole control group.
+# signal_app APP SIGNAL: send a signal to the app's main process only, not to its control group.
 signal_app() { podman kill --signal "$2" "$(serving_container "$1")" >/dev/null; }
-# came_from: the address that this login came from, as sshd told the processes above us; sudo takes
-# it out of our own environment.
+
+# came_from: print the address this login came from. sudo drops SSH_CONNECTION from our environment, so
+# read it from a parent process.
 came_from() {
   local pid=$$ found
   while [ "${pid:-1}" -gt 1 ]; do
@@ -260,8 +129,8 @@ came_from() {
   done
 }
 
-# audit LINE: append a line of JSON to the journal of changes, and mirror it to the system's. The
-# file can only be appended to where the file system knows how.
+# audit LINE: append a line of JSON to the journal of changes and copy it to systemd's journal. The file
+# is append-only (chattr +a) where the file system supports it.
 audit() {
   local log=/var/lib/corefab/audit.log line
   line=$(jq -c --argjson schema_version "$schema_version" --arg from "$(came_from)" \
@@ -272,19 +141,9 @@ audit() {
     label "$log"
   fi
   chattr +a "$log" 2>/dev/null || true
-  # A power cut may have left half a line.
+  # A power cut may have left an incomplete line.
   if [ -n "$(tail -c 1 "$log")" ]; then echo >>"$log"; fi
   printf '%s\n' "$line" >>"$log"
   sync "$log"
   logger --tag corefab --priority authpriv.notice -- "$line" || true
-}
-
-# write_manifest APP RELEASE: replace a release's manifest by what stdin says, whole or not at all.
-write_manifest() {
-  local manifest
-  manifest=$(home_of "$1")/releases/$2/manifest.json
-  cat >"$manifest.new"
-  jq -e objects "$manifest.new" >/dev/null || fail "the manifest of release $2 did not arrive whole"
-  sync "$manifest.new"
-  mv -fT "$manifest.new" "$manifest"
 }

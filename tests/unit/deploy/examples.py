@@ -1,13 +1,13 @@
-"""A shop that is deployed, and the node that holds it."""
+"""A deployed shop, and the state of its node."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from deploy.app.plan.wanted import Switch, Wanted
+from deploy.app.plan.desired_state import DesiredState, Switch
 from deploy.image.plan.image import Image
 from deploy.node.file import File
 from deploy.node.release import Manifest
-from deploy.node.state import Disk, HeldFile, NodeState
+from deploy.node.state import Disk, FileState, NodeState
 from deploy.settings.model import Settings
 
 NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)
@@ -18,7 +18,7 @@ IMAGE = Image(
     100_000_000,
     ("sha256:" + "a" * 64, "sha256:" + "b" * 64),
 )
-WANTED = Wanted(
+DESIRED = DesiredState(
     app="shop-www",
     image=IMAGE,
     units=(UNIT,),
@@ -32,23 +32,23 @@ WANTED = Wanted(
 
 
 def settings(**values: object) -> Settings:
-    """Make settings by key, with what is required filled in."""
+    """Make settings; fill in the required ones."""
     return Settings.model_validate(
         {"PROJECT": "shop", "IMAGE": "localhost/shop:1", "CERT_NAMES": "shop.example.org"} | values
     )
 
 
-def manifest(wanted: Wanted = WANTED, **changes: object) -> Manifest:
-    """Make the manifest of a release that is all of what is wanted."""
+def manifest(desired: DesiredState = DESIRED, **changes: object) -> Manifest:
+    """Make the manifest of a release that is all of what is desired."""
     held = Manifest(
         release="20300615-120000-ab12",
-        app=wanted.app,
-        image=wanted.image.name,
-        image_id=wanted.image.id,
-        certificate=wanted.certificate,
-        key=wanted.key,
-        units={unit.path: unit.sha256 for unit in wanted.units},
-        files=dict(wanted.files),
+        app=desired.app,
+        image=desired.image.name,
+        image_id=desired.image.id,
+        certificate=desired.certificate,
+        key=desired.key,
+        units={unit.path: unit.sha256 for unit in desired.units},
+        files=dict(desired.files),
         by="me@here",
         commit="",
         dirty=False,
@@ -57,13 +57,13 @@ def manifest(wanted: Wanted = WANTED, **changes: object) -> Manifest:
     return held.model_copy(update=changes)
 
 
-def held_files(units: tuple[File, ...]) -> Mapping[str, HeldFile]:
-    """Say how a node holds units that nobody touched."""
-    return {unit.path: HeldFile(mode=unit.mark, sha256=unit.sha256) for unit in units}
+def held_files(units: tuple[File, ...]) -> Mapping[str, FileState]:
+    """Return the state of unchanged units on a node."""
+    return {unit.path: FileState(mode=unit.mode_and_owner, sha256=unit.sha256) for unit in units}
 
 
 def state(**changes: object) -> NodeState:
-    """Make the state of a node that holds and runs what is wanted."""
+    """Make the state of a node that holds and runs what is desired."""
     held = NodeState(
         clock=int(NOW.timestamp()),
         boot_id="b",
@@ -84,11 +84,11 @@ def state(**changes: object) -> NodeState:
         restarts=0,
         layers={IMAGE.id: IMAGE.layers},
         partial={},
-        word="running",
+        sub_state="running",
         result="success",
         exit_status="0",
-        said="",
-        files=dict(held_files(WANTED.units)),
+        status_text="",
+        files=dict(held_files(DESIRED.units)),
         credentials={"cert_pass": "same"},
         staged_update="",
     )
@@ -96,7 +96,7 @@ def state(**changes: object) -> NodeState:
 
 
 def fresh(**changes: object) -> NodeState:
-    """Make the state of a node that holds nothing of the app."""
+    """Make the state of a node without the app."""
     empty: dict[str, object] = {
         "manifest": None,
         "slot": "",

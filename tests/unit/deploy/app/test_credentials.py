@@ -1,4 +1,4 @@
-"""A credential comes from its setting, its command, or from somebody who is asked."""
+"""The value of a credential comes from its setting, its command, or is typed in."""
 
 import pytest
 
@@ -11,40 +11,40 @@ def credentials(ask: object = None, **values: object) -> Credentials:
     return Credentials(settings(**values), ask)  # type: ignore[arg-type]
 
 
-def test_a_setting_needs_nobody() -> None:
-    held = credentials(CERT_PASSWORD="hunter2", **{"SECRET_*": {"token": "t"}})
+def test_the_value_of_a_setting_is_used() -> None:
+    found = credentials(CERT_PASSWORD="hunter2", **{"SECRET_*": {"token": "t"}})
 
-    assert held.names == ("cert_pass", "token")
-    assert held.value("cert_pass") == "hunter2"
-    assert held.known() == {"cert_pass": "hunter2", "token": "t"}
+    assert found.names == ("cert_pass", "token")
+    assert found.value("cert_pass") == "hunter2"
+    assert found.known() == {"cert_pass": "hunter2", "token": "t"}
 
 
-def test_somebody_is_asked_once_for_what_is_needed_by_its_setting() -> None:
+def test_a_missing_value_is_asked_for_once_by_the_name_of_its_setting() -> None:
     asked: list[str] = []
 
     def ask(key: str) -> str:
         asked.append(key)
         return "hunter2"
 
-    held = credentials(ask)
-    assert held.known() == {"cert_pass": None}
-    assert (held.value("cert_pass"), held.value("cert_pass")) == ("hunter2", "hunter2")
-    assert held.known() == {"cert_pass": "hunter2"}
+    found = credentials(ask)
+    assert found.known() == {"cert_pass": None}
+    assert (found.value("cert_pass"), found.value("cert_pass")) == ("hunter2", "hunter2")
+    assert found.known() == {"cert_pass": "hunter2"}
     assert asked == ["CERT_PASSWORD"]
 
 
-def test_with_nobody_to_ask_the_setting_and_its_command_are_named() -> None:
-    with pytest.raises(DeployError, match="CERT_PASSWORD is not set and nobody") as caught:
+def test_without_a_terminal_the_setting_and_its_command_are_named() -> None:
+    with pytest.raises(DeployError, match="CERT_PASSWORD is not set, and no terminal") as caught:
         credentials().value("cert_pass")
 
     assert "CERT_PASSWORD_COMMAND" in caught.value.hint
 
 
 def test_no_value_is_shown() -> None:
-    held = credentials(CERT_PASSWORD="hunter2")
-    held.value("cert_pass")
+    found = credentials(CERT_PASSWORD="hunter2")
+    found.value("cert_pass")
 
-    assert repr(held) == "Credentials(cert_pass)"
+    assert repr(found) == "Credentials(cert_pass)"
 
 
 @pytest.mark.program
@@ -65,9 +65,9 @@ def test_a_commands_output_is_the_value_without_its_last_line_end(command: str, 
 
 @pytest.mark.program
 def test_a_command_is_run_once(tmp_path: object) -> None:
-    held = credentials(CERT_PASSWORD_COMMAND=f"echo >>{tmp_path}/runs; wc -l <{tmp_path}/runs")
+    found = credentials(CERT_PASSWORD_COMMAND=f"echo >>{tmp_path}/runs; wc -l <{tmp_path}/runs")
 
-    assert held.known()["cert_pass"] == held.value("cert_pass")
+    assert found.known()["cert_pass"] == found.value("cert_pass")
 
 
 @pytest.mark.program
@@ -81,7 +81,7 @@ def test_a_command_is_run_once(tmp_path: object) -> None:
         ("printf '\\377'", "printed something other than UTF-8 text"),
     ],
 )
-def test_a_command_that_gives_nothing_is_named_with_how_to_try_it(command: str, part: str) -> None:
+def test_a_command_without_a_value_is_named_with_how_to_try_it(command: str, part: str) -> None:
     with pytest.raises(DeployError, match=f"CERT_PASSWORD_COMMAND {part}") as caught:
         credentials(CERT_PASSWORD_COMMAND=command).value("cert_pass")
 
@@ -90,8 +90,8 @@ def test_a_command_that_gives_nothing_is_named_with_how_to_try_it(command: str, 
 
 
 @pytest.mark.program
-def test_a_command_that_does_not_end_is_given_up() -> None:
-    held = Credentials(settings(CERT_PASSWORD_COMMAND="exec sleep 60"), None, patience_seconds=0.2)
+def test_a_command_that_does_not_end_times_out() -> None:
+    found = Credentials(settings(CERT_PASSWORD_COMMAND="exec sleep 60"), None, timeout_seconds=0.2)
 
-    with pytest.raises(DeployError, match=r"CERT_PASSWORD_COMMAND did not end within 0.2 s"):
-        held.value("cert_pass")
+    with pytest.raises(DeployError, match=r"CERT_PASSWORD_COMMAND took longer than 0.2 s"):
+        found.value("cert_pass")

@@ -29,7 +29,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
         return 2
 
     monkeypatch.setattr(rebuild, "install", install)
-    monkeypatch.setattr(rebuild, "rollout", deploy)
+    monkeypatch.setattr(rebuild, "deploy", deploy)
     monkeypatch.setattr(rebuild, "status", status)
     return done
 

@@ -1,4 +1,4 @@
-"""Whatever is wanted and whatever a node holds: the steps of a plan bring about every change."""
+"""Whatever is desired and whatever a node holds: the steps of a plan bring about every change."""
 
 from dataclasses import replace
 from typing import get_args
@@ -6,13 +6,13 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.app.plan.changes import PlanInputs
+from deploy.app.plan.desired_state import DesiredState, Switch
+from deploy.app.plan.diff import PlanInputs
 from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.steps import Kind
-from deploy.app.plan.wanted import Switch, Wanted
 from deploy.node.file import File
-from deploy.node.state import HeldFile, NodeState
-from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, manifest, state
+from deploy.node.state import FileState, NodeState
+from tests.unit.deploy.examples import DESIRED, IMAGE, UNIT, fresh, manifest, state
 
 NAMES = ("cert_pass", "token", "mail")
 UNITS = (UNIT, File("/etc/corefab/firewall.d/shop-www.nft", b"add element"))
@@ -21,11 +21,11 @@ FILES = st.dictionaries(st.sampled_from(("a", "b", "c")), st.sampled_from(("1", 
 
 
 @st.composite
-def wanted(draw: st.DrawFn) -> Wanted:
+def desired(draw: st.DrawFn) -> DesiredState:
     units = draw(st.lists(st.sampled_from(UNITS), unique=True))
     before = draw(st.sampled_from(((), ("migrate", "now"))))
     return replace(
-        WANTED,
+        DESIRED,
         image=draw(st.sampled_from((IMAGE, replace(IMAGE, id="sha256:" + "2" * 64)))),
         units=tuple(replace(one, content=draw(st.sampled_from((b"1", b"2")))) for one in units),
         files=draw(FILES),
@@ -38,11 +38,13 @@ def wanted(draw: st.DrawFn) -> Wanted:
 
 
 @st.composite
-def held(draw: st.DrawFn, like: Wanted) -> NodeState:
-    """Draw what a node holds, in part what is wanted and in part not."""
+def held(draw: st.DrawFn, like: DesiredState) -> NodeState:
+    """Draw what a node holds, in part what is desired and in part not."""
     words = st.sampled_from(("absent", "present", "same", "different"))
     files = {
-        unit.path: HeldFile(mode=unit.mark, sha256=draw(st.sampled_from((unit.sha256, "0"))))
+        unit.path: FileState(
+            mode=unit.mode_and_owner, sha256=draw(st.sampled_from((unit.sha256, "0")))
+        )
         for unit in draw(st.sampled_from(((), like.units, UNITS)))
     }
     present: dict[str, object] = {
@@ -53,7 +55,7 @@ def held(draw: st.DrawFn, like: Wanted) -> NodeState:
     if draw(st.booleans()):
         return fresh(**present)
     release = manifest(
-        draw(st.sampled_from((like, WANTED))),
+        draw(st.sampled_from((like, DESIRED))),
         files=draw(st.sampled_from((dict(like.files), {"a": "1"}))),
     )
     return state(
@@ -66,8 +68,8 @@ def held(draw: st.DrawFn, like: Wanted) -> NodeState:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Wanted, NodeState, Plan]:
-    want = draw(wanted())
+def cases(draw: st.DrawFn) -> tuple[DesiredState, NodeState, Plan]:
+    want = draw(desired())
     node = draw(held(want))
     trouble = draw(st.sampled_from(("", "the health path answers 500")))
     inputs = PlanInputs("web1", first=node.manifest is None, trouble=trouble)
@@ -80,7 +82,7 @@ def kinds(plan: Plan) -> list[Kind]:
 
 @given(cases())
 def test_there_are_steps_exactly_where_something_differs(
-    case: tuple[Wanted, NodeState, Plan],
+    case: tuple[DesiredState, NodeState, Plan],
 ) -> None:
     _, node, plan = case
 
@@ -90,7 +92,7 @@ def test_there_are_steps_exactly_where_something_differs(
 
 @given(cases())
 def test_steps_come_in_the_order_that_keeps_visitors_safe(
-    case: tuple[Wanted, NodeState, Plan],
+    case: tuple[DesiredState, NodeState, Plan],
 ) -> None:
     want, node, plan = case
     found = [kind for kind in kinds(plan) if kind != "seal"]
@@ -104,7 +106,7 @@ def test_steps_come_in_the_order_that_keeps_visitors_safe(
 
 @given(cases())
 def test_each_credential_that_differs_is_sealed_once_before_the_start(
-    case: tuple[Wanted, NodeState, Plan],
+    case: tuple[DesiredState, NodeState, Plan],
 ) -> None:
     want, node, plan = case
     sealed = [step.credential for step in plan.steps if step.kind == "seal"]
@@ -120,10 +122,10 @@ def test_each_credential_that_differs_is_sealed_once_before_the_start(
 
 @given(cases())
 def test_every_difference_of_units_and_files_is_a_change(
-    case: tuple[Wanted, NodeState, Plan],
+    case: tuple[DesiredState, NodeState, Plan],
 ) -> None:
     want, node, plan = case
-    units = {unit.path: (unit.sha256, unit.mark) for unit in want.units}
+    units = {unit.path: (unit.sha256, unit.mode_and_owner) for unit in want.units}
     there = {path: (one.sha256, one.mode) for path, one in node.files.items() if path in units}
     gone = (node.manifest.units.keys() if node.manifest else set()) - units.keys()
     files = node.manifest.files if node.manifest else {}
@@ -138,7 +140,7 @@ def test_every_difference_of_units_and_files_is_a_change(
 
 @given(cases())
 def test_the_new_release_starts_in_the_slot_that_does_not_serve(
-    case: tuple[Wanted, NodeState, Plan],
+    case: tuple[DesiredState, NodeState, Plan],
 ) -> None:
     _, node, plan = case
 
@@ -151,7 +153,7 @@ def test_the_new_release_starts_in_the_slot_that_does_not_serve(
 
 @given(cases())
 def test_every_step_has_a_title_and_a_text_for_when_it_is_done(
-    case: tuple[Wanted, NodeState, Plan],
+    case: tuple[DesiredState, NodeState, Plan],
 ) -> None:
     for step in case[2].steps:
         assert step.kind in get_args(Kind)

@@ -4,111 +4,111 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.app.plan.changes import PlanInputs, credential_changes, file_changes, generations
+from deploy.app.plan.desired_state import DesiredState, Switch
+from deploy.app.plan.diff import PlanInputs, credential_changes, file_changes, generations
 from deploy.app.plan.plan import plan_deploy
 from deploy.app.plan.steps import Step, rollback_steps, switch_steps
-from deploy.app.plan.wanted import Switch, Wanted
 from deploy.errors import DeployError
 from deploy.node.file import File
-from deploy.node.state import Disk, HeldFile, NodeState
-from tests.unit.deploy.examples import IMAGE, UNIT, WANTED, fresh, held_files, manifest, state
+from deploy.node.state import Disk, FileState, NodeState
+from tests.unit.deploy.examples import DESIRED, IMAGE, UNIT, fresh, held_files, manifest, state
 
 OTHER = "sha256:" + "2" * 64
 
 
-def steps(wanted: Wanted, held: NodeState, *, first: bool) -> tuple[Step, ...]:
-    return plan_deploy(wanted, held, PlanInputs("web1", first=first)).steps
+def steps(desired: DesiredState, held: NodeState, *, first: bool) -> tuple[Step, ...]:
+    return plan_deploy(desired, held, PlanInputs("web1", first=first)).steps
 
 
-def reasons(wanted: Wanted, held: NodeState, *, first: bool = False) -> list[str]:
-    return list(plan_deploy(wanted, held, PlanInputs("web1", first=first)).reasons)
+def reasons(desired: DesiredState, held: NodeState, *, first: bool = False) -> list[str]:
+    return list(plan_deploy(desired, held, PlanInputs("web1", first=first)).reasons)
 
 
-def to_seal(wanted: Wanted, held: NodeState) -> tuple[str, ...]:
-    return tuple(change.name for change in credential_changes(wanted, held))
+def to_seal(desired: DesiredState, held: NodeState) -> tuple[str, ...]:
+    return tuple(change.name for change in credential_changes(desired, held))
 
 
-def kinds(wanted: Wanted, held: NodeState, *, first: bool = False) -> list[str]:
-    return [step.kind for step in steps(wanted, held, first=first)]
+def kinds(desired: DesiredState, held: NodeState, *, first: bool = False) -> list[str]:
+    return [step.kind for step in steps(desired, held, first=first)]
 
 
 def test_a_node_that_holds_and_runs_what_is_wanted_needs_nothing() -> None:
-    assert steps(WANTED, state(), first=False) == ()
-    assert reasons(WANTED, state()) == []
+    assert steps(DESIRED, state(), first=False) == ()
+    assert reasons(DESIRED, state()) == []
 
 
 def test_a_fresh_node_gets_everything() -> None:
-    assert reasons(WANTED, fresh(), first=True) == ["no release on the node yet"]
-    assert kinds(WANTED, fresh(), first=True) == [
+    assert reasons(DESIRED, fresh(), first=True) == ["no release on the node yet"]
+    assert kinds(DESIRED, fresh(), first=True) == [
         *("stage", "image", "files", "seal"),
         *("start", "check", "move", "prove", "finish"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "held", "line"),
+    ("desired", "held", "line"),
     [
         (
-            replace(WANTED, image=replace(IMAGE, id=OTHER)),
+            replace(DESIRED, image=replace(IMAGE, id=OTHER)),
             state(),
             "image 111111111111 -> 222222222222",
         ),
         (
-            replace(WANTED, units=(replace(UNIT, content=b"new"),)),
+            replace(DESIRED, units=(replace(UNIT, content=b"new"),)),
             state(),
             f"unit changed: {UNIT.path}",
         ),
-        (WANTED, state(files={}), f"unit added: {UNIT.path}"),
+        (DESIRED, state(files={}), f"unit added: {UNIT.path}"),
         (
-            replace(WANTED, units=()),
+            replace(DESIRED, units=()),
             state(),
             f"unit removed: {UNIT.path}",
         ),
         (
-            WANTED,
-            state(files={UNIT.path: HeldFile(mode="666 root:root", sha256=UNIT.sha256)}),
+            DESIRED,
+            state(files={UNIT.path: FileState(mode="666 root:root", sha256=UNIT.sha256)}),
             f"unit {UNIT.path} is 666 root:root, not 644 root:root",
         ),
         (
-            WANTED,
-            state(files={UNIT.path: HeldFile(mode="644 core:core", sha256=UNIT.sha256)}),
+            DESIRED,
+            state(files={UNIT.path: FileState(mode="644 core:core", sha256=UNIT.sha256)}),
             f"unit {UNIT.path} is 644 core:core, not 644 root:root",
         ),
         (
-            WANTED,
-            state(files={UNIT.path: HeldFile(mode=UNIT.mark, sha256="0")}),
+            DESIRED,
+            state(files={UNIT.path: FileState(mode=UNIT.mode_and_owner, sha256="0")}),
             f"unit changed: {UNIT.path}",
         ),
-        (replace(WANTED, files={"index.html": "bb"}), state(), "file changed: index.html"),
+        (replace(DESIRED, files={"index.html": "bb"}), state(), "file changed: index.html"),
         (
-            replace(WANTED, certificate="e" * 64),
+            replace(DESIRED, certificate="e" * 64),
             state(),
             "certificate cccccccccccccccc -> eeeeeeeeeeeeeeee",
         ),
-        (replace(WANTED, key="e" * 64), state(), "the TLS key file was encrypted again"),
+        (replace(DESIRED, key="e" * 64), state(), "the TLS key file was encrypted again"),
         (
-            WANTED,
+            DESIRED,
             state(credentials={"cert_pass": "different"}),
             "credential cert_pass is different",
         ),
-        (WANTED, state(credentials={}), "credential cert_pass is absent"),
-        (WANTED, state(layers={}), "image 111111111111 is missing on the node"),
-        (WANTED, state(active="failed"), "the app is failed"),
-        (WANTED, state(door="leads elsewhere"), "front door: leads elsewhere"),
+        (DESIRED, state(credentials={}), "credential cert_pass is absent"),
+        (DESIRED, state(layers={}), "image 111111111111 is missing on the node"),
+        (DESIRED, state(active="failed"), "the app is failed"),
+        (DESIRED, state(door="leads elsewhere"), "front door: leads elsewhere"),
     ],
 )
 def test_each_kind_of_change_is_named_and_makes_a_release(
-    wanted: Wanted, held: NodeState, line: str
+    desired: DesiredState, held: NodeState, line: str
 ) -> None:
-    assert reasons(wanted, held) == [line]
-    assert kinds(wanted, held)[0] == "stage"
-    assert kinds(wanted, held)[-5:] == ["check", "move", "prove", "finish", "retire"]
+    assert reasons(desired, held) == [line]
+    assert kinds(desired, held)[0] == "stage"
+    assert kinds(desired, held)[-5:] == ["check", "move", "prove", "finish", "retire"]
 
 
 def test_every_change_is_named_at_once() -> None:
-    wanted = replace(WANTED, files={"a": "1"}, certificate="e", image=replace(IMAGE, id=OTHER))
+    desired = replace(DESIRED, files={"a": "1"}, certificate="e", image=replace(IMAGE, id=OTHER))
 
-    assert len(reasons(wanted, state(active="inactive"))) == 5
+    assert len(reasons(desired, state(active="inactive"))) == 5
 
 
 def test_added_changed_and_deleted_files_are_told_apart() -> None:
@@ -120,19 +120,21 @@ def test_added_changed_and_deleted_files_are_told_apart() -> None:
 
 
 def test_a_credential_is_sealed_unless_the_node_holds_it() -> None:
-    wanted = replace(WANTED, credentials=("a", "b", "c", "d", "e"))
+    desired = replace(DESIRED, credentials=("a", "b", "c", "d", "e"))
     held = state(
         credentials={"a": "absent", "b": "present", "c": "same", "d": "different"}, active="failed"
     )
 
-    assert to_seal(wanted, held) == ("a", "d", "e")
-    sealed = [step for step in steps(wanted, held, first=False) if step.kind == "seal"]
+    assert to_seal(desired, held) == ("a", "d", "e")
+    sealed = [step for step in steps(desired, held, first=False) if step.kind == "seal"]
     assert [step.credential for step in sealed] == ["a", "d", "e"]
 
 
 def test_an_image_that_is_there_is_not_sent() -> None:
-    there = next(s for s in steps(WANTED, state(active="failed"), first=False) if s.kind == "image")
-    away = next(s for s in steps(WANTED, fresh(), first=True) if s.kind == "image")
+    there = next(
+        s for s in steps(DESIRED, state(active="failed"), first=False) if s.kind == "image"
+    )
+    away = next(s for s in steps(DESIRED, fresh(), first=True) if s.kind == "image")
 
     assert "on the node already" in there.title
     assert "2 of 2 layers, 100 MB" in away.title
@@ -140,12 +142,12 @@ def test_an_image_that_is_there_is_not_sent() -> None:
 
 def test_a_first_deploy_is_refused_where_a_release_is() -> None:
     with pytest.raises(DeployError, match="release 20300615-120000-ab12 of shop-www is on"):
-        steps(WANTED, state(), first=True)
+        steps(DESIRED, state(), first=True)
 
 
 def test_a_deploy_is_refused_where_no_release_is_and_says_what_to_run() -> None:
     with pytest.raises(DeployError, match="no release of shop-www") as caught:
-        steps(WANTED, fresh(), first=False)
+        steps(DESIRED, fresh(), first=False)
 
     assert caught.value.hint == "run `fab deploy --first`"
 
@@ -168,7 +170,7 @@ def test_a_full_disk_is_found_before_anything_is_sent(
     place: str, free: tuple[int, int, int], needs: int
 ) -> None:
     with pytest.raises(DeployError) as caught:
-        steps(WANTED, fresh(disks=room(*free)), first=True)
+        steps(DESIRED, fresh(disks=room(*free)), first=True)
 
     assert caught.value.message == (
         "not enough disk space on the node for localhost/shop:1 (100 MB to send): "
@@ -181,31 +183,31 @@ def test_places_on_one_disk_share_its_room() -> None:
     same = {place: Disk(device=7, free=500_000_000) for place in room(0, 0, 0)}
 
     with pytest.raises(DeployError, match="500 MB free, 520 MB needed, 20 MB missing"):
-        steps(WANTED, fresh(disks=same), first=True)
+        steps(DESIRED, fresh(disks=same), first=True)
 
 
 def test_only_what_is_missing_of_an_image_needs_room() -> None:
     sizes = dict(zip(IMAGE.layers, (99_000_000, 1_000_000), strict=True))
-    wanted = replace(WANTED, image=replace(IMAGE, sizes=sizes))
+    desired = replace(DESIRED, image=replace(IMAGE, sizes=sizes))
     held = {"sha256:" + "2" * 64: IMAGE.layers[:1]}
 
-    assert steps(wanted, fresh(layers=held, disks=room(*[202_000_000] * 3)), first=True)
+    assert steps(desired, fresh(layers=held, disks=room(*[202_000_000] * 3)), first=True)
 
 
 def test_a_disk_with_just_enough_room_will_do() -> None:
-    assert steps(WANTED, fresh(disks=room(300_000_000, 300_000_000, 320_000_000)), first=True)
+    assert steps(DESIRED, fresh(disks=room(300_000_000, 300_000_000, 320_000_000)), first=True)
 
 
 def test_a_full_disk_does_not_hinder_what_sends_no_image() -> None:
-    assert steps(WANTED, state(disks=room(0, 0, 0), active="failed"), first=False)
+    assert steps(DESIRED, state(disks=room(0, 0, 0), active="failed"), first=False)
 
 
 def test_layers_that_another_image_brought_make_the_image_without_sending() -> None:
-    changed = replace(WANTED, image=replace(IMAGE, id=OTHER))
+    changed = replace(DESIRED, image=replace(IMAGE, id=OTHER))
 
     step = next(s for s in steps(changed, state(), first=False) if s.kind == "image")
 
-    assert step.title == "Assemble image 222222222222 from layers that are on the node"
+    assert step.title == "Assemble image 222222222222 from layers on the node"
 
 
 def test_a_rollback_stages_what_the_node_keeps_and_switches_like_a_deploy() -> None:
@@ -216,7 +218,7 @@ def test_a_rollback_stages_what_the_node_keeps_and_switches_like_a_deploy() -> N
 
 
 def test_a_files_mark_is_what_stat_writes() -> None:
-    assert File("/a", b"", 0o4755).mark == "4755 root:root"
+    assert File("/a", b"", 0o4755).mode_and_owner == "4755 root:root"
     assert held_files((UNIT,))[UNIT.path].mode == "644 root:root"
 
 
@@ -225,26 +227,28 @@ def test_the_example_is_consistent() -> None:
 
 
 def test_a_credential_is_sealed_anew_where_that_is_asked_for() -> None:
-    wanted = replace(WANTED, credentials=("cert_pass", "token"), reseal=frozenset({"token"}))
+    desired = replace(DESIRED, credentials=("cert_pass", "token"), reseal=frozenset({"token"}))
     held = state(credentials={"cert_pass": "same", "token": "same"})
 
-    assert to_seal(wanted, held) == ("token",)
-    assert reasons(wanted, held) == ["credential token is to be sealed again"]
-    assert kinds(wanted, held).count("seal") == 1
+    assert to_seal(desired, held) == ("token",)
+    assert reasons(desired, held) == ["credential token is to be sealed again"]
+    assert kinds(desired, held).count("seal") == 1
 
 
 def test_each_seal_is_counted_and_what_is_not_sealed_keeps_its_count() -> None:
-    wanted = replace(WANTED, credentials=("cert_pass", "token", "new"), reseal=frozenset({"token"}))
+    desired = replace(
+        DESIRED, credentials=("cert_pass", "token", "new"), reseal=frozenset({"token"})
+    )
     held = state(
         manifest=manifest(generations={"cert_pass": 3, "token": 1, "gone": 7}),
         credentials={"cert_pass": "same", "token": "same"},
     )
 
-    assert generations(wanted, held) == {"cert_pass": 3, "token": 2, "new": 1}
+    assert generations(desired, held) == {"cert_pass": 3, "token": 2, "new": 1}
 
 
 def test_what_was_sealed_before_seals_were_counted_is_the_first() -> None:
-    assert generations(WANTED, state()) == {"cert_pass": 1}
+    assert generations(DESIRED, state()) == {"cert_pass": 1}
 
 
 def test_by_socket_the_old_slot_stops_before_the_proof() -> None:
@@ -260,5 +264,5 @@ def test_by_socket_the_old_slot_stops_before_the_proof() -> None:
 def test_by_restart_the_door_holds_while_one_slot_stops_and_the_other_starts() -> None:
     step = next(switch_steps(Switch("restart"), "blue"))
 
-    assert step.title == "Hold the front door, stop slot blue, start slot green"
+    assert step.title == "Hold visitors at the front door, stop slot blue, start slot green"
     assert next(switch_steps(Switch("restart"), "")).title == "Start slot blue"

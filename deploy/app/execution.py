@@ -1,0 +1,90 @@
+"""One deploy or rollback while it is carried out."""
+
+from dataclasses import dataclass
+
+from deploy.app.planner import Artifacts
+from deploy.node.command import Command
+from deploy.node.endpoint import Endpoint
+from deploy.node.journal import AuditLine
+from deploy.node.release import Manifest
+from deploy.node.remote import Remote
+from deploy.node.state import NodeState
+from deploy.project import Project
+from deploy.settings.model import Settings
+from deploy.spec.plan.addresses import other
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A deploy or rollback: its node, the new release, and the node's state before it.
+
+    `what` names the change in the node's journal. `artifacts` is None for a rollback, which sends
+    nothing.
+    """
+
+    remote: Remote
+    project: Project
+    endpoint: Endpoint
+    manifest: Manifest
+    before: NodeState
+    what: str = "deploy"
+    artifacts: Artifacts | None = None
+
+    @property
+    def app(self) -> str:
+        """The app."""
+        return self.manifest.app
+
+    @property
+    def release(self) -> str:
+        """The new release."""
+        return self.manifest.release
+
+    @property
+    def previous(self) -> str:
+        """The release that serves before; empty for none."""
+        return self.before.manifest.release if self.before.manifest else ""
+
+    @property
+    def slot(self) -> str:
+        """The slot that the new release starts in."""
+        return other(self.before.slot)
+
+    @property
+    def settings(self) -> Settings:
+        """The app's settings."""
+        return self.project.settings
+
+    @property
+    def audit_line(self) -> AuditLine:
+        """The line about this change in the node's journal."""
+        manifest = self.manifest
+        return AuditLine(
+            at=manifest.at,
+            app=manifest.app,
+            what=self.what,
+            who=manifest.by,
+            release=manifest.release,
+            previous=self.previous,
+            image=manifest.image_id,
+            commit=manifest.commit,
+            dirty=manifest.dirty,
+        )
+
+    def sent(self) -> Artifacts:
+        """Return the artifacts of a deploy.
+
+        Raises:
+            ValueError: for a rollback, whose steps need none.
+        """
+        if self.artifacts is None:
+            raise ValueError("a rollback has no artifacts")
+        return self.artifacts
+
+    def run(self, command: Command, doing: str) -> str:
+        """Run a command on the node and return its output.
+
+        Raises:
+            DeployError: `DOING failed on NODE: …`, with the node's error.
+        """
+        return self.remote.checked(command, doing)

@@ -1,0 +1,99 @@
+"""A rollback copies a kept release on the node and switches to it with the checks of a deploy."""
+
+import json
+
+import pytest
+
+from deploy.app.plan.history import KeptRelease
+from deploy.app.rollback import rollback
+from deploy.errors import DeployError
+from deploy.node.release import Manifest
+from deploy.node.state import Interrupted, NodeState
+from tests.unit.deploy.app.shop import Shop
+from tests.unit.deploy.fake_remote import refusal
+
+pytestmark = pytest.mark.loopback
+
+
+def keeping(shop: Shop, *failed: str) -> NodeState:
+    """Make a node that keeps r0, r1, which serves, and releases that failed."""
+    state = shop.deployed()
+    assert state.manifest
+    kept = [
+        KeptRelease(
+            manifest=state.manifest.model_copy(update={"release": release}),
+            serves=release == "r1",
+            failed=release in failed,
+            bytes=1,
+            image_bytes=1,
+        ).model_dump(mode="json")
+        for release in ("r0", "r1", *failed)
+    ]
+    shop.remote.answers["releases"] = json.dumps(kept)
+    shop.probed(state)
+    return state
+
+
+def test_the_release_before_is_copied_checked_and_recorded_as_a_new_one(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keeping(shop)
+
+    rollback(shop.project(), to="")
+
+    assert shop.remote.scripts == [
+        *("lock", "probe", "releases", "stage-again", "start", "prove-slot", "move", "finish"),
+        "retire",
+    ]
+    app, release, source, previous = shop.remote.the("stage-again").arguments
+    assert (app, source, previous) == ("shop-www", "r0", "r1")
+    recorded = Manifest.model_validate_json(shop.remote.the("finish").stdin)
+    assert (recorded.release, recorded.health) == (release, "healthy")
+    shown = capsys.readouterr().out
+    assert "shop-www on web1: r1 -> r0" in shown
+    assert f"shop-www rolled back to r0 (recorded as {release})" in shown
+    assert (shop.folder / f"state/releases/shop-www/{release}.json").exists()
+
+
+def test_the_journal_names_the_rollback(shop: Shop) -> None:
+    keeping(shop)
+
+    rollback(shop.project(), to="r0", wait_seconds=60)
+
+    assert json.loads(shop.remote.the("lock").arguments[1])["what"] == "rollback"
+    assert json.loads(shop.remote.the("finish").arguments[3])["what"] == "rollback"
+
+
+@pytest.mark.parametrize(
+    ("named", "why"), [("r1", "serves already"), ("r2", "failed"), ("r9", "is not on the node")]
+)
+def test_a_release_that_cannot_serve_is_refused_before_any_change(
+    shop: Shop, named: str, why: str
+) -> None:
+    keeping(shop, "r2")
+
+    with pytest.raises(DeployError, match=why):
+        rollback(shop.project(), to=named)
+
+    assert shop.remote.scripts == ["lock", "probe", "releases"]
+
+
+def test_an_unfinished_deploy_is_undone_first(shop: Shop) -> None:
+    state = keeping(shop)
+    unfinished = Interrupted(release="r2", previous="r1")
+    shop.probed(state.model_copy(update={"interrupted": unfinished}), state)
+
+    rollback(shop.project(), to="")
+
+    assert shop.remote.scripts[:6] == ["lock", "probe", "undo", "audit", "probe", "releases"]
+
+
+def test_a_rollback_that_fails_is_undone_and_recorded(shop: Shop) -> None:
+    keeping(shop)
+    shop.remote.answers["prove-slot"] = refusal("slot green: not healthy within 1 s")
+
+    with pytest.raises(DeployError, match="release r1 serves again"):
+        rollback(shop.project(), to="")
+
+    assert shop.remote.scripts[-3:] == ["logs", "undo", "audit"]
+    assert json.loads(shop.remote.the("audit").arguments[0])["result"] == "failed"

@@ -1,0 +1,89 @@
+"""`fab status` shows release, unit, workers and health; its exit code says whether all is well."""
+
+import json
+
+import pytest
+
+from deploy.app.status import status
+from deploy.errors import DeployError
+from tests.unit.deploy.app.shop import Shop
+from tests.unit.deploy.site import page
+
+pytestmark = pytest.mark.loopback
+WORKERS = {
+    "state": "degraded",
+    "workers": [
+        {"name": "web", "state": "healthy", "last_sign": 0.5, "restarts": 0, "reasons": []},
+        {"name": "jobs", "state": "hung", "last_sign": 60, "restarts": 2, "reasons": ["a", "hang"]},
+    ],
+}
+
+
+def facts(shop: Shop, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, object]]:
+    code = status(shop.project(), as_json=True)
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_healthy_app_ends_with_0(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.probed(shop.deployed())
+
+    code, found = facts(shop, capsys)
+
+    assert (code, found["health"], found["release"], found["slot"]) == (0, "healthy", "r1", "blue")
+    assert found["unit"] == "shop-www-blue.service active (running) since today"
+    assert found["workers"] is None
+    assert shop.remote.scripts == ["probe", "workers"]
+
+
+def test_an_unhealthy_app_ends_with_1_and_the_problem(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.probed(
+        shop.deployed(active="activating", result="exit-code", exit_status="3", status_text="up")
+    )
+    shop.site.answer = page("500 Oh")
+
+    code, found = facts(shop, capsys)
+
+    assert (code, found["health"]) == (1, "the health path answers 500")
+    assert found["unit"] == (
+        "shop-www-blue.service activating (running), last run: exit-code, exit code 3, says: up"
+    )
+
+
+def test_an_empty_node_is_not_visited(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.probed(shop.empty())
+
+    code, found = facts(shop, capsys)
+
+    assert (code, found["health"], found["release"]) == (1, "nothing deployed", None)
+    assert shop.site.requests == []
+
+
+def test_workers_and_credentials_are_a_line_each_of_the_table(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.probed(shop.deployed())
+    shop.remote.answers["workers"] = json.dumps(WORKERS)
+
+    assert status(shop.project(), as_json=False) == 0
+
+    shown = capsys.readouterr().out
+    assert "web healthy, jobs hung, restarted 2 times (hang)" in shown
+    assert "cert_pass same" in shown
+
+
+def test_no_secret_is_asked_for_or_sent(shop: Shop) -> None:
+    shop.probed(shop.deployed())
+
+    status(shop.project(CERT_PASSWORD=""), as_json=True)
+
+    assert shop.remote.the("probe").stdin == b"cert_pass -\n"
+
+
+def test_a_supervisor_that_answers_nonsense_is_named(shop: Shop) -> None:
+    shop.probed(shop.deployed())
+    shop.remote.answers["workers"] = "usage: status\n"
+
+    with pytest.raises(DeployError, match="the answer of the app's status command cannot be read"):
+        status(shop.project(), as_json=True)

@@ -1,0 +1,232 @@
+"""Commands run over one connection, and their streams arrive complete."""
+
+from collections.abc import Iterator
+
+import paramiko
+import pytest
+
+from deploy.app.act import seal, undo
+from deploy.errors import DeployError
+from deploy.node.command import Command
+from deploy.node.fabric_remote import FabricRemote
+from deploy.node.login import connect
+from deploy.node.remote import Result
+from deploy.node.state import probe
+from deploy.node.target import Target
+from tests.unit.deploy.examples import state
+from tests.unit.deploy.ssh_server import CHUNK, Node
+
+pytestmark = pytest.mark.loopback
+BIG = 3_000_000
+BINARY = bytes(range(256)) * 20_000
+LOCK = Command("lock", ("shop-www", "{}", "5"))
+
+
+@pytest.fixture
+def remote(target: Target) -> Iterator[FabricRemote]:
+    with connect(target, None) as one:
+        yield one
+
+
+def read(channel: paramiko.Channel) -> bytes:
+    parts = bytearray()
+    while part := channel.recv(CHUNK):
+        parts += part
+    return bytes(parts)
+
+
+def echo(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+    channel.sendall(read(channel).hex().encode())
+    return 0
+
+
+def test_binary_content_arrives_unchanged(node: Node, remote: FabricRemote) -> None:
+    node.scripts["seal"] = echo
+
+    result = remote.run(seal("a", "r", "c", BINARY))
+    assert bytes.fromhex(result.stdout) == BINARY
+    assert (result.code, result.stderr) == (0, "")
+
+
+def test_a_command_without_content_ends_its_input(node: Node, remote: FabricRemote) -> None:
+    node.scripts["undo"] = echo
+
+    assert remote.run(undo("a")) == Result(0, "", "")
+
+
+def test_a_script_gets_its_arguments_and_runs_as_root(node: Node, remote: FabricRemote) -> None:
+    heard = []
+
+    def script(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
+        heard.append(words)
+        return 0
+
+    node.scripts["finish"] = script
+    words = ("a'b", 'c "d" $e', "", "f\ng")
+
+    remote.run(Command("finish", words))
+    assert heard == [words]
+    assert node.lines[0].startswith("sudo -n bash -c ")
+
+
+def test_content_is_never_in_the_command_line(node: Node, remote: FabricRemote) -> None:
+    node.scripts["seal"] = echo
+
+    remote.run(seal("a", "r", "c", b"hunter2"))
+    assert "hunter2" not in "".join(node.lines)
+
+
+def test_both_outputs_are_read_at_once(node: Node, remote: FabricRemote) -> None:
+    def flood(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall_stderr(b"e" * BIG)
+        channel.sendall(b"o" * BIG)
+        return 0
+
+    node.scripts["undo"] = flood
+
+    result = remote.run(undo("a"))
+    assert (len(result.stdout), len(result.stderr)) == (BIG, BIG)
+
+
+def test_output_is_read_while_content_is_sent(node: Node, remote: FabricRemote) -> None:
+    def both(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall(b"o" * BIG)
+        channel.sendall(str(len(read(channel))).encode())
+        return 0
+
+    node.scripts["seal"] = both
+
+    result = remote.run(seal("a", "r", "c", BINARY))
+    assert result.stdout == "o" * BIG + str(len(BINARY))
+
+
+def test_exit_code_and_output_are_returned(node: Node, remote: FabricRemote) -> None:
+    def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall("é\n".encode())
+        channel.sendall_stderr(b"no room \xff\n")
+        return 75
+
+    node.scripts["undo"] = fail
+
+    assert remote.run(undo("a")) == Result(75, "é\n", "no room \ufffd\n")
+
+
+def test_a_command_that_does_not_read_stdin_does_not_block(
+    node: Node, remote: FabricRemote
+) -> None:
+    node.scripts["seal"] = lambda *_: 3
+
+    assert remote.run(seal("a", "r", "c", BINARY)).code == 3
+
+
+def test_one_connection_serves_many_commands(node: Node, remote: FabricRemote) -> None:
+    node.scripts["undo"] = echo
+
+    for _ in range(5):
+        remote.run(undo("a"))
+    assert len(node.transports) == 1
+
+
+def test_a_connection_that_is_lost_during_a_command_is_reported(
+    node: Node, remote: FabricRemote
+) -> None:
+    def lose(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall(b"half")
+        node.transports[0].close()
+        return 0
+
+    node.scripts["undo"] = lose
+
+    with pytest.raises(DeployError, match=r"the connection to 127\.0\.0\.1 was lost") as caught:
+        remote.run(undo("a"))
+    assert "run the same command again" in caught.value.hint
+
+
+def test_a_connection_that_is_lost_while_a_lock_is_waited_for_is_reported(
+    node: Node, remote: FabricRemote
+) -> None:
+    def lose(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        node.transports[0].close()
+        return 0
+
+    node.scripts["lock"] = lose
+
+    with pytest.raises(DeployError, match=r"the connection to 127\.0\.0\.1 was lost"):
+        remote.hold(LOCK)
+
+
+def test_a_connection_that_was_lost_before_is_reported(node: Node, remote: FabricRemote) -> None:
+    node.transports[0].close()
+    node.transports[0].join()
+
+    with pytest.raises(DeployError, match="was lost"):
+        remote.run(undo("a"))
+
+
+def hold(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
+    channel.sendall(b"held\n")
+    read(channel)
+    return 0
+
+
+def test_a_lock_is_held_while_other_commands_run(node: Node, remote: FabricRemote) -> None:
+    node.scripts |= {"lock": hold, "undo": echo}
+
+    assert remote.hold(LOCK) == Result(0, "held\n", "")
+    assert remote.run(undo("a")).code == 0
+
+
+def test_a_probe_is_one_command_and_its_credentials_go_on_stdin(
+    node: Node, remote: FabricRemote
+) -> None:
+    heard = []
+
+    def answer(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
+        heard.append((words, read(channel)))
+        channel.sendall(state().model_dump_json().encode())
+        return 0
+
+    node.scripts["probe"] = answer
+
+    found = probe(remote, "shop-www", paths=("/a", "/b"), credentials={"x": "päss", "y": None})
+    assert found == state()
+    assert heard == [(("shop-www", "/a", "/b"), b"x cMOkc3M=\ny -\n")]
+    assert len(node.lines) == 1
+
+
+def test_checked_returns_stdout(node: Node, remote: FabricRemote) -> None:
+    node.scripts["undo"] = echo
+
+    assert remote.checked(Command("undo", (), b"a"), "undoing") == b"a".hex()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [(b"no room\n", "no room"), (b"", "exit code 9"), (b"a" * 9999 + b"end", "aend")],
+)
+def test_checked_raises_with_the_node_and_the_end_of_stderr(
+    node: Node, remote: FabricRemote, said: bytes, shown: str
+) -> None:
+    def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall_stderr(said)
+        return 9
+
+    node.scripts["undo"] = fail
+
+    with pytest.raises(DeployError, match=r"^undoing failed on 127\.0\.0\.1: ") as caught:
+        remote.checked(undo("a"), "undoing", "look there")
+    assert caught.value.message.endswith(shown)
+    assert len(caught.value.message) < 5000
+    assert caught.value.hint == "look there"
+
+
+def test_a_failing_probe_says_why(node: Node, remote: FabricRemote) -> None:
+    def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall_stderr(b"jq: command not found\n")
+        return 127
+
+    node.scripts["probe"] = fail
+
+    with pytest.raises(DeployError, match="jq: command not found") as caught:
+        probe(remote, "shop-www", paths=(), credentials={})
+    assert "podman, jq and systemd-creds" in caught.value.hint

@@ -1,0 +1,315 @@
+"""A login happens only when the node shows its pinned host key."""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from deploy.app.act import undo
+from deploy.errors import DeployError
+from deploy.node.known_hosts import pin
+from deploy.node.login import Login, connect, start_login
+from deploy.node.target import Target, resolve
+from tests.unit.deploy.site import serve, silence
+from tests.unit.deploy.ssh_server import Node, new_identity
+
+pytestmark = pytest.mark.loopback
+
+
+def refusal(
+    target: Target,
+    passphrase: str | None = None,
+    seconds: float = 10,
+    login: Login | None = None,
+) -> DeployError:
+    ask = None if passphrase is None else lambda _: passphrase
+    with (
+        pytest.raises(DeployError) as caught,
+        connect(target, ask, patience_seconds=seconds, login=login),
+    ):
+        pytest.fail("logged in")
+    return caught.value
+
+
+def succeed(*_: object) -> int:
+    return 0
+
+
+def assert_works(node: Node, target: Target, login: Login | None = None) -> None:
+    node.scripts["undo"] = succeed
+    with connect(target, None, login=login) as remote:
+        assert remote.run(undo("shop-www")).code == 0
+
+
+def test_a_node_that_shows_the_pinned_key_is_logged_in_to(node: Node, target: Target) -> None:
+    assert_works(node, target)
+
+
+def test_the_connection_ends_with_the_block(node: Node, target: Target) -> None:
+    with connect(target, None):
+        (transport,) = node.transports
+        assert transport.is_active()
+
+    transport.join(5)
+    assert not transport.is_active()
+
+
+def test_a_login_that_was_started_early_is_used(node: Node, target: Target) -> None:
+    assert_works(node, target, start_login(target))
+    assert len(node.transports) == 1
+
+    assert_works(node, target)
+    assert len(node.transports) == 2
+
+
+def test_a_login_to_another_target_is_not_used(node: Node, target: Target) -> None:
+    login = start_login(replace(target, user="ann"))
+
+    assert "does not let ann in" in str(login.connection.exception())
+    assert_works(node, target, login)
+
+
+def test_an_early_login_that_failed_fails_where_it_is_used(node: Node, target: Target) -> None:
+    target.known_hosts.unlink()
+
+    assert "is not pinned" in refusal(target, login=start_login(target)).message
+
+
+def test_an_unknown_host_key_stops_before_the_login(node: Node, target: Target) -> None:
+    target.known_hosts.unlink()
+
+    error = refusal(target)
+    assert error.message == (
+        f"the host key of 127.0.0.1:{node.port} is not pinned: it shows {node.fingerprint}"
+    )
+    assert f"`fab trust --fingerprint {node.fingerprint}`" in error.hint
+    assert not any(transport.is_authenticated() for transport in node.transports)
+    assert not target.known_hosts.exists(), "nothing is trusted on first use"
+
+
+def test_a_key_pinned_for_another_port_is_unknown(node: Node, target: Target) -> None:
+    pin(target.known_hosts, "127.0.0.1", node.port, ())
+    pin(target.known_hosts, "127.0.0.1", None, (node.host_line,))
+
+    assert "is not pinned" in refusal(target).message
+
+
+@pytest.mark.parametrize("other", [paramiko.ECDSAKey.generate(), paramiko.RSAKey.generate(2048)])
+def test_a_changed_host_key_stops_before_the_login(
+    node: Node, target: Target, other: paramiko.PKey
+) -> None:
+    line = f"{other.get_name()} {other.get_base64()}"
+    pin(target.known_hosts, "127.0.0.1", node.port, (line,))
+
+    error = refusal(target)
+    assert error.message == (
+        f"the host key of 127.0.0.1:{node.port} has changed: "
+        f"pinned {other.fingerprint}, shown {node.fingerprint}"
+    )
+    assert "another machine may answer" in error.hint
+    assert not any(transport.is_authenticated() for transport in node.transports)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_either_of_two_pinned_keys_of_a_type_is_accepted(
+    node: Node, target: Target, *, first: bool
+) -> None:
+    other = paramiko.ECDSAKey.generate()
+    line = f"{other.get_name()} {other.get_base64()}"
+    keys = (node.host_line, line) if first else (line, node.host_line)
+    pin(target.known_hosts, target.host, node.port, keys)
+
+    assert_works(node, target)
+
+
+def test_a_third_key_beside_two_pinned_ones_is_refused(node: Node, target: Target) -> None:
+    others = [paramiko.ECDSAKey.generate() for _ in range(2)]
+    lines = tuple(f"{key.get_name()} {key.get_base64()}" for key in others)
+    pin(target.known_hosts, target.host, node.port, lines)
+
+    assert "has changed" in refusal(target).message
+
+
+def test_with_alone_no_other_key_logs_in(
+    node: Node, target: Target, home: Path, tmp_path: Path
+) -> None:
+    usual = new_identity(home / ".ssh" / "id_ed25519")
+    node.let_in(usual)
+    other = new_identity(tmp_path / "other")
+    assert_works(node, replace(target, identity=other))
+
+    assert "does not let core in" in refusal(replace(target, identity=other, alone=True)).message
+    node.let_in(other)
+    assert_works(node, replace(target, identity=other, alone=True))
+
+
+def test_a_key_in_the_users_own_known_hosts_is_accepted(
+    node: Node, target: Target, home: Path
+) -> None:
+    target.known_hosts.rename(home / ".ssh/known_hosts")
+
+    assert_works(node, target)
+
+
+def test_the_projects_pin_wins_over_an_old_line_of_the_user(
+    node: Node, target: Target, home: Path
+) -> None:
+    old = paramiko.RSAKey.generate(2048)
+    for key in (old, paramiko.ECDSAKey.generate()):
+        line = f"{key.get_name()} {key.get_base64()}"
+        pin(home / ".ssh/known_hosts", "127.0.0.1", node.port, (line,))
+        assert_works(node, target)
+
+
+def test_a_login_with_a_key_that_the_node_does_not_know_is_refused(
+    node: Node, target: Target
+) -> None:
+    node.users.clear()
+
+    error = refusal(target)
+    assert error.message == f"127.0.0.1:{node.port} does not let core in"
+    assert "IDENTITY_FILE" in error.hint
+
+
+def test_a_refused_key_of_any_type_is_a_refused_login(
+    node: Node, target: Target, tmp_path: Path
+) -> None:
+    identity = tmp_path / "id_rsa"
+    paramiko.RSAKey.generate(2048).write_private_key_file(str(identity))
+
+    error = refusal(replace(target, identity=identity))
+    assert error.message == f"127.0.0.1:{node.port} does not let core in"
+
+
+def test_without_any_key_the_login_is_refused(node: Node, target: Target) -> None:
+    assert "does not let core in" in refusal(replace(target, identity=None)).message
+
+
+def test_the_keys_in_ssh_folder_are_tried(node: Node, target: Target, home: Path) -> None:
+    node.let_in(new_identity(home / ".ssh/id_ed25519"))
+
+    assert_works(node, replace(target, identity=None))
+
+
+def test_an_identity_file_that_is_missing_is_named(target: Target, tmp_path: Path) -> None:
+    error = refusal(replace(target, identity=tmp_path / "none"))
+
+    assert error.message == f"IDENTITY_FILE is {tmp_path}/none, which is not a file"
+
+
+@pytest.fixture
+def locked(node: Node, target: Target, tmp_path: Path) -> Target:
+    identity = new_identity(tmp_path / "id_locked", "open sesame")
+    node.let_in(identity)
+    return replace(target, identity=identity)
+
+
+def test_the_passphrase_of_an_identity_is_asked_for_by_its_name(node: Node, locked: Target) -> None:
+    asked = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return "open sesame"
+
+    node.scripts["undo"] = succeed
+    with connect(locked, ask) as remote:
+        assert remote.run(undo("shop-www")).code == 0
+    assert asked == [f"passphrase of {locked.identity}"]
+
+
+def test_the_passphrase_is_asked_for_after_an_early_login_too(node: Node, locked: Target) -> None:
+    node.scripts["undo"] = succeed
+    start_login(locked)
+
+    with connect(locked, lambda _: "open sesame") as remote:
+        assert remote.run(undo("shop-www")).code == 0
+
+
+def test_the_passphrase_is_asked_for_though_other_keys_were_refused(
+    node: Node, locked: Target, home: Path
+) -> None:
+    new_identity(home / ".ssh/id_ed25519")
+
+    with connect(locked, lambda _: "open sesame"):
+        assert any(transport.is_authenticated() for transport in node.transports)
+
+
+def test_a_wrong_passphrase_is_reported_without_showing_it(locked: Target) -> None:
+    error = refusal(locked, "hunter2")
+
+    assert error.message == f"the passphrase does not open {locked.identity}"
+    assert "hunter2" not in f"{error.message}{error.hint}"
+
+
+def test_a_passphrase_without_a_terminal_names_the_agent(locked: Target) -> None:
+    error = refusal(locked)
+
+    assert error.message == (
+        f"{locked.identity} has a passphrase, and this is not a terminal to ask for it"
+    )
+    assert "ssh-add" in error.hint
+
+
+def test_an_opened_key_that_the_node_does_not_know_is_refused(node: Node, locked: Target) -> None:
+    node.users.clear()
+
+    assert "does not let core in" in refusal(locked, "open sesame").message
+
+
+def test_a_closed_port_is_reported(target: Target) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    error = refusal(replace(target, port=port))
+    assert f"127.0.0.1:{port} cannot be reached: " in error.message
+    assert "NODE_ADDRESS and NODE_PORT" in error.hint
+
+
+def test_a_silent_node_is_given_up(target: Target) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        error = refusal(replace(target, port=port), seconds=0.3)
+    assert f"127.0.0.1:{port} cannot be reached: " in error.message
+
+
+def test_a_node_that_is_silent_after_its_greeting_is_given_up(target: Target) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as beside:
+        beside.submit(_greet, listener)
+        port = listener.getsockname()[1]
+
+        error = refusal(replace(target, port=port), seconds=1)
+    assert f"127.0.0.1:{port} cannot be reached: " in error.message
+
+
+def _greet(listener: socket.socket) -> None:
+    with listener.accept()[0] as link:
+        link.sendall(b"SSH-2.0-made\r\n")
+        while link.recv(4096):
+            pass
+
+
+def test_a_server_that_speaks_no_ssh_is_reported(target: Target) -> None:
+    with serve(silence) as site:
+        error = refusal(replace(target, port=site.endpoint.port))
+    assert error.message.startswith(f"127.0.0.1:{site.endpoint.port} cannot be reached: ")
+
+
+@pytest.fixture
+def alias(node: Node, target: Target, home: Path) -> Target:
+    (home / ".ssh/config").write_text(
+        "Host web1\n"
+        " HostName 127.0.0.1\n"
+        f" Port {node.port}\n"
+        f" IdentityFile {target.identity}\n"
+        " IdentityFile ~/.ssh/id_of_another_machine\n"
+    )
+    return replace(target, host="web1", port=None, identity=None)
+
+
+def test_address_port_and_key_of_a_host_come_from_the_ssh_config(node: Node, alias: Target) -> None:
+    assert resolve(alias) == ("127.0.0.1", node.port)
+    assert_works(node, alias)
