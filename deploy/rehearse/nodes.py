@@ -52,7 +52,7 @@ def down_all(project: Project) -> None:
 
 
 def status(folder: Path, *, as_json: bool) -> None:
-    """List the nodes of this machine, and which operator's folder each belongs to."""
+    """List the rehearsal nodes of this workstation and the operator's folder of each."""
     nodes = lifecycle.status()
     if as_json:
         output.as_json({"nodes": [
