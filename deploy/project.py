@@ -46,6 +46,11 @@ class Project:
         return self._resolve(self.settings.image_cache)
 
     @property
+    def access(self) -> Path:
+        """The folder of people's public keys, a file each."""
+        return self.folder / "certs/access"
+
+    @property
     def material(self) -> Path:
         """The certificates and keys of every instance."""
         return self.folder / "certs/material"

@@ -1,1 +1,1 @@
-"""Verbs: who may log in to the nodes, and which key a node shows."""
+"""SSH access to nodes: people's keys, the operator's own key, and the nodes' host keys."""

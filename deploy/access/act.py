@@ -1,28 +1,39 @@
-"""The commands for a node: a function for each script."""
+"""Run the access scripts on a node, and record each change in its journal."""
+
+from typing import Literal
 
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.holdings import AuthorizedKey, HostKeys
+from deploy.node.journal import audit_failures, machine_line, write_audit
 from deploy.node.remote import Remote
+from deploy.project import Project
+
+HostKeyStep = Literal["list", "begin", "announce", "finish"]
 
 
 def access_list(user: str) -> Command:
-    """List the keys that let a user in."""
+    """List the keys authorized for a user."""
     return Command("access-list", (user,))
 
 
 def access_add(user: str, name: str, line: str) -> Command:
-    """Let in one more key, by a file of its own."""
+    """Authorize a key for a user, in a file called `name`."""
     return Command("access-add", (user, name), f"{line}\n".encode())
 
 
 def access_drop(user: str, keep: str, keys: tuple[str, ...]) -> Command:
-    """Let keys in no more; `keep` (or any other, when empty) has to be let in afterwards."""
+    """Remove keys of a user; refused unless `keep` (empty: any other key) stays authorized."""
     return Command("access-drop", (user, keep), "".join(f"{key}\n" for key in keys).encode())
 
 
+def host_key(step: HostKeyStep) -> Command:
+    """Take one step of changing the host keys; every step answers the keys that result."""
+    return Command("host-key", (step,))
+
+
 def ask_access(remote: Remote, user: str) -> tuple[AuthorizedKey, ...]:
-    """Ask for the lines that let a user in.
+    """Read the authorized keys of a user.
 
     Raises:
         DeployError: when the node has no such user.
@@ -31,11 +42,23 @@ def ask_access(remote: Remote, user: str) -> tuple[AuthorizedKey, ...]:
     return read_answer(tuple[AuthorizedKey, ...], answer, f"the SSH keys of {user}")
 
 
-def change_host_keys(remote: Remote, verb: str) -> HostKeys:
-    """Take a step of changing the host keys, or `list` them; answer the keys there are then.
+def ask_host_keys(remote: Remote, step: HostKeyStep = "list") -> HostKeys:
+    """Take a step of changing the host keys, or only list them; return the keys that result.
 
     Raises:
         DeployError: when the node refuses.
     """
-    answer = remote.checked(Command("host-key", (verb,)), "reading or changing the host keys")
+    answer = remote.checked(host_key(step), "reading or changing the host keys")
     return read_answer(HostKeys, answer, "the node's host keys")
+
+
+def run_audited(remote: Remote, project: Project, command: Command, verb: str, detail: str) -> None:
+    """Run a command and record it in the node's journal, as `detail` or as a failure.
+
+    Raises:
+        DeployError: with the node's message.
+    """
+    line = machine_line(project.folder, verb, detail)
+    with audit_failures(remote, line):
+        remote.checked(command, verb)
+    write_audit(remote, line)

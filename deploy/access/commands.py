@@ -1,4 +1,4 @@
-"""Commands: who may log in, and which key a node shows."""
+"""Commands: people's SSH keys, the operator's own, and the nodes' host keys."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from deploy.task import task
 if TYPE_CHECKING:
     from deploy.fleet.nodes import Node
 
-_DAYS = "for how many days it is let in; 0 for ever"
+_DAYS = "days until it expires; 0 for never"
 
 
 @task(
@@ -19,7 +19,7 @@ _DAYS = "for how many days it is let in; 0 for ever"
     help={"person": "whose", "key": "a file of public keys", "days": _DAYS},
 )
 def access_add(context: Context, person: str, *, key: str, name: str = "", days: int = 0) -> None:
-    """Let a person's SSH keys in on every node, and in the machine specs to come."""
+    """Add a person's SSH keys to every node, and to later machine specs."""
     from deploy.access.keys import access_add as add
 
     add(_nodes(context, name), person, file_of(key), days=days)
@@ -27,7 +27,7 @@ def access_add(context: Context, person: str, *, key: str, name: str = "", days:
 
 @task("access", positional=["person"], help={"person": "whose"})
 def access_remove(context: Context, person: str, *, name: str = "") -> None:
-    """Remove a person's SSH keys from every node, and from the machine specs to come."""
+    """Remove a person's SSH keys from every node, and from later machine specs."""
     from deploy.access.keys import access_remove as remove
 
     remove(_nodes(context, name), person, identity=project_of(context, name).identity)
@@ -53,16 +53,16 @@ def access_sign(
 
 @task("access")
 def access_list(context: Context, *, name: str = "", json: bool = False) -> None:
-    """List whose SSH keys the nodes let in, since when and until when."""
-    from deploy.access.keys import access_show
+    """List whose SSH keys may log in to the nodes, since when and until when."""
+    from deploy.access.list import access_list as show
 
-    access_show(_nodes(context, name), as_json=json)
+    show(_nodes(context, name), as_json=json)
 
 
 @task("access", help={"key": "a private key of your own to use", "days": _DAYS})
 def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: int = 0) -> None:
     """Log in with another key from now on, on every node, proven before the old one goes."""
-    from deploy.access.rotate_key import Wish
+    from deploy.access.rotate_key import KeyOptions
     from deploy.access.rotate_key import cert_rotate_ssh as rotate
     from deploy.errors import DeployError
 
@@ -71,8 +71,8 @@ def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: in
             "the key cannot be replaced on one node alone: every node uses the same file",
             "name every node in .env and .env.NAME, and leave -H out",
         )
-    wish = Wish(file_of(key) if key else None, days)
-    rotate(_nodes(context, name), project_of(context, name).identity, wish)
+    options = KeyOptions(file_of(key) if key else None, days)
+    rotate(_nodes(context, name), project_of(context, name).identity, options)
 
 
 @task(

@@ -1,4 +1,4 @@
-"""The private key to log in with, IDENTITY_FILE, and its replacement by another."""
+"""The private key to log in with (IDENTITY_FILE), and how its file is replaced."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +15,23 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deploy.errors import DeployError
-from deploy.spec.people import AccessKey, read_key, read_key_file
+from deploy.spec.access_key import AccessKey, read_key, read_key_file
 from deploy.workstation.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A private key's file, and the files that stand beside it while it is being replaced.
+    """A private key's file, and the files beside it while it is being replaced.
 
-    FILE.new is the next key. FILE.old.pub says that FILE has been replaced and that the old key is
-    still to be taken off the nodes. FILE.retired is the key before, which no node lets in any more.
+    FILE.new is the next key. FILE.old.pub exists once FILE has been replaced, until the old key has
+    been removed from every node. FILE.retired is the previous key, which no node accepts.
     """
 
     path: Path
 
     @property
     def public(self) -> Path:
-        """The public half."""
+        """The public key."""
         return _beside(self.path, ".pub")
 
     @property
@@ -46,51 +46,51 @@ class Identity:
 
     @property
     def old_public(self) -> Path:
-        """The public key that is still to be taken off the nodes."""
+        """The replaced public key, which nodes may still accept."""
         return _beside(self.path, ".old.pub")
 
     @property
     def retired(self) -> Path:
-        """The private key before."""
+        """The previous private key."""
         return _beside(self.path, ".retired")
 
     def is_locked(self) -> bool:
-        """Tell whether a passphrase protects it."""
+        """Check whether the private key has a passphrase."""
         return _is_locked(self.path)
 
-    def lay_new(self, private: bytes, public: AccessKey) -> None:
-        """Lay the next key beside; the private half comes last and says that it is whole."""
+    def store_new(self, private: bytes, public: AccessKey) -> None:
+        """Write the next key; FILE.new is written last, so where it exists both are complete."""
         write_atomically(self.new_public, f"{public.line}\n".encode(), 0o644)
         write_atomically(self.new, private, 0o600)
 
     def swap(self) -> None:
-        """Take the next key; the one before stays as FILE.retired, its public half as FILE.old.pub.
+        """Replace FILE by FILE.new; keep the previous key in FILE.retired and FILE.old.pub.
 
-        Whatever interrupts this, FILE is one of the two keys, whole, and a repetition finishes.
+        After an interruption FILE is either key, complete, and another call finishes.
         """
-        self.mend()
+        self.restore_public()
         if self.new.exists():
             old = public_key(self.path)
             write_atomically(self.old_public, f"{old.line}\n".encode(), 0o644)
             write_atomically(self.retired, self.path.read_bytes(), 0o600)
-            # ssh offers what FILE.pub says: beside another private key it would lock us out.
+            # ssh offers the key in FILE.pub: beside another private key, no login would work.
             self.public.unlink(missing_ok=True)
             self.new.replace(self.path)
         if self.new_public.exists():
             self.new_public.replace(self.public)
 
-    def mend(self) -> None:
-        """Give FILE its public half again where a swap was interrupted before FILE was replaced."""
+    def restore_public(self) -> None:
+        """Write FILE.pub again if a swap was interrupted before FILE was replaced."""
         if self.new.exists() and self.old_public.exists() and not self.public.exists():
             write_atomically(self.public, self.old_public.read_bytes(), 0o644)
 
     def finish(self) -> None:
-        """Forget the key before; its private half stays beside, of no use any more."""
+        """Note that no node accepts the previous key any more."""
         self.old_public.unlink(missing_ok=True)
 
 
 def new_key(comment: str, passphrase: str) -> tuple[bytes, AccessKey]:
-    """Make an Ed25519 key: the private half as OpenSSH writes it, and the public one."""
+    """Generate an Ed25519 key: the private key in OpenSSH's format, and the public key."""
     key = Ed25519PrivateKey.generate()
     lock = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, lock)
@@ -100,10 +100,10 @@ def new_key(comment: str, passphrase: str) -> tuple[bytes, AccessKey]:
 
 
 def public_key(path: Path) -> AccessKey:
-    """Read the public half of a private key: from the file beside it, or from the key itself.
+    """Read the public key of a private key: from the key itself, or FILE.pub if it is locked.
 
     Raises:
-        DeployError: when neither can be read.
+        DeployError: when it cannot be read.
     """
     beside = _beside(path, ".pub")
     if _is_locked(path):
@@ -118,13 +118,13 @@ def public_key(path: Path) -> AccessKey:
         text = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise DeployError(
-            f"{path} is no private key that can be read: {error}",
+            f"{path} is not a readable private key: {error}",
             "make one with `ssh-keygen -t ed25519`",
         ) from error
     comment = next((key.comment for key in _comments(beside)), "")
     found_key = read_key(f"{text} {comment}")
     if found_key is None:
-        raise DeployError(f"{path} holds a kind of key that is not known here", "use Ed25519")
+        raise DeployError(f"{path} holds a key of an unsupported type", "use Ed25519")
     return found_key
 
 
@@ -138,7 +138,7 @@ def _comments(beside: Path) -> tuple[AccessKey, ...]:
 def _is_locked(path: Path) -> bool:
     try:
         load_ssh_private_key(path.read_bytes(), None)
-    except TypeError:  # how the library says that it wants a passphrase
+    except TypeError:  # the library's answer when a passphrase is missing
         return True
     except (OSError, ValueError, UnsupportedAlgorithm):
         return False

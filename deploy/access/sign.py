@@ -1,14 +1,15 @@
-"""Verb: a certificate for a person's SSH key, by the project's own authority."""
+"""Sign a person's SSH key: a certificate that lets them log in for some hours."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from certs.keyfile import decrypt, encrypt, new_key
+from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.ssh_certificate import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
 from deploy.access import act
-from deploy.access.change import change
-from deploy.access.rotate_key import file_name, renew_specs
+from deploy.access.act import run_audited
+from deploy.access.keys import file_name, renew_specs
 from deploy.app.credentials import Credentials
 from deploy.app.tls import material
 from deploy.console import output, progress
@@ -16,56 +17,62 @@ from deploy.fleet.nodes import Node, instances
 from deploy.node.session import passphrase_prompt
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
-from deploy.spec.people import AUTHORITY, AccessKey, check_name, keep_keys, people
+from deploy.spec.access_key import AUTHORITY, AccessKey
+from deploy.spec.people import check_name, keys_by_person, write_keys
 
+# The file of certs/access that holds the authority's public key.
 _NAME = "authority"
 
 
 def access_sign(
     nodes: tuple[Node, ...], project: Project, person: str, file: Path, *, hours: int
 ) -> None:
-    """Sign a public key for some hours; the first time, the nodes learn to trust the authority.
+    """Sign a public key for some hours; the first time, make every node trust the authority.
 
-    The authority's key rests encrypted with CERT_PASSWORD. The certificate is written beside the
-    key as FILE-cert.pub, where ssh looks for it.
+    The authority's private key is kept encrypted with CERT_PASSWORD. The certificate is written
+    beside the key as FILE-cert.pub, where ssh looks for it.
 
     Raises:
-        CertError: for a wrong password, for a file that is no public key.
-        DeployError: when a node does not take the authority.
+        CertError: for a wrong password, or a file that is not a public key.
+        DeployError: when a node does not accept the authority.
     """
-    settings = project.settings
-    password = Credentials(settings, passphrase_prompt()).value(CERT_PASS).encode()
-    where = material(project).ssh_authority_key
-    if not where.exists():
-        write_secret(where, encrypt(new_key(), password))
-    key = decrypt(read_secret(where), password, source=str(where))
+    check_name(person)
+    key = _authority_key(project)
     kind, blob = public_line(key).split()[:2]
-    _introduce(nodes, AccessKey(kind, blob, f"{settings.project} authority", AUTHORITY))
+    comment = f"{project.settings.project} authority"
+    _trust(nodes, AccessKey(kind, blob, comment, AUTHORITY))
     users = sorted({one.node_user for one in instances(nodes)})
-    signed = sign_person(
-        key,
-        read(file),
-        person=check_name(person),
-        users=users,
-        valid=(datetime.now(UTC), timedelta(hours=hours)),
-    )
+    valid = (datetime.now(UTC), timedelta(hours=hours))
+    signed = sign_person(key, read(file), person=person, users=users, valid=valid)
     target = file.with_name(f"{file.name.removesuffix('.pub')}-cert.pub")
     write_public(target, signed)
     output.good(f"{target}: {person} may log in as {', '.join(users)} for {hours} hours")
 
 
-def _introduce(nodes: tuple[Node, ...], authority: AccessKey) -> None:
-    folder = nodes[0].folder
-    if any(key.blob == authority.blob for key in people(folder).get(_NAME, ())):
+def _authority_key(project: Project) -> PrivateKey:
+    """Read the authority's key; make it if there is none."""
+    password = Credentials(project.settings, passphrase_prompt()).value(CERT_PASS).encode()
+    path = material(project).ssh_authority_key
+    if not path.exists():
+        write_secret(path, encrypt(new_key(), password))
+    return decrypt(read_secret(path), password, source=str(path))
+
+
+def _trust(nodes: tuple[Node, ...], authority: AccessKey) -> None:
+    """Authorize the authority on every node, unless certs/access says that they all do."""
+    project = nodes[0].project
+    if _holds(keys_by_person(project).get(_NAME, ()), authority):
         return
     for node in nodes:
-        with (
-            progress.step(f"{node.name}: people with a certificate of ours are let in"),
-            node.connected() as remote,
-        ):
+        done = f"{node.name}: certificates of this authority are accepted"
+        with progress.step(f"Add the authority to {node.name}", done), node.connected() as remote:
             name = file_name(_NAME, authority)
-            wanted = act.access_add(node.target.user, name, authority.line)
-            told = f"whom {authority.fingerprint} signs is let in"
-            change(remote, folder, wanted, "access-sign", told)
-    keep_keys(folder, _NAME, (authority,))
+            command = act.access_add(node.target.user, name, authority.line)
+            detail = f"authority added: {authority.fingerprint}"
+            run_audited(remote, node.project, command, "access-sign", detail)
+    write_keys(project, _NAME, (authority,))
     renew_specs(nodes)
+
+
+def _holds(keys: Iterable[AccessKey], key: AccessKey) -> bool:
+    return any(one.blob == key.blob for one in keys)

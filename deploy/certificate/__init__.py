@@ -1,1 +1,1 @@
-"""Verbs: new certificates, from where they come to the proof that they are served."""
+"""TLS certificates: get one, serve it without a failed request, renew it, go back."""

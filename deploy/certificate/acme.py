@@ -1,4 +1,4 @@
-"""A certificate from an ACME authority, by the settings."""
+"""Get a certificate from the ACME authority that the settings name."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.signing_request import signing_request
 from certs.store import read_secret, write_secret
 from deploy.app.tls import material
-from deploy.certificate.dns_challenge import Zone
-from deploy.certificate.http_challenge import NodePage
+from deploy.certificate.dns_challenge import DnsCommand
+from deploy.certificate.http_challenge import NodeResponder
 from deploy.console import output
 from deploy.node import session
 from deploy.project import Project
@@ -23,13 +23,13 @@ from deploy.settings.model import Settings
 
 
 def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:
-    """Prove CERT_NAMES and get a certificate for `key`.
+    """Get a certificate of CERT_NAMES for `key`.
 
-    The account's key is made when there is none, and rests encrypted with the same password.
+    The account's key is made at first use, and stored encrypted with the same password.
 
     Raises:
         CertError: when the authority refuses or cannot be reached.
-        DeployError: when a name cannot be shown.
+        DeployError: when a challenge cannot be set up.
     """
     settings = project.settings
     account = Account(
@@ -45,16 +45,16 @@ def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:
 
 
 def server(project: Project) -> Server:
-    """Name the authority."""
+    """Return the authority's address and root certificate."""
     return Server(project.settings.acme_directory, project.acme_root)
 
 
-def advised(project: Project, certificate: Certificate) -> datetime | None:
-    """Ask when the authority would like a renewal; None where it does not say or is away."""
+def renewal_advice(project: Project, certificate: Certificate) -> datetime | None:
+    """Ask the authority when to renew; None when it does not say or cannot be reached."""
     try:
         return suggested_renewal(server(project), certificate)
     except CertError as error:
-        output.warn(f"no advice on when to renew: {error.message}")
+        output.warn(f"the authority gives no renewal time: {error.message}")
         return None
 
 
@@ -76,7 +76,7 @@ def _binding(settings: Settings) -> Binding | None:
 @contextmanager
 def _solver(project: Project) -> Iterator[Solver]:
     if project.settings.acme_challenge == "dns-01":
-        yield Zone(project.settings.acme_dns_command)
+        yield DnsCommand(project.settings.acme_dns_command)
         return
     with session.open_session(project) as remote:
-        yield NodePage(remote)
+        yield NodeResponder(remote)

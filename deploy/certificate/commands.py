@@ -9,7 +9,7 @@ from deploy.task import task
 
 if TYPE_CHECKING:
     from deploy.app.credentials import Credentials
-    from deploy.certificate.source import Wish
+    from deploy.certificate.source import CertOptions
     from deploy.project import Project
     from deploy.settings.model import Settings
 
@@ -29,7 +29,7 @@ def cert_issue(
     from deploy.certificate.issue import cert_issue as issue
 
     project = project_of(context, name)
-    issue(project, _wish(days, certificate, key), _credentials(project.settings))
+    issue(project, _options(days, certificate, key), _credentials(project.settings))
 
 
 @task("certificates and credentials")
@@ -66,7 +66,7 @@ def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
     if password_only:
         _change_password(project)
     else:
-        rotate(project, _wish(days, certificate, key), _credentials(project.settings))
+        rotate(project, _options(days, certificate, key), _credentials(project.settings))
 
 
 @task("certificates and credentials", help={"days": _LIFE, "force": "also when it is not due"})
@@ -75,7 +75,7 @@ def cert_renew(context: Context, *, name: str = "", days: int = 90, force: bool 
     from deploy.certificate.renew import cert_renew as renew
 
     project = project_of(context, name)
-    renew(project, _wish(days), _credentials(project.settings), force=force)
+    renew(project, _options(days), _credentials(project.settings), force=force)
 
 
 @task("certificates and credentials")
@@ -105,7 +105,7 @@ def _credentials(settings: "Settings") -> "Credentials":
     return Credentials(settings, passphrase_prompt())
 
 
-def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":
-    from deploy.certificate.source import Wish
+def _options(days: int, certificate: str = "", key: str = "") -> "CertOptions":
+    from deploy.certificate.source import CertOptions
 
-    return Wish(days, *(file_of(name) if name else None for name in (certificate, key)))
+    return CertOptions(days, *(file_of(name) if name else None for name in (certificate, key)))

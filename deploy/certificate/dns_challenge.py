@@ -1,4 +1,4 @@
-"""Proving names by TXT records, which a command of the operator's writes."""
+"""The dns-01 challenge: the operator's command writes TXT records."""
 
 from dataclasses import dataclass
 
@@ -11,28 +11,28 @@ _LONGEST_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Zone:
-    """Shows a challenge by running ACME_DNS_COMMAND; record and value are arguments, no secrets."""
+class DnsCommand:
+    """Runs ACME_DNS_COMMAND with the record and value as arguments; neither is secret."""
 
     command: str
-    patience_seconds: float = _LONGEST_SECONDS
+    timeout_seconds: float = _LONGEST_SECONDS
     kind: Kind = "dns-01"
 
     def present(self, challenge: Challenge) -> None:
-        """Add the value and wait until the command says by its end that it can be seen.
+        """Add the record; the command ends when the record is visible.
 
         Raises:
-            DeployError: with the command's last line.
+            DeployError: with the last line that the command printed.
         """
-        with progress.step(f"TXT value added to {challenge.where}"):
+        with progress.step(f"Add a TXT record to {challenge.where}", f"{challenge.where}: added"):
             self._run("add", challenge)
 
     def cleanup(self, challenge: Challenge) -> None:
-        """Take the value away; a failure is told and stops nothing."""
+        """Remove the record; a failure is only a warning."""
         try:
             self._run("remove", challenge)
         except DeployError as error:
-            output.warn(f"{error.message}; the record can be taken away by hand")
+            output.warn(f"{error.message}; remove the record by hand")
 
     def _run(self, verb: str, challenge: Challenge) -> None:
         # The error names the last line that the command wrote, to stdout or stderr.
@@ -41,5 +41,5 @@ class Zone:
             ["sh", "-c", text, "sh", verb, challenge.where, challenge.content],
             doing=f"ACME_DNS_COMMAND {verb} {challenge.where}",
             hint=f"try it: {self.command} {verb} {challenge.where} VALUE",
-            seconds=self.patience_seconds,
+            seconds=self.timeout_seconds,
         )

@@ -1,4 +1,4 @@
-"""Proving names over plain HTTP: the node itself answers on port 80, the app is not touched."""
+"""The http-01 challenge: the node answers on port 80, the app is not involved."""
 
 from dataclasses import dataclass
 
@@ -10,27 +10,29 @@ from deploy.node.remote import Remote
 
 
 @dataclass(frozen=True, slots=True)
-class NodePage:
-    """Shows challenges from the node; what it opened there closes with the last one."""
+class NodeResponder:
+    """Answers challenges on the node; port 80 closes with the last one."""
 
     remote: Remote
     kind: Kind = "http-01"
 
     def present(self, challenge: Challenge) -> None:
-        """Show the file on port 80 of the node.
+        """Answer the challenge on port 80 of the node.
 
         Raises:
-            DeployError: when the node cannot.
+            DeployError: when the node cannot open the port.
         """
         token = challenge.where.rpartition("/")[2]
-        with progress.step(f"the node answers on port 80 for {challenge.name}"):
-            wanted = Command("challenge", ("show", token), challenge.content.encode())
-            self.remote.checked(wanted, "answering on port 80")
+        with progress.step(
+            f"Open port 80 for {challenge.name}", f"port 80 answers for {challenge.name}"
+        ):
+            command = Command("challenge", ("show", token), challenge.content.encode())
+            self.remote.checked(command, "answering on port 80")
 
     def cleanup(self, challenge: Challenge) -> None:
-        """Take it away; should that fail, the node closes by itself after ten minutes."""
+        """Remove the answer; if that fails, the node closes the port after ten minutes."""
         token = challenge.where.rpartition("/")[2]
         try:
             self.remote.checked(Command("challenge", ("hide", token)), "closing port 80")
         except DeployError as error:
-            output.warn(f"{error.message}; the node closes it by itself within ten minutes")
+            output.warn(f"{error.message}; the node closes it within ten minutes")

@@ -1,4 +1,4 @@
-"""Verbs: get a certificate without serving it yet, or make a request for one."""
+"""Get a certificate without serving it yet, or make a signing request."""
 
 from datetime import UTC, datetime
 
@@ -6,36 +6,36 @@ from certs.chain import read_chain
 from certs.pair import replace
 from deploy.app.credentials import Credentials
 from deploy.app.tls import alone, material
-from deploy.certificate.source import Wish, make_request, new_pair
+from deploy.certificate.source import CertOptions, make_request, new_pair
 from deploy.console import output
 from deploy.project import Project
 
 
-def cert_issue(project: Project, wish: Wish, credentials: Credentials) -> None:
-    """Get a key and a certificate for CERT_NAMES; the pair before is kept.
+def cert_issue(project: Project, options: CertOptions, credentials: Credentials) -> None:
+    """Get a key and a certificate for CERT_NAMES; keep the previous pair.
 
     Raises:
         CertError: for a password that does not open the authority's key.
-        DeployError: when there is no password and nobody to ask.
+        DeployError: when CERT_PASSWORD is not set and there is no terminal.
     """
     kept = material(project)
     with alone(project):
-        pair = new_pair(project, wish, credentials)
+        pair = new_pair(project, options, credentials)
         replace(kept, pair, now=datetime.now(UTC))
     leaf = read_chain(pair.chain, source="the new certificate").leaf
     output.good(f"{leaf.subject} until {leaf.not_after:%Y-%m-%d}, SHA-256 {leaf.sha256}")
     output.say(f"  certificate {kept.certificate.relative_to(project.folder)}")
     output.say(f"  key (encrypted) {kept.key.relative_to(project.folder)}")
-    if project.settings.cert_from == "own" and not wish.certificate:
+    if project.settings.cert_from == "own" and not options.certificate:
         output.say(f"  visitors trust {kept.authority_certificate.relative_to(project.folder)}")
 
 
 def cert_request(project: Project, credentials: Credentials) -> None:
-    """Make a key, and a request for an outside authority to sign.
+    """Make a key and a signing request for an outside authority.
 
     Raises:
         CertError: for names that cannot be in a certificate.
     """
     path = make_request(project, credentials)
-    output.good(f"{path.relative_to(project.folder)} is for the authority")
-    output.say("  with its answer: fab cert-rotate-https --certificate FILE")
+    output.good(f"{path.relative_to(project.folder)}: send it to the authority")
+    output.say("  then serve its answer: fab cert-rotate-https --certificate FILE")

@@ -1,4 +1,4 @@
-"""Verb: a new certificate when the present one is due, for timers and CI."""
+"""Renew the certificate when it is due; made for timers and CI."""
 
 from datetime import UTC, datetime
 
@@ -6,40 +6,42 @@ from certs.certificate import Certificate
 from certs.renewal import Renewal, renewal
 from deploy.app.credentials import Credentials
 from deploy.app.tls import alone, load_pair
-from deploy.certificate.acme import advised
+from deploy.certificate.acme import renewal_advice
 from deploy.certificate.rotate import rotate
-from deploy.certificate.serve import deliver
-from deploy.certificate.source import Wish
+from deploy.certificate.serve import serve_pair
+from deploy.certificate.source import CertOptions
 from deploy.console import output
 from deploy.project import Project
 from deploy.settings.model import Settings
 
 
-def cert_renew(project: Project, wish: Wish, credentials: Credentials, *, force: bool) -> None:
-    """Renew what is due, and bring to the node what an interrupted renewal left here.
+def cert_renew(
+    project: Project, options: CertOptions, credentials: Credentials, *, force: bool
+) -> None:
+    """Renew the certificate if it is due; else serve what an interrupted renewal left here.
 
-    Two runs at a time wait for each other, and the second has nothing to do.
+    Two runs at a time wait for each other; the second finds nothing to do.
 
     Raises:
-        CertError: when nothing can be had; what serves is not touched.
-        DeployError: when the new certificate is not served; the old one is.
+        CertError: when no certificate is issued; the present one goes on serving.
+        DeployError: when the new certificate does not serve; the old one does.
     """
     settings = project.settings
     with alone(project):
         leaf = load_pair(project).leaf
-        wanted = due(leaf, settings, now=datetime.now(UTC), at=_advice(project, leaf))
-        if wanted.due or force:
-            output.say(f"{settings.app} is renewed: {wanted.reason if wanted.due else 'asked for'}")
-            rotate(project, wish, credentials)
+        found = due(leaf, settings, now=datetime.now(UTC), at=_advice(project, leaf))
+        if found.due or force:
+            output.say(f"{settings.app} is renewed: {found.reason if found.due else 'asked for'}")
+            rotate(project, options, credentials)
         else:
-            output.good(f"{settings.app} is not due: {wanted.reason}")
-            deliver(project, credentials)
+            output.good(f"{settings.app} is not due: {found.reason}")
+            serve_pair(project, credentials)
 
 
 def due(
     leaf: Certificate, settings: Settings, *, now: datetime, at: datetime | None = None
 ) -> Renewal:
-    """Decide: by its life, by the authority's advice, or because a name of the app is missing."""
+    """Decide by its age, the authority's advice, and whether it has every name of the app."""
     missing = [name for name in settings.cert_names if not leaf.covers(name)]
     if missing:
         return Renewal(due=True, at=now, reason=f"{', '.join(missing)} is not among its names")
@@ -47,4 +49,4 @@ def due(
 
 
 def _advice(project: Project, leaf: Certificate) -> datetime | None:
-    return advised(project, leaf) if project.settings.cert_from == "acme" else None
+    return renewal_advice(project, leaf) if project.settings.cert_from == "acme" else None

@@ -1,4 +1,4 @@
-"""Have the node serve the certificate that is here, proven by handshakes, or what it served."""
+"""Serve the workstation's certificate on the node, checked by TLS handshakes; else undo."""
 
 import hashlib
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _SKEW = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """One certificate on its way into a running app."""
+    """Replace the certificate of a running app without restarting it."""
 
     remote: Remote
     settings: Settings
@@ -39,15 +39,15 @@ class Reload:
     password: bytes | None
 
     def carry_out(self, audit: str) -> None:
-        """Swap and prove; what ends this early puts the certificate before back, proven too.
+        """Stage, swap and check the new certificate; on failure put the previous one back.
 
         Raises:
-            DeployError: with what serves now.
-            BaseException: whatever else ended it, such as Ctrl-C, after putting back.
+            DeployError: saying which certificate serves.
+            BaseException: any other, such as Ctrl-C, after the previous one is back.
         """
         remote, (app, release, signal) = self.remote, self._words
         try:
-            with progress.step("the next certificate laid beside the present one, on the node"):
+            with progress.step("Stage the new certificate", "new certificate staged"):
                 remote.checked(
                     act.certificate_stage(app, release, self._archive()),
                     "staging the certificate",
@@ -57,7 +57,7 @@ class Reload:
                         act.certificate_seal(app, release, self.password),
                         f"sealing {CERT_PASS}",
                     )
-            with progress.step(f"swapped, and {app} told by SIG{signal} to read it"):
+            with progress.step(f"Swap and send SIG{signal}", f"swapped; SIG{signal} sent to {app}"):
                 remote.checked(act.certificate_swap(app, release, signal), "swapping certificates")
             self._prove(self.pair.leaf.sha256)
         except DeployError as error:
@@ -68,8 +68,9 @@ class Reload:
         remote.checked(act.certificate_finish(app, release, audit), "finishing the rotation")
 
     def _prove(self, fingerprint: str) -> None:
+        short = fingerprint[:16]
         for endpoint in self.endpoints:
-            with progress.step(f"{endpoint} shows {fingerprint[:16]} and is healthy"):
+            with progress.step(f"Check {endpoint}", f"{endpoint} shows {short} and is healthy"):
                 seconds = self.settings.health_timeout_seconds
                 wait_until_healthy(
                     endpoint, self.settings.health_path, fingerprint, timeout_seconds=seconds
@@ -80,7 +81,7 @@ class Reload:
             self.remote.checked(act.certificate_undo(*self._words), "undoing the rotation")
             self._prove(self.held.certificate)
         except DeployError as error:
-            return f"putting the certificate before back failed: {error.message}"
+            return f"putting the previous certificate back failed: {error.message}"
         return f"certificate {self.held.certificate[:16]} serves again, proven by handshake"
 
     def _archive(self) -> bytes:
@@ -93,7 +94,7 @@ class Reload:
         return pack(
             [
                 File("tls/server.crt", self.pair.chain.pem),
-                # Encrypted; the container's user, which has a number of its own, has to read it.
+                # Encrypted, and readable: the container's user has a UID of its own.
                 File("tls/server.key.enc", self.pair.key_file),
                 File("manifest.json", manifest.model_dump_json(indent=1).encode()),
             ]
@@ -104,15 +105,15 @@ class Reload:
         return self.settings.app, self.held.release, self.settings.reload_signal
 
 
-def deliver(project: Project, credentials: Credentials) -> None:
-    """Serve the pair that is here, checked; nothing to do where the node does already.
+def serve_pair(project: Project, credentials: Credentials) -> None:
+    """Check the workstation's pair and serve it, unless the node does already.
 
-    An app that reads its certificate anew at RELOAD_SIGNAL gets nothing else with it, and no
-    connection fails; any other is deployed, with whatever else has changed here.
+    An app with RELOAD_SIGNAL loads it without a restart or a failed connection. Any other app is
+    deployed, with everything else that has changed here.
 
     Raises:
-        CertError: when the pair could not serve; before the node is touched.
-        DeployError: when it is not served; what was served before is.
+        CertError: when the pair is not valid; before the node is changed.
+        DeployError: when it does not serve; the previous one does.
     """
     settings = project.settings
     pair = load_pair(project)
@@ -121,25 +122,25 @@ def deliver(project: Project, credentials: Credentials) -> None:
         state = _state(remote, settings, credentials)
         _refuse_clock(state, datetime.now(UTC))
         if state.manifest is None:
-            output.say(f"{settings.app} is not on the node yet; `fab deploy --first` brings it")
+            output.say(f"{settings.app} is not on the node yet; run `fab deploy --first`")
             return
-        reads_anew = settings.reload_signal and state.active == "active" and not state.interrupted
-        if reads_anew:
+        reloads = settings.reload_signal and state.active == "active" and not state.interrupted
+        if reloads:
             _reload(project, remote, pair, (state.manifest, _sealing(state, credentials)))
-    if not reads_anew:
+    if not reloads:
         _redeploy(project)
 
 
 def _refuse_clock(state: NodeState, now: datetime) -> None:
     if text := difference(state.clock, now, allowed=_SKEW):
         raise DeployError(
-            f"{text}: by it, certificates begin and expire at other times",
-            "see to chronyd there (`chronyc tracking`), or to the clock here (`timedatectl`)",
+            f"{text}, so certificates would begin and expire at other times",
+            "check chronyd there (`chronyc tracking`), or the clock here (`timedatectl`)",
         )
 
 
 def _redeploy(project: Project) -> None:
-    """Serve it by a deploy of its own."""
+    """Serve it by a deploy."""
     deploy(project, DeployOptions(what="certificate"))
 
 

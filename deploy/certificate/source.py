@@ -1,4 +1,4 @@
-"""Where a new key and certificate come from: our own authority, ACME, or given files."""
+"""Get a new key and certificate: from the project's own authority, ACME, or files."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,10 +27,10 @@ LEAF_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked for: days of life from our own authority, or files that were given.
+class CertOptions:
+    """Days of validity from the project's own authority, or a certificate file to use instead.
 
-    Without a key file, the key that `request` made is meant.
+    Without a key file, the key of the certificate file or of `fab cert-request` is used.
     """
 
     days: int = LEAF_DAYS
@@ -38,20 +38,20 @@ class Wish:
     key: Path | None = None
 
 
-def new_pair(project: Project, wish: Wish, credentials: Credentials) -> Pair:
-    """Get a new pair, checked; nothing is kept but what an authority needs of its own.
+def new_pair(project: Project, options: CertOptions, credentials: Credentials) -> Pair:
+    """Get and check a new pair; only an authority's own key and certificate are stored.
 
     Raises:
-        CertError: when none can be had, or for every reason why it could not serve.
-        DeployError: when CERT_FROM is files and none are given.
+        CertError: when none is issued, or with every reason why it cannot serve.
+        DeployError: when CERT_FROM is files and no file is given.
     """
     settings = project.settings
     password = credentials.value(CERT_PASS).encode()
-    if wish.certificate:
-        chain, key = _given(project, wish, credentials)
+    if options.certificate:
+        chain, key = _given(project, options, credentials)
     elif settings.cert_from == "files":
         raise DeployError(
-            "CERT_FROM is files: there is nobody to issue a certificate",
+            "CERT_FROM is files, which issues none",
             "get one (`fab cert-request` makes a key and a request), then "
             "`fab cert-rotate-https --certificate FILE`, with `--key FILE` for a key of its own",
         )
@@ -60,7 +60,7 @@ def new_pair(project: Project, wish: Wish, credentials: Credentials) -> Pair:
         if settings.cert_from == "acme":
             chain = acme_chain(project, key, password)
         else:
-            chain = _issued(project, wish.days, key, password)
+            chain = _issued(project, options.days, key, password)
     found = problems(chain, key, names=settings.cert_names, now=datetime.now(UTC))
     if found:
         raise refusal(chain.source, found)
@@ -68,7 +68,7 @@ def new_pair(project: Project, wish: Wish, credentials: Credentials) -> Pair:
 
 
 def make_request(project: Project, credentials: Credentials) -> Path:
-    """Make a key and a signing request for an outside authority; the key waits encrypted.
+    """Make a key and a signing request for an outside authority; store the key encrypted.
 
     Raises:
         CertError: for names that cannot be in a certificate.
@@ -82,13 +82,15 @@ def make_request(project: Project, credentials: Credentials) -> Path:
     return kept.request
 
 
-def _given(project: Project, wish: Wish, credentials: Credentials) -> tuple[Chain, PrivateKey]:
-    path = wish.certificate
+def _given(
+    project: Project, options: CertOptions, credentials: Credentials
+) -> tuple[Chain, PrivateKey]:
+    path = options.certificate
     if path is None:
         raise ValueError("no file was given")
     password = credentials.value(CERT_PASS).encode()
-    if wish.key:
-        key = read_key(read(wish.key), source=str(wish.key), password=password)
+    if options.key:
+        key = read_key(read(options.key), source=str(options.key), password=password)
         return read_bundle(read(path), source=str(path), key=key, password=password).chain, key
     kept = material(project)
     requested = None
@@ -99,7 +101,7 @@ def _given(project: Project, wish: Wish, credentials: Credentials) -> tuple[Chai
     own = bundle.key or requested
     if own is None:
         raise DeployError(
-            f"{path} brings no key, and no request was made here",
+            f"{path} has no key, and no request was made here",
             "give the key with --key FILE, or begin with `fab cert-request`",
         )
     return bundle.chain, own
@@ -127,9 +129,9 @@ def _authority(kept: Material, settings: Settings, password: bytes, now: datetim
         key=key,
         permitted=settings.cert_authority_bounds,
     )
-    # One that cannot vouch for what it is made for is not kept.
+    # Fails, before anything is stored, when the bounds exclude CERT_NAMES.
     issue(made, settings.cert_names, now=now, lifetime=timedelta(days=1), key=key)
     write_secret(kept.authority_key, encrypt(key, password))
     write_public(kept.authority_certificate, made.certificate.pem)
-    output.good(f"a new authority, {made.certificate.common_name}")
+    output.good(f"new authority: {made.certificate.common_name}")
     return made

@@ -1,4 +1,4 @@
-"""Verb: which credentials an app has, where they come from, and how they lie on the node."""
+"""List an app's credentials, their sources, and their state on the node."""
 
 from deploy.app.credentials import Credentials
 from deploy.console import output
@@ -9,13 +9,13 @@ from deploy.project import Project
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
 _DAY_SECONDS = 86400
-_TROUBLE = 1
+_NOT_SOUND = 1
 
 
 def creds_list(project: Project, *, as_json: bool) -> int:
-    """Show them; return 1 when the node lacks one, or holds one that is old or does not open.
+    """Show the credentials; return 1 when one is missing, outdated or cannot be decrypted there.
 
-    Values are compared on the node, as far as nobody has to be asked for them.
+    Values are compared on the node, except those that would have to be typed in.
 
     Raises:
         DeployError: when the node cannot be reached.
@@ -40,7 +40,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
     else:
         output.table(f"credentials of {settings.app}", _COLUMNS, [_cells(row) for row in rows])
     sound = all(row["state"] in {"same", "present"} and row["opens"] for row in rows)
-    return 0 if sound else _TROUBLE
+    return 0 if sound else _NOT_SOUND
 
 
 def _facts(

@@ -1,4 +1,4 @@
-"""Verbs: seal credentials anew, all of them after a reinstall, or one whose value has changed."""
+"""Seal credentials on the node: from their sources, with a changed value, or one typed in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,42 +14,42 @@ from deploy.settings.model import CERT_PASS, Settings, Source
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """Which credentials, none meaning all; of every instance here, or of one."""
+class SealOptions:
+    """Which credentials (empty: all), and whether of every instance here."""
 
     names: tuple[str, ...] = ()
     all: bool = False
 
 
-def creds_seal(projects: tuple[Project, ...], wish: Wish) -> None:
-    """Seal credentials anew from their sources, and start the apps with them.
+def creds_seal(projects: tuple[Project, ...], options: SealOptions) -> None:
+    """Seal credentials from their sources, and start the apps with them.
 
-    An app that is not on its node, after a reinstall for example, is deployed there.
+    An app that is not on its node, for example after a reinstall, is deployed.
 
     Raises:
-        DeployError: naming every app that did not come back; the others have.
+        DeployError: naming the apps that failed; the others are done.
     """
     failed = []
     for project in projects:
         try:
-            _seal(project, wish.names)
+            _seal(project, options.names)
         except DeployError as error:
-            if not wish.all:
+            if not options.all:
                 raise
             output.fail(f"{project.settings.app}: {error.message}", error.hint)
             failed.append(project.settings.app)
     if failed:
         raise DeployError(
-            f"{', '.join(failed)} did not come back", "the lines above say why; run it again"
+            f"{', '.join(failed)} failed", "see the errors above; fix them and run it again"
         )
 
 
 def creds_rotate(project: Project, name: str) -> None:
-    """Take a credential's new value from its source, seal it and start the app with it.
+    """Fetch a credential's new value, seal it and start the app with it.
 
     Raises:
-        DeployError: when the source gives the value that is sealed already, or when the app does
-            not become healthy with the new one; it has the old one then.
+        DeployError: when the value has not changed, or the app is not healthy with it and has the
+            old one again.
     """
     settings = project.settings
     _refuse_password(name)
@@ -66,7 +66,7 @@ def creds_rotate(project: Project, name: str) -> None:
 
 
 def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
-    """Seal a value that is given now, for a credential that has no other source.
+    """Seal a value from a prompt or a file, for a credential without a source.
 
     Raises:
         DeployError: for a credential whose source is a setting or a command.
@@ -75,21 +75,21 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
     source = source_of(project.settings, name)
     if source.value or source.command:
         raise DeployError(
-            f"{name} comes from {describe(source)}, which the next deploy would bring back",
+            f"{name} comes from {describe(source)}, and the next deploy would seal that again",
             f"change it there, then `fab creds-rotate {name}`",
         )
     credentials = Credentials(project.settings, session.passphrase_prompt())
     credentials.give(name, value())
     options = DeployOptions(what="credentials", reseal=frozenset({name}))
     deploy(project, options, credentials)
-    output.good(f"{name} is sealed on the node; nothing of it is kept here")
+    output.good(f"{name} is sealed on the node and not stored here")
 
 
 def source_of(settings: Settings, name: str) -> Source:
     """Find a credential's source.
 
     Raises:
-        DeployError: for one that the app has not.
+        DeployError: when the app has no such credential.
     """
     for source in settings.sources:
         if source.credential == name:
@@ -102,7 +102,7 @@ def source_of(settings: Settings, name: str) -> Source:
 
 
 def describe(source: Source) -> str:
-    """Say where a value comes from, never the value."""
+    """Describe where a value comes from, never the value."""
     if source.value:
         return f"{source.key} in .env"
     return f"{source.key}_COMMAND: {source.command}" if source.command else "a prompt"
@@ -115,7 +115,7 @@ def _seal(project: Project, names: tuple[str, ...]) -> None:
     wanted = frozenset(names or (source.credential for source in settings.sources))
     state = _state(project, {source.credential: None for source in settings.sources})
     if state.manifest is None:
-        output.say(f"{settings.app} is not on the node: it is deployed with all it has")
+        output.say(f"{settings.app} is not on the node: deploying it")
         deploy(project, DeployOptions(first=True))
     else:
         deploy(project, DeployOptions(what="credentials", reseal=wanted))
@@ -129,6 +129,6 @@ def _state(project: Project, values: dict[str, str | None]) -> NodeState:
 def _refuse_password(name: str) -> None:
     if name == CERT_PASS:
         raise DeployError(
-            f"{CERT_PASS} opens the TLS key, which has to be encrypted anew with it",
+            f"{CERT_PASS} opens the TLS key, which has to be encrypted with it too",
             "change CERT_PASSWORD, then `fab cert-rotate-https --password-only`",
         )

@@ -30,9 +30,9 @@ class Node:
         return self.target.host
 
     @property
-    def folder(self) -> Path:
-        """The operator's folder."""
-        return self.projects[0].folder
+    def project(self) -> Project:
+        """The first instance, for what the operator's folder alone decides."""
+        return self.projects[0]
 
     @contextmanager
     def connected(self, *, identity: Path | None = None) -> Iterator[Remote]:

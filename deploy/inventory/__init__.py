@@ -1,1 +1,1 @@
-"""Verbs: what certificates, keys and credentials there are, how old, and what is wrong."""
+"""`fab cert-status`: an app's certificates, SSH keys and credentials, and their problems."""

@@ -1,4 +1,4 @@
-"""A certificate at each place where it lies or is shown, and what is wrong with that."""
+"""Compare the certificates found in different places: workstation, node, container, visitors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ _SHORT = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A certificate at one place, or why there is none."""
+class Place:
+    """A place and its certificate, or why it has none."""
 
     where: str
     certificate: Certificate | None
@@ -21,55 +21,55 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong, or soon will be; errors make the exit code 2, warnings 1."""
+    """A problem; the exit code is 2 with an error, 1 with only warnings."""
 
     text: str
     is_error: bool = False
 
 
-def findings(rows: tuple[Row, ...], *, warn_days: int, now: datetime) -> Iterator[Finding]:
-    """Judge certificates: missing, about to expire, or not the same everywhere."""
-    for row in rows:
-        if row.certificate is None:
-            yield Finding(f"{row.where}: {row.trouble}", is_error=True)
+def findings(places: tuple[Place, ...], *, warn_days: int, now: datetime) -> Iterator[Finding]:
+    """Find certificates that are missing, expire soon, or differ between places."""
+    for place in places:
+        if place.certificate is None:
+            yield Finding(f"{place.where}: {place.trouble}", is_error=True)
             continue
-        left = row.certificate.days_left(now)
+        left = place.certificate.days_left(now)
         if left < ERROR_DAYS:
             text = f"{left} days left" if left >= 0 else "expired"
-            yield Finding(f"{row.where}: {text}", is_error=True)
+            yield Finding(f"{place.where}: {text}", is_error=True)
         elif left < warn_days:
-            yield Finding(f"{row.where}: {left} days left")
-    if not agree(rows):
+            yield Finding(f"{place.where}: {left} days left")
+    if not agree(places):
         yield Finding(
-            "the places do not agree; `fab cert-renew` brings the workstation's to the node",
+            "the certificates differ; run `fab cert-renew` to serve the workstation's",
             is_error=True,
         )
 
 
-def agree(rows: tuple[Row, ...]) -> bool:
-    """Tell whether all places have one, and the same."""
-    found = {row.certificate.sha256 if row.certificate else "" for row in rows}
+def agree(places: tuple[Place, ...]) -> bool:
+    """Check that every place has a certificate, the same one."""
+    found = {place.certificate.sha256 if place.certificate else "" for place in places}
     return len(found) == 1 and "" not in found
 
 
-def cells(row: Row, now: datetime) -> tuple[str, ...]:
-    """Write a place for people."""
-    found = row.certificate
+def cells(place: Place, now: datetime) -> tuple[str, ...]:
+    """Make a table row of a place."""
+    found = place.certificate
     if found is None:
-        return (row.where, *("-" * 7))
+        return (place.where, *("-" * 7))
     expires = f"{found.not_after:%Y-%m-%d}"
-    days, mark = str(found.days_left(now)), found.sha256[:_SHORT]
+    days, digest = str(found.days_left(now)), found.sha256[:_SHORT]
     names = ", ".join(found.names)
-    return (row.where, found.subject, names, found.issuer, days, expires, found.key_type, mark)
+    return (place.where, found.subject, names, found.issuer, days, expires, found.key_type, digest)
 
 
-def facts(row: Row, now: datetime) -> dict[str, object]:
-    """Write a place for programs."""
-    found = row.certificate
+def facts(place: Place, now: datetime) -> dict[str, object]:
+    """Make a JSON object of a place."""
+    found = place.certificate
     if found is None:
-        return {"where": row.where, "trouble": row.trouble}
+        return {"where": place.where, "trouble": place.trouble}
     return {
-        "where": row.where,
+        "where": place.where,
         "subject": found.subject,
         "names": list(found.names),
         "issuer": found.issuer,

@@ -1,4 +1,4 @@
-"""Inventories as text for Prometheus, for node_exporter's textfile collector or a push gateway."""
+"""Write inventories in Prometheus' text format, for node_exporter or a push gateway."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,21 +9,21 @@ Labels = dict[str, str]
 _HELP = {
     "corefab_certificate_expires_seconds": "When the certificate at a place expires, Unix time.",
     "corefab_certificate_agrees": "1 when all places have the same certificate.",
-    "corefab_credential_opens": "1 when the node opens the sealed credential.",
+    "corefab_credential_opens": "1 when the node can decrypt the sealed credential.",
     "corefab_credential_age_seconds": "How long ago the credential was sealed.",
-    "corefab_access_key_age_seconds": "How long the key has been let in.",
+    "corefab_access_key_age_seconds": "How long the SSH key has been authorized.",
     "corefab_host_key_age_seconds": "How old the SSH host key is.",
-    "corefab_findings": "How much is wrong, by severity.",
+    "corefab_findings": "Number of problems, by severity.",
 }
 
 
 def as_prometheus(inventories: Iterable[Inventory]) -> str:
-    """Write all of them, each metric once, with its help and type."""
+    """Write each metric once, with its help, its type and the samples of every app."""
     samples: dict[str, list[str]] = {name: [] for name in _HELP}
     for one in inventories:
-        usual = {"app": one.settings.app, "node": one.settings.node_address}
+        app = {"app": one.settings.app, "node": one.settings.node_address}
         for name, labels, value in _samples(one):
-            samples[name].append(f"{name}{_written(usual | labels)} {value}")
+            samples[name].append(f"{name}{_written(app | labels)} {value}")
     lines: list[str] = []
     for name, found in samples.items():
         if found:
@@ -32,20 +32,20 @@ def as_prometheus(inventories: Iterable[Inventory]) -> str:
 
 
 def _samples(one: Inventory) -> Iterator[tuple[str, Labels, int]]:
-    for row in one.rows:
-        if row.certificate:
-            labels = {"place": row.where, "sha256": row.certificate.sha256}
-            expires = int(row.certificate.not_after.timestamp())
+    for place in one.places:
+        if place.certificate:
+            labels = {"place": place.where, "sha256": place.certificate.sha256}
+            expires = int(place.certificate.not_after.timestamp())
             yield "corefab_certificate_expires_seconds", labels, expires
-    yield "corefab_certificate_agrees", {}, int(agree(one.rows))
-    for held in one.held.credentials:
+    yield "corefab_certificate_agrees", {}, int(agree(one.places))
+    for held in one.holdings.credentials:
         labels = {"credential": held.name, "sealed_with": held.sealed_with}
         yield "corefab_credential_opens", labels, int(held.opens)
         yield "corefab_credential_age_seconds", labels, held.age_seconds
-    for key, person, days in one.access:
-        labels = {"person": person, "fingerprint": key.fingerprint}
-        yield "corefab_access_key_age_seconds", labels, days * 86400
-    for host in one.held.host_keys:
+    for access in one.access:
+        labels = {"person": access.person, "fingerprint": access.key.fingerprint}
+        yield "corefab_access_key_age_seconds", labels, access.age_seconds
+    for host in one.holdings.host_keys:
         labels = {"type": host.key.split()[0], "next": str(host.next).lower()}
         yield "corefab_host_key_age_seconds", labels, host.age_seconds
     found = one.findings

@@ -1,15 +1,17 @@
-"""Verb: certificates, SSH keys and credentials of apps, and what is wrong with them."""
+"""Show the inventories of apps: as tables, as JSON, or for Prometheus."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
+from deploy.access.list import OwnedKey
 from deploy.console import output
 from deploy.inventory.app import Inventory, take_inventory
-from deploy.inventory.places import Row, agree, cells, facts
+from deploy.inventory.places import Place, agree, cells, facts
 from deploy.inventory.prometheus import as_prometheus
+from deploy.node.holdings import NodeHostKey, SealedCredential
 from deploy.project import Project
-from deploy.spec.people import read_key
+from deploy.spec.access_key import read_key
 
 Form = Literal["table", "json", "prometheus"]
 _PLACES = (
@@ -22,7 +24,7 @@ _WARNING, _ERROR = 1, 2
 
 
 def cert_status(projects: tuple[Project, ...], *, form: Form) -> int:
-    """Show all of it; return 2 when something is wrong, 1 when something soon will be, else 0.
+    """Show every inventory; return 2 with an error among the findings, 1 with a warning, else 0.
 
     Raises:
         DeployError: when a node cannot be reached.
@@ -37,10 +39,10 @@ def cert_status(projects: tuple[Project, ...], *, form: Form) -> int:
     else:
         for one in found:
             show_inventory(one)
-    return _code(found)
+    return _exit_code(found)
 
 
-def _code(found: Iterable[Inventory]) -> int:
+def _exit_code(found: Iterable[Inventory]) -> int:
     every = [finding for one in found for finding in one.findings]
     if any(finding.is_error for finding in every):
         return _ERROR
@@ -48,13 +50,14 @@ def _code(found: Iterable[Inventory]) -> int:
 
 
 def show_inventory(one: Inventory) -> None:
-    """Show one app's inventory to people, with what is wrong."""
+    """Print one app's inventory as tables, then its findings."""
     app = one.settings.app
-    output.table(f"certificates of {app}", _PLACES, [cells(row, one.now) for row in one.rows])
-    if agree(one.rows):
-        output.good(f"all {len(one.rows)} places have the same certificate")
-    for serial, fingerprint in dict.fromkeys(_marks(one.rows)):
-        output.say(f"serial {serial}, SHA-256 {fingerprint}")
+    rows = [cells(place, one.now) for place in one.places]
+    output.table(f"certificates of {app}", _PLACES, rows)
+    if agree(one.places):
+        output.good(f"all {len(one.places)} places have the same certificate")
+    for serial, digest in dict.fromkeys(_serials(one.places)):
+        output.say(f"serial {serial}, SHA-256 {digest}")
     output.table(f"credentials of {app}", _CREDENTIALS, list(_credential_cells(one)))
     output.table(f"SSH keys of {one.settings.node_address}", _KEYS, list(_key_cells(one)))
     for finding in one.findings:
@@ -64,67 +67,79 @@ def show_inventory(one: Inventory) -> None:
             output.warn(finding.text)
 
 
-def _marks(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
-    for row in rows:
-        if row.certificate:
-            yield row.certificate.serial, row.certificate.sha256
+def _serials(places: Iterable[Place]) -> Iterator[tuple[str, str]]:
+    for place in places:
+        if place.certificate:
+            yield place.certificate.serial, place.certificate.sha256
 
 
 def _credential_cells(one: Inventory) -> Iterable[tuple[str, ...]]:
-    for held in one.held.credentials:
-        generation = str(one.held.generations.get(held.name, "-"))
+    for held in one.holdings.credentials:
+        generation = str(one.holdings.generations.get(held.name, "-"))
         opens = "yes" if held.opens else "no"
         yield held.name, _days(held.age_seconds), held.sealed_with, generation, opens
 
 
 def _key_cells(one: Inventory) -> Iterable[tuple[str, ...]]:
-    for host in one.held.host_keys:
-        key = read_key(host.key)
+    for host in one.holdings.host_keys:
         whose = "the node, next" if host.next else "the node"
-        mark = key.fingerprint if key else "unreadable"
-        yield mark, whose, host.key.split()[0], _days(host.age_seconds), ""
-    for key, person, days in one.access:
+        kind = host.key.split()[0]
+        yield _fingerprint(host) or "unreadable", whose, kind, _days(host.age_seconds), ""
+    for access in one.access:
+        key = access.key
         until = f"{key.expires:%Y-%m-%d}" if key.expires else ""
-        yield key.fingerprint, person, key.comment, f"{days} d", until
+        yield key.fingerprint, access.person, key.comment, _days(access.age_seconds), until
 
 
 def _facts(one: Inventory) -> dict[str, object]:
+    generations = one.holdings.generations
     return {
         "app": one.settings.app,
-        "places": [facts(row, one.now) for row in one.rows],
-        "agree": agree(one.rows),
+        "places": [facts(place, one.now) for place in one.places],
+        "agree": agree(one.places),
         "credentials": [
-            {
-                "name": held.name,
-                "age_days": held.age_seconds // _DAY_SECONDS,
-                "sealed_with": held.sealed_with,
-                "generation": one.held.generations.get(held.name),
-                "opens": held.opens,
-            }
-            for held in one.held.credentials
+            _credential_facts(held, generations.get(held.name)) for held in one.holdings.credentials
         ],
-        "host_keys": [
-            {
-                "fingerprint": key.fingerprint if (key := read_key(host.key)) else None,
-                "kind": host.key.split()[0],
-                "age_days": host.age_seconds // _DAY_SECONDS,
-                "next": host.next,
-            }
-            for host in one.held.host_keys
-        ],
-        "access": [
-            {
-                "fingerprint": key.fingerprint,
-                "person": person,
-                "comment": key.comment,
-                "age_days": days,
-                "expires": key.expires.isoformat() if key.expires else None,
-            }
-            for key, person, days in one.access
-        ],
+        "host_keys": [_host_key_facts(host) for host in one.holdings.host_keys],
+        "access": [_access_facts(access) for access in one.access],
         "errors": [finding.text for finding in one.findings if finding.is_error],
         "warnings": [finding.text for finding in one.findings if not finding.is_error],
     }
+
+
+def _credential_facts(held: SealedCredential, generation: int | None) -> dict[str, object]:
+    return {
+        "name": held.name,
+        "age_days": held.age_seconds // _DAY_SECONDS,
+        "sealed_with": held.sealed_with,
+        "generation": generation,
+        "opens": held.opens,
+    }
+
+
+def _host_key_facts(host: NodeHostKey) -> dict[str, object]:
+    return {
+        "fingerprint": _fingerprint(host),
+        "kind": host.key.split()[0],
+        "age_days": host.age_seconds // _DAY_SECONDS,
+        "next": host.next,
+    }
+
+
+def _access_facts(access: OwnedKey) -> dict[str, object]:
+    key = access.key
+    return {
+        "fingerprint": key.fingerprint,
+        "person": access.person,
+        "comment": key.comment,
+        "age_days": access.age_days,
+        "expires": key.expires.isoformat() if key.expires else None,
+    }
+
+
+def _fingerprint(host: NodeHostKey) -> str | None:
+    key = read_key(host.key)
+    return key.fingerprint if key else None
 
 
 def _days(seconds: int) -> str:

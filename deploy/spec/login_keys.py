@@ -1,61 +1,69 @@
-"""Collect the public keys that may log in: of `certs/access`, of the SSH agent, of files."""
+"""Collect the public keys that may log in to a node: people's, SSH_KEYS' and the agent's."""
 
 import contextlib
 import glob
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.spec.people import AccessKey, people, read_key, read_key_file, retired
+from deploy.spec.access_key import AccessKey, read_key, read_key_file
+from deploy.spec.people import keys_by_person, retired_keys
 from deploy.workstation.programs import ProgramError, run
 
 _LONGEST_SECONDS = 5
 
 
 def collect_keys(project: Project) -> tuple[str, ...]:
-    """Read the keys of `certs/access` and of SSH_KEYS (`agent`, a path or a pattern), each once.
+    """Read the keys of `certs/access` and SSH_KEYS (`agent`, a path or a pattern), each once.
 
     Retired keys are left out.
 
     Raises:
-        DeployError: when there is no key, or a file has a line that is not a public key.
+        DeployError: when no key is found, or a file holds anything but public keys.
     """
-    folder, sources = project.folder, project.settings.ssh_keys
+    sources = project.settings.ssh_keys
     keys: dict[str, str] = {}
-    for known in people(folder).values():
+    for known in keys_by_person(project).values():
         keys |= {key.blob: key.line for key in known}
     for source in sources:
-        for key in _keys(source, folder):
+        for key in _keys(source, project.folder):
             keys.setdefault(key.blob, key.line)
-    revoked = retired(folder)
-    found = tuple(line for blob, line in keys.items() if blob not in revoked)
-    if not found:
+    retired = retired_keys(project)
+    left = tuple(line for blob, line in keys.items() if blob not in retired)
+    if not left:
         raise DeployError(
             f"no SSH public key found in {', '.join(sources)}",
             "make one with `ssh-keygen -t ed25519`, or set SSH_KEYS to yours",
         )
+    return left
+
+
+def key_owners(projects: Sequence[Project]) -> dict[str, str]:
+    """Map the blob of every known key to its owner: a person of `certs/access`, or `SSH_KEYS`.
+
+    Files of SSH_KEYS that cannot be read are skipped.
+    """
+    found: dict[str, str] = {}
+    sources = {(one.folder, source) for one in projects for source in one.settings.ssh_keys}
+    for folder, source in sources:
+        with contextlib.suppress(DeployError):
+            found |= {key.blob: "SSH_KEYS" for key in _keys(source, folder)}
+    for project in projects:
+        for blob in retired_keys(project):
+            found.pop(blob, None)
+        for name, keys in keys_by_person(project).items():
+            found |= {key.blob: name for key in keys}
     return found
 
 
-def owners(sources: tuple[str, ...], *, folder: Path) -> dict[str, str]:
-    """Map each known key's blob to its owner: a person of `certs/access`, or `SSH_KEYS`."""
-    found: dict[str, str] = {}
-    revoked = retired(folder)
-    for source in sources:
-        with contextlib.suppress(DeployError):  # a missing file is reported elsewhere
-            keys = _keys(source, folder)
-            found |= {key.blob: "SSH_KEYS" for key in keys if key.blob not in revoked}
-    return found | {key.blob: name for name, keys in people(folder).items() for key in keys}
-
-
 def agent_keys() -> tuple[AccessKey, ...]:
-    """Ask the SSH agent for its keys; empty where no agent runs."""
+    """List the SSH agent's keys; empty without an agent."""
     try:
-        said = run(["ssh-add", "-L"], seconds=_LONGEST_SECONDS).decode(errors="replace")
+        output = run(["ssh-add", "-L"], seconds=_LONGEST_SECONDS).decode(errors="replace")
     except ProgramError:
         return ()
-    found = (read_key(line) for line in said.splitlines())
+    found = (read_key(line) for line in output.splitlines())
     return tuple(key for key in found if key and not key.options)
 
 
@@ -66,7 +74,7 @@ def _keys(source: str, folder: Path) -> Iterable[AccessKey]:
 def _files(pattern: str, folder: Path) -> list[AccessKey]:
     try:
         path = Path(pattern).expanduser()
-    except RuntimeError:  # `~name` of an unknown user
+    except RuntimeError:  # `~name` of a user that does not exist here
         path = Path(pattern)
     whole = str(Path(glob.escape(str(folder))) / path)
     found = sorted(glob.glob(whole))  # noqa: PTH207 -- the pattern may be absolute

@@ -9,8 +9,8 @@ from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.load import SettingsError, read_settings
 from deploy.settings.model import SECRET_KEYS, Settings, allowed
+from deploy.spec.access_key import read_key
 from deploy.spec.login_keys import collect_keys
-from deploy.spec.people import read_key
 from deploy.spec.spec import render_spec
 from deploy.spec.units import refuse_errors
 from deploy.workstation.files import write_atomically

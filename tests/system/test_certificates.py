@@ -90,7 +90,7 @@ def test_a_rotation_under_load_fails_no_request_restarts_nothing_and_is_soon_sho
     assert len(within(visits, [(began, ended)])) > 0.95 * RATE * (ended - began)
     assert {mark for _, mark in seen} == {before, after}
     # What comes before the switch is said before it begins; five seconds are what was asked for.
-    switch = next(at for at, line in said if "laid beside" in line)
+    switch = next(at for at, line in said if "certificate staged" in line)
     assert max(at for at, mark in seen if mark == before) - switch < 5
     assert min(at for at, mark in seen if mark == after) - switch < 5
     assert invocation(serving) == started
@@ -162,7 +162,7 @@ def test_a_rotation_sabotaged_on_the_node_is_undone_and_that_is_proven(
     assert said.code == 1
     assert "not the expected one" in said.out
     assert "serves again, proven by handshake" in said.out
-    assert "the certificate before it is back" in said.out
+    assert "previous certificate restored" in said.out
     assert visits.failures == []
     assert pair(serving) == kept
     assert fingerprint(serving) == before
@@ -170,7 +170,7 @@ def test_a_rotation_sabotaged_on_the_node_is_undone_and_that_is_proven(
     assert sealed == kept["server.key.enc"]
 
 
-def test_an_app_that_does_not_read_anew_gets_a_new_slot_and_no_request_fails(
+def test_an_app_without_a_reload_signal_gets_a_new_slot_and_no_request_fails(
     serving: Project,
 ) -> None:
     before, slot = fingerprint(serving), serving.container()
@@ -274,7 +274,7 @@ def test_the_node_proves_its_names_itself_for_an_issue_and_a_renewal(
 
     assert visits.failures == []
     assert len({before, first, fingerprint(serving)}) == 3
-    assert "the node answers on port 80 for shop.example.org" in said
+    assert "port 80 answers for shop.example.org" in said
     assert invocation(serving) == started
     accounts = list((serving.folder / "certs/material/acme").iterdir())
     assert len(accounts) == 1
@@ -389,7 +389,7 @@ def test_two_rotations_at_a_time_wait_for_each_other(serving: Project) -> None:
 def test_a_rotation_killed_at_any_step_is_put_right_by_the_next_command(
     serving: Project,
 ) -> None:
-    for line in ("laid beside", "told by SIGHUP", "is healthy"):
+    for line in ("certificate staged", "SIGHUP sent", "is healthy"):
         process = serving.start("cert-rotate-https")
         assert process.stdout
         for text in process.stdout:

@@ -196,7 +196,9 @@ def test_a_seal_that_no_longer_opens_is_told_and_sealed_anew(serving: Project) -
     broken = json.loads(serving.fab("cert-status", "--json").out)
     said = serving.must("creds-seal")
 
-    assert len([text for text in broken["errors"] if "does not open on this node" in text]) == 3
+    assert (
+        len([text for text in broken["errors"] if "cannot be decrypted on this node" in text]) == 3
+    )
     assert "to be sealed again" in said
     assert {one["opens"] for one in listed(serving).values()} == {True}
     assert serving.fab("cert-status").code == 0

@@ -1,13 +1,13 @@
-# access-drop USER KEEP: take the keys on stdin (in base64, a line each) out of every file that lets
-# the user in, those that Ignition wrote as well. KEEP, in base64, has to be let in afterwards; empty
-# means that any other key has to be. Says how many lines went.
+# access-drop USER KEEP: remove the keys on stdin (base64, one a line) from every authorized_keys file
+# of the user, those of Ignition too. Refused unless the key KEEP (base64; empty: any other key) stays
+# authorized. Prints the number of lines removed.
 # shellcheck shell=bash
 user=$1 keep=$2
 one_at_a_time access
 home=$(getent passwd "$user" | cut -d : -f 6)
-[ -n "$home" ] || fail "there is no user $user on this node"
+[ -n "$home" ] || fail "user $user does not exist on this node"
 mapfile -t gone
-[ ${#gone[@]} -gt 0 ] || fail "no key to take out was named"
+[ ${#gone[@]} -gt 0 ] || fail "no key to remove was given"
 group=$(id -g "$user")
 
 keys=$(printf '%s\n' "${gone[@]}")
@@ -17,9 +17,9 @@ mapfile -t files < <(find "$home/.ssh/authorized_keys" "$home/.ssh/authorized_ke
   -type f -not -name '.*' 2>/dev/null || true)
 others=$(for file in "${files[@]}"; do left "$file"; done | grep -v '^cert-authority' \
   | grep -E '(^| )(sk-)?(ssh|ecdsa)-[^ ]+ AAAA' || true)
-[ -n "$others" ] || fail "no other key would be let in; nothing was taken out"
+[ -n "$others" ] || fail "no other key would be left; nothing was removed"
 if [ -n "$keep" ] && ! grep -qF -- "$keep" <<<"$others"; then
-  fail "the key that is to stay is not let in; nothing was taken out"
+  fail "the key to keep is not authorized; nothing was removed"
 fi
 count=0
 for file in "${files[@]}"; do

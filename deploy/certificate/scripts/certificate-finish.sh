@@ -1,5 +1,5 @@
-# certificate-finish APP RELEASE AUDIT: the certificate is proven: write it down. AUDIT is a line of
-# JSON.
+# certificate-finish APP RELEASE AUDIT: record that the new certificate serves, and remove
+# the previous one. AUDIT is a line of JSON.
 # shellcheck shell=bash
 app=$1 release=$2 audit=$3
 one_at_a_time "$app"

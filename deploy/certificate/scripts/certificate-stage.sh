@@ -1,13 +1,13 @@
-# certificate-stage APP RELEASE: lay the next certificate of the serving release beside the present
-# one, from stdin (tar): tls/ and the release's manifest. Nothing that serves is touched.
+# certificate-stage APP RELEASE: store the next certificate of the serving release beside the
+# present one, from stdin (tar): tls/ and the manifest. Nothing that serves is changed.
 # shellcheck shell=bash
 app=$1 release=$2
 one_at_a_time "$app"
 home=$(home_of "$app")
-[ ! -e "$home/deploying" ] || fail "a deploy of $app has begun and has not ended; run \`fab deploy\`"
+[ ! -e "$home/deploying" ] || fail "a deploy of $app is not finished; run \`fab deploy\`"
 [ "$(current_of "$app")" = "$release" ] || fail "the release on this node is not $release any more"
 folder=$home/releases/$release
-# A swap that was cut off half-way left a mix, for its manifest comes last: undone before another.
+# The manifest is installed last: where it is still the old one, a swap was interrupted. Undo that.
 if cmp -s "$folder/before/manifest.json" "$folder/manifest.json"; then
   install_certificate "$app" "$folder" "$folder/before"
 fi

@@ -1,5 +1,5 @@
 # certificate-swap APP RELEASE SIGNAL: put the staged certificate in place, keep the present one, and
-# tell the app to read it.
+# signal the app to load it.
 # shellcheck shell=bash
 app=$1 release=$2 signal=$3
 one_at_a_time "$app"
@@ -7,7 +7,7 @@ folder=$(home_of "$app")/releases/$release
 [ "$(current_of "$app")" = "$release" ] || fail "the release on this node is not $release any more"
 [ -d "$folder/next" ] || fail "no certificate was staged"
 
-# What the app will do: open the key with the password that it will have.
+# Check, as the app will, that the sealed password opens the key.
 password=$folder/credentials/cert_pass
 if [ -e "$folder/next/cert_pass" ]; then password=$folder/next/cert_pass; fi
 opened=$(systemd-creds decrypt --name=cert_pass "$password" - \

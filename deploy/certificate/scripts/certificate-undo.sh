@@ -1,4 +1,4 @@
-# certificate-undo APP RELEASE SIGNAL: put the certificate before a swap back, if there was a swap.
+# certificate-undo APP RELEASE SIGNAL: put the previous certificate back, if one was swapped.
 # shellcheck shell=bash
 app=$1 release=$2 signal=$3
 one_at_a_time "$app"

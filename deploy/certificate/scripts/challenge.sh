@@ -1,7 +1,7 @@
-# challenge show|hide TOKEN: answer http-01 on port 80 of this machine; the content is on stdin. The
-# first one shown opens port 80 through the firewall, whatever has it else; the last one hidden
-# closes it again, and so does systemd after ten minutes. Its unit calls `answer` for each visitor
-# and `close` at its end.
+# challenge show|hide TOKEN: answer an http-01 challenge on port 80; its content is on stdin. The
+# first challenge opens port 80 in the firewall and redirects it here, even if another program listens
+# on it; the last one closes it again, and so does systemd after ten minutes. The unit runs `answer`
+# for each request and `close` when it stops.
 # shellcheck shell=bash
 verb=$1 token=${2:-}
 folder=/run/corefab/challenge
@@ -57,7 +57,7 @@ case $verb in
   close) close && exit ;;
 esac
 one_at_a_time challenge
-[[ "$token" =~ ^[A-Za-z0-9_-]{1,128}$ ]] || fail "$token is no token"
+[[ "$token" =~ ^[A-Za-z0-9_-]{1,128}$ ]] || fail "$token is not a valid token"
 if [ "$verb" = hide ]; then
   rm -f "$folder/$token"
   if [ -z "$(find "$folder" -type f 2>/dev/null | head -n 1)" ]; then
@@ -72,7 +72,7 @@ chmod 0644 "$folder/.$token"
 mv -fT "$folder/.$token" "$folder/$token"
 if systemctl -q is-active corefab-challenge.service; then exit; fi
 listen
-# Before the front door and before netavark, and only for this machine's own addresses.
+# Ahead of the front door's and netavark's rules, and only for this machine's own addresses.
 nft -f - <<<"table inet corefab_challenge
 delete table inet corefab_challenge
 table inet corefab_challenge {

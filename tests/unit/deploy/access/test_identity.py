@@ -1,4 +1,4 @@
-"""A private key is replaced in steps; whatever interrupts them, one is whole."""
+"""A private key is replaced in steps, and an interruption leaves a complete key."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ from tests.unit.deploy.ssh_server import new_identity
 
 
 class Cut(BaseException):
-    """The power went."""
+    """An interruption, such as a power failure."""
 
 
 def laid(folder: Path) -> Identity:
     mine = Identity(new_identity(folder / "id"))
-    mine.lay_new(*new_key("ann@desk", ""))
+    mine.store_new(*new_key("ann@desk", ""))
     return mine
 
 
-def test_a_new_key_is_laid_beside_and_taken_whole(tmp_path: Path) -> None:
+def test_a_swap_replaces_the_key_and_keeps_the_previous_one(tmp_path: Path) -> None:
     mine = laid(tmp_path)
     old, new = public_key(mine.path), public_key(mine.new)
 
@@ -99,9 +99,9 @@ def test_a_new_key_may_have_a_passphrase(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no key\n", b"\xff\xfe"])
-def test_what_is_no_private_key_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_private_key_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "id"
     path.write_bytes(content)
 
-    with pytest.raises(DeployError, match=r"id is no private key"):
+    with pytest.raises(DeployError, match=r"id is not a readable private key"):
         public_key(path)

@@ -1,4 +1,4 @@
-"""A certificate goes into a running app and is proven there, or the one before comes back."""
+"""A running app gets a new certificate, checked by handshakes, or keeps the previous one."""
 
 import io
 import json
@@ -24,7 +24,7 @@ Fault = Callable[[], Result]
 
 @dataclass
 class FakeRemote(Remote):
-    """A node that writes down what it is told and fails where it is told to."""
+    """A node that records its commands and fails at those named in `faults`."""
 
     faults: dict[str, Fault] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
@@ -71,7 +71,7 @@ def interrupts() -> Result:
     raise KeyboardInterrupt
 
 
-def test_it_is_staged_swapped_proven_over_every_address_and_written_down(site: Site) -> None:
+def test_it_is_staged_swapped_checked_at_every_address_and_recorded(site: Site) -> None:
     remote = FakeRemote()
 
     reload(remote, site).carry_out('{"what": "certificate"}')
@@ -91,13 +91,13 @@ def test_the_manifest_names_the_new_certificate_and_counts_a_new_password(site: 
     with tarfile.open(fileobj=io.BytesIO(remote.commands[0].stdin)) as archive:
         file = archive.extractfile("manifest.json")
         assert file
-        told = json.load(file)
-    assert told["certificate"] == MADE.certificate.sha256
-    assert told["generations"] == {"cert_pass": 5}
+        written = json.load(file)
+    assert written["certificate"] == MADE.certificate.sha256
+    assert written["generations"] == {"cert_pass": 5}
 
 
 @pytest.mark.parametrize("step", ["stage", "swap", "finish"])
-def test_a_node_that_refuses_gets_the_one_before_back(site: Site, step: str) -> None:
+def test_a_refusal_of_the_node_puts_the_previous_one_back(site: Site, step: str) -> None:
     remote = FakeRemote({f"certificate-{step}": refuses})
     made = reload(remote, site, held=MADE.certificate.sha256)
 
@@ -109,7 +109,7 @@ def test_a_node_that_refuses_gets_the_one_before_back(site: Site, step: str) -> 
         assert "serves again, proven by handshake" in caught.value.message
 
 
-def test_one_that_is_not_shown_is_taken_back_and_that_is_proven_too(site: Site) -> None:
+def test_one_that_is_not_shown_is_undone_and_that_is_checked_too(site: Site) -> None:
     remote = FakeRemote()
     made = reload(remote, site, held=MADE.certificate.sha256)
     shown = Reload(
@@ -123,7 +123,7 @@ def test_one_that_is_not_shown_is_taken_back_and_that_is_proven_too(site: Site) 
     assert "serves again" in caught.value.message
 
 
-def test_an_interruption_takes_it_back(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interruption_undoes_it(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     remote = FakeRemote({"certificate-swap": interrupts})
 
     with pytest.raises(KeyboardInterrupt):
@@ -133,8 +133,8 @@ def test_an_interruption_takes_it_back(site: Site, capsys: pytest.CaptureFixture
     assert "serves again" in capsys.readouterr().out
 
 
-def test_what_cannot_be_put_back_is_said(site: Site) -> None:
+def test_a_failed_undo_is_reported(site: Site) -> None:
     remote = FakeRemote({"certificate-swap": refuses, "certificate-undo": refuses})
 
-    with pytest.raises(DeployError, match="putting the certificate before back failed"):
+    with pytest.raises(DeployError, match="putting the previous certificate back failed"):
         reload(remote, site).carry_out("{}")

@@ -14,7 +14,7 @@ from certs.signing_request import requested_names
 from certs.store import read, read_secret
 from deploy.app.credentials import Credentials
 from deploy.app.tls import material
-from deploy.certificate.source import Wish, make_request, new_pair
+from deploy.certificate.source import CertOptions, make_request, new_pair
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.model import Settings
@@ -29,9 +29,9 @@ def given(**values: object) -> Settings:
     return settings(CERT_PASSWORD=PASSWORD, **values)
 
 
-def got(folder: Path, wish: Wish | None = None, **values: object) -> Pair:
+def got(folder: Path, options: CertOptions | None = None, **values: object) -> Pair:
     wanted = given(**values)
-    return new_pair(Project(folder, wanted), wish or Wish(), Credentials(wanted, None))
+    return new_pair(Project(folder, wanted), options or CertOptions(), Credentials(wanted, None))
 
 
 def signed(key: Key | None = None, name: str = NAME) -> Made:
@@ -60,7 +60,7 @@ def test_our_own_authority_is_made_once_and_issues_for_the_kind_of_key_that_is_a
 ) -> None:
     one = got(tmp_path, CERT_KEY=kind)
     root = read(material(Project(tmp_path, given())).authority_certificate)
-    two = got(tmp_path, Wish(days=3), CERT_KEY=kind)
+    two = got(tmp_path, CertOptions(days=3), CERT_KEY=kind)
 
     assert read(material(Project(tmp_path, given())).authority_certificate) == root
     assert one.sha256 != two.sha256
@@ -87,7 +87,7 @@ def test_our_own_authority_is_bound_when_it_is_made_and_vouches_for_nothing_else
 
 def test_a_given_pair_is_taken_and_its_key_kept_encrypted(tmp_path: Path) -> None:
     made = signed()
-    files = Wish(certificate=certificate(tmp_path, made), key=private(tmp_path, made))
+    files = CertOptions(certificate=certificate(tmp_path, made), key=private(tmp_path, made))
 
     pair = got(tmp_path, files, CERT_FROM="files")
 
@@ -103,29 +103,31 @@ def test_the_answer_to_a_request_belongs_to_the_key_that_waits(tmp_path: Path) -
     assert requested_names(request.read_bytes()) == (NAME,)
     made = signed(decrypt(waiting, PASSWORD.encode(), source="f"))
 
-    pair = got(tmp_path, Wish(certificate=certificate(tmp_path, made)), CERT_FROM="files")
+    pair = got(tmp_path, CertOptions(certificate=certificate(tmp_path, made)), CERT_FROM="files")
 
     assert pair.sha256 == made.certificate.sha256
 
 
 def test_a_certificate_without_any_key_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(DeployError, match="brings no key, and no request was made"):
-        got(tmp_path, Wish(certificate=certificate(tmp_path, signed())))
+    with pytest.raises(DeployError, match="has no key, and no request was made"):
+        got(tmp_path, CertOptions(certificate=certificate(tmp_path, signed())))
 
 
-def test_with_files_nobody_issues(tmp_path: Path) -> None:
-    with pytest.raises(DeployError, match="nobody to issue") as caught:
+def test_with_files_no_certificate_is_issued(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match="issues none") as caught:
         got(tmp_path, CERT_FROM="files")
 
     assert "--certificate FILE" in caught.value.hint
 
 
 @pytest.mark.parametrize("trouble", ["another key", "another name"])
-def test_what_could_not_serve_is_refused_with_the_files_name(tmp_path: Path, trouble: str) -> None:
+def test_a_pair_that_cannot_serve_is_refused_with_its_file_name(
+    tmp_path: Path, trouble: str
+) -> None:
     made = signed(name="other.example.org" if trouble == "another name" else NAME)
     key = private(tmp_path, signed() if trouble == "another key" else made)
 
     with pytest.raises(CertError, match=r"given\.crt"):
-        got(tmp_path, Wish(certificate=certificate(tmp_path, made), key=key))
+        got(tmp_path, CertOptions(certificate=certificate(tmp_path, made), key=key))
 
     assert not material(Project(tmp_path, given())).certificate.exists()

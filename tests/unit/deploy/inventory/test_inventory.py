@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from deploy.access.list import find_owners
 from deploy.errors import DeployError
 from deploy.inventory.app import Inventory
-from deploy.inventory.places import Row
+from deploy.inventory.places import Place
 from deploy.inventory.prometheus import as_prometheus
 from deploy.inventory.status import show_inventory
 from deploy.node.answer import read_answer
 from deploy.node.holdings import AuthorizedKey, Holdings, NodeHostKey, SealedCredential
-from deploy.spec.people import AccessKey
+from deploy.spec.access_key import AccessKey
 from tests.unit.certs.forge import Recipe, authority, forge
 from tests.unit.deploy.examples import manifest, settings
 
@@ -34,16 +35,17 @@ SOUND = Holdings(
 
 
 def inventory(**changes: object) -> Inventory:
-    held = SOUND.model_copy(update=changes)
-    rows = (Row("workstation", CERTIFICATE), Row("node", CERTIFICATE))
-    return Inventory(settings(), NOW, rows, held, {ANN.blob: "ann"}, frozenset())
+    holdings = SOUND.model_copy(update=changes)
+    places = (Place("workstation", CERTIFICATE), Place("node", CERTIFICATE))
+    access = tuple(find_owners(holdings.access, {ANN.blob: "ann"}, frozenset()))
+    return Inventory(settings(), NOW, places, holdings, access, frozenset())
 
 
 def texts(one: Inventory) -> list[tuple[str, bool]]:
     return [(finding.text, finding.is_error) for finding in one.findings]
 
 
-def test_what_is_sound_has_no_findings() -> None:
+def test_a_node_in_order_has_no_findings() -> None:
     assert texts(inventory()) == []
 
 
@@ -52,7 +54,7 @@ def test_a_seal_that_does_not_open_and_one_that_is_missing_are_errors() -> None:
 
     ((text, is_error),) = texts(inventory(credentials=(closed,)))
     assert is_error
-    assert "cert_pass does not open" in text
+    assert "cert_pass cannot be decrypted" in text
     assert "creds-seal" in text
     ((text, is_error),) = texts(inventory(credentials=()))
     assert is_error
@@ -60,7 +62,7 @@ def test_a_seal_that_does_not_open_and_one_that_is_missing_are_errors() -> None:
 
 
 @pytest.mark.parametrize(("days", "word"), [(-1, "has expired"), (5, "expires on"), (90, None)])
-def test_an_access_key_is_told_of_before_it_expires(days: int, word: str | None) -> None:
+def test_an_access_key_that_expires_soon_is_a_warning(days: int, word: str | None) -> None:
     line = ANN.until(NOW + timedelta(days=days)).line
 
     found = texts(
@@ -71,13 +73,13 @@ def test_an_access_key_is_told_of_before_it_expires(days: int, word: str | None)
     assert all(str(word) in text and "ann" in text for text, _ in found)
 
 
-def test_a_retired_key_that_is_still_let_in_is_told() -> None:
+def test_a_retired_key_that_is_still_authorized_is_a_warning() -> None:
     ((text, _),) = texts(replace(inventory(), retired=frozenset({ANN.blob})))
 
-    assert "is retired and still let in" in text
+    assert "is still authorized" in text
 
 
-def test_host_keys_that_are_being_changed_are_told() -> None:
+def test_host_keys_that_are_being_changed_are_a_warning() -> None:
     coming = NodeHostKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
 
     ((text, is_error),) = texts(inventory(host_keys=(*SOUND.host_keys, coming)))
@@ -111,7 +113,7 @@ def test_a_seal_says_which_keys_it_was_made_with(seal: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["", "[]", '{"clock": "now"}', "rubbish"])
-def test_an_answer_that_is_none_is_refused(answer: str) -> None:
+def test_an_invalid_answer_is_refused(answer: str) -> None:
     with pytest.raises(DeployError, match="cannot be read at"):
         read_answer(Holdings, answer, "holdings")
 
@@ -120,8 +122,8 @@ def test_the_table_says_that_all_places_agree_and_not_when_one_or_all_have_none(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     sound = inventory()
-    one_missing = replace(sound, rows=(sound.rows[0], Row("node", None, "nothing there")))
-    all_missing = replace(sound, rows=(Row("workstation", None, "no file"),))
+    one_missing = replace(sound, places=(sound.places[0], Place("node", None, "nothing there")))
+    all_missing = replace(sound, places=(Place("workstation", None, "no file"),))
 
     show_inventory(sound)
     assert "all 2 places have the same certificate" in (shown := capsys.readouterr().out)

@@ -8,8 +8,9 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.spec.login_keys import collect_keys, owners
-from deploy.spec.people import keep_keys, read_key, retire
+from deploy.spec.access_key import read_key
+from deploy.spec.login_keys import collect_keys, key_owners
+from deploy.spec.people import retire, write_keys
 from tests.unit.deploy.examples import settings
 
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOne"
@@ -40,10 +41,11 @@ def test_each_key_belongs_to_a_person_or_the_settings_and_retired_ones_to_neithe
 ) -> None:
     (tmp_path / "a.pub").write_text(f"{ONE} a@here\n{TWO}\n{TOKEN}\n")
     one, two, token = (key for key in map(read_key, (ONE, TWO, TOKEN)) if key)
-    keep_keys(tmp_path, "ann", (one,))
-    retire(tmp_path, (token,))
+    project = Project(tmp_path, settings(SSH_KEYS="gone.pub a.pub"))
+    write_keys(project, "ann", (one,))
+    retire(project, (token,))
 
-    found = owners(("gone.pub", "a.pub"), folder=tmp_path)
+    found = key_owners((project,))
 
     assert found == {one.blob: "ann", two.blob: "SSH_KEYS"}
 

@@ -9,17 +9,9 @@ from hypothesis import strategies as st
 
 from deploy.errors import DeployError
 from deploy.project import Project
+from deploy.spec.access_key import AccessKey, read_key, read_key_file
 from deploy.spec.login_keys import collect_keys
-from deploy.spec.people import (
-    AccessKey,
-    keep_keys,
-    people,
-    read_key,
-    read_key_file,
-    retire,
-    retired,
-    welcome,
-)
+from deploy.spec.people import keys_by_person, reinstate, retire, retired_keys, write_keys
 from tests.unit.deploy.examples import settings
 
 ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
@@ -27,8 +19,8 @@ BOB = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIBob", "bob@desk")
 END = datetime(2026, 12, 24, 18, 30, tzinfo=UTC)
 
 
-def keys_of(sources: tuple[str, ...], *, folder: Path) -> tuple[str, ...]:
-    return collect_keys(Project(folder, settings(SSH_KEYS=" ".join(sources))))
+def project(folder: Path) -> Project:
+    return Project(folder, settings(SSH_KEYS="old.pub"))
 
 
 def test_an_expiry_is_written_as_sshd_reads_it_and_read_again() -> None:
@@ -78,39 +70,39 @@ def test_a_key_file_accepts_no_option_but_an_expiry(tmp_path: Path, line: str) -
 
 
 def test_keys_are_written_by_name_and_a_person_without_keys_is_removed(tmp_path: Path) -> None:
-    keep_keys(tmp_path, "ann", (ANN.until(END),))
-    keep_keys(tmp_path, "bob", (BOB,))
-    assert people(tmp_path) == {"ann": (ANN.until(END),), "bob": (BOB,)}
+    write_keys(project(tmp_path), "ann", (ANN.until(END),))
+    write_keys(project(tmp_path), "bob", (BOB,))
+    assert keys_by_person(project(tmp_path)) == {"ann": (ANN.until(END),), "bob": (BOB,)}
 
-    keep_keys(tmp_path, "ann", ())
-    assert people(tmp_path) == {"bob": (BOB,)}
+    write_keys(project(tmp_path), "ann", ())
+    assert keys_by_person(project(tmp_path)) == {"bob": (BOB,)}
 
 
 @pytest.mark.parametrize("name", ["", "../ann", "Ann", "a b", ".ann", "a" * 40])
 def test_a_name_that_cannot_be_a_file_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DeployError, match="is not a valid name"):
-        keep_keys(tmp_path, name, (ANN,))
+        write_keys(project(tmp_path), name, (ANN,))
 
 
 def test_the_spec_has_the_keys_of_people_and_no_retired_key_of_any_file(tmp_path: Path) -> None:
     (tmp_path / "old.pub").write_text(f"{BOB.line}\n{ANN.line}\n")
-    keep_keys(tmp_path, "ann", (ANN.until(END),))
-    retire(tmp_path, (BOB, BOB))
-    retire(tmp_path, (BOB.until(END),))
+    write_keys(project(tmp_path), "ann", (ANN.until(END),))
+    retire(project(tmp_path), (BOB, BOB))
+    retire(project(tmp_path), (BOB.until(END),))
 
-    assert keys_of(("old.pub",), folder=tmp_path) == (ANN.until(END).line,)
-    assert retired(tmp_path) == {BOB.blob}
+    assert collect_keys(project(tmp_path)) == (ANN.until(END).line,)
+    assert retired_keys(project(tmp_path)) == {BOB.blob}
 
-    welcome(tmp_path, (BOB,))
-    assert keys_of(("old.pub",), folder=tmp_path) == (ANN.until(END).line, BOB.line)
+    reinstate(project(tmp_path), (BOB,))
+    assert collect_keys(project(tmp_path)) == (ANN.until(END).line, BOB.line)
 
 
 def test_when_all_keys_are_retired_the_spec_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.pub").write_text(f"{BOB.line}\n")
-    retire(tmp_path, (BOB,))
+    retire(project(tmp_path), (BOB,))
 
     with pytest.raises(DeployError, match="no SSH public key found"):
-        keys_of(("old.pub",), folder=tmp_path)
+        collect_keys(project(tmp_path))
 
 
 @given(

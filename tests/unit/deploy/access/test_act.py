@@ -1,4 +1,4 @@
-"""A change of who may log in is in the node's journal of changes, made or failed."""
+"""Every change of keys is recorded in the node's journal, a failed one too."""
 
 import json
 from collections.abc import Iterable
@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.access import act as access_act
-from deploy.access.change import change
+from deploy.access.act import access_drop, run_audited
 from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
+from deploy.project import Project
+from tests.unit.deploy.examples import settings
 
 pytestmark = pytest.mark.program
-WANTED = access_act.access_drop("core", "", ("AAAA",))
+COMMAND = access_drop("core", "", ("AAAA",))
 
 
 @dataclass
@@ -29,7 +30,7 @@ class FakeRemote(Remote):
 
     def run(self, command: Command) -> Result:
         self.commands.append(command)
-        return self.answer if command.script == WANTED.script else Result(0, "", "")
+        return self.answer if command.script == COMMAND.script else Result(0, "", "")
 
     def send(self, command: Command, parts: Iterable[bytes]) -> Result:
         return self.run(command)
@@ -43,23 +44,22 @@ class FakeRemote(Remote):
         return dict(json.loads(audit.arguments[0]))
 
 
-def test_a_change_is_written_down_once_it_is_made(tmp_path: Path) -> None:
+def test_a_change_is_recorded_once_it_is_made(tmp_path: Path) -> None:
     remote = FakeRemote(Result(0, "1\n", ""))
 
-    said = change(remote, tmp_path, WANTED, "access-remove", "ann is let in no more")
+    run_audited(remote, Project(tmp_path, settings()), COMMAND, "access-remove", "ann removed")
 
-    assert said == "1\n"
     assert [made.script for made in remote.commands] == ["access-drop", "audit"]
     assert remote.line["app"] == "node"
     assert (remote.line["what"], remote.line["result"]) == ("access-remove", "ok")
-    assert remote.line["detail"] == "ann is let in no more"
+    assert remote.line["detail"] == "ann removed"
 
 
-def test_a_change_that_the_node_refuses_is_written_down_as_a_failure(tmp_path: Path) -> None:
+def test_a_change_that_the_node_refuses_is_recorded_as_a_failure(tmp_path: Path) -> None:
     remote = FakeRemote(Result(1, "", "no other key would be let in\n"))
 
     with pytest.raises(DeployError, match="no other key"):
-        change(remote, tmp_path, WANTED, "access-remove", "ann is let in no more")
+        run_audited(remote, Project(tmp_path, settings()), COMMAND, "access-remove", "ann removed")
 
     assert remote.line["result"] == "failed"
     assert "no other key" in remote.line["detail"]
