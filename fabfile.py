@@ -6,7 +6,6 @@ runs, so that `fab --list` need not load them all.
 
 import atexit
 import gc
-import os
 import sys
 from pathlib import Path
 
@@ -29,8 +28,8 @@ from deploy.workstation import commands as workstation
 # at its end.
 gc.set_threshold(50_000)
 atexit.register(gc.freeze)
-# Fabric turns bytecode files off; every command would compile all that it imports.
-sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+# Fabric turns bytecode files off, so every command would compile all that it imports.
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 _NOUNS = (
     workstation, spec, image, app, machine, node,

@@ -1,4 +1,4 @@
-"""A project's own authority: making it, and issuing servers' certificates with it."""
+"""The project's own certificate authority: create it, and issue server certificates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What an outside authority sends back, in whichever form: PEM, DER, PKCS#7 or PKCS#12."""
+"""Read certificates from an outside authority: PEM, DER, PKCS#7 or PKCS#12."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from certs.certificate import PARSE_ERRORS, Certificate, from_der, from_x509, to
 from certs.chain import Chain, read_chain, without_keys
 from certs.checks import issued
 from certs.errors import CertError, no_panic
+from certs.import_key import find_key, usable
 from certs.keyfile import PrivateKey
-from certs.plainkey import find_key, usable
 
 _PKCS7_PEM = b"-----BEGIN PKCS7-----"
 _SEQUENCE, _OBJECT_IDENTIFIER, _INTEGER = 0x30, 0x06, 0x02
@@ -20,7 +20,7 @@ _AGAIN = "export it again: as PEM, DER, PKCS#7 (.p7b) or PKCS#12 (.p12, .pfx)"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A chain, and its key where the file brought one."""
+    """A chain, and its key if the file has one."""
 
     chain: Chain
     key: PrivateKey | None = field(default=None, repr=False)
@@ -93,7 +93,7 @@ def _read_pkcs12(data: bytes, source: str, password: bytes | None) -> Bundle:
 
 
 def _arranged(found: Sequence[Certificate], key: PrivateKey | None, source: str) -> Chain:
-    """Order certificates from the server's up; those of other chains are left out."""
+    """Sort certificates from the server's up to its root; drop those of other chains."""
     leaf = _leaf(list(dict.fromkeys(found)), key)
     if leaf is None:
         raise CertError(

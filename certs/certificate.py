@@ -1,4 +1,4 @@
-"""What a certificate says, as plain values."""
+"""A certificate's fields as plain values."""
 
 import warnings
 from collections.abc import Iterator
@@ -55,11 +55,11 @@ class Certificate:
         return (self.not_after - now) // timedelta(days=1)
 
     def covers(self, name: str) -> bool:
-        """Tell whether one of its names stands for a host name or an address."""
+        """Tell whether it is valid for a host name or an address."""
         return any(matches(pattern, name) for pattern in self.names)
 
     def x509(self) -> x509.Certificate:
-        """Hand out the library's object, for signatures and extensions."""
+        """Return the library's object, for signatures and extensions."""
         with tolerant():
             return x509.load_der_x509_certificate(self.der)
 
@@ -90,7 +90,7 @@ def from_der(der: bytes, *, source: str = "certificate") -> Certificate:
 
 
 def from_x509(found: x509.Certificate) -> Certificate:
-    """Read the library's object; raises one of PARSE_ERRORS where its inside is broken."""
+    """Read the library's object; raises one of PARSE_ERRORS if its fields are invalid."""
     constraints = extension(found, x509.BasicConstraints)
     return Certificate(
         subject=found.subject.rfc4514_string(),
@@ -108,7 +108,7 @@ def from_x509(found: x509.Certificate) -> Certificate:
 
 
 def key_type(key: object) -> str:
-    """Name a public or private key's kind and size, such as `ECDSA P-256` or `RSA 2048`."""
+    """Name a key's type and size, such as `ECDSA P-256` or `RSA 2048`."""
     if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
         return f"RSA {key.key_size}"
     if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
@@ -130,7 +130,7 @@ def _names(found: x509.Certificate) -> tuple[str, ...]:
 
 
 def extension(found: x509.Certificate, kind: type[_E]) -> _E | None:
-    """Get one of a certificate's extensions; None where it has none of that kind."""
+    """Return one of a certificate's extensions; None if it has none of that type."""
     try:
         return found.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:

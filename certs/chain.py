@@ -1,4 +1,4 @@
-"""A server's certificate with the ones that vouch for it."""
+"""A server's certificate with its issuers' certificates."""
 
 import re
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Chain:
 
     @property
     def pem(self) -> bytes:
-        """All of it as PEM, in order, and nothing else."""
+        """The chain as PEM, in order, without other text."""
         return b"".join(certificate.pem for certificate in self.certificates)
 
 
@@ -47,7 +47,7 @@ def read_chain(pem: bytes, *, source: str) -> Chain:
 
 
 def without_keys(pem: bytes) -> bytes:
-    """Leave the private keys out of a PEM file that holds both."""
+    """Remove private keys from PEM text."""
     return _BLOCK.sub(
         lambda block: b"" if block["label"].endswith(b"PRIVATE KEY") else block[0], pem
     )

@@ -1,4 +1,4 @@
-"""Whether a chain and a key can serve an app: every reason why not."""
+"""Check whether a chain and a key can serve an app; list every problem."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -48,7 +48,7 @@ def problems(
 
 
 def issued(issuer: Certificate, subject: Certificate) -> bool:
-    """Tell whether one certificate's name and signature on another's are really its own."""
+    """Tell whether one certificate really issued another: by name and signature."""
     try:
         subject.x509().verify_directly_issued_by(issuer.x509())
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

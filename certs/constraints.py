@@ -1,4 +1,4 @@
-"""Name constraints: what an authority may vouch for, and nothing else."""
+"""Name constraints: the names an authority may issue certificates for."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -33,7 +33,7 @@ def name_constraints(permitted: Sequence[str]) -> x509.NameConstraints:
 
 
 def forbidden(issuer: x509.Certificate, names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
-    """List those names that an issuer's constraints do not let it vouch for."""
+    """List the names that an issuer's constraints forbid."""
     found = extension(issuer, x509.NameConstraints)
     if found is None:
         return ()

@@ -1,4 +1,4 @@
-"""What this package refuses, said so that the reader can mend it."""
+"""The error of this package: every problem, and what to do."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,14 +16,14 @@ class CertError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: what was found, and what to do about it."""
+    """One problem: what was found, and what to do."""
 
     message: str
     hint: str = ""
 
 
 def refusal(source: str, problems: Sequence[Problem]) -> CertError:
-    """Make one error of all problems of one source, a line each, hints without repeats."""
+    """Join all problems of one source into one error: a line each, each hint once."""
     hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
     lines = [f"{source}: {problem.message}" for problem in problems]
     return CertError("\n".join(lines), "\n".join(hints))
@@ -31,7 +31,7 @@ def refusal(source: str, problems: Sequence[Problem]) -> CertError:
 
 @contextmanager
 def no_panic(source: str) -> Iterator[None]:
-    """Turn a panic of cryptography's Rust half into CertError.
+    """Turn a panic of cryptography's Rust code into CertError.
 
     Damaged key files can cause one (50.0.2: a short vector in the DEK-Info line of an old PEM
     key). It is a BaseException, and its class cannot be imported.

@@ -1,4 +1,4 @@
-"""SSH host keys: made here for a machine that is not installed yet."""
+"""Create SSH host keys for machines that are not installed yet."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ class HostKey:
 
 
 def new_host_key() -> HostKey:
-    """Make a key; the private half is in memory only."""
+    """Create a key; its private part stays in memory."""
     key = Ed25519PrivateKey.generate()
     return HostKey(
         key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),

@@ -41,7 +41,7 @@ KINDS = tuple(_MAKERS)
 
 
 def new_key(kind: str = "ecdsa-p256") -> PrivateKey:
-    """Make a key of one of KINDS."""
+    """Create a key of one of KINDS."""
     if kind not in _MAKERS:
         raise CertError(f"{kind!r} is no kind of key", f"use one of {', '.join(KINDS)}")
     return _MAKERS[kind]()
@@ -76,7 +76,7 @@ def decrypt(pem: bytes, password: bytes, *, source: str) -> PrivateKey:
 
 
 def reencrypt(pem: bytes, old: bytes, new: bytes, *, source: str) -> bytes:
-    """Write the same key for a new password."""
+    """Encrypt the same key with a new password."""
     return encrypt(decrypt(pem, old, source=source), new)
 
 
@@ -86,7 +86,7 @@ def rounds(pem: bytes, *, source: str) -> int:
 
 
 def envelope(pem: bytes, *, source: str) -> bytes:
-    """Take the DER out of an encrypted key's PEM; raise CertError that says what is there."""
+    """Decode an encrypted key's PEM to DER; raise CertError that says what was found instead."""
     blocks = {label.decode("ascii"): body for label, body in _PEM.findall(pem)}
     if _LABEL in blocks:
         try:
@@ -103,7 +103,7 @@ def envelope(pem: bytes, *, source: str) -> bytes:
 
 
 def check_rounds(der: bytes, *, source: str) -> None:
-    """Refuse a forged count of rounds before it is worked through; pass what is no such file."""
+    """Refuse an absurd number of rounds before deriving a key; accept other files as they are."""
     try:
         found = read_protection(der).rounds
     except ValueError:
@@ -130,7 +130,7 @@ def _read(der: bytes, source: str) -> Protection:
     except ValueError as error:
         raise CertError(
             f"{source}: not protected by PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC: {error}",
-            "import it, which encrypts it anew",
+            "import it: that encrypts it again",
         ) from error
 
 

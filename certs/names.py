@@ -1,4 +1,4 @@
-"""The names a certificate vouches for: host names, wildcards and addresses."""
+"""Names in a certificate: host names, wildcards and IP addresses."""
 
 import ipaddress
 import re
@@ -23,7 +23,7 @@ def general_names(names: Sequence[str], *, source: str = "names") -> tuple[x509.
 
 
 def name_problem(name: str) -> Problem | None:
-    """Say why a text is no host name, wildcard or IP address; None where it is one."""
+    """Say why a text is not a host name, wildcard or IP address; None if it is one."""
     if address(name) is not None:
         return None
     plain = normal(name)
@@ -42,13 +42,13 @@ def name_problem(name: str) -> Problem | None:
 
 
 def normal(name: str) -> str:
-    """Write a name the one way it is compared: lower case, no root dot, short IPv6."""
+    """Normalise a name for comparison: lower case, no trailing dot, short IPv6."""
     found = address(name)
     return str(found) if found is not None else name.strip().lower().removesuffix(".")
 
 
 def address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Read an IP address, with or without IPv6 brackets; None where it is none."""
+    """Parse an IP address, with or without IPv6 brackets; None if it is not one."""
     try:
         return ipaddress.ip_address(name.strip().removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -56,7 +56,7 @@ def address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether a certificate's name stands for a host's (RFC 9525, section 6.3).
+    """Tell whether a certificate's name matches a host name (RFC 9525, section 6.3).
 
     A wildcard stands for exactly one whole label, the first, and never for an address. A
     wildcard asked for is matched by the same wildcard only.

@@ -1,4 +1,4 @@
-"""An app's certificate and key as one thing on disk: replaced, kept and brought back together."""
+"""An app's certificate and key on disk: replaced, archived and restored together."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ def load(material: Material) -> Pair:
 
 
 def replace(material: Material, new: Pair, *, now: datetime) -> None:
-    """Put a new pair in an app's place and keep the old one.
+    """Replace an app's pair and archive the old one.
 
     Two files cannot be replaced in one step. So the new pair is first laid beside the old, whole;
     whatever interrupts the moving that follows, the next `load` or `replace` finishes it.
@@ -46,13 +46,13 @@ def replace(material: Material, new: Pair, *, now: datetime) -> None:
 
 
 def kept(material: Material) -> tuple[Path, ...]:
-    """List the folders of earlier pairs, the latest first."""
+    """List the folders of archived pairs, the latest first."""
     folder = _previous(material)
     return tuple(sorted(folder.glob("[0-9]*"), reverse=True))
 
 
 def restore(material: Material, *, now: datetime) -> Pair:
-    """Bring back the latest earlier pair that is not the present one; raise CertError if none.
+    """Restore the latest archived pair that differs from the present one; raise CertError if none.
 
     The present pair is kept in its turn, so that restoring twice changes nothing.
     """
@@ -76,7 +76,7 @@ def _keep(material: Material, now: datetime) -> None:
 
 
 def _lay(folder: Path, pair: Pair) -> None:
-    """Write a pair into a folder that appears whole or not at all."""
+    """Write a pair into a folder, atomically."""
     beside = folder.with_name(f".{folder.name}")
     try:
         shutil.rmtree(beside, ignore_errors=True)
@@ -92,7 +92,7 @@ def _lay(folder: Path, pair: Pair) -> None:
 
 
 def _finish(material: Material) -> None:
-    """Move what lies in `next` into place; the key last seen there is moved first."""
+    """Move the files of `next` into place; a later call finishes an interrupted move."""
     folder = _next(material)
     try:
         for name, target in ((_KEY, material.key), (_CHAIN, material.certificate)):

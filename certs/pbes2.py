@@ -1,4 +1,4 @@
-"""The envelope of an encrypted PKCS#8 key, written and read with the count we state.
+"""The PBES2 envelope of an encrypted PKCS#8 key, with a number of rounds that we choose.
 
 cryptography's own writer always emits 2,048 rounds and offers no way to ask for more; its reader
 takes any count. So the envelope (RFC 5958 around RFC 8018, appendix A) is written here, with the
@@ -84,7 +84,7 @@ def seal(plain: bytes, password: bytes, protection: Protection) -> bytes:
 
 
 def read_protection(der: bytes) -> Protection:
-    """Read how an envelope is protected; raise ValueError where it is not one of this kind."""
+    """Read the parameters of an envelope; raise ValueError if it is of another type."""
     algorithm = asn1.decode_der(_EncryptedPrivateKeyInfo, der).algorithm
     derivation, encryption = algorithm.parameters.derivation, algorithm.parameters.encryption
     found = (

@@ -1,4 +1,4 @@
-"""When a certificate is due for renewal: deciding only."""
+"""Decide when a certificate is due for renewal."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

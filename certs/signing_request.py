@@ -1,4 +1,4 @@
-"""The request (PKCS#10) that asks an outside authority for a certificate."""
+"""Certificate signing requests (PKCS#10) for an outside authority."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def signing_request(names: Sequence[str], *, key: PrivateKey) -> bytes:
 
 
 def requested_names(request: bytes) -> tuple[str, ...]:
-    """List the names that a PEM request asks for; raise CertError where it is none."""
+    """List the names in a PEM request; raise CertError if it is not one."""
     try:
         found = x509.load_pem_x509_csr(request).extensions
         alternatives = found.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -1,4 +1,4 @@
-"""SSH certificates of people (OpenSSH's PROTOCOL.certkeys): a key let in for a while."""
+"""SSH user certificates (OpenSSH's PROTOCOL.certkeys): a key that may log in for a limited time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -59,5 +59,5 @@ def sign_person(
 
 
 def public_line(authority: PrivateKey) -> str:
-    """Write the authority's public half as OpenSSH does."""
+    """Write the authority's public key as OpenSSH does."""
     return authority.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

@@ -1,4 +1,4 @@
-"""Certificates and keys on this machine's disk: what writes and reads them, and where."""
+"""Read and write certificates and keys on this machine's disk."""
 
 import fcntl
 import hashlib
@@ -24,7 +24,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Where an app's files and the project's authority are kept."""
+    """The paths of an app's certificate files and of the project's authority."""
 
     app: str
     root: Path = MATERIAL
@@ -48,7 +48,7 @@ class Material:
 
     @property
     def request(self) -> Path:
-        """The request that waits for an outside authority's answer."""
+        """The signing request that waits for an outside authority's answer."""
         return self.root / self.app / "request.pem"
 
     @property
@@ -84,17 +84,17 @@ def read(path: Path) -> bytes:
 
 
 def read_secret(path: Path) -> bytes:
-    """Read a file with a secret; refuse one that others on this machine can read or change."""
+    """Read a secret file; refuse one that other users can read or change."""
     return _read(path, private=True)
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Replace a file in one step; nobody else could read it at any moment."""
+    """Write a file atomically; only its owner can read it at any moment."""
     _replace(path, data, 0o600)
 
 
 def write_public(path: Path, data: bytes) -> None:
-    """Replace a file that anybody may read in one step."""
+    """Write a file atomically that every user may read."""
     _replace(path, data, 0o644)
 
 
@@ -157,7 +157,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Make what was renamed in a folder outlast a power cut."""
+    """Sync a folder, so that its renames survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -167,7 +167,7 @@ def settle(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes that lock the same file waiting until the block ends."""
+    """Hold an exclusive lock on a file until the block ends."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

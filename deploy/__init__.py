@@ -1,5 +1,8 @@
-"""From the workstation to a running node.
+"""Deploy containerised web apps to Fedora CoreOS machines.
 
-Read in this order: `settings` (what the operator wants), `plan` (what to do about it),
-`remote` (doing it), then the verbs, one a file.
+The ground: `settings` (what the operator wants), `console` (output and prompts), `workstation`
+(files and programs here), `node` (one machine over SSH), `fleet` (several machines).
+On it one folder a noun: `spec`, `image`, `app`, `access`, `certificate`, `credential`, `machine`,
+`inventory`, `rehearse`. In a noun, `plan/` decides and does no I/O, `act.py` and `scripts/` run on
+the node, and each other file is a verb or a part of one.
 """

@@ -1,8 +1,8 @@
-"""What this package refuses, said so that the reader can mend it."""
+"""The error that an operator sees and can fix."""
 
 
 class DeployError(Exception):
-    """Anything the operator can mend: where, what was found, and what to do."""
+    """An error the operator can fix: where, what was found, and a hint what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What several commands read from the command line: the folder, the instance, nodes, files."""
+"""Parse what several commands take from the command line: folder, instance, nodes, files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,22 +27,22 @@ def folder_of(context: Context) -> Path:
 
 
 def project_of(context: Context, name: str, needed: Sequence[str] = ()) -> "Project":
-    """Read an instance's settings, only those that are needed; `-H` names another node.
+    """Load an instance's settings, or only the `needed` ones; `-H` names another node.
 
     Raises:
         SettingsError: with every problem of the settings.
     """
     from deploy.project import Project
-    from deploy.settings.load import read_settings, read_some, with_node
+    from deploy.settings.load import read_needed, read_settings, with_node
 
     folder, instance = folder_of(context), name or None
-    settings = read_some(folder, instance, needed) if needed else read_settings(folder, instance)
+    settings = read_needed(folder, instance, needed) if needed else read_settings(folder, instance)
     host = target(context)
     return Project(folder, with_node(settings, *host) if host else settings)
 
 
 def projects_of(context: Context, name: str, *, every: bool) -> "tuple[Project, ...]":
-    """Read the settings of one instance, or of every instance of the folder.
+    """Load the settings of one instance, or of every instance of the folder.
 
     Raises:
         SettingsError: for the first instance that has a problem.
@@ -57,7 +57,7 @@ def projects_of(context: Context, name: str, *, every: bool) -> "tuple[Project, 
 
 
 def file_of(text: str) -> Path:
-    """Read a file name, which counts from the folder that the command was typed in."""
+    """Resolve a file name from the current folder."""
     return Path(text).expanduser().absolute()
 
 
@@ -70,18 +70,18 @@ def target(context: Context) -> tuple[str, int | None, str | None] | None:
 
 
 def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
-    """Read the nodes of a list `user@host:port,…`: address, port, user of each.
+    """Parse a list of nodes `user@host:port,…`: address, port and user of each.
 
     Raises:
-        DeployError: for one without a host, or with a port that is no number.
+        DeployError: when one has no host, or a port that is not a number.
     """
     found = []
     for one in filter(None, (part.strip() for part in text.split(","))):
         try:
             parts = derive_shorthand(one)
         except ValueError as error:
-            raise DeployError(f"{one!r} names no node: {error}", _HOSTS) from error
+            raise DeployError(f"{one!r} is not a node: {error}", _HOSTS) from error
         if not parts["host"]:
-            raise DeployError(f"{one!r} names no node: it has no host", _HOSTS)
+            raise DeployError(f"{one!r} is not a node: it has no host", _HOSTS)
         found.append((str(parts["host"]), parts["port"], parts["user"]))
     return found

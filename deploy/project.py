@@ -1,4 +1,4 @@
-"""The operator's folder and the settings of one instance; every path in the folder is made here."""
+"""The operator's folder with the settings of one instance; every path in the folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ class Project:
 
     @property
     def acme_root(self) -> Path | None:
-        """The root certificate of an ACME server of one's own; None without ACME_ROOT."""
+        """The root certificate of a private ACME server; None without ACME_ROOT."""
         return self._optional(self.settings.acme_root)
 
     @property
@@ -52,12 +52,12 @@ class Project:
 
     @property
     def media(self) -> Path:
-        """Media to install machines from, and what is known of them."""
+        """Installation media, their host keys and downloaded images."""
         return self.folder / MEDIA
 
     @property
     def build(self) -> Path:
-        """What can be made again: machine specs, media, cloud files."""
+        """Generated files: machine specs, media, cloud files."""
         return self.folder / _BUILD
 
     @property

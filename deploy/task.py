@@ -91,11 +91,8 @@ def _signature(body: Callable[..., object], fields: type[Any] | None) -> inspect
 
 
 def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
-    default = field.default
-    if default is dataclasses.MISSING:
-        default = inspect.Parameter.empty
-    elif isinstance(default, tuple):
-        default = None  # Fabric makes an empty list of it
+    # Fabric makes an empty list of None, for an option that can be given several times.
+    default = None if isinstance(field.default, tuple) else field.default
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default)
 
 

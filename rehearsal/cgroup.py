@@ -1,4 +1,4 @@
-"""A node's own place in cgroup v2, where systemd does not run this machine and give it one."""
+"""Create a node's cgroup (v2) on a machine that systemd does not run."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ def systemd_runs_here() -> bool:
 
 
 def create(network: Network) -> Path | None:
-    """Make the node's cgroup with all the controllers there are; none where systemd makes it."""
+    """Create the node's cgroup with every controller; None where systemd creates it."""
     if systemd_runs_here():
         return None
     path = _path(network)
@@ -33,7 +33,7 @@ def create(network: Network) -> Path | None:
 
 
 def remove(network: Network) -> bool:
-    """Remove the node's cgroup and those made in it; false while the dead still occupy one."""
+    """Remove the node's cgroup and those below it; False while ended processes still occupy one."""
     if systemd_runs_here() or not (path := _path(network)).is_dir():
         return True
     try:

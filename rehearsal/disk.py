@@ -1,4 +1,4 @@
-"""Whether a folder's file system can hold what is wanted of it."""
+"""Check whether a folder's file system is suitable and has space."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ ELSEWHERE = "choose another place with XDG_CACHE_HOME"
 
 
 def require_space(path: Path, wanted_bytes: int) -> None:
-    """Refuse to go on where the file system is nearly full."""
+    """Refuse a file system that is nearly full."""
     free = shutil.disk_usage(path).free
     if free < wanted_bytes:
         raise RehearsalError(

@@ -1,4 +1,4 @@
-"""What this package refuses, said so that the reader can mend it."""
+"""The error of this package, with what to do."""
 
 
 class RehearsalError(Exception):

@@ -1,4 +1,4 @@
-"""The verbs: a node comes up, reboots, goes down."""
+"""Start, restart, list and remove nodes."""
 
 import shutil
 import time
@@ -35,7 +35,7 @@ _RUN_IT_THERE = "run the command in that folder"
 
 
 def _quietly(_: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 def up(
@@ -46,7 +46,7 @@ def up(
     login: Login = _WITHOUT_KEY,
     on_step: Callable[[str], None] = _quietly,
 ) -> Node:
-    """Make a fresh node of an Ignition file and wait until it is ready.
+    """Create a node from an Ignition file and wait until it is ready.
 
     It belongs to the operator's folder `owner`, and replaces a node of that folder and name.
     Anything that goes wrong on the way takes the half-made node down again.
@@ -88,7 +88,7 @@ def reboot(
 
 
 def down(name: str, owner: Path) -> NodeStatus | None:
-    """Remove a node and all it has; returns what it was, none when there was none."""
+    """Remove a node and its files; return what it was, None if there was none."""
     folder = places.folder(name)
     programs.require()
     with _alone(folder):
@@ -113,7 +113,7 @@ def make_way(folder: Folder, owner: Path, on_step: Callable[[str], None] = _quie
 
 
 def claim_network(folder: Folder, owner: Path, base: Path) -> Record:
-    """Make a node's network, recorded with its owner before anything of it exists."""
+    """Create a node's network; record its owner first."""
 
     def record(found: Network) -> Record:
         return Record(found.slot, base.name, owner=str(owner.resolve()))
@@ -122,7 +122,7 @@ def claim_network(folder: Folder, owner: Path, base: Path) -> Record:
 
 
 def remove(folder: Folder) -> None:
-    """Take down whatever a folder holds; the caller has its lock."""
+    """Remove whatever is in a node's folder; the caller holds its lock."""
     record = state.load(folder)
     machine.stop(folder, record.network if record else None)
     if record:
@@ -134,7 +134,7 @@ def remove(folder: Folder) -> None:
 
 
 def find(name: str) -> Node | None:
-    """Describe a node that is up; nothing when there is none."""
+    """Describe a node that is up; None if it is not."""
     folder = places.folder(name)
     record = state.load(folder)
     if record is None or not record.ready or not machine.running(folder):
@@ -146,12 +146,12 @@ def find(name: str) -> Node | None:
 
 
 def status() -> tuple[NodeStatus, ...]:
-    """Describe every node there is, whatever became of it."""
+    """Describe every node, running or not."""
     return tuple(_status(folder) for folder in places.folders())
 
 
 def _down_if_own(folder: Folder, owner: Path) -> NodeStatus | None:
-    """Remove a node unless it was made again for another folder since it was listed."""
+    """Remove a node, unless another folder has replaced it since it was listed."""
     with _alone(folder):
         return _take_down(folder) if may_change(folder, owner) else None
 

@@ -1,4 +1,4 @@
-"""Locks between processes, gone with the process that held them."""
+"""Locks between processes; a lock ends with its process."""
 
 import fcntl
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the lock file alone, waiting for whoever holds it now."""
+    """Hold an exclusive lock on the file; wait for another holder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

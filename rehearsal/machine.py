@@ -21,7 +21,7 @@ def start(folder: Folder, base: Path, network: Network) -> None:
 
 
 def supervised(folder: Folder, network: Network, command: list[str]) -> list[str]:
-    """Run a boot under the supervisor: again each time that the node reboots."""
+    """Boot under the supervisor, which boots again each time the node reboots."""
     own = str(cgroup.create(network) or "")
     return [str(HERE / "supervise.sh"), str(folder.pidfile), own, *command]
 
@@ -39,7 +39,7 @@ def launch(
 
 
 def nspawn(folder: Folder, network: Network, *more: str) -> list[str]:
-    """Boot the tree at the root as a container, in the network this runs in."""
+    """Boot the tree as a container, in the network namespace of this process."""
     words = [
         *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--console=pipe"),
         *(f"--directory={provision.ROOT}", f"--machine={network.namespace}"),
@@ -53,12 +53,12 @@ def nspawn(folder: Folder, network: Network, *more: str) -> list[str]:
 
 
 def await_start(folder: Folder) -> None:
-    """Wait until the supervisor said who it is."""
+    """Wait until the supervisor has written its pid."""
     wait.until(folder.pidfile.exists, START_SECONDS, f"node {folder.name} was not started")
 
 
 def await_end(folder: Folder) -> None:
-    """Wait until a node that powers itself off is gone."""
+    """Wait until a node that powers off has ended."""
     wait.until(lambda: not running(folder), STOP_SECONDS, f"node {folder.name} runs on")
 
 
@@ -68,7 +68,7 @@ def running(folder: Folder) -> bool:
 
 
 def supervisor(folder: Folder) -> int | None:
-    """Find the pid of the supervisor; never that of a process which got its number later."""
+    """Find the pid of the supervisor; never that of a process that reuses the number."""
     try:
         pid, started, boot = folder.pidfile.read_text(encoding="ascii").split()
     except (FileNotFoundError, ValueError):
@@ -79,7 +79,7 @@ def supervisor(folder: Folder) -> int | None:
 
 
 def leader(network: Network) -> int | None:
-    """Find the node's PID 1, by its number out here."""
+    """Find the node's PID 1, by its number on this machine."""
     return next(iter(boots(network)), None)
 
 
@@ -91,7 +91,7 @@ def boots(network: Network) -> tuple[int, ...]:
 
 
 def stop(folder: Folder, network: Network | None) -> None:
-    """Kill the node's processes at once and wait until they are gone."""
+    """Kill the node's processes and wait until they have ended."""
     if pid := supervisor(folder):
         _kill(pid)
     if network is None:

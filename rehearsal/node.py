@@ -1,4 +1,4 @@
-"""What a rehearsal node is, as its users see it."""
+"""The description of a rehearsal node."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where rehearsal keeps things: one folder under the user's cache."""
+"""Paths of rehearsal: one folder in the user's cache."""
 
 import os
 import re
@@ -11,7 +11,7 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
 def cache() -> Path:
-    """Name rehearsal's folder in the user's cache, made if need be."""
+    """Return rehearsal's folder in the user's cache; create it if missing."""
     chosen = os.environ.get("XDG_CACHE_HOME", "")
     parent = Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".cache"
     folder = parent / "corefab" / "rehearsal"
@@ -32,53 +32,53 @@ def cache() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Everything one node has on disk."""
+    """The paths of one node's files."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """Name the node."""
+        """The node's name."""
         return self.path.name
 
     @property
     def etc(self) -> Path:
-        """Hold the node's own /etc."""
+        """The node's /etc."""
         return self.path / "etc"
 
     @property
     def var(self) -> Path:
-        """Hold the node's own /var."""
+        """The node's /var."""
         return self.path / "var"
 
     @property
     def console(self) -> Path:
-        """Hold what the node said on its console."""
+        """The node's console output."""
         return self.path / "console.log"
 
     @property
     def pidfile(self) -> Path:
-        """Hold the supervisor's pid, start time and the workstation's boot id."""
+        """The supervisor's pid and start time, and the workstation's boot id."""
         return self.path / "supervisor"
 
     @property
     def record(self) -> Path:
-        """Hold the state as JSON."""
+        """The node's record, as JSON."""
         return self.path / "state.json"
 
     @property
     def ignition(self) -> Path:
-        """Hold the config given to Ignition; 0600."""
+        """The config given to Ignition; mode 0600."""
         return self.path / "config.ign"
 
     @property
     def known_hosts(self) -> Path:
-        """Hold the node's host keys as ssh reads them."""
+        """The node's host keys as known_hosts."""
         return self.path / "known_hosts"
 
 
 def folder(name: str) -> Folder:
-    """Name the folder of a node; it need not exist."""
+    """Return the folder of a node, which may not exist."""
     if not NAME.fullmatch(name):
         raise RehearsalError(
             f"node name {name!r}: only a-z, 0-9 and inner hyphens, at most 32 characters",

@@ -1,4 +1,4 @@
-"""Starting the workstation's programs; the only room that does."""
+"""Run the workstation's programs. Only this module of rehearsal starts any."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def missing() -> tuple[str, ...]:
 
 
 def require() -> None:
-    """Refuse to go on without root and the needed programs; one message names all of it."""
+    """Require root and every needed program; one error names all that is missing."""
     problems = []
     if os.geteuid() != 0:
         problems.append(
@@ -58,7 +58,7 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout_seconds: float | None = None,
 ) -> str:
-    """Run a program to its end and return what it printed; a failure names what was being done."""
+    """Run a program and return its stdout; a failure says what it was for."""
     result = attempt(argv, env=env, timeout_seconds=timeout_seconds)
     if result.returncode:
         said = _last_lines(result.stderr or result.stdout)
@@ -74,7 +74,7 @@ def attempt(
     env: Mapping[str, str] | None = None,
     timeout_seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, whatever comes of it; a timeout counts as exit code 124."""
+    """Run a program; a failure is not raised, a timeout is exit code 124."""
     words = [str(word) for word in argv]
     try:
         return subprocess.run(
@@ -96,7 +96,7 @@ def attempt(
 def detach(
     argv: Sequence[str | Path], *, output: Path, env: Mapping[str, str] | None = None
 ) -> None:
-    """Start a program in a session of its own that outlives this one, its words going to a file."""
+    """Start a program in a new session that outlives this process; its output goes to a file."""
     with output.open("ab") as log:
         subprocess.run(
             ["setsid", "--fork", *map(str, argv)],

@@ -1,4 +1,4 @@
-"""A node's own /etc and /var, as Ignition makes them on a first boot."""
+"""Provision a node's /etc and /var with Ignition, as on a first boot."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ CORE: dict[str, Any] = {
 
 
 def config(path: Path, *, disks: bool = False) -> bytes:
-    """Read a machine's Ignition file and join it to what the stock node brings.
+    """Merge a machine's Ignition file with the stock node's.
 
     A node without disks of its own leaves out what is said of them: its folder holds it all.
     """
@@ -41,7 +41,7 @@ def config(path: Path, *, disks: bool = False) -> bytes:
 
 
 def provision(folder: Folder, base: Path, content: bytes) -> None:
-    """Fill the node's /etc and /var: the stock ones, then Ignition's fetch and files stages."""
+    """Copy the stock /etc and /var, then run Ignition's fetch and files stages."""
     for name in ("etc", "var"):
         programs.run(
             ["cp", "--archive", "--reflink=auto", base / name, folder.path],
@@ -57,7 +57,7 @@ def first_boot(
     *,
     disks: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> None:
-    """Run Ignition as a first boot does; `disks` stands in for its disks stage."""
+    """Run Ignition as a first boot does; `disks` replaces its disks stage."""
     _suit_the_kernel(folder)
     state.write_private(folder.ignition, content)
     _ignite(folder, base, "fetch")
@@ -70,7 +70,7 @@ def first_boot(
 
 
 def inside(folder: Folder, base: Path, command: list[str]) -> list[str]:
-    """Wrap a command so that it sees the node's whole tree, and nobody else does."""
+    """Wrap a command so that it sees the node's tree, in a mount namespace of its own."""
     ROOT.parent.mkdir(exist_ok=True)
     return [
         *("unshare", "--mount", "--propagation", "private", "--"),
@@ -84,7 +84,7 @@ def _checked(path: Path, content: bytes) -> dict[str, Any]:
         version = str(whole["ignition"]["version"])
     except (ValueError, KeyError, TypeError) as error:
         raise RehearsalError(
-            f"{path}: not an Ignition config", "make it anew: fab prepare"
+            f"{path}: not an Ignition config", "make it again: fab prepare"
         ) from error
     match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", version)
     if not match or tuple(map(int, match.groups())) > NEWEST:

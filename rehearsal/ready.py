@@ -1,4 +1,4 @@
-"""When a node counts as up."""
+"""Wait until a node is ready."""
 
 import socket
 import time
@@ -20,7 +20,7 @@ SETTLED = ("running", "degraded")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who logs in, with which private key; without a key only sshd's greeting is checked."""
+    """User and private key for the test login; without a key, check sshd's greeting only."""
 
     user: str = "core"
     identity: Path | None = None
@@ -37,7 +37,7 @@ class Health:
 
 
 class Watch:
-    """Await a node's readiness; every wait ends with the node or with the time."""
+    """Wait for a node; every wait ends when the node ends or the time is up."""
 
     def __init__(self, folder: Folder, network: Network, seconds: float = BOOT_SECONDS) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class Watch:
         self.deadline = time.monotonic() + seconds
 
     def up(self, login: Login, *, other_than: str = "") -> Health:
-        """Wait until systemd settled and a login works, in another boot than the one given."""
+        """Wait until systemd has settled and a login works, in another boot than the given one."""
         boot_id = self._boot(other_than)
         state = self._settled()
         self._until_nologin_gone()
@@ -90,7 +90,7 @@ class Watch:
 
 
 def boot_id(network: Network) -> str:
-    """Read the boot id the node shows itself; empty while it has none of its own."""
+    """Read the boot id inside the node; empty while it has none."""
     if (pid := machine.leader(network)) is None:
         return ""
     try:
@@ -109,7 +109,7 @@ def failed_units(network: Network) -> tuple[str, ...]:
 
 
 def inside(network: Network, words: list[str], seconds: float) -> str:
-    """Run a command as the node's root, from out here; empty when the node cannot be entered."""
+    """Run a command inside the node as root; empty output if the node cannot be entered."""
     pid = machine.leader(network)
     # Never enter a node that is not set up yet: the command would meet the workstation's systemd.
     if pid is None or not boot_id(network):
@@ -131,7 +131,7 @@ def ssh_port(network: Network) -> int:
 
 
 def pin(folder: Folder, network: Network, port: int) -> None:
-    """Write the node's host keys where ssh finds them."""
+    """Write the node's host keys to its known_hosts."""
     forms = "{0}" if port == SSH_PORT else "[{0}]:{1}"
     names = ",".join(forms.format(name, port) for name in (network.address, network.address6))
     lines = "".join(f"{names} {key}\n" for key in host_keys(folder))

@@ -1,4 +1,4 @@
-"""What the stock system of every rehearsal node is made from."""
+"""The inputs of the stock system that every rehearsal node shares."""
 
 import hashlib
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ EXCLUDED = tuple(f"/usr/share/{folder}/*" for folder in ("doc", "man", "locale",
 
 
 def fingerprint() -> str:
-    """Hash everything that decides the stock system but the state of the Debian archive."""
+    """Hash every input of the stock system except the Debian archive."""
     digest = hashlib.sha256(repr((SUITE, PACKAGES, EXCLUDED)).encode())
     for path in (CUSTOMIZE, *_overlay_files()):
         digest.update(f"\0{path.relative_to(HERE)}\0{path.stat().st_mode & 0o111}\0".encode())

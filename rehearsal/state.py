@@ -1,4 +1,4 @@
-"""What is remembered of a node between commands."""
+"""The record of a node between commands."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class Record:
 
     @property
     def network(self) -> Network:
-        """Name the network the node has."""
+        """The node's network."""
         return Network(self.slot)
 
 
@@ -37,7 +37,7 @@ def save(folder: Folder, record: Record) -> None:
 
 
 def load(folder: Folder) -> Record | None:
-    """Read the record; nothing where there is none or it was cut short."""
+    """Read the record; None if it is missing or incomplete."""
     try:
         return Record(**json.loads(folder.record.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
@@ -45,7 +45,7 @@ def load(folder: Folder) -> Record | None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, from its first byte."""
+    """Write a file that only its owner can read, from the first byte on."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""The stock system: built once, then shared read-only by all nodes."""
+"""Build the stock system once; all nodes share it read-only."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from rehearsal import disk, lock, places, programs, recipe, state
 BUILD_BYTES = 1 << 30
 KEPT_SECONDS = 14 * 24 * 3600  # trees of other recipes: another branch may want them again
 
-# A killed run takes everything it started along, so that nobody writes into a tree behind us.
+# A killed run takes everything it started along, so that nothing writes into a tree afterwards.
 ENDING_WITH_US = (
     *("setpriv", "--pdeathsig", "KILL", "--"),
     *("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--"),
@@ -19,7 +19,7 @@ ENDING_WITH_US = (
 
 
 def tree(on_step: Callable[[str], None]) -> Path:
-    """Return the stock tree of today's recipe, building it first if it is not in the cache."""
+    """Return the stock tree of the present recipe; build it if it is not in the cache."""
     cache = places.cache()
     finished = cache / f"base-{recipe.fingerprint()}"
     with lock.held(cache / "base.lock"):

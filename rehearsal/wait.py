@@ -1,4 +1,4 @@
-"""Waiting for what cannot be awaited."""
+"""Poll for a condition."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ PAUSE_SECONDS = 0.05
 
 
 def until(reached: Callable[[], bool], seconds: float, message: str, hint: str = "") -> None:
-    """Ask again and again until it is so; raise when the time is up."""
+    """Poll until the condition holds; raise when the time is up."""
     deadline = time.monotonic() + seconds
     while not reached():
         if time.monotonic() > deadline:

@@ -1,1 +1,1 @@
-"""Butane to Ignition in Python."""
+"""Translate Butane to Ignition, with the results and messages of the `butane` program."""

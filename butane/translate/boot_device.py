@@ -62,7 +62,7 @@ class _Boot:
 
     @property
     def layout(self) -> str:
-        """Tell the layout; without one it is that of a PC."""
+        """The layout; that of a PC by default."""
         return self.wanted.optional("layout") or "x86_64"
 
     @property
@@ -114,7 +114,7 @@ class _Boot:
             self._trace((*origin, name), (*to, below, name))
 
     def _trace(self, origin: Path, to: Path) -> None:
-        """Note that everything below one path comes from its like below another."""
+        """Record that everything below one path comes from the same below another."""
         size = len(to)
         for path in [path for path in self.sources.sources if path[:size] == to]:
             self.sources.add((*origin, *path[size:]), path)

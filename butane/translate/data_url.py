@@ -1,4 +1,4 @@
-"""Data URLs: the shortest way to carry some bytes, and reading one back."""
+"""Encode bytes as the shortest data URL, and decode data URLs."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'
 _BASE64 = ";base64,"
 _GZIP = "gzip"
 _CARRIED_LIMIT = 64 * 1024 * 1024
-_CLOSE = 32  # characters within which the ends of the two compressors decide
+_CLOSE = 32  # closer than this, zlib and Go's gzip may differ
 _GZIP_HEADER = bytes.fromhex("1f8b08000000000002ff")  # no name, no time, as Go writes it
 
 _CHUNK = 64 * 1024
@@ -59,7 +59,7 @@ def pack(data: bytes, *, may_compress: bool = True) -> Packed:
 
 
 def percent_url(data: bytes) -> str:
-    """Carry bytes percent-encoded."""
+    """Encode bytes with percent-encoding."""
     return "data:," + quote_from_bytes(data, safe="!*'()")
 
 
@@ -72,7 +72,7 @@ def _base64_length(data: bytes) -> int:
 
 
 def _gzip(data: bytes, end: int) -> bytes:
-    """Compress; a sync flush at the end is as long as what Go writes there, and no valid end."""
+    """Compress; a sync flush ends with as many bytes as Go writes, but is not a valid end."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = squeeze.compress(data) + squeeze.flush(end)
     trailer = struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
@@ -96,7 +96,7 @@ def unpack(url: str) -> bytes | None:
 
 
 def carried(source: str, compression: str = "") -> bytes | None:
-    """Decode what a resource of an Ignition config carries; None for a link, or what is malformed.
+    """Decode the content of a resource of an Ignition config; None for a link or malformed data.
 
     At most 64 MiB are decompressed.
     """

@@ -1,4 +1,4 @@
-"""From YAML nodes to records, by the schema table and go-yaml's rules of decoding."""
+"""Decode YAML nodes to records, by the schema table and go-yaml's rules."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 _LARGEST = 2**63 - 1
 _SHOWN = 10
-_EMPTY: tuple[str, int, bool] = ("", 0, False)  # what a plain field holds when unset
+_EMPTY: tuple[str, int, bool] = ("", 0, False)  # the unset values of plain fields
 
-# go-yaml's bounds on what aliases may make of a document
+# go-yaml's limits on the expansion of aliases
 _FREE_ALIASES = 100
 _FREE_NODES = 1000
 _SMALL, _LARGE = 400_000, 4_000_000
@@ -23,7 +23,7 @@ _SMALLEST = -(2**63)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A node that cannot become what the schema wants."""
+    """A node that does not fit the schema."""
 
     line: int
     column: int
@@ -41,12 +41,12 @@ class Decoder:
     _depth: int = 0
 
     def record(self, node: Node, struct: Struct) -> Record | None:
-        """Decode a mapping; None when it is null or is no mapping."""
+        """Decode a mapping; None when it is null or not a mapping."""
         into = Record(struct)
         return into if self._mapping(node, into, None) else None
 
     def _count(self) -> None:
-        """Refuse what grows out of all proportion through aliases."""
+        """Refuse a document whose aliases expand too far."""
         self._seen += 1
         self._aliased += self._depth > 0
         if self._aliased > _FREE_ALIASES and self._seen > _FREE_NODES:

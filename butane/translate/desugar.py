@@ -1,4 +1,4 @@
-"""All of Butane's sugar, in the order in which the real tool resolves it."""
+"""Resolve Butane's sugar, in the order of the `butane` program."""
 
 from butane.translate.boot_device import add_boot_device
 from butane.translate.finding import Findings

@@ -73,7 +73,7 @@ def _repeated(names: "list[str | None] | list[int | None]") -> int | None:
 
 
 def _overlapping(partitions: list[Record]) -> int | None:
-    """Find the first partition that shares room with another of given place and size."""
+    """Find the first partition that overlaps another of given place and size."""
     for one in partitions:
         for index, other in enumerate(partitions):
             if one.values != other.values and _overlap(one, other):

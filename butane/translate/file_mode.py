@@ -1,4 +1,4 @@
-"""Modes that were written in decimal by mistake."""
+"""Detect file modes that were written in decimal by mistake."""
 
 _MOST_DIGITS = 7777
 
@@ -8,7 +8,7 @@ DECIMAL_MODE = (
 
 
 def looks_decimal(mode: int, *, directory: bool) -> bool:
-    """Tell whether a mode makes sense only when its decimal digits are read as octal ones."""
+    """Check whether a mode makes sense only when its decimal digits are read as octal."""
     digits = str(mode)
     if not 0 <= mode <= _MOST_DIGITS or any(digit in "89" for digit in digits):
         return False
@@ -16,7 +16,7 @@ def looks_decimal(mode: int, *, directory: bool) -> bool:
 
 
 def is_usual(mode: int, *, directory: bool) -> bool:
-    """Tell whether a mode is one that people choose on purpose."""
+    """Check whether a mode is a common one."""
     if mode == 0:
         return True
     seen = 0

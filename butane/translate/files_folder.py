@@ -1,4 +1,4 @@
-"""The folder that local files are taken from, and the bounds it keeps.
+"""The folder of local files, whose bounds no path may leave.
 
 Stricter than Butane itself: a symbolic link may not lead out of the folder, only regular files
 are read, and sizes are limited.
@@ -58,7 +58,7 @@ class FilesFolder:
         return real
 
     def folder(self, local: str) -> Path:
-        """Find a folder in the folder; raise `ButaneError` when it is none or leads out."""
+        """Find a folder in the folder; raise `ButaneError` when it is not one or leads out."""
         if not self.find(local).is_dir():
             missing = "" if self.place(local).exists() else f": no such directory: {local}"
             raise ButaneError(f"root of tree must be a directory{missing}")

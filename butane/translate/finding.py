@@ -1,4 +1,4 @@
-"""What a check finds while a file is translated, by path; reports are made of it at the end."""
+"""Collect errors and warnings by path while a file is translated."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -10,7 +10,7 @@ Kind: TypeAlias = Literal["error", "warning", "info"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One remark; `at_key` points at the key instead of its value."""
+    """One error or warning; `at_key` points at the key instead of its value."""
 
     kind: Kind
     path: Path
@@ -20,22 +20,22 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """A growing list of remarks."""
+    """The errors and warnings found so far."""
 
     found: list[Finding] = field(default_factory=list)
 
     def error(self, path: Path, message: str) -> None:
-        """Add what forbids a result."""
+        """Add an error."""
         self.found.append(Finding("error", path, message))
 
     def warn(self, path: Path, message: str) -> None:
-        """Add what deserves a second look."""
+        """Add a warning."""
         self.found.append(Finding("warning", path, message))
 
     def unused(self, path: Path, key: str) -> None:
-        """Add a key that the version does not know."""
+        """Add a warning about a key that the version does not have."""
         self.found.append(Finding("warning", (*path, key), f"unused key {key}", at_key=True))
 
     def are_fatal(self) -> bool:
-        """Tell whether an error is among them."""
+        """Whether there is an error."""
         return any(each.kind == "error" for each in self.found)

@@ -1,4 +1,4 @@
-"""Ignition JSON as the real tool writes it: its order, its omissions, its escapes."""
+"""Write Ignition JSON as the `butane` program does: same order, omissions and escapes."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def _is_omitted(each: Field, value: Value | None, minor: int) -> bool:
 
 
 def _prints(record: Record, minor: int) -> bool:
-    """Tell whether a nested struct holds anything that is not empty."""
+    """Check whether a nested struct has any value that is not empty."""
     return any(
         not each.sugar and not _is_omitted(each, record.values.get(each.name), minor)
         for each in fields_of(record.struct, minor)

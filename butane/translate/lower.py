@@ -17,7 +17,7 @@ from butane.translate.versions import Version
 
 @dataclass(slots=True)
 class Lowering:
-    """What one translation carries along: version, folder, findings and sources."""
+    """The context of one translation: version, folder, findings and sources."""
 
     version: Version
     files: FilesFolder
@@ -26,7 +26,7 @@ class Lowering:
 
     @property
     def minor(self) -> int:
-        """Tell the minor version."""
+        """The minor version."""
         return self.version.minor
 
     def read(self, local: str, path: Path) -> bytes | None:

@@ -38,7 +38,7 @@ class Side:
         return [Side(item, self.sources, (*self.path, i)) for i, item in enumerate(items)]
 
     def source(self) -> Path:
-        """Tell where the value comes from."""
+        """The source of the value."""
         return self.sources.find(self.path)
 
 
@@ -135,7 +135,7 @@ def _key(side: Side) -> str:
 
 
 def _places(child: Record, minor: int) -> _Places:
-    """Note in which list, and where in it, each key of a record's lists stands last."""
+    """Record in which list, and where in it, each key of a record's lists is last."""
     found: _Places = {}
     for each in fields_of(child.struct, minor):
         if each.many and each.name not in child.struct.appended:

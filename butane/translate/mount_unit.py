@@ -66,7 +66,7 @@ def _options(filesystem: Record, *, remote: bool) -> str:
 
 
 def _is_remote(filesystem: Record, source: Record, at: Lowering) -> bool:
-    """Tell whether the filesystem lies on a LUKS volume that a Tang server unlocks."""
+    """Check whether the filesystem is on a LUKS volume that a Tang server unlocks."""
     if at.minor < _REMOTE_SINCE:
         return False
     device = filesystem.text("device")

@@ -4,7 +4,7 @@ import posixpath
 
 
 def path_problem(path: str) -> str:
-    """Say what is wrong with a path that has to be absolute and tidy; empty when nothing is."""
+    """Describe what is wrong with a path that must be absolute and clean; empty when valid."""
     if not path:
         return "path not specified"
     if not path.startswith("/"):

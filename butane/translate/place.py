@@ -1,4 +1,4 @@
-"""Where a check stands, and how checks are run over a whole config."""
+"""The place of a check in a config, and running checks over a whole config."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ class Place:
 
     @property
     def minor(self) -> int:
-        """Tell the minor version of Butane."""
+        """The minor version of Butane."""
         return self.version.minor
 
     @property
     def spec(self) -> int:
-        """Tell the minor version of Ignition."""
+        """The minor version of Ignition."""
         return self.version.ignition_minor
 
     def error(self, *below: str | int, message: str) -> None:

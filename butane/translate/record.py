@@ -31,7 +31,7 @@ class Field:
 
     @property
     def json(self) -> str:
-        """Tell the name that Ignition gives the field."""
+        """The field's name in Ignition."""
         return camel(self.name)
 
 
@@ -72,7 +72,7 @@ def camel(name: str) -> str:
 
 @dataclass(slots=True)
 class Record:
-    """The values of one struct, by Butane name; what is unset is absent."""
+    """The values of one struct, by Butane name; unset ones are absent."""
 
     struct: Struct
     values: "dict[str, Value]" = field(default_factory=dict)
@@ -93,15 +93,15 @@ class Record:
         return value if isinstance(value, int) else None
 
     def is_true(self, name: str) -> bool:
-        """Tell whether a flag is set to true."""
+        """Check whether a flag is set to true."""
         return self.values.get(name) is True
 
     def is_false(self, name: str) -> bool:
-        """Tell whether a flag is set to false."""
+        """Check whether a flag is set to false."""
         return self.values.get(name) is False
 
     def has(self, name: str) -> bool:
-        """Tell whether a value is set at all."""
+        """Check whether a value is set at all."""
         return name in self.values
 
     def record(self, name: str) -> "Record":
@@ -130,7 +130,7 @@ NOTHING = Struct("Nothing", ())
 
 
 def is_zero(value: Value | None) -> bool:
-    """Tell whether a record or list holds nothing; scalars that are set are something."""
+    """Check whether a record or list is empty; a scalar that is set is not."""
     if isinstance(value, Record):
         return all(is_zero(each) for each in value.values.values())
     return value is None or value == []

@@ -1,4 +1,4 @@
-"""Reports: what the user is told, with the place and an excerpt of the source."""
+"""Reports of errors and warnings, with their place and an excerpt of the source."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _AROUND = 2
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One remark on a file; line and column count from 1, and are 0 where there is no place."""
+    """One message about a file; line and column count from 1, and are 0 without a place."""
 
     kind: Kind
     path: str
@@ -24,7 +24,7 @@ class Report:
     excerpt: str = ""
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Format it as one line."""
         places = [self.path] if self.path not in ("", "$") else []
         if self.line:
             places.append(f"line {self.line} col {self.column}")
@@ -37,27 +37,27 @@ class Spot(Protocol):
 
     @property
     def line(self) -> int:
-        """Tell the line, from 1."""
+        """The line, from 1."""
 
     @property
     def column(self) -> int:
-        """Tell the column, from 1."""
+        """The column, from 1."""
 
     @property
     def message(self) -> str:
-        """Tell what is the matter there."""
+        """The message."""
 
 
 def make_reports(
     findings: Iterable[Finding], root: Node, source: str, name: str
 ) -> tuple[Report, ...]:
-    """Place the findings in the source."""
+    """Make reports of findings: locate each in the source."""
     lines = source.split("\n")
     return tuple(_make(finding, root, lines, name) for finding in findings)
 
 
 def render_path(path: Path) -> str:
-    """Write a path as `$.storage.files.0`."""
+    """Format a path as `$.storage.files.0`."""
     return ".".join(("$", *map(str, path)))
 
 

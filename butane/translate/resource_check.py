@@ -1,4 +1,4 @@
-"""The rules of Ignition for what it fetches: resources, proxies, hashes."""
+"""The rules of Ignition for downloads: resources, proxies, hashes."""
 
 from butane.translate.data_url import unpack
 from butane.translate.place import Place
@@ -96,12 +96,12 @@ def check_verification(verification: Record, at: Place) -> None:
 
 
 def source_problem(text: str, spec: int) -> str:
-    """Say what is wrong with a source that may be empty."""
+    """Describe what is wrong with a source that may be empty."""
     return url_problem(text, spec) if text else ""
 
 
 def url_problem(text: str, spec: int) -> str:
-    """Say what is wrong with a URL that Ignition is to fetch; empty when nothing is."""
+    """Describe what is wrong with a URL that Ignition downloads; empty when valid."""
     url = parse(text)
     if url is None:
         return BAD_URL

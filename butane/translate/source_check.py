@@ -27,7 +27,6 @@ _BOOT_DISK = "/dev/disk/by-id/coreos-boot-disk"
 _MOUNTABLE = re.compile(r"/(etc|var)(/|\Z)")
 _CONFIG_SINCE = 6
 _SWAP_SINCE = 4
-_NESTED_SINCE = 1
 _QUADLETS = ("container", "volume", "network", "kube", "image", "build", "pod", "artifact")
 
 _SOURCES = "only one of the following can be set: inline, local, source"

@@ -1,4 +1,4 @@
-"""From where in the Butane file each part of the Ignition config comes.
+"""Where in the Butane file each part of the Ignition config comes from.
 
 Paths use Butane names on both sides. A path that is not in the map comes from its own like.
 """
@@ -16,16 +16,16 @@ class SourceMap:
     sources: dict[Path, Path] = field(default_factory=dict)
 
     def add(self, source: Path, result: Path) -> None:
-        """Note the source of one path."""
+        """Record the source of one path."""
         self.sources[result] = source
 
     def add_all(self, source: Path, result: Path, value: Value) -> None:
-        """Note one source for a value and everything in it."""
+        """Record one source for a value and everything in it."""
         for inner in populated(value):
             self.sources[(*result, *inner)] = source
 
     def find(self, result: Path) -> Path:
-        """Tell where a path comes from."""
+        """Find the source of a path."""
         return self.sources.get(result, result)
 
 

@@ -23,7 +23,7 @@ class StorageNodes:
             self.places[kind] = {node.text("path"): i for i, node in enumerate(nodes)}
 
     def exists(self, path: str) -> bool:
-        """Tell whether any node has the path."""
+        """Check whether any node has the path."""
         return any(path in places for places in self.places.values())
 
     def find(self, kind: str, path: str) -> tuple[int, Record] | None:

@@ -1,4 +1,4 @@
-"""From Butane text to Ignition JSON."""
+"""Translate Butane text to Ignition JSON."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ STRICT = "Config produced warnings and --strict was specified"
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """The Ignition JSON, absent when there are errors, and what was found on the way.
+    """The Ignition JSON, absent when there are errors, and the reports.
 
     `failure` says in a few words why there is no result; it is empty when there is one.
     """
@@ -45,7 +45,7 @@ def translate(
     strict: bool = False,
     pretty: bool = False,
 ) -> Translation:
-    """Translate Butane of variant fcos; with `strict`, a warning too withholds the result.
+    """Translate Butane of variant fcos; with `strict`, warnings are errors.
 
     `files` is the folder of local files; `name` is the file's name, shown in the excerpts.
     """
@@ -67,7 +67,7 @@ class _Job:
     pretty: bool
 
     def run(self) -> Translation:
-        """Go through all stages; the first one with errors is the last."""
+        """Run all stages; stop after the first one with errors."""
         root = read_document(self.text)
         version = _find_version(root)
         decoder = Decoder(version.minor)

@@ -18,7 +18,7 @@ _Step: TypeAlias = Callable[[], "_Step | None"]
 
 
 def read_sections(text: str) -> set[str]:
-    """Name the sections that hold an option; raise `ButaneError` when the text is no unit."""
+    """Name the sections that hold an option; raise `ButaneError` when the text is not a unit."""
     return _Reader(text.encode("utf-8", "surrogateescape")).read()
 
 

@@ -42,7 +42,7 @@ class _Search:
 
 
 def mismatch(path: Path) -> str:
-    """Say that a value stands where a mapping belongs."""
+    """Report a value in place of a mapping."""
     return (
         f"context tree does not match content tree at {render_path(path)}. Line and column"
         " reporting may be inconsistent. Unused keys may not be reported"

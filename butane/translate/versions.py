@@ -39,12 +39,12 @@ class Version:
 
     @property
     def ignition_minor(self) -> int:
-        """Tell the minor number of the Ignition version."""
+        """The minor number of the Ignition version."""
         return int(self.ignition.split(".")[1])
 
 
 def parse_semver(text: str) -> str | None:
-    """Bring a semantic version to its plain form; None when it is not one."""
+    """Normalise a semantic version; None when it is not one."""
     match = _SEMVER.fullmatch(text)
     if match is None:
         return None

@@ -85,7 +85,7 @@ def _compose(source: str) -> Node:
 
 
 def _look_ahead(source: str, start: int, loader: Any) -> None:
-    """Scan the first tokens behind the document, whose mistakes go-yaml meets too."""
+    """Scan the first tokens behind the document, whose errors go-yaml reports too."""
     if not source[start:].strip():
         return
     tokens = yaml.scan(source, Loader=loader)
@@ -152,7 +152,7 @@ class _Composer:
             self._attach(self._alias(event), None)
 
     def _notice(self, event: yaml.NodeEvent) -> None:
-        """Notice what go-yaml reads otherwise in brackets: `a?b`, and a comma behind a tag."""
+        """Detect what go-yaml reads differently in brackets: `a?b`, and a comma after a tag."""
         if not self._flow or event.start_mark is None:
             return
         if isinstance(event, yaml.ScalarEvent) and not event.style and "?" in event.value:

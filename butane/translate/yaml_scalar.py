@@ -49,7 +49,7 @@ class Resolved:
 
 
 def resolve(node: Node) -> Resolved:
-    """Say what a scalar means; raise `ButaneError` when its tag does not fit its text."""
+    """Interpret a scalar; raise `ButaneError` when its tag does not fit its text."""
     if node.tag == "!!str" or (not node.tag and node.quoted):
         return Resolved("!!str", node.text)
     if node.tag == "!!binary":
@@ -65,7 +65,7 @@ def resolve(node: Node) -> Resolved:
 
 
 def is_null(node: Node) -> bool:
-    """Tell whether a node is null, through an alias too."""
+    """Check whether a node is null, also through an alias."""
     while node.target is not None:
         node = node.target
     return node.kind == "scalar" and resolve(node).tag == "!!null"

@@ -1,1 +1,1 @@
-"""Certificates from any ACME authority (RFC 8555): the only room that talks to one."""
+"""Get certificates from an ACME authority (RFC 8555). Only this package talks to one."""

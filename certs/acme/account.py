@@ -1,4 +1,4 @@
-"""An account with an authority, and the connection that speaks for it."""
+"""Open an account with an authority, and the connection that uses it."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -35,7 +35,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What ties an account to a customer (RFC 8555, 7.3.4); the HMAC key is base64url text."""
+    """External account binding (RFC 8555, 7.3.4); the HMAC key is base64url text."""
 
     key_id: str
     hmac_key: str = field(repr=False)
@@ -43,7 +43,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who asks. `terms_agreed` says that somebody has read the authority's terms."""
+    """The account's key and owner. `terms_agreed`: the operator accepts the authority's terms."""
 
     key: PrivateKey = field(repr=False)
     email: str = ""
@@ -64,7 +64,7 @@ class _Network(client.ClientNetwork):
 
 @contextmanager
 def connect(server: Server, account: Account) -> Iterator[client.ClientV2]:
-    """Find the account of this key with the authority, or open it; raise CertError."""
+    """Find this key's account with the authority, or create it; raise CertError."""
     jwk, algorithm = _signing(account.key)
     with _network(server, key=jwk, alg=algorithm) as network:
         yield _with_account(_client(server, network), server, account)
@@ -72,7 +72,7 @@ def connect(server: Server, account: Account) -> Iterator[client.ClientV2]:
 
 @contextmanager
 def unsigned(server: Server) -> Iterator[client.ClientV2]:
-    """Connect without an account, for what an authority tells everybody; raise CertError."""
+    """Connect without an account, for public requests; raise CertError."""
     with _network(server) as network:
         yield _client(server, network)
 
@@ -132,7 +132,7 @@ def _registered(found: client.ClientV2, server: Server, account: Account) -> cli
     terms = found.directory.meta.terms_of_service
     if terms and not account.terms_agreed:
         raise CertError(
-            f"{server.directory}: has terms that nobody has agreed to: {terms}",
+            f"{server.directory}: its terms are not agreed to: {terms}",
             "read them, then agree to them in the settings",
         )
     binding = _bound(found, account)

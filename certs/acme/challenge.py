@@ -1,4 +1,4 @@
-"""What an authority asks us to show, and who shows it."""
+"""Challenges of an authority, and the protocol of a solver that shows them."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -22,14 +22,14 @@ class Challenge:
 
 
 class Solver(Protocol):
-    """Shows challenges. Errors of its own pass through unchanged."""
+    """Shows challenges. Its own errors pass through unchanged."""
 
     @property
     def kind(self) -> Kind:
-        """The one kind of challenge it can show."""
+        """The type of challenge it can show."""
 
     def present(self, challenge: Challenge) -> None:
         """Show a challenge; return when the authority could see it."""
 
     def cleanup(self, challenge: Challenge) -> None:
-        """Take it away again; called for all whose showing was begun, also after a failure."""
+        """Stop showing a challenge; called after every `show`, even a failed one."""

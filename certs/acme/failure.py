@@ -1,4 +1,4 @@
-"""What goes wrong with an authority, said as our own error."""
+"""Turn errors of a conversation with an authority into CertError."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ _STRANGE = (
 
 @contextmanager
 def speaking(directory: str) -> Iterator[None]:
-    """Turn whatever a talk with an authority raises into CertError that names its directory."""
+    """Turn any error of the block into a CertError that names the authority's directory."""
     try:
         yield
     except _STRANGE as error:

@@ -1,4 +1,4 @@
-"""Getting a certificate: names are proven one by one, then it is issued."""
+"""Order a certificate: prove each name, then have it issued."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A challenge to show, and what tells the authority that it is shown."""
+    """A challenge to show, and the answer that reports it to the authority."""
 
     challenge: Challenge
     body: messages.ChallengeBody
@@ -52,7 +52,7 @@ def obtain(
 
 
 def suggested_renewal(server: Server, certificate: Certificate) -> datetime | None:
-    """Ask when the authority would like a renewal (RFC 9773); None where it does not say."""
+    """Ask when to renew (RFC 9773); None if the authority does not say."""
     if extension(certificate.x509(), x509.AuthorityKeyIdentifier) is None:
         return None  # by which certificates are named to the authority
     with speaking(server.directory), unsigned(server) as found:
@@ -107,7 +107,7 @@ def _check_asked(server: Server, request: bytes, tasks: Sequence[_Task]) -> None
     strangers = [task.challenge.name for task in tasks if normal(task.challenge.name) not in asked]
     if strangers:
         raise CertError(
-            f"{server.directory}: wants {strangers} proven, which nobody asked for",
+            f"{server.directory}: wants {strangers} proven, which were not requested",
             "do not use this authority",
         )
 

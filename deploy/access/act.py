@@ -2,7 +2,7 @@
 
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
-from deploy.node.holdings import HeldAccess, HostKeys
+from deploy.node.holdings import AuthorizedKey, HostKeys
 from deploy.node.remote import Remote
 
 
@@ -21,14 +21,14 @@ def access_drop(user: str, keep: str, keys: tuple[str, ...]) -> Command:
     return Command("access-drop", (user, keep), "".join(f"{key}\n" for key in keys).encode())
 
 
-def ask_access(remote: Remote, user: str) -> tuple[HeldAccess, ...]:
+def ask_access(remote: Remote, user: str) -> tuple[AuthorizedKey, ...]:
     """Ask for the lines that let a user in.
 
     Raises:
         DeployError: when the node has no such user.
     """
     answer = remote.checked(access_list(user), "listing the keys")
-    return read_answer(tuple[HeldAccess, ...], answer, f"the SSH keys of {user}")
+    return read_answer(tuple[AuthorizedKey, ...], answer, f"the SSH keys of {user}")
 
 
 def change_host_keys(remote: Remote, verb: str) -> HostKeys:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deploy.node.command import Command
-from deploy.node.journal import failures_audited, machine_line, write_audit
+from deploy.node.journal import audit_failures, machine_line, write_audit
 from deploy.node.remote import Remote
 
 
@@ -14,7 +14,7 @@ def change(remote: Remote, folder: Path, wanted: Command, what: str, detail: str
         DeployError: with what the node said.
     """
     line = machine_line(folder, what, detail)
-    with failures_audited(remote, line):
+    with audit_failures(remote, line):
         said = remote.checked(wanted, what)
     write_audit(remote, line)
     return said

@@ -6,10 +6,10 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node
 from deploy.node.command import Command
-from deploy.node.connection import real_host, real_port
-from deploy.node.holdings import HeldKey, HostKeys
+from deploy.node.holdings import HostKeys, NodeHostKey
 from deploy.node.known_hosts import pin
 from deploy.node.remote import Remote
+from deploy.node.target import resolve
 from deploy.spec.people import read_key
 
 _VERB = "host-key-rotate"
@@ -73,7 +73,7 @@ def _marks(held: HostKeys, *, coming: bool) -> str:
     return ", ".join(_fingerprint(key) for key in held.keys if key.next == coming)
 
 
-def _fingerprint(held: HeldKey) -> str:
+def _fingerprint(held: NodeHostKey) -> str:
     found = read_key(held.key)
     return found.fingerprint if found else "unreadable"
 
@@ -85,4 +85,4 @@ def _look(node: Node) -> HostKeys:
 
 def _pin(node: Node, held: HostKeys) -> None:
     keys = tuple(key.key for key in held.keys)
-    pin(node.target.known_hosts, real_host(node.target), real_port(node.target), keys)
+    pin(node.target.known_hosts, *resolve(node.target), keys)

@@ -13,7 +13,7 @@ from deploy.access.rotate_key import file_name, renew_specs
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node, instances
-from deploy.node.holdings import HeldAccess
+from deploy.node.holdings import AuthorizedKey
 from deploy.spec.login_keys import agent_keys, owners
 from deploy.spec.people import (
     AccessKey,
@@ -112,7 +112,7 @@ def access_show(nodes: tuple[Node, ...], *, as_json: bool) -> None:
 
 
 def _let_in(
-    known: Mapping[str, str], gone: frozenset[str], node: str, held: Iterable[HeldAccess]
+    known: Mapping[str, str], gone: frozenset[str], node: str, held: Iterable[AuthorizedKey]
 ) -> Iterator[LetIn]:
     """Name the person of each line that lets somebody in."""
     for one in held:

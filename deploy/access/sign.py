@@ -13,7 +13,7 @@ from deploy.app.credentials import Credentials
 from deploy.app.tls import material
 from deploy.console import output, progress
 from deploy.fleet.nodes import Node, instances
-from deploy.node.session import asker
+from deploy.node.session import passphrase_prompt
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.people import AUTHORITY, AccessKey, check_name, keep_keys, people
@@ -34,7 +34,7 @@ def access_sign(
         DeployError: when a node does not take the authority.
     """
     settings = project.settings
-    password = Credentials(settings, asker()).value(CERT_PASS).encode()
+    password = Credentials(settings, passphrase_prompt()).value(CERT_PASS).encode()
     where = material(project).ssh_authority_key
     if not where.exists():
         write_secret(where, encrypt(new_key(), password))

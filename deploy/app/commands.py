@@ -21,10 +21,10 @@ def plan(
     exit_code: bool = False,
 ) -> int:
     """Show what a deploy would do, with every difference, and do nothing."""
-    from deploy.node.session import expect
+    from deploy.node.session import expect_login
 
     project = project_of(context, name)
-    login = expect(project)
+    login = expect_login(project)
     from deploy.app.show_plan import show_plan
 
     return show_plan(project, first=first, as_json=json, exit_code=exit_code, login=login)
@@ -38,14 +38,14 @@ def deploy(
     context: Context, *, name: str = "", first: bool = False, force: bool = False, wait: int = 0
 ) -> None:
     """Deploy the app; if the new release does not serve, the old one stays or comes back."""
-    from deploy.node.session import expect
+    from deploy.node.session import expect_login
 
     project = project_of(context, name)
-    login = expect(project)
+    login = expect_login(project)
     from deploy.app.deploy import DeployOptions
-    from deploy.app.deploy import deploy as run
+    from deploy.app.deploy import deploy as roll_out
 
-    run(project, DeployOptions(first=first, force=force, wait_seconds=wait), login=login)
+    roll_out(project, DeployOptions(first=first, force=force, wait_seconds=wait), login=login)
 
 
 @task(
@@ -62,10 +62,10 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
 @task("look")
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""
-    from deploy.node.session import expect
+    from deploy.node.session import expect_login
 
     project = project_of(context, name)
-    login = expect(project)
+    login = expect_login(project)
     from deploy.app.status import status as show
 
     return show(project, as_json=json, login=login)

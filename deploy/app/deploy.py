@@ -19,9 +19,9 @@ from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.connection import Login
-from deploy.node.hold import hold
-from deploy.node.journal import failures_audited
+from deploy.node.journal import audit_failures
+from deploy.node.lock import acquire_lock
+from deploy.node.login import Login
 from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
@@ -30,8 +30,8 @@ from deploy.settings.model import Settings
 from deploy.spec.render import render
 from deploy.spec.units import refuse_errors
 from deploy.workstation.git import author
-from deploy.workstation.hooks import run_hook, tell_hook
-from deploy.workstation.state import keep_manifest
+from deploy.workstation.hooks import run_hook, run_hook_or_warn
+from deploy.workstation.state import save_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def deploy(
     refuse_errors(rendered)
     with (
         load_artifacts(rendered, credentials, options.reseal) as artifacts,
-        session.reached(project, login) as remote,
+        session.open_session(project, login) as remote,
     ):
         _deploy(remote, artifacts, options)
 
@@ -98,7 +98,7 @@ def _final_plan(
     if not plan:
         return plan, state
     project, seconds = artifacts.project, options.wait_seconds
-    waited = hold(remote, project, options.what, wait_seconds=seconds)
+    waited = acquire_lock(remote, project, options.what, wait_seconds=seconds)
     # While this one waited for the lock, the other deploy may have finished: plan again.
     if waited or plan.undo:
         plan, state = planned()
@@ -112,11 +112,11 @@ def _carry_out(execution: Execution, plan: Plan) -> None:
     folder, document = execution.project.folder, plan.document()
     with (
         _hooks_run(folder, document | {"release": execution.release}),
-        failures_audited(execution.remote, execution.audit_line),
+        audit_failures(execution.remote, execution.audit_line),
     ):
         run_hook(folder, "before-deploy", json.dumps(document))
         manifest = run_steps(execution, plan.steps)
-    keep_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
+    save_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
     output.good(f"{plan.app} serves release {manifest.release} at {execution.endpoint}")
 
 
@@ -127,9 +127,9 @@ def _hooks_run(folder: Path, document: dict[str, object]) -> Iterator[None]:
         yield
     except BaseException as error:
         why = error.message if isinstance(error, DeployError) else type(error).__name__
-        tell_hook(folder, "failed-deploy", json.dumps(document | {"error": why}))
+        run_hook_or_warn(folder, "failed-deploy", json.dumps(document | {"error": why}))
         raise
-    tell_hook(folder, "after-deploy", json.dumps(document))
+    run_hook_or_warn(folder, "after-deploy", json.dumps(document))
 
 
 def _show(plan: Plan) -> None:

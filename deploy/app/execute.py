@@ -146,7 +146,7 @@ def _died(execution: Execution) -> str:
 
 
 def _finish(execution: Execution, _: Step) -> None:
-    keep, line = execution.settings.keep_releases, execution.audit_line.written()
+    keep, line = execution.settings.keep_releases, execution.audit_line.to_json()
     written = _written(execution.manifest)
     finished = act.finish(execution.app, execution.release, keep, line, written)
     execution.run(finished, "recording the release")

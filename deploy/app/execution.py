@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from deploy.app.planner import Artifacts
-from deploy.node.audit_line import AuditLine
 from deploy.node.command import Command
 from deploy.node.endpoint import Endpoint
+from deploy.node.journal import AuditLine
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState

@@ -15,7 +15,7 @@ def logs(project: Project, lines: str, *, release: str = "") -> None:
     """
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 50")
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         command = act.logs(project.settings.app, int(lines), release)
         log = remote.checked(command, f"reading the log of {project.settings.app}")
     output.say(log.rstrip("\n"))

@@ -18,9 +18,8 @@ from deploy.image.export.export import Export
 from deploy.image.open import open_image
 from deploy.image.transfer import Transfer
 from deploy.node import session
-from deploy.node.probe import probe
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.plan.addresses import subnets
@@ -62,7 +61,7 @@ def load_artifacts(
     settings = project.settings
     pair = load_pair(project)
     check_chain(pair, settings)
-    credentials = credentials or Credentials(settings, session.asker())
+    credentials = credentials or Credentials(settings, session.passphrase_prompt())
     with open_image(project) as export:
         desired = DesiredState(
             app=settings.app,

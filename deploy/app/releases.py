@@ -17,7 +17,7 @@ _COLUMNS = ("release", "result", "image", "files", "size", "who", "commit", "too
 def releases(project: Project, *, as_json: bool) -> None:
     """List the releases that the node keeps, and the deploys that failed there."""
     settings = project.settings
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         kept = kept_releases(remote, settings.app)
         found = history(kept, read_journal(remote, settings.app, _JOURNAL_LINES))
     if as_json:

@@ -7,8 +7,8 @@ from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.image import act as image_act
 from deploy.node import session
-from deploy.node.hold import hold
-from deploy.node.journal import audit_line, failures_audited, write_audit
+from deploy.node.journal import audit_failures, audit_line, write_audit
+from deploy.node.lock import acquire_lock
 from deploy.node.remote import Remote
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
@@ -32,8 +32,8 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
     # Find what the deploy would refuse while the app still serves.
     with load_artifacts(render(project)) as artifacts:
         check_pair(artifacts.pair, settings, artifacts.credentials.value(CERT_PASS))
-    with session.reached(project) as remote:
-        hold(remote, project, "image-repair", wait_seconds=wait_seconds)
+    with session.open_session(project) as remote:
+        acquire_lock(remote, project, "image-repair", wait_seconds=wait_seconds)
         removed = _repair(remote, project)
     for line in removed:
         output.say(f"  {line}")
@@ -43,7 +43,7 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
 def _repair(remote: Remote, project: Project) -> tuple[str, ...]:
     """Repair the storage and record it; return what was removed, a line each."""
     line = audit_line(project, "image-repair")
-    with failures_audited(remote, line):
+    with audit_failures(remote, line):
         printed = remote.checked(
             image_act.repair_storage(project.settings.app),
             "repairing podman's storage",

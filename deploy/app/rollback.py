@@ -10,16 +10,15 @@ from deploy.app.releases import kept_releases
 from deploy.app.undo import run_steps, undo
 from deploy.console import output
 from deploy.node import session
-from deploy.node.hold import hold
-from deploy.node.journal import failures_audited
-from deploy.node.probe import probe
+from deploy.node.journal import audit_failures
+from deploy.node.lock import acquire_lock
 from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.workstation.git import author
-from deploy.workstation.state import keep_manifest
+from deploy.workstation.state import save_manifest
 
 
 def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
@@ -31,8 +30,8 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         DeployError: when there is no such release or it is not healthy; what served still serves.
     """
     settings = project.settings
-    with session.reached(project) as remote:
-        hold(remote, project, "rollback", wait_seconds=wait_seconds)
+    with session.open_session(project) as remote:
+        acquire_lock(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         serving = state.manifest.release if state.manifest else ""
         target = rollback_target(kept_releases(remote, settings.app), serving, to)
@@ -40,10 +39,10 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         manifest = _manifest(project, target, serving)
         endpoint = session.endpoint(project)
         execution = Execution(remote, project, endpoint, manifest, state, "rollback")
-        with failures_audited(remote, execution.audit_line):
+        with audit_failures(remote, execution.audit_line):
             steps = tuple(rollback_steps(settings.switch, state.slot, target.release))
             manifest = run_steps(execution, steps)
-    keep_manifest(
+    save_manifest(
         project.folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1)
     )
     output.good(f"{settings.app} rolled back to {target.release} (recorded as {manifest.release})")

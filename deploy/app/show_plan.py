@@ -5,7 +5,7 @@ from deploy.app.plan.plan import Plan
 from deploy.app.planner import check_material, load_artifacts, make_plan
 from deploy.console import output
 from deploy.node import session
-from deploy.node.connection import Login
+from deploy.node.login import Login
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.render import render
@@ -27,7 +27,7 @@ def show_plan(
         DeployError: for anything that a deploy would refuse.
     """
     with load_artifacts(render(project)) as artifacts:
-        with session.reached(project, login) as remote:
+        with session.open_session(project, login) as remote:
             plan, state = make_plan(remote, artifacts, first=first, diffs=True)
         if plan.steps and artifacts.credentials.known().get(CERT_PASS) is not None:
             check_material(artifacts, state)

@@ -5,10 +5,9 @@ from deploy.app.workers import ask_workers
 from deploy.console import output
 from deploy.image.plan.image import short
 from deploy.node import session
-from deploy.node.connection import Login
-from deploy.node.probe import probe
+from deploy.node.login import Login
 from deploy.node.release import Manifest
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 
 _HEALTHY = "healthy"
@@ -19,7 +18,7 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     """Show release, unit and health; return 1 when the app is not healthy."""
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
-    with session.reached(project, login) as remote:
+    with session.open_session(project, login) as remote:
         state = probe(remote, settings.app, paths=(), credentials=names)
         workers = ask_workers(remote, settings.app)
     health = _health(project, state)
@@ -75,12 +74,12 @@ def _commit(manifest: Manifest) -> str:
 
 
 def _unit(app: str, state: NodeState) -> str:
-    text = f"{app}-{state.slot or 'blue'}.service {state.active} ({state.word})"
+    text = f"{app}-{state.slot or 'blue'}.service {state.active} ({state.sub_state})"
     if state.since and state.active == "active":
         text += f" since {state.since}"
     if state.result not in {"", "success"} or state.active == "activating":
         text += f", last run: {state.result}, exit code {state.exit_status}"
-    return f"{text}, says: {state.said}" if state.said else text
+    return f"{text}, says: {state.status_text}" if state.status_text else text
 
 
 def _text(value: object) -> str:

@@ -89,7 +89,7 @@ def _undo(execution: Execution, health_seconds: float) -> str:
     except DeployError as error:
         return f"{error.message}: the next `fab deploy` undoes this one"
     if result.code:
-        return f"undo failed: {result.complaint}; the next `fab deploy` tries again"
+        return f"undo failed: {result.error_text}; the next `fab deploy` tries again"
     serves = result.stdout.strip()
     if serves == execution.release:
         return f"release {serves} serves: it is healthy and recorded"

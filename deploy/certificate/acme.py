@@ -78,5 +78,5 @@ def _solver(project: Project) -> Iterator[Solver]:
     if project.settings.acme_challenge == "dns-01":
         yield Zone(project.settings.acme_dns_command)
         return
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         yield NodePage(remote)

@@ -90,17 +90,19 @@ def cert_restore(context: Context, *, name: str = "") -> None:
 def _change_password(project: "Project") -> None:
     from deploy.app.credentials import fetch
     from deploy.certificate.rotate import change_password
-    from deploy.node.session import asker
+    from deploy.node.session import passphrase_prompt
 
     settings = project.settings
-    change_password(project, _credentials(settings), lambda: fetch(settings.old_password, asker()))
+    change_password(
+        project, _credentials(settings), lambda: fetch(settings.old_password, passphrase_prompt())
+    )
 
 
 def _credentials(settings: "Settings") -> "Credentials":
     from deploy.app.credentials import Credentials
-    from deploy.node.session import asker
+    from deploy.node.session import passphrase_prompt
 
-    return Credentials(settings, asker())
+    return Credentials(settings, passphrase_prompt())
 
 
 def _wish(days: int, certificate: str = "", key: str = "") -> "Wish":

@@ -16,12 +16,11 @@ from deploy.node.archive import pack
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
 from deploy.node.file import File
-from deploy.node.hold import hold
-from deploy.node.journal import audit_line, failures_audited
-from deploy.node.probe import probe
+from deploy.node.journal import audit_failures, audit_line
+from deploy.node.lock import acquire_lock
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS, Settings
 
@@ -118,7 +117,7 @@ def deliver(project: Project, credentials: Credentials) -> None:
     settings = project.settings
     pair = load_pair(project)
     check_pair(pair, settings, credentials.value(CERT_PASS))
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         state = _state(remote, settings, credentials)
         _refuse_clock(state, datetime.now(UTC))
         if state.manifest is None:
@@ -158,11 +157,11 @@ def _reload(
     if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):
         output.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
         return
-    hold(remote, project, "certificate")
+    acquire_lock(remote, project, "certificate")
     line = audit_line(project, "certificate", f"SHA-256 {pair.leaf.sha256}")
     line = line.model_copy(update={"release": manifest.release})
-    with failures_audited(remote, line):
-        Reload(remote, settings, endpoints, pair, manifest, password).carry_out(line.written())
+    with audit_failures(remote, line):
+        Reload(remote, settings, endpoints, pair, manifest, password).carry_out(line.to_json())
 
 
 def _shown_already(settings: Settings, endpoints: tuple[Endpoint, ...], wanted: str) -> bool:

@@ -9,9 +9,9 @@ from certs.bundle import read_bundle
 from certs.chain import Chain, read_chain
 from certs.checks import problems
 from certs.errors import refusal
+from certs.import_key import read_key
 from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.pair import Pair
-from certs.plainkey import read_key
 from certs.signing_request import signing_request
 from certs.store import Material, read, read_secret, write_public, write_secret
 from deploy.app.credentials import Credentials

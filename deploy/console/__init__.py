@@ -1,1 +1,1 @@
-"""console."""
+"""The terminal: output, progress and prompts."""

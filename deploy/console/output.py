@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-# A file or a pipe has no width of its own: nothing must be folded there.
+# A file or a pipe has no width: do not wrap lines there.
 _WIDTH = None if sys.stdout.isatty() else 400
 console = Console(highlight=False, emoji=False, soft_wrap=True, width=_WIDTH)
 _errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
@@ -21,39 +21,39 @@ def say(text: str) -> None:
 
 
 def good(text: str, *, seconds: float | None = None) -> None:
-    """Print a line about something that went well, and how long it took."""
+    """Print a line with a tick, and how long it took."""
     took = "" if seconds is None else f" [dim]{seconds:.1f} s[/]"
     console.print(f"[green]✓[/] {escape(text)}{took}")
 
 
 def bad(text: str) -> None:
-    """Print a line about something that failed; the error follows."""
+    """Print a line with a cross; the error follows."""
     console.print(f"[red]✗[/] {escape(text)}")
 
 
 def warn(text: str) -> None:
-    """Print a warning, apart from the output."""
+    """Print a warning on stderr."""
     _errors.print(f"[yellow]warning:[/] {escape(text)}")
 
 
 def fail(message: str, hint: str) -> None:
-    """Print what went wrong and what to do."""
+    """Print an error and its hint on stderr."""
     _errors.print(f"[bold red]error:[/] {escape(message)}")
     if hint:
         _errors.print(f"[bold]what to do:[/] {escape(hint)}")
 
 
 def size(count: float) -> str:
-    """Write bytes for people, with three figures."""
+    """Format a number of bytes for people, with three digits."""
     for unit in ("B", "kB", "MB"):
-        if count < 1000:  # noqa: PLR2004 -- of one unit make the next
+        if count < 1000:  # noqa: PLR2004 -- the next unit
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} GB"
 
 
 def trace(text: str) -> None:
-    """Print a traceback as it is, apart from the output."""
+    """Print a traceback on stderr."""
     _errors.print(text, markup=False, end="")
 
 
@@ -73,5 +73,5 @@ def as_json(value: Mapping[str, object]) -> None:
 
 
 def plain(text: str) -> None:
-    """Print text as it is, for programs."""
+    """Print text unchanged, for programs."""
     click.echo(text, nl=False)

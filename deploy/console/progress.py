@@ -1,4 +1,4 @@
-"""Show what is under way: steps, bars, and transfers of images."""
+"""Show progress: steps, bars, and transfers of images."""
 
 import json
 import time
@@ -22,12 +22,12 @@ from deploy.console import output
 from deploy.console.output import size
 from deploy.console.prompt import has_terminal
 
-_NOTHING_SENT = "nothing to send: every layer is on the node already"
+_NOTHING_SENT = "nothing to send: the node has every layer already"
 
 
 @contextmanager
 def step(title: str, done: str = "") -> Iterator[None]:
-    """Show a title while a step runs; then `done` and how long it took, or a cross."""
+    """Show a title while the block runs; then `done` with the time taken, or a cross."""
     began = time.monotonic()
     with _crossed(title), output.console.status(escape(title)):
         yield
@@ -36,7 +36,7 @@ def step(title: str, done: str = "") -> Iterator[None]:
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar of `total` bytes; the block gets a function to move it on by some."""
+    """Show a bar of `total` bytes; the block gets a function that adds bytes."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -50,7 +50,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def percentage(title: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar in percent; the block gets a function to say how far it is."""
+    """Show a bar in percent; the block gets a function that sets the percentage."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -71,10 +71,10 @@ def transfer(
 ) -> Iterator[Callable[[str, int, int], None]]:
     """Show an image's transfer: a bar for each layer on a terminal, and a line at the end.
 
-    With several nodes, `where` names this one, and there are no bars: they would overwrite each
+    With several nodes, `where` names this one; bars are not shown, they would overwrite each
     other. With `events`, progress is lines of JSON instead.
 
-    The block gets a function to report a layer, the bytes sent, and the bytes of it they stand for.
+    The block gets a function that reports a layer, the bytes sent, and the bytes of it they cover.
     """
     shown = _events(where) if events else _lines(title, total, where)
     with shown as advance:
@@ -124,7 +124,7 @@ def _lines(title: str, total: int, where: str) -> Iterator[Callable[[str, int, i
 
 @dataclass
 class _Count:
-    """Bytes of each layer: sent, and covered by what was sent."""
+    """For each layer, the bytes sent and the bytes of the layer they cover."""
 
     began: float = field(default_factory=time.monotonic)
     wire: dict[str, int] = field(default_factory=dict)

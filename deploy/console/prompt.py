@@ -1,4 +1,4 @@
-"""The only room that asks; it loads quickly, for it is asked before a login whether it could."""
+"""Terminal prompts. Must import fast: `has_terminal` runs before the SSH login starts."""
 
 import sys
 
@@ -6,22 +6,22 @@ import click
 
 
 def has_terminal() -> bool:
-    """Tell whether there is somebody to ask."""
+    """Tell whether stdin and stdout are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def ask(question: str, *, hidden: bool = False) -> str:
-    """Ask for a value; a secret's input is hidden and asked for twice."""
+    """Ask for a value; a hidden one is typed twice and not shown."""
     answer: str = click.prompt(question, hide_input=hidden, confirmation_prompt=hidden)
     return answer
 
 
 def ask_secret(question: str) -> str:
-    """Ask once for a secret that exists already."""
+    """Ask for an existing secret; it is typed once and not shown."""
     answer: str = click.prompt(question, hide_input=True)
     return answer
 
 
 def confirm(question: str) -> bool:
-    """Ask yes or no; no is the default."""
+    """Ask yes or no; the default is no."""
     return click.confirm(question, default=False)

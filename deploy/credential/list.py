@@ -4,8 +4,7 @@ from deploy.app.credentials import Credentials
 from deploy.console import output
 from deploy.credential.seal import describe
 from deploy.node import session
-from deploy.node.ask_holdings import ask_holdings
-from deploy.node.holdings import HeldCredential
+from deploy.node.holdings import SealedCredential, ask_holdings
 from deploy.project import Project
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
@@ -23,7 +22,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
     """
     settings = project.settings
     values = Credentials(settings, None).known()
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         holdings = ask_holdings(remote, settings.app, settings.node_user, values)
     held = {one.name: one for one in holdings.credentials}
     rows = [
@@ -45,7 +44,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
 
 
 def _facts(
-    name: str, source: str, state: str, generation: int | None, held: HeldCredential | None
+    name: str, source: str, state: str, generation: int | None, held: SealedCredential | None
 ) -> dict[str, object]:
     return {
         "name": name,

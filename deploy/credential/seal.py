@@ -8,8 +8,7 @@ from deploy.app.deploy import DeployOptions, deploy
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.probe import probe
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS, Settings, Source
 
@@ -55,7 +54,7 @@ def creds_rotate(project: Project, name: str) -> None:
     settings = project.settings
     _refuse_password(name)
     source_of(settings, name)
-    credentials = Credentials(settings, session.asker())
+    credentials = Credentials(settings, session.passphrase_prompt())
     value = credentials.value(name)
     if _state(project, {name: value}).credentials.get(name) == "same":
         raise DeployError(
@@ -79,7 +78,7 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
             f"{name} comes from {describe(source)}, which the next deploy would bring back",
             f"change it there, then `fab creds-rotate {name}`",
         )
-    credentials = Credentials(project.settings, session.asker())
+    credentials = Credentials(project.settings, session.passphrase_prompt())
     credentials.give(name, value())
     options = DeployOptions(what="credentials", reseal=frozenset({name}))
     deploy(project, options, credentials)
@@ -123,7 +122,7 @@ def _seal(project: Project, names: tuple[str, ...]) -> None:
 
 
 def _state(project: Project, values: dict[str, str | None]) -> NodeState:
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         return probe(remote, project.settings.app, paths=(), credentials=values)
 
 

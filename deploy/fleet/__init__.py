@@ -1,1 +1,1 @@
-"""fleet."""
+"""Several nodes: which instances and nodes a command is for."""

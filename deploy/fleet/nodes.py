@@ -1,4 +1,4 @@
-"""Many nodes: which instances a command is for, and the nodes that they name, each once."""
+"""Several nodes: the instances a command is for, and their nodes, each node once."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy.node import session
-from deploy.node.connection import Target, connect
+from deploy.node.login import connect
 from deploy.node.remote import Remote
+from deploy.node.target import Target
 from deploy.project import Project
 from deploy.settings.load import with_node
 from deploy.settings.model import Settings
@@ -18,7 +19,7 @@ Host = tuple[str, int | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node, the instances that name it, and how to log in."""
+    """A node, how to log in, and the instances on it."""
 
     projects: tuple[Project, ...]
     target: Target
@@ -35,27 +36,27 @@ class Node:
 
     @contextmanager
     def connected(self, *, identity: Path | None = None) -> Iterator[Remote]:
-        """Log in; with `identity`, by that key and no other.
+        """Log in until the block ends; with `identity`, by that key and no other.
 
         Raises:
-            DeployError: naming the node.
+            DeployError: when the login fails.
         """
         target = replace(self.target, identity=identity, alone=True) if identity else self.target
-        with connect(target, session.asker()) as remote:
+        with connect(target, session.passphrase_prompt()) as remote:
             yield remote
 
 
 def at_hosts(project: Project, hosts: Iterable[Host]) -> tuple[Project, ...]:
-    """Point an instance at each of several nodes; a node that is named twice counts once."""
+    """Point an instance at each of several nodes; drop duplicates."""
     found = (Project(project.folder, with_node(project.settings, *host)) for host in hosts)
     return tuple(one.projects[0] for one in nodes(found))
 
 
 def nodes(projects: Iterable[Project]) -> tuple[Node, ...]:
-    """List the nodes that instances name, each once, in the order of the instances.
+    """Group instances by node, in the order of the instances.
 
     Raises:
-        DeployError: for an instance without a node: what is done everywhere must not leave one out.
+        DeployError: when an instance has no node: a command for all nodes must not skip one.
     """
     found: dict[tuple[str, int | None, str], Node] = {}
     for project in projects:
@@ -67,5 +68,5 @@ def nodes(projects: Iterable[Project]) -> tuple[Node, ...]:
 
 
 def instances(listed: Iterable[Node]) -> tuple[Settings, ...]:
-    """List the settings of the instances on some nodes."""
+    """List the settings of the instances on these nodes."""
     return tuple(project.settings for one in listed for project in one.projects)

@@ -18,10 +18,10 @@ _IMAGE = (*LOGIN, "IMAGE", "IMAGE_CACHE", "IMAGE_CACHE_MEGABYTES")
 def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
     """Send IMAGE to the node, only what it lacks of it, and nothing else."""
     from deploy.fleet.nodes import at_hosts
-    from deploy.node.session import expect
+    from deploy.node.session import expect_login
 
     project = project_of(context, name, _IMAGE)
-    login = None if nodes else expect(project)
+    login = None if nodes else expect_login(project)
     from deploy.image.send import image_send as send
 
     send(at_hosts(project, hosts(nodes)) or (project,), events=events, login=login)

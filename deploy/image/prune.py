@@ -3,8 +3,8 @@
 from deploy.console import output
 from deploy.image import act
 from deploy.node import session
-from deploy.node.hold import hold
-from deploy.node.journal import audit_line, failures_audited, write_audit
+from deploy.node.journal import audit_failures, audit_line, write_audit
+from deploy.node.lock import acquire_lock
 from deploy.project import Project
 
 
@@ -16,9 +16,9 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
     """
     settings = project.settings
     line = audit_line(project, "prune")
-    with session.reached(project) as remote:
-        hold(remote, project, "prune", wait_seconds=wait_seconds)
-        with failures_audited(remote, line):
+    with session.open_session(project) as remote:
+        acquire_lock(remote, project, "prune", wait_seconds=wait_seconds)
+        with audit_failures(remote, line):
             said = remote.checked(act.prune(settings.app), f"pruning {settings.app}")
         removed = said.splitlines()
         if removed:

@@ -12,10 +12,10 @@ from deploy.image.open import open_image
 from deploy.image.plan.image import refuse_full_disk, short
 from deploy.image.transfer import Transfer
 from deploy.node import session
-from deploy.node.connection import Login, Target
-from deploy.node.probe import probe
+from deploy.node.login import Login
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState
+from deploy.node.state import NodeState, probe
+from deploy.node.target import Target
 from deploy.project import Project
 
 
@@ -74,7 +74,7 @@ class _Sending:
 def _begin(one: _Sending, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
     """Log in here, so that an interrupt closes the connection under the transfer; send beside."""
     try:
-        remote = logins.enter_context(session.reached(one.project, one.login))
+        remote = logins.enter_context(session.open_session(one.project, one.login))
     except DeployError as error:
         failed: Future[None] = Future()
         failed.set_exception(error)

@@ -14,9 +14,9 @@ from deploy.image.plan.image import Image, refuse_full_disk
 from deploy.image.stream import Parcel, Sent
 from deploy.image.wire.level import Pace
 from deploy.image.wire.whole import send_whole
-from deploy.node.connection import Target
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, Partial
+from deploy.node.target import Target
 from deploy.settings.model import Settings
 
 # Exit code of receive-image for what the node lacks, or cannot write out.

@@ -14,8 +14,8 @@ from deploy.image.tree.compare import compare
 from deploy.image.tree.index import Index, read_index
 from deploy.image.tree.tree import Tree, flatten
 from deploy.node import session
-from deploy.node.probe import probe
 from deploy.node.remote import Remote
+from deploy.node.state import probe
 from deploy.project import Project
 
 _DIFFERS = 1
@@ -27,7 +27,7 @@ def image_verify(project: Project) -> int:
     Raises:
         DeployError: when the node does not have it, or it cannot be read.
     """
-    with open_image(project) as export, session.reached(project) as remote:
+    with open_image(project) as export, session.open_session(project) as remote:
         image = export.image
         state = probe(remote, project.settings.app, paths=(), credentials={})
         if image.id not in state.images:

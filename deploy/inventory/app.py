@@ -11,10 +11,9 @@ from deploy.app.tls import load_pair
 from deploy.errors import DeployError
 from deploy.inventory.places import Finding, Row, findings
 from deploy.node import session
-from deploy.node.ask_holdings import ask_holdings
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
-from deploy.node.holdings import Holdings
+from deploy.node.holdings import Holdings, ask_holdings
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.spec.login_keys import owners
@@ -89,7 +88,7 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
         DeployError: when the node cannot be reached.
     """
     settings = project.settings
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         held = ask_holdings(remote, settings.app, settings.node_user, {})
     rows = (
         _workstation(project),

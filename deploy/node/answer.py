@@ -1,4 +1,4 @@
-"""Read the JSON that a node answers with: bounded, checked, and refused with the place."""
+"""Parse the JSON that a node sends: bounded, validated, never trusted."""
 
 from typing import TypeVar
 
@@ -7,31 +7,31 @@ from pydantic import TypeAdapter, ValidationError
 from deploy.errors import DeployError
 
 Answer = TypeVar("Answer")
-# The state of a node with 100,000 project files takes a third of this.
+# Three times what a node with 100,000 project files sends.
 _LARGEST = 64 * 1024 * 1024
-_LONGEST_WORDS = 160
-NEWER = "the node may hold files of a newer corefab: update the tool, or look with --debug"
+_LONGEST_TEXT = 160
+_NEWER = "a newer corefab may have written it: update corefab, or look with --debug"
 
 
-def read_answer(model: type[Answer], text: str, what: str, hint: str = NEWER) -> Answer:
-    """Read an answer as a model; `what` names it in the message when it cannot be read.
+def read_answer(model: type[Answer], text: str, what: str, hint: str = _NEWER) -> Answer:
+    """Parse an answer as `model`; `what` names it in messages.
 
     Raises:
-        DeployError: when it is too long, or not what the model says.
+        DeployError: when it is too long or invalid; the message names the first wrong field.
     """
     if len(text) > _LARGEST:
-        raise DeployError(f"{what} cannot be read: {len(text)} characters are too many", hint)
+        raise DeployError(f"{what} cannot be read: it has {len(text)} characters", hint)
     try:
         return TypeAdapter(model).validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        place = ".".join(str(part) for part in first["loc"]) or "the top level"
         raise DeployError(
             f"{what} cannot be read at {_brief(place)}: {_brief(first['msg'])}", hint
         ) from error
 
 
 def _brief(text: str) -> str:
-    """Cut a text that may come from the node, and replace what is not printable in it."""
-    shown = "".join(one if one.isprintable() else "?" for one in text[: _LONGEST_WORDS + 1])
-    return shown if len(shown) <= _LONGEST_WORDS else f"{shown[:_LONGEST_WORDS]}…"
+    """Shorten a text from the node and replace unprintable characters."""
+    shown = "".join(one if one.isprintable() else "?" for one in text[: _LONGEST_TEXT + 1])
+    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}…"

@@ -3,8 +3,7 @@
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.audit_line import AuditLine
-from deploy.node.journal import MACHINE, read_journal
+from deploy.node.journal import MACHINE, AuditLine, read_journal
 from deploy.project import Project
 
 _COLUMNS = ("when", "what", "result", "release", "who", "from", "commit", "detail")
@@ -12,14 +11,14 @@ _EVERY_APP = "-"
 
 
 def audit(project: Project, *, lines: str, every: bool, as_json: bool) -> None:
-    """Show the last changes of the app and of the machine, or of every app there.
+    """Print the last changes of the app and of the machine; with `every`, of all apps.
 
     Raises:
-        DeployError: when `lines` is no count.
+        DeployError: when `lines` is not a number.
     """
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 20")
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         found = read_journal(remote, _EVERY_APP if every else project.settings.app, int(lines))
     if as_json:
         shown = [line.model_dump(mode="json", by_alias=True) for line in found]

@@ -1,19 +1,19 @@
-"""Bulk streams to a node, through the system's ssh and rsync."""
+"""Send bulk data to a node through the system's ssh and rsync."""
 
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from deploy.node.connection import Target
+from deploy.node.target import Target
 from deploy.workstation.programs import Start, run
 
 _CONNECT_SECONDS = 10
 _ALIVE_SECONDS = 15
-_HINT = "run the same command again; the node serves what it served before"
+_HINT = "run the same command again; the release that serves has not changed"
 
 
-def ssh_words(target: Target) -> tuple[str, ...]:
-    """List the system ssh's words for a node, up to the host, with the same pinned keys."""
+def ssh_command(target: Target) -> tuple[str, ...]:
+    """Build the system ssh's command for a node, up to the host; it accepts pinned keys only."""
     pins = f"UserKnownHostsFile={_quoted(target.known_hosts.absolute())} ~/.ssh/known_hosts"
     options = (
         "StrictHostKeyChecking=yes",
@@ -32,16 +32,16 @@ def ssh_words(target: Target) -> tuple[str, ...]:
 
 
 def send_files(target: Target, folder: Path, names: Iterable[str], *, into: str, like: str) -> None:
-    """Copy files by rsync; what equals a file below `like` on the node is hard-linked there.
+    """Copy files by rsync; one that equals a file below `like` on the node becomes a hard link.
 
     Raises:
-        DeployError: with rsync's last words.
+        DeployError: when rsync fails, with its last lines.
     """
     listing = b"".join(name.encode() + b"\0" for name in names)
     words = [
         "rsync", "-rlpc", "--from0", "--files-from=-", "--chmod=D755,Fu=rwX,Fgo=rX",
         f"--link-dest={like}", "--rsync-path=sudo -n rsync",
-        "-e", " ".join(_rsync_word(word) for word in ssh_words(target)),
+        "-e", " ".join(_rsync_word(word) for word in ssh_command(target)),
         f"{folder}/", f"{_bracketed(target.host)}:{into}/",
     ]  # fmt: skip
     run(words, doing="rsync of the project files", hint=_HINT, start=Start(listing, lines=8))
@@ -53,7 +53,7 @@ def _quoted(path: Path) -> str:
 
 
 def _rsync_word(word: str) -> str:
-    """Quote a word for rsync's own splitting of -e, which knows quotes but no escapes."""
+    """Quote a word for rsync's -e, which understands quotes but no escapes."""
     return shlex.quote(word) if "'" not in word else f'"{word}"'
 
 

@@ -1,10 +1,10 @@
-"""A node's clock beside this machine's."""
+"""Compare a node's clock with this machine's."""
 
 from datetime import datetime, timedelta
 
 
 def difference(clock: int, now: datetime, *, allowed: timedelta) -> str:
-    """Say how far a node's clock, in seconds of the epoch, is off; empty within what is allowed."""
+    """Say how far a node's clock (seconds since 1970) is off; empty when within `allowed`."""
     ahead = timedelta(seconds=clock - int(now.timestamp()))
     if abs(ahead) <= allowed:
         return ""

@@ -1,11 +1,11 @@
-"""A command for a node: one of our scripts, its arguments, and what it reads."""
+"""A command for a node: a script, its arguments and its stdin."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Run a noun's `scripts/<script>.sh` as root; secrets and content go on stdin only."""
+    """One of the `scripts/*.sh`, run as root; secrets and content belong on stdin only."""
 
     script: str
     arguments: tuple[str, ...] = ()

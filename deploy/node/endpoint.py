@@ -1,4 +1,4 @@
-"""Where an app answers its visitors."""
+"""The address at which an app answers visitors."""
 
 import socket
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from deploy.errors import DeployError
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an app answers: address, port, and the host name that a visitor asks for."""
+    """Address and port of an app, and the host name to ask for."""
 
     address: str
     port: int
@@ -20,15 +20,15 @@ class Endpoint:
 
 
 def addresses_of(host: str) -> tuple[str, ...]:
-    """Look up every address of a host, of both families; an address is its own.
+    """Look up every IPv4 and IPv6 address of a host; an address resolves to itself.
 
     Raises:
-        DeployError: when it has none.
+        DeployError: when it has no address.
     """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise DeployError(
-            f"{host} has no address: {error}", "mend PUBLIC_ADDRESS, or the name's records"
+            f"{host} has no address: {error}", "correct PUBLIC_ADDRESS, or the name's DNS records"
         ) from error
     return tuple(dict.fromkeys(str(one[4][0]) for one in found))

@@ -1,4 +1,4 @@
-"""A file that a node is to hold."""
+"""A file to put on a node."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of root's on a node: absolute path, content, permission bits."""
+    """A file owned by root: absolute path, content, permission bits."""
 
     path: str
     content: bytes = field(repr=False)
@@ -14,10 +14,10 @@ class File:
 
     @property
     def sha256(self) -> str:
-        """The content's hash, lower hex."""
+        """The content's hash in lower-case hex."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
-    def mark(self) -> str:
-        """Permission bits and owner as a node's `stat` writes them."""
+    def mode_and_owner(self) -> str:
+        """Permission bits and owner, as FileState has them."""
         return f"{self.mode:o} root:root"

@@ -1,14 +1,19 @@
-"""Certificates, keys and credentials as a node has them."""
+"""Read the certificates, keys and credentials on a node."""
 
+import base64
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
 from deploy.node.release import Manifest
+from deploy.node.remote import Remote
 
-# How a credential's value compares with the sealed one; `present` where no value was at hand.
+# How a credential's value compares with the sealed one; `present` where no value was given.
 CredentialState = Literal["absent", "present", "same", "different"]
-# What a sealed credential begins with (systemd's creds-util.h).
+# The type id at the start of a sealed credential (systemd's creds-util.h).
 _SEALS = {
     "5a1c6a86df9d4096b1d5a65e0862f19a": "host",
     "55b9ed1d38594d43a8319d2ebb332ac6": "host",
@@ -26,8 +31,8 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class HeldKey(_Value):
-    """A host key, `TYPE BASE64`, and how long it has been there; `next` ones are announced only."""
+class NodeHostKey(_Value):
+    """A host key `TYPE BASE64` and its age; a `next` one is announced but not shown yet."""
 
     key: str
     age_seconds: int
@@ -35,14 +40,14 @@ class HeldKey(_Value):
 
 
 class HostKeys(_Value):
-    """The host keys of a node, and whether a change of them has begun and has not ended."""
+    """The host keys of a node, and whether they are being changed."""
 
-    keys: tuple[HeldKey, ...]
+    keys: tuple[NodeHostKey, ...]
     changing: bool
 
 
-class HeldAccess(_Value):
-    """A line that lets a user in, its file, and how long that has been there."""
+class AuthorizedKey(_Value):
+    """A line of an authorized_keys file, with the file and its age."""
 
     user: str
     file: str
@@ -50,8 +55,8 @@ class HeldAccess(_Value):
     age_seconds: int
 
 
-class HeldCredential(_Value):
-    """A sealed credential; `seal` is what it begins with, `opens` whether this node opens it."""
+class SealedCredential(_Value):
+    """A sealed credential; `seal` is its type id, `opens` whether this node can decrypt it."""
 
     name: str
     age_seconds: int
@@ -60,26 +65,50 @@ class HeldCredential(_Value):
 
     @property
     def sealed_with(self) -> str:
-        """Name the keys that it is sealed with: host, tpm2, host+tpm2, or nothing."""
+        """What it is sealed with: host, tpm2, host+tpm2 or nothing."""
         return _SEALS.get(self.seal, "unknown")
 
 
 class Holdings(_Value):
-    """All of it; `clock` is the node's, in seconds, chains are PEM or empty.
+    """The answer to `ask_holdings`.
 
-    `compared` are the credentials that the question named.
+    `clock` is the node's time in seconds since 1970. `release` and `inside` are the certificate
+    chains of the release and inside the container, as PEM or empty. `compared` are the credentials
+    that were asked about.
     """
 
     clock: int
     release: str
     inside: str
     manifest: Manifest | None
-    host_keys: tuple[HeldKey, ...]
-    access: tuple[HeldAccess, ...]
-    credentials: tuple[HeldCredential, ...]
+    host_keys: tuple[NodeHostKey, ...]
+    access: tuple[AuthorizedKey, ...]
+    credentials: tuple[SealedCredential, ...]
     compared: dict[str, CredentialState]
 
     @property
     def generations(self) -> dict[str, int]:
-        """How often each credential of the serving release was sealed."""
+        """How many times each credential of the serving release was sealed."""
         return self.manifest.generations if self.manifest else {}
+
+
+def ask_holdings(
+    remote: Remote, app: str, user: str, credentials: Mapping[str, str | None]
+) -> Holdings:
+    """Read an app's holdings; credentials with a value are compared on the node.
+
+    Raises:
+        DeployError: when the node fails to answer.
+    """
+    wanted = Command("holdings", (app, user), credential_lines(credentials))
+    answer = remote.checked(wanted, "listing certificates, keys and credentials")
+    return read_answer(Holdings, answer, "the node's list of certificates, keys and credentials")
+
+
+def credential_lines(credentials: Mapping[str, str | None]) -> bytes:
+    """Write stdin for comparing credentials: name and base64 value a line, `-` for no value."""
+    lines = (
+        f"{name} {'-' if value is None else base64.b64encode(value.encode()).decode()}\n"
+        for name, value in credentials.items()
+    )
+    return "".join(lines).encode()

@@ -1,30 +1,70 @@
-"""Write what a verb did, or failed to do, to the node's journal of changes."""
+"""A node's journal of changes: who did what, from where, and its result."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import command
-from deploy.node.audit_line import AuditLine, read_audit
 from deploy.node.command import Command
 from deploy.node.remote import Remote
+from deploy.node.schema import Versioned
 from deploy.project import Project
 from deploy.workstation.git import author
 
-# As the app of a line that is about the machine.
+# The app in a line about the machine.
 MACHINE = "node"
 
 
+class AuditLine(Versioned):
+    """One change; the node itself adds `address` and `login`."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    noun = "line in its journal of changes"
+    at: datetime
+    app: str
+    what: str = "deploy"
+    who: str
+    result: Literal["ok", "failed"] = "ok"
+    release: str = ""
+    previous: str = ""
+    image: str = ""
+    commit: str = ""
+    dirty: bool = False
+    detail: str = ""
+    address: str = Field(default="", alias="from")
+    login: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_author(cls, data: object) -> object:
+        """Accept lines of older versions, which have `by` for `who`."""
+        if isinstance(data, dict) and "by" in data:
+            return {"who": data["by"]} | {name: data[name] for name in data if name != "by"}
+        return data
+
+    def to_json(self) -> str:
+        """Write the line for the node, which adds schema version, address and login."""
+        values = self.model_dump(
+            mode="json", exclude={"address", "login", "schema_version"}, exclude_defaults=True
+        )
+        fixed = {"what": self.what, "result": self.result, "at": f"{self.at:%Y-%m-%dT%H:%M:%S%z}"}
+        return json.dumps(values | fixed)
+
+
 def audit_line(project: Project, what: str, detail: str = "") -> AuditLine:
-    """Start a line about a change of the app, made now."""
+    """Create a line about a change of the app, made now."""
     return _line(project.folder, project.settings.app, what, detail)
 
 
 def machine_line(folder: Path, what: str, detail: str) -> AuditLine:
-    """Start a line about a change of the machine, made now."""
+    """Create a line about a change of the machine, made now."""
     return _line(folder, MACHINE, what, detail)
 
 
@@ -45,28 +85,41 @@ def write_audit(remote: Remote, line: AuditLine) -> None:
     """Append a line.
 
     Raises:
-        DeployError: when the node cannot.
+        DeployError: when the node cannot write it.
     """
     remote.checked(
-        command.audit(line.written()),
-        f"writing {line.what}, which is done, to the journal of changes",
+        command.audit(line.to_json()),
+        f"{line.what} is done, but writing it to the journal of changes",
         "is the node's disk full? /var/lib/corefab/audit.log is appended to",
     )
 
 
 def read_journal(remote: Remote, app: str, count: int) -> tuple[AuditLine, ...]:
-    """Read the journal's last lines about an app and its machine; every app's for `-`.
+    """Read the last lines about an app and the machine; app `-` means every app.
 
     Raises:
-        DeployError: when the node refuses.
+        DeployError: when the node fails to answer.
     """
     wanted = Command("audit-lines", (app, str(count)))
     return tuple(read_audit(remote.checked(wanted, "reading the journal of changes")))
 
 
+def read_audit(text: str) -> Iterator[AuditLine]:
+    """Parse lines of the journal; skip invalid ones, which a power cut may leave.
+
+    Raises:
+        DeployError: when a newer corefab wrote a line.
+    """
+    for line in text.splitlines():
+        try:
+            yield AuditLine.model_validate_json(line)
+        except ValidationError:
+            continue
+
+
 @contextmanager
-def failures_audited(remote: Remote, line: AuditLine) -> Iterator[None]:
-    """Run a block; whatever ends it early is written down as a failure, and raised again."""
+def audit_failures(remote: Remote, line: AuditLine) -> Iterator[None]:
+    """Write a failure of the block to the journal, and raise it again."""
     try:
         yield
     except BaseException as error:
@@ -76,7 +129,7 @@ def failures_audited(remote: Remote, line: AuditLine) -> Iterator[None]:
 
 
 def _first(text: str) -> str:
-    """Keep the first line: what follows are the app's own words, which may hold anything."""
+    """Keep the first line; the others are the app's own output, which may contain secrets."""
     return text.partition("\n")[0]
 
 

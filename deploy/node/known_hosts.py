@@ -1,42 +1,43 @@
-"""The project's own known_hosts: which host key each node must show."""
+"""The project's own known_hosts: which host keys each node may show."""
 
 from pathlib import Path
 
+from deploy.node.target import SSH_PORT
 from deploy.workstation.files import write_atomically
-
-_SSH_PORT = 22
 
 
 def pin(path: Path, host: str, port: int | None, keys: tuple[str, ...]) -> None:
     """Let a node show these keys and no others; each is `ssh-ed25519 AAAA…`."""
-    lines = [f"{_pattern(host, port)} {' '.join(key.split()[:2])}\n" for key in keys]
-    _replace(path, [*_others(path, host, port), *lines])
+    lines = [f"{host_pattern(host, port)} {' '.join(key.split()[:2])}\n" for key in keys]
+    _write(path, [*_other_lines(path, host, port), *lines])
 
 
 def unpin(path: Path, host: str, port: int | None) -> None:
-    """Forget a node."""
+    """Remove a node's keys."""
     if path.exists():
-        _replace(path, _others(path, host, port))
+        _write(path, _other_lines(path, host, port))
 
 
 def pinned(path: Path, host: str, port: int | None) -> tuple[str, ...]:
     """List the keys that a node may show, each as `ssh-ed25519 AAAA…`."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    words = [line.split(" ", 1) for line in lines]
-    return tuple(one[1] for one in words if one[0] == _pattern(host, port))
+    words = [line.split() for line in _lines(path)]
+    pattern = host_pattern(host, port)
+    return tuple(" ".join(one[1:3]) for one in words if one and one[0] == pattern)
 
 
-def _pattern(host: str, port: int | None) -> str:
-    return host if port in {None, _SSH_PORT} else f"[{host}]:{port}"
+def host_pattern(host: str, port: int | None) -> str:
+    """Write a host as known_hosts does: with its port where that is not the usual one."""
+    return host if port in {None, SSH_PORT} else f"[{host}]:{port}"
 
 
-def _others(path: Path, host: str, port: int | None) -> list[str]:
-    if not path.exists():
-        return []
-    pattern = _pattern(host, port)
-    lines = path.read_text().splitlines()
-    return [f"{line}\n" for line in lines if line.split(" ", 1)[0] != pattern]
+def _other_lines(path: Path, host: str, port: int | None) -> list[str]:
+    pattern = host_pattern(host, port)
+    return [f"{line}\n" for line in _lines(path) if line.split(" ", 1)[0] != pattern]
 
 
-def _replace(path: Path, lines: list[str]) -> None:
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _write(path: Path, lines: list[str]) -> None:
     write_atomically(path, "".join(lines).encode(), 0o644)

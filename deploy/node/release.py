@@ -1,4 +1,4 @@
-"""A release and its manifest: what an app is on a node at one time."""
+"""The manifest of a release, and release names."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -12,10 +12,10 @@ _STAMP = len("20300615-120000")
 
 
 class Manifest(Versioned):
-    """All that makes a release; hashes are SHA-256 in lower hex.
+    """What a release consists of; hashes are SHA-256 in lower-case hex.
 
-    `generations` counts how often each credential was sealed, `seconds` is what each step took,
-    `health` is what the proof over HTTPS said. The three are empty in manifests of older corefabs.
+    `generations` counts how often each credential was sealed, `seconds` is the time of each step,
+    `health` the result of the HTTPS check. Older manifests lack the three.
     """
 
     noun = "manifest"
@@ -36,15 +36,14 @@ class Manifest(Versioned):
     health: str = ""
 
     def proven(self, seconds: Mapping[str, float]) -> "Manifest":
-        """Add what the steps took, of a release that was proven."""
+        """Mark the release healthy and add the time of each step."""
         return self.model_copy(update={"seconds": dict(seconds), "health": "healthy"})
 
 
 def release_id(now: datetime, suffix: str, after: str = "") -> str:
-    """Name a release by its time, so that names sort; the suffix tells two of a second apart.
+    """Name a release by its time, so that names sort; the suffix keeps two in a second apart.
 
-    It sorts behind `after`, the release that serves, even where this clock is behind the one that
-    named that.
+    The name sorts behind `after`, the serving release, even if this clock is slow.
     """
     try:
         least = datetime.strptime(after[:_STAMP], _FORM).replace(tzinfo=now.tzinfo)

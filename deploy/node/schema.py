@@ -1,4 +1,4 @@
-"""The version of what corefab writes on a node, and the refusal of what a newer one wrote."""
+"""The schema version of files on a node; refuse files of a newer corefab."""
 
 import re
 from typing import Any, ClassVar
@@ -7,15 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deploy.errors import DeployError
 
-# What has no version was written before there was one, and is of version 1.
+# Files without a version count as version 1.
 SCHEMA = 1
-_MARK = re.compile(r"(?P<version>\d{1,9}):.*", re.DOTALL)
+_VERSIONED = re.compile(r"(?P<version>\d{1,9}):.*", re.DOTALL)
 
 
 class Versioned(BaseModel):
-    """JSON that lies on a node; `noun` names it in messages.
+    """A JSON file on a node; `noun` names it in messages.
 
-    An older version is taken over as it is read: SCHEMA is what is written again.
+    An older one is read as the present version, and written as such.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,10 +35,10 @@ class Versioned(BaseModel):
 
 
 def refuse_newer(what: str, version: int) -> None:
-    """Refuse what this corefab does not know how to read.
+    """Refuse a file with a newer schema version.
 
     Raises:
-        DeployError: naming both versions.
+        DeployError: with both versions.
     """
     if version > SCHEMA:
         raise DeployError(
@@ -47,13 +47,13 @@ def refuse_newer(what: str, version: int) -> None:
         )
 
 
-def spec_mark(text: str) -> str:
-    """Read the mark of a machine spec: a hash; a version before it, `VERSION:…`, when it is not 1.
+def spec_hash(text: str) -> str:
+    """Parse the hash of a machine spec; from schema version 2 on it is `VERSION:HASH`.
 
     Raises:
-        DeployError: for a version that is newer than known.
+        DeployError: when the version is newer.
     """
-    mark = text.strip()
-    if found := _MARK.fullmatch(mark):
-        refuse_newer("machine spec", int(found["version"]))
-    return mark
+    found = text.strip()
+    if versioned := _VERSIONED.fullmatch(found):
+        refuse_newer("machine spec", int(versioned["version"]))
+    return found

@@ -1,55 +1,78 @@
-"""The text of a script for a node: with those helpers of the libraries that it calls."""
+"""Assemble scripts for a node with the library functions they call, and their command lines."""
 
 import base64
 import gzip
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 
+from deploy.node.command import Command
+
 _DEPLOY = Path(__file__).parents[1]
-# Files of helpers for all scripts.
+# Files of functions for all scripts.
 LIBRARIES = ("preamble", "facts", "lib")
-# A helper's first line and its last one; one that fits on a line is both.
-_HELPER = re.compile(r"^(\w+)\(\) \{(?:.*\}$|\n(?:.*\n)*?^\}$)", re.MULTILINE)
+# A function on one line, or from its first line to its closing brace.
+_FUNCTION = re.compile(r"^(\w+)\(\) \{(?:.*\}$|\n(?:.*\n)*?^\}$)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 
 @cache
 def script_text(name: str) -> str:
-    """Read a script for a node, behind what it needs of the libraries.
+    """Return a script behind the library functions it needs.
 
-    A helper is needed when its name stands in the script, or in another that is needed.
+    A function is needed when its name appears in the script or in another needed function.
     """
-    preamble, own = "\n".join(map(_read, LIBRARIES)), _read(name)
-    helpers = {found[1]: found[0] for found in _HELPER.finditer(preamble)}
+    library, own = "\n".join(map(_read, LIBRARIES)), _read(name)
+    functions = {found[1]: found[0] for found in _FUNCTION.finditer(library)}
     needed: dict[str, str] = {}
     texts = [own]
     while texts:
         words = set(re.findall(r"\w+", texts.pop()))
-        new = {one: text for one, text in helpers.items() if one in words - needed.keys()}
+        new = {one: text for one, text in functions.items() if one in words - needed.keys()}
         needed |= new
         texts += new.values()
-    begins = _HELPER.sub("", preamble)
-    called = [text for one, text in helpers.items() if one in needed]
-    return re.sub(r"\n{2,}", "\n", "\n".join((begins, *called, own)))
+    head = _FUNCTION.sub("", library)
+    called = [text for one, text in functions.items() if one in needed]
+    return re.sub(r"\n{2,}", "\n", "\n".join((head, *called, own)))
 
 
 @cache
 def packed(name: str) -> bytes:
-    """Compress a script: on a slow link its text is most of a small change."""
+    """Compress a script: on a slow link its text takes most of a small change's time."""
     return gzip.compress(script_text(name).encode(), mtime=0)
 
 
 def line(name: str) -> str:
-    """Compress a script into one line of text, for a script that has another one run."""
+    """Encode a script as one line of text, as an argument of another script that runs it."""
     return base64.b64encode(packed(name)).decode()
-
-
-def _read(name: str) -> str:
-    return _COMMENT.sub("", scripts()[name].read_text(encoding="utf-8"))
 
 
 @cache
 def scripts() -> dict[str, Path]:
-    """Find the scripts for nodes, by their names: every `scripts` folder has some."""
+    """Find every `scripts/*.sh` of `deploy`, by name."""
     return {file.stem: file for file in _DEPLOY.glob("**/scripts/*.sh")}
+
+
+def command_line(command: Command) -> str:
+    """Build the command line for the remote shell; it contains no secret.
+
+    The script comes first on stdin, compressed: in the command line, sudo would log its text. It
+    finds its own text in `$script`.
+    """
+    size = len(packed(command.script))
+    unpack = f'set -o pipefail; script=$(head -c {size} | gzip -dc) || exit; eval "$script"'
+    return _as_root(unpack, command)
+
+
+def whole_line(command: Command) -> str:
+    """Build a command line with the script's text in it, for a program that needs stdin itself."""
+    return _as_root(script_text(command.script), command)
+
+
+def _as_root(script: str, command: Command) -> str:
+    return shlex.join(("sudo", "-n", "bash", "-c", script, command.script, *command.arguments))
+
+
+def _read(name: str) -> str:
+    return _COMMENT.sub("", scripts()[name].read_text(encoding="utf-8"))

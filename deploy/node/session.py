@@ -1,22 +1,23 @@
-"""The node that the settings name: how to reach it, and where its app answers."""
+"""Log in to the node that the settings name; where its app answers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from deploy.console import prompt
 from deploy.errors import DeployError
-from deploy.node.connection import Login, Target, begin, connect, real_host
 from deploy.node.endpoint import Endpoint, addresses_of
-from deploy.node.remote import FabricRemote
+from deploy.node.fabric_remote import FabricRemote
+from deploy.node.login import Login, connect, start_login
+from deploy.node.target import Target, resolve
 from deploy.project import Project
 from deploy.settings.model import Settings
 
-# As NODE_ADDRESS: the rehearsal node that bears the name of the project.
+# As NODE_ADDRESS: the rehearsal node named after the project.
 REHEARSAL = "rehearsal"
 
 
 def target(project: Project) -> Target:
-    """Say how to reach the node.
+    """Say where the node is and how to log in.
 
     Raises:
         DeployError: when no node is named.
@@ -24,7 +25,7 @@ def target(project: Project) -> Target:
     settings = project.settings
     if not settings.node_address:
         raise DeployError(
-            "no node is named", "set NODE_ADDRESS in .env, or give one with `fab -H user@host …`"
+            "no node is named", "set NODE_ADDRESS in .env, or name one: `fab -H user@host …`"
         )
     return Target(
         _address(project),
@@ -51,25 +52,25 @@ def _address(project: Project) -> str:
                 )
             return one.address
     raise DeployError(
-        f"NODE_ADDRESS is {REHEARSAL} and no rehearsal node {settings.project} runs",
+        f"NODE_ADDRESS is {REHEARSAL} and rehearsal node {settings.project} does not run",
         "start it with `fab rehearsal-up`",
     )
 
 
 def endpoint(project: Project) -> Endpoint:
-    """Say where the app answers, and by which name a visitor asks for it."""
+    """Say where the app answers, and the host name to ask for."""
     settings = project.settings
-    address = settings.public_address or real_host(target(project))
+    address = settings.public_address or resolve(target(project))[0]
     name = settings.cert_names[0]
     host = f"www{name[1:]}" if name.startswith("*") else name
     return Endpoint(address, settings.https_port, host)
 
 
 def endpoints(project: Project) -> tuple[Endpoint, ...]:
-    """List every address at which visitors reach the app, of both families.
+    """List every IPv4 and IPv6 address at which visitors reach the app.
 
     Raises:
-        DeployError: when a name has no address.
+        DeployError: when the host name has no address.
     """
     settings = project.settings
     first = endpoint(project)
@@ -86,22 +87,22 @@ def _rehearsed(settings: Settings) -> tuple[str, ...]:
     return (found.address, found.address6) if found else ()
 
 
-def expect(project: Project) -> Login | None:
-    """Start to log in to the node, for `reached` to use; None where no node is named."""
+def expect_login(project: Project) -> Login | None:
+    """Start to log in early, for `open_session` to use; None where no node is named."""
     try:
-        return begin(target(project))
+        return start_login(target(project))
     except DeployError:
-        # `reached` says it again, where the command needs the node.
+        # `open_session` raises it again, where the command needs the node.
         return None
 
 
 @contextmanager
-def reached(project: Project, login: Login | None = None) -> Iterator[FabricRemote]:
-    """Log in to the node for as long as the block lasts; use a `login` that was started before."""
-    with connect(target(project), asker(), login=login) as remote:
+def open_session(project: Project, login: Login | None = None) -> Iterator[FabricRemote]:
+    """Log in to the node until the block ends; use the login from `expect_login`, if any."""
+    with connect(target(project), passphrase_prompt(), login=login) as remote:
         yield remote
 
 
-def asker() -> Callable[[str], str] | None:
-    """Give the way to ask for a secret, when there is somebody to ask."""
+def passphrase_prompt() -> Callable[[str], str] | None:
+    """Return the function that asks for a passphrase; None without a terminal."""
     return prompt.ask_secret if prompt.has_terminal() else None

@@ -1,14 +1,19 @@
-"""What a node holds of an app."""
+"""Probe the state of an app on a node."""
+
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deploy.node.holdings import CredentialState
+from deploy.node.answer import read_answer
+from deploy.node.command import Command
+from deploy.node.holdings import CredentialState, credential_lines
 from deploy.node.release import Manifest
+from deploy.node.remote import Remote
 from deploy.node.schema import Versioned
 
 
-class HeldFile(BaseModel):
-    """A file as a node holds it: `mode` as `stat -c '%a %U:%G'` writes it."""
+class FileState(BaseModel):
+    """A file on a node; `mode` is permission bits and owner: `stat -c '%a %U:%G'`."""
 
     model_config = ConfigDict(frozen=True)
     mode: str
@@ -16,15 +21,15 @@ class HeldFile(BaseModel):
 
 
 class Interrupted(Versioned):
-    """A deploy that did not end: its release, and the one before it (empty for none)."""
+    """A deploy that did not finish: its release and the previous one (empty for none)."""
 
-    noun = "mark of an unfinished deploy"
+    noun = "record of an unfinished deploy"
     release: str
     previous: str
 
 
 class Partial(BaseModel):
-    """What a cut transfer of an image left: bytes of each layer, and one piece on its way."""
+    """The rest of a broken image transfer: bytes of each layer, and one incomplete chunk."""
 
     model_config = ConfigDict(frozen=True)
     layers: dict[str, int] = Field(default_factory=dict)
@@ -34,7 +39,7 @@ class Partial(BaseModel):
 
 
 class Disk(BaseModel):
-    """Where a path of the node lies: the number of its file system, and the bytes free there."""
+    """The file system of a path: its device number and free bytes."""
 
     model_config = ConfigDict(frozen=True)
     device: int
@@ -42,7 +47,7 @@ class Disk(BaseModel):
 
 
 class Route(BaseModel):
-    """Addresses in use on a node; `network` names the podman network they belong to, if any."""
+    """A subnet in use on a node; `network` is the podman network it belongs to, if any."""
 
     model_config = ConfigDict(frozen=True)
     subnet: str
@@ -51,18 +56,17 @@ class Route(BaseModel):
 
     @property
     def where(self) -> str:
-        """Say what uses them."""
+        """What uses the subnet."""
         return f"podman network {self.network}" if self.network else self.interface
 
 
 class NodeState(BaseModel):
-    """A probe's answer; sizes are in bytes, images and layers go by their digests.
+    """The answer to `probe`; sizes are in bytes, images and layers are named by digest.
 
-    `clock` is the node's, in seconds of the epoch.
-
-    `slot` is the one that serves, empty for none; `leftover` the other when it still runs.
-    `active`, `word`, `result`, `exit_status` and `said` are ActiveState, SubState, Result,
-    ExecMainStatus and StatusText of the unit that serves.
+    `clock` is the node's time in seconds since 1970. `slot` is the serving slot, empty for none;
+    `leftover` is the other slot if it still runs. `active`, `sub_state`, `result`, `exit_status`
+    and `status_text` are ActiveState, SubState, Result, ExecMainStatus and StatusText of the unit
+    that serves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -85,15 +89,31 @@ class NodeState(BaseModel):
     restarts: int
     layers: dict[str, tuple[str, ...]]
     partial: dict[str, Partial]
-    word: str
+    sub_state: str
     result: str
     exit_status: str
-    said: str
-    files: dict[str, HeldFile]
+    status_text: str
+    files: dict[str, FileState]
     credentials: dict[str, CredentialState]
     staged_update: str
 
     @property
     def images(self) -> frozenset[str]:
-        """The ids of the images there."""
+        """The ids of the images on the node."""
         return frozenset(self.layers)
+
+
+def probe(
+    remote: Remote, app: str, *, paths: tuple[str, ...], credentials: Mapping[str, str | None]
+) -> NodeState:
+    """Read the state of an app; credentials with a value are compared on the node.
+
+    Raises:
+        DeployError: when the node fails to answer.
+    """
+    answer = remote.checked(
+        Command("probe", (app, *paths), credential_lines(credentials)),
+        f"reading the state of {app}",
+        "NODE_USER needs sudo without a password; the node needs podman, jq and systemd-creds",
+    )
+    return read_answer(NodeState, answer, "the node's state")

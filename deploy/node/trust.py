@@ -1,27 +1,27 @@
-"""Verb: pin a node's host key, once a person has compared it with the machine's console."""
+"""Verb: pin a node's host key after comparing its fingerprint with the machine's console."""
 
 from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.connection import real_host, real_port
-from deploy.node.host_key import shown_key
+from deploy.node.host_key import read_host_key
 from deploy.node.known_hosts import pin
+from deploy.node.target import resolve
 from deploy.project import Project
 
 
 def trust(project: Project, *, fingerprint: str) -> None:
-    """Pin the key that the node shows, if it is the expected one or the operator says so.
+    """Pin the host key the node shows if it has `fingerprint`, or the operator confirms it.
 
     Raises:
-        DeployError: when it is another key, or nobody can say.
+        DeployError: when it is another key, or no one confirms it.
     """
     target = session.target(project)
-    host, port = real_host(target), real_port(target)
-    line, shown = shown_key(host, port)
+    host, port = resolve(target)
+    line, shown = read_host_key(host, port)
     if fingerprint and fingerprint != shown:
         raise DeployError(
             f"{host} shows {shown}, not {fingerprint}",
-            "compare with the machine's console; somebody may be in between",
+            "compare with the machine's console; another machine may answer at that address",
         )
     if not fingerprint:
         _ask(host, shown)
@@ -32,9 +32,9 @@ def trust(project: Project, *, fingerprint: str) -> None:
 def _ask(host: str, shown: str) -> None:
     if not prompt.has_terminal():
         raise DeployError(
-            f"{host} shows {shown}, and nobody is there to compare it",
+            f"{host} shows {shown}, and this is not a terminal to confirm it",
             "give the fingerprint from the machine's console: fab trust --fingerprint SHA256:…",
         )
     output.say(f"{host} shows the host key {shown}")
     if not prompt.confirm("Does the machine's console show the same fingerprint?"):
-        raise DeployError("not pinned", "find out who answers at that address")
+        raise DeployError("not pinned", "find out which machine answers at that address")

@@ -1,4 +1,4 @@
-"""Verb: end a change that somebody began and that does not end."""
+"""Verb: break an app's lock, ending the command that holds it."""
 
 from deploy.console import output
 from deploy.errors import DeployError
@@ -9,19 +9,19 @@ from deploy.project import Project
 
 
 def unlock(project: Project, *, reason: str) -> None:
-    """End the connection that holds the app's lock; who, and why, is written down on the node.
+    """End the connection that holds the app's lock; write the reason to the journal of changes.
 
     Raises:
-        DeployError: without a reason, or when the holder does not end.
+        DeployError: when the reason is empty, or the holder does not end.
     """
     settings = project.settings
     if not reason.strip():
-        raise DeployError("unlock wants a reason, which is written down", '`--reason "…"`')
+        raise DeployError("unlock needs a reason for the journal of changes", 'add `--reason "…"`')
     line = audit_line(project, "unlock", reason.strip())
-    with session.reached(project) as remote:
-        thrown_out = break_lock(remote, settings.app, line.written())
-    if thrown_out is None:
-        output.good(f"nobody holds the lock of {settings.app}")
+    with session.open_session(project) as remote:
+        holder = break_lock(remote, settings.app, line.to_json())
+    if holder is None:
+        output.good(f"{settings.app} is not locked")
         return
-    output.good(f"the lock of {settings.app} is free: {thrown_out} was thrown out")
-    output.say("what was begun and not finished is put back by the next `fab deploy`")
+    output.good(f"lock of {settings.app} broken; holder was {holder}")
+    output.say("the next `fab deploy` puts back an unfinished change")

@@ -1,1 +1,1 @@
-"""Rehearsal nodes for an operator's folder, and faults of the sample app to rehearse with."""
+"""Rehearsal nodes on this machine: start and remove them, make the sample app fail on one."""

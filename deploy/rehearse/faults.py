@@ -1,4 +1,4 @@
-"""Verb: inject a fault into a worker of the sample app, and watch it recover."""
+"""Make a worker of the sample app fail on its node, and watch it recover."""
 
 import time
 
@@ -16,20 +16,20 @@ _PAUSE_SECONDS = 0.5
 
 
 def rehearse_fault(project: Project, *, fault: str, worker: str) -> None:
-    """Inject a fault, and print the worker's state until its supervisor has restarted it.
+    """Switch a fault of the sample on, and print what its supervisor does about it.
 
     Raises:
-        DeployError: for an unknown fault, an app other than the sample, or no recovery.
+        DeployError: for an unknown fault, an app that cannot fail on request, no recovery.
     """
     settings = project.settings
     if fault.partition("=")[0] not in FAULTS:
         raise DeployError(f"unknown fault {fault!r}", f"choose one of {', '.join(FAULTS)}")
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         before = _worker(remote, settings.app, worker)
         remote.checked(
             Command("fault", (settings.app, worker, fault)),
             f"switching on {fault} in {settings.app}",
-            "only the sample app can inject faults",
+            "only the sample app can fail on request",
         )
         _watch(remote, settings.app, before, fault)
 
@@ -47,7 +47,7 @@ def _watch(remote: Remote, app: str, before: Worker, fault: str) -> None:
             reason = now.reasons[-1] if now.reasons else "no reason given"
             output.good(f"{now.name} is healthy again: {reason}")
             return
-        # The supervisor has no events to wait for: polling is the only way.
+        # The supervisor only answers questions: it reports nothing by itself.
         time.sleep(_PAUSE_SECONDS)
     raise DeployError(
         f"{before.name} was not restarted within {_LONGEST_SECONDS:.0f} s of {fault}",
@@ -60,4 +60,4 @@ def _worker(remote: Remote, app: str, name: str) -> Worker:
     for one in found.workers if found else ():
         if one.name == name:
             return one
-    raise DeployError(f"{app} has no worker called {name}", "the sample app has web and jobs")
+    raise DeployError(f"{app} has no worker {name}", "the sample has web and jobs")

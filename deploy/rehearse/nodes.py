@@ -1,4 +1,4 @@
-"""Verbs: start, list, restart and remove rehearsal nodes."""
+"""Start, list, restart and remove the rehearsal nodes of an operator's folder."""
 
 from pathlib import Path
 

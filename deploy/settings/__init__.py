@@ -1,1 +1,1 @@
-"""What the operator wants: read once, checked whole."""
+"""Settings: read `.env` files and the environment, check them, report every problem at once."""

@@ -1,4 +1,4 @@
-"""Settings that are right alone and wrong together."""
+"""Find settings that contradict each other."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _SSH_PORT = 22
 
 
 def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Name each contradiction: the key to change, and what is wrong."""
+    """Yield each contradiction: the key to change, and what is wrong."""
     if len(settings.app) > _LONGEST_APP:
         text = f"PROJECT and NAME make {settings.app!r}, longer than {_LONGEST_APP} characters"
         yield "NAME", text
@@ -21,11 +21,11 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.node_user == "root":
         yield (
             "NODE_USER",
-            "NODE_USER is root, whom the machine spec lets nobody log in as; use core",
+            "NODE_USER is root, which the machine spec allows no login as; use core",
         )
     if settings.watchdog_seconds and settings.notify != "true":
-        text = "WATCHDOG_SECONDS needs NOTIFY=true: without it nobody can feed the watchdog, and "
-        yield "WATCHDOG_SECONDS", f"{text}systemd would end a healthy app again and again"
+        text = "WATCHDOG_SECONDS needs NOTIFY=true: without it the watchdog is never fed, and "
+        yield "WATCHDOG_SECONDS", f"{text}systemd would restart a healthy app again and again"
 
 
 def _socket_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -35,7 +35,7 @@ def _socket_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         text = "SWITCH is socket, which needs NOTIFY=true: the old release stops when the new one"
         yield "NOTIFY", f"{text} says that it is ready"
     if settings.before_switch:
-        text = "SWITCH is socket, where a release meets visitors as soon as it is ready; let the "
+        text = "SWITCH is socket, where a release gets visitors as soon as it is ready; let the "
         yield "BEFORE_SWITCH", f"{text}app itself do this before it says READY"
 
 
@@ -43,7 +43,7 @@ def _port_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     taken = {settings.node_port or _SSH_PORT: "SSH"}
     for key, port in (("HTTPS_PORT", settings.https_port), ("HTTP_PORT", settings.http_port)):
         if port in taken:
-            yield key, f"{key} is {port}, which {taken[port]} uses already"
+            yield key, f"{key} is {port}, which {taken[port]} uses too"
         if port:
             taken[port] = key
 
@@ -53,9 +53,9 @@ def _source_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     for source in settings.sources:
         key, name = source.key, source.credential
         if source.value is not None and source.command:
-            yield key, f"{key} and {key}_COMMAND are both set; keep one"
+            yield key, f"{key} and {key}_COMMAND are both set; remove one"
         if name in credentials:
-            yield key, f"{key} makes the credential {name}, as {credentials[name]} does"
+            yield key, f"{key} makes the credential {name}, and so does {credentials[name]}"
         credentials[name] = key
 
 
@@ -68,6 +68,6 @@ def _acme_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "ACME_DNS_COMMAND", "ACME_CHALLENGE is dns-01, which needs ACME_DNS_COMMAND"
     stars = [name for name in settings.cert_names if name.startswith("*")]
     if settings.acme_challenge == "http-01" and stars:
-        yield "ACME_CHALLENGE", f"{stars[0]} can be proven by dns-01 only"
+        yield "ACME_CHALLENGE", f"{stars[0]} needs dns-01: a wildcard cannot be proven by http-01"
     if bool(settings.acme_key_id) != (settings.acme_hmac_key is not None):
-        yield "ACME_KEY_ID", "ACME_KEY_ID and ACME_HMAC_KEY are set together or not at all"
+        yield "ACME_KEY_ID", "set both ACME_KEY_ID and ACME_HMAC_KEY, or neither"

@@ -1,43 +1,15 @@
-"""`.env`, `.env.NAME`, then the environment, into Settings; the only reader of both."""
+"""Load Settings from `.env`, `.env.NAME` and the environment; a later one overrides."""
 
-import difflib
-import os
-import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from dotenv.parser import Binding, parse_stream
 from pydantic import ValidationError, create_model
 
 from deploy.errors import DeployError
 from deploy.settings.conflicts import conflicts
+from deploy.settings.env_file import GROUP, Entry, Problem, environment_entries, file_entries
 from deploy.settings.model import KEYS, SECRET_KEYS, Settings, allowed
-
-# A secret's file is named in lower case: of two keys that differ in case, one would be lost.
-_GROUP = re.compile(r"ENV_(?P<variable>[A-Za-z][A-Za-z0-9_]*)|SECRET_(?P<secret>[A-Z][A-Z0-9_]*)")
-# Some shells set NAME themselves (WSL does); the instance is chosen by `--name` or in `.env`.
-_NOT_FROM_ENVIRONMENT = {"NAME"}
-_REMOVED = {"IMAGE_MODE": "every image is sent as it was built"}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One setting as it was found."""
-
-    key: str
-    value: str
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with the settings, in a line."""
-
-    key: str
-    text: str
-    missing: bool = False
 
 
 class SettingsError(DeployError):
@@ -48,13 +20,13 @@ class SettingsError(DeployError):
         lines = "\n".join(f"  {problem.text}" for problem in problems)
         super().__init__(
             f"{count} in the settings:\n{lines}",
-            f"mend {files}; .env.example explains every setting",
+            f"correct {files}; .env.example explains every setting",
         )
         self.problems = problems
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The keys to ask for, when nothing else is wrong; else nothing."""
+        """The keys to ask for; empty when something else is wrong too."""
         every = all(problem.missing for problem in self.problems)
         return tuple(problem.key for problem in self.problems) if every else ()
 
@@ -62,10 +34,10 @@ class SettingsError(DeployError):
 def read_settings(
     folder: Path, name: str | None = None, answers: Mapping[str, str] | None = None
 ) -> Settings:
-    """Read the settings of an instance; `answers` fill what the files leave out.
+    """Load the settings of an instance; `answers` fill in missing keys.
 
     Raises:
-        SettingsError: with every problem, its file and line, what was found, what is allowed.
+        SettingsError: with every problem: file and line, what was found, what is allowed.
     """
     problems: list[Problem] = []
     entries, files = _entries(folder, name, problems)
@@ -75,8 +47,8 @@ def read_settings(
     return _settings(entries, problems, files)
 
 
-def read_some(folder: Path, name: str | None, keys: Collection[str]) -> Settings:
-    """Read only these settings of an instance, and NAME; the others are None and not checked.
+def read_needed(folder: Path, name: str | None, keys: Collection[str]) -> Settings:
+    """Load only these settings of an instance, and NAME; the others are None and not checked.
 
     Raises:
         SettingsError: with every problem of these settings.
@@ -88,22 +60,41 @@ def read_some(folder: Path, name: str | None, keys: Collection[str]) -> Settings
     settings = _validated(_only(wanted), given, entries, problems)
     wrong = [problem for problem in problems if problem.key in wanted]
     if wrong or settings is None:
-        # What could not be read or understood may be why a setting seems to be missing.
+        # An unreadable file or line may be why a setting seems to be missing.
         unread = [problem for problem in problems if not problem.key]
         raise SettingsError((*unread, *wrong), files)
     return settings
 
 
+def with_node(settings: Settings, address: str, port: int | None, user: str | None) -> Settings:
+    """Point settings at another node, as `fab -H user@host:port` asks."""
+    changes = {"node_address": address, "node_port": port, "public_address": ""}
+    if user:
+        changes["node_user"] = user
+    return settings.model_copy(update=changes)
+
+
+def read_instances(folder: Path) -> tuple[Settings, ...]:
+    """Load the settings of every instance: that of `.env` and one for each `.env.NAME`.
+
+    Raises:
+        SettingsError: for the first instance that has a problem.
+    """
+    names = sorted(file.name.removeprefix(".env.") for file in folder.glob(".env.*"))
+    found = (read_settings(folder), *(read_settings(folder, n) for n in names if n != "example"))
+    return tuple({settings.app: settings for settings in found}.values())
+
+
 def _entries(
     folder: Path, name: str | None, problems: list[Problem]
 ) -> tuple[dict[str, Entry], str]:
-    """Read the files and the environment; name the files."""
-    entries = _file_entries(folder / ".env", problems)
+    """Read the files and the environment; also return the names of the files."""
+    entries = file_entries(folder / ".env", problems)
     usual = entries["NAME"].value if "NAME" in entries else ""
     files = [folder / ".env", *_instance_files(folder, name, usual, problems)]
     for file in files[1:]:
-        entries |= _file_entries(file, problems)
-    entries |= _environment(entries)
+        entries |= file_entries(file, problems)
+    entries |= environment_entries(entries)
     if name:
         entries["NAME"] = Entry("NAME", name, "--name")
     return entries, " and ".join(file.name for file in files)
@@ -120,64 +111,8 @@ def _instance_files(
     return [known[name]] if name in known else []
 
 
-def _file_entries(file: Path, problems: list[Problem]) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for binding in _bindings(file, problems):
-        text = binding.original.string
-        # The parser counts the blank lines before a binding as part of it.
-        lead = text[: len(text) - len(text.lstrip())].count("\n")
-        where = f"{file.name}:{binding.original.line + lead}"
-        if problem := _form_problem(binding, where, found):
-            problems.append(Problem(binding.key or "", problem))
-        if binding.key:
-            found[binding.key] = Entry(binding.key, binding.value or "", where)
-    return found
-
-
-def _bindings(file: Path, problems: list[Problem]) -> list[Binding]:
-    try:
-        # An editor of another system may have put a byte order mark before the text.
-        with file.open(encoding="utf-8-sig") as stream:
-            return list(parse_stream(stream))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        problems.append(Problem("", f"{file.name} cannot be read: {error.strerror}"))
-    except UnicodeDecodeError as error:
-        problems.append(Problem("", f"{file.name}: not UTF-8 text (byte {error.start})"))
-    return []
-
-
-def _form_problem(binding: Binding, where: str, found: Mapping[str, Entry]) -> str:
-    if binding.error or (binding.key and binding.value is None):
-        return f"{where}: not of the form KEY=value"
-    if not binding.key:
-        return ""
-    if binding.key in found:
-        return f"{where}: {binding.key} is set again, first in {found[binding.key].where}"
-    if "\0" in (binding.value or ""):
-        return f"{where}: {binding.key} holds a NUL character"
-    return _unknown(binding.key, where)
-
-
-def _unknown(key: str, where: str) -> str:
-    if key in KEYS or _GROUP.fullmatch(key):
-        return ""
-    if reason := _REMOVED.get(key):
-        return f"{where}: {key} was removed ({reason}); delete the line"
-    near = difflib.get_close_matches(key.upper(), KEYS, n=1)
-    return f"{where}: unknown setting {key}" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _environment(known: Mapping[str, Entry]) -> dict[str, Entry]:
-    keys = set(KEYS) - _NOT_FROM_ENVIRONMENT | {key for key in known if _GROUP.fullmatch(key)}
-    return {
-        key: Entry(key, os.environ[key], "environment") for key in sorted(keys) if key in os.environ
-    }
-
-
 def _settings(entries: Mapping[str, Entry], problems: list[Problem], files: str) -> Settings:
-    # An empty value means the default; the emptiness of a required one is reported as missing.
+    # An empty value means the default; an empty required setting is reported as missing.
     given = {key: entry.value for key, entry in entries.items() if key in KEYS and entry.value}
     settings = _validated(Settings, given | _groups(entries), entries, problems)
     if settings:
@@ -203,7 +138,7 @@ def _validated(
 
 
 def _only(keys: Collection[str]) -> type[Settings]:
-    """Make a model of these settings: every other one may be anything, and is None."""
+    """Make a model that checks these settings only; the others are None."""
     others = {field: (Any, None) for field in Settings.model_fields if field.upper() not in keys}
     return create_model("SomeSettings", __base__=Settings, **cast("dict[str, Any]", others))
 
@@ -213,7 +148,7 @@ def _groups(entries: Mapping[str, Entry]) -> dict[str, object]:
     values: dict[str, str] = {}
     commands: dict[str, str] = {}
     for key, entry in entries.items():
-        match = _GROUP.fullmatch(key)
+        match = GROUP.fullmatch(key)
         if key in KEYS or not match:
             continue
         if match["variable"]:
@@ -236,22 +171,3 @@ def _problem(key: str, entries: Mapping[str, Entry]) -> Problem:
         return Problem(key, f"{where}{key} is missing; allowed: {allowed(key)}", missing=True)
     found = "given" if key in SECRET_KEYS else f'"{entry.value}"'
     return Problem(key, f"{entry.where}: {key} is {found}; allowed: {allowed(key)}")
-
-
-def with_node(settings: Settings, address: str, port: int | None, user: str | None) -> Settings:
-    """Point settings at another node, as `fab -H user@host:port` asks."""
-    changes = {"node_address": address, "node_port": port, "public_address": ""}
-    if user:
-        changes["node_user"] = user
-    return settings.model_copy(update=changes)
-
-
-def read_instances(folder: Path) -> tuple[Settings, ...]:
-    """Read the settings of every instance: `.env`'s own and one for each `.env.NAME`.
-
-    Raises:
-        SettingsError: for the first instance that has a problem.
-    """
-    names = sorted(file.name.removeprefix(".env.") for file in folder.glob(".env.*"))
-    found = (read_settings(folder), *(read_settings(folder, n) for n in names if n != "example"))
-    return tuple({settings.app: settings for settings in found}.values())

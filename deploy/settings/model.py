@@ -18,7 +18,7 @@ def _alias(field: str) -> str:
 
 
 class Settings(BaseModel):
-    """What the operator wants of one app and its node; frozen, checked whole."""
+    """All settings of one app and its node; frozen and validated."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=_alias, hide_input_in_errors=True
@@ -117,12 +117,12 @@ class Settings(BaseModel):
 
     @property
     def app(self) -> str:
-        """The stem of every unit, path, credential and network of this app."""
+        """The app's name: the stem of its units, paths, credentials and networks."""
         return f"{self.project}-{self.name}"
 
     @property
     def sources(self) -> tuple["Source", ...]:
-        """Where each credential of the app comes from, in the order of their names."""
+        """The source of each of the app's credentials, sorted by name."""
         found = [Source(CERT_PASS, "CERT_PASSWORD", self.cert_password, self.cert_password_command)]
         if self.smtp_host:
             value, command = self.smtp_password, self.smtp_password_command
@@ -134,7 +134,7 @@ class Settings(BaseModel):
 
     @property
     def old_password(self) -> "Source":
-        """Where the password comes from that the TLS key had before CERT_PASSWORD."""
+        """The source of the password that the TLS key had before CERT_PASSWORD."""
         value, command = self.cert_password_old, self.cert_password_old_command
         return Source("cert_pass_old", "CERT_PASSWORD_OLD", value, command)
 
@@ -158,7 +158,7 @@ REQUIRED = tuple(
 
 
 def allowed(key: str) -> str:
-    """Say what a setting allows."""
+    """Say which values a setting allows."""
     field = Settings.model_fields[key.lower()]
     texts = [mark.text for mark in field.metadata if isinstance(mark, Allowed)]
     return texts[0] if texts else "text"

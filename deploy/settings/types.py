@@ -1,4 +1,4 @@
-"""The kinds of value a setting can have: how each is read and what it allows."""
+"""Types of settings: how each is parsed, and the values it allows."""
 
 import contextlib
 import ipaddress
@@ -14,7 +14,7 @@ from pydantic import BeforeValidator
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MINUTES_A_DAY = 24 * 60
 _HIGHEST_PORT = 65535
-# Beside the zones lie these, in the same form.
+# Entries of the zoneinfo folder that are not zones.
 _NO_ZONES = {"posix", "right", "posixrules", "localtime"}
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _LOWER = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
@@ -22,14 +22,14 @@ _LOWER = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a kind allows, in the words of an error message."""
+    """What a type allows, as an error message says it."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class FirewallPort:
-    """A port that the firewall lets in."""
+    """A port that the firewall opens."""
 
     number: int
     protocol: str
@@ -116,7 +116,7 @@ def _firewall_port(word: str) -> FirewallPort:
 
 
 def _subject_name(word: str) -> str:
-    if "%" not in word:  # a zone belongs to one machine, not to a name
+    if "%" not in word:  # an IPv6 zone is local to one machine
         with contextlib.suppress(ValueError):
             return str(ipaddress.ip_address(word))
     if not re.fullmatch(rf"(\*\.)?{_LOWER}(\.{_LOWER})*", word):
@@ -156,7 +156,7 @@ def _subnet(version: int, longest: int) -> BeforeValidator:
 
 
 def _time_zone(value: object) -> object:
-    # The names of all zones would have to be read from as many files.
+    # zoneinfo.available_timezones() would read hundreds of files.
     if not isinstance(value, str) or value.split("/", 1)[0] in _NO_ZONES:
         raise ValueError
     try:

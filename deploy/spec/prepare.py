@@ -14,7 +14,7 @@ from deploy.spec.people import read_key
 from deploy.spec.spec import render_spec
 from deploy.spec.units import refuse_errors
 from deploy.workstation.files import write_atomically
-from deploy.workstation.state import keep_spec
+from deploy.workstation.state import save_spec
 
 _PRIVATE = 0o600
 
@@ -35,7 +35,7 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
     write_atomically(project.butane, rendered.text.encode(), _PRIVATE)
     ignition = rendered.compiled.ignition
     write_atomically(project.ignition, ignition.encode(), _PRIVATE)
-    keep_spec(project.folder, sha256, ignition)
+    save_spec(project.folder, sha256, ignition)
     _report(settings, rendered.compiled, keys)
     return project.ignition
 

@@ -9,7 +9,7 @@ from deploy.spec.login_keys import collect_keys
 from deploy.spec.plan.machine import Machine, read_machine
 from deploy.spec.plan.values import template_values
 from deploy.spec.render import Rendered, render, render_sources
-from deploy.workstation.state import kept_spec
+from deploy.workstation.state import load_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def spec_from_settings(project: Project) -> Spec:
 
 def spec_from_state(project: Project, sha256: str) -> Spec | None:
     """Read the spec with this hash from `state/specs`; None where it is not there."""
-    ignition = kept_spec(project.folder, sha256)
+    ignition = load_spec(project.folder, sha256)
     return None if ignition is None else _spec(sha256, ignition)
 
 

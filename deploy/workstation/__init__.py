@@ -1,1 +1,1 @@
-"""workstation."""
+"""The operator's machine: files, programs, git, hooks, downloads and `state/`."""

@@ -1,4 +1,4 @@
-"""Write files of the workstation: whole or not at all."""
+"""Write local files atomically."""
 
 import os
 import secrets
@@ -8,12 +8,12 @@ from deploy.errors import DeployError
 
 
 def write_atomically(path: Path, content: bytes, mode: int, *, folder_mode: int = 0o777) -> None:
-    """Write a file beside its place and rename it there; its folder is made, less the umask.
+    """Write a temporary file beside `path` and rename it; create the folder where missing.
 
-    The mode holds from the first byte on, whatever the umask; a file that stood there is replaced.
+    The file has its mode from the first byte on, whatever the umask; the folder obeys the umask.
 
     Raises:
-        DeployError: naming the file, which is as it was.
+        DeployError: when it cannot be written; `path` is unchanged then.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

@@ -1,4 +1,4 @@
-"""Who deploys, and from which state of the source."""
+"""Who deploys, and from which git commit."""
 
 import getpass
 import socket
@@ -12,7 +12,7 @@ _LONGEST_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """A person at a machine, and the git commit there (empty outside git)."""
+    """User and host as `user@host`, and the git commit (empty outside git)."""
 
     who: str
     commit: str
@@ -20,7 +20,7 @@ class Author:
 
 
 def author(folder: Path) -> Author:
-    """Read user, host and git state of the workstation."""
+    """Read the workstation's user, host, and the commit of a folder."""
     commit = _git(folder, "rev-parse", "HEAD")
     changed = bool(commit) and bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
     return Author(f"{getpass.getuser()}@{socket.gethostname()}", commit, changed)

@@ -1,6 +1,6 @@
-"""Programs of the operator that run on the workstation around a change: `hooks/before-deploy`, ….
+"""Run the operator's hooks around a change: `hooks/before-deploy` and others.
 
-A hook gets the plan as JSON on stdin, and its output is shown as it comes.
+A hook gets the plan as JSON on stdin; its output goes to the terminal.
 """
 
 import os
@@ -19,30 +19,30 @@ HOOKS = Path("hooks")
 _LONGEST_SECONDS = 600
 
 
-def run_hook(folder: Path, hook: Hook, told: str) -> None:
-    """Run a hook, where there is one, with JSON on its stdin.
+def run_hook(folder: Path, hook: Hook, plan: str) -> None:
+    """Run a hook if it exists, with the plan as JSON on its stdin.
 
     Raises:
-        DeployError: when it cannot be run, fails or takes too long.
+        DeployError: when it is not executable, fails or takes too long.
     """
     path = folder / HOOKS / hook
     if not path.exists():
         return
     if not os.access(path, os.X_OK):
-        raise DeployError(f"{HOOKS / hook} cannot be run", f"chmod +x {HOOKS / hook}")
+        raise DeployError(f"{HOOKS / hook} is not executable", f"chmod +x {HOOKS / hook}")
     output.say(f"{HOOKS / hook}:")
     run(
         [str(path.absolute())],
         doing=f"hook {hook}",
-        hint=f"nothing on the node has changed; try it: {HOOKS / hook}",
+        hint=f"nothing on the node has changed; run {HOOKS / hook} to see why",
         seconds=_LONGEST_SECONDS,
-        start=Start(stdin=told.encode(), folder=folder, shown=True),
+        start=Start(stdin=plan.encode(), folder=folder, shown=True),
     )
 
 
-def tell_hook(folder: Path, hook: Hook, told: str) -> None:
-    """Run a hook after the fact: that it fails is worth a warning, and changes nothing."""
+def run_hook_or_warn(folder: Path, hook: Hook, plan: str) -> None:
+    """Run a hook after a change; a failure is printed as a warning only."""
     try:
-        run_hook(folder, hook, told)
+        run_hook(folder, hook, plan)
     except DeployError as error:
         output.warn(error.message)

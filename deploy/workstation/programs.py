@@ -1,4 +1,4 @@
-"""Run programs of the workstation; explain a failure by its kind."""
+"""Run local programs; the one place that turns their failures into messages."""
 
 import subprocess
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from deploy.errors import DeployError
 
 
 class ProgramError(DeployError):
-    """A program that failed; `code` is its exit code, None where it never ended by itself."""
+    """A program failed; `code` is its exit code, None when it did not start or end in time."""
 
     def __init__(self, message: str, hint: str, code: int | None = None) -> None:
         super().__init__(message, hint)
@@ -18,9 +18,9 @@ class ProgramError(DeployError):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a program is started, other than with an empty stdin in the present folder.
+    """How to start a program; by default with an empty stdin in the current folder.
 
-    `shown` leaves its output to the terminal. `lines` of stderr are repeated when it fails.
+    `shown`: its output goes to the terminal. `lines`: how much of stderr an error repeats.
     """
 
     stdin: bytes = b""
@@ -39,7 +39,7 @@ def run(
     seconds: float | None = None,
     start: Start = Start(),
 ) -> bytes:
-    """Run a program to its end; give what it printed. `doing` names it in messages.
+    """Run a program and return its stdout; `doing` names it in messages.
 
     Raises:
         ProgramError: when it is not installed, cannot be started, takes too long or fails.
@@ -61,20 +61,20 @@ def run(
     except OSError as error:
         raise _not_started(words[0], name, hint, error) from error
     except subprocess.TimeoutExpired as error:
-        raise ProgramError(f"{name} did not end within {seconds:g} s", hint) from error
+        raise ProgramError(f"{name} took longer than {seconds:g} s", hint) from error
     if done.returncode:
         raise failed(name, done.returncode, done.stderr or b"", hint, start.lines)
     return done.stdout or b""
 
 
 def missing(program: str) -> ProgramError:
-    """Make the error for a program that is not on PATH."""
+    """Return the error for a program that is not on PATH."""
     return ProgramError(f"{program} is not installed here", f"install {program}")
 
 
 def failed(name: str, code: int, errors: bytes, hint: str = "", lines: int = 1) -> ProgramError:
-    """Make the error for a program that ended with an exit code, or by a signal (`-code`)."""
-    by = f"was ended by signal {-code}" if code < 0 else f"failed (exit code {code})"
+    """Return the error for a program that ended with an exit code, or by signal `-code`."""
+    by = f"was killed by signal {-code}" if code < 0 else f"failed (exit code {code})"
     said = errors.decode(errors="replace").strip().splitlines()[-lines:]
     if lines == 1:
         shown = "".join(f": {line.removeprefix('Error: ')}" for line in said)

@@ -1,6 +1,6 @@
-"""What the workstation keeps of the past: releases that were deployed, specs machines were born of.
+"""The local state store `state/`: manifests of deployed releases, machine specs by their hash.
 
-Everything lies in `state/`, which git ignores and `make clean` leaves alone; 0600 each.
+Git ignores it and `make clean` keeps it; files have mode 0600.
 """
 
 import re
@@ -9,33 +9,33 @@ from pathlib import Path
 from deploy.workstation.files import write_atomically
 
 STATE = Path("state")
-_MARK = re.compile(r"[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def keep_manifest(folder: Path, app: str, release: str, manifest: str) -> Path:
-    """Keep a copy of a release's manifest."""
+def save_manifest(folder: Path, app: str, release: str, manifest: str) -> Path:
+    """Save a copy of a release's manifest; return its path."""
     path = folder / STATE / "releases" / app / f"{release}.json"
-    _keep(path, manifest.encode())
+    _save(path, manifest.encode())
     return path
 
 
-def keep_spec(folder: Path, mark: str, ignition: str) -> Path:
-    """Keep a machine spec under the mark that a machine made of it bears."""
-    path = _spec(folder, mark)
-    _keep(path, ignition.encode())
+def save_spec(folder: Path, sha256: str, ignition: str) -> Path:
+    """Save a machine spec under its hash; return its path."""
+    path = _spec(folder, sha256)
+    _save(path, ignition.encode())
     return path
 
 
-def kept_spec(folder: Path, mark: str) -> str | None:
-    """Find the spec that a machine was born of; None where it is not kept here."""
-    if not _MARK.fullmatch(mark) or not (path := _spec(folder, mark)).exists():
+def load_spec(folder: Path, sha256: str) -> str | None:
+    """Load the machine spec with this hash; None where it was not saved here."""
+    if not _SHA256.fullmatch(sha256) or not (path := _spec(folder, sha256)).exists():
         return None
     return path.read_text(encoding="utf-8")
 
 
-def _spec(folder: Path, mark: str) -> Path:
-    return folder / STATE / "specs" / f"{mark}.ign"
+def _spec(folder: Path, sha256: str) -> Path:
+    return folder / STATE / "specs" / f"{sha256}.ign"
 
 
-def _keep(path: Path, content: bytes) -> None:
+def _save(path: Path, content: bytes) -> None:
     write_atomically(path, content, 0o600, folder_mode=0o700)

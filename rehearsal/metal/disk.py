@@ -1,4 +1,4 @@
-"""The disk of a machine: a sparse file, seen as a block device for as long as it is powered."""
+"""A machine's disk: a sparse file, a loop device while the machine runs."""
 
 import os
 import re
@@ -23,7 +23,7 @@ class Partition:
 
 @contextmanager
 def attached(file: Path) -> Iterator[Path]:
-    """Make a file a block device; it goes with this process, whatever ends that."""
+    """Attach a file as a loop device, which ends with this process."""
     words: list[str | Path] = ["losetup", "--find", "--show", "--partscan", file]
     device = Path(programs.run(words, doing="attaching the disk").strip())
     descriptor = os.open(device, os.O_RDONLY)
@@ -37,7 +37,7 @@ def attached(file: Path) -> Iterator[Path]:
 
 
 def read_table(device: Path) -> None:
-    """Have the kernel know the partitions; one without GPT is told of them."""
+    """Make the kernel read the partitions; add them by hand if it does not support GPT."""
     programs.attempt(["partx", "--update", device])
 
 
@@ -48,7 +48,7 @@ def partitions(device: Path) -> tuple[Partition, ...]:
 
 
 def labelled(device: Path, label: str) -> Partition | None:
-    """Find the partition whose file system bears a label."""
+    """Find the partition whose file system has a label."""
     return next((one for one in partitions(device) if one.label == label), None)
 
 

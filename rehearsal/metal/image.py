@@ -37,7 +37,7 @@ _KEPT_SECONDS = 14 * 24 * 3600
 
 
 def image(base: Path) -> Path:
-    """Return the disk image of a stock tree, making it first if it is not in the cache."""
+    """Return the disk image of a stock tree; make it if it is not in the cache."""
     recipe = hashlib.sha256(repr((base.name, PARTITIONS, BOOT_FILES)).encode()).hexdigest()[:16]
     finished = places.cache() / f"metal-{recipe}.raw"
     with lock.held(places.cache() / "metal.lock"):

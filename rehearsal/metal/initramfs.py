@@ -15,7 +15,7 @@ _LEFT_OUT = ("wireless", "ethernet", "hippi", "hyperv", "nfs", "nfsd", "smb", "c
 
 
 def build(target: Path, kernel: Path) -> None:
-    """Write an initramfs for a kernel's folder, as scripts/fetch-kernel leaves it."""
+    """Write an initramfs for the folder of a kernel that scripts/fetch-kernel made."""
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         root = Path(work)
         (root / "bin").mkdir()

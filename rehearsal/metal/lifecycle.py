@@ -1,4 +1,4 @@
-"""The verbs: a machine with an empty disk is switched on, its boot order set, its disk read."""
+"""Start a machine with an empty disk, set its boot order, restart it, read its disk."""
 
 import shutil
 import sys
@@ -38,7 +38,7 @@ _BYTES = 4 << 30
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a machine is made of: a medium's Ignition file and installer, an empty disk.
+    """The parts of a machine: a medium's Ignition file and installer, an empty disk.
 
     It belongs to the operator's folder `owner`.
     """
@@ -52,7 +52,7 @@ class Machine:
 
     @property
     def folder(self) -> Folder:
-        """Name the folder of everything the machine has."""
+        """The folder of the machine's files."""
         return places.folder(self.name)
 
 
@@ -76,7 +76,7 @@ def up(made_of: Machine, *, on_step: Callable[[str], None] = lambda _: None) -> 
 
 
 def boot_order(name: str, first: Literal["disk", "medium"]) -> None:
-    """Say what the machine boots at its next start; an empty disk is passed over."""
+    """Set what the machine boots first; an empty disk is skipped."""
     order_of(places.folder(name)).write_text(f"{first}\n", encoding="ascii")
 
 
@@ -93,7 +93,7 @@ def restart(name: str, *, seconds: float = ready.BOOT_SECONDS) -> None:
 
 @contextmanager
 def boot_files(name: str) -> Iterator[Path]:
-    """Look at the boot file system of a machine's disk, read-only."""
+    """Mount the boot file system of a machine's disk, read-only."""
     with (
         disk.attached(disk_of(places.folder(name))) as device,
         tempfile.TemporaryDirectory() as mounted,
@@ -149,7 +149,7 @@ def _switch_on(made_of: Machine, base: Path, content: bytes) -> str:
 
 
 def _fit_out(folder: Folder, installer: Path) -> None:
-    """Give the medium what a real one brings besides what a node has."""
+    """Add to the medium what a real one has and a node lacks."""
     programs_folder = folder.var / "usrlocal/bin"
     for source in (installer, MEDIUM / "udevadm", MEDIUM / "rpm"):
         shutil.copy2(source, programs_folder / source.name)

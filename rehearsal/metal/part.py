@@ -18,7 +18,7 @@ BY_NAME = Path("/dev/disk/by-partlabel")
 
 
 def part(config: Mapping[str, Any], device: Path) -> None:
-    """Bring the disk to what the config declares, in a mount namespace of our own."""
+    """Partition the disk as the config says, in a mount namespace of our own."""
     storage = config.get("storage", {})
     for wanted in storage.get("disks", []):
         if wanted["device"] != BOOT_DISK:

@@ -20,17 +20,17 @@ FSCK = "[Service]\nType=oneshot\nExecStart=/usr/bin/true\n"
 
 
 def disk_of(folder: Folder) -> Path:
-    """Name the file that is a machine's disk."""
+    """The file of a machine's disk."""
     return folder.path / "disk.img"
 
 
 def order_of(folder: Folder) -> Path:
-    """Name the file that says what the machine boots first: disk or medium."""
+    """The file that says what the machine boots first: disk or medium."""
     return folder.path / "boot-order"
 
 
 def image_of(folder: Folder) -> Path:
-    """Name the link to the image that the medium brings."""
+    """The link to the disk image on the medium."""
     return folder.path / "image.raw"
 
 
@@ -50,7 +50,7 @@ def main(name: str) -> int:
 
 
 def _forget_network() -> None:
-    """Take away what the boot before left in the kernel, which a real machine starts anew."""
+    """Remove what the previous boot left in the kernel, which a real machine restarts."""
     programs.run(["nft", "flush", "ruleset"], doing="clearing the firewall")
     for link in json.loads(programs.run(["ip", "-json", "link"], doing="reading the network")):
         if link["ifname"] not in {"lo", INTERFACE}:
@@ -86,7 +86,7 @@ def _from_disk(folder: Folder, record: Record, device: Path, boot: Path) -> int:
 
 
 def _first_boot(system: Path, kernel: Path, device: Path) -> None:
-    """Provision as the initramfs does, from what lies on the disk and nothing else."""
+    """Provision as the initramfs does, from the disk alone."""
     config = kernel / "ignition" / "config.ign"
     content = provision.config(config, disks=True)
     own = Folder(system)

@@ -153,8 +153,8 @@ def test_an_initramfs_for_network_boot_does_the_same(
     [
         (("nothing.iso",), "nothing.iso does not exist"),
         (("id",), "coreos-installer failed"),
-        (("id", "--console", "ttyS0"), "no --device is named"),
-        (("id", "--installer", "/nothing"), "/nothing is no program"),
+        (("id", "--console", "ttyS0"), "no --device is given"),
+        (("id", "--installer", "/nothing"), "/nothing does not exist"),
     ],
 )
 def test_what_cannot_become_a_medium_is_refused(

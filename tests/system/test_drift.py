@@ -9,8 +9,9 @@ import pytest
 from deploy.machine.drift import act as drift_act
 from deploy.machine.drift.plan.convergence import Act
 from deploy.node.archive import pack
-from deploy.node.connection import Target, connect
 from deploy.node.file import File
+from deploy.node.login import connect
+from deploy.node.target import Target
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node

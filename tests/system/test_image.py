@@ -27,9 +27,9 @@ from deploy.image.wire.whole import send_whole
 from deploy.image.wire.zstd import compress
 from deploy.node import session
 from deploy.node.command import Command
-from deploy.node.probe import probe
-from deploy.node.remote import FabricRemote, Remote, Result
-from deploy.node.state import NodeState
+from deploy.node.fabric_remote import FabricRemote
+from deploy.node.remote import Remote, Result
+from deploy.node.state import NodeState, probe
 from deploy.project import Project as Instance
 from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings
@@ -371,7 +371,7 @@ def test_bytes_that_flip_on_the_way_are_found_and_sent_again(bench: Bench, seed:
     settings = bench.settings(made)
     places = [random.Random(seed).randrange(MIB, size - MIB)]  # noqa: S311
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         flipping = Flipping(remote, places)
         run(bench, settings, flipping, look(remote, settings))
 
@@ -386,7 +386,7 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
     made = image([layer({"a": noise(size, secrets.randbits(32))})])
     settings = bench.settings(made)
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         flipping = Flipping(remote, [MIB], times=2)
         run(bench, settings, flipping, look(remote, settings))
 
@@ -406,7 +406,7 @@ def test_names_that_an_archive_has_stay_out_of_the_node(bench: Bench, kind: str)
         write_docker(made, archive, linked=False)
     settings = settings.model_copy(update={"image": f"{kind}:{archive}"})
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         run(bench, settings, Flipping(remote, [MIB], times=2), look(remote, settings))
 
     names = bench.project.ssh(f"podman image inspect -f '{{{{json .RepoTags}}}}' {made.id}")
@@ -455,7 +455,7 @@ def test_a_description_that_arrives_damaged_is_called_so(bench: Bench) -> None:
         "receive-image", (settings.app, f"sha256:{'d' * 64}"), b"image 9\ndamaged!!end\n"
     )
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         result = remote.run(command)
 
     assert (result.code, result.stderr) == (5, "what describes the image arrived damaged\n")
@@ -474,7 +474,7 @@ def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another
 
     bench.project.ssh(f"cp -a {file} /root/config; : >{file}")
     try:
-        with session.reached(Instance(bench.project.folder, settings)) as remote:
+        with session.open_session(Instance(bench.project.folder, settings)) as remote:
             state = look(remote, settings)
     finally:
         bench.project.ssh(f"mv /root/config {file}")
@@ -510,7 +510,7 @@ def test_a_layer_that_the_node_lost_after_it_was_asked_is_sent_after_all(bench: 
     before, made = image([base]), image([base, layer({"a": unique()})])
     bench.send(before)
     settings = bench.settings(made, "made")
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         state = look(remote, settings)
         with open_image(Instance(bench.project.folder, settings)) as export:
             assert missing(export.image, state) == (made.diff_ids[1],)
@@ -549,7 +549,7 @@ def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
     made = image([lower, changed, layer({"a": noise(8 * MIB, secrets.randbits(32))})])
     settings = bench.settings(made, "made")
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         pruning = Pruning(remote, bench.project, before.id)
         run(bench, settings, pruning, look(remote, settings))
 
@@ -571,7 +571,7 @@ def test_bases_in_two_images_that_share_one_of_them_are_both_written_out(bench: 
     made = image([layer(below | {"f1": unique()}), layer(above | {"g1": unique()})])
     settings = bench.settings(made, "made")
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, look(remote, settings))
 
@@ -585,7 +585,7 @@ def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     bench.send(before)
     made = image([layer(files | {"f4": unique(100_000)})])
     settings = bench.settings(made, "made")
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         state = look(remote, settings)
         bench.project.ssh(f"podman rmi {before.id}")
         counting = Flipping(remote, [], times=0)
@@ -605,7 +605,7 @@ def test_a_base_that_the_node_cannot_write_out_is_done_without(bench: Bench) -> 
     storage = "/var/lib/containers/storage/overlay-layers"
     bench.project.ssh(f"rm {storage}/$(basename $(dirname {upper})).tar-split.gz")
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, look(remote, settings))
 
@@ -662,7 +662,7 @@ def test_a_disk_that_fills_while_an_image_arrives_names_nothing_and_keeps_what_c
         for place in places
     )
     try:
-        with session.reached(Instance(bench.project.folder, settings)) as remote:
+        with session.open_session(Instance(bench.project.folder, settings)) as remote:
             filling = Filling(remote, lambda: bench.project.ssh(fill))
             with pytest.raises(DeployError, match="no room on the node"):
                 run(bench, settings, filling, look(remote, settings))
@@ -797,7 +797,7 @@ def test_a_cache_that_holds_a_damaged_layer_does_no_harm(bench: Bench) -> None:
     file.write_bytes(made.layers[0][:-1] + b"!")
     cache.take(made.diff_ids[0], file)
 
-    with session.reached(Instance(bench.project.folder, settings)) as remote:
+    with session.open_session(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)
         run(bench, settings, counting, look(remote, settings))
 

@@ -29,7 +29,7 @@ with ending_whole():
 @pytest.mark.program
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_bench_that_is_ended_cleans_up_and_ends_its_children(number: int) -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT], cwd=root, stdout=subprocess.PIPE, text=True
     ) as bench:

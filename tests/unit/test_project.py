@@ -17,8 +17,7 @@ from invoke.parser.context import ParserContext
 import fabfile
 from deploy.gather import contents
 from deploy.node.command import Command
-from deploy.node.remote import command_line
-from deploy.node.script import LIBRARIES, packed, script_text, scripts
+from deploy.node.script import LIBRARIES, command_line, packed, script_text, scripts
 from deploy.settings.load import read_settings
 from deploy.settings.model import KEYS, REQUIRED
 from tests.root import ROOT

@@ -97,7 +97,7 @@ def _image(desired: DesiredState, state: NodeState, patched: int) -> Iterator[Im
 def _units(desired: DesiredState, state: NodeState, texts: Texts) -> Iterator[UnitChange]:
     for unit in desired.units:
         found = state.files.get(unit.path)
-        becomes = f"{unit.sha256} {unit.mark}"
+        becomes = f"{unit.sha256} {unit.mode_and_owner}"
         was = f"{found.sha256} {found.mode}" if found else ""
         if found is None:
             yield UnitChange(unit.path, "added", was, becomes)

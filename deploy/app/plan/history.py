@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.errors import DeployError
-from deploy.node.audit_line import AuditLine
+from deploy.node.journal import AuditLine
 from deploy.node.release import Manifest
 
 

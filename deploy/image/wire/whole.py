@@ -10,10 +10,10 @@ from typing import IO
 
 from deploy.errors import DeployError
 from deploy.image.plan.image import Image, Whole
-from deploy.node.bulk import ssh_words
+from deploy.node.bulk import ssh_command
 from deploy.node.command import Command
-from deploy.node.connection import Target
-from deploy.node.remote import whole_line
+from deploy.node.script import whole_line
+from deploy.node.target import Target
 from deploy.workstation.programs import missing
 
 _CHUNK = 1 << 20
@@ -31,7 +31,7 @@ def send_whole(
         DeployError: naming the end that failed, and what it said.
     """
     wanted = Command("load-image", (app, image.id, whole.form, whole.ref))
-    remote = (*ssh_words(target), target.host, whole_line(wanted))
+    remote = (*ssh_command(target), target.host, whole_line(wanted))
     with contextlib.ExitStack() as stack:
         save = _start(stack, " ".join(whole.words[:2]), whole.words)
         squeeze = _start(stack, "zstd", ("zstd", "-q", "-3", "-c"), reads=subprocess.PIPE)

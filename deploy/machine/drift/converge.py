@@ -11,13 +11,13 @@ from deploy.machine.drift.plan.convergence import Convergence, convergence, desc
 from deploy.machine.drift.plan.machine_drift import differences
 from deploy.node import session
 from deploy.node.archive import pack
-from deploy.node.hold import hold
-from deploy.node.journal import MACHINE, failures_audited, machine_line
+from deploy.node.journal import MACHINE, audit_failures, machine_line
+from deploy.node.lock import acquire_lock
 from deploy.node.remote import Remote
 from deploy.project import Project
 from deploy.spec.spec import Spec, spec_from_settings, spec_from_state
-from deploy.workstation.hooks import run_hook, tell_hook
-from deploy.workstation.state import keep_spec
+from deploy.workstation.hooks import run_hook, run_hook_or_warn
+from deploy.workstation.state import save_spec
 
 _LEFT = 2
 GATE_SECONDS = 60
@@ -51,14 +51,14 @@ def converge(project: Project, options: ConvergeOptions) -> int:
         DeployError: when it fails; the node is as it was before.
     """
     work = _Work(project, spec_from_settings(project), options)
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         plan = _plan(remote, work)
         for line in describe(plan):
             output.say(line)
         if plan:
             _confirm(options)
             _lock(remote, work, plan)
-            keep_spec(project.folder, work.target.sha256, work.target.ignition)
+            save_spec(project.folder, work.target.sha256, work.target.ignition)
             _carry_out(remote, work, plan)
             plan = _plan(remote, work)
             _report(plan)
@@ -88,7 +88,7 @@ def _lock(remote: Remote, work: _Work, plan: Convergence) -> None:
     """Lock the machine and the app; after a wait, check that the plan still holds."""
     seconds = work.options.wait_seconds
     waits = [
-        hold(remote, work.project, "converge", app=name, wait_seconds=seconds)
+        acquire_lock(remote, work.project, "converge", app=name, wait_seconds=seconds)
         for name in (MACHINE, work.project.settings.app)
     ]
     if any(waits) and _plan(remote, work) != plan:
@@ -103,13 +103,13 @@ def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
     detail = f"spec {plan.becomes[:12]}: {'; '.join(str(act) for act in plan.acts)}"
     line = machine_line(work.project.folder, "converge", detail)
     try:
-        with failures_audited(remote, line):
+        with audit_failures(remote, line):
             run_hook(work.project.folder, "before-converge", document)
-            _apply(remote, work, plan, line.written())
+            _apply(remote, work, plan, line.to_json())
     except BaseException:
-        tell_hook(work.project.folder, "failed-converge", document)
+        run_hook_or_warn(work.project.folder, "failed-converge", document)
         raise
-    tell_hook(work.project.folder, "after-converge", document)
+    run_hook_or_warn(work.project.folder, "after-converge", document)
 
 
 def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
@@ -121,7 +121,7 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
         )
     with progress.step("Log in again", "a new login works"):
         try:
-            with session.reached(work.project) as fresh:
+            with session.open_session(work.project) as fresh:
                 fresh.checked(act.keep(name, line), "keeping the changes")
         except DeployError as error:
             outcome = _undo(remote, name, work.options)

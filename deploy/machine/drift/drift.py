@@ -21,7 +21,7 @@ def drift(project: Project, *, as_json: bool) -> int:
         DeployError: when the node cannot be inspected.
     """
     settings = project.settings
-    with session.reached(project) as remote:
+    with session.open_session(project) as remote:
         sha256 = ask_spec_hash(remote)
         spec = _spec(project, sha256)
         found = inspect(remote, settings.app, spec.machine)

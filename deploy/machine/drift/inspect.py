@@ -6,13 +6,13 @@ from deploy.machine.drift.plan.inspection import Inspection
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote
-from deploy.node.schema import spec_mark
+from deploy.node.schema import spec_hash
 from deploy.spec.plan.machine import Machine
 
 
 def ask_spec_hash(remote: Remote) -> str:
     """Ask which machine spec the node was made from; empty where it does not record one."""
-    return spec_mark(remote.run(Command("mark")).stdout)
+    return spec_hash(remote.run(Command("spec-hash")).stdout)
 
 
 def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:

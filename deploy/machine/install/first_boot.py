@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from deploy.errors import DeployError
 from deploy.node.command import Command
-from deploy.node.connection import Target, connect, fingerprint_of, real_host, real_port
-from deploy.node.host_key import shown_key
+from deploy.node.host_key import fingerprint_of, read_host_key
+from deploy.node.login import connect
+from deploy.node.target import Target, resolve
 
 _PAUSE_SECONDS = 1.0
 _LOOK = "look at the machine's console"
@@ -62,9 +63,9 @@ class _NotYetError(Exception):
 
 
 def _look(awaited: Awaited, ask: Callable[[str], str] | None) -> str:
-    host, port = real_host(awaited.installed), real_port(awaited.installed)
+    host, port = resolve(awaited.installed)
     try:
-        shown, _ = shown_key(host, port)
+        shown, _ = read_host_key(host, port)
     except DeployError as error:
         raise _NotYetError(error) from error
     if shown == awaited.public:

@@ -19,9 +19,10 @@ from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node import session
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
-from deploy.node.connection import Target, connect, real_host, real_port
 from deploy.node.known_hosts import pin, pinned
+from deploy.node.login import connect
 from deploy.node.remote import Remote
+from deploy.node.target import Target, resolve
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.spec.spec import prepared_spec
@@ -50,7 +51,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
     live = live_target(project, host, fingerprint=fingerprint)
     installed = _installed_target(project, live)
     key = new_host_key()
-    with connect(live, session.asker()) as remote:
+    with connect(live, session.passphrase_prompt()) as remote:
         facts = _probe(remote, wanted)
         wanted = _completed(project.settings, wanted, facts)
         if wanted.device != facts.device:
@@ -63,13 +64,13 @@ def install(  # noqa: PLR0913 -- what the command line can say
         write(remote, job)
         verify(remote, job)
         awaited = _awaited(installed, live, job, facts)
-        pin(installed.known_hosts, real_host(installed), real_port(installed), (job.public,))
+        pin(installed.known_hosts, *resolve(installed), (job.public,))
         output.good(f"host key of the installed system pinned: {key.fingerprint}")
         # There may be no answer: the machine shuts down.
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))
     with progress.step("Restart into the installed system", "installed system started"):
-        await_first_boot(awaited, seconds, session.asker())
+        await_first_boot(awaited, seconds, session.passphrase_prompt())
     output.good(f"{live.host} installed in {time.monotonic() - began:.0f} s")
     output.say(f"next: {_next(project.settings, installed)}")
 
@@ -136,9 +137,9 @@ def _job(wanted: Installation, facts: LiveFacts, config: bytes, key: HostKey) ->
 
 
 def _awaited(installed: Target, live: Target, job: Job, facts: LiveFacts) -> Awaited:
-    host, port = real_host(installed), real_port(installed)
+    host, port = resolve(installed)
     old = pinned(installed.known_hosts, host, port)
-    live_keys = pinned(live.known_hosts, real_host(live), real_port(live))
+    live_keys = pinned(live.known_hosts, *resolve(live))
     return Awaited(installed, job.public, live, live_keys[0], facts.boot_id, old)
 
 

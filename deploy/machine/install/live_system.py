@@ -9,9 +9,9 @@ from pathlib import Path
 from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.connection import Target, real_host, real_port
-from deploy.node.host_key import shown_key
+from deploy.node.host_key import read_host_key
 from deploy.node.known_hosts import pin, pinned
+from deploy.node.target import Target, resolve
 from deploy.project import Project
 
 LIVE_USER = "core"
@@ -33,8 +33,8 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
         user=user or LIVE_USER,
         known_hosts=project.media / "known_hosts",
     )
-    real, real_number = real_host(target), real_port(target)
-    line, shown = shown_key(real, real_number)
+    real, real_number = resolve(target)
+    line, shown = read_host_key(real, real_number)
     known = pinned(target.known_hosts, real, real_number)
     if fingerprint and fingerprint != shown:
         raise DeployError(

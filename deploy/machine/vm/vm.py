@@ -15,9 +15,9 @@ from deploy.machine.install.plan.ignition import with_host_key
 from deploy.machine.vm.plan.options import VmOptions
 from deploy.machine.vm.plan.virtual_machine import VirtualMachine, qemu
 from deploy.machine.vm.qemu import is_alive, make_disk, start, stop
-from deploy.node.connection import Target
 from deploy.node.known_hosts import pin
-from deploy.node.session import asker
+from deploy.node.session import passphrase_prompt
+from deploy.node.target import Target
 from deploy.project import VM, Project
 from deploy.settings.model import Settings
 from deploy.workstation.files import write_atomically
@@ -134,7 +134,7 @@ def _await(target: Target, home: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            boot_id(target, asker())
+            boot_id(target, passphrase_prompt())
         except DeployError as error:
             alive = is_alive(home)
             if alive and time.monotonic() < deadline:

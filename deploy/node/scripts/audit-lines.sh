@@ -1,5 +1,5 @@
-# audit-lines APP COUNT: the last lines of this node's journal of changes that are about an app or
-# about the machine; about everything where APP is `-`.
+# audit-lines APP COUNT: print the last lines of the journal of changes about an app and the machine;
+# about every app if APP is `-`.
 # shellcheck shell=bash
 app=$1 count=$2
 log=/var/lib/corefab/audit.log

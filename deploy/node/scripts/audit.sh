@@ -1,3 +1,3 @@
-# audit LINE: append a line of JSON to this node's journal of changes.
+# audit LINE: append a line of JSON to the journal of changes.
 # shellcheck shell=bash
 audit "$1"

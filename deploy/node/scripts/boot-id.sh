@@ -1,3 +1,3 @@
-# boot-id: which boot of the machine this is.
+# boot-id: print the id of the machine's present boot.
 # shellcheck shell=bash
 cat /proc/sys/kernel/random/boot_id

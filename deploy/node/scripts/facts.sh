@@ -1,8 +1,9 @@
-# Questions to a node that several scripts ask: each is here once, and its answer is read by one model
-# (holdings.py and others). Rows have tabs between their fields.
+# Functions that read facts of a node, shared by several scripts. Each prints rows with tabs between the
+# fields, or JSON; holdings.py and others parse it.
 # shellcheck shell=bash
 
-# answer [JQ OPTION...] PROGRAM: write an answer in JSON. `table(NAMES)` makes objects of rows.
+# answer [JQ OPTION...] PROGRAM: print an answer as JSON. In PROGRAM, `rows` splits text into rows, and
+# `table(NAMES)` makes objects of them.
 answer() {
   jq -cn "${@:1:$#-1}" 'def rows: split("\n") | map(select(. != "") | split("\t"));
     def table($names): ($names | split(" ")) as $names
@@ -10,20 +11,20 @@ answer() {
     '"${!#}"
 }
 
-# age FILE: the seconds since it was changed.
+# age FILE: seconds since its last change.
 age() { printf '%s' "$((EPOCHSECONDS - $(stat -c %Y "$1")))"; }
 
-# manifest_of APP [PLACE]: the manifest of the release that serves, or of the one in `releases/…`. What cannot
-# be read (a disk that filled, a power cut) is no release.
+# manifest_of APP [PLACE]: print the manifest of the serving release, or of the one at PLACE (releases/…).
+# Print null if it is missing or damaged, as after a full disk or a power cut.
 manifest_of() {
   jq -ce objects "$(home_of "$1")/${2:-current}/manifest.json" 2>/dev/null || echo null
 }
 
-# spec_mark: which machine spec this node was made of; nothing where it does not say.
-spec_mark() { cat /etc/corefab/spec 2>/dev/null || true; }
+# spec_hash: print the hash of the machine spec this node was installed from, if it is known.
+spec_hash() { cat /etc/corefab/spec 2>/dev/null || true; }
 
-# places PATH...: of those that are there, the path, kind, mode, owner, times of the last change of content
-# and of the rest, target, SHA-256.
+# places PATH...: a row for each path that exists: path, kind, mode, owner, mtime, ctime, link target,
+# SHA-256.
 places() {
   local path kind mode owner mtime ctime target sum there files
   local -A sums
@@ -45,7 +46,7 @@ places() {
     done
 }
 
-# host_keys: SSH host keys with their ages, and whether each is announced only.
+# host_keys: a row for each SSH host key: the key, its age, and yes if it is announced only.
 host_keys() {
   local key next
   for key in /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.corefab-next; do
@@ -55,8 +56,8 @@ host_keys() {
   done
 }
 
-# authorized_keys USER...: each line that lets a user in, with its file and the age of that. sshd is given
-# no file that begins with a dot.
+# authorized_keys USER...: a row for each line of a user's authorized_keys files: user, file, age, line.
+# Files that begin with a dot are not passed to sshd.
 authorized_keys() {
   local user place file line since
   for user in "$@"; do
@@ -72,8 +73,8 @@ authorized_keys() {
   done
 }
 
-# compared_credentials APP: a line a credential on stdin, its name, and its value in base64 or `-`; says
-# absent, present, same or different of what is sealed in the release that serves.
+# compared_credentials APP: compare credentials with the sealed ones of the serving release. On stdin a
+# line for each: name, and value in base64 or `-`. Print the name and absent, present, same or different.
 compared_credentials() {
   local name value sealed
   while read -r name value; do
@@ -91,8 +92,8 @@ compared_credentials() {
   done
 }
 
-# sealed_credentials APP: what is sealed in the release that serves: its name, age, the first bytes, which
-# say what it is sealed with, and whether this node opens it.
+# sealed_credentials APP: a row for each sealed credential of the serving release: name, age, the first
+# 16 bytes (what it is sealed with), and whether this node can decrypt it.
 sealed_credentials() {
   local file name opens
   for file in "$(home_of "$1")"/current/credentials/*; do

@@ -1,6 +1,6 @@
-# holdings APP USER: certificates, keys and credentials of an app as this node has them, as JSON: its
-# clock, the chain of the release and the one inside the container, SSH host keys, whom it lets in,
-# and sealed credentials. On stdin are credentials to compare, as for a probe.
+# holdings APP USER: print an app's certificates, keys and credentials on this node as JSON: the clock,
+# the certificate chain of the release and the one inside the container, SSH host keys, authorized keys,
+# sealed credentials. On stdin: credentials to compare, as for probe.
 # shellcheck shell=bash disable=SC2016
 app=$1 user=$2
 home=$(home_of "$app")

@@ -1,9 +1,9 @@
 # host-key VERB: change the SSH host keys of this machine, in steps that each leave sshd working.
-#   begin   make the next keys
-#   announce announce them beside the present ones, which are still the ones shown
-#   finish  give the next keys the usual names, and forget the old ones
-#   list    say the keys that are announced, and since when
-# All verbs answer the keys that are there then, and whether the change is not finished, as JSON.
+#   begin     create the next keys
+#   announce  announce them beside the present ones; sshd still shows the present ones
+#   finish    rename the next keys to the usual names and remove the old ones
+#   list      change nothing
+# Every verb prints the resulting keys as JSON, and whether a change is under way.
 # shellcheck shell=bash disable=SC2016
 verb=$1
 one_at_a_time host-key
@@ -14,14 +14,14 @@ keys() { find "$folder" -maxdepth 1 -name "ssh_host_*_key$1" | sort; }
 
 reload() {
   local unit
-  sshd -t || fail "sshd refuses its configuration; nothing was reloaded"
+  sshd -t || fail "sshd rejects its configuration; it was not reloaded"
   for unit in sshd ssh; do
     if systemctl -q is-active "$unit.service"; then
       systemctl reload "$unit.service"
       return
     fi
   done
-  fail "no sshd runs as a service here"
+  fail "sshd does not run as a service on this node"
 }
 
 case $verb in
@@ -38,9 +38,9 @@ case $verb in
     label "$folder"
     ;;
   announce)
-    # The first key of a type is the one that is shown; ssh learns the others (UpdateHostKeys).
+    # sshd shows the first key of a type; ssh clients learn the others (UpdateHostKeys).
     {
-      echo '# The present host keys, and the next ones beside them, until the change is finished.'
+      echo '# The present host keys and the next ones, until the change is finished.'
       for key in $(keys '') $(keys .corefab-next); do echo "HostKey $key"; done
     } >"$config.new"
     chmod 0600 "$config.new"
@@ -51,7 +51,7 @@ case $verb in
   finish)
     for key in $(keys .corefab-next); do
       usual=${key%.corefab-next}
-      # Should sshd start between these, it finds one of the two, or another type.
+      # If sshd starts between these two, it finds one of the keys, or another type.
       mv -fT "$key.pub" "$usual.pub"
       mv -fT "$key" "$usual"
     done
@@ -59,7 +59,7 @@ case $verb in
     reload
     ;;
   list) ;;
-  *) fail "host-key: $verb is no verb" ;;
+  *) fail "host-key: unknown verb $verb" ;;
 esac
 changing=no
 if [ -e "$config" ] || [ -n "$(keys .corefab-next)" ]; then changing=yes; fi

@@ -1,5 +1,5 @@
-# lock APP HOLDER SECONDS: hold the app's lock for as long as this connection lives. HOLDER is JSON;
-# wait for another holder so many seconds.
+# lock APP HOLDER SECONDS: hold the app's lock until this connection closes. HOLDER (JSON) describes the
+# holder. Wait up to SECONDS for another holder; then exit with 75 and print that holder on stderr.
 # shellcheck shell=bash
 app=$1 holder=$2 seconds=$3
 install -d -m 0755 /run/corefab
@@ -12,8 +12,8 @@ if ! flock -n 9; then
     exit 75
   fi
 fi
-# With our process: `unlock` ends the connection that it belongs to.
+# The pid lets `unlock` find the connection and end it.
 jq -c --argjson pid $$ '. + {pid: $pid}' <<<"$holder" >"/run/corefab/$app.lock"
 echo $said
-# Ends when the other end of the connection goes away.
+# Ends when the connection closes.
 cat >/dev/null

@@ -1,13 +1,13 @@
-# Put before every other script of this folder, which runs as root on a node.
+# Functions for all scripts, and the lines that every script begins with. Scripts run as root on a node.
 # shellcheck shell=bash
 set -euo pipefail
 export LC_ALL=C
 umask 022
-# Visitors come first: what we do on the node gives way, by either of the kernel's ways to group work.
+# Lower our priority below the app's: by process and by autogroup, whichever the kernel uses.
 renice -n 10 $$ >/dev/null
 { echo 10 >/proc/self/autogroup; } 2>/dev/null || true
 
-# The version of what we write on a node; deploy/node/schema.py has the same.
+# The schema version of the files we write; deploy/node/schema.py has the same.
 schema_version=1
 
 fail() {
@@ -15,7 +15,7 @@ fail() {
   exit "${2:-1}"
 }
 
-# Where things are: the app's folder, and the release that serves.
+# home_of APP: the app's folder. current_of APP: the name of the serving release, empty for none.
 home_of() { printf '/var/lib/%s' "$1"; }
 current_of() {
   if jq -e objects "$(home_of "$1")/current/manifest.json" >/dev/null 2>&1; then
@@ -23,18 +23,18 @@ current_of() {
   fi
 }
 
-# one_at_a_time APP: wait for a script of a connection that was cut and still works.
+# one_at_a_time APP: wait for a script that is still running after its connection broke.
 one_at_a_time() {
   install -d -m 0755 /run/corefab
   exec 8>"/run/corefab/$1.work"
   flock 8
 }
 
-# label PATH...: give new files their SELinux labels. Never a folder that a running container has
-# mounted: podman gave that one labels of its own.
+# label PATH...: set the SELinux labels of new files. Not for a folder that a running container has
+# mounted: podman labels that itself.
 label() { if command -v restorecon >/dev/null; then restorecon -R "$@" 2>/dev/null || true; fi; }
 
-# serving_slot APP: the slot that serves, or nothing. `current` says it, and nothing else does.
+# serving_slot APP: print the serving slot, or nothing. Only the link `current` decides.
 serving_slot() {
   local slot
   for slot in blue green; do
@@ -47,37 +47,37 @@ serving_slot() {
 
 other_slot() { if [ "$1" = blue ]; then printf green; else printf blue; fi; }
 
-# door APP open|hold: the app's front door.
+# door APP open|hold: open the app's front door to the serving slot, or hold new connections.
 door() { bash "/etc/corefab/doors/$1/door.sh" "$2"; }
 
-# takes_socket APP PLACE: whether the release in a slot, or in releases/…, takes the app's listening
+# takes_socket APP PLACE: test whether the release in a slot, or in releases/…, uses systemd's listening
 # sockets.
 takes_socket() { [ -e "$(home_of "$1")/$2/root/etc/systemd/system/$1.socket" ]; }
 
-# socket_ports APP PLACE: the ports that such a release has listened on for it.
+# socket_ports APP PLACE: print the ports of such a release's sockets.
 socket_ports() {
   sed -n 's/^ListenStream=//p' "$(home_of "$1")/$2/root/etc/systemd/system/$1.socket"
 }
 
-# socket_fits APP PLACE: whether the sockets are open as such a release wants them.
+# socket_fits APP PLACE: test whether the sockets are open on the ports such a release wants.
 socket_fits() {
   systemctl -q is-active "$1.socket" \
     && [ "$(systemctl show -P Listen "$1.socket" | sed 's/ (Stream)$//; s/.*://')" \
       = "$(socket_ports "$1" "$2")" ]
 }
 
-# start_slot APP SLOT: start it anew and wait for systemd's word that it started.
+# start_slot APP SLOT: restart the slot's service and wait until systemd has started it.
 start_slot() {
   local unit=$1-$2.service
   systemctl reset-failed "$unit" 2>/dev/null || true
   systemctl restart "$unit" && systemctl -q is-active "$unit"
 }
 
-# serving_container APP: the container that visitors reach.
+# serving_container APP: print the name of the serving container.
 serving_container() { printf '%s-%s' "$1" "$(serving_slot "$1")"; }
 
-# replace_within FILE TARGET: replace a file of a folder that a running container has mounted: the
-# new one gets the labels, owner and mode of the old.
+# replace_within FILE TARGET: replace a file in a folder that a running container has mounted; keep the
+# old file's label, owner and mode.
 replace_within() {
   local beside
   beside=$(dirname "$2")/.${2##*/}.new
@@ -90,15 +90,15 @@ replace_within() {
   mv -fT "$beside" "$2"
 }
 
-# install_certificate APP FOLDER FROM: give the release in FOLDER the certificate, key, password and
-# manifest that lie in FROM, as its running container sees them.
+# install_certificate APP FOLDER FROM: copy certificate, key, password and manifest from FROM into the
+# release in FOLDER, so that its running container sees them.
 install_certificate() {
   local app=$1 folder=$2 from=$3 secrets plain
   if [ -e "$from/cert_pass" ]; then
     replace_within "$from/cert_pass" "$folder/credentials/cert_pass"
     secrets=$(podman inspect "$(serving_container "$app")" \
       --format '{{range .Mounts}}{{if eq .Destination "/run/secrets"}}{{.Source}}{{end}}{{end}}')
-    # In memory, like the one it replaces.
+    # On tmpfs, like the file it replaces.
     plain=$(dirname "$secrets")/.cert_pass.new
     install -m 0600 /dev/null "$plain"
     systemd-creds decrypt --name=cert_pass "$from/cert_pass" - >"$plain"
@@ -111,10 +111,11 @@ install_certificate() {
   replace_within "$from/manifest.json" "$folder/manifest.json"
 }
 
-# signal_app APP SIGNAL: the app's main process gets a signal, not its whole control group.
+# signal_app APP SIGNAL: send a signal to the app's main process only, not to its control group.
 signal_app() { podman kill --signal "$2" "$(serving_container "$1")" >/dev/null; }
-# came_from: the address that this login came from, as sshd told the processes above us; sudo takes
-# it out of our own environment.
+
+# came_from: print the address this login came from. sudo drops SSH_CONNECTION from our environment, so
+# read it from a parent process.
 came_from() {
   local pid=$$ found
   while [ "${pid:-1}" -gt 1 ]; do
@@ -128,8 +129,8 @@ came_from() {
   done
 }
 
-# audit LINE: append a line of JSON to the journal of changes, and mirror it to the system's. The
-# file can only be appended to where the file system knows how.
+# audit LINE: append a line of JSON to the journal of changes and copy it to systemd's journal. The file
+# is append-only (chattr +a) where the file system supports it.
 audit() {
   local log=/var/lib/corefab/audit.log line
   line=$(jq -c --argjson schema_version "$schema_version" --arg from "$(came_from)" \
@@ -140,7 +141,7 @@ audit() {
     label "$log"
   fi
   chattr +a "$log" 2>/dev/null || true
-  # A power cut may have left half a line.
+  # A power cut may have left an incomplete line.
   if [ -n "$(tail -c 1 "$log")" ]; then echo >>"$log"; fi
   printf '%s\n' "$line" >>"$log"
   sync "$log"

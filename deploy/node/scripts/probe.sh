@@ -1,12 +1,12 @@
-# probe APP PATH...: what this node holds of an app, as JSON. On stdin a line a credential:
-# its name, and its value in base64 or `-`; the answer says absent, present, same or different.
+# probe APP PATH...: print the state of an app on this node as JSON. On stdin a line for each credential:
+# its name, and its value in base64 or `-`; the answer has absent, present, same or different for each.
 # shellcheck shell=bash disable=SC2016
 app=$1
 shift
 home=$(home_of "$app")
 slot=$(serving_slot "$app")
 
-# disks PATH...: on which file system each lies, or will lie, and the blocks that are free there.
+# disks PATH...: for each, the device of its (future) file system and the free blocks.
 disks() {
   local path paths
   mapfile -t paths < <(for path in "$@"; do
@@ -16,8 +16,8 @@ disks() {
   paste -d ' ' <(stat -c %d "${paths[@]}") <(stat -f -c '%a %S' "${paths[@]}")
 }
 
-# versions: of the programs that matter. Each takes its time to tell; so they are asked once for every
-# start of the machine, and again when one of them was replaced.
+# versions: the versions of podman, skopeo and systemd. Starting them is slow, so the answer is cached
+# until the machine restarts or one of them is replaced.
 versions() {
   local kept=/run/corefab/versions key
   key=$(type -P podman skopeo systemctl | xargs stat -Lc '%n %i %Z') || true
@@ -30,9 +30,9 @@ versions() {
   mv -fT "$kept.$$" "$kept"
 }
 
-# images: each with its layers; a list of images for several machines is none. Podman
-# takes a while to start; so its storage is read where it is as we know it. Podman is asked where it is
-# not, and one may go while we ask: then again.
+# images: each image with its layers, without manifest lists. Podman is slow to start, so read its
+# storage directly; ask podman only if the storage has another form. Retry if an image is removed
+# meanwhile.
 images() {
   local said ids files
   if said=$(cd /var/lib/containers/storage/overlay-images && mapfile -t files < <(jq -r \
@@ -56,20 +56,20 @@ images() {
   fail "podman cannot list the images"
 }
 
-# The layers of each image.
+# layers: image ids with their layers.
 layers() {
   local said
   said=$(images)
   jq -c 'map({key: "sha256:\(.id)", value: (.layers // [])}) | from_entries' <<<"$said"
 }
 
-# What cut transfers of images left: image, file, bytes, and a hash of the piece on its way.
+# partial: a row for each file of a broken image transfer: image, file, bytes, hash of an incomplete chunk.
 partial() {
   local file size
   for file in /var/lib/corefab/images/*/*.part /var/lib/corefab/images/*/piece.* \
     /var/lib/corefab/images/*/layout/blobs/sha256/*; do
     [ -e "$file" ] || continue
-    # A transfer that is under way moves and removes them.
+    # A running transfer may remove it.
     size=$(stat -c %s "$file" 2>/dev/null) || continue
     printf '%s\t%s\t%s\t%s\n' "$(cut -d / -f 6 <<<"$file")" "${file##*/}" "$size" \
       "$(case $file in */piece.*) sha256sum 2>/dev/null <"$file" | cut -d ' ' -f 1 ;; esac)"
@@ -84,7 +84,7 @@ firewall() {
   fi
 }
 
-# Whether the front door leads to the slot that serves.
+# door: whether the front door leads to the serving slot.
 door() {
   local rules address
   rules=$(nft list table inet "$app-door" 2>/dev/null) || { echo 'not there' && return; }
@@ -107,7 +107,7 @@ door() {
   fi
 }
 
-# leftover: the slot that does not serve, when it runs, or when sockets are open that nobody takes.
+# leftover: the slot that does not serve, if it still runs or left unused sockets open.
 leftover() {
   local idle
   [ -n "$slot" ] || return 0
@@ -122,7 +122,7 @@ leftover() {
   esac
 }
 
-# routes: addresses that this machine's interfaces and podman's networks have.
+# routes: the subnets of this machine's interfaces and podman's networks.
 routes() {
   shopt -s nullglob
   { ip -json address show && ip -json route show; } | jq -c '
@@ -135,10 +135,10 @@ routes() {
       | {subnet, interface: $interface, network: $name} end' /etc/containers/networks/*.json -
 }
 
-# What cannot be read is a deploy that did not end.
+# interrupted: the unfinished deploy, or null. An unreadable mark counts as an unfinished deploy.
 interrupted() {
   if [ -e "$home/deploying" ]; then
-    # What a newer corefab wrote goes through as it is, to be refused.
+    # Pass on a newer schema version unchanged: the workstation refuses it.
     jq -ce 'select(.schema_version > 1 or (.release and (.previous | type == "string")))' \
       "$home/deploying" 2>/dev/null \
       || echo '{"release": "unknown", "previous": ""}'
@@ -152,8 +152,8 @@ unit() {
     -p ActiveEnterTimestamp,NRestarts
 }
 
-# What takes time runs beside the rest, and answers as a file; an argument may have 128 KiB. Credentials
-# are asked on stdin.
+# Slow facts run in parallel as files; an argument is limited to 128 KiB. Descriptor 3 is stdin, with the
+# credentials.
 exec 3<&0
 answer \
   --argjson clock "$EPOCHSECONDS" \
@@ -185,7 +185,7 @@ answer \
     disks: ($disks | split("\n") | map(select(. != "") | split(" ") | map(tonumber)
       | {device: .[0], free: (.[1] * .[2])}) | {storage: .[0], scratch: .[1], incoming: .[2]}),
     firewall: ($firewall | line), door: ($door | line), slot: $slot, leftover: ($leftover | line),
-    # The bridges of podman'"'"'s networks are named with their networks.
+    # A bridge of a podman network is listed with that network only.
     routes: (([$routes[] | select(.network) | .interface]) as $bridges
       | $routes | map(select(.network or (.interface as $one | $bridges | index($one) | not)))),
     active: $unit.ActiveState, since: $unit.ActiveEnterTimestamp,
@@ -199,8 +199,8 @@ answer \
           else {layers: {("sha256:" + (.[1] | rtrimstr(".part"))): (.[2] | tonumber)}}
           end) | reduce .[] as $one ({}; . * $one))
     }) | from_entries),
-    word: $unit.SubState, result: $unit.Result, exit_status: $unit.ExecMainStatus,
-    said: $unit.StatusText,
+    sub_state: $unit.SubState, result: $unit.Result, exit_status: $unit.ExecMainStatus,
+    status_text: $unit.StatusText,
     files: ($places | table("path kind mode owner mtime ctime target sha256") | map(select(.kind == "file")
       | {key: .path, value: {mode: "\(.mode) \(.owner)", sha256}}) | from_entries),
     credentials: ($credentials | rows | map({key: .[0], value: .[1]}) | from_entries),

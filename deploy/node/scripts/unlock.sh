@@ -1,10 +1,10 @@
 # unlock APP LINE: end the connection that holds the app's lock, write LINE (JSON) to the journal of
-# changes, and say who was thrown out; `null` where nobody holds it. Ending only the lock would
-# leave its holder at work.
+# changes, and print the holder; `null` if the lock is free. Releasing only the lock would let its
+# holder go on.
 # shellcheck shell=bash
 app=$1 line=$2
 lock=/run/corefab/$app.lock
-# With SWITCH=restart the node puts back what served, before anybody else gets the lock.
+# With SWITCH=restart the node first puts back the release that served, and holds the lock for it.
 patience_seconds=60
 if [ ! -e "$lock" ]; then
   echo null
@@ -18,10 +18,10 @@ fi
 holder=$(jq -ce 'objects' "$lock") || fail "the lock of $app does not say who holds it"
 pid=$(jq -r '.pid // empty' <<<"$holder")
 if [ -z "$pid" ] || [ "$(readlink "/proc/$pid/fd/9")" != "$lock" ]; then
-  fail "the process that holds the lock of $app cannot be told: $holder"
+  fail "the process that holds the lock of $app is not known: $holder"
 fi
 
-# The session of sshd that the holder runs in: its end is the end of all that the holder does.
+# The sshd session of the holder: ending it ends everything the holder does.
 session=$pid
 while [ "$session" -gt 1 ]; do
   read -r name <"/proc/$session/comm"
@@ -33,6 +33,6 @@ kill "$session"
 flock -w "$patience_seconds" 9 || fail "the holder of the lock of $app does not end: $holder"
 : >"$lock"
 audit "$(jq -c --argjson holder "$holder" \
-  '.detail = "threw out \($holder.who) (\($holder.what), since \($holder.since)): \(.detail)"' \
+  '.detail = "broke the lock of \($holder.who) (\($holder.what), since \($holder.since)): \(.detail)"' \
   <<<"$line")"
 printf '%s\n' "$holder"

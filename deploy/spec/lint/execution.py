@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from deploy.spec.lint.finding import Facts, Finding
 from deploy.spec.lint.unit import Unit
-from deploy.spec.lint.unit_text import Setting
-from deploy.spec.lint.words import words
+from deploy.spec.lint.unit_text import Setting, words
 
 _KEYS = ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecStop",
          "ExecStopPost")  # fmt: skip

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from deploy.spec.lint.duration import seconds
-from deploy.spec.lint.unit_text import Setting, Stray, read_unit
-from deploy.spec.lint.words import words
+from deploy.spec.lint.unit_text import Setting, Stray, read_unit, words
 
 QUADLETS = (".container", ".pod", ".volume", ".network", ".kube", ".build", ".image")
 _SUFFIXES = (*QUADLETS, ".service", ".socket", ".timer", ".path")

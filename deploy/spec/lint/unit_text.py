@@ -4,6 +4,7 @@ configparser cannot read these files: keys and sections repeat, a backslash at t
 line, and comments may stand between the parts of a continued line.
 """
 
+import shlex
 from dataclasses import dataclass
 
 _COMMENTS = ("#", ";")
@@ -55,6 +56,14 @@ def read_unit(text: str, file: str) -> tuple[tuple[Setting, ...], tuple[Stray, .
         else:
             settings.append(Setting(section, key.strip(), value.strip(), file, line))
     return tuple(settings), tuple(strays)
+
+
+def words(value: str) -> tuple[str, ...]:
+    """Split at spaces outside quotes; an unbalanced quote is taken literally."""
+    try:
+        return tuple(shlex.split(value))
+    except ValueError:
+        return tuple(value.split())
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:

@@ -179,5 +179,5 @@ def test_anchors_of_a_file_hold_in_the_whole() -> None:
         (f"{HEAD}? [a, b]\n: c\n", "mine.bu:3: a key must be a plain scalar"),
     ],
 )
-def test_what_is_no_butane_names_its_file_and_line(text: str, start: str) -> None:
+def test_a_text_that_is_not_butane_is_refused_with_file_and_line(text: str, start: str) -> None:
     assert refused(text).startswith(start)

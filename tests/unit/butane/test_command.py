@@ -106,7 +106,7 @@ def test_color_is_used_on_demand(folder: Path, capsys: pytest.CaptureFixture[str
     assert "\033[1;31merror\033[0m[$.storage" in capsys.readouterr().err
 
 
-def test_an_unreadable_file_is_said_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_file_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "latin.bu").write_bytes(b"variant: fcos\n# caf\xe9\n")
 
     assert main([str(folder / "missing.bu")]) == 1

@@ -58,7 +58,7 @@ def test_a_warning_names_file_line_and_place(no_butane: None, tmp_path: Path) ->
         assert warning.endswith("($.storage.files.0.mode)")
 
 
-def test_every_error_is_told_with_file_and_line(no_butane: None, tmp_path: Path) -> None:
+def test_every_error_is_reported_with_file_and_line(no_butane: None, tmp_path: Path) -> None:
     text = TEXT.format("0644") + "    - path: b\n    - path: c\n"
 
     with pytest.raises(ButaneError) as caught:
@@ -73,7 +73,7 @@ def test_the_program_that_is_not_there_cannot_be_asked_for(no_butane: None, tmp_
         compile_text("", files=tmp_path, name="a.bu", tool="real")
 
 
-def test_another_compiler_is_refused_with_those_there_are(tmp_path: Path) -> None:
+def test_an_unknown_compiler_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ButaneError, match="unknown Butane compiler 'fast'") as caught:
         compile_text("", files=tmp_path, name="a.bu", tool="fast")
     assert caught.value.hint == "choose auto, python or real"

@@ -19,7 +19,7 @@ def _said(old: str, new: str) -> list[str]:
     return [str(change) for change in diff(read_items(old), read_items(new))]
 
 
-def test_changes_are_told_item_by_item() -> None:
+def test_changes_are_listed_item_by_item() -> None:
     assert _said(OLD, NEW) == [
         "~ file /a: mode 0644 -> 0600; content 1 bytes (2d711642b726) -> 2 bytes (ef90d9c1ec76)",
         "+ file /c",

@@ -39,7 +39,7 @@ def test_blanks_are_filled(text: str, filled: str) -> None:
     assert render(text) == filled
 
 
-def test_a_blank_without_a_value_names_its_file_and_line_and_the_blanks_there_are() -> None:
+def test_a_blank_without_a_value_is_reported_with_file_line_and_known_blanks() -> None:
     with pytest.raises(ButaneError) as caught:
         render("# @APP@\n@APQ@ and @PORT@\n\n@PROT@ @APQ@\n")
 

@@ -142,7 +142,7 @@ def test_what_was_shown_is_taken_away_when_showing_the_next_fails(
 
 
 def test_terms_that_nobody_agreed_to_stop_a_new_account(pebble: Pebble) -> None:
-    with pytest.raises(CertError, match="terms that nobody has agreed to: data:text/plain"):
+    with pytest.raises(CertError, match="terms are not agreed to: data:text/plain"):
         obtain(pebble.server, Account(new_key()), request_for("www.example.org"), Page())
 
 

@@ -192,11 +192,11 @@ def test_a_token_that_could_leave_its_folder_is_refused(fake: Fake, token: str) 
     refusal(fake, authorization=(200, body))
 
 
-def test_a_name_that_nobody_asked_for_is_refused(fake: Fake) -> None:
+def test_a_name_that_was_not_requested_is_refused(fake: Fake) -> None:
     other: Json = {"type": "dns", "value": "$(reboot).example.org"}
     body: Json = {**GOOD["/authorization"], "identifier": other}  # type: ignore[dict-item]
 
-    assert "nobody asked for" in refusal(fake, authorization=(200, body)).message
+    assert "were not requested" in refusal(fake, authorization=(200, body)).message
 
 
 @pytest.mark.parametrize("url", ["http://acme.example.org/dir", "acme.example", "", "https://[x"])

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from certs.bundle import read_bundle
 from certs.errors import CertError
+from certs.import_key import read_key
 from certs.keyfile import new_key
-from certs.plainkey import read_key
 from certs.signing_request import signing_request
 from tests.unit.certs.forge import Recipe, authority, chained, forge
 

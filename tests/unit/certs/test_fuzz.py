@@ -27,8 +27,8 @@ from certs.chain import read_chain
 from certs.checks import problems
 from certs.constraints import name_constraints
 from certs.errors import CertError
+from certs.import_key import read_key
 from certs.names import general_names, matches, name_problem
-from certs.plainkey import read_key
 from certs.signing_request import requested_names, signing_request
 from certs.ssh_certificate import sign_person
 from tests.examples import examples

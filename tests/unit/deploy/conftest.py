@@ -1,4 +1,4 @@
-"""A home of its own for each test, and a node that lets its key in."""
+"""A home folder for each test, and an SSH server as a node."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 
 from deploy.app import health
 from deploy.machine.install import first_boot
-from deploy.node.connection import Target
 from deploy.node.known_hosts import pin
+from deploy.node.target import Target
 from tests.clock import Clock
 from tests.unit.deploy.fake_remote import FakeRemote, reach
 from tests.unit.deploy.ssh_server import Node, new_identity, running
@@ -26,14 +26,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def node(home: Path) -> Iterator[Node]:
-    """A node without scripts, which lets nobody in yet."""
+    """A node without scripts, which accepts no key yet."""
     with running() as one:
         yield one
 
 
 @pytest.fixture
 def target(node: Node, home: Path, tmp_path: Path) -> Target:
-    """The way to that node, with its host key pinned and a key that it accepts."""
+    """A login to that node, with its host key pinned and a key that it accepts."""
     identity = new_identity(tmp_path / "id")
     node.let_in(identity)
     known_hosts = tmp_path / "known_hosts"
@@ -43,7 +43,7 @@ def target(node: Node, home: Path, tmp_path: Path) -> Target:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Have the modules that wait for a node wait by a clock that moves only by their sleeping."""
+    """Give the modules that wait for a node a clock that only their sleeping moves."""
     made = Clock()
     for waiting in (health, first_boot):
         monkeypatch.setattr(waiting, "time", made)

@@ -1,4 +1,4 @@
-"""A shop that is deployed, and the node that holds it."""
+"""A deployed shop, and the state of its node."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from deploy.app.plan.desired_state import DesiredState, Switch
 from deploy.image.plan.image import Image
 from deploy.node.file import File
 from deploy.node.release import Manifest
-from deploy.node.state import Disk, HeldFile, NodeState
+from deploy.node.state import Disk, FileState, NodeState
 from deploy.settings.model import Settings
 
 NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)
@@ -32,7 +32,7 @@ DESIRED = DesiredState(
 
 
 def settings(**values: object) -> Settings:
-    """Make settings by key, with what is required filled in."""
+    """Make settings; fill in the required ones."""
     return Settings.model_validate(
         {"PROJECT": "shop", "IMAGE": "localhost/shop:1", "CERT_NAMES": "shop.example.org"} | values
     )
@@ -57,9 +57,9 @@ def manifest(desired: DesiredState = DESIRED, **changes: object) -> Manifest:
     return held.model_copy(update=changes)
 
 
-def held_files(units: tuple[File, ...]) -> Mapping[str, HeldFile]:
-    """Say how a node holds units that nobody touched."""
-    return {unit.path: HeldFile(mode=unit.mark, sha256=unit.sha256) for unit in units}
+def held_files(units: tuple[File, ...]) -> Mapping[str, FileState]:
+    """Return the state of unchanged units on a node."""
+    return {unit.path: FileState(mode=unit.mode_and_owner, sha256=unit.sha256) for unit in units}
 
 
 def state(**changes: object) -> NodeState:
@@ -84,10 +84,10 @@ def state(**changes: object) -> NodeState:
         restarts=0,
         layers={IMAGE.id: IMAGE.layers},
         partial={},
-        word="running",
+        sub_state="running",
         result="success",
         exit_status="0",
-        said="",
+        status_text="",
         files=dict(held_files(DESIRED.units)),
         credentials={"cert_pass": "same"},
         staged_update="",
@@ -96,7 +96,7 @@ def state(**changes: object) -> NodeState:
 
 
 def fresh(**changes: object) -> NodeState:
-    """Make the state of a node that holds nothing of the app."""
+    """Make the state of a node without the app."""
     empty: dict[str, object] = {
         "manifest": None,
         "slot": "",

@@ -40,10 +40,10 @@ class FakeRemote(Remote):
     def hold(self, command: Command) -> Result:
         return self.run(command)
 
-    def follow(self, command: Command, heard: Callable[[str], None]) -> Result:
+    def follow(self, command: Command, on_line: Callable[[str], None]) -> Result:
         result = self.run(command)
         for line in result.stdout.splitlines():
-            heard(line)
+            on_line(line)
         return result
 
     @property
@@ -75,13 +75,13 @@ def reach(monkeypatch: pytest.MonkeyPatch, remote: FakeRemote) -> FakeRemote:
     """Have every verb that logs in to a node reach this one; the workstation has no git."""
 
     @contextmanager
-    def reached(*_: object, **__: object) -> Iterator[FakeRemote]:
+    def open_session(*_: object, **__: object) -> Iterator[FakeRemote]:
         yield remote
 
     def no_git(*_: object, **__: object) -> bytes:
         raise ProgramError("git is not installed here", "install git")
 
-    monkeypatch.setattr(session, "reached", reached)
+    monkeypatch.setattr(session, "open_session", open_session)
     monkeypatch.setattr(git, "run", no_git)
     return remote
 

@@ -1,4 +1,4 @@
-"""An SSH server in this process: no sshd, no shell, and each script's behaviour is a function."""
+"""An SSH server in this process, whose scripts are Python functions."""
 
 import contextlib
 import shlex

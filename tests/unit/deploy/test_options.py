@@ -68,7 +68,7 @@ def test_without_a_host_the_settings_name_the_node(folder: Path) -> None:
     assert target(context(folder)) is None
 
 
-def test_every_settings_file_is_an_instance_and_the_example_is_none(folder: Path) -> None:
+def test_every_settings_file_but_the_example_is_an_instance(folder: Path) -> None:
     (folder / ".env.staging").write_text("NAME=staging\n")
     (folder / ".env.far").write_text("NAME=far\nNODE_ADDRESS=two\n")
 
@@ -104,6 +104,6 @@ def test_nodes_are_read_from_a_list() -> None:
 
 
 @pytest.mark.parametrize("text", ["core@", "web1:ssh", ":22"])
-def test_what_names_no_node_is_refused(text: str) -> None:
-    with pytest.raises(DeployError, match="names no node"):
+def test_an_invalid_node_in_a_list_is_refused(text: str) -> None:
+    with pytest.raises(DeployError, match="is not a node"):
         hosts(text)

@@ -1,4 +1,4 @@
-"""Paths of the operator's folder are resolved in one place, the same for every command."""
+"""Project resolves every path of the operator's folder."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def test_a_tilde_in_known_hosts_and_identity_file_means_the_home_folder(tmp_path
     assert project.identity == Path.home() / ".ssh/id"
 
 
-def test_relative_paths_are_seen_from_the_operators_folder(tmp_path: Path) -> None:
+def test_relative_paths_start_in_the_operators_folder(tmp_path: Path) -> None:
     project = Project(tmp_path, settings(IDENTITY_FILE="id", PROJECT_FILES="www"))
 
     assert project.identity == tmp_path / "id"
@@ -28,14 +28,14 @@ def test_an_absolute_path_stays_as_it_is(tmp_path: Path) -> None:
     assert project.identity == Path("/keys/id")
 
 
-def test_what_is_not_set_has_no_path(tmp_path: Path) -> None:
+def test_an_unset_setting_has_no_path(tmp_path: Path) -> None:
     project = Project(tmp_path, settings())
 
     assert project.identity is None
     assert project.files is None
 
 
-def test_what_is_the_operators_own_lies_in_the_folder(tmp_path: Path) -> None:
+def test_the_operators_files_are_in_the_folder(tmp_path: Path) -> None:
     project = Project(tmp_path, settings())
 
     assert project.media == tmp_path / "build/media"

@@ -1,4 +1,4 @@
-"""What goes wrong as expected is one message and an exit code; a bug keeps its traceback."""
+"""An expected error is a message and an exit code; a bug keeps its traceback."""
 
 import errno
 import logging
@@ -35,7 +35,7 @@ def run(error: BaseException | None = None, code: int | None = None) -> int:
     return 0
 
 
-def test_a_task_ends_with_what_it_returns() -> None:
+def test_a_task_exits_with_what_it_returns() -> None:
     assert (run(), run(code=0), run(code=1)) == (0, 0, 1)
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.node.holdings import HeldAccess, HeldCredential
+from deploy.node.holdings import AuthorizedKey, SealedCredential
 from deploy.node.release import Manifest
 
 
@@ -77,23 +77,23 @@ class Inspection(_Value):
     """A node's state; `clock` is the node's time, `claimed` are the host files of all its apps."""
 
     clock: int
-    mark: str
+    spec_hash: str
     manifest: Manifest | None
     staged: dict[str, str]
     claimed: frozenset[str]
     paths: dict[str, FoundPlace]
     users: dict[str, FoundUser]
-    keys: tuple[HeldAccess, ...]
+    keys: tuple[AuthorizedKey, ...]
     units: dict[str, FoundUnit]
     sysctl: dict[str, str]
     firewall: tuple[str, ...]
     strays: dict[str, int]
-    credentials: tuple[HeldCredential, ...]
+    credentials: tuple[SealedCredential, ...]
     files: dict[str, FoundFile]
     people: tuple[FoundPerson, ...]
     containers: tuple[FoundContainer, ...]
     kernel_arguments: tuple[str, ...]
 
-    def since(self, held: HeldAccess | HeldCredential) -> int:
+    def since(self, held: AuthorizedKey | SealedCredential) -> int:
         """Compute when something last changed, in seconds since 1970."""
         return self.clock - held.age_seconds

@@ -1,8 +1,8 @@
-# converge apply ID SECONDS: take a convergence from stdin (tar: `acts`, new/, keys/) and do its acts,
-#   unless `keep` comes within SECONDS from a new login: then everything is put back, also when this
+# converge apply ID SECONDS: read a convergence from stdin (tar: `acts`, new/, keys/) and apply its
+#   acts. Unless `keep` comes from a new login within SECONDS, everything is undone, even when this
 #   machine restarts in between.
-# converge keep ID LINE: it is proven that one can still log in; LINE (JSON) goes to the journal.
-# converge put-back ID: put back what was.
+# converge keep ID LINE: a new login succeeded: keep the changes; append LINE (JSON) to the journal.
+# converge put-back ID: undo the changes.
 # shellcheck shell=bash
 mode=$1 id=$2
 one_at_a_time node
@@ -23,7 +23,7 @@ acts() {
 }
 has() { [ -n "$(acts "$1")" ] || cut -f 1 "$place/acts" | grep -qx "$1"; }
 
-# Everything that an act may change, as it is now.
+# Save everything that the acts may change.
 save() {
   local path
   : >"$place/absent"
@@ -45,9 +45,9 @@ save() {
 
 arm() {
   printf '%s\n' "${script:?}" >"$place/script"
-  printf '[Unit]\nDescription=Put back a convergence that nobody proved\n[Service]\nType=oneshot\nExecStart=/usr/bin/bash %s/script put-back %s\n' \
+  printf '[Unit]\nDescription=Undo a convergence without a new login\n[Service]\nType=oneshot\nExecStart=/usr/bin/bash %s/script put-back %s\n' \
     "$place" "$id" >"$units/corefab-put-back.service"
-  printf '[Unit]\nDescription=Put back a convergence that nobody proved\n[Timer]\nOnActiveSec=%s\nAccuracySec=1s\n[Install]\nWantedBy=timers.target\n' \
+  printf '[Unit]\nDescription=Undo a convergence without a new login\n[Timer]\nOnActiveSec=%s\nAccuracySec=1s\n[Install]\nWantedBy=timers.target\n' \
     "$1" >"$units/$timer"
   label "$units/corefab-put-back.service" "$units/$timer"
   printf '%s\n' "$id" >"$place/armed"
@@ -94,14 +94,14 @@ write_keys() {
   mv -fT "$folder/.corefab-new" "$file"
 }
 
-# What the changed files are read by.
+# Reload what reads the changed files.
 reload() {
   local name
   systemctl daemon-reload
   if has sysusers; then systemd-sysusers; fi
   if has tmpfiles; then systemd-tmpfiles --create; fi
   if has firewall; then systemctl reload-or-restart corefab-firewall.service; fi
-  # Parameters that a kernel lacks are told by the comparison that follows.
+  # The comparison that follows reports parameters that this kernel lacks.
   if has sysctl; then systemctl restart systemd-sysctl.service || true; fi
   if has sshd; then
     /usr/sbin/sshd -t
@@ -134,7 +134,7 @@ put_back() {
   reload
   audit "$(jq -cn --arg id "$id" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" \
     '{at: $at, app: "node", what: "converge put back", who: "node", result: "ok",
-      detail: "\($id): nobody proved that one can still log in"}')"
+      detail: "\($id): no new login succeeded in time"}')"
   disarm
 }
 

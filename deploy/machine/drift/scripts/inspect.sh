@@ -1,5 +1,5 @@
-# inspect APP: what this node is, to be compared with what it was made as and with the app's release.
-# On stdin a line each: `path PATH`, `user NAME`, `unit NAME`, `sysctl NAME`. Answers in JSON; times
+# inspect APP: the state of this node, to be compared with its machine spec and the app's release.
+# Stdin has one question per line: `path PATH`, `user NAME`, `unit NAME`, `sysctl NAME`. Answers in JSON; times
 # are seconds since 1970.
 # shellcheck shell=bash disable=SC2016
 app=$1
@@ -7,7 +7,7 @@ home=$(home_of "$app")
 question=$(cat)
 asked() { sed -n "s/^$1 //p" <<<"$question"; }
 
-# A path that is not there is as old as the last change of its folder.
+# An absent path has the times of the folder above.
 absent() {
   local path above
   for path in "$@"; do
@@ -38,13 +38,13 @@ sysctls() {
   local name file
   while IFS= read -r name; do
     file=/proc/sys/${name//.//}
-    # What this node cannot set, its host does: a container has no kernel of its own.
+    # A container has no kernel of its own: its host sets these parameters.
     [ -w "$file" ] || continue
     printf '%s\t%s\n' "$name" "$(tr '\t\n' '  ' <"$file" | sed 's/ *$//')"
   done
 }
 
-# What the firewall's files would load, tried in an empty network of its own, against what is loaded.
+# Compare the loaded table with what the firewall's files load in an empty network namespace.
 firewall() {
   local wanted
   [ -e /etc/corefab/firewall.sh ] || return 0
@@ -59,7 +59,7 @@ firewall() {
     <(printf '%s\n' "$wanted") <(nft -s list table inet corefab) || true
 }
 
-# Files and units in the name space of the app; the drop-in that aims its sockets is the switch's own.
+# Files and units with the app's name; the drop-in of its sockets belongs to the switch.
 strays() {
   local file aim=
   if takes_socket "$app" "$(serving_slot "$app")"; then
@@ -87,7 +87,7 @@ mapfile -t paths < <({ asked path; manifest_of "$app" | jq -r '.units? // {} | k
 mapfile -t people < <(asked user)
 answer \
   --argjson clock "$EPOCHSECONDS" \
-  --arg mark "$(spec_mark)" \
+  --arg spec_hash "$(spec_hash)" \
   --slurpfile manifest <(manifest_of "$app") \
   --rawfile staged <(if [ -d "$home/current/root" ]; then
       cd "$home/current/root/" && find . -type f -printf '/%P\t%m\n'; fi) \
@@ -109,7 +109,7 @@ answer \
   --arg app "$app" \
   '($hashes | split("\u0000") | map(select(. != "") | {key: .[66:], value: .[:64]}) | from_entries)
      as $sha |
-   {$clock, $mark, manifest: $manifest[0],
+   {$clock, $spec_hash, manifest: $manifest[0],
     staged: ($staged | rows | map({key: .[0], value: .[1]}) | from_entries),
     claimed: ($claimed | add // []),
     paths: ($places | table("path kind mode owner mtime ctime target sha256")

@@ -141,11 +141,6 @@ def _is_prefix(argument: str, options: list[str]) -> bool:
     return any(one.startswith(argument) for one in options)
 
 
-def spec_of(config: bytes) -> str:
-    """Read the spec version of an Ignition file."""
-    return f"{_dotted(_spec(config))}.0"
-
-
 def _spec(config: bytes) -> tuple[int, int]:
     major, minor, *_ = str(json.loads(config)["ignition"]["version"]).split(".")
     return int(major), int(minor)

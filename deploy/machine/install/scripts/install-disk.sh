@@ -1,5 +1,5 @@
-# install-disk CONFIG WORD...: run coreos-installer, whose words these are, as a unit of the medium:
-# a lost connection does not cut a disk in halves. What it says goes to stdout as it is said.
+# install-disk CONFIG WORD...: run this coreos-installer command as a unit of the live system: a lost
+# connection does not interrupt it. Its output goes to stdout at once.
 # shellcheck shell=bash
 config=$1
 shift

@@ -1,4 +1,4 @@
-# read-back DEVICE: what an installed disk will boot with, as JSON, read from the disk itself.
+# read-back DEVICE: read from an installed disk what it will boot with, as JSON.
 # shellcheck shell=bash
 device=$1
 udevadm settle

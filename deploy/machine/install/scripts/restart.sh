@@ -1,3 +1,3 @@
-# restart: restart the machine; the answer comes before the end.
+# restart: restart the machine; answers before it shuts down.
 # shellcheck shell=bash
 systemctl --no-block reboot

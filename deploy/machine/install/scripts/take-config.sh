@@ -1,4 +1,4 @@
-# take-config PATH: take an Ignition file from stdin into the medium's memory.
+# take-config PATH: store an Ignition file from stdin in the live system's memory.
 # shellcheck shell=bash
 umask 077
 mkdir -p "$(dirname "$1")"

@@ -1,6 +1,6 @@
 """The real tool's answers to the corpus, kept beside it.
 
-`python -m tests.butane.translate.goldens` writes them anew; it needs `make oracle`.
+`python -m tests.butane.translate.goldens` writes them again; it needs `make oracle`.
 """
 
 import json

@@ -8,7 +8,7 @@ import pytest
 from certs.errors import CertError
 from deploy.app.deploy import DeployOptions, deploy
 from deploy.errors import DeployError
-from deploy.node.lock import HeldError
+from deploy.node.lock import LockHeldError
 from deploy.node.release import Manifest
 from deploy.node.state import Interrupted
 from tests.clock import Clock
@@ -126,7 +126,7 @@ def test_a_lock_that_another_holds_stops_the_deploy_before_any_change(shop: Shop
     shop.probed(shop.deployed(active="failed"))
     shop.remote.answers["lock"] = refusal("null", code=75)
 
-    with pytest.raises(HeldError):
+    with pytest.raises(LockHeldError):
         deploy(shop.project(), DeployOptions())
 
     assert shop.remote.scripts == ["probe", "lock"]

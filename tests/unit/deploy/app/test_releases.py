@@ -8,7 +8,7 @@ import pytest
 from deploy.app.plan.history import KeptRelease
 from deploy.app.releases import releases
 from deploy.errors import DeployError
-from deploy.node.audit_line import AuditLine
+from deploy.node.journal import AuditLine
 from deploy.project import Project
 from tests.unit.deploy.examples import NOW, manifest, settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
@@ -29,7 +29,7 @@ FAILED = AuditLine(
 @pytest.fixture
 def node(remote: FakeRemote) -> FakeRemote:
     remote.answers["releases"] = f"[{KEPT.model_dump_json()}]"
-    remote.answers["audit-lines"] = FAILED.written() + "\n"
+    remote.answers["audit-lines"] = FAILED.to_json() + "\n"
     return remote
 
 

@@ -38,7 +38,9 @@ def test_a_healthy_app_ends_with_0(shop: Shop, capsys: pytest.CaptureFixture[str
 def test_an_unhealthy_app_ends_with_1_and_the_problem(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shop.probed(shop.deployed(active="activating", result="exit-code", exit_status="3", said="up"))
+    shop.probed(
+        shop.deployed(active="activating", result="exit-code", exit_status="3", status_text="up")
+    )
     shop.site.answer = page("500 Oh")
 
     code, found = facts(shop, capsys)

@@ -1,4 +1,4 @@
-"""What is under way is shown: done with a tick, failed with a cross, a transfer with its bytes."""
+"""Progress is shown: done with a tick, failed with a cross, a transfer with its bytes."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def test_a_step_shows_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("✓ slot [green] started ")
 
 
-def test_a_step_without_a_text_for_when_it_is_done_shows_its_title(
+def test_a_step_without_a_done_text_shows_its_title(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with progress.step("pinned"):
@@ -43,7 +43,7 @@ def test_a_step_without_a_text_for_when_it_is_done_shows_its_title(
     ],
     ids=["step", "bar", "percentage", "transfer"],
 )
-def test_what_fails_shows_its_title_with_a_cross(
+def test_a_failing_step_shows_its_title_with_a_cross(
     shown: Callable[[], AbstractContextManager[object]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fail_in(shown())
@@ -58,7 +58,7 @@ def test_a_transfer_that_fails_names_its_node(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == "✗ web1: image\n"
 
 
-def test_a_transfer_says_what_was_sent_for_how_much(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_transfer_prints_bytes_sent_and_bytes_covered(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.transfer("image", 3000, where="web1") as advance:
         advance("sha256:a", 100, 1000)
         advance("sha256:b", 400, 2000)
@@ -71,7 +71,7 @@ def test_a_transfer_with_nothing_to_send_says_so(capsys: pytest.CaptureFixture[s
     with progress.transfer("image", 3000):
         pass
 
-    assert capsys.readouterr().out == "  nothing to send: every layer is on the node already\n"
+    assert capsys.readouterr().out == "  nothing to send: the node has every layer already\n"
 
 
 def test_events_are_lines_of_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +87,7 @@ def test_events_are_lines_of_json_and_nothing_else(capsys: pytest.CaptureFixture
     ]
 
 
-def test_a_transfer_as_events_that_fails_prints_no_line_that_is_no_json(
+def test_a_failing_transfer_with_events_prints_json_only(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     fail_in(progress.transfer("image", 10, events=True))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.node.holdings import HeldCredential
+from deploy.node.holdings import SealedCredential
 
 pytestmark = pytest.mark.program
 Program = Callable[[str], str]
@@ -51,7 +51,7 @@ def test_the_keys_of_a_seal_are_told_from_its_first_bytes(
     sealed = creds(program, tmp_path, SECRET, "encrypt", f"--with-key={kind}", device)
 
     mark = base64.b64decode(sealed)[:16].hex()
-    held = HeldCredential(name="token", age_seconds=0, seal=mark, opens=True)
+    held = SealedCredential(name="token", age_seconds=0, seal=mark, opens=True)
     assert held.sealed_with == kind
     assert SECRET not in base64.b64decode(sealed)
     assert creds(program, tmp_path, sealed, "decrypt", device) == SECRET

@@ -1,4 +1,4 @@
-"""What is done everywhere is done once on each node that any instance names."""
+"""A command for all nodes runs once on each node that an instance names."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from deploy.project import Project
 from tests.unit.deploy.examples import settings
 
 
-def test_instances_of_one_node_make_one_and_another_user_another(tmp_path: Path) -> None:
+def test_instances_are_grouped_by_node_and_user(tmp_path: Path) -> None:
     instances = [
         Project(tmp_path, settings(NODE_ADDRESS="one")),
         Project(tmp_path, settings(NODE_ADDRESS="one", NAME="staging")),
@@ -26,14 +26,14 @@ def test_instances_of_one_node_make_one_and_another_user_another(tmp_path: Path)
     assert found[0].projects == tuple(instances[:2])
 
 
-def test_an_instance_without_a_node_stops_it_too(tmp_path: Path) -> None:
+def test_an_instance_without_a_node_stops_a_command_for_all_nodes(tmp_path: Path) -> None:
     without = Project(tmp_path, settings(NODE_ADDRESS=""))
 
     with pytest.raises(DeployError, match="no node is named"):
         nodes((Project(tmp_path, settings(NODE_ADDRESS="one")), without))
 
 
-def test_a_node_that_is_listed_twice_counts_once(tmp_path: Path) -> None:
+def test_a_node_that_is_listed_twice_is_listed_once(tmp_path: Path) -> None:
     hosts = (("two", None, None), ("three", 2222, None), ("two", None, "core"))
     project = Project(tmp_path, settings(NODE_ADDRESS="one"))
 

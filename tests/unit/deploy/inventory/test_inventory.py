@@ -12,7 +12,7 @@ from deploy.inventory.places import Row
 from deploy.inventory.prometheus import as_prometheus
 from deploy.inventory.status import show_inventory
 from deploy.node.answer import read_answer
-from deploy.node.holdings import HeldAccess, HeldCredential, HeldKey, Holdings
+from deploy.node.holdings import AuthorizedKey, Holdings, NodeHostKey, SealedCredential
 from deploy.spec.people import AccessKey
 from tests.unit.certs.forge import Recipe, authority, forge
 from tests.unit.deploy.examples import manifest, settings
@@ -25,11 +25,11 @@ SOUND = Holdings(
     clock=int(NOW.timestamp()),
     release="",
     inside="",
-    host_keys=(HeldKey(key="ssh-ed25519 AAAAhost", age_seconds=90000),),
-    access=(HeldAccess(user="core", file="/x", line=ANN.line, age_seconds=90000),),
+    host_keys=(NodeHostKey(key="ssh-ed25519 AAAAhost", age_seconds=90000),),
+    access=(AuthorizedKey(user="core", file="/x", line=ANN.line, age_seconds=90000),),
     manifest=manifest(generations={"cert_pass": 2}),
     compared={},
-    credentials=(HeldCredential(name="cert_pass", age_seconds=3, seal=HOST, opens=True),),
+    credentials=(SealedCredential(name="cert_pass", age_seconds=3, seal=HOST, opens=True),),
 )
 
 
@@ -63,7 +63,9 @@ def test_a_seal_that_does_not_open_and_one_that_is_missing_are_errors() -> None:
 def test_an_access_key_is_told_of_before_it_expires(days: int, word: str | None) -> None:
     line = ANN.until(NOW + timedelta(days=days)).line
 
-    found = texts(inventory(access=(HeldAccess(user="core", file="/x", line=line, age_seconds=1),)))
+    found = texts(
+        inventory(access=(AuthorizedKey(user="core", file="/x", line=line, age_seconds=1),))
+    )
 
     assert [is_error for _, is_error in found] == ([False] if word else [])
     assert all(str(word) in text and "ann" in text for text, _ in found)
@@ -76,7 +78,7 @@ def test_a_retired_key_that_is_still_let_in_is_told() -> None:
 
 
 def test_host_keys_that_are_being_changed_are_told() -> None:
-    coming = HeldKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
+    coming = NodeHostKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
 
     ((text, is_error),) = texts(inventory(host_keys=(*SOUND.host_keys, coming)))
 
@@ -103,7 +105,7 @@ def test_a_clock_that_is_off_is_an_error(seconds: int) -> None:
     ],
 )
 def test_a_seal_says_which_keys_it_was_made_with(seal: str, name: str) -> None:
-    held = HeldCredential(name="x", age_seconds=0, seal=seal, opens=True)
+    held = SealedCredential(name="x", age_seconds=0, seal=seal, opens=True)
 
     assert held.sealed_with == name
 
@@ -111,7 +113,7 @@ def test_a_seal_says_which_keys_it_was_made_with(seal: str, name: str) -> None:
 @pytest.mark.parametrize("answer", ["", "[]", '{"clock": "now"}', "rubbish"])
 def test_an_answer_that_is_none_is_refused(answer: str) -> None:
     with pytest.raises(DeployError, match="cannot be read at"):
-        read_answer(Holdings, answer, "what the node holds")
+        read_answer(Holdings, answer, "holdings")
 
 
 def test_the_table_says_that_all_places_agree_and_not_when_one_or_all_have_none(

@@ -1,4 +1,4 @@
-"""A node's JSON is read as a model, or refused in few words that name the place."""
+"""A node's JSON is parsed by a model, or refused with the wrong field."""
 
 import json
 
@@ -25,7 +25,7 @@ def test_an_answer_is_read_as_it_was_written() -> None:
     assert read_answer(Workers, WORKERS.model_dump_json(), "the status") == WORKERS
 
 
-def test_a_refusal_names_what_was_read_and_the_place() -> None:
+def test_a_refusal_names_the_answer_and_the_wrong_field() -> None:
     error = refusal('{"state": "healthy", "workers": [{}]}')
 
     assert error.message == "the status cannot be read at workers.0.name: Field required"
@@ -43,4 +43,4 @@ def test_a_refusal_repeats_neither_a_long_answer_nor_control_characters() -> Non
 def test_an_answer_that_is_too_long_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answer, "_LARGEST", 10)
 
-    assert refusal(WORKERS.model_dump_json()).message.endswith("characters are too many")
+    assert refusal(WORKERS.model_dump_json()).message.endswith("characters")

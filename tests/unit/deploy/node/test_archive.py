@@ -1,4 +1,4 @@
-"""A release is packed so that a node unpacks it as root's, whoever packs."""
+"""The tar of a release is owned by root, whoever packs it."""
 
 import io
 import tarfile
@@ -30,7 +30,7 @@ def _content(held: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
 
 
 @given(st.dictionaries(NAMES, st.tuples(st.binary(), st.sampled_from([0o600, 0o644, 0o755]))))
-def test_every_file_comes_out_as_it_went_in_and_is_roots(
+def test_every_file_is_unpacked_unchanged_and_owned_by_root(
     wanted: dict[str, tuple[bytes, int]],
 ) -> None:
     files = [File(f"/{name}", content, mode) for name, (content, mode) in wanted.items()]
@@ -39,7 +39,7 @@ def test_every_file_comes_out_as_it_went_in_and_is_roots(
     assert found == {name: (content, mode, 0, 0) for name, (content, mode) in wanted.items()}
 
 
-def test_nothing_leaves_the_archives_root() -> None:
+def test_no_path_leads_out_of_the_archive() -> None:
     assert list(unpacked(pack([File("//etc/x", b""), File("root/etc/y", b"")]))) == [
         *("etc/x", "root/etc/y")
     ]

@@ -1,43 +1,74 @@
-"""A line of the journal of changes, written and read again."""
+"""`fab audit` prints a node's journal of changes."""
 
 import json
+from pathlib import Path
 
-from deploy.node.audit_line import AuditLine, read_audit
-from tests.unit.deploy.examples import NOW
+import pytest
 
-LINE = AuditLine(at=NOW, app="shop-www", what="prune", who="ann@desk", detail="2 images")
-OLD = (
-    '{"at": "2030-06-15T12:00:00+00:00", "app": "shop-www", "release": "r1", "previous": "",'
-    ' "image": "sha256:1", "by": "ann@desk", "commit": "", "dirty": false}'
+from deploy.errors import DeployError
+from deploy.node.audit import audit
+from deploy.node.journal import MACHINE, AuditLine
+from deploy.project import Project
+from tests.unit.deploy.examples import NOW, settings
+from tests.unit.deploy.fake_remote import FakeRemote, refusal
+
+PROJECT = Project(Path(), settings(NODE_ADDRESS="web1"))
+DEPLOY = AuditLine(
+    at=NOW, app="shop-www", what="deploy", who="ann@desk", release="r1", commit="0123456789abcdef"
 )
+CONVERGE = AuditLine(at=NOW, app=MACHINE, what="converge", who="ann@desk", result="failed")
+JOURNAL = "".join(f"{line.to_json()}\n" for line in (DEPLOY, CONVERGE))
 
 
-def test_a_line_says_what_was_done_and_leaves_where_from_to_the_node() -> None:
-    assert json.loads(LINE.written()) == {
-        "at": "2030-06-15T12:00:00+0000",
-        "app": "shop-www",
-        "what": "prune",
-        "result": "ok",
-        "who": "ann@desk",
-        "detail": "2 images",
-    }
+@pytest.mark.parametrize(("every", "app"), [(False, "shop-www"), (True, "-")])
+def test_the_last_lines_are_asked_for_one_app_or_all(
+    remote: FakeRemote, *, every: bool, app: str
+) -> None:
+    audit(PROJECT, lines="5", every=every, as_json=False)
+
+    assert remote.the("audit-lines").arguments == (app, "5")
 
 
-def test_a_line_comes_back_with_the_address_that_the_node_adds() -> None:
-    told = json.loads(LINE.written()) | {"from": "192.0.2.7", "login": "core"}
+def test_changes_are_printed_a_line_each(
+    remote: FakeRemote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remote.answers["audit-lines"] = JOURNAL
 
-    (read,) = read_audit(json.dumps(told))
-    assert (read.address, read.login) == ("192.0.2.7", "core")
-    assert read.model_copy(update={"address": "", "login": ""}) == LINE
+    audit(PROJECT, lines="5", every=False, as_json=False)
+
+    title, columns, *rows = capsys.readouterr().out.splitlines()
+    assert title.strip() == "changes on web1"
+    assert " ".join(columns.split()) == "when what result release who from commit detail"
+    first = "2030-06-15 12:00:00 deploy ok r1 ann@desk 0123456789ab"
+    assert " ".join(rows[0].split()) == first
+    assert "converge (machine)" in rows[1]
+    assert "failed" in rows[1]
 
 
-def test_lines_of_older_corefabs_are_read() -> None:
-    (read,) = read_audit(OLD)
+def test_json_has_the_address_and_login_that_the_node_added(
+    remote: FakeRemote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = json.loads(DEPLOY.to_json()) | {"from": "192.0.2.7", "login": "core"}
+    remote.answers["audit-lines"] = json.dumps(line)
 
-    assert (read.who, read.what, read.result, read.release) == ("ann@desk", "deploy", "ok", "r1")
+    audit(PROJECT, lines="5", every=False, as_json=True)
+
+    (shown,) = json.loads(capsys.readouterr().out)["lines"]
+    assert (shown["what"], shown["from"], shown["login"]) == ("deploy", "192.0.2.7", "core")
 
 
-def test_half_a_line_is_passed_over() -> None:
-    text = f"{LINE.written()[:20]}\n[]\n\n{LINE.written()}\n"
+@pytest.mark.parametrize("lines", ["", "-1", "all"])
+def test_lines_that_are_not_a_number_are_refused_before_the_login(
+    remote: FakeRemote, lines: str
+) -> None:
+    with pytest.raises(DeployError, match="--lines"):
+        audit(PROJECT, lines=lines, every=False, as_json=False)
 
-    assert list(read_audit(text)) == [LINE]
+    assert not remote.commands
+
+
+def test_a_node_that_fails_to_answer_is_quoted(remote: FakeRemote) -> None:
+    remote.answers["audit-lines"] = refusal("jq: command not found")
+
+    with pytest.raises(DeployError, match="jq: command not found"):
+        audit(PROJECT, lines="5", every=False, as_json=False)

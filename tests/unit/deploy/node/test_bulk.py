@@ -1,4 +1,4 @@
-"""Bulk goes through the system's programs, and the end that failed first is blamed."""
+"""Bulk data goes through ssh and rsync; the program that failed first is named."""
 
 import os
 from collections.abc import Callable
@@ -10,8 +10,8 @@ import pytest
 from deploy.errors import DeployError
 from deploy.image.plan.image import Image, Whole
 from deploy.image.wire.whole import send_whole
-from deploy.node.bulk import send_files, ssh_words
-from deploy.node.connection import Target
+from deploy.node.bulk import send_files, ssh_command
+from deploy.node.target import Target
 
 TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))
 IMAGE = Image("localhost/shop:1", "sha256:1", 10)
@@ -20,9 +20,9 @@ SAVE = Whole(("podman", "save", "--quiet", IMAGE.id), "docker-archive")
 Programs = Callable[..., None]
 
 
-def test_the_systems_ssh_asks_for_the_same_pinned_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_systems_ssh_accepts_the_same_pinned_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    words = ssh_words(TARGET)
+    words = ssh_command(TARGET)
 
     assert words[:3] == ("ssh", "-l", "core")
     assert words[-4:] == ("-p", "2222", "-i", "/home/me/.ssh/my key")
@@ -35,13 +35,13 @@ def test_the_systems_ssh_asks_for_the_same_pinned_key(monkeypatch: pytest.Monkey
 
 
 def test_a_known_hosts_file_with_spaces_is_one_file() -> None:
-    words = ssh_words(replace(TARGET, known_hosts=Path("/my project/known_hosts")))
+    words = ssh_command(replace(TARGET, known_hosts=Path("/my project/known_hosts")))
 
     assert 'UserKnownHostsFile="/my project/known_hosts" ~/.ssh/known_hosts' in words
 
 
-def test_what_the_ssh_config_says_is_left_to_it_and_a_terminal_may_be_asked() -> None:
-    words = ssh_words(Target("web1", None, "core", None, Path("k"), may_ask=True))
+def test_port_and_key_are_left_to_the_ssh_config_and_a_terminal_may_be_asked() -> None:
+    words = ssh_command(Target("web1", None, "core", None, Path("k"), may_ask=True))
 
     assert "-p" not in words
     assert "-i" not in words
@@ -121,7 +121,7 @@ def test_an_image_goes_through_compression_to_the_node_and_is_counted(
         ),
     ],
 )
-def test_the_end_that_failed_first_is_named(
+def test_the_program_that_failed_first_is_named(
     programs: Programs, podman: str, zstd: str, ssh: str, said: str
 ) -> None:
     programs(podman=podman, zstd=zstd, ssh=ssh)
@@ -151,7 +151,7 @@ def test_an_interrupt_leaves_no_program_behind(programs: Programs, tmp_path: Pat
 
 
 @pytest.mark.program
-def test_project_files_are_listed_to_rsync_by_name(programs: Programs, tmp_path: Path) -> None:
+def test_project_files_are_passed_to_rsync_by_name(programs: Programs, tmp_path: Path) -> None:
     programs(rsync=f"cat >{tmp_path}/names; printf '%s\\n' \"$@\" >{tmp_path}/words")
 
     send_files(TARGET, tmp_path, ["a b", "ü\n'"], into="/new", like="/old")
@@ -162,9 +162,7 @@ def test_project_files_are_listed_to_rsync_by_name(programs: Programs, tmp_path:
 
 
 @pytest.mark.program
-def test_an_address_of_the_new_kind_is_bracketed_for_rsync(
-    programs: Programs, tmp_path: Path
-) -> None:
+def test_an_ipv6_address_is_bracketed_for_rsync(programs: Programs, tmp_path: Path) -> None:
     programs(rsync=f"cat >/dev/null; echo ${{!#}} >{tmp_path}/last")
 
     send_files(replace(TARGET, host="2001:db8::7"), tmp_path, ["a"], into="/new", like="/old")
@@ -172,7 +170,7 @@ def test_an_address_of_the_new_kind_is_bracketed_for_rsync(
 
 
 @pytest.mark.program
-def test_rsyncs_first_words_are_passed_on(programs: Programs, tmp_path: Path) -> None:
+def test_rsyncs_error_is_passed_on(programs: Programs, tmp_path: Path) -> None:
     programs(rsync="cat >/dev/null; echo no space left >&2; echo more >&2; exit 11")
 
     with pytest.raises(DeployError, match=r"failed \(exit code 11\):\n  no space left\n  more$"):

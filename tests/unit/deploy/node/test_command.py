@@ -1,4 +1,4 @@
-"""Commands are words; what they read is never shown."""
+"""A command's stdin is never shown."""
 
 import pytest
 
@@ -33,13 +33,13 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("made", "words"), COMMANDS)
-def test_a_command_says_its_words_and_never_what_it_reads(made: Command, words: str) -> None:
+def test_a_command_prints_its_arguments_and_never_its_stdin(made: Command, words: str) -> None:
     assert str(made) == words
     assert "hunter2" not in repr(made)
     assert "stdin" not in repr(made)
 
 
-def test_content_is_read_and_never_an_argument() -> None:
+def test_content_goes_on_stdin_and_is_never_an_argument() -> None:
     sealed = app_act.seal("app", "r2", "cert_pass", b"hunter2")
 
     assert sealed.stdin == b"hunter2"

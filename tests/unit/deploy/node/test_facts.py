@@ -1,4 +1,4 @@
-"""What the shell functions of facts.sh find is read by the models, whatever the names are."""
+"""The models parse the output of facts.sh, whatever characters file names have."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from deploy.machine.drift.plan.inspection import FoundPlace
 from deploy.node.answer import read_answer
-from deploy.node.holdings import HeldAccess, HeldKey
+from deploy.node.holdings import AuthorizedKey, NodeHostKey
 
 pytestmark = pytest.mark.program
 FACTS = Path(__file__).parents[4] / "deploy/node/scripts/facts.sh"
@@ -35,7 +35,7 @@ def ask(program: Callable[[str], str]) -> Callable[..., str]:
     return run
 
 
-def test_each_kind_of_place_is_told_and_what_is_missing_is_not(
+def test_files_folders_and_links_are_listed_and_missing_paths_are_not(
     ask: Callable[..., str], tmp_path: Path
 ) -> None:
     file, other, link, folder = (tmp_path / name for name in ("a file", "-b[1]*", "link", "folder"))
@@ -61,12 +61,12 @@ def test_each_kind_of_place_is_told_and_what_is_missing_is_not(
     assert found[str(folder)].mode == "750"
 
 
-def test_where_nothing_is_there_nothing_is_told(ask: Callable[..., str], tmp_path: Path) -> None:
+def test_missing_paths_give_an_empty_answer(ask: Callable[..., str], tmp_path: Path) -> None:
     assert ask(PLACES, str(tmp_path / "x")) == "{}\n"
     assert ask(PLACES) == "{}\n"
 
 
-def test_rows_become_values_of_the_models(ask: Callable[..., str]) -> None:
+def test_rows_are_parsed_by_the_models(ask: Callable[..., str]) -> None:
     keys = ask(
         "answer --rawfile rows <(printf 'ssh-ed25519 AAAA\\t12\\tyes\\nssh-rsa BBBB\\t0\\tno\\n') "
         "'$rows | table(\"key age_seconds next\")'"
@@ -76,10 +76,10 @@ def test_rows_become_values_of_the_models(ask: Callable[..., str]) -> None:
         "'$rows | table(\"user file age_seconds line\")'"
     )
 
-    assert read_answer(tuple[HeldKey, ...], keys, "keys") == (
-        HeldKey(key="ssh-ed25519 AAAA", age_seconds=12, next=True),
-        HeldKey(key="ssh-rsa BBBB", age_seconds=0, next=False),
+    assert read_answer(tuple[NodeHostKey, ...], keys, "keys") == (
+        NodeHostKey(key="ssh-ed25519 AAAA", age_seconds=12, next=True),
+        NodeHostKey(key="ssh-rsa BBBB", age_seconds=0, next=False),
     )
-    assert read_answer(tuple[HeldAccess, ...], lines, "lines") == (
-        HeldAccess(user="ann", file="/a b", age_seconds=3, line='from="x\\y" ssh-rsa B é'),
+    assert read_answer(tuple[AuthorizedKey, ...], lines, "lines") == (
+        AuthorizedKey(user="ann", file="/a b", age_seconds=3, line='from="x\\y" ssh-rsa B é'),
     )

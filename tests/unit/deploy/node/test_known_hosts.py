@@ -1,4 +1,4 @@
-"""The project's known_hosts holds for each node the keys it must show."""
+"""The project's known_hosts has for each node the keys it may show."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "certs/known_hosts"
 
 
-def test_a_pinned_key_stands_behind_its_host(file: Path) -> None:
+def test_a_pinned_key_is_written_after_its_host(file: Path) -> None:
     pin(file, "web1", None, (f"{ONE} root@web1", TWO))
 
     assert file.read_text() == f"web1 {ONE}\nweb1 {TWO}\n"
@@ -39,7 +39,7 @@ def test_pinning_again_replaces_the_hosts_keys_and_keeps_the_rest(file: Path) ->
     )
 
 
-def test_a_last_line_without_its_end_is_kept_whole(file: Path) -> None:
+def test_a_last_line_without_a_newline_is_kept(file: Path) -> None:
     file.parent.mkdir()
     file.write_text(f"web2 {ONE}")
 
@@ -47,7 +47,7 @@ def test_a_last_line_without_its_end_is_kept_whole(file: Path) -> None:
     assert file.read_text() == f"web2 {ONE}\nweb1 {TWO}\n"
 
 
-def test_a_forgotten_node_is_gone_and_the_rest_stays(file: Path) -> None:
+def test_unpinning_removes_a_node_and_keeps_the_others(file: Path) -> None:
     pin(file, "web1", None, (ONE, TWO))
     pin(file, "web2", None, (ONE,))
 
@@ -56,13 +56,13 @@ def test_a_forgotten_node_is_gone_and_the_rest_stays(file: Path) -> None:
     assert file.read_text() == f"web2 {ONE}\n"
 
 
-def test_forgetting_makes_no_file(file: Path) -> None:
+def test_unpinning_creates_no_file(file: Path) -> None:
     unpin(file, "web1", None)
 
     assert not file.exists()
 
 
-def test_nothing_is_left_beside_the_file_which_all_may_read(file: Path) -> None:
+def test_no_temporary_file_is_left_and_known_hosts_is_readable_by_all(file: Path) -> None:
     pin(file, "web1", None, (ONE,))
 
     assert [path.name for path in file.parent.iterdir()] == ["known_hosts"]

@@ -1,4 +1,4 @@
-"""What a newer corefab wrote on a node is refused by name; what an older one wrote is read."""
+"""Files of a newer corefab are refused; files of an older one are read."""
 
 import json
 import re
@@ -7,9 +7,9 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.node.answer import read_answer
-from deploy.node.audit_line import AuditLine, read_audit
+from deploy.node.journal import AuditLine, read_audit
 from deploy.node.release import Manifest
-from deploy.node.schema import SCHEMA, Versioned, spec_mark
+from deploy.node.schema import SCHEMA, Versioned, spec_hash
 from deploy.node.script import scripts
 from deploy.node.state import Interrupted, NodeState
 from tests.unit.deploy.examples import manifest, state
@@ -20,14 +20,14 @@ LINE = AuditLine.model_validate({"at": "2030-01-02T03:04:05Z", "app": "shop-www"
 
 
 @pytest.mark.parametrize("one", [manifest(), INTERRUPTED, LINE])
-def test_what_has_no_version_is_of_the_first(one: Versioned) -> None:
+def test_a_file_without_a_version_is_version_1(one: Versioned) -> None:
     values = json.loads(one.model_dump_json(by_alias=True, exclude={"schema_version"}))
 
     assert type(one).model_validate(values) == one
 
 
 @pytest.mark.parametrize("one", [manifest(), INTERRUPTED, LINE])
-def test_what_is_newer_than_known_is_refused_with_both_versions(one: Versioned) -> None:
+def test_a_newer_version_is_refused_with_both_versions(one: Versioned) -> None:
     newer = {"schema_version": SCHEMA + 1, "unknown": True}
 
     with pytest.raises(DeployError, match=f"schema version {SCHEMA + 1}; .* up to {SCHEMA}") as no:
@@ -36,7 +36,7 @@ def test_what_is_newer_than_known_is_refused_with_both_versions(one: Versioned) 
     assert "upgrade corefab here" in no.value.hint
 
 
-def test_a_node_whose_release_is_newer_is_refused_whatever_else_it_says() -> None:
+def test_a_newer_manifest_is_refused_whatever_else_it_has() -> None:
     answer = json.loads(state().model_dump_json())
     answer["manifest"] = {"schema_version": SCHEMA + 1}
 
@@ -45,14 +45,14 @@ def test_a_node_whose_release_is_newer_is_refused_whatever_else_it_says() -> Non
 
 
 @pytest.mark.parametrize("version", ["x", "2", None, True, 1.5, [1]])
-def test_a_version_that_is_no_number_is_refused(version: object) -> None:
+def test_a_version_that_is_not_a_number_is_refused(version: object) -> None:
     text = json.dumps(json.loads(manifest().model_dump_json()) | {"schema_version": version})
 
     with pytest.raises(DeployError, match="schema_version"):
         read_answer(Manifest, text, "a manifest")
 
 
-def test_a_line_of_the_journal_that_is_newer_is_refused() -> None:
+def test_a_newer_line_of_the_journal_is_refused() -> None:
     text = LINE.model_copy(update={"schema_version": 1}).model_dump_json()
     newer = json.dumps(json.loads(text) | {"schema_version": SCHEMA + 1})
 
@@ -61,15 +61,15 @@ def test_a_line_of_the_journal_that_is_newer_is_refused() -> None:
         list(read_audit(newer))
 
 
-def test_a_spec_has_a_version_before_its_mark_when_it_is_not_of_the_first() -> None:
-    assert spec_mark("ab12\n") == "ab12"
-    assert spec_mark("") == ""
-    assert spec_mark("1:ab12") == "1:ab12"
+def test_a_machine_spec_of_a_later_version_has_it_before_its_hash() -> None:
+    assert spec_hash("ab12\n") == "ab12"
+    assert spec_hash("") == ""
+    assert spec_hash("1:ab12") == "1:ab12"
     with pytest.raises(DeployError, match=f"a machine spec of schema version {SCHEMA + 1}"):
-        spec_mark(f"{SCHEMA + 1}:ab12")
+        spec_hash(f"{SCHEMA + 1}:ab12")
 
 
-def test_the_scripts_write_the_version_that_is_known_here() -> None:
+def test_the_scripts_write_the_same_schema_version() -> None:
     found = re.search(r"^schema_version=(\d+)$", PREAMBLE.read_text(), re.MULTILINE)
 
     assert found

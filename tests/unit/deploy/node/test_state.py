@@ -1,4 +1,4 @@
-"""A probe's answer is read whole or refused with the place that is wrong."""
+"""A probe's answer is parsed, or refused with the wrong field."""
 
 import json
 import re
@@ -20,24 +20,24 @@ def test_an_answer_is_read_as_it_was_written() -> None:
     assert read_state(fresh().model_dump_json()) == fresh()
 
 
-def test_what_a_newer_probe_says_beyond_is_passed_over() -> None:
+def test_unknown_fields_of_a_newer_probe_are_ignored() -> None:
     assert read_state(json.dumps(ANSWER | {"kernel": "7.0"})) == state()
 
 
 @pytest.mark.parametrize(
     ("answer", "place"),
     [
-        ("", "the whole"),
-        ("bash: jq: command not found", "the whole"),
-        ("[]", "the whole"),
-        (json.dumps(ANSWER)[:-1], "the whole"),
+        ("", "the top level"),
+        ("bash: jq: command not found", "the top level"),
+        ("[]", "the top level"),
+        (json.dumps(ANSWER)[:-1], "the top level"),
         (json.dumps(ANSWER | {"restarts": "many"}), "restarts"),
         (json.dumps(ANSWER | {"manifest": {}}), "manifest.release"),
         (json.dumps(ANSWER | {"credentials": {"cert_pass": "odd"}}), "credentials.cert_pass"),
         (json.dumps(ANSWER | {"files": {"/a": {"mode": "644 root:root"}}}), "files./a.sha256"),
     ],
 )
-def test_an_answer_that_is_none_is_refused_with_its_place(answer: str, place: str) -> None:
+def test_an_invalid_answer_is_refused_with_the_wrong_field(answer: str, place: str) -> None:
     with pytest.raises(DeployError, match=re.escape(f"cannot be read at {place}: ")) as caught:
         read_state(answer)
 
@@ -47,13 +47,13 @@ def test_an_answer_that_is_none_is_refused_with_its_place(answer: str, place: st
 @pytest.mark.parametrize(
     "key", [name for name, field in NodeState.model_fields.items() if field.is_required()]
 )
-def test_an_answer_without_one_of_its_parts_is_refused(key: str) -> None:
+def test_an_answer_without_a_required_field_is_refused(key: str) -> None:
     with pytest.raises(DeployError, match=f"cannot be read at {key}"):
         read_state(json.dumps({name: value for name, value in ANSWER.items() if name != key}))
 
 
 @given(st.text())
-def test_any_answer_ends_in_a_state_or_a_refusal(answer: str) -> None:
+def test_any_text_is_parsed_or_refused(answer: str) -> None:
     with pytest.raises(DeployError):
         read_state(answer)
 

@@ -1,11 +1,14 @@
-"""A host key is pinned when it is the expected one, and only then."""
+"""`fab trust` pins the expected host key and no other."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from deploy.console import prompt
 from deploy.errors import DeployError
-from deploy.node.connection import connect
+from deploy.node import trust as trust_module
+from deploy.node.login import connect
 from deploy.node.session import target
 from deploy.node.trust import trust
 from deploy.project import Project
@@ -46,16 +49,38 @@ def test_a_key_with_another_fingerprint_is_not_pinned(
     assert not (tmp_path / "certs/known_hosts").exists()
 
 
-def test_with_nobody_to_compare_nothing_is_pinned(
+def test_without_a_terminal_to_confirm_nothing_is_pinned(
     node: Node, given: Settings, tmp_path: Path
 ) -> None:
-    with pytest.raises(DeployError, match="nobody is there to compare"):
+    with pytest.raises(DeployError, match="not a terminal"):
         trust(Project(tmp_path, given), fingerprint="")
 
     assert not (tmp_path / "certs/known_hosts").exists()
 
 
-def test_a_host_of_the_ssh_config_is_pinned_where_it_is_looked_for(
+@pytest.mark.parametrize("agreed", [True, False])
+def test_on_a_terminal_the_operator_compares_the_fingerprint(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    agreed: bool,
+) -> None:
+    shown = ("ssh-ed25519 AAAA", "SHA256:x")
+    monkeypatch.setattr(trust_module, "read_host_key", lambda host, port: shown)
+    monkeypatch.setattr(prompt, "has_terminal", lambda: True)
+    monkeypatch.setattr(prompt, "confirm", lambda question: agreed)
+
+    with nullcontext() if agreed else pytest.raises(DeployError, match="not pinned"):
+        trust(Project(tmp_path, settings(NODE_ADDRESS="192.0.2.1")), fingerprint="")
+
+    assert "192.0.2.1 shows the host key SHA256:x" in capsys.readouterr().out
+    known_hosts = tmp_path / "certs/known_hosts"
+    assert known_hosts.exists() is agreed
+    assert not agreed or known_hosts.read_text() == "192.0.2.1 ssh-ed25519 AAAA\n"
+
+
+def test_a_host_of_the_ssh_config_is_pinned_by_its_address(
     node: Node, given: Settings, tmp_path: Path, home: Path
 ) -> None:
     (home / ".ssh/config").write_text(f"Host web1\n HostName 127.0.0.1\n Port {node.port}\n")

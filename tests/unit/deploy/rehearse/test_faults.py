@@ -1,4 +1,4 @@
-"""A fault is injected into a worker of the sample app, which is watched until it recovers."""
+"""A fault of the sample app is switched on, and the recovery of its worker shown."""
 
 import json
 from pathlib import Path
@@ -6,76 +6,92 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
+from deploy.node.command import Command
 from deploy.project import Project
 from deploy.rehearse import faults
-from tests.clock import Clock
+from deploy.rehearse.faults import rehearse_fault
 from tests.unit.deploy.examples import settings
-from tests.unit.deploy.fake_remote import FakeRemote, refusal
-
-PROJECT = Project(Path(), settings(NODE_ADDRESS="web1"))
+from tests.unit.deploy.fake_remote import Answer, FakeRemote, reach, refusal
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(faults, "time", made)
-    return made
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setattr(faults, "_PAUSE_SECONDS", 0)
+    return Project(tmp_path, settings())
 
 
-def worker(state: str, restarts: int, *reasons: str) -> str:
-    web = {"name": "web", "state": state, "last_sign": 1.0, "restarts": restarts}
-    return json.dumps({"state": state, "workers": [web | {"reasons": reasons}]})
+def workers(state: str, restarts: int, *reasons: str) -> str:
+    jobs = {"name": "jobs", "state": state, "last_sign": 0.1}
+    jobs |= {"restarts": restarts, "reasons": reasons}
+    return json.dumps({"state": "healthy", "workers": [jobs]})
 
 
-def test_each_change_is_printed_until_the_worker_is_healthy_again(
-    remote: FakeRemote, clock: Clock, capsys: pytest.CaptureFixture[str]
+def node(monkeypatch: pytest.MonkeyPatch, *said: Answer) -> FakeRemote:
+    return reach(monkeypatch, FakeRemote({"workers": list(said)}))
+
+
+def test_the_fault_is_switched_on_and_each_state_shown_once_until_the_worker_is_healthy(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hung = [worker("hung", 0)] * 3
-    remote.answers["workers"] = [worker("healthy", 0), *hung, worker("healthy", 1, "it hung")]
+    quiet = workers("healthy", 0)
+    hangs = workers("hung", 0)
+    again = workers("healthy", 1, "no heartbeat for 5 s")
+    remote = node(monkeypatch, quiet, hangs, hangs, again)
 
-    faults.rehearse_fault(PROJECT, fault="hang", worker="web")
+    rehearse_fault(project, fault="hang", worker="jobs")
 
-    assert remote.scripts[:2] == ["workers", "fault"]
-    assert remote.the("fault").arguments == ("shop-www", "web", "hang")
-    *watched, last = capsys.readouterr().out.splitlines()
-    assert [line.split("s  ")[1] for line in watched] == [
-        *("web is hung, restarted 0 times", "web is healthy, restarted 1 times")
-    ]
-    assert last == "✓ web is healthy again: it hung"
-    assert clock.slept > 0
+    assert remote.the("fault") == Command("fault", ("shop-www", "jobs", "hang"))
+    shown = [line.partition(" s  ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert shown == ["jobs is hung, restarted 0 times", "jobs is healthy, restarted 1 times", ""]
 
 
-def test_a_worker_that_is_not_restarted_is_given_up(remote: FakeRemote, clock: Clock) -> None:
-    remote.answers["workers"] = worker("healthy", 0)
+def test_the_reason_of_the_restart_is_shown(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node(monkeypatch, workers("healthy", 0), workers("healthy", 1, "exit code 3"))
 
-    with pytest.raises(DeployError, match="web was not restarted within 180 s of leak=1"):
-        faults.rehearse_fault(PROJECT, fault="leak=1", worker="web")
+    rehearse_fault(project, fault="crash", worker="jobs")
 
-    assert clock.slept >= 180
-
-
-def test_an_unknown_fault_is_refused_before_the_login(remote: FakeRemote) -> None:
-    with pytest.raises(DeployError, match="unknown fault 'fire'") as caught:
-        faults.rehearse_fault(PROJECT, fault="fire", worker="web")
-
-    assert "hang, crash" in caught.value.hint
-    assert remote.scripts == []
+    assert "✓ jobs is healthy again: exit code 3" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("answer", ["null\n", worker("healthy", 0)])
-def test_an_unknown_worker_is_refused_before_the_fault(remote: FakeRemote, answer: str) -> None:
-    remote.answers["workers"] = answer
+def test_an_unknown_fault_is_refused_before_the_node_is_reached(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = node(monkeypatch, workers("healthy", 0))
 
-    with pytest.raises(DeployError, match="no worker called mail"):
-        faults.rehearse_fault(PROJECT, fault="hang", worker="mail")
+    with pytest.raises(DeployError, match="unknown fault 'explode'"):
+        rehearse_fault(project, fault="explode", worker="jobs")
+    assert remote.commands == []
 
-    assert remote.scripts == ["workers"]
+
+@pytest.mark.parametrize("said", [workers("healthy", 0), "null"])
+def test_an_unknown_worker_is_refused_and_nothing_is_switched_on(
+    said: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = node(monkeypatch, said)
+
+    with pytest.raises(DeployError, match="shop-www has no worker mail"):
+        rehearse_fault(project, fault="hang", worker="mail")
+    assert remote.all_of("fault") == []
 
 
-def test_an_app_other_than_the_sample_is_named(remote: FakeRemote) -> None:
-    remote.answers |= {"workers": worker("healthy", 0), "fault": refusal("No module named ...")}
+def test_an_app_that_cannot_fail_on_request_is_an_error(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = node(monkeypatch, workers("healthy", 0))
+    remote.answers["fault"] = refusal("no such switch")
 
-    with pytest.raises(DeployError, match="No module named") as caught:
-        faults.rehearse_fault(PROJECT, fault="hang", worker="web")
+    with pytest.raises(DeployError, match="switching on hang in shop-www failed") as refused:
+        rehearse_fault(project, fault="hang", worker="jobs")
+    assert refused.value.hint == "only the sample app can fail on request"
 
-    assert caught.value.hint == "only the sample app can inject faults"
+
+def test_a_worker_that_is_never_restarted_is_an_error(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "_LONGEST_SECONDS", 0)
+    node(monkeypatch, workers("healthy", 0))
+
+    with pytest.raises(DeployError, match="jobs was not restarted within 0 s of leak=1"):
+        rehearse_fault(project, fault="leak=1", worker="jobs")

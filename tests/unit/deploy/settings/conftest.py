@@ -1,4 +1,4 @@
-"""A folder with settings, and an environment without any."""
+"""A folder with settings, and an environment without settings."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write `.env` with what is required and the given values instead or as well."""
+    """Write `.env` with the required settings and the given ones."""
 
     def write_env(**values: str) -> Path:
         lines = [f"{key}={value}\n" for key, value in {**REQUIRED, **values}.items()]
@@ -32,7 +32,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def complaint(write: Callable[..., Path]) -> Callable[..., str]:
-    """Give the message with which values are refused."""
+    """Return the message that refuses the given values."""
 
     def refuse(**values: str) -> str:
         folder = write(**values)

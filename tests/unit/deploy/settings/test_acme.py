@@ -1,4 +1,4 @@
-"""Settings for an authority that contradict each other are told before anybody is asked."""
+"""Contradicting ACME settings are reported before an authority is asked."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def keys(**values: object) -> set[str]:
     return {key for key, _ in conflicts(settings(**values))}
 
 
-def test_acme_with_agreed_terms_is_fine() -> None:
+def test_acme_with_agreed_terms_is_accepted() -> None:
     assert keys(**ACME) == set()
 
 
@@ -26,9 +26,11 @@ def test_acme_with_agreed_terms_is_fine() -> None:
         ({"ACME_HMAC_KEY": "secret"}, "ACME_KEY_ID"),
     ],
 )
-def test_what_an_authority_would_refuse_is_told_here(values: dict[str, str], key: str) -> None:
+def test_settings_that_an_authority_would_refuse_are_reported(
+    values: dict[str, str], key: str
+) -> None:
     assert keys(**ACME | values) == {key}
-    assert keys(**values) == set(), "nobody is asked without CERT_FROM=acme"
+    assert keys(**values) == set(), "without CERT_FROM=acme no authority is asked"
 
 
 def test_the_hmac_key_is_not_shown() -> None:

@@ -1,4 +1,4 @@
-"""Whatever is in `.env`, reading it ends with settings or with a list of problems."""
+"""Loading any `.env` gives settings or a list of problems."""
 
 import tempfile
 from pathlib import Path
@@ -24,7 +24,7 @@ def outcome(content: bytes) -> Settings | SettingsError:
 
 @given(st.binary(max_size=200))
 @example(b"\xef\xbb\xbfPROJECT=shop")
-def test_any_bytes_end_in_a_list_of_problems(content: bytes) -> None:
+def test_any_bytes_give_a_list_of_problems(content: bytes) -> None:
     found = outcome(content)
 
     assert isinstance(found, SettingsError)
@@ -35,7 +35,7 @@ def test_any_bytes_end_in_a_list_of_problems(content: bytes) -> None:
 @given(st.lists(LINES, max_size=8))
 @example(["PROJECT=a", "IMAGE=b", "CERT_NAMES=,"])
 @example(["PROJECT=a", "IMAGE=b", "CERT_NAMES=c", "PROJECT_FILES='\0'"])
-def test_any_values_end_in_settings_that_hold_together_or_in_problems(lines: list[str]) -> None:
+def test_any_values_give_settings_or_problems(lines: list[str]) -> None:
     found = outcome("\n".join(lines).encode())
 
     if isinstance(found, Settings):
@@ -47,7 +47,7 @@ def test_any_values_end_in_settings_that_hold_together_or_in_problems(lines: lis
 
 
 @given(VALUES.filter(lambda text: len(text.strip()) > 3))
-def test_no_secret_is_shown_whatever_it_is(secret: str) -> None:
+def test_no_secret_is_ever_shown(secret: str) -> None:
     quoted = secret.replace("\\", "\\\\").replace("'", "\\'")
     found = outcome(f"CERT_PASSWORD='{quoted}'\nSECRET_KEY='{quoted}'\nNO=1\n".encode())
 

@@ -11,7 +11,7 @@ import fabfile
 from container.sample import build
 from deploy.machine.vm import vm
 from deploy.node import session, trust
-from deploy.node.connection import Target
+from deploy.node.target import Target
 from deploy.project import Project
 from deploy.settings.model import KEYS
 from deploy.workstation import git
@@ -55,11 +55,11 @@ def test_what_only_logs_in_needs_a_project_and_a_node(
 ) -> None:
     targets: list[Target] = []
 
-    def reached(project: Project) -> None:
+    def open_session(project: Project) -> None:
         targets.append(session.target(project))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(session, "reached", reached)
+    monkeypatch.setattr(session, "open_session", open_session)
     monkeypatch.setattr(git, "_git", lambda folder, *words: "")
     add(folder, "PROJECT=shop\nNODE_ADDRESS=192.0.2.1\nNODE_PORT=2222\n")
 
@@ -72,9 +72,8 @@ def test_what_only_logs_in_needs_a_project_and_a_node(
 def test_pinning_a_key_needs_a_project_and_a_node(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trust, "shown_key", lambda host, port: ("ssh-ed25519 AAAA", "SHA256:x"))
-    monkeypatch.setattr(trust, "real_host", lambda target: target.host)
-    monkeypatch.setattr(trust, "real_port", lambda target: 22)
+    monkeypatch.setattr(trust, "read_host_key", lambda host, port: ("ssh-ed25519 AAAA", "SHA256:x"))
+    monkeypatch.setattr(trust, "resolve", lambda target: (target.host, 22))
     add(folder, "PROJECT=shop\nNODE_ADDRESS=192.0.2.1\n")
 
     fab(folder, "trust", fingerprint="SHA256:x")

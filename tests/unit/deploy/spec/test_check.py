@@ -1,4 +1,4 @@
-"""`fab check`, and that nothing is written or reached while a unit holds a trap."""
+"""`fab check`; nothing is written and no node reached while the lint finds an error."""
 
 import json
 import shutil
@@ -71,7 +71,7 @@ def test_the_example_has_no_errors(look: Callable[[], Looked]) -> None:
     assert look() == (0, {"errors": 0, "warnings": 0, "findings": []})
 
 
-def test_every_problem_of_settings_and_overlays_is_told_at_once(
+def test_all_problems_of_settings_and_overlays_are_listed_at_once(
     project: Path, look: Callable[[], Looked]
 ) -> None:
     text = (project / ".env").read_text().replace("HTTPS_PORT=443", "HTTPS_PORT=nine")
@@ -87,7 +87,7 @@ def test_every_problem_of_settings_and_overlays_is_told_at_once(
     assert all(one["file"] and one["line"] and one["remedy"] for one in found["findings"])
 
 
-def test_an_overlays_drop_in_is_judged_together_with_the_unit(
+def test_an_overlays_drop_in_is_linted_together_with_its_unit(
     project: Path, look: Callable[[], Looked]
 ) -> None:
     drop_in(project, "[Container]\nNotify=false\n")
@@ -129,7 +129,7 @@ def test_units_written_into_a_butane_file_are_linted(
     ]
 
 
-def test_a_quadlet_that_no_butane_file_carries_yet_is_linted(
+def test_a_quadlet_that_no_butane_file_refers_to_yet_is_linted(
     project: Path, look: Callable[[], Looked]
 ) -> None:
     overlay(project, "units/db.container", "[Container]\nImage=x\nVolume=/home:/h:Z\n")
@@ -166,7 +166,7 @@ def test_a_home_under_home_is_found_in_a_sysusers_file(
     assert places(found) == ["home-under-home /etc/sysusers.d/eve.conf:1"]
 
 
-def test_warnings_alone_are_no_failure(project: Path, look: Callable[[], Looked]) -> None:
+def test_warnings_alone_do_not_fail_the_check(project: Path, look: Callable[[], Looked]) -> None:
     text = (project / ".env").read_text()
     (project / ".env").write_text(text.replace("WATCHDOG_SECONDS=60", "WATCHDOG_SECONDS=9"))
 
@@ -177,7 +177,7 @@ def test_warnings_alone_are_no_failure(project: Path, look: Callable[[], Looked]
     assert found["warnings"] == len(found["findings"])
 
 
-def test_the_supervisors_policy_in_the_settings_is_held_against_the_watchdog(
+def test_the_supervisors_policy_in_the_settings_is_compared_with_the_watchdog(
     project: Path, look: Callable[[], Looked]
 ) -> None:
     text = (project / ".env").read_text()
@@ -189,7 +189,7 @@ def test_the_supervisors_policy_in_the_settings_is_held_against_the_watchdog(
     assert {one["rule"] for one in found["findings"]} == {"watchdog-too-short"}
 
 
-def test_missing_project_files_and_a_wrong_overlay_are_told_together(
+def test_missing_project_files_and_a_wrong_overlay_are_listed_together(
     project: Path, look: Callable[[], Looked]
 ) -> None:
     (project / "container/sample/files").rmdir()
@@ -202,7 +202,7 @@ def test_missing_project_files_and_a_wrong_overlay_are_told_together(
     assert [one["rule"] for one in found["findings"]] == ["project-files", "butane"]
 
 
-def test_people_get_place_reason_and_remedy(
+def test_a_finding_is_printed_with_place_reason_and_remedy(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     drop_in(project, "[Service]\nLoadCredential=x\n")
@@ -216,7 +216,7 @@ def test_people_get_place_reason_and_remedy(
     assert "1 error, 0 warnings" in said.err
 
 
-def test_the_spec_is_not_written_while_a_unit_holds_a_trap(project: Path) -> None:
+def test_the_spec_is_not_written_while_the_lint_finds_an_error(project: Path) -> None:
     drop_in(project, "[Container]\nNotify=healthy\n")
     (project / "me.pub").write_text(KEY)
 
@@ -233,7 +233,7 @@ def test_no_node_is_reached_while_the_lint_finds_an_error(project: Path) -> None
         deploy(Project(project, settings(NODE_ADDRESS="127.0.0.1")), DeployOptions(first=True))
 
 
-def test_what_depends_on_podman_is_judged_by_the_nodes_version(
+def test_rules_that_depend_on_podman_use_the_nodes_version(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     drop_in(project, '[Container]\nHealthCmd=sh -c "true"\n')
@@ -246,7 +246,7 @@ def test_what_depends_on_podman_is_judged_by_the_nodes_version(
         refuse_errors(render(Project(project, settings())), podman="5.4.2")
 
 
-def test_the_apps_own_units_hold_no_trap_however_they_are_set(project: Path) -> None:
+def test_the_apps_own_units_pass_the_lint_with_any_settings(project: Path) -> None:
     for given in (
         settings(),
         settings(NOTIFY="true", WATCHDOG_SECONDS="60", HTTP_PORT="80", STOP_SECONDS="300"),

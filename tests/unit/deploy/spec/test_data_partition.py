@@ -37,13 +37,13 @@ def storage(tmp_path: Path) -> Callable[..., dict[str, list[dict[str, object]]]]
     return made
 
 
-def test_without_one_nothing_is_said_of_disks(
+def test_without_a_data_partition_the_spec_has_no_disks(
     storage: Callable[..., dict[str, list[dict[str, object]]]],
 ) -> None:
     assert storage().keys() & {"disks", "filesystems"} == set()
 
 
-def test_on_the_systems_disk_it_follows_a_root_of_stated_size(
+def test_on_the_boot_disk_it_follows_a_root_of_fixed_size(
     storage: Callable[..., dict[str, list[dict[str, object]]]],
 ) -> None:
     found = storage(DATA_PARTITION="shop-data", ROOT_MEGABYTES="9000", DATA_MEGABYTES="500")
@@ -73,7 +73,7 @@ def test_its_file_system_is_never_wiped(
     ]
 
 
-def test_on_a_disk_of_its_own_root_is_left_alone(
+def test_on_a_disk_of_its_own_the_root_partition_is_not_changed(
     storage: Callable[..., dict[str, list[dict[str, object]]]],
 ) -> None:
     found = storage(DATA_PARTITION="shop-data", DATA_DISK="/dev/disk/by-id/acme")
@@ -95,7 +95,7 @@ def test_on_a_disk_of_its_own_root_is_left_alone(
         ("ROOT_MEGABYTES", "4096"),
     ],
 )
-def test_a_value_that_could_not_work_is_refused(tmp_path: Path, key: str, value: str) -> None:
+def test_a_value_that_cannot_work_is_refused(tmp_path: Path, key: str, value: str) -> None:
     text = "PROJECT=shop\nIMAGE=localhost/shop:1\nCERT_NAMES=shop.example.org\n"
     (tmp_path / ".env").write_text(f"{text}{key}={value}\n")
 

@@ -1,4 +1,4 @@
-"""People's keys are lines that sshd, YAML and a shell read alike; retired ones never come back."""
+"""People's keys are read and written safely for sshd, YAML and shells; retired ones stay out."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_an_expiry_may_be_a_day() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "# ann", "ssh-ed25519", "AAAA only", "ssh-ed25519 BBBB x"])
-def test_what_is_no_key_is_none(line: str) -> None:
+def test_a_line_that_is_not_a_key_is_none(line: str) -> None:
     assert read_key(line) is None
 
 
@@ -69,7 +69,7 @@ def test_a_line_of_a_node_keeps_its_options() -> None:
         "-----BEGIN KEY-----",
     ],
 )
-def test_a_file_of_ours_takes_no_option_but_an_expiry(tmp_path: Path, line: str) -> None:
+def test_a_key_file_accepts_no_option_but_an_expiry(tmp_path: Path, line: str) -> None:
     file = tmp_path / "ann.pub"
     file.write_text(f"{BOB.line}\n{line}\n")
 
@@ -77,7 +77,7 @@ def test_a_file_of_ours_takes_no_option_but_an_expiry(tmp_path: Path, line: str)
         read_key_file(file)
 
 
-def test_people_are_kept_by_name_and_an_empty_one_is_gone(tmp_path: Path) -> None:
+def test_keys_are_written_by_name_and_a_person_without_keys_is_removed(tmp_path: Path) -> None:
     keep_keys(tmp_path, "ann", (ANN.until(END),))
     keep_keys(tmp_path, "bob", (BOB,))
     assert people(tmp_path) == {"ann": (ANN.until(END),), "bob": (BOB,)}
@@ -87,12 +87,12 @@ def test_people_are_kept_by_name_and_an_empty_one_is_gone(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["", "../ann", "Ann", "a b", ".ann", "a" * 40])
-def test_a_name_is_a_files(tmp_path: Path, name: str) -> None:
+def test_a_name_that_cannot_be_a_file_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DeployError, match="is not a valid name"):
         keep_keys(tmp_path, name, (ANN,))
 
 
-def test_the_spec_lets_people_in_and_retired_keys_of_other_files_never(tmp_path: Path) -> None:
+def test_the_spec_has_the_keys_of_people_and_no_retired_key_of_any_file(tmp_path: Path) -> None:
     (tmp_path / "old.pub").write_text(f"{BOB.line}\n{ANN.line}\n")
     keep_keys(tmp_path, "ann", (ANN.until(END),))
     retire(tmp_path, (BOB, BOB))
@@ -105,7 +105,7 @@ def test_the_spec_lets_people_in_and_retired_keys_of_other_files_never(tmp_path:
     assert keys_of(("old.pub",), folder=tmp_path) == (ANN.until(END).line, BOB.line)
 
 
-def test_when_all_are_retired_nobody_is_let_in_and_that_is_refused(tmp_path: Path) -> None:
+def test_when_all_keys_are_retired_the_spec_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.pub").write_text(f"{BOB.line}\n")
     retire(tmp_path, (BOB,))
 
@@ -117,7 +117,7 @@ def test_when_all_are_retired_nobody_is_let_in_and_that_is_refused(tmp_path: Pat
     st.text()
     | st.from_regex(r'(expiry-time="[0-9]{8,12}Z" |[a-z=",]* ?)ssh-ed25519 AAAA[A-Za-z0-9+/=]*.*')
 )
-def test_any_line_is_a_key_that_is_written_as_it_is_read_or_none(line: str) -> None:
+def test_a_key_of_any_line_is_written_as_it_was_read(line: str) -> None:
     key = read_key(line)
 
     if key:

@@ -48,7 +48,7 @@ def overlay(project: Path, text: str, name: str = "mine.bu") -> None:
     path.write_text(text)
 
 
-def test_the_spec_is_written_for_its_owner_alone(project: Path) -> None:
+def test_the_spec_is_readable_only_by_its_owner(project: Path) -> None:
     path = prepare(Project(project, settings(SSH_KEYS="me.pub")))
 
     assert path == project / "build/shop-www.ign"
@@ -109,7 +109,7 @@ def test_overlays_add_and_override_with_files_of_their_own(project: Path) -> Non
     assert json.loads(ignition)["ignition"]["version"] == "3.4.0", "an overlay may be newer"
 
 
-def test_an_overlay_may_not_take_a_templates_name(project: Path) -> None:
+def test_an_overlay_must_not_have_the_name_of_a_template(project: Path) -> None:
     overlay(project, HEAD, "node.bu")
 
     with pytest.raises(ButaneError, match=r"butane/overlays/node\.bu has the name of a template"):
@@ -125,9 +125,7 @@ def test_an_overlay_may_not_take_a_templates_name(project: Path) -> None:
         (f"{HEAD}storage: {{files: [{{path: /x, contents: {{local: no}}}}]}}\n", "shop-www.bu"),
     ],
 )
-def test_a_mistake_in_an_overlay_leaves_the_former_spec(
-    project: Path, text: str, part: str
-) -> None:
+def test_an_error_in_an_overlay_leaves_the_old_spec(project: Path, text: str, part: str) -> None:
     former = made(project)
     overlay(project, text)
 
@@ -160,7 +158,7 @@ def test_a_secret_among_the_containers_variables_is_refused(project: Path, secre
         made(project, **{"ENV_*": {"URL": f"x{secret}y"}, "SECRET_*": {"token": secret}})
 
 
-def test_no_secret_is_in_what_is_written(project: Path) -> None:
+def test_no_written_file_contains_a_secret(project: Path) -> None:
     given: dict[str, object] = {
         "CERT_PASSWORD": "hunter2-a",
         "SMTP_HOST": "mail",
@@ -175,7 +173,7 @@ def test_no_secret_is_in_what_is_written(project: Path) -> None:
     assert b"hunter2" not in b"".join(file.content for file in carried_files(ignition))
 
 
-def test_what_was_once_rendered_and_is_no_more_goes(project: Path) -> None:
+def test_files_that_are_no_longer_rendered_are_removed(project: Path) -> None:
     overlay(project, "x", "old.conf")
     made(project)
     (project / "butane/overlays/old.conf").unlink()
@@ -198,11 +196,11 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Settin
     return lambda: settings_or_ask(tmp_path, None, may_ask=True)
 
 
-def test_with_nobody_to_ask_what_is_missing_is_listed(
+def test_without_a_terminal_missing_settings_are_listed(
     bare: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Path(os.devnull).open() as nobody:
-        monkeypatch.setattr("sys.stdin", nobody)
+    with Path(os.devnull).open() as empty:
+        monkeypatch.setattr("sys.stdin", empty)
 
         with pytest.raises(SettingsError) as caught:
             bare()
@@ -225,7 +223,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]
     os.close(outer)
 
 
-def test_what_is_missing_is_asked_for_and_kept(
+def test_missing_settings_are_asked_for_and_written_to_the_file(
     bare: Callable[[], Settings], tmp_path: Path, terminal: Callable[[str], None]
 ) -> None:
     (tmp_path / ".env").write_text("# mine\nPROJECT=\nNAME=blue")
@@ -240,7 +238,7 @@ def test_what_is_missing_is_asked_for_and_kept(
     assert bare() == given
 
 
-def test_a_wrong_answer_is_refused_and_not_kept(
+def test_a_wrong_answer_is_refused_and_not_written(
     bare: Callable[[], Settings], tmp_path: Path, terminal: Callable[[str], None]
 ) -> None:
     terminal("NO!\nlocalhost/shop:1\nshop.example.org\n")

@@ -1,4 +1,4 @@
-"""The project files are listed with marks that change when they do."""
+"""The project files are listed with fingerprints that change when they do."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ def test_files_are_listed_by_their_path_with_their_hash(tmp_path: Path) -> None:
     }
 
 
-def test_a_mark_changes_with_content_and_with_being_a_program_alone(tmp_path: Path) -> None:
+def test_a_fingerprint_changes_only_with_content_and_the_executable_bit(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.touch(0o644)
     plain = list_files(tmp_path)
@@ -43,7 +43,7 @@ def test_a_mark_changes_with_content_and_with_being_a_program_alone(tmp_path: Pa
     assert list_files(tmp_path) == {"a": f"{EMPTY} x"}
 
 
-def test_a_link_is_marked_by_where_it_points_and_not_followed(tmp_path: Path) -> None:
+def test_the_fingerprint_of_a_link_is_its_target_which_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "to-nowhere").symlink_to("nowhere")
     (tmp_path / "to-folder").symlink_to("folder")
@@ -56,7 +56,7 @@ def test_a_link_is_marked_by_where_it_points_and_not_followed(tmp_path: Path) ->
     }
 
 
-def test_version_control_settings_and_caches_stay_here(tmp_path: Path) -> None:
+def test_version_control_settings_and_caches_are_skipped(tmp_path: Path) -> None:
     for folder in (".git", "sub/.git", "node_modules", "__pycache__", ".venv"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "x").touch()
@@ -67,7 +67,7 @@ def test_version_control_settings_and_caches_stay_here(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])
-def test_a_folder_that_is_none_is_named(tmp_path: Path, name: str) -> None:
+def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(DeployError, match=f"PROJECT_FILES names {tmp_path / name}, which is no"):
@@ -93,7 +93,7 @@ def test_everything_that_cannot_be_sent_is_named_at_once(tmp_path: Path) -> None
 
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
-    """A folder of somebody who is not root, who runs the test."""
+    """A folder that is read without root's rights."""
     with tempfile.TemporaryDirectory() as folder:
         user = os.geteuid()
         Path(folder).chmod(0o755)
@@ -106,7 +106,7 @@ def unprivileged() -> Iterator[Path]:
             path.chmod(0o700)
 
 
-def test_what_may_not_be_read_is_named(unprivileged: Path) -> None:
+def test_unreadable_files_are_listed(unprivileged: Path) -> None:
     (unprivileged / "file").touch(0)
     (unprivileged / "folder").mkdir(0)
 

@@ -1,4 +1,4 @@
-"""A file is written whole or not at all, with its mode from the first byte."""
+"""Files are written atomically, with their mode from the first byte."""
 
 import os
 import stat
@@ -32,9 +32,7 @@ def interrupts(descriptor: int) -> None:
 
 @pytest.mark.usefixtures("strict_umask")
 @pytest.mark.parametrize("wanted", [0o600, 0o644])
-def test_a_file_has_its_content_and_mode_in_folders_made_for_it(
-    tmp_path: Path, wanted: int
-) -> None:
+def test_a_file_gets_content_mode_and_missing_folders(tmp_path: Path, wanted: int) -> None:
     path = tmp_path / "a/b/file"
 
     write_atomically(path, b"text", wanted)
@@ -44,7 +42,7 @@ def test_a_file_has_its_content_and_mode_in_folders_made_for_it(
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_mode_holds_before_the_first_byte(
+def test_the_mode_is_set_before_the_first_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, int]] = []
@@ -71,7 +69,7 @@ def test_a_file_is_replaced_and_takes_the_new_mode(tmp_path: Path) -> None:
     assert (path.read_bytes(), mode(path)) == (b"new", 0o600)
 
 
-def test_a_full_disk_leaves_the_file_as_it_was_and_is_named(
+def test_a_full_disk_leaves_the_file_unchanged_and_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
@@ -85,7 +83,7 @@ def test_a_full_disk_leaves_the_file_as_it_was_and_is_named(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_interrupt_leaves_nothing_beside(
+def test_an_interrupt_leaves_no_temporary_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", interrupts)

@@ -1,4 +1,4 @@
-"""Hooks are the operator's programs; before a change, one that says no stops it."""
+"""Hooks run around a change; one that fails before it stops it."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.workstation.hooks import run_hook, tell_hook
+from deploy.workstation.hooks import run_hook, run_hook_or_warn
 
 pytestmark = pytest.mark.program
 
@@ -25,7 +25,7 @@ def test_a_hook_gets_the_plan_on_stdin_in_the_projects_folder(tmp_path: Path) ->
     assert json.loads((tmp_path / "heard").read_text()) == {"app": "shop-www"}
 
 
-def test_no_hook_is_no_matter(tmp_path: Path) -> None:
+def test_a_missing_hook_is_skipped(tmp_path: Path) -> None:
     run_hook(tmp_path, "before-deploy", "{}")
 
 
@@ -33,7 +33,7 @@ def test_no_hook_is_no_matter(tmp_path: Path) -> None:
     ("text", "mode", "message"),
     [
         ("#!/bin/sh\nexit 3\n", 0o755, "hook before-deploy failed \\(exit code 3\\)"),
-        ("#!/bin/sh\n", 0o644, "cannot be run"),
+        ("#!/bin/sh\n", 0o644, "is not executable"),
         ("#!/nowhere/at/all\n", 0o755, "cannot be started"),
     ],
 )
@@ -46,16 +46,16 @@ def test_a_hook_that_fails_stops_the_change(
         run_hook(tmp_path, "before-deploy", "{}")
 
 
-def test_a_hook_need_not_read_what_it_is_told(tmp_path: Path) -> None:
+def test_a_hook_need_not_read_its_stdin(tmp_path: Path) -> None:
     hook(tmp_path, "#!/bin/sh\nexit 0\n")
 
     run_hook(tmp_path, "before-deploy", json.dumps({"files": "x" * 200_000}))
 
 
-def test_after_the_fact_a_failure_is_a_warning(
+def test_a_failure_of_a_hook_after_the_change_is_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hook(tmp_path, "#!/bin/sh\nexit 3\n")
 
-    tell_hook(tmp_path, "before-deploy", "{}")
+    run_hook_or_warn(tmp_path, "before-deploy", "{}")
     assert "hook before-deploy failed" in capsys.readouterr().err

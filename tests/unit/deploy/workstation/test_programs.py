@@ -1,4 +1,4 @@
-"""A program's output is given, or why there is none, by the kind of failure."""
+"""A program's output is returned, or its failure explained."""
 
 import os
 import re
@@ -18,12 +18,12 @@ def refused(*words: str, seconds: float | None = None, start: Start = USUAL) -> 
     return caught.value
 
 
-def test_what_it_printed_is_given_and_stdin_is_closed() -> None:
+def test_stdout_is_returned_and_stdin_is_empty() -> None:
     assert run(["cat"]) == b""
     assert run(["cat"], start=Start(stdin=b"\xff\0")) == b"\xff\0"
 
 
-def test_it_runs_in_its_folder_with_its_umask_and_descriptors(tmp_path: Path) -> None:
+def test_a_program_gets_folder_umask_and_descriptors(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.write(writer, b"given")
     os.close(writer)
@@ -44,7 +44,7 @@ def test_output_can_be_left_to_the_terminal(capfd: pytest.CaptureFixture[str]) -
     [
         ("echo shown; echo a >&2; echo 'Error: b' >&2; exit 3", "failed (exit code 3): b", 3),
         ("exit 4", "failed (exit code 4)", 4),
-        ("kill -KILL $$", "was ended by signal 9", -9),
+        ("kill -KILL $$", "was killed by signal 9", -9),
     ],
 )
 def test_a_failure_is_explained_by_its_kind(script: str, message: str, code: int) -> None:
@@ -54,7 +54,7 @@ def test_a_failure_is_explained_by_its_kind(script: str, message: str, code: int
     assert (error.code, error.hint) == (code, "look there")
 
 
-def test_more_lines_of_a_failure_stand_below_each_other() -> None:
+def test_several_lines_of_an_error_are_listed() -> None:
     error = refused("sh", "-c", "printf '%s\\n' a b c >&2; exit 1", start=Start(lines=2))
 
     assert error.message == "the thing failed (exit code 1):\n  b\n  c"
@@ -67,7 +67,7 @@ def test_a_program_that_is_not_installed_is_named() -> None:
     assert (error.hint, error.code) == ("install corefab-no-such-program", None)
 
 
-def test_a_file_that_is_no_program_cannot_be_started(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_program_cannot_be_started(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("")
 
     assert (
@@ -75,8 +75,8 @@ def test_a_file_that_is_no_program_cannot_be_started(tmp_path: Path) -> None:
     )
 
 
-def test_one_that_does_not_end_is_given_up() -> None:
+def test_a_program_that_takes_too_long_is_killed() -> None:
     error = refused("sleep", "60", seconds=0.1)
 
-    assert re.fullmatch(r"the thing did not end within 0\.1 s", error.message)
+    assert re.fullmatch(r"the thing took longer than 0\.1 s", error.message)
     assert error.code is None

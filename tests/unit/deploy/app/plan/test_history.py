@@ -5,7 +5,7 @@ import pytest
 from deploy.app.plan.history import KeptRelease, history, rollback_target
 from deploy.errors import DeployError
 from deploy.node.answer import read_answer
-from deploy.node.audit_line import AuditLine
+from deploy.node.journal import AuditLine
 from tests.unit.deploy.examples import NOW, manifest
 
 LINE = AuditLine(at=NOW, app="shop-www", what="prune", who="ann@desk", detail="2 images")

@@ -12,7 +12,7 @@ from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.steps import release_steps
 from deploy.app.plan.text_diff import LARGEST_BYTES, Texts, unified
 from deploy.node.file import File
-from deploy.node.state import HeldFile, Interrupted, NodeState
+from deploy.node.state import FileState, Interrupted, NodeState
 from tests.unit.deploy.examples import DESIRED, IMAGE, UNIT, fresh, manifest, state
 
 OTHER = "sha256:" + "2" * 64
@@ -90,7 +90,7 @@ def test_a_plan_tells_added_changed_and_deleted_apart_with_a_diff_for_text() -> 
 
 
 def test_a_mode_that_differs_is_a_change_without_a_diff() -> None:
-    held = state(files={UNIT.path: HeldFile(mode="666 root:root", sha256=UNIT.sha256)})
+    held = state(files={UNIT.path: FileState(mode="666 root:root", sha256=UNIT.sha256)})
     (change,) = plan_deploy(DESIRED, held, HERE).units
 
     assert change.was == f"{UNIT.sha256} 666 root:root"

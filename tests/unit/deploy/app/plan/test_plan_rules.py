@@ -11,7 +11,7 @@ from deploy.app.plan.diff import PlanInputs
 from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.steps import Kind
 from deploy.node.file import File
-from deploy.node.state import HeldFile, NodeState
+from deploy.node.state import FileState, NodeState
 from tests.unit.deploy.examples import DESIRED, IMAGE, UNIT, fresh, manifest, state
 
 NAMES = ("cert_pass", "token", "mail")
@@ -42,7 +42,9 @@ def held(draw: st.DrawFn, like: DesiredState) -> NodeState:
     """Draw what a node holds, in part what is desired and in part not."""
     words = st.sampled_from(("absent", "present", "same", "different"))
     files = {
-        unit.path: HeldFile(mode=unit.mark, sha256=draw(st.sampled_from((unit.sha256, "0"))))
+        unit.path: FileState(
+            mode=unit.mode_and_owner, sha256=draw(st.sampled_from((unit.sha256, "0")))
+        )
         for unit in draw(st.sampled_from(((), like.units, UNITS)))
     }
     present: dict[str, object] = {
@@ -123,7 +125,7 @@ def test_every_difference_of_units_and_files_is_a_change(
     case: tuple[DesiredState, NodeState, Plan],
 ) -> None:
     want, node, plan = case
-    units = {unit.path: (unit.sha256, unit.mark) for unit in want.units}
+    units = {unit.path: (unit.sha256, unit.mode_and_owner) for unit in want.units}
     there = {path: (one.sha256, one.mode) for path, one in node.files.items() if path in units}
     gone = (node.manifest.units.keys() if node.manifest else set()) - units.keys()
     files = node.manifest.files if node.manifest else {}

@@ -10,7 +10,7 @@ from deploy.app.plan.plan import plan_deploy
 from deploy.app.plan.steps import Step, rollback_steps, switch_steps
 from deploy.errors import DeployError
 from deploy.node.file import File
-from deploy.node.state import Disk, HeldFile, NodeState
+from deploy.node.state import Disk, FileState, NodeState
 from tests.unit.deploy.examples import DESIRED, IMAGE, UNIT, fresh, held_files, manifest, state
 
 OTHER = "sha256:" + "2" * 64
@@ -66,17 +66,17 @@ def test_a_fresh_node_gets_everything() -> None:
         ),
         (
             DESIRED,
-            state(files={UNIT.path: HeldFile(mode="666 root:root", sha256=UNIT.sha256)}),
+            state(files={UNIT.path: FileState(mode="666 root:root", sha256=UNIT.sha256)}),
             f"unit {UNIT.path} is 666 root:root, not 644 root:root",
         ),
         (
             DESIRED,
-            state(files={UNIT.path: HeldFile(mode="644 core:core", sha256=UNIT.sha256)}),
+            state(files={UNIT.path: FileState(mode="644 core:core", sha256=UNIT.sha256)}),
             f"unit {UNIT.path} is 644 core:core, not 644 root:root",
         ),
         (
             DESIRED,
-            state(files={UNIT.path: HeldFile(mode=UNIT.mark, sha256="0")}),
+            state(files={UNIT.path: FileState(mode=UNIT.mode_and_owner, sha256="0")}),
             f"unit changed: {UNIT.path}",
         ),
         (replace(DESIRED, files={"index.html": "bb"}), state(), "file changed: index.html"),
@@ -218,7 +218,7 @@ def test_a_rollback_stages_what_the_node_keeps_and_switches_like_a_deploy() -> N
 
 
 def test_a_files_mark_is_what_stat_writes() -> None:
-    assert File("/a", b"", 0o4755).mark == "4755 root:root"
+    assert File("/a", b"", 0o4755).mode_and_owner == "4755 root:root"
     assert held_files((UNIT,))[UNIT.path].mode == "644 root:root"
 
 

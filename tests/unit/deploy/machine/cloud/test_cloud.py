@@ -45,7 +45,7 @@ def test_user_data_is_the_spec_itself(project: Path, provider: str) -> None:
     assert whole["variable"]["domain"]["default"] == "example.org"
 
 
-def test_a_spec_that_is_too_large_needs_a_place(project: Path) -> None:
+def test_a_spec_that_is_too_large_needs_a_url(project: Path) -> None:
     large = spec(project, SPEC | {"padding": "x" * 40_000})
 
     with pytest.raises(DeployError, match=rf"has {len(large)} bytes, hetzner takes 32768") as found:
@@ -88,13 +88,13 @@ def test_a_secret_is_refused_with_the_reason(project: Path) -> None:
         ("vultr", "", "https://me:secret@example.org/x", "--url holds a user or password"),
     ],
 )
-def test_what_could_not_work_is_named(
+def test_options_that_cannot_work_are_refused(
     project: Path, provider: str, domain: str, url: str, message: str
 ) -> None:
     with pytest.raises(DeployError, match=message):
         made(project, provider, domain=domain, url=url)
 
 
-def test_without_a_spec_there_is_nothing_to_give(tmp_path: Path) -> None:
+def test_without_a_spec_fab_prepare_is_suggested(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match=r"shop-www\.ign does not exist"):
         made(tmp_path)

@@ -55,7 +55,7 @@ def test_a_secret_in_a_unit_is_found() -> None:
         with_content(packed(b"not gzip"), compression="gzip"),
     ],
 )
-def test_what_holds_no_secret_passes(config: bytes) -> None:
+def test_a_config_without_secrets_is_accepted(config: bytes) -> None:
     assert secrets_in(config, {"SMTP_PASSWORD": "hunter2", "EMPTY": ""}) == ()
 
 

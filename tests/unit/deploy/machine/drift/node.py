@@ -9,7 +9,7 @@ from deploy.machine.drift.plan.inspection import (
     FoundUser,
     Inspection,
 )
-from deploy.node.holdings import HeldAccess
+from deploy.node.holdings import AuthorizedKey
 from deploy.project import Project
 from deploy.spec.plan.machine import Machine, Place
 from tests.unit.deploy.examples import settings
@@ -27,14 +27,14 @@ def matching(machine: Machine) -> Inspection:
     """Make the answer of a node that is as its spec says; no release serves there."""
     users = {one.name: FoundUser(home="", groups=one.groups) for one in machine.people}
     keys = tuple(
-        HeldAccess(user=one.name, file="/ignition", age_seconds=1, line=line)
+        AuthorizedKey(user=one.name, file="/ignition", age_seconds=1, line=line)
         for one in machine.people
         for line in one.keys
     )
     enabled = FoundUnit(enabled="enabled", active="active")
     return Inspection(
         clock=1000,
-        mark="",
+        spec_hash="",
         manifest=None,
         staged={},
         claimed=frozenset(),

@@ -21,7 +21,8 @@ from tests.unit.deploy.machine.drift.node import absent, matching, project_in, w
 
 HOSTNAME = "/etc/hostname"
 YES = ConvergeOptions(may_change=True)
-CARRIED_OUT = ["mark", "inspect", "lock", "lock", "converge", "converge", "mark", "inspect"]
+ASKED = ["spec-hash", "inspect"]
+CARRIED_OUT = [*ASKED, "lock", "lock", "converge", "converge", *ASKED]
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_node_that_matches_is_left_alone(
 
     assert converge(made, YES) == 0
 
-    assert remote.scripts == ["mark", "inspect"]
+    assert remote.scripts == ASKED
     assert "nothing to do: web1 matches its machine spec" in capsys.readouterr().out
 
 
@@ -85,7 +86,7 @@ def test_without_a_terminal_nothing_is_changed_unless_asked_for(
         converge(project, ConvergeOptions())
 
     assert "--yes" in refused.value.hint
-    assert remote.scripts == ["mark", "inspect"]
+    assert remote.scripts == ASKED
 
 
 def test_what_other_commands_must_fix_is_listed_and_makes_the_exit_code_2(
@@ -118,14 +119,14 @@ def lock_out(monkeypatch: pytest.MonkeyPatch, remote: FakeRemote) -> None:
     logins = 0
 
     @contextmanager
-    def reached(*_: object, **__: object) -> Iterator[FakeRemote]:
+    def open_session(*_: object, **__: object) -> Iterator[FakeRemote]:
         nonlocal logins
         logins += 1
         if logins > 1:
             raise DeployError("web1 does not let core in", "check SSH_KEYS")
         yield remote
 
-    monkeypatch.setattr(session, "reached", reached)
+    monkeypatch.setattr(session, "open_session", open_session)
 
 
 def test_when_the_new_login_fails_everything_is_undone(

@@ -8,7 +8,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.machine.drift.drift import drift
 from deploy.spec.spec import Spec, spec_from_settings
-from deploy.workstation.state import keep_spec
+from deploy.workstation.state import save_spec
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 from tests.unit.deploy.machine.drift.node import matching, project_in, with_mode
 
@@ -17,7 +17,7 @@ HOSTNAME = "/etc/hostname"
 
 def answer(remote: FakeRemote, spec: Spec, inspection: str = "") -> None:
     """Let the node be made from a spec; it matches that unless another inspection is given."""
-    remote.answers["mark"] = f"{spec.sha256}\n"
+    remote.answers["spec-hash"] = f"{spec.sha256}\n"
     remote.answers["inspect"] = inspection or matching(spec.machine).model_dump_json()
 
 
@@ -26,12 +26,12 @@ def test_a_node_that_matches_its_spec_has_no_drift(
 ) -> None:
     project = project_in(tmp_path)
     spec = spec_from_settings(project)
-    keep_spec(tmp_path, spec.sha256, spec.ignition)
+    save_spec(tmp_path, spec.sha256, spec.ignition)
     answer(remote, spec)
 
     assert drift(project, as_json=False) == 0
 
-    assert remote.scripts == ["mark", "inspect"]
+    assert remote.scripts == ["spec-hash", "inspect"]
     assert f"path {HOSTNAME}" in remote.the("inspect").stdin.decode().splitlines()
     assert "no drift: web1 matches its machine spec and release" in capsys.readouterr().out
 
@@ -56,7 +56,7 @@ def test_a_node_is_compared_with_its_own_spec_and_not_with_changed_settings(
     tmp_path: Path, remote: FakeRemote
 ) -> None:
     spec = spec_from_settings(project_in(tmp_path))
-    keep_spec(tmp_path, spec.sha256, spec.ignition)
+    save_spec(tmp_path, spec.sha256, spec.ignition)
     answer(remote, spec)
 
     assert drift(project_in(tmp_path, NODE_HOSTNAME="renamed"), as_json=False) == 0
@@ -66,7 +66,7 @@ def test_without_the_nodes_spec_the_current_settings_are_compared_with_a_warning
     tmp_path: Path, remote: FakeRemote, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = project_in(tmp_path)
-    remote.answers["mark"] = "f" * 64
+    remote.answers["spec-hash"] = "f" * 64
     remote.answers["inspect"] = matching(spec_from_settings(project).machine).model_dump_json()
 
     assert drift(project, as_json=False) == 0

@@ -9,7 +9,7 @@ import pytest
 from certs.host_key import new_host_key
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import Awaited, await_first_boot
-from deploy.node.connection import Target
+from deploy.node.target import Target
 from tests.unit.deploy.ssh_server import Node
 
 pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]
@@ -37,7 +37,7 @@ def test_the_same_boot_is_not(node: Node, target: Target) -> None:
         await_first_boot(awaited(node, target), 0.5, None)
 
 
-def test_the_medium_in_another_boot_is_told_at_once(node: Node, target: Target) -> None:
+def test_another_boot_of_the_medium_is_reported_at_once(node: Node, target: Target) -> None:
     wanted = awaited(node, target, boot="after")
     landed = replace(wanted, public=new_host_key().public, live_public=node.host_line)
 
@@ -54,9 +54,7 @@ def test_the_medium_in_the_same_boot_is_still_going_down(node: Node, target: Tar
         await_first_boot(going, 0.5, None)
 
 
-def test_the_system_that_was_there_before_is_told_from_a_stranger(
-    node: Node, target: Target
-) -> None:
+def test_the_old_system_is_distinguished_from_an_unknown_one(node: Node, target: Target) -> None:
     wanted = replace(awaited(node, target), public=new_host_key().public)
 
     with pytest.raises(DeployError, match="the system that it had before"):
@@ -65,7 +63,7 @@ def test_the_system_that_was_there_before_is_told_from_a_stranger(
         await_first_boot(wanted, 60, None)
 
 
-def test_a_machine_that_never_comes_back_has_a_hint_what_to_look_at(
+def test_a_machine_that_never_comes_back_is_reported_with_what_to_check(
     node: Node, target: Target, tmp_path: Path
 ) -> None:
     wanted = awaited(node, target)

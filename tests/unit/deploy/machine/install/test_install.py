@@ -70,8 +70,8 @@ def live(
 
     for module in (install, first_boot):
         monkeypatch.setattr(module, "connect", connect)
-    monkeypatch.setattr(live_system, "shown_key", live_key)
-    monkeypatch.setattr(first_boot, "shown_key", installed_key)
+    monkeypatch.setattr(live_system, "read_host_key", live_key)
+    monkeypatch.setattr(first_boot, "read_host_key", installed_key)
     remote.answers |= {
         "live-facts": facts(),
         "boot-id": "installed\n",

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from deploy.spec.lint.duration import seconds
 from deploy.spec.lint.unit import Unit, is_drop_in, is_unit, read_units
-from deploy.spec.lint.unit_text import read_unit
-from deploy.spec.lint.words import words
+from deploy.spec.lint.unit_text import read_unit, words
 
 
 def pairs(text: str) -> list[tuple[int, str]]:
@@ -38,15 +37,15 @@ def test_an_empty_line_ends_a_continued_one() -> None:
     ]  # fmt: skip
 
 
-def test_a_backslash_before_a_space_continues_nothing() -> None:
+def test_a_backslash_before_a_space_does_not_continue_the_line() -> None:
     assert pairs("[A]\nk=one \\ \nl=1") == [(2, "[A] k=one \\"), (3, "[A] l=1")]
 
 
-def test_carriage_returns_and_equals_signs_are_no_trouble() -> None:
+def test_carriage_returns_and_equals_signs_are_accepted() -> None:
     assert pairs("[A]\r\nk=a=b\r\n") == [(2, "[A] k=a=b")]
 
 
-def test_lines_that_are_no_settings_are_told() -> None:
+def test_lines_that_are_not_settings_are_listed() -> None:
     _, strays = read_unit("k=1\n[A\n[B]\nnonsense\n# fine\n", "x")
 
     assert [(one.line, one.text) for one in strays] == [(1, "k=1"), (2, "[A"), (4, "nonsense")]
@@ -61,7 +60,7 @@ def test_any_text_can_be_read(text: str) -> None:
     assert all(1 <= line <= lines for line in found)
 
 
-def test_drop_ins_are_applied_by_their_names_and_the_nearest_folder_wins() -> None:
+def test_drop_ins_are_applied_in_the_order_of_names_and_the_most_specific_folder_wins() -> None:
     found = unit(
         **{
             "etc__a-b.container": "[Container]\nX=file\nL=1\nL=2\n",
@@ -105,7 +104,7 @@ def test_variables_are_read_as_a_unit_quotes_them() -> None:
         ("/a/b.conf", False, False),
     ],
 )
-def test_units_and_drop_ins_are_told_by_their_paths(
+def test_units_and_drop_ins_are_recognised_by_their_paths(
     path: str, *, unit_file: bool, drop_in: bool
 ) -> None:
     assert (is_unit(path), is_drop_in(path)) == (unit_file, drop_in)
@@ -126,5 +125,5 @@ def test_times_are_read_as_systemd_and_podman_write_them(text: str, value: float
     ("value", "found"),
     [("it's one", ("it's", "one")), ("'a b' c", ("a b", "c")), ('"a', ('"a',)), ("", ())],
 )
-def test_an_unbalanced_quote_is_a_letter(value: str, found: tuple[str, ...]) -> None:
+def test_an_unbalanced_quote_is_taken_literally(value: str, found: tuple[str, ...]) -> None:
     assert words(value) == found

@@ -21,7 +21,7 @@ from deploy.machine.drift.plan.inspection import (
 from deploy.machine.drift.plan.machine_drift import differences, machine_drift
 from deploy.machine.drift.plan.release_drift import release_drift
 from deploy.node.answer import read_answer
-from deploy.node.holdings import HeldAccess, HeldCredential
+from deploy.node.holdings import AuthorizedKey, SealedCredential
 from deploy.spec.plan.machine import Machine, Place, read_machine
 from tests.unit.deploy.examples import DESIRED, UNIT, manifest
 
@@ -96,13 +96,13 @@ def found(**changes: object) -> Inspection:
     )
     whole = Inspection(
         clock=1000,
-        mark="m",
+        spec_hash="m",
         manifest=manifest(),
         staged={UNIT.path: "644"},
         claimed=frozenset({UNIT.path}),
         paths={one.path: place(MACHINE, one.path) for one in MACHINE.places} | {UNIT.path: unit},
         users={"core": FoundUser(home="/home/core", groups=("core", "wheel"))},
-        keys=(HeldAccess(user="core", file=IN_SPEC, age_seconds=10, line=KEY),),
+        keys=(AuthorizedKey(user="core", file=IN_SPEC, age_seconds=10, line=KEY),),
         units={"a.service": FoundUnit(enabled="enabled", active="active")},
         sysctl={"net.ipv4.tcp_syncookies": "1"},
         firewall=(),
@@ -130,8 +130,8 @@ def found(**changes: object) -> Inspection:
     return whole.model_copy(update=changes)
 
 
-def sealed(name: str, *, opens: bool) -> HeldCredential:
-    return HeldCredential(name=name, age_seconds=1, seal="", opens=opens)
+def sealed(name: str, *, opens: bool) -> SealedCredential:
+    return SealedCredential(name=name, age_seconds=1, seal="", opens=opens)
 
 
 IN_SPEC = "/home/core/.ssh/authorized_keys.d/ignition"
@@ -222,7 +222,7 @@ def test_an_unchanged_node_has_no_drift() -> None:
             found(
                 keys=(
                     *found().keys,
-                    HeldAccess(user="core", file=IN_SPEC, age_seconds=1, line=OTHER_KEY),
+                    AuthorizedKey(user="core", file=IN_SPEC, age_seconds=1, line=OTHER_KEY),
                 )
             ),
             ("key", f"core: {OTHER_KEY}", "absent", f"in {IN_SPEC}", "fab converge"),
@@ -231,7 +231,7 @@ def test_an_unchanged_node_has_no_drift() -> None:
             found(
                 keys=(
                     *found().keys,
-                    HeldAccess(user="core", file="/x", age_seconds=1, line=OTHER_KEY),
+                    AuthorizedKey(user="core", file="/x", age_seconds=1, line=OTHER_KEY),
                 )
             ),
             ("key", f"core: {OTHER_KEY}", "absent", "in /x", "by hand"),
@@ -253,7 +253,7 @@ def test_each_difference_from_the_spec_is_listed(
 
 
 def test_the_comment_of_a_key_does_not_count() -> None:
-    same = HeldAccess(
+    same = AuthorizedKey(
         user="core", file=IN_SPEC, age_seconds=1, line="ssh-ed25519 AAAAann other-comment"
     )
 

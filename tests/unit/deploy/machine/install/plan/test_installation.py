@@ -14,7 +14,6 @@ from deploy.machine.install.plan.installation import (
     chosen,
     problems_of,
     refusals,
-    spec_of,
 )
 from deploy.machine.install.plan.live_facts import LiveFacts
 from deploy.machine.install.plan.options import Installation
@@ -114,7 +113,7 @@ def test_all_reasons_are_listed_at_once_each_with_a_remedy() -> None:
 
 
 @pytest.mark.parametrize("wipe", ["/dev/sda", "/dev/disk/by-id/acme"])
-def test_a_disk_with_data_needs_to_be_named_again(wipe: str) -> None:
+def test_a_disk_with_data_must_be_named_again(wipe: str) -> None:
     medium: dict[str, Any] = {"disks": (replace(SDA, contents=("root xfs",)),)}
     wanted = Installation("/dev/disk/by-id/acme", wipe=wipe)
 
@@ -126,7 +125,7 @@ def test_a_disk_with_data_needs_to_be_named_again(wipe: str) -> None:
     "said",
     [{"own_network": True}, {"append_karg": ("ip=192.0.2.7::192.0.2.1:24:::none",)}],
 )
-def test_an_address_set_by_hand_needs_a_word_on_the_network(said: dict[str, Any]) -> None:
+def test_an_address_set_by_hand_needs_a_network_option(said: dict[str, Any]) -> None:
     by_hand: dict[str, Any] = {"fixed_addresses": ("192.0.2.7",)}
 
     assert "was set by hand" in reasons(**by_hand)[0]
@@ -142,17 +141,13 @@ def test_copying_the_network_needs_something_to_copy() -> None:
     assert reasons(wanted, keyfiles=("wired",), fixed_addresses=("192.0.2.7",)) == []
 
 
-def test_an_ignition_that_is_not_known_is_no_reason() -> None:
+def test_an_unknown_ignition_version_is_not_a_reason() -> None:
     assert reasons(ignition="") == []
 
 
 def test_a_link_is_followed_to_its_disk() -> None:
     assert chosen(FACTS) == SDA
     assert chosen(FACTS.model_copy(update={"device": ""})) is None
-
-
-def test_the_spec_is_read_from_the_file() -> None:
-    assert spec_of(CONFIG) == "3.3.0"
 
 
 WRITTEN: dict[str, object] = {
@@ -163,7 +158,7 @@ WRITTEN: dict[str, object] = {
 }
 
 
-def test_what_was_written_is_compared_with_what_was_asked_for() -> None:
+def test_the_written_disk_is_compared_with_the_options() -> None:
     wanted = Installation(
         "/dev/sda",
         console=("ttyS0,115200",),
@@ -226,7 +221,7 @@ def test_only_disks_that_can_be_installed_to_are_listed() -> None:
     assert [disk.path for disk in read_disks(LSBLK)] == ["/dev/sda", "/dev/sdb"]
 
 
-def test_what_a_disk_holds_and_who_uses_it_is_told() -> None:
+def test_the_contents_and_users_of_a_disk_are_listed() -> None:
     sda, sdb = read_disks(LSBLK)
 
     assert sda.contents == ("gpt table", "boot ext4", "data", "/dev/mapper/x", "/dev/sda3 swap")

@@ -48,7 +48,7 @@ def test_an_image_is_found_by_kind_and_architecture() -> None:
         (b"[]", "iso", "x86_64", "stable.json is not the stream metadata"),
     ],
 )
-def test_what_is_not_there_is_named(
+def test_a_missing_image_is_reported_with_the_available_ones(
     metadata: bytes, kind: str, architecture: str, message: str
 ) -> None:
     with pytest.raises(DeployError, match=message):

@@ -1,4 +1,4 @@
-"""Each trap: a unit that holds it, and one beside it that does not."""
+"""Each rule of the lint: a unit that breaks it, and one that does not."""
 
 from collections.abc import Mapping
 
@@ -39,7 +39,7 @@ def policy(text: str, watchdog: str = "60") -> str:
 
 
 @pytest.mark.parametrize("notify", ["", "Notify=false\n", "Notify=healthy\nHealthCmd=true\n"])
-def test_a_watchdog_that_nobody_can_feed(notify: str) -> None:
+def test_a_watchdog_that_no_process_can_feed(notify: str) -> None:
     unit = f"[Container]\n{notify}[Service]\nRestart=on-failure\nWatchdogSec=60\n"
 
     (finding,) = found(unit)
@@ -63,7 +63,7 @@ def test_a_watchdog_that_is_fed_or_off(unit: str) -> None:
     assert lint_of(unit) == []
 
 
-def test_a_drop_in_can_make_the_trap_and_is_named() -> None:
+def test_a_drop_in_that_causes_an_error_is_named() -> None:
     files = {
         "app.container": "[Container]\nNotify=healthy\nHealthCmd=true\n",
         "app.container.d/mine.conf": "# mine\n[Service]\nRestart=always\nWatchdogSec=5\n",
@@ -72,7 +72,7 @@ def test_a_drop_in_can_make_the_trap_and_is_named() -> None:
     assert lint_of(files) == ["error watchdog-unfed app.container.d/mine.conf:4"]
 
 
-def test_a_drop_in_of_somebody_elses_unit_is_judged_line_by_line() -> None:
+def test_a_lone_drop_in_is_checked_by_the_rules_for_single_lines() -> None:
     text = "[Service]\nWatchdogSec=5\nExecStartPre=/usr/bin/echo $(date)\nLoadCredential=x\n"
 
     assert lint_of({"etc/zincati.service.d/mine.conf": text}) == [
@@ -89,7 +89,7 @@ def test_a_service_needs_a_type_that_notifies() -> None:
     assert lint_of({"a.service": plain + "NotifyAccess=all\n"}) == []
 
 
-def test_a_watchdog_of_which_the_container_is_not_told() -> None:
+def test_a_watchdog_whose_interval_the_container_does_not_get() -> None:
     unit = "[Container]\nNotify=true\n" + WATCHED
 
     assert lint_of(unit) == ["error watchdog-interval app.container:5"]
@@ -103,7 +103,7 @@ def test_a_watchdog_that_is_fed_too_late() -> None:
 
 
 @pytest.mark.parametrize("usec", ["0", "", "75s", "60000000.0"])
-def test_a_watchdog_by_an_interval_of_nothing(usec: str) -> None:
+def test_a_watchdog_with_an_interval_of_zero_or_not_a_number(usec: str) -> None:
     unit = f"[Container]\nNotify=true\nEnvironment=WATCHDOG_USEC={usec}\n" + WATCHED
 
     assert lint_of(unit) == ["error watchdog-interval app.container:3"]
@@ -114,7 +114,7 @@ def test_a_watchdog_not_greater_than_the_probe_interval() -> None:
     assert lint_of(policy("59 5 59.5")) == []
 
 
-def test_without_a_policy_in_the_unit_the_usual_interval_is_a_guess() -> None:
+def test_without_a_policy_in_the_unit_the_default_interval_is_a_warning() -> None:
     unit = (FED + WATCHED).replace("60000000", "5000000").replace("Sec=60", "Sec=5")
 
     (finding,) = found(unit)
@@ -122,7 +122,7 @@ def test_without_a_policy_in_the_unit_the_usual_interval_is_a_guess() -> None:
     assert (finding.severity, finding.rule) == ("warning", "watchdog-too-short")
 
 
-def test_a_watchdog_shorter_than_a_restart_is_thought_about() -> None:
+def test_a_watchdog_shorter_than_a_restart_is_a_warning() -> None:
     assert lint_of(policy("10 5 60")) == ["warning watchdog-short app.container:7"]
 
 
@@ -130,7 +130,7 @@ def test_a_policy_that_the_supervisor_refuses() -> None:
     assert lint_of(policy("wrong")) == ["error supervisor-policy app.container:4"]
 
 
-def test_what_a_watchdog_ends_should_come_back() -> None:
+def test_a_watchdog_without_restart_is_a_warning() -> None:
     unit = FED + "[Service]\nWatchdogSec=60\n"
 
     assert lint_of(unit) == ["warning watchdog-no-restart app.container:5"]
@@ -209,7 +209,7 @@ def test_a_stop_that_systemd_cuts_off(stop: str, place: str) -> None:
         "[Container]\nStopTimeout=20\n[Service]\nTimeoutStopSec=infinity\n",
     ],
 )
-def test_a_stop_that_has_its_time(stop: str) -> None:
+def test_a_stop_with_enough_time(stop: str) -> None:
     assert lint_of(stop) == []
 
 
@@ -305,12 +305,12 @@ def test_a_home_under_home(folder: str, *, fires: bool) -> None:
     assert lint_of({}, "", home) == (["error home-under-home overlays/users.bu:7"] if fires else [])
 
 
-def test_a_line_that_quadlet_chokes_on() -> None:
+def test_a_line_that_quadlet_cannot_parse() -> None:
     assert lint_of("[Container]\nImage\n") == ["error stray-line app.container:2"]
     assert lint_of("[Container]\n# Image\n") == []
 
 
-def test_every_trap_of_a_file_is_told_at_once_in_order() -> None:
+def test_all_findings_of_a_file_are_listed_in_order() -> None:
     unit = "[Container]\nNotify=healthy\nHealthCmd=none\n[Service]\nLoadCredential=x\nWatchdogSec=5"
 
     assert [one.rule for one in found(unit)] == [
@@ -318,7 +318,7 @@ def test_every_trap_of_a_file_is_told_at_once_in_order() -> None:
     ]  # fmt: skip
 
 
-def test_an_author_may_put_a_rule_aside_in_the_file_that_breaks_it() -> None:
+def test_a_comment_in_the_file_switches_a_rule_off() -> None:
     files = {
         "a.container": "# lint: allow pod-restarts\n[Container]\nPod=a.pod\nVolume=/etc:/e:Z\n",
         "b.container": "[Container]\nPod=a.pod\n",

@@ -23,7 +23,7 @@ def look(node: Node, folder: Path, fingerprint: str = "") -> tuple[str, ...]:
     return pinned(folder / MEDIA / "known_hosts", "127.0.0.1", node.port)
 
 
-def test_a_medium_of_ours_is_known_by_its_key(node: Node, tmp_path: Path) -> None:
+def test_a_medium_made_by_fab_iso_is_known_by_its_key(node: Node, tmp_path: Path) -> None:
     (tmp_path / MEDIA).mkdir(parents=True)
     (tmp_path / MEDIA / "host_keys.pub").write_text(f"{new_host_key().public}\n{node.host_line}\n")
 

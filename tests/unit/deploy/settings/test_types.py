@@ -1,4 +1,4 @@
-"""Every kind of setting takes what it says it allows, and nothing else."""
+"""Every type of setting accepts what it says it allows, and nothing else."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -129,7 +129,7 @@ REFUSED: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("key", "text", "value"), ACCEPTED)
-def test_a_setting_takes_what_it_allows(
+def test_a_setting_accepts_what_it_allows(
     write: Callable[..., Path], key: str, text: str, value: object
 ) -> None:
     settings = read_settings(write(**{key: text}))
@@ -148,7 +148,7 @@ def test_a_setting_refuses_anything_else_and_says_what_it_allows(
     assert message.startswith("1 problem in the settings:")
 
 
-def test_every_setting_with_a_form_of_its_own_was_tried_both_ways() -> None:
+def test_every_setting_with_its_own_type_has_accepted_and_refused_examples() -> None:
     free = {"IDENTITY_FILE", "PROJECT_FILES", "SMTP_USER", "SSH_KEYS"}
 
     assert {key for key, *_ in ACCEPTED} - {key for key, _ in REFUSED} == free

@@ -1,9 +1,6 @@
-"""Commands of a node run over one connection, and their streams arrive whole."""
+"""Commands run over one connection, and their streams arrive complete."""
 
-import json
-import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import paramiko
 import pytest
@@ -11,18 +8,18 @@ import pytest
 from deploy.app.act import seal, undo
 from deploy.errors import DeployError
 from deploy.node.command import Command
-from deploy.node.connection import Target, connect
-from deploy.node.lock import Holder, take_lock
-from deploy.node.probe import probe
-from deploy.node.remote import FabricRemote, Result
+from deploy.node.fabric_remote import FabricRemote
+from deploy.node.login import connect
+from deploy.node.remote import Result
+from deploy.node.state import probe
+from deploy.node.target import Target
 from tests.unit.deploy.examples import state
 from tests.unit.deploy.ssh_server import CHUNK, Node
 
 pytestmark = pytest.mark.loopback
 BIG = 3_000_000
 BINARY = bytes(range(256)) * 20_000
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
-ME = Holder("me@here", "deploy", NOW)
+LOCK = Command("lock", ("shop-www", "{}", "5"))
 
 
 @pytest.fixture
@@ -43,7 +40,7 @@ def echo(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
     return 0
 
 
-def test_binary_content_arrives_as_it_is(node: Node, remote: FabricRemote) -> None:
+def test_binary_content_arrives_unchanged(node: Node, remote: FabricRemote) -> None:
     node.scripts["seal"] = echo
 
     result = remote.run(seal("a", "r", "c", BINARY))
@@ -57,7 +54,7 @@ def test_a_command_without_content_ends_its_input(node: Node, remote: FabricRemo
     assert remote.run(undo("a")) == Result(0, "", "")
 
 
-def test_a_script_gets_its_words_and_runs_as_root(node: Node, remote: FabricRemote) -> None:
+def test_a_script_gets_its_arguments_and_runs_as_root(node: Node, remote: FabricRemote) -> None:
     heard = []
 
     def script(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
@@ -103,7 +100,7 @@ def test_output_is_read_while_content_is_sent(node: Node, remote: FabricRemote) 
     assert result.stdout == "o" * BIG + str(len(BINARY))
 
 
-def test_an_exit_code_and_what_was_said_are_passed_on(node: Node, remote: FabricRemote) -> None:
+def test_exit_code_and_output_are_returned(node: Node, remote: FabricRemote) -> None:
     def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
         channel.sendall("é\n".encode())
         channel.sendall_stderr(b"no room \xff\n")
@@ -114,7 +111,9 @@ def test_an_exit_code_and_what_was_said_are_passed_on(node: Node, remote: Fabric
     assert remote.run(undo("a")) == Result(75, "é\n", "no room \ufffd\n")
 
 
-def test_a_command_that_reads_nothing_is_no_hindrance(node: Node, remote: FabricRemote) -> None:
+def test_a_command_that_does_not_read_stdin_does_not_block(
+    node: Node, remote: FabricRemote
+) -> None:
     node.scripts["seal"] = lambda *_: 3
 
     assert remote.run(seal("a", "r", "c", BINARY)).code == 3
@@ -128,7 +127,9 @@ def test_one_connection_serves_many_commands(node: Node, remote: FabricRemote) -
     assert len(node.transports) == 1
 
 
-def test_a_connection_that_is_lost_on_the_way_is_told(node: Node, remote: FabricRemote) -> None:
+def test_a_connection_that_is_lost_during_a_command_is_reported(
+    node: Node, remote: FabricRemote
+) -> None:
     def lose(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
         channel.sendall(b"half")
         node.transports[0].close()
@@ -141,7 +142,7 @@ def test_a_connection_that_is_lost_on_the_way_is_told(node: Node, remote: Fabric
     assert "run the same command again" in caught.value.hint
 
 
-def test_a_connection_that_is_lost_while_a_lock_is_waited_for_is_told(
+def test_a_connection_that_is_lost_while_a_lock_is_waited_for_is_reported(
     node: Node, remote: FabricRemote
 ) -> None:
     def lose(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
@@ -151,10 +152,10 @@ def test_a_connection_that_is_lost_while_a_lock_is_waited_for_is_told(
     node.scripts["lock"] = lose
 
     with pytest.raises(DeployError, match=r"the connection to 127\.0\.0\.1 was lost"):
-        take_lock(remote, "shop-www", ME)
+        remote.hold(LOCK)
 
 
-def test_a_connection_that_was_lost_before_is_told(node: Node, remote: FabricRemote) -> None:
+def test_a_connection_that_was_lost_before_is_reported(node: Node, remote: FabricRemote) -> None:
     node.transports[0].close()
     node.transports[0].join()
 
@@ -171,53 +172,8 @@ def hold(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
 def test_a_lock_is_held_while_other_commands_run(node: Node, remote: FabricRemote) -> None:
     node.scripts |= {"lock": hold, "undo": echo}
 
-    assert take_lock(remote, "shop-www", ME) is False
+    assert remote.hold(LOCK) == Result(0, "held\n", "")
     assert remote.run(undo("a")).code == 0
-    assert json.loads(shlex.split(node.lines[0])[-2]) == {
-        "who": "me@here",
-        "what": "deploy",
-        "since": "2030-01-02T03:04:05+00:00",
-    }
-
-
-@pytest.mark.parametrize(
-    ("said", "who"),
-    [
-        (
-            '{"who": "ann@x", "what": "deploy", "since": "2030-01-02T03:04:05+00:00", "pid": 7}',
-            "ann@x (deploy, since 2030-01-02T03:04:05+00:00)",
-        ),
-        ('{"who": "ann@x", "what": "deploy", "since": "10:00"}', "somebody"),
-        ("", "somebody"),
-        ("[]", "somebody"),
-        ("half a li", "somebody"),
-    ],
-)
-def test_a_lock_that_is_held_names_its_holder(
-    node: Node, remote: FabricRemote, said: str, who: str
-) -> None:
-    def busy(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
-        channel.sendall_stderr(said.encode())
-        return 75
-
-    node.scripts["lock"] = busy
-
-    with pytest.raises(DeployError) as caught:
-        take_lock(remote, "shop-www", ME)
-    assert caught.value.message == f"shop-www is being changed by {who}"
-    assert "--wait SECONDS" in caught.value.hint
-    assert "fab unlock" in caught.value.hint
-
-
-def test_a_lock_that_cannot_be_taken_says_why(node: Node, remote: FabricRemote) -> None:
-    def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
-        channel.sendall_stderr(b"sudo: a password is required\n")
-        return 1
-
-    node.scripts["lock"] = fail
-
-    with pytest.raises(DeployError, match="cannot be taken: sudo: a password is required"):
-        take_lock(remote, "shop-www", ME)
 
 
 def test_a_probe_is_one_command_and_its_credentials_go_on_stdin(
@@ -238,9 +194,7 @@ def test_a_probe_is_one_command_and_its_credentials_go_on_stdin(
     assert len(node.lines) == 1
 
 
-def test_a_command_that_has_to_succeed_gives_what_it_printed(
-    node: Node, remote: FabricRemote
-) -> None:
+def test_checked_returns_stdout(node: Node, remote: FabricRemote) -> None:
     node.scripts["undo"] = echo
 
     assert remote.checked(Command("undo", (), b"a"), "undoing") == b"a".hex()
@@ -250,7 +204,7 @@ def test_a_command_that_has_to_succeed_gives_what_it_printed(
     ("said", "shown"),
     [(b"no room\n", "no room"), (b"", "exit code 9"), (b"a" * 9999 + b"end", "aend")],
 )
-def test_one_that_fails_names_the_node_and_the_end_of_what_it_said(
+def test_checked_raises_with_the_node_and_the_end_of_stderr(
     node: Node, remote: FabricRemote, said: bytes, shown: str
 ) -> None:
     def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
@@ -266,7 +220,7 @@ def test_one_that_fails_names_the_node_and_the_end_of_what_it_said(
     assert caught.value.hint == "look there"
 
 
-def test_a_node_that_cannot_tell_its_state_says_why(node: Node, remote: FabricRemote) -> None:
+def test_a_failing_probe_says_why(node: Node, remote: FabricRemote) -> None:
     def fail(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
         channel.sendall_stderr(b"jq: command not found\n")
         return 127

@@ -37,10 +37,10 @@ def test_without_any_file_every_required_setting_is_named(tmp_path: Path) -> Non
 
     assert error.missing == REQUIRED
     assert all(f"{key} is missing; allowed: {allowed(key)}" in error.message for key in REQUIRED)
-    assert "mend .env;" in error.hint
+    assert "correct .env;" in error.hint
 
 
-def test_all_problems_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "# a comment\nPROJECT=shop\n\nHTTPS_PORT=99999\nHTPS_PORT=1\nTIME_ZONE=Nowhere\n=broken\n"
     )
@@ -62,7 +62,7 @@ def test_all_problems_are_told_at_once_each_with_its_line(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("blank", ["\n\n", "  \n\t\n", "\r\n\r\n", "# why\n\n  # so\n"])
-def test_the_line_of_a_problem_counts_whatever_stands_before_it(tmp_path: Path, blank: str) -> None:
+def test_blank_lines_and_comments_count_in_line_numbers(tmp_path: Path, blank: str) -> None:
     text = f"PROJECT=shop\n{blank}HTTPS_PORT=x\n"
     (tmp_path / ".env").write_bytes(text.encode())
 
@@ -70,7 +70,7 @@ def test_the_line_of_a_problem_counts_whatever_stands_before_it(tmp_path: Path, 
     assert f".env:{line}: HTTPS_PORT is" in refused(tmp_path).message
 
 
-def test_an_unknown_key_far_from_any_other_is_named_without_a_guess(write: Write) -> None:
+def test_an_unknown_key_unlike_any_other_gets_no_suggestion(write: Write) -> None:
     message = refused(write(ZZZZZ="1")).message
 
     assert "unknown setting ZZZZZ" in message
@@ -107,14 +107,14 @@ def test_a_line_without_a_value_is_refused_without_showing_it(tmp_path: Path) ->
     assert "hunter2" not in message
 
 
-def test_values_are_taken_as_they_are_written(write: Write) -> None:
+def test_values_are_taken_literally(write: Write) -> None:
     settings = read_settings(write(SMTP_USER="${HOME}", ENV_PRICE="'$5 # net'"))
 
     assert settings.smtp_user == "${HOME}"
     assert settings.environment == {"PRICE": "$5 # net"}
 
 
-def test_text_that_is_not_utf8_is_refused_with_the_place(tmp_path: Path) -> None:
+def test_text_that_is_not_utf8_is_refused_with_the_byte(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"PROJECT=sh\xffp\n")
 
     assert ".env: not UTF-8 text (byte 10)" in refused(tmp_path).message
@@ -126,7 +126,7 @@ def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert ".env cannot be read" in refused(tmp_path).message
 
 
-def test_an_instance_adds_to_and_wins_over_the_common_file(write: Write) -> None:
+def test_an_instances_file_overrides_the_common_file(write: Write) -> None:
     folder = write(HTTPS_PORT="443", HTTP_PORT="80")
     (folder / ".env.staging").write_text("HTTPS_PORT=8443\n")
 
@@ -136,7 +136,7 @@ def test_an_instance_adds_to_and_wins_over_the_common_file(write: Write) -> None
     assert (www.app, www.https_port) == ("shop-www", 443)
 
 
-def test_the_instance_that_was_asked_for_wins_over_the_name_in_its_file(write: Write) -> None:
+def test_the_requested_instance_wins_over_the_name_in_its_file(write: Write) -> None:
     folder = write(NAME="www")
     (folder / ".env.staging").write_text("NAME=www\n")
 
@@ -150,10 +150,10 @@ def test_a_problem_of_an_instance_names_its_file(write: Write) -> None:
     error = refused(folder, "staging")
 
     assert '.env.staging:2: HTTPS_PORT is "x"' in error.message
-    assert "mend .env and .env.staging;" in error.hint
+    assert "correct .env and .env.staging;" in error.hint
 
 
-def test_an_instance_without_a_file_is_refused_with_those_there_are(write: Write) -> None:
+def test_an_instance_without_a_file_is_refused_with_a_list_of_instances(write: Write) -> None:
     folder = write()
     for name in ("example", "staging", "www"):
         (folder / f".env.{name}").write_text("")
@@ -164,7 +164,7 @@ def test_an_instance_without_a_file_is_refused_with_those_there_are(write: Write
 
 
 @pytest.mark.parametrize("name", ["example", "../x", "Staging", "a\0b"])
-def test_what_cannot_be_an_instance_is_refused(write: Write, name: str) -> None:
+def test_an_invalid_instance_name_is_refused(write: Write, name: str) -> None:
     folder = write()
     (folder / ".env.example").write_text("HTTPS_PORT=8443\n")
     (folder / ".env.Staging").write_text("")
@@ -172,7 +172,7 @@ def test_what_cannot_be_an_instance_is_refused(write: Write, name: str) -> None:
     assert refused(folder, name).problems
 
 
-def test_the_environment_wins_over_the_files(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_files(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PORT", "9443")
     monkeypatch.setenv("ENV_GREETING", "from the environment")
 
@@ -182,7 +182,7 @@ def test_the_environment_wins_over_the_files(write: Write, monkeypatch: pytest.M
     assert settings.environment == {"GREETING": "from the environment"}
 
 
-def test_a_problem_in_the_environment_is_said_to_be_there(
+def test_a_problem_in_the_environment_names_the_environment(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PORT", "many")
@@ -190,7 +190,7 @@ def test_a_problem_in_the_environment_is_said_to_be_there(
     assert 'environment: HTTPS_PORT is "many"' in refused(write()).message
 
 
-def test_the_name_that_shells_set_is_not_the_instance(
+def test_the_variable_name_of_a_shell_does_not_choose_the_instance(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NAME", "MY-LAPTOP")
@@ -210,7 +210,7 @@ def test_a_variable_of_the_environment_alone_adds_nothing_to_the_groups(
     assert [source.credential for source in settings.sources] == ["cert_pass"]
 
 
-def test_groups_become_environment_and_sealed_files(write: Write) -> None:
+def test_env_and_secret_keys_become_environment_and_credentials(write: Write) -> None:
     settings = read_settings(
         write(
             ENV_Greeting="hello",
@@ -270,20 +270,20 @@ def test_a_secret_is_never_shown(write: Write) -> None:
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"HTTP_PORT": "443"}, "HTTP_PORT is 443, which HTTPS_PORT uses already"),
-        ({"HTTPS_PORT": "22"}, "HTTPS_PORT is 22, which SSH uses already"),
-        ({"HTTP_PORT": "2222", "NODE_PORT": "2222"}, "HTTP_PORT is 2222, which SSH uses already"),
+        ({"HTTP_PORT": "443"}, "HTTP_PORT is 443, which HTTPS_PORT uses too"),
+        ({"HTTPS_PORT": "22"}, "HTTPS_PORT is 22, which SSH uses too"),
+        ({"HTTP_PORT": "2222", "NODE_PORT": "2222"}, "HTTP_PORT is 2222, which SSH uses too"),
         (
             {"CERT_PASSWORD": "x", "CERT_PASSWORD_COMMAND": "y"},
-            "CERT_PASSWORD and CERT_PASSWORD_COMMAND are both set; keep one",
+            "CERT_PASSWORD and CERT_PASSWORD_COMMAND are both set; remove one",
         ),
         (
             {"SECRET_API": "x", "SECRET_API_COMMAND": "y"},
-            "SECRET_API and SECRET_API_COMMAND are both set; keep one",
+            "SECRET_API and SECRET_API_COMMAND are both set; remove one",
         ),
         (
             {"SECRET_CERT_PASS": "x"},
-            "SECRET_CERT_PASS makes the credential cert_pass, as CERT_PASSWORD does",
+            "SECRET_CERT_PASS makes the credential cert_pass, and so does CERT_PASSWORD",
         ),
         (
             {"PROJECT": "p" * 20, "NAME": "n" * 12},
@@ -305,7 +305,7 @@ def test_the_longest_app_is_accepted(write: Write) -> None:
     assert len(read_settings(write(PROJECT="p" * 20, NAME="n" * 10)).app) == 31
 
 
-def test_answers_fill_what_the_files_leave_out_or_empty(tmp_path: Path) -> None:
+def test_answers_fill_missing_and_empty_keys(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PROJECT=\nNAME=shown\n")
     answers = {"PROJECT": "shop", "IMAGE": "i", "CERT_NAMES": "a.example", "NAME": "hidden"}
 
@@ -314,12 +314,12 @@ def test_answers_fill_what_the_files_leave_out_or_empty(tmp_path: Path) -> None:
     assert (settings.project, settings.name) == ("shop", "shown")
 
 
-def test_a_wrong_answer_is_told_as_one(tmp_path: Path) -> None:
+def test_a_wrong_answer_is_named_as_an_answer(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match='your answer: PROJECT is "NO"'):
         read_settings(tmp_path, answers={"PROJECT": "NO", "IMAGE": "i", "CERT_NAMES": "a.example"})
 
 
-def test_another_node_replaces_the_settings_own_whole(write: Write) -> None:
+def test_another_node_replaces_address_port_and_public_address(write: Write) -> None:
     settings = read_settings(
         write(NODE_ADDRESS="a", NODE_PORT="2222", NODE_USER="me", PUBLIC_ADDRESS="b")
     )
@@ -339,4 +339,4 @@ def test_a_switch_by_socket_needs_ready_and_cannot_run_anything_before(write: Wr
     error = refused(write(SWITCH="socket", BEFORE_SWITCH="migrate"))
 
     assert "SWITCH is socket, which needs NOTIFY=true" in error.message
-    assert "meets visitors as soon as it is ready" in error.message
+    assert "gets visitors as soon as it is ready" in error.message

@@ -1,4 +1,4 @@
-"""Keys as other programs write them, encrypted or not: read once, to be written as ours."""
+"""Import private keys that other programs wrote, encrypted or not."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _UNREADABLE = "export the key again as PEM (PKCS#8, PKCS#1 or SEC1), RSA or ECDS
 
 
 def find_key(data: bytes, *, source: str, password: bytes | None = None) -> PrivateKey | None:
-    """Read the one private key of a PEM file; None where it holds none. Raises CertError."""
+    """Read the one private key of a PEM file; None if it has none. Raises CertError."""
     blocks = [match[0] for match in _BLOCK.finditer(data)]
     if len(blocks) > 1:
         raise CertError(f"{source}: holds {len(blocks)} private keys", "leave only one in it")
@@ -42,7 +42,7 @@ def read_key(data: bytes, *, source: str, password: bytes | None = None) -> Priv
 
 
 def usable(key: object, *, source: str) -> PrivateKey:
-    """Take an RSA or ECDSA key; raise CertError for any other kind."""
+    """Accept an RSA or ECDSA key; raise CertError for any other type."""
     if isinstance(key, PrivateKey):
         return key
     raise CertError(f"{source}: {key_type(key)} keys cannot serve HTTPS", "use RSA or ECDSA")

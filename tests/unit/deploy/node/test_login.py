@@ -1,4 +1,4 @@
-"""A node is logged in to only when it shows the key that was pinned."""
+"""A login happens only when the node shows its pinned host key."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +10,9 @@ import pytest
 
 from deploy.app.act import undo
 from deploy.errors import DeployError
-from deploy.node.connection import Login, Target, begin, connect, real_host, real_port
-from deploy.node.host_key import shown_key
 from deploy.node.known_hosts import pin
+from deploy.node.login import Login, connect, start_login
+from deploy.node.target import Target, resolve
 from tests.unit.deploy.site import serve, silence
 from tests.unit.deploy.ssh_server import Node, new_identity
 
@@ -30,7 +30,7 @@ def refusal(
         pytest.raises(DeployError) as caught,
         connect(target, ask, patience_seconds=seconds, login=login),
     ):
-        raise AssertionError("logged in")
+        pytest.fail("logged in")
     return caught.value
 
 
@@ -58,7 +58,7 @@ def test_the_connection_ends_with_the_block(node: Node, target: Target) -> None:
 
 
 def test_a_login_that_was_started_early_is_used(node: Node, target: Target) -> None:
-    assert_works(node, target, begin(target))
+    assert_works(node, target, start_login(target))
     assert len(node.transports) == 1
 
     assert_works(node, target)
@@ -66,7 +66,7 @@ def test_a_login_that_was_started_early_is_used(node: Node, target: Target) -> N
 
 
 def test_a_login_to_another_target_is_not_used(node: Node, target: Target) -> None:
-    login = begin(replace(target, user="ann"))
+    login = start_login(replace(target, user="ann"))
 
     assert "does not let ann in" in str(login.connection.exception())
     assert_works(node, target, login)
@@ -75,7 +75,7 @@ def test_a_login_to_another_target_is_not_used(node: Node, target: Target) -> No
 def test_an_early_login_that_failed_fails_where_it_is_used(node: Node, target: Target) -> None:
     target.known_hosts.unlink()
 
-    assert "is not pinned" in refusal(target, login=begin(target)).message
+    assert "is not pinned" in refusal(target, login=start_login(target)).message
 
 
 def test_an_unknown_host_key_stops_before_the_login(node: Node, target: Target) -> None:
@@ -109,12 +109,12 @@ def test_a_changed_host_key_stops_before_the_login(
         f"the host key of 127.0.0.1:{node.port} has changed: "
         f"pinned {other.fingerprint}, shown {node.fingerprint}"
     )
-    assert "somebody may be in between" in error.hint
+    assert "another machine may answer" in error.hint
     assert not any(transport.is_authenticated() for transport in node.transports)
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_either_of_two_pinned_keys_of_a_kind_is_taken(
+def test_either_of_two_pinned_keys_of_a_type_is_accepted(
     node: Node, target: Target, *, first: bool
 ) -> None:
     other = paramiko.ECDSAKey.generate()
@@ -125,7 +125,7 @@ def test_either_of_two_pinned_keys_of_a_kind_is_taken(
     assert_works(node, target)
 
 
-def test_of_two_pinned_keys_neither_lets_a_third_in(node: Node, target: Target) -> None:
+def test_a_third_key_beside_two_pinned_ones_is_refused(node: Node, target: Target) -> None:
     others = [paramiko.ECDSAKey.generate() for _ in range(2)]
     lines = tuple(f"{key.get_name()} {key.get_base64()}" for key in others)
     pin(target.known_hosts, target.host, node.port, lines)
@@ -133,7 +133,7 @@ def test_of_two_pinned_keys_neither_lets_a_third_in(node: Node, target: Target) 
     assert "has changed" in refusal(target).message
 
 
-def test_alone_an_identity_has_to_log_in_by_itself(
+def test_with_alone_no_other_key_logs_in(
     node: Node, target: Target, home: Path, tmp_path: Path
 ) -> None:
     usual = new_identity(home / ".ssh" / "id_ed25519")
@@ -146,13 +146,15 @@ def test_alone_an_identity_has_to_log_in_by_itself(
     assert_works(node, replace(target, identity=other, alone=True))
 
 
-def test_a_key_in_the_users_own_known_hosts_counts(node: Node, target: Target, home: Path) -> None:
+def test_a_key_in_the_users_own_known_hosts_is_accepted(
+    node: Node, target: Target, home: Path
+) -> None:
     target.known_hosts.rename(home / ".ssh/known_hosts")
 
     assert_works(node, target)
 
 
-def test_what_the_project_has_pinned_wins_over_the_users_old_line(
+def test_the_projects_pin_wins_over_an_old_line_of_the_user(
     node: Node, target: Target, home: Path
 ) -> None:
     old = paramiko.RSAKey.generate(2048)
@@ -162,7 +164,9 @@ def test_what_the_project_has_pinned_wins_over_the_users_old_line(
         assert_works(node, target)
 
 
-def test_a_node_that_does_not_know_the_key_is_told_apart(node: Node, target: Target) -> None:
+def test_a_login_with_a_key_that_the_node_does_not_know_is_refused(
+    node: Node, target: Target
+) -> None:
     node.users.clear()
 
     error = refusal(target)
@@ -170,7 +174,7 @@ def test_a_node_that_does_not_know_the_key_is_told_apart(node: Node, target: Tar
     assert "IDENTITY_FILE" in error.hint
 
 
-def test_a_refused_key_of_any_kind_is_a_refused_login(
+def test_a_refused_key_of_any_type_is_a_refused_login(
     node: Node, target: Target, tmp_path: Path
 ) -> None:
     identity = tmp_path / "id_rsa"
@@ -184,7 +188,7 @@ def test_without_any_key_the_login_is_refused(node: Node, target: Target) -> Non
     assert "does not let core in" in refusal(replace(target, identity=None)).message
 
 
-def test_a_usual_key_of_the_user_is_tried(node: Node, target: Target, home: Path) -> None:
+def test_the_keys_in_ssh_folder_are_tried(node: Node, target: Target, home: Path) -> None:
     node.let_in(new_identity(home / ".ssh/id_ed25519"))
 
     assert_works(node, replace(target, identity=None))
@@ -193,7 +197,7 @@ def test_a_usual_key_of_the_user_is_tried(node: Node, target: Target, home: Path
 def test_an_identity_file_that_is_missing_is_named(target: Target, tmp_path: Path) -> None:
     error = refusal(replace(target, identity=tmp_path / "none"))
 
-    assert error.message == f"IDENTITY_FILE names {tmp_path}/none, which is no file"
+    assert error.message == f"IDENTITY_FILE is {tmp_path}/none, which is not a file"
 
 
 @pytest.fixture
@@ -216,9 +220,9 @@ def test_the_passphrase_of_an_identity_is_asked_for_by_its_name(node: Node, lock
     assert asked == [f"passphrase of {locked.identity}"]
 
 
-def test_the_passphrase_is_asked_for_by_who_takes_up_a_login(node: Node, locked: Target) -> None:
+def test_the_passphrase_is_asked_for_after_an_early_login_too(node: Node, locked: Target) -> None:
     node.scripts["undo"] = succeed
-    begin(locked)
+    start_login(locked)
 
     with connect(locked, lambda _: "open sesame") as remote:
         assert remote.run(undo("shop-www")).code == 0
@@ -233,17 +237,19 @@ def test_the_passphrase_is_asked_for_though_other_keys_were_refused(
         assert any(transport.is_authenticated() for transport in node.transports)
 
 
-def test_a_wrong_passphrase_is_said_without_showing_it(locked: Target) -> None:
+def test_a_wrong_passphrase_is_reported_without_showing_it(locked: Target) -> None:
     error = refusal(locked, "hunter2")
 
     assert error.message == f"the passphrase does not open {locked.identity}"
     assert "hunter2" not in f"{error.message}{error.hint}"
 
 
-def test_a_passphrase_with_nobody_to_ask_names_the_agent(locked: Target) -> None:
+def test_a_passphrase_without_a_terminal_names_the_agent(locked: Target) -> None:
     error = refusal(locked)
 
-    assert error.message == f"{locked.identity} has a passphrase and nobody is there to ask"
+    assert error.message == (
+        f"{locked.identity} has a passphrase, and this is not a terminal to ask for it"
+    )
     assert "ssh-add" in error.hint
 
 
@@ -253,7 +259,7 @@ def test_an_opened_key_that_the_node_does_not_know_is_refused(node: Node, locked
     assert "does not let core in" in refusal(locked, "open sesame").message
 
 
-def test_a_node_that_refuses_says_so(target: Target) -> None:
+def test_a_closed_port_is_reported(target: Target) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -262,7 +268,7 @@ def test_a_node_that_refuses_says_so(target: Target) -> None:
     assert "NODE_ADDRESS and NODE_PORT" in error.hint
 
 
-def test_a_node_that_is_silent_is_given_up(target: Target) -> None:
+def test_a_silent_node_is_given_up(target: Target) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -286,7 +292,7 @@ def _greet(listener: socket.socket) -> None:
             pass
 
 
-def test_a_node_that_speaks_something_else_is_told(target: Target) -> None:
+def test_a_server_that_speaks_no_ssh_is_reported(target: Target) -> None:
     with serve(silence) as site:
         error = refusal(replace(target, port=site.endpoint.port))
     assert error.message.startswith(f"127.0.0.1:{site.endpoint.port} cannot be reached: ")
@@ -304,25 +310,6 @@ def alias(node: Node, target: Target, home: Path) -> Target:
     return replace(target, host="web1", port=None, identity=None)
 
 
-def test_a_host_of_the_ssh_config_brings_address_port_and_key(node: Node, alias: Target) -> None:
-    assert (real_host(alias), real_port(alias)) == ("127.0.0.1", node.port)
+def test_address_port_and_key_of_a_host_come_from_the_ssh_config(node: Node, alias: Target) -> None:
+    assert resolve(alias) == ("127.0.0.1", node.port)
     assert_works(node, alias)
-
-
-def test_a_host_that_the_ssh_config_does_not_name_is_itself(target: Target, home: Path) -> None:
-    plain = replace(target, host="web2.example.org", port=None)
-
-    assert (real_host(plain), real_port(plain)) == ("web2.example.org", 22)
-
-
-def test_the_key_that_a_node_shows_can_be_read_without_logging_in(node: Node) -> None:
-    assert shown_key("127.0.0.1", node.port) == (node.host_line, node.fingerprint)
-    assert not any(transport.is_authenticated() for transport in node.transports)
-
-
-def test_where_no_ssh_server_answers_there_is_no_key() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-    with pytest.raises(DeployError, match=r"no SSH server answers at 127\.0\.0\.1: "):
-        shown_key("127.0.0.1", port)

@@ -10,8 +10,9 @@ from deploy.errors import DeployError
 from deploy.machine.install.plan.options import Installation
 from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node.command import Command
-from deploy.node.connection import Target, connect
-from deploy.node.remote import FabricRemote
+from deploy.node.fabric_remote import FabricRemote
+from deploy.node.login import connect
+from deploy.node.target import Target
 from tests.unit.deploy.ssh_server import CHUNK, Node
 
 pytestmark = pytest.mark.loopback
@@ -49,7 +50,7 @@ def installer(node: Node, said: str, code: int) -> list[bytes]:
     return taken
 
 
-def test_each_line_is_heard_as_it_is_said(node: Node, remote: FabricRemote) -> None:
+def test_each_line_of_output_is_passed_on_at_once(node: Node, remote: FabricRemote) -> None:
     installer(node, "Read disk 1 MiB/2 MiB (50%)\nInstall complete.\nunfinished", 0)
     heard: list[str] = []
 
@@ -95,7 +96,7 @@ def test_a_failure_halfway_says_what_the_disk_is_now(node: Node, remote: FabricR
     ("changes", "problem"),
     [({}, ""), ({"sha256": "00"}, "hash 00"), ({"options": "root=x"}, "mitigations=auto")],
 )
-def test_what_is_read_back_decides(
+def test_a_disk_is_accepted_only_when_it_was_written_as_requested(
     node: Node, remote: FabricRemote, changes: dict[str, object], problem: str
 ) -> None:
     there = {"sha256": JOB.sha256, "mode": "600", "first_boot": True, "options": "mitigations=auto"}

@@ -28,14 +28,14 @@ def test_the_keys_of_all_files_are_collected_in_order(tmp_path: Path) -> None:
     assert keys_of(("*.pub",), folder=tmp_path) == (f"{ONE} a@here", TOKEN, f"{TWO} b@here")
 
 
-def test_a_key_that_is_there_twice_is_taken_once(tmp_path: Path) -> None:
+def test_a_key_that_is_in_two_files_is_collected_once(tmp_path: Path) -> None:
     (tmp_path / "a.pub").write_text(f"{ONE} a@here\n")
     (tmp_path / "b.pub").write_text(f"{ONE} b@there\n")
 
     assert keys_of(("a.pub", "b.pub", "*.pub"), folder=tmp_path) == (f"{ONE} a@here",)
 
 
-def test_keys_are_a_persons_or_those_of_the_settings_and_retired_ones_nobodys(
+def test_each_key_belongs_to_a_person_or_the_settings_and_retired_ones_to_neither(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "a.pub").write_text(f"{ONE} a@here\n{TWO}\n{TOKEN}\n")
@@ -48,7 +48,7 @@ def test_keys_are_a_persons_or_those_of_the_settings_and_retired_ones_nobodys(
     assert found == {one.blob: "ann", two.blob: "SSH_KEYS"}
 
 
-def test_a_file_may_be_named_whole_or_from_home(
+def test_a_file_may_have_an_absolute_path_or_one_from_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -77,7 +77,7 @@ def test_a_project_folder_may_have_any_name(tmp_path: Path) -> None:
         ("   \n", ""),
     ],
 )
-def test_a_comment_keeps_only_letters_without_a_meaning(
+def test_characters_of_a_comment_with_a_meaning_are_replaced(
     tmp_path: Path, comment: str, kept: str
 ) -> None:
     (tmp_path / "a.pub").write_bytes(f"{ONE}{comment}".encode())
@@ -95,7 +95,7 @@ def test_a_comment_keeps_only_letters_without_a_meaning(
         "restrict",
     ],
 )
-def test_what_is_no_public_key_is_refused_with_its_line_and_not_shown(
+def test_a_line_that_is_not_a_public_key_is_refused_and_not_shown(
     tmp_path: Path, line: str
 ) -> None:
     (tmp_path / "a.pub").write_text(f"{ONE}\n\n{line}\n")
@@ -116,7 +116,7 @@ def test_what_is_no_public_key_is_refused_with_its_line_and_not_shown(
         ("binary", "binary cannot be read"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path: Path, source: str, part: str) -> None:
+def test_an_unreadable_file_is_named(tmp_path: Path, source: str, part: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
 
@@ -144,7 +144,7 @@ def test_the_keys_of_the_agent_come_with_those_of_files(tmp_path: Path, agent: P
 
 
 @pytest.mark.program
-def test_an_agent_that_has_nothing_or_is_not_there_gives_none(tmp_path: Path, agent: Path) -> None:
+def test_an_empty_or_absent_agent_has_no_keys(tmp_path: Path, agent: Path) -> None:
     agent.write_text("#!/bin/sh\necho 'The agent has no identities.'\nexit 1\n")
     (tmp_path / "a.pub").write_text(f"{TWO}\n")
 
@@ -154,7 +154,9 @@ def test_an_agent_that_has_nothing_or_is_not_there_gives_none(tmp_path: Path, ag
 
 
 @pytest.mark.program
-def test_without_ssh_the_agent_gives_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ssh_add_the_agent_has_no_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(DeployError, match="no SSH public key found"):
