@@ -1,6 +1,8 @@
 """The command line: translation with the flags of the `butane` program; `explain` and `diff`."""
 
 import argparse
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,10 +11,15 @@ from butane.diff import run as run_diff
 from butane.errors import ButaneError
 from butane.explain import run as run_explain
 from butane.source_text import read_source
-from butane.terminal import render, wants_color
+from butane.translate.report import Report
 from butane.translate.translation import STRICT, Translation, translate
 from butane.translate.versions import VERSIONS
 
+_COLOR = ("--color", "--colour")
+_RESET = "\033[0m"
+_BLUE = "\033[1;34m"
+_KINDS = {"error": "\033[1;31m", "warning": "\033[1;33m", "info": "\033[1;36m"}
+_MARKS = re.compile(r"(?m)^ *(-->)(?= )|^ ( *\d+)(?= \|)|^ +\|\ +(\^+)(?= )")
 _EPILOG = """other commands:
   python -m butane explain FILE        list what a config puts on a machine
   python -m butane diff OLD NEW        list what changes from one config to another
@@ -55,16 +62,35 @@ def _translate(words: list[str]) -> int:
     return 0
 
 
-_COLOR = ("--color", "--colour")
-
-
 def _report(done: Translation, options: argparse.Namespace) -> None:
     shown = [each for each in done.reports if each.line or each.message != done.failure]
     if options.raw_errors:
         sys.stderr.write("".join(f"{each}\n" for each in shown))
         return
-    color = wants_color(options.color)
-    sys.stderr.write("\n".join(f"{render(each, color=color)}\n" for each in shown))
+    color = _wants_color(options.color)
+    sys.stderr.write("\n".join(f"{_render(each, color=color)}\n" for each in shown))
+
+
+def _wants_color(choice: str) -> bool:
+    if choice in ("always", "yes"):
+        return True
+    return choice == "auto" and "NO_COLOR" not in os.environ and sys.stderr.isatty()
+
+
+def _render(report: Report, *, color: bool) -> str:
+    """Format a report, with its excerpt of the source where there is one."""
+    if not report.excerpt:
+        return str(report)
+    kind = f"{_KINDS[report.kind]}{report.kind}{_RESET}" if color else report.kind
+    path = f"[{report.path}]" if report.path not in ("", "$") else ""
+    shown = _MARKS.sub(_paint, report.excerpt) if color else report.excerpt
+    return f"{kind}{path}:\n{shown}"
+
+
+def _paint(match: re.Match[str]) -> str:
+    start, end = (place - match.start() for place in match.span(match.lastindex or 0))
+    whole = match[0]
+    return f"{whole[:start]}{_BLUE}{whole[start:end]}{_RESET}{whole[end:]}"
 
 
 def _write(ignition: str, output: str | None) -> None:

@@ -75,11 +75,6 @@ def decrypt(pem: bytes, password: bytes, *, source: str) -> PrivateKey:
     return key
 
 
-def reencrypt(pem: bytes, old: bytes, new: bytes, *, source: str) -> bytes:
-    """Encrypt the same key with a new password."""
-    return encrypt(decrypt(pem, old, source=source), new)
-
-
 def rounds(pem: bytes, *, source: str) -> int:
     """Read how many PBKDF2 rounds protect a key file; no password is needed."""
     return _read(envelope(pem, source=source), source).rounds

@@ -2,6 +2,6 @@
 
 Read in this order: `node` (what a node is), `lifecycle` (the verbs), then what they use:
 `stock` (the shared read-only system), `provision` (Ignition), `network`, `machine` (the
-processes), `ready` (when a node counts as up), `state` (what is kept on disk),
-`owner` (whose a node is).
+processes), `ready` (when a node counts as up), `state` (what is kept on disk,
+and whose a node is).
 """

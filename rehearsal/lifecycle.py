@@ -23,10 +23,9 @@ from rehearsal import (
 from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from rehearsal.node import Node, NodeStatus
-from rehearsal.owner import may_change, owner_of, refuse_others
 from rehearsal.places import Folder
 from rehearsal.ready import Health, Login, Watch
-from rehearsal.state import Record
+from rehearsal.state import Record, may_change, owner_of, refuse_others
 
 NODE_BYTES = 512 << 20
 _WITHOUT_KEY = Login()

@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from rehearsal.places import Folder
 
@@ -13,7 +14,8 @@ from rehearsal.places import Folder
 class Record:
     """A node's network, stock tree and owner; once it is ready, its SSH port and the time it took.
 
-    The owner is an operator's folder; empty where an older version recorded none.
+    The owner is the operator's folder it was started for; empty where an older version recorded
+    none. A node whose folder no longer exists belongs to none: every folder may remove it.
     """
 
     slot: int
@@ -42,6 +44,25 @@ def load(folder: Folder) -> Record | None:
         return Record(**json.loads(folder.record.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def owner_of(folder: Folder) -> Path | None:
+    """Name the operator's folder that a node belongs to; none where that no longer exists."""
+    record = load(folder)
+    if record is None or not record.owner or not Path(record.owner).is_dir():
+        return None
+    return Path(record.owner)
+
+
+def may_change(folder: Folder, owner: Path) -> bool:
+    """Tell whether an operator's folder may replace, restart or remove a node."""
+    return owner_of(folder) in {None, owner.resolve()}
+
+
+def refuse_others(folder: Folder, owner: Path, advice: str) -> None:
+    """Refuse to touch a node that belongs to another operator's folder."""
+    if not may_change(folder, owner):
+        raise RehearsalError(f"rehearsal node {folder.name} belongs to {owner_of(folder)}", advice)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -6,7 +6,6 @@ The partition sizes and types are those of the Fedora CoreOS disk image.
 from dataclasses import dataclass, field
 
 from butane.translate.lower import Lowering
-from butane.translate.merge import Side, merge
 from butane.translate.record import Path, Record, Value
 from butane.translate.schema import CONFIG
 from butane.translate.schema_storage import (
@@ -43,9 +42,7 @@ def add_boot_device(source: Record, config: Record, at: Lowering) -> Record:
     if _is_encrypted(wanted.record("luks")):
         boot.encrypt()
     boot.root()
-    parent = Record(CONFIG, {"storage": boot.storage})
-    result, at.sources = merge(Side(parent, boot.sources), Side(config, at.sources), at.minor)
-    return result
+    return at.merge_beneath(config, Record(CONFIG, {"storage": boot.storage}), boot.sources)
 
 
 def _is_encrypted(luks: Record) -> bool:

@@ -2,7 +2,6 @@
 
 from butane.translate.data_url import pack
 from butane.translate.lower import Lowering
-from butane.translate.merge import Side, merge
 from butane.translate.record import Record
 from butane.translate.schema import CONFIG
 from butane.translate.schema_ignition import RESOURCE
@@ -24,9 +23,7 @@ def add_grub_users(source: Record, config: Record, at: Lowering) -> Record:
     storage = Record(STORAGE, {"filesystems": [filesystem], "files": [file]})
     sources = SourceMap()
     sources.add_all(("grub", "users"), ("storage",), storage)
-    parent = Side(Record(CONFIG, {"storage": storage}), sources)
-    result, at.sources = merge(parent, Side(config, at.sources), at.minor)
-    return result
+    return at.merge_beneath(config, Record(CONFIG, {"storage": storage}), sources)
 
 
 def _user_file(users: list[Record]) -> str:

@@ -8,6 +8,7 @@ from butane.errors import ButaneError
 from butane.translate.data_url import pack, percent_url
 from butane.translate.files_folder import FilesFolder
 from butane.translate.finding import Findings
+from butane.translate.merge import Side, merge
 from butane.translate.record import Path, Record, Struct, Value, fields_of
 from butane.translate.schema import DROPIN, UNIT, USER
 from butane.translate.schema_ignition import RESOURCE
@@ -37,6 +38,12 @@ class Lowering:
             self.findings.error(path, error.message)
             return None
 
+    def merge_beneath(self, config: Record, part: Record, sources: SourceMap) -> Record:
+        """Merge a generated part of a config beneath the user's own."""
+        child = Side(config, self.sources)
+        result, self.sources = merge(Side(part, sources), child, self.minor)
+        return result
+
 
 def lower(source: Record, path: Path, at: Lowering) -> Record:
     """Make the Ignition record of a Butane record."""
@@ -64,13 +71,14 @@ def _resource(source: Record, result: Record, path: Path, at: Lowering) -> None:
     if local is not None:
         origin = (*path, "local")
         if (data := at.read(local, origin)) is not None:
-            _contents(data, result, path, origin, at)
+            put_contents(data, result, path, origin, at)
     elif inline is not None:
         data = inline.encode("utf-8", "surrogateescape")
-        _contents(data, result, path, (*path, "inline"), at)
+        put_contents(data, result, path, (*path, "inline"), at)
 
 
-def _contents(data: bytes, result: Record, path: Path, origin: Path, at: Lowering) -> None:
+def put_contents(data: bytes, result: Record, path: Path, origin: Path, at: Lowering) -> None:
+    """Put bytes into a resource as a data URL; compressed ones stay as they are."""
     at.sources.add(origin, (*path, "source"))
     if at.minor == 0:
         result.values["source"] = percent_url(data)

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from butane.errors import ButaneError
-from butane.translate.duplicate_check import check_duplicates
 from butane.translate.finding import Finding, Findings
-from butane.translate.ignition_check import check_rules
+from butane.translate.ignition_check import check_duplicates, check_rules
 from butane.translate.ignition_document import Json, read_ignition
 from butane.translate.place import Place
 from butane.translate.record import Field, Path, Record, Struct, camel, fields_of

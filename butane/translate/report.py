@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from butane.translate.finding import Finding, Kind
 from butane.translate.record import Path
@@ -32,22 +31,6 @@ class Report:
         return f"{self.kind}{at}: {self.message}"
 
 
-class Spot(Protocol):
-    """Anything that has a line, a column and a message."""
-
-    @property
-    def line(self) -> int:
-        """The line, from 1."""
-
-    @property
-    def column(self) -> int:
-        """The column, from 1."""
-
-    @property
-    def message(self) -> str:
-        """The message."""
-
-
 def make_reports(
     findings: Iterable[Finding], root: Node, source: str, name: str
 ) -> tuple[Report, ...]:
@@ -65,7 +48,7 @@ def _make(finding: Finding, root: Node, lines: list[str], name: str) -> Report:
     node = _locate(root, finding.path, at_key=finding.at_key)
     path = render_path(finding.path)
     bare = Report(finding.kind, path, node.line, node.column, finding.message)
-    return replace(bare, excerpt=excerpt(lines, name, bare))
+    return with_excerpt(bare, lines, name)
 
 
 def _locate(node: Node, path: Path, *, at_key: bool) -> Node:
@@ -89,11 +72,11 @@ def _step(node: Node, element: str | int) -> Node | None:
     return None
 
 
-def excerpt(lines: list[str], name: str, spot: Spot) -> str:
-    """Show the lines around a spot, with carets under it and the message beside them."""
-    line, column = spot.line, spot.column
+def with_excerpt(report: Report, lines: list[str], name: str) -> Report:
+    """Add the lines around a report's place, with carets under it and the message beside them."""
+    line, column = report.line, report.column
     if not (1 <= line <= len(lines) and 1 <= column <= len(lines[line - 1])):
-        return ""
+        return report
     first, last = max(1, line - _AROUND), min(len(lines), line + _AROUND)
     width = len(str(last))
     blank = f" {' ' * width} |"
@@ -102,8 +85,8 @@ def excerpt(lines: list[str], name: str, spot: Spot) -> str:
         shown.append(f" {number:>{width}} | {lines[number - 1]}")
         if number == line:
             carets = _carets(lines[line - 1][column - 1 :])
-            shown.append(f"{blank} {' ' * (column - 1)}{carets} {spot.message}")
-    return "\n".join([*shown, blank])
+            shown.append(f"{blank} {' ' * (column - 1)}{carets} {report.message}")
+    return replace(report, excerpt="\n".join([*shown, blank]))
 
 
 def _carets(rest: str) -> str:

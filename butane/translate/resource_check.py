@@ -40,17 +40,8 @@ def check_ca_reference(reference: Record, at: Place) -> None:
     at.error("source", message=url_problem(reference.text("source"), at.spec))
 
 
-def check_merge(config: Record, at: Place) -> None:
-    """Check that every config to merge has a source."""
-    _check_required(config, "merge", at)
-
-
-def check_tls(tls: Record, at: Place) -> None:
-    """Check that every certificate authority has a source."""
-    _check_required(tls, "certificate_authorities", at)
-
-
-def _check_required(record: Record, name: str, at: Place) -> None:
+def check_sources(name: str, record: Record, at: Place) -> None:
+    """Check that every resource in a list has a source."""
     for index, resource in enumerate(record.records(name) if at.spec >= 1 else ()):
         source = resource.text("source")
         problem = url_problem(source, at.spec) if source else _SOURCE_REQUIRED
@@ -69,9 +60,9 @@ def check_proxy(proxy: Record, at: Place) -> None:
     """Check the addresses of proxies."""
     for name in ("http_proxy", "https_proxy"):
         text = proxy.optional(name)
-        url = parse(text) if text is not None else None
         if text is None:
             continue
+        url = parse(text)
         if url is None:
             at.error(name, message=BAD_URL)
         elif url.scheme not in ("http", "https"):

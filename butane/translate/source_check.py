@@ -91,15 +91,9 @@ def _filesystem(filesystem: Record, at: Place) -> None:
         at.error("path", message=_NO_PATH)
 
 
-def _directory(directory: Record, at: Place) -> None:
-    mode = directory.number("mode")
-    if mode is not None and looks_decimal(mode, directory=True):
-        at.warn("mode", message=DECIMAL_MODE)
-
-
-def _file(file: Record, at: Place) -> None:
-    mode = file.number("mode")
-    if mode is not None and looks_decimal(mode, directory=False):
+def _mode(node: Record, at: Place) -> None:
+    mode = node.number("mode")
+    if mode is not None and looks_decimal(mode, directory=node.struct is DIRECTORY):
         at.warn("mode", message=DECIMAL_MODE)
 
 
@@ -135,8 +129,8 @@ _CHECKS: dict[Struct, Check] = {
     CONFIG: _config,
     RESOURCE: _resource,
     FILESYSTEM: _filesystem,
-    DIRECTORY: _directory,
-    FILE: _file,
+    DIRECTORY: _mode,
+    FILE: _mode,
     TREE: _tree,
     UNIT: _unit,
     DROPIN: _unit,

@@ -12,7 +12,7 @@ from butane.translate.ignition_check import check_ignition
 from butane.translate.ignition_json import write
 from butane.translate.lower import Lowering
 from butane.translate.record import Record
-from butane.translate.report import Report, excerpt, make_reports
+from butane.translate.report import Report, make_reports, with_excerpt
 from butane.translate.schema import CONFIG, HEADER
 from butane.translate.source_check import check_source
 from butane.translate.unused_key import find_unused_keys
@@ -101,7 +101,7 @@ class _Job:
     def _undecoded(self, problems: list[Problem]) -> Translation:
         lines = self.text.split("\n")
         reports = tuple(
-            Report("error", "", x.line, x.column, x.message, excerpt(lines, self.name, x))
+            with_excerpt(Report("error", "", x.line, x.column, x.message), lines, self.name)
             for x in problems
         )
         return Translation(None, reports, UNREADABLE)

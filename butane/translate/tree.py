@@ -8,8 +8,7 @@ from pathlib import Path as FilePath
 from posixpath import normpath
 
 from butane.errors import ButaneError
-from butane.translate.data_url import pack
-from butane.translate.lower import Lowering
+from butane.translate.lower import Lowering, put_contents
 from butane.translate.record import Path, Record, is_zero
 from butane.translate.schema_ignition import RESOURCE
 from butane.translate.storage_node import NODE_EXISTS, StorageNodes
@@ -20,11 +19,9 @@ _OTHER_TYPE = "trees may only contain files, directories, and symlinks"
 def add_trees(source: Record, config: Record, at: Lowering) -> None:
     """Add the contents of all trees to the config."""
     trees = source.record("storage").records("trees")
-    nodes = StorageNodes(config) if trees else None
+    nodes = StorageNodes(config)
     for index, tree in enumerate(trees):
         origin: Path = ("storage", "trees", index)
-        if nodes is None:
-            return
         try:
             _Tree(tree, origin, nodes, at).add(at.files.folder(tree.text("local")))
         except ButaneError as error:
@@ -93,17 +90,12 @@ class _Tree:
         contents = node.record("contents")
         if contents.text("source"):
             raise ButaneError(NODE_EXISTS)
-        data = self.at.files.read_at(path)
-        compressed = bool(contents.text("compression"))
-        packed = pack(data, may_compress=not compressed)
-        held = Record(RESOURCE, dict(contents.values))
-        held.values["source"] = packed.url
-        if not compressed:
-            held.values["compression"] = packed.compression
-        node.values["contents"] = held
+        filled = Record(RESOURCE, dict(contents.values))
         place = ("storage", "files", index)
-        for field in ((), ("source",)) if compressed else ((), ("source",), ("compression",)):
-            self.at.sources.add(self.origin, (*place, "contents", *field))
+        data = self.at.files.read_at(path)
+        put_contents(data, filled, (*place, "contents"), self.origin, self.at)
+        node.values["contents"] = filled
+        self.at.sources.add(self.origin, (*place, "contents"))
         if not node.has("mode"):
             node.values["mode"] = self._file_mode(status)
             self.at.sources.add(self.origin, (*place, "mode"))

@@ -51,7 +51,7 @@ def _watch(remote: Remote, app: str, before: Worker, fault: str) -> None:
         time.sleep(_PAUSE_SECONDS)
     raise DeployError(
         f"{before.name} was not restarted within {_LONGEST_SECONDS:.0f} s of {fault}",
-        "leak and refuse-term only show at a memory limit or a stop; see `fab logs`",
+        "leak and refuse-term need a limit or a stop to show; `fab logs` says more",
     )
 
 

@@ -15,7 +15,7 @@ def up(project: Project, *, name: str = "") -> Node:
     """Boot a rehearsal node from the app's Ignition file and pin its host keys.
 
     Raises:
-        DeployError: when the Ignition file does not exist yet.
+        DeployError: when there is no Ignition file yet.
     """
     if not project.ignition.exists():
         raise DeployError(f"{project.ignition} does not exist", "make it with `fab prepare`")
@@ -29,7 +29,7 @@ def up(project: Project, *, name: str = "") -> Node:
     pin(project.known_hosts, made.address, made.port, made.host_keys)
     output.good(f"node {made.name} is {made.state} at {made.address} after {made.seconds:.1f} s")
     for unit in made.failed_units:
-        output.warn(f"unit failed on the node: {unit}")
+        output.warn(f"failed on the node: {unit}")
     return made
 
 
@@ -37,18 +37,18 @@ def down(project: Project, name: str) -> None:
     """Remove a node of this folder and its pinned keys."""
     if found := lifecycle.down(name, project.folder):
         _forget(project, found)
-        output.good(f"node {name} removed")
+        output.good(f"node {name} is gone")
     else:
-        output.say(f"no rehearsal node is called {name}")
+        output.say(f"there is no node {name}")
 
 
 def down_all(project: Project) -> None:
     """Remove every node of this folder, and those whose folder no longer exists."""
-    removed = lifecycle.down_all(project.folder)
-    for node in removed:
-        _forget(project, node)
-    names = ", ".join(node.name for node in removed)
-    output.good(f"nodes removed: {names}" if names else "this folder has no rehearsal node")
+    gone = lifecycle.down_all(project.folder)
+    for one in gone:
+        _forget(project, one)
+    names = ", ".join(one.name for one in gone)
+    output.good(f"nodes gone: {names}" if names else "there is no node of this folder")
 
 
 def status(folder: Path, *, as_json: bool) -> None:
@@ -61,7 +61,7 @@ def status(folder: Path, *, as_json: bool) -> None:
             for one in nodes
         ]})  # fmt: skip
         return
-    rows = [(one.name, one.state, one.address, one.boot_id, _owner(one, folder)) for one in nodes]
+    rows = [(one.name, one.state, one.address, one.boot_id, _whose(one, folder)) for one in nodes]
     output.table("rehearsal nodes", ("name", "state", "address", "boot id", "folder"), rows)
 
 
@@ -80,7 +80,7 @@ def _forget(project: Project, node: NodeStatus) -> None:
         unpin(project.known_hosts, node.address, node.port)
 
 
-def _owner(node: NodeStatus, folder: Path) -> str:
+def _whose(node: NodeStatus, folder: Path) -> str:
     if node.owner is None:
         return "none: any folder may remove it"
-    return "this folder" if node.owner == folder.resolve() else str(node.owner)
+    return "this one" if node.owner == folder.resolve() else str(node.owner)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import lifecycle, owner, places, state
+from rehearsal import lifecycle, places, state
 from rehearsal.errors import RehearsalError
 from rehearsal.state import Record
 
@@ -44,9 +44,9 @@ def test_a_node_of_another_folder_is_refused_by_the_name_of_that_folder(
 ) -> None:
     node = recorded("www", str(shop))
 
-    owner.refuse_others(node, shop, "")
+    state.refuse_others(node, shop, "")
     with pytest.raises(RehearsalError) as raised:
-        owner.refuse_others(node, blog, "use another name")
+        state.refuse_others(node, blog, "use another name")
 
     assert raised.value.message == f"rehearsal node www belongs to {shop}"
     assert raised.value.hint == "use another name"
@@ -55,7 +55,7 @@ def test_a_node_of_another_folder_is_refused_by_the_name_of_that_folder(
 def test_a_folder_is_the_same_by_whichever_path_it_is_reached(shop: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(shop)
 
-    assert owner.may_change(recorded("www", str(shop)), tmp_path / "link")
+    assert state.may_change(recorded("www", str(shop)), tmp_path / "link")
 
 
 def test_a_node_whose_folder_no_longer_exists_is_left_to_every_folder(
@@ -64,8 +64,8 @@ def test_a_node_whose_folder_no_longer_exists_is_left_to_every_folder(
     node = recorded("www", str(shop))
     shop.rmdir()
 
-    assert owner.owner_of(node) is None
-    assert owner.may_change(node, blog)
+    assert state.owner_of(node) is None
+    assert state.may_change(node, blog)
 
 
 @pytest.mark.parametrize("text", ['{"slot": 1, "base": "base"}', "{", ""])
@@ -74,8 +74,8 @@ def test_a_node_that_records_no_folder_is_left_to_every_folder(blog: Path, text:
     node.path.mkdir()
     node.record.write_text(text, encoding="utf-8")
 
-    assert owner.owner_of(node) is None
-    assert owner.may_change(node, blog)
+    assert state.owner_of(node) is None
+    assert state.may_change(node, blog)
 
 
 def test_without_nodes_of_its_own_a_folder_needs_no_root_to_remove_all(

@@ -28,7 +28,7 @@ def block(start: str) -> str:
 
 
 def test_every_key_of_a_worker_is_documented_and_no_other() -> None:
-    table = DOCUMENT[DOCUMENT.index("| key | usual |") :].split("\n\n")[0]
+    table = DOCUMENT[DOCUMENT.index("| key | default |") :].split("\n\n")[0]
 
     cells = [row.split("|")[1] for row in table.splitlines()[2:]]
 

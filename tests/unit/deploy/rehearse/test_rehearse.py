@@ -60,7 +60,7 @@ def test_all_that_were_removed_are_forgotten_and_named(
     nodes.down_all(project)
 
     assert pinned(project.known_hosts, ADDRESS, 22) == ()
-    assert "nodes removed: shop" in capsys.readouterr().out
+    assert "nodes gone: shop" in capsys.readouterr().out
 
 
 def test_a_refusal_leaves_the_pinned_keys(
@@ -90,7 +90,7 @@ def test_the_list_of_nodes_says_whose_each_is(
     folders = [one["folder"] for one in json.loads(capsys.readouterr().out)["nodes"]]
 
     assert folders == [str(project.folder), "/srv/blog", None]
-    assert all(words in said for words in ("this folder", "/srv/blog", "none: any folder"))
+    assert all(words in said for words in ("this one", "/srv/blog", "none: any folder"))
 
 
 def test_no_command_goes_to_the_node_of_another_folder(
