@@ -156,7 +156,7 @@ unit() {
 # credentials.
 exec 3<&0
 answer \
-  --argjson clock "$EPOCHSECONDS" \
+  --argjson clock "$(date +%s)" \
   --arg boot_id "$(</proc/sys/kernel/random/boot_id)" \
   --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
   --slurpfile versions <(versions) \
