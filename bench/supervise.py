@@ -45,15 +45,15 @@ def hang(*_):
 signal.signal(signal.SIGUSR1, hang)
 beat = int(os.environ.get("HEARTBEAT_FD", "-1"))
 pause = float(os.environ.get("HEARTBEAT_INTERVAL", "10")) / 3
-told = os.environ.get("NOTIFY_SOCKET", "") if beat < 0 else ""
-if told:
+notify = os.environ.get("NOTIFY_SOCKET", "") if beat < 0 else ""
+if notify:
     systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    systemd.sendto(b"READY=1", told)
+    systemd.sendto(b"READY=1", notify)
     pause = int(os.environ["WATCHDOG_USEC"]) / 1e6 / 9
 note("start")
 while True:
     if beat >= 0: os.write(beat, b"H")
-    if told: systemd.sendto(b"WATCHDOG=1", told)
+    if notify: systemd.sendto(b"WATCHDOG=1", notify)
     time.sleep(pause)
 """
 MEMORY_LIMIT = 12e6

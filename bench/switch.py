@@ -288,7 +288,7 @@ def measure_nothing(bench: Bench) -> None:
 
 
 def prepare(folder: Path) -> Project:
-    """Boot a node, deploy the sample, and leave a certificate of nobody's on it."""
+    """Boot a node, deploy the sample, and leave an unused certificate on it."""
     project = make_project(
         folder / "project", PROJECT,
         IMAGE="localhost/corefab-bench-switch:latest", CERT_PASSWORD=PASSWORD,

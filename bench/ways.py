@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.images import Built
-from tests.system.project import FAB, ROOT, Project
+from tests.root import ROOT
+from tests.system.project import FAB, Project
 
 OURS, PLAIN, ZSTD = "corefab", "podman save | load", "podman save | zstd | load"
 SCP, RSYNC = "podman image scp", "rsync of OCI folder, skopeo"

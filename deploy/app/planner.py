@@ -158,4 +158,4 @@ def _patched(remote: Remote, artifacts: Artifacts, state: NodeState) -> int:
         return 0
     target = session.target(artifacts.project)
     transfer = Transfer(remote, target, artifacts.project.settings, artifacts.export)
-    return len(transfer.shipment(state).bases)
+    return len(transfer.plan(state).bases)

@@ -1,1 +1,1 @@
-"""What a node lacks of an image, and getting it there."""
+"""Send images to nodes, verify and prune them there: only missing layers are transferred."""

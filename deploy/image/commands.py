@@ -1,4 +1,4 @@
-"""Commands: send the image, compare it, remove what is not needed."""
+"""Image commands: send, verify, prune, build the sample."""
 
 from invoke.context import Context
 
@@ -12,11 +12,11 @@ _IMAGE = (*LOGIN, "IMAGE", "IMAGE_CACHE", "IMAGE_CACHE_MEGABYTES")
     "image",
     help={
         "events": "write progress as JSON, a line each",
-        "nodes": "user@host:port,…: to these at once, each layer read and compressed once",
+        "nodes": "user@host:port,…: send to all of these at once",
     },
 )
 def image_send(context: Context, *, name: str = "", events: bool = False, nodes: str = "") -> None:
-    """Send IMAGE to the node, only what it lacks of it, and nothing else."""
+    """Send the missing parts of IMAGE to the node, without deploying."""
     from deploy.fleet.nodes import at_hosts
     from deploy.node.session import expect_login
 

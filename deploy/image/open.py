@@ -1,4 +1,4 @@
-"""Finding an image by what IMAGE says."""
+"""Resolve IMAGE to a local image."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ _ARCHIVES = ("oci-archive", "docker-archive")
 
 
 def source_of(name: str, folder: Path) -> Source:
-    """Tell where an image comes from; paths are seen from the project's folder.
+    """Choose the source for an image name; relative paths start at the project's folder.
 
-    A name alone is one in podman's storage. `docker-daemon:NAME`, `oci:FOLDER[:TAG]`,
-    `oci-archive:FILE` and `docker-archive:FILE` are written as skopeo writes them.
+    A plain name is in podman's storage. `docker-daemon:NAME`, `oci:FOLDER[:TAG]`,
+    `oci-archive:FILE` and `docker-archive:FILE` are skopeo's notation.
     """
     kind, _, rest = name.partition(":")
     if kind == "docker-daemon":
@@ -31,14 +31,14 @@ def source_of(name: str, folder: Path) -> Source:
 
 
 def cache_of(project: Project) -> Cache:
-    """Give the user's cache of layers."""
+    """Open the layer cache that the settings name."""
     return Cache(project.image_cache, project.settings.image_cache_megabytes * 1_000_000)
 
 
 def open_image(project: Project, *, nodes: int = 1) -> Export:
-    """Look up the image that IMAGE names, to be read as long as a block lasts, for some nodes.
+    """Look up IMAGE; use the result in a `with` block, which starts and ends the reading.
 
     Raises:
-        DeployError: when the program that keeps it is missing, or the image is.
+        DeployError: when the image or the program that stores it is missing.
     """
     return Export(source_of(project.settings.image, project.folder), cache_of(project), nodes=nodes)

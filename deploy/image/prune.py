@@ -1,4 +1,4 @@
-"""Verb: remove from a node what no release of an app needs."""
+"""Remove from a node the images and partial transfers that no release needs."""
 
 from deploy.console import output
 from deploy.image import act
@@ -9,18 +9,18 @@ from deploy.project import Project
 
 
 def prune(project: Project, *, wait_seconds: int = 0) -> None:
-    """Remove images of this app that no release needs, and what cut transfers left.
+    """Prune this app's images and what interrupted transfers left; print each removal.
 
     Raises:
-        DeployError: while somebody deploys the app, or when the node refuses.
+        DeployError: when another command holds the lock of the app, or the node refuses.
     """
     settings = project.settings
     line = audit_line(project, "prune")
     with session.open_session(project) as remote:
         acquire_lock(remote, project, "prune", wait_seconds=wait_seconds)
         with audit_failures(remote, line):
-            said = remote.checked(act.prune(settings.app), f"pruning {settings.app}")
-        removed = said.splitlines()
+            output_text = remote.checked(act.prune(settings.app), f"pruning {settings.app}")
+        removed = output_text.splitlines()
         if removed:
             write_audit(remote, line.model_copy(update={"detail": "; ".join(removed)}))
     for found in removed:

@@ -1,4 +1,4 @@
-"""Verb: bring an image to its node, or to several at once, and nothing else."""
+"""Send an image to one node or to several at once, without deploying."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,20 +20,21 @@ from deploy.project import Project
 
 
 def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = None) -> None:
-    """Send what each node lacks of IMAGE; several share one reading and compressing of it.
+    """Send to each node the parts of IMAGE it lacks; layers are read and compressed once for all.
 
-    `events` writes progress as JSON, a line each. `login` was started before, to one of the nodes.
+    `events` prints progress as JSON, one line an event. `login` is an SSH login already under way;
+    it is used for the node it belongs to.
 
     Raises:
-        DeployError: naming the nodes that have not got it, and why; the others have.
+        DeployError: when a node did not receive the image; the other nodes did.
     """
     several = len(nodes) > 1
     with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
-        # Read while the login is under way: an image that was never read is most probably new.
-        looking = beside.submit(_opened, nodes, image)
+        # Read the image while the login is under way: a new image most probably has to be sent.
+        export = beside.submit(_opened, nodes, image)
         sending = []
         for project in nodes:
-            one = _Sending(project, looking, several, events, login)
+            one = _NodeTransfer(project, export, several, events, login)
             sending.append((one, _begin(one, logins, beside)))
         problems = [_problem(one, done, several=several) for one, done in sending]
     failed = [problem for problem in problems if problem]
@@ -46,33 +47,33 @@ def _opened(nodes: Sequence[Project], image: ExitStack) -> Export:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sending:
+class _NodeTransfer:
     project: Project
-    looking: Future[Export]
-    name: bool
+    export: Future[Export]
+    several: bool
     events: bool
     login: Login | None
 
     def run(self, remote: Remote, target: Target) -> None:
         state = self._state(remote)
-        export = self.looking.result()
+        export = self.export.result()
         image = export.image
         address = self.project.settings.node_address
         if image.id in state.images:
-            output.good(f"nothing to send: {address} holds {short(image.id)}")
+            output.good(f"nothing to send: {address} already has {short(image.id)}")
             return
         refuse_full_disk(image, state)
-        where = address if self.name else ""
+        where = address if self.several else ""
         transfer = Transfer(remote, target, self.project.settings, export, where, self.events)
         transfer.run(state, lambda: self._state(remote))
-        output.good(f"{address} holds {short(image.id)}, proven there")
+        output.good(f"{address} received {short(image.id)} and verified it")
 
     def _state(self, remote: Remote) -> NodeState:
         return probe(remote, self.project.settings.app, paths=(), credentials={})
 
 
-def _begin(one: _Sending, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
-    """Log in here, so that an interrupt closes the connection under the transfer; send beside."""
+def _begin(one: _NodeTransfer, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
+    """Log in on this thread, so that an interrupt closes the connection; send on another."""
     try:
         remote = logins.enter_context(session.open_session(one.project, one.login))
     except DeployError as error:
@@ -82,7 +83,7 @@ def _begin(one: _Sending, logins: ExitStack, beside: ThreadPoolExecutor) -> Futu
     return beside.submit(one.run, remote, session.target(one.project))
 
 
-def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError | None:
+def _problem(one: _NodeTransfer, done: Future[None], *, several: bool) -> DeployError | None:
     try:
         done.result()
     except DeployError as error:
@@ -94,6 +95,6 @@ def _problem(one: _Sending, done: Future[None], *, several: bool) -> DeployError
 
 def _summed(failed: Sequence[DeployError], count: int) -> DeployError:
     return DeployError(
-        f"{len(failed)} of {count} nodes have not got the image; the warnings say why",
+        f"{len(failed)} of {count} nodes did not receive the image; see the warnings above",
         failed[0].hint,
     )

@@ -1,4 +1,4 @@
-"""What a node reads that takes an image in: lines that say what the bytes after them are."""
+"""Encode an image for receive-image on the node: header lines, each followed by its bytes."""
 
 import hashlib
 import io
@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 
 from deploy.image.export.export import Export
 from deploy.image.layers.oci import Content, hex_of
-from deploy.image.plan.bases import Shipment
-from deploy.image.wire.chunks import cut
-from deploy.image.wire.compress import Job, Packed
-from deploy.image.wire.level import Pace
+from deploy.image.plan.bases import TransferPlan
+from deploy.image.wire.chunks import cut_chunks
+from deploy.image.wire.compress import CompressedChunk, Job
+from deploy.image.wire.rate_meter import RateMeter
 from deploy.node.state import Partial
 
-_CHUNK = 1 << 18
+_WRITE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """Bytes that went over (`wire`), and bytes of a layer that are there (`covered`)."""
+class Progress:
+    """Bytes sent (`wire`) for a layer, and bytes of the layer that the node now has (`covered`)."""
 
     layer: str
     wire: int
@@ -29,105 +29,107 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """A shipment on its way: where its layers come from, and whom to tell of bytes sent."""
+class ImageStream:
+    """The byte stream of one transfer; `partial` is what an interrupted transfer left."""
 
-    shipment: Shipment
+    plan: TransferPlan
     export: Export
-    tell: Callable[[Sent], None]
-    held: Partial = field(default_factory=Partial)
-    pace: Pace = field(default_factory=Pace)
+    on_sent: Callable[[Progress], None]
+    partial: Partial = field(default_factory=Partial)
+    meter: RateMeter = field(default_factory=RateMeter)
 
     def parts(self) -> Iterator[bytes]:
-        """Give the bytes to send, as they become ready.
+        """Yield the bytes to send as they become ready.
 
-        The node begins to write out its own layers while the image is still being read here.
+        Bases come first: the node exports them while the image is still being read here.
         """
         yield from self._bases()
-        content = self.export.content(self.shipment.missing)
-        yield from _described(content)
-        for diff_id in self.shipment.missing:
+        content = self.export.content(self.plan.missing)
+        yield from _metadata(content)
+        for diff_id in self.plan.missing:
             yield from self._layer(diff_id)
         yield b"end\n"
 
     def _bases(self) -> Iterator[bytes]:
-        """Have each base written out once, by the first image that has it.
+        """Request each base once, from the first image that has it.
 
-        What another image is asked for later must not lie there as an empty file by then.
+        A base that is needed from a later image must not be skipped in an earlier export.
         """
-        bases = [one for one in self.shipment.bases.values() if one.image_id in self.shipment.rest]
+        bases = [one for one in self.plan.bases.values() if one.image_id in self.plan.base_images]
         wanted = {base.diff_id for base in bases}
         for base in bases:
             if base.diff_id in wanted:
-                layers = self.shipment.rest[base.image_id]
+                layers = self.plan.base_images[base.image_id]
                 others = [one for one in layers if one not in wanted]
                 wanted.difference_update(layers)
                 yield _line("base", hex_of(base.image_id), *map(hex_of, others))
 
     def _layer(self, diff_id: str) -> Iterator[bytes]:
-        base = self.shipment.bases.get(diff_id)
-        at = self.held.layers.get(diff_id, 0)
+        base = self.plan.bases.get(diff_id)
+        at = self.partial.layers.get(diff_id, 0)
         yield _line("layer", hex_of(diff_id), at, hex_of(base.diff_id) if base else "-")
-        self.tell(Sent(diff_id, 0, at))
+        self.on_sent(Progress(diff_id, 0, at))
         with ExitStack() as stack:
             new = stack.enter_context(self.export.layer(diff_id))
             old = stack.enter_context(self.export.layer(base.diff_id)) if base else b""
-            job = Job(diff_id, new, base.diff_id if base else "", old, self.held.key)
-            pieces = cut(new, old, at=at)
-            for packed in self.export.press.in_order(job, pieces, self.pace):
-                yield from self._piece(job, packed)
+            job = Job(diff_id, new, base.diff_id if base else "", old, self.partial.key)
+            chunks = cut_chunks(new, old, at=at)
+            for compressed in self.export.compressor.compress_in_order(job, chunks, self.meter):
+                yield from self._chunk(job, compressed)
         yield _line("done", hex_of(diff_id))
 
-    def _piece(self, job: Job, packed: Packed) -> Iterator[bytes]:
-        piece = packed.piece
-        if piece.kind == "copy":
-            yield _line("copy", piece.start, piece.count)
-        elif packed.file is None:
-            yield _line("raw", piece.length)
-            yield from self._measured(job, job.new[piece.at : piece.at + piece.length])
+    def _chunk(self, job: Job, compressed: CompressedChunk) -> Iterator[bytes]:
+        chunk = compressed.chunk
+        if chunk.kind == "copy":
+            yield _line("copy", chunk.start, chunk.count)
+        elif compressed.file is None:
+            yield _line("raw", chunk.length)
+            yield from self._measured(job, job.new[chunk.at : chunk.at + chunk.length])
         else:
-            content, key = packed.file.read_bytes(), packed.key
-            self.export.press.sent(packed)
-            held = self._held_of(key, content)
-            yield _line(piece.kind, key, len(content), held, piece.start, piece.count, piece.length)
-            yield from self._measured(job, content[held:])
-        if piece.kind != "copy":
-            self.pace.done += piece.length
-        self.tell(Sent(job.diff_id, 0, piece.length))
+            content, key = compressed.file.read_bytes(), compressed.key
+            self.export.compressor.release(compressed)
+            arrived = self._arrived(key, content)
+            yield _line(
+                chunk.kind, key, len(content), arrived, chunk.start, chunk.count, chunk.length
+            )
+            yield from self._measured(job, content[arrived:])
+        if chunk.kind != "copy":
+            self.meter.done += chunk.length
+        self.on_sent(Progress(job.diff_id, 0, chunk.length))
 
     def _measured(self, job: Job, content: bytes) -> Iterator[bytes]:
-        """Send bytes, and measure how fast they go."""
-        for start in range(0, len(content), _CHUNK):
-            part = content[start : start + _CHUNK]
+        """Yield bytes, and measure how fast they are sent."""
+        for start in range(0, len(content), _WRITE_BYTES):
+            part = content[start : start + _WRITE_BYTES]
             began = time.monotonic()
             yield part
-            self.pace.add_sent(len(part), time.monotonic() - began)
-            self.tell(Sent(job.diff_id, len(part), 0))
+            self.meter.add_sent(len(part), time.monotonic() - began)
+            self.on_sent(Progress(job.diff_id, len(part), 0))
 
-    def _held_of(self, key: str, content: bytes) -> int:
-        """Count the bytes of a piece that the node has already; none if they are others."""
-        held = self.held
-        if key != held.key or held.bytes > len(content):
+    def _arrived(self, key: str, content: bytes) -> int:
+        """Count the bytes of a chunk that the node already has; 0 if they differ."""
+        partial = self.partial
+        if key != partial.key or partial.bytes > len(content):
             return 0
-        same = hashlib.sha256(content[: held.bytes]).hexdigest() == held.sha256
-        return held.bytes if same else 0
+        same = hashlib.sha256(content[: partial.bytes]).hexdigest() == partial.sha256
+        return partial.bytes if same else 0
 
 
-def _described(content: Content) -> Iterator[bytes]:
-    """Send what an OCI layout holds besides layers, as a tar."""
+def _metadata(content: Content) -> Iterator[bytes]:
+    """Encode the files of an OCI layout other than layers, as a tar."""
     files = {
         "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
         "index.json": content.index,
         f"blobs/sha256/{hashlib.sha256(content.manifest).hexdigest()}": content.manifest,
         f"blobs/sha256/{hex_of(content.id)}": content.config,
     }
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(data), 0o600
             tar.addfile(entry, io.BytesIO(data))
-    data = packed.getvalue()
+    data = buffer.getvalue()
     yield _line("image", len(data))
     yield data
 

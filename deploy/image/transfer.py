@@ -1,4 +1,4 @@
-"""Getting an image to a node: only what it lacks, or, where that fails, all of it."""
+"""Transfer an image to a node: its missing layers, or the whole image when that fails."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,32 +8,32 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.image import act
 from deploy.image.export.export import Export
-from deploy.image.measured import Measured
-from deploy.image.plan.bases import Known, Shipment, ship, uncertain
+from deploy.image.plan.bases import KnownLayers, TransferPlan, plan_transfer, unclear_layers
 from deploy.image.plan.image import Image, refuse_full_disk
-from deploy.image.stream import Parcel, Sent
-from deploy.image.wire.level import Pace
+from deploy.image.rate_store import RateStore
+from deploy.image.stream import ImageStream, Progress
+from deploy.image.wire.rate_meter import RateMeter
 from deploy.image.wire.whole import send_whole
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, Partial
 from deploy.node.target import Target
 from deploy.settings.model import Settings
 
-# Exit code of receive-image for what the node lacks, or cannot write out.
+# Exit codes of receive-image: the node lacks a layer, or cannot export it.
 _LACKS = 3
-# For what was damaged on the way.
+# Data arrived damaged.
 _DAMAGED = 5
-# And for a disk that others have filled since it was looked at.
+# The disk has filled up since it was checked.
 _FULL = 6
-# Our own code for what cannot be read on this side.
-_HERE = 0
-# What receive-image says of a base: bytes, and microseconds to write them out.
+# Not an exit code: the image cannot be read on this side.
+_LOCAL = 0
+# receive-image reports a base: bytes, and the microseconds it took to export them.
 _WROTE = re.compile(r"^wrote ([0-9]{1,15}) ([0-9]{1,15})$", re.MULTILINE)
 _ENOUGH_BYTES = 10_000_000
 
 
-class LaneError(DeployError):
-    """A way to send an image did not lead there; nothing on the node refers to it."""
+class TransferError(DeployError):
+    """A transfer failed; the node has not tagged anything."""
 
     def __init__(self, code: int, said: str) -> None:
         super().__init__(said)
@@ -42,9 +42,9 @@ class LaneError(DeployError):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One image for one node, where it is named `localhost/<app>:sent` once it is proven.
+    """Transfer one image to one node, which tags it `localhost/<app>:sent` once verified.
 
-    `where` names the node in the progress, when there are several; `events` makes that JSON.
+    `where` names the node in the progress display; `events` prints progress as JSON.
     """
 
     remote: Remote
@@ -55,103 +55,107 @@ class Transfer:
     events: bool = False
 
     def run(self, state: NodeState, again: Callable[[], NodeState]) -> None:
-        """Send the image by the best way that works; `again` asks the node for its state again.
+        """Send the missing layers; on failure retry, then send the whole image.
+
+        `again` probes the node's state once more.
 
         Raises:
-            DeployError: when not even the whole image can be sent.
+            DeployError: when the whole image cannot be sent either.
         """
         if self.image.id in state.images:
             return
         try:
-            self._exact(state)
-        except LaneError as error:
-            output.warn(f"{error.message}; asking the node again")
-            self._second(state, again, error)
+            self._send_layers(state)
+        except TransferError as error:
+            output.warn(f"{error.message}; trying again")
+            self._retry(state, again, error)
 
-    def _second(self, before: NodeState, again: Callable[[], NodeState], first: LaneError) -> None:
-        """Try again from what the node holds now: what arrived sound is not sent again."""
-        if first.code in {_DAMAGED, _HERE}:
-            self.export.distrust()
+    def _retry(
+        self, before: NodeState, again: Callable[[], NodeState], first: TransferError
+    ) -> None:
+        """Try again from the node's new state; layers that arrived intact are not sent again."""
+        if first.code in {_DAMAGED, _LOCAL}:
+            self.export.discard_layers()
         state = again()
         if self.image.id in state.images:
             return
         if first.code == _FULL:
             refuse_full_disk(self.image, state)
-        # Where it lacks what it says it has, it could not give a base out either.
+        # A node that cannot read its own layers cannot export a base either.
         same = first.code == _LACKS and state.layers == before.layers
         patches = first.code != _DAMAGED and not same
         try:
-            self._exact(state, patches=patches, resume=first.code != _HERE)
-        except LaneError as error:
+            self._send_layers(state, patches=patches, resume=first.code != _LOCAL)
+        except TransferError as error:
             output.warn(f"{error.message}; sending the whole image")
-            self._whole()
+            self._send_whole()
 
-    def _exact(self, state: NodeState, *, patches: bool = True, resume: bool = True) -> None:
-        """Send missing layers, and changed ones as patches; the node proves the image's id."""
-        shipment = self.shipment(state)
+    def _send_layers(self, state: NodeState, *, patches: bool = True, resume: bool = True) -> None:
+        """Send the missing layers, as patches where that is quicker; the node verifies the id."""
+        plan = self.plan(state)
         if not patches:
-            shipment = shipment.without_bases()
-        held = state.partial.get(self.image.id)
-        already = held if held and resume else Partial()
-        total = sum(self.image.sizes.get(one, 0) for one in shipment.missing) or self.image.size
+            plan = plan.without_bases()
+        left = state.partial.get(self.image.id)
+        partial = left if left and resume else Partial()
+        total = sum(self.image.sizes.get(one, 0) for one in plan.missing) or self.image.size
         name, where = f"image {self.image.name}", self.where
-        with progress.transfer(name, total, where=where, events=self.events) as tell:
-            pace = self._pace()
-            parcel = Parcel(shipment, self.export, _teller(tell), already, pace)
-            wanted = act.receive_image(self.settings.app, self.image.id)
-            result = self.remote.send(wanted, _own_errors(parcel.parts()))
-        self._keep(pace, result.stdout)
+        with progress.transfer(name, total, where=where, events=self.events) as report:
+            meter = self._meter()
+            stream = ImageStream(plan, self.export, _on_sent(report), partial, meter)
+            command = act.receive_image(self.settings.app, self.image.id)
+            result = self.remote.send(command, _local_errors(stream.parts()))
+        self._store_rates(meter, result.stdout)
         if result.code:
-            said = result.stderr.strip().splitlines()
-            raise LaneError(result.code, said[-1] if said else f"exit code {result.code}")
+            lines = result.stderr.strip().splitlines()
+            raise TransferError(result.code, lines[-1] if lines else f"exit code {result.code}")
         self.export.cache.trim(frozenset(self.image.layers))
 
-    def shipment(self, state: NodeState) -> Shipment:
-        """Decide which layers travel, and which of them as differences."""
+    def plan(self, state: NodeState) -> TransferPlan:
+        """Decide which layers to send, and which of them as patches."""
         cache = self.export.cache
-        known = cache.known()
-        here = {diff_id for diff_id in known if cache.holds(diff_id)}
+        known = cache.known_layers()
+        here = {diff_id for diff_id in known if cache.has(diff_id)}
         made_by = {diff_id: layer.made_by for diff_id, layer in known.items()}
-        unsure = uncertain(self.image, state, Known(here, made_by))
-        files = self.export.listings(unsure)
-        shipment = ship(self.image, state, Known(here, made_by, files))
+        unclear = unclear_layers(self.image, state, KnownLayers(here, made_by))
+        files = self.export.fingerprints(unclear)
+        plan = plan_transfer(self.image, state, KnownLayers(here, made_by, files))
         sizes = {diff_id: layer.size for diff_id, layer in known.items()}
-        return shipment.with_quick_bases(self._pace().rates, sizes | dict(self.image.sizes))
+        return plan.with_quick_bases(self._meter().rates, sizes | dict(self.image.sizes))
 
-    def _pace(self) -> Pace:
-        return Pace(self._measured.rates(), self.remote.round_trip)
+    def _meter(self) -> RateMeter:
+        return RateMeter(self._rate_store.load(), self.remote.round_trip)
 
-    def _keep(self, pace: Pace, said: str) -> None:
-        """Keep what was measured for the next transfer; of the node's word, the plausible."""
-        rates = pace.rates
-        if not pace.knows_link:
-            rates = replace(rates, link=pace.known.link)
-        if (wrote := _WROTE.search(said)) and int(wrote[1]) > _ENOUGH_BYTES:
+    def _store_rates(self, meter: RateMeter, answer: str) -> None:
+        """Store measured rates for the next transfer; ignore implausible ones from the node."""
+        rates = meter.rates
+        if not meter.knows_link:
+            rates = replace(rates, link=meter.known.link)
+        if (wrote := _WROTE.search(answer)) and int(wrote[1]) > _ENOUGH_BYTES:
             rates = replace(rates, write_out=int(wrote[1]) * 1e6 / max(1, int(wrote[2])))
-        self._measured.keep(rates)
+        self._rate_store.store(rates)
 
     @property
-    def _measured(self) -> Measured:
-        return Measured(self.export.cache, f"{self.target.host}:{self.target.port or 22}")
+    def _rate_store(self) -> RateStore:
+        return RateStore(self.export.cache, f"{self.target.host}:{self.target.port or 22}")
 
-    def _whole(self) -> None:
+    def _send_whole(self) -> None:
         with progress.progress(f"image {self.image.name}", self.image.size) as advance:
-            whole = self.export.source.whole()
+            whole = self.export.source.save_command()
             send_whole(self.target, self.settings.app, self.image, whole, advance)
 
     @property
     def image(self) -> Image:
-        """The image, with the bytes of the layers that are known."""
+        """The image, with the sizes of the layers that are known."""
         return self.export.image
 
 
-def _own_errors(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """Tell what goes wrong here from a lost connection: here the next way may still work."""
+def _local_errors(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Convert local read errors to TransferError: unlike a lost connection, a retry may help."""
     try:
         yield from parts
     except (DeployError, OSError) as error:
-        raise LaneError(_HERE, f"the image cannot be read as layers: {error}") from error
+        raise TransferError(_LOCAL, f"the image cannot be read as layers: {error}") from error
 
 
-def _teller(tell: Callable[[str, int, int], None]) -> Callable[[Sent], None]:
-    return lambda sent: tell(sent.layer, sent.wire, sent.covered)
+def _on_sent(report: Callable[[str, int, int], None]) -> Callable[[Progress], None]:
+    return lambda sent: report(sent.layer, sent.wire, sent.covered)

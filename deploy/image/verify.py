@@ -1,4 +1,4 @@
-"""Verb: compare an image on its node with IMAGE, path by path."""
+"""Compare the node's copy of IMAGE with the local image, path by path."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.open import open_image
 from deploy.image.plan.image import short
-from deploy.image.tree.answer import read_seen
+from deploy.image.tree.answer import read_node_tree
 from deploy.image.tree.compare import compare
 from deploy.image.tree.index import Index, read_index
 from deploy.image.tree.tree import Tree, flatten
@@ -22,10 +22,10 @@ _DIFFERS = 1
 
 
 def image_verify(project: Project) -> int:
-    """Show every difference between IMAGE and the node's copy of it; return 1 for any.
+    """Print every difference between IMAGE and the node's copy; return 1 if they differ.
 
     Raises:
-        DeployError: when the node does not have it, or it cannot be read.
+        DeployError: when the node does not have the image, or it cannot be read.
     """
     with open_image(project) as export, session.open_session(project) as remote:
         image = export.image
@@ -33,25 +33,27 @@ def image_verify(project: Project) -> int:
         if image.id not in state.images:
             raise DeployError(
                 f"the node does not have {image.name} ({short(image.id)})",
-                "`fab image-send` sends it",
+                "run `fab image-send` first",
             )
         built = _built(export)
         differences = tuple(_verify(remote, export.cache, built, image.id))
     for line in differences:
         output.say(line)
     if differences:
-        output.warn(f"{len(differences)} differences from {short(image.id)} as it was built")
+        output.warn(
+            f"{len(differences)} differences between {short(image.id)} here and on the node"
+        )
         return _DIFFERS
     output.good(
         f"{short(image.id)} on {project.settings.node_address}: {len(built.nodes)} paths, "
-        "all as built: content, modes, owners, times, attributes, links"
+        "no differences in content, modes, owners, times, attributes, links"
     )
     return 0
 
 
 def _built(export: Export) -> Tree:
-    """Read the image's tree from its layers here."""
-    export.whole(export.image.layers)
+    """Build the image's file tree from its local layers."""
+    export.cache_layers(export.image.layers)
     return flatten(_index(export.cache, diff_id) for diff_id in export.image.layers)
 
 
@@ -66,6 +68,6 @@ def _index(cache: Cache, diff_id: str) -> Index:
 
 def _verify(remote: Remote, cache: Cache, built: Tree, image_id: str) -> Iterator[str]:
     answer = remote.checked(act.verify_image(image_id), f"reading image {short(image_id)}")
-    with cache.workplace() as place:
-        seen = read_seen(answer, place)
-    yield from compare(built, seen.tree, seen.sums)
+    with cache.temporary_folder() as place:
+        on_node = read_node_tree(answer, place)
+    yield from compare(built, on_node.tree, on_node.sums)

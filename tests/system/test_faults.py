@@ -398,7 +398,7 @@ def test_a_disk_that_is_too_full_is_seen_before_anything_travels(
 
     serving.ssh("umount /var/tmp")
     assert said.code == 1
-    assert "no room on the node" in said.out
+    assert "not enough disk space on the node" in said.out
     assert "units checked" not in said.out
 
 

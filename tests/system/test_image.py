@@ -17,10 +17,10 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.image.layers.cache import Cache
-from deploy.image.measured import Measured
 from deploy.image.open import cache_of, open_image, source_of
-from deploy.image.plan.image import Image, Whole, missing
+from deploy.image.plan.image import Image, SaveCommand, missing
 from deploy.image.plan.sending import Rates
+from deploy.image.rate_store import RateStore
 from deploy.image.send import image_send
 from deploy.image.transfer import Transfer
 from deploy.image.wire.whole import send_whole
@@ -72,7 +72,7 @@ class Bench:
     def take_link_for_slow(self) -> None:
         """Have the next transfer expect a slow link, where patches are quicker."""
         node = f"{self.project.node.address}:22"
-        Measured(Cache(self.folder, 0), node).keep(Rates(link=1e6))
+        RateStore(Cache(self.folder, 0), node).store(Rates(link=1e6))
 
     def send(self, made: Made, name: str = "image") -> str:
         return self.fab(f"oci:{write_layout(made, self.folder / name)}")
@@ -325,7 +325,7 @@ def test_what_a_cut_transfer_left_is_pruned(bench: Bench) -> None:
 
     said = bench.project.must("prune")
 
-    assert f"a cut transfer of image {made.id[7:19]}" in said
+    assert f"interrupted transfer of image {made.id[7:19]}" in said
     assert bench.left() == ""
 
 
@@ -423,10 +423,10 @@ def test_another_image_than_the_one_that_was_built_gets_neither_its_id_nor_its_n
         write_archive(bench.folder / "image", archive)
     else:
         write_docker(other, archive, linked=False)
-    whole = source_of(f"{kind}:{archive}", bench.folder).whole()
+    whole = source_of(f"{kind}:{archive}", bench.folder).save_command()
     target = session.target(Instance(bench.project.folder, settings))
 
-    with pytest.raises(DeployError, match=f"another image arrived, {other.id[7:19]}"):
+    with pytest.raises(DeployError, match=f"received image {other.id[7:19]}"):
         send_whole(target, settings.app, Image("wanted", wanted.id, 0), whole, lambda _: None)
 
     names = bench.project.ssh("podman image ls --no-trunc --format '{{.ID}} {{.Tag}}'")
@@ -439,7 +439,7 @@ def test_another_image_than_the_one_that_was_built_gets_neither_its_id_nor_its_n
 def test_a_whole_image_that_is_cut_takes_no_room_afterwards(bench: Bench) -> None:
     settings = bench.settings(image([layer({"a": unique()})]))
     target = session.target(Instance(bench.project.folder, settings))
-    whole = Whole(("head", "-c", "5000000", "/dev/urandom"), "oci-archive")
+    whole = SaveCommand(("head", "-c", "5000000", "/dev/urandom"), "oci-archive")
 
     with pytest.raises(DeployError, match="failed at the node"):
         send_whole(
@@ -458,7 +458,7 @@ def test_a_description_that_arrives_damaged_is_called_so(bench: Bench) -> None:
     with session.open_session(Instance(bench.project.folder, settings)) as remote:
         result = remote.run(command)
 
-    assert (result.code, result.stderr) == (5, "what describes the image arrived damaged\n")
+    assert (result.code, result.stderr) == (5, "the image's manifest or config arrived damaged\n")
 
 
 def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another(
@@ -664,7 +664,7 @@ def test_a_disk_that_fills_while_an_image_arrives_names_nothing_and_keeps_what_c
     try:
         with session.open_session(Instance(bench.project.folder, settings)) as remote:
             filling = Filling(remote, lambda: bench.project.ssh(fill))
-            with pytest.raises(DeployError, match="no room on the node"):
+            with pytest.raises(DeployError, match="not enough disk space on the node"):
                 run(bench, settings, filling, look(remote, settings))
 
         assert filling.codes == [6]
@@ -747,7 +747,7 @@ def test_a_node_that_cannot_be_reached_keeps_no_other_from_its_image(bench: Benc
     )
 
     assert said.code == 1
-    assert "1 of 2 nodes have not got the image" in said.out
+    assert "1 of 2 nodes did not receive the image" in said.out
     assert bench.holds(made)
 
 
@@ -781,7 +781,7 @@ def test_prune_removes_what_was_sent_and_followed_by_another(bench: Bench) -> No
 
     said = bench.project.must("prune")
 
-    assert f"image {sent.id[7:19]}, once localhost/" in said
+    assert f"image {sent.id[7:19]}, formerly localhost/" in said
     left = bench.project.ssh("podman image ls --all --quiet --no-trunc")
     assert [one.id in left for one in (sent, last, shared)] == [False, False, True]
     bench.project.ssh(f"podman rmi {shared.id}")
@@ -795,7 +795,7 @@ def test_a_cache_that_holds_a_damaged_layer_does_no_harm(bench: Bench) -> None:
     source.export(source.image(), cache, ())
     file = bench.folder / "damaged"
     file.write_bytes(made.layers[0][:-1] + b"!")
-    cache.take(made.diff_ids[0], file)
+    cache.add_layer(made.diff_ids[0], file)
 
     with session.open_session(Instance(bench.project.folder, settings)) as remote:
         counting = Flipping(remote, [], times=0)

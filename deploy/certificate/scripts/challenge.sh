@@ -41,7 +41,7 @@ listen() {
   printf '%s\n' "${script:?}" >"$folder.sh"
   systemctl reset-failed corefab-challenge.service 2>/dev/null || true
   systemd-run -q --collect --unit=corefab-challenge --property=SuccessExitStatus=143 \
-    --property=User=nobody --property=RuntimeMaxSec=600 --property=NoNewPrivileges=yes \
+    --property=User=65534 --property=RuntimeMaxSec=600 --property=NoNewPrivileges=yes \
     --property=ProtectSystem=strict --property=ProtectHome=yes --property=TasksMax=128 \
     --property=MemoryMax=128M --property="ExecStopPost=+/usr/bin/bash $folder.sh close" \
     socat "$address,fork,reuseaddr,backlog=128,max-children=64" "EXEC:/usr/bin/bash $folder.sh answer"

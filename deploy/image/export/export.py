@@ -1,4 +1,4 @@
-"""An image on its way out of where it is kept: each of its layers is read once, for all who ask."""
+"""Read an image's layers from local storage, once, for all concurrent transfers."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -6,137 +6,139 @@ from dataclasses import replace
 from threading import Lock
 from typing import Self
 
-from deploy.image.export.exporter import Writer
-from deploy.image.export.layer_reader import Reader
+from deploy.image.export.exporter import Exporter
+from deploy.image.export.layer_reader import LayerReader
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import Content
-from deploy.image.layers.similarity import Listing, listing_of
-from deploy.image.store.podman_storage import UNEXPECTED, Kept, content_of, kept_layers
+from deploy.image.layers.similarity import Fingerprint, fingerprint_of
+from deploy.image.store.podman_storage import UNEXPECTED, StoredLayer, content_of, stored_layers
 from deploy.image.store.source import Source
-from deploy.image.wire.chunks import Bytes, cut, stored
+from deploy.image.wire.chunks import Bytes, cut_chunks, open_bytes
 from deploy.image.wire.compress import Job
-from deploy.image.wire.compressor import Press
+from deploy.image.wire.compressor import Compressor
 
 
 class Export:
-    """An image of the workstation, being read into the cache of layers.
+    """A local image whose layers are being read into the layer cache.
 
-    Where podman's storage can be read in place, that begins at once, beside everything else, and
-    the first bytes of a layer can be had before its last. Else its program writes the layers.
+    Podman's storage is read directly where permissions allow it: in the background from the start,
+    and a layer's first bytes are available before its last. Otherwise `podman save`, `docker save`
+    or the archive provides the layers.
     """
 
     def __init__(self, source: Source, cache: Cache, *, nodes: int = 1) -> None:
         self.source, self.cache = source, cache
         self.image = source.image()
-        self.press = Press(cache, nodes=nodes)
-        self._alone = Lock()
-        self._reader = Reader(cache)
-        self._writer = Writer(source, cache)
-        self._asked = set[str]()
-        self._kept: dict[str, Kept] = {}
+        self.compressor = Compressor(cache, nodes=nodes)
+        self._lock = Lock()
+        self._reader = LayerReader(cache)
+        self._exporter = Exporter(source, cache)
+        self._requested = set[str]()
+        self._stored: dict[str, StoredLayer] = {}
         self._content: Content | None = None
 
     def __enter__(self) -> Self:
-        """Start to read an image that was never read before: most probably it is to be sent.
+        """Start reading an image that is not in the cache: most probably it has to be sent.
 
-        A program that has to read the whole is started only where little of it is new.
+        The slower export, which reads the whole image, starts early only when some layers are
+        cached already.
         """
         known = self.cache.content(self.image.id)
-        self._kept = kept_layers(self.image)
+        self._stored = stored_layers(self.image)
         if known is None:
             with suppress(*UNEXPECTED):
-                self._content = content_of(self.image, self._kept, self.cache)
+                self._content = content_of(self.image, self._stored, self.cache)
         found = known or self._content
-        layers = found.layers if found else tuple(self.cache.known().values())
+        layers = found.layers if found else tuple(self.cache.known_layers().values())
         self.image = replace(self.image, sizes={one.diff_id: one.size for one in layers})
         if self._content:
             lacking = self._lacking()
             self._start(lacking, self._content)
             all_new = len(lacking) == len(set(self.image.layers))
             if all_new and (first := self._reader.find(lacking[0])):
-                # Nothing that is like it was ever sent from here: it will go for itself.
-                self.press.begin(Job(first.diff_id, first), cut(first, b""))
-        elif known is None and any(self.cache.holds(one) for one in self.image.layers):
-            self._writer.begin(self.image)
+                # No similar layer was ever sent from here: it will be compressed without a base.
+                self.compressor.start_early(Job(first.diff_id, first), cut_chunks(first, b""))
+        elif known is None and any(self.cache.has(one) for one in self.image.layers):
+            self._exporter.start(self.image)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        # Who compresses waits for what is being read.
-        self._reader.stop_all_but(())
-        self.press.close()
+        # Stop reading first: the compressor waits for data that is being read.
+        self._reader.stop_except(())
+        self.compressor.close()
         self._reader.close()
-        self._writer.close()
+        self._exporter.close()
         if self._content and kind is None:
-            self.cache.note(self._content)
+            self.cache.add_image(self._content)
 
     def content(self, wanted: Collection[str]) -> Content:
-        """Give the image's content, and have these of its layers read.
+        """Return the manifest and config, and start reading these layers.
 
         Raises:
             DeployError: when the image is damaged, or gone.
         """
-        with self._alone:
-            self._asked.update(wanted)
-            if self._reader.stop_all_but(self._asked):
-                self.press.forget()
+        with self._lock:
+            self._requested.update(wanted)
+            if self._reader.stop_except(self._requested):
+                self.compressor.clear()
             found = self._content or self.cache.content(self.image.id)
             lacking = [one for one in self._lacking() if one in wanted]
-            if found and all(one in self._kept for one in lacking):
+            if found and all(one in self._stored for one in lacking):
                 self._start(lacking, found)
                 return found
-            return self._writer.write(self.image, wanted)
+            return self._exporter.export(self.image, wanted)
 
-    def whole(self, wanted: Collection[str]) -> Content:
-        """Give the image's content, and have these of its layers in the cache to the last byte.
+    def cache_layers(self, wanted: Collection[str]) -> Content:
+        """Read these layers into the cache completely; return the manifest and config.
 
         Raises:
             DeployError: when the image is damaged, or gone.
         """
         content = self.content(wanted)
         self._reader.wait(wanted)
-        with self._alone:
-            if all(map(self.cache.holds, wanted)):
+        with self._lock:
+            if all(map(self.cache.has, wanted)):
                 return content
-            return self._writer.write(self.image, wanted)
+            return self._exporter.export(self.image, wanted)
 
     @contextmanager
     def layer(self, diff_id: str) -> Iterator[Bytes]:
-        """Open a layer that was asked for, or that the cache has."""
+        """Open a layer that is being read, or that is cached."""
         if found := self._reader.find(diff_id):
             yield found
             return
         if (file := self.cache.layer(diff_id)) is None:
-            raise FileNotFoundError(f"{diff_id} was exported and is not in {self.cache.folder}")
-        with stored(file) as opened:
+            raise FileNotFoundError(f"layer {diff_id} is missing from {self.cache.folder}")
+        with open_bytes(file) as opened:
             yield opened
 
-    def listings(self, diff_ids: Collection[str]) -> dict[str, Listing]:
-        """Tell what files these layers hold, where that can be known."""
-        with self._alone:
-            return {one: found for one in diff_ids if (found := self._listing(one)) is not None}
+    def fingerprints(self, diff_ids: Collection[str]) -> dict[str, Fingerprint]:
+        """Return the fingerprints of these layers, as far as they can be read."""
+        with self._lock:
+            return {one: found for one in diff_ids if (found := self._fingerprint(one)) is not None}
 
-    def distrust(self) -> None:
-        """Forget what was read: something of it is not what it should be."""
-        with self._alone:
-            self._reader.stop_all_but(())
-            self._kept, self._content = {}, None
-            self.press.forget()
-            self.cache.drop(frozenset(self.image.layers))
+    def discard_layers(self) -> None:
+        """Discard all cached layers of the image, because one turned out to be damaged."""
+        with self._lock:
+            self._reader.stop_except(())
+            self._stored, self._content = {}, None
+            self.compressor.clear()
+            self.cache.remove_layers(frozenset(self.image.layers))
 
-    def _listing(self, diff_id: str) -> Listing | None:
+    def _fingerprint(self, diff_id: str) -> Fingerprint | None:
         if diff_id in self.image.layers:
-            self._writer.wait()
-        known = self.cache.listing(diff_id)
-        if known is None and diff_id in self._kept:
+            self._exporter.wait()
+        known = self.cache.fingerprint(diff_id)
+        if known is None and diff_id in self._stored:
             with suppress(*UNEXPECTED):
-                known = listing_of(self._kept[diff_id].files())
-                self.cache.note_listing(diff_id, known)
+                known = fingerprint_of(self._stored[diff_id].files())
+                self.cache.add_fingerprint(diff_id, known)
         return known
 
     def _lacking(self) -> list[str]:
-        return [one for one in dict.fromkeys(self.image.layers) if not self.cache.holds(one)]
+        return [one for one in dict.fromkeys(self.image.layers) if not self.cache.has(one)]
 
     def _start(self, diff_ids: Collection[str], content: Content) -> None:
         sizes = {layer.diff_id: layer.size for layer in content.layers}
         for one in diff_ids:
-            self._reader.start(one, sizes[one], self._kept[one])
+            self._reader.start(one, sizes[one], self._stored[one])

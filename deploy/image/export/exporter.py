@@ -1,4 +1,4 @@
-"""Having the program that keeps an image write its layers into the cache."""
+"""Export layers through `podman save`, `docker save` or an archive: slower, but always works."""
 
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,33 +9,32 @@ from deploy.image.plan.image import Image
 from deploy.image.store.source import Source
 
 
-class Writer:
-    """An image's own program: it reads the whole for one layer, and always works."""
+class Exporter:
+    """Exports layers of one image into the cache; each export reads the whole image."""
 
     def __init__(self, source: Source, cache: Cache) -> None:
         self._source, self._cache = source, cache
         self._thread = ThreadPoolExecutor(1)
-        self._begun: Future[Content] | None = None
+        self._started: Future[Content] | None = None
 
     def close(self) -> None:
-        """Wait for what was begun."""
+        """Wait for a background export to end."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def begin(self, image: Image) -> None:
-        """Start to write every layer, beside the rest; what goes wrong is met again later."""
-        export = self._source.export
-        self._begun = self._thread.submit(export, image, self._cache, image.layers)
+    def start(self, image: Image) -> None:
+        """Start exporting all layers in the background; `export` reports its errors."""
+        self._started = self._thread.submit(self._source.export, image, self._cache, image.layers)
 
     def wait(self) -> None:
-        """Wait for what was begun, if anything."""
-        if self._begun:
-            self._begun.exception()
+        """Wait for the background export, if one was started."""
+        if self._started:
+            self._started.exception()
 
-    def write(self, image: Image, wanted: Collection[str]) -> Content:
-        """Bring these layers into the cache; give the image's content.
+    def export(self, image: Image, wanted: Collection[str]) -> Content:
+        """Export these layers into the cache; return the manifest and config.
 
         Raises:
-            DeployError: when the image is damaged, or gone.
+            DeployError: when the image is damaged or was removed.
         """
         self.wait()
         return self._source.export(image, self._cache, wanted)

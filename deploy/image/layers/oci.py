@@ -1,4 +1,4 @@
-"""An image reduced to what travels: manifest, config, and layers by the digest of their tar."""
+"""OCI manifest and config of an image with uncompressed layers."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ _DOCKER = "application/vnd.docker"
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer: the digest of its uncompressed tar (`sha256:…`), its bytes, what made it."""
+    """A layer: digest of its uncompressed tar (`sha256:…`), size, and its line of the history."""
 
     diff_id: str
     size: int
@@ -23,7 +23,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """An image whose manifest names uncompressed layers; its id is the digest of its config."""
+    """Manifest and config of an image, and its layers; the manifest names uncompressed layers."""
 
     manifest: bytes = field(repr=False)
     config: bytes = field(repr=False)
@@ -31,12 +31,12 @@ class Content:
 
     @property
     def id(self) -> str:
-        """The image's id, as podman counts it."""
+        """The image id as podman has it: the digest of the config."""
         return digest(self.config)
 
     @property
     def index(self) -> bytes:
-        """The index.json of an OCI layout that holds only this image."""
+        """The index.json of an OCI layout that has only this image."""
         manifest = json.loads(self.manifest)
         found = {
             "mediaType": manifest.get("mediaType", f"{_OCI}.manifest.v1+json"),
@@ -47,26 +47,26 @@ class Content:
 
 
 def digest(data: bytes) -> str:
-    """Write the digest of some bytes as `sha256:…`."""
+    """Compute the SHA-256 digest of data, as `sha256:…`."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def hex_of(diff_id: str) -> str:
-    """Give the part of a digest that names its blob.
+    """Return the hexadecimal part of a digest, which is the file name of its blob.
 
     Raises:
-        DeployError: for what is no SHA-256 digest, as it would name a file.
+        DeployError: when it is not a SHA-256 digest; it must not become an arbitrary path.
     """
     text = diff_id.removeprefix("sha256:")
     if len(text) != hashlib.sha256().digest_size * 2 or set(text) - set("0123456789abcdef"):
-        raise DeployError(f"{diff_id!r} is no digest of an image or a layer")
+        raise DeployError(f"{diff_id!r} is not the SHA-256 digest of an image or a layer")
     return text
 
 
 def compose(config: bytes, sizes: Sequence[int], original: Mapping[str, Any]) -> Content:
-    """Make the content of an image from its config and the bytes of each uncompressed layer.
+    """Build the manifest for a config and the sizes of its uncompressed layers.
 
-    What the original manifest says of itself (annotations, Docker's own kind) is kept.
+    Annotations and Docker's media types are taken from the original manifest.
     """
     docker = str(original.get("config", {}).get("mediaType", "")).startswith(_DOCKER)
     kind = f"{_DOCKER}.image.rootfs.diff.tar" if docker else f"{_OCI}.layer.v1.tar"
@@ -96,10 +96,10 @@ def compose(config: bytes, sizes: Sequence[int], original: Mapping[str, Any]) ->
 
 
 def read(manifest: bytes, config: bytes) -> Content:
-    """Read the content of an image whose manifest names uncompressed layers.
+    """Parse a manifest that names uncompressed layers, and its config.
 
     Raises:
-        DeployError: when manifest and config do not belong together.
+        DeployError: when they are invalid or do not belong together.
     """
     try:
         named = json.loads(manifest)
@@ -115,7 +115,7 @@ def read(manifest: bytes, config: bytes) -> Content:
             f"the image's manifest and config do not belong together: {error!r}"
         ) from error
     if named["config"]["digest"] != digest(config):
-        raise DeployError("the image's manifest names another config")
+        raise DeployError("the image's manifest names a different config")
     return Content(manifest, config, layers)
 
 
@@ -123,7 +123,7 @@ def diff_ids_of(config: bytes) -> tuple[str, ...]:
     """List the digests of the uncompressed layers that an image's config names.
 
     Raises:
-        DeployError: when it names none.
+        DeployError: when it names no layers.
     """
     try:
         found = tuple(json.loads(config)["rootfs"]["diff_ids"])
@@ -140,7 +140,7 @@ def _made_by(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _filled(texts: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Take the history only when it speaks of each layer; builders may leave it out."""
+    """Use the history only when it has a line for each layer; builders may leave it out."""
     return texts if len(texts) == count else ("",) * count
 
 

@@ -1,4 +1,4 @@
-"""A layer that is still being read: its first pieces are sent while its last bytes come."""
+"""A layer that can be read while it is still being written."""
 
 import hashlib
 import os
@@ -10,10 +10,10 @@ from deploy.errors import DeployError
 from deploy.image.layers.oci import hex_of
 
 
-class Arriving:
-    """A layer that one thread writes into a file; who reads a part of it waits until it is there.
+class PartialLayer:
+    """A layer that one thread writes to a file; reading a range waits until it is written.
 
-    The last byte is given away only after the whole was compared with the layer's digest.
+    The last byte becomes readable only after the whole layer matched its digest.
     """
 
     def __init__(self, diff_id: str, size: int) -> None:
@@ -30,51 +30,51 @@ class Arriving:
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self._size)
         if self._error or self._readable < stop:
-            self._await(stop)
+            self._wait_for(stop)
         return os.pread(self._descriptor, max(0, stop - start), start)
 
-    def _await(self, stop: int) -> None:
+    def _wait_for(self, stop: int) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._error or self._readable >= stop)
             if self._error:
                 raise DeployError(f"layer {self.diff_id} cannot be read: {self._error}")
 
-    def write(self, chunks: Iterable[bytes], file: Path) -> None:
-        """Write the layer, hashing it.
+    def write(self, blocks: Iterable[bytes], file: Path) -> None:
+        """Write the layer to a file and compare it with its digest.
 
         Raises:
-            DeployError: when it is another than its digest says.
+            DeployError: when size or digest differ.
         """
         hashed, count = hashlib.sha256(), 0
         self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-        for chunk in chunks:
+        for block in blocks:
             if self._error:
                 raise self._error
-            hashed.update(chunk)
-            count += _write(self._descriptor, chunk)
+            hashed.update(block)
+            count += _write(self._descriptor, block)
             self._reach(min(count, self._size - 1))
         if count != self._size or hashed.hexdigest() != hex_of(self.diff_id):
-            raise DeployError("its files have changed since it was made")
+            raise DeployError("its files in the local storage have changed since it was built")
         self._reach(count)
 
     @property
-    def whole(self) -> bool:
-        """Tell whether all of it is there, and proven."""
+    def complete(self) -> bool:
+        """Whether all of it is written and matched its digest."""
         return self._readable == self._size
 
     def stop(self) -> None:
-        """Tell the thread that reads that nobody waits any more."""
-        if not self.whole:
-            self.fail(DeployError("nobody waits for it"))
+        """Stop the writing thread, unless it is done."""
+        if not self.complete:
+            self.fail(DeployError("reading was stopped"))
 
     def fail(self, error: Exception) -> None:
-        """Tell those who wait that nothing more comes."""
+        """Raise this error in all waiting readers."""
         with self._changed:
             self._error = error
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

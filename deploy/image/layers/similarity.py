@@ -1,4 +1,4 @@
-"""What files a layer holds, in short: to find the layer that another is most like."""
+"""Fingerprints of layers, to find the most similar one."""
 
 import hashlib
 import json
@@ -6,40 +6,40 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-# A file's name and bytes, hashed, and its bytes. Content is not read: two versions of a file that
-# kept its length are what a patch is good for.
-Listing = Mapping[str, int]
+# For each file a hash of its name and size, and the size. Content is left out on purpose: two
+# versions of a file of equal length make a small patch.
+Fingerprint = Mapping[str, int]
 
 
-def listing_of(files: Iterable[tuple[str, int]]) -> Listing:
-    """Shorten a list of names and bytes."""
+def fingerprint_of(files: Iterable[tuple[str, int]]) -> Fingerprint:
+    """Compute a fingerprint from names and sizes of files."""
     return {_short(name, size): size for name, size in files if size}
 
 
-def listing_of_tar(file: Path) -> Listing:
-    """List the files of a layer's tar, whose contents are skipped.
+def fingerprint_of_tar(file: Path) -> Fingerprint:
+    """Compute a fingerprint from a layer's tar, skipping file contents.
 
     Raises:
-        OSError, tarfile.TarError: when it is none.
+        OSError, tarfile.TarError: when it is not a tar.
     """
     with tarfile.open(file, "r:", errors="surrogateescape") as tar:
-        return listing_of((entry.name, entry.size) for entry in tar if entry.isreg())
+        return fingerprint_of((entry.name, entry.size) for entry in tar if entry.isreg())
 
 
-def write(listing: Listing) -> bytes:
-    """Write a listing for the cache."""
-    return json.dumps(listing, separators=(",", ":")).encode()
+def write(fingerprint: Fingerprint) -> bytes:
+    """Encode a fingerprint for the cache."""
+    return json.dumps(fingerprint, separators=(",", ":")).encode()
 
 
-def read(data: bytes) -> Listing:
-    """Read a listing of the cache.
+def read(data: bytes) -> Fingerprint:
+    """Decode a fingerprint from the cache.
 
     Raises:
-        ValueError: when it is none.
+        ValueError: when it is not one.
     """
     found = json.loads(data)
     if not isinstance(found, dict):
-        raise ValueError("no listing")  # noqa: TRY004 -- what json raises for other rubbish
+        raise ValueError("not a fingerprint")  # noqa: TRY004 -- as json raises for other invalid input
     return found
 
 

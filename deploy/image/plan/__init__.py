@@ -1,1 +1,1 @@
-"""plan."""
+"""Pure decisions: missing layers, base layers for patches, compression levels, disk space."""

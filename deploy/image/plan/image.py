@@ -1,4 +1,4 @@
-"""An image of the workstation, what a node lacks of it, and the room that takes."""
+"""A local image, the layers of it that a node lacks, and the disk space they need."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from deploy.errors import DeployError
 from deploy.node.state import NodeState
 
 _MARGIN_BYTES = 200_000_000
-# How often the missing layers lie in each place at the worst moment: as they arrived, as skopeo
-# copies them before it unpacks, and unpacked, which small files make larger.
+# Copies of the missing layers in each place at the worst moment: as received, as copied by skopeo
+# before it unpacks them, and unpacked, which takes more space with many small files.
 _SHARES = {"incoming": 1.0, "scratch": 1.0, "storage": 1.2}
 _PLACES = {
     "incoming": "/var/lib/corefab",
@@ -20,10 +20,10 @@ _PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image of the workstation: name, id (`sha256:…`), size in bytes; its layers' digests.
+    """A local image: name, id (`sha256:…`), size in bytes, and its layers' digests.
 
-    `made_by` is the line of the image's history for each layer, or empty where it does not say;
-    `sizes` tells of the layers whose bytes are known, `folders` where podman keeps each.
+    `made_by` has a line of the history for each layer, or is empty when there is none; `sizes` has
+    the layers whose size is known, `folders` the folder of each layer in podman's storage.
     """
 
     name: str
@@ -36,25 +36,25 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """A whole image as a program writes it: the program's words, and how skopeo calls the form.
+class SaveCommand:
+    """The command that writes a whole image, and the format of its output as skopeo names it.
 
-    `ref` chooses the image in it, as skopeo writes that.
+    `ref` selects the image in the output, in skopeo's notation.
     """
 
-    words: tuple[str, ...]
+    command: tuple[str, ...]
     form: Literal["docker-archive", "oci-archive"]
     ref: str = ""
 
 
 def missing(image: Image, state: NodeState) -> tuple[str, ...]:
-    """List the layers of an image that no image of the node holds."""
+    """List the layers of an image that are in no image on the node."""
     held = {diff_id for layers in state.layers.values() for diff_id in layers}
     return tuple(dict.fromkeys(one for one in image.layers if one not in held))
 
 
 def missing_bytes(image: Image, state: NodeState) -> int:
-    """Count the bytes of the missing layers; at the most, where not each size is known."""
+    """Add up the sizes of the missing layers; an upper bound when a size is unknown."""
     if not image.layers:
         return image.size
     lacking = missing(image, state)
@@ -65,10 +65,12 @@ def missing_bytes(image: Image, state: NodeState) -> int:
 
 
 def refuse_full_disk(image: Image, state: NodeState) -> None:
-    """Check that the missing layers find room on the node, beside what a cut transfer left of them.
+    """Check that the node has disk space for the missing layers.
+
+    What an interrupted transfer left of them counts as received.
 
     Raises:
-        DeployError: saying where room is short, and by how much.
+        DeployError: when space is short, with the places and amounts.
     """
     if image.id in state.images:
         return
@@ -78,10 +80,10 @@ def refuse_full_disk(image: Image, state: NodeState) -> None:
     problems = tuple(_shortages(count, min(arrived, count), state))
     if problems:
         raise DeployError(
-            f"no room on the node for what it lacks of {image.name} ({megabytes(count)}): "
+            f"not enough disk space on the node for {image.name} ({megabytes(count)} to send): "
             + "; ".join(problems),
-            "`fab prune` removes images that no release needs; "
-            "`podman image ls` on the node shows the rest",
+            "run `fab prune` to remove images that no release needs; "
+            "`podman image ls` on the node lists the rest",
         )
 
 
@@ -102,10 +104,10 @@ def _shortages(count: int, arrived: int, state: NodeState) -> Iterator[str]:
 
 
 def short(image_id: str) -> str:
-    """Shorten an image id for people."""
+    """Shorten an image id for display."""
     return image_id.removeprefix("sha256:")[:12]
 
 
 def megabytes(count: int) -> str:
-    """Write bytes for people."""
+    """Format a number of bytes for display."""
     return f"{count / 1e6:.0f} MB"

@@ -1,9 +1,9 @@
-"""Deciding how hard to compress, and whether a patch is quicker: rates in, choice out."""
+"""Choose compression levels, and between patch and full layer, from measured rates."""
 
 from dataclasses import dataclass
 
-# Levels of zstd: bytes a second of one core, and the share of its bytes that a layer keeps. Another
-# machine than the one of this table differs by a factor, which is measured while sending.
+# Levels of zstd: bytes per second and core, and compressed size as a share of the layer. Other
+# machines differ from this table by a factor, which is measured while sending.
 _LEVELS = {
     1: (356e6, 0.387),
     3: (200e6, 0.349),
@@ -15,36 +15,36 @@ _LEVELS = {
     17: (3.7e6, 0.289),
     19: (2.4e6, 0.276),
 }
-LIGHT = 1
-# The bytes are sent as they are.
+FASTEST = 1
+# Not compressed.
 PLAIN = 0
-# What keeps more than this share of its bytes is not worth compressing.
+# Data that compresses to more than this share is sent uncompressed.
 _INCOMPRESSIBLE = 0.97
-# Patches hardly differ in size from level to level, for the most of one is new data: the level of
-# patches for links that carry more than so many bytes a second.
+# Levels for patches by least bytes per second of the link: higher levels make little difference,
+# since most of a patch is new data.
 _PATCH_LEVELS = {10e6: 1, 1e6: 3, 0.0: 9}
-# Starting to write out a base takes the node this long, however small the base is.
+# The node takes this long to start exporting a base of any size.
 _START_SECONDS = 0.15
-# Patches are unpacked there once the base is written out, at about this rate.
+# The node applies patches at about this rate, once the base is exported.
 _UNPACKED = 250e6
-# Of a layer with a base, about this share is new.
+# The share of a layer with a base that is assumed to be new.
 _NEW = 0.05
-# Links that carry this much and more are busy with light pieces for a moment only.
+# From this rate on, chunks compressed at level 1 in advance are worth sending.
 _FAST = 10e6
-# Less than this gain is not worth more work.
+# A higher level must be quicker than this share of the time.
 _WORTH = 0.97
-# Reading, hashing, encrypting and whatever else runs here take the rest of the cores.
+# The share of the cores for compression; reading, hashing and encryption take the rest.
 _FREE = 0.7
-# The link may wait this share of the time that a piece takes on it.
+# The link may be idle for this share of a chunk's transfer time.
 _PATIENCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What was measured, or guessed as long as nothing was: bytes a second.
+    """Measured or estimated rates, in bytes per second.
 
-    `link` is the way to the node, `write_out` the node writing out a base, `patch` one core here
-    making patches. `speed` is one core here compressing, as a factor to the table of levels.
+    `link`: sending to the node. `write_out`: the node exporting a base. `patch`: one local core
+    making patches. `speed`: one local core compressing, as a factor to the table of levels.
     """
 
     link: float
@@ -55,50 +55,50 @@ class Rates:
 
 
 def is_fast(rates: Rates) -> bool:
-    """Tell whether light pieces that are ready are sent sooner than better ones yet to be made."""
+    """Return whether chunks compressed at level 1 in advance should be used."""
     return rates.link >= _FAST
 
 
 def expected_seconds(level: int, length: int) -> float:
-    """Count the seconds that compressing takes by the table, on one core."""
+    """Return the seconds of compression on one core according to the table."""
     return length / _LEVELS[level][0]
 
 
 def level_for(rates: Rates, *, length: int, ahead: int, share: float = 0.0) -> int:
-    """Choose the level for a piece of a layer: the quickest, while the link is kept busy.
+    """Choose the level for a chunk: the quickest overall that keeps the link busy.
 
-    `ahead` is how many bytes of layers are compressed or being compressed and not yet sent; what
-    they take on the link is the time that there is for this piece. `share` is what a sample of the
-    piece keeps of its bytes.
+    `ahead` is the number of bytes before this chunk that are not sent yet; their transfer time is
+    the time available for compressing this chunk. `share` is the compressed size of a sample of the
+    chunk, as a share.
     """
     if share > _INCOMPRESSIBLE:
         return PLAIN
     quickest = _quickest(rates)
-    on_link = (ahead + _PATIENCE * length) * _LEVELS[LIGHT][1] / rates.link
+    on_link = (ahead + _PATIENCE * length) * _LEVELS[FASTEST][1] / rates.link
     in_time = (
         level
         for level, (speed, _) in _LEVELS.items()
         if level <= quickest and length / (speed * rates.speed) <= on_link
     )
-    return max(in_time, default=LIGHT)
+    return max(in_time, default=FASTEST)
 
 
 def patch_level_for(rates: Rates) -> int:
-    """Choose the level of patches by the link alone: harder work pays on slow ones."""
+    """Choose the level for patches by the link's rate: higher levels pay on slow links."""
     return next(level for least, level in _PATCH_LEVELS.items() if rates.link > least)
 
 
 def patch_is_quicker(rates: Rates, size: int, base_size: int) -> bool:
-    """Tell whether a layer is there sooner as a patch against a base than compressed by itself."""
+    """Return whether a patch against the base arrives sooner than the whole layer compressed."""
     making = max(base_size / rates.write_out, size / (rates.patch * rates.cores))
-    new = _NEW * size * _LEVELS[LIGHT][1] / rates.link
+    new = _NEW * size * _LEVELS[FASTEST][1] / rates.link
     unpacking = size / _UNPACKED
     return _START_SECONDS + making + new + unpacking < _seconds(_quickest(rates), rates) * size
 
 
 def _quickest(rates: Rates) -> int:
-    """Choose the level that brings most bytes of a layer a second, the lightest of equals."""
-    best = LIGHT
+    """Choose the level with the highest overall rate; of similar ones the lowest."""
+    best = FASTEST
     for level in _LEVELS:
         if _seconds(level, rates) < _WORTH * _seconds(best, rates):
             best = level
@@ -106,6 +106,6 @@ def _quickest(rates: Rates) -> int:
 
 
 def _seconds(level: int, rates: Rates) -> float:
-    """Count the seconds for a byte of a layer: compressing and sending go on side by side."""
+    """Return the seconds for a byte of a layer; compression and sending run in parallel."""
     speed, share = _LEVELS[level]
     return max(1 / (speed * rates.speed * rates.cores * _FREE), share / rates.link)

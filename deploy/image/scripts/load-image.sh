@@ -1,5 +1,5 @@
-# load-image APP ID FORM REF: take an image from stdin, in a form of skopeo's that is compressed by zstd, and
-# name it localhost/APP:sent when it is the one of that id. Names that the archive has stay out.
+# load-image APP ID FORM REF: load an image from stdin, in skopeo's format FORM compressed with zstd, and
+# tag it localhost/APP:sent if its id is ID. Tags inside the archive are ignored.
 # shellcheck shell=bash
 app=$1 id=${2#sha256:} form=$3 ref=$4
 place=/var/lib/corefab/images/$id
@@ -7,24 +7,24 @@ file=/dev/stdin arriving=localhost/$app:arriving
 install -d -m 0755 /run/corefab
 exec 7>"/run/corefab/image-$id.lock"
 flock 7
-# It arrives whole or not at all: nothing goes on from a part of it.
+# An interrupted load starts from the beginning next time.
 forget_whole() {
   rm -f "$place/whole"
   rmdir "$place" 2>/dev/null || true
 }
 trap forget_whole EXIT
 if [ "$form" = oci-archive ]; then
-  # This one skopeo reads from a file alone.
+  # Skopeo reads this format only from a file.
   (umask 077 && mkdir -p "$place")
   file=$place/whole
   zstd -dcq >"$file"
 fi
-# Told an id, skopeo gives it to whatever comes; by itself it takes the digest of the config.
+# Without an id in the target, skopeo uses the digest of the config; with one it does not check it.
 skopeo copy -q "$form:$file${ref:+:$ref}" "containers-storage:$arriving"
 found=$(podman image inspect --format '{{.Id}}' "$arriving")
 if [ "$found" != "$id" ]; then
   podman rmi --no-prune "$arriving" >/dev/null 2>&1 || podman untag "$arriving" "$arriving"
-  fail "another image arrived, ${found:0:12} and not ${id:0:12}"
+  fail "received image ${found:0:12}, expected ${id:0:12}"
 fi
 podman tag "$id" "localhost/$app:sent"
 podman untag "$arriving" "$arriving"

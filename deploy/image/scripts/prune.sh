@@ -1,6 +1,6 @@
-# prune APP: remove the tags of this app that belong to none of its releases, with their images
-# where nothing else refers to them, images that were sent and lost their name to the next, and what
-# cut transfers left. Says a line for each.
+# prune APP: remove this app's tags without a release, with their images if nothing else uses these;
+# untagged images that only had tags of this app; and what interrupted transfers left. Prints a line
+# for each.
 # shellcheck shell=bash
 app=$1
 one_at_a_time "$app"
@@ -13,21 +13,21 @@ while IFS= read -r name; do
     blue | green) if [ -e "$home/$tag" ]; then continue; fi ;;
   esac
   if [ -e "$home/releases/$tag/manifest.json" ]; then continue; fi
-  # Another name keeps the image; where a container does, the name goes all the same.
+  # An image with another tag stays; one that a container uses loses its tag all the same.
   podman rmi --no-prune "$name" >/dev/null 2>&1 || podman untag "$name" "$name"
   echo "image $name"
 done < <(podman image ls --filter "reference=localhost/$app" --format '{{.Repository}}:{{.Tag}}')
 
-# Images without a name that never had one but of this app; one that a container uses stays.
+# Untagged images that only had tags of this app; one that a container uses stays.
 while read -r id names; do
   [ -n "$names" ] || continue
   for name in ${names//,/}; do
     if [ "${name#"localhost/$app:"}" = "$name" ]; then continue 2; fi
   done
-  if podman rmi --no-prune "$id" >/dev/null 2>&1; then echo "image $id, once ${names%%,*}"; fi
+  if podman rmi --no-prune "$id" >/dev/null 2>&1; then echo "image $id, formerly ${names%%,*}"; fi
 done < <(podman image ls --filter dangling=true --format '{{.ID}} {{.History}}')
 
-# A transfer that is under way holds its lock; one that was cut does not.
+# A running transfer holds its lock; an interrupted one does not.
 for place in /var/lib/corefab/images/*/; do
   [ -d "$place" ] || continue
   hex=$(basename "$place")
@@ -35,5 +35,5 @@ for place in /var/lib/corefab/images/*/; do
   flock -n 7 || continue
   size=$(du -sh "$place" | cut -f 1)
   rm -rf "$place"
-  echo "a cut transfer of image ${hex:0:12}, $size"
+  echo "interrupted transfer of image ${hex:0:12}, $size"
 done

@@ -1,8 +1,8 @@
-# receive-image APP ID: take the parts of an image that this node lacks from stdin, prove the image
-# whole, and only then name it localhost/APP:sent. Lines on stdin say what the bytes after them are. What arrived
-# stays in one folder until the image is proven, so that a cut transfer goes on from its last byte.
-# Exit codes: 3 for what this node lacks, 4 for an early end, 5 for what arrived damaged, 6 for a full
-# disk.
+# receive-image APP ID: read the missing parts of an image from stdin, verify the image, and only then
+# tag it localhost/APP:sent. Header lines on stdin describe the bytes that follow. Received data stays
+# in one folder until the image is verified, so an interrupted transfer continues at its last byte.
+# Exit codes: 3 a layer is missing on this node, 4 stdin ended early, 5 data arrived damaged, 6 disk
+# full.
 # shellcheck shell=bash
 app=$1 id=$2
 tag=localhost/$app:sent
@@ -13,7 +13,7 @@ lacks=3 cut=4 damaged=5 full=6
 
 install -d -m 0755 /run/corefab /var/lib/corefab
 exec 7>"/run/corefab/image-$name.lock"
-# Each start of podman costs: ask again only where another transfer of the image was waited for.
+# Starting podman is slow: ask again only after waiting for another transfer of this image.
 if ! flock -n 7; then
   flock 7
   if podman image exists "$id"; then
@@ -25,14 +25,14 @@ fi
 layout=$place/layout
 blobs=$layout/blobs/sha256
 (umask 077 && mkdir -p "$blobs")
-# What the node wrote out of its own storage is made anew by the next run; till then it takes room.
+# Exported bases take disk space; the next run exports them again.
 forget_bases() {
   if [ -e "$place/bases" ] || [ -e "$place/window" ]; then rm -rf "$place/bases" "$place/window"; fi
 }
 trap forget_bases EXIT
 forget_bases
 
-# code_for WORDS: the exit code for what a program said; a full disk is nothing that is lacking.
+# code_for OUTPUT: the exit code for a program's error output.
 code_for() {
   case $1 in
     *[Nn]'o space left'*) echo $full ;;
@@ -40,15 +40,15 @@ code_for() {
   esac
 }
 
-# take COUNT FILE HELD: so many bytes of stdin to the end of a file; fails when there are fewer.
+# take COUNT FILE SIZE: append COUNT bytes of stdin to a file of SIZE bytes; fails if stdin ends early.
 take() {
   local before=$3 said
-  said=$(head -c "$1" 2>&1 >>"$2") || fail "this node cannot keep what arrives: ${said##*: }" $full
+  said=$(head -c "$1" 2>&1 >>"$2") || fail "this node's disk is full or read-only: ${said##*: }" $full
   [ "$(stat -c %s "$2")" -eq "$((before + $1))" ]
 }
 
-# write_out IMAGE OTHER...: this node's layers of an image, but OTHER, as the tars they came as. Says how
-# many bytes that were, and the microseconds they took.
+# write_out IMAGE OTHER...: export an image's layers, except OTHER, as their original tars. Prints their
+# size in bytes, and the microseconds this took.
 write_out() {
   local image=$1 other said began=${EPOCHREALTIME//[.,]/} before
   shift
@@ -60,7 +60,7 @@ write_out() {
   done
   said=$(skopeo copy -q --dest-oci-accept-uncompressed-layers \
     "containers-storage:@$image" "oci:$to" 2>&1) \
-    || fail "this node cannot write out its layers: ${said##*$'\n'}" "$(code_for "$said")"
+    || fail "this node cannot export its layers: ${said##*$'\n'}" "$(code_for "$said")"
   echo "wrote $(($(bytes_of_bases) - before)) $((${EPOCHREALTIME//[.,]/} - began))"
 }
 
@@ -68,14 +68,14 @@ bytes_of_bases() {
   if [ -e "$place/bases" ]; then du -sb "$place/bases" | cut -f 1; else echo 0; fi
 }
 
-# from_base START COUNT: a range of the base.
+# from_base START COUNT: print a range of the base.
 from_base() {
   [ -s "$base" ] || fail "this node lacks layer ${base##*/}" $lacks
   dd if="$base" iflag=skip_bytes,count_bytes skip="$1" count="$2" bs=1M status=none \
-    || fail "this node cannot keep what it copies from its own layers" $full
+    || fail "this node's disk is full or read-only: cannot copy from its own layers" $full
 }
 
-# unpack KIND START RANGE: the piece in descriptor 5 to the end of the layer.
+# unpack KIND START RANGE: append the chunk in descriptor 5 to the layer.
 unpack() {
   local kind=$1
   if [ "$kind" = patch ]; then
@@ -90,15 +90,15 @@ unpack() {
   exit $damaged
 }
 
-# forget_pieces: the one that was cut short in an earlier transfer.
-forget_pieces() {
+# forget_chunks: remove the partial chunk of an earlier transfer.
+forget_chunks() {
   local old
-  for old in "$place"/piece.*; do
+  for old in "$place"/chunk.*; do
     if [ -e "$old" ]; then rm -f "$old"; fi
   done
 }
 
-# settle: wait for the piece that is being unpacked while the next one arrives.
+# settle: wait for the chunk that is unpacked in the background.
 job='' reached=0 length=0
 settle() {
   local code=0
@@ -110,25 +110,25 @@ settle() {
     return 0
   fi
   truncate -s "$reached" "$part"
-  [ $code -ne $full ] || fail "this node cannot keep what arrives: No space left on device" $full
+  [ $code -ne $full ] || fail "this node's disk is full or read-only: No space left on device" $full
   [ $code -eq $damaged ] || exit $code
-  forget_pieces
-  fail "a piece arrived damaged" $damaged
+  forget_chunks
+  fail "a chunk arrived damaged" $damaged
 }
 
-# piece KIND KEY COUNT HELD START RANGE LENGTH: one compressed piece, of which some is here, and the
-# bytes that it makes.
-piece() {
-  local file=$place/piece.$2
+# receive_chunk KIND KEY COUNT SIZE START RANGE LENGTH: receive a compressed chunk of COUNT bytes, SIZE of
+# which are here already, that unpacks to LENGTH bytes.
+receive_chunk() {
+  local file=$place/chunk.$2
   if [ "$4" -eq 0 ]; then
-    forget_pieces
+    forget_chunks
     : >"$file"
   else
     truncate -s "$4" "$file"
   fi
   take "$(($3 - $4))" "$file" "$4" || {
     settle
-    fail "the transfer was cut" $cut
+    fail "the transfer was interrupted" $cut
   }
   settle
   exec 5<"$file"
@@ -138,8 +138,8 @@ piece() {
   job=$!
 }
 
-# fits: whether the config is the one that was built, and the layers are those that it names: skopeo
-# compares each that it reads with its digest, and finds the others in the storage by theirs.
+# fits: check the config against the image id, and the manifest's layers against the config. Skopeo
+# compares the layers that it reads with their digests, and finds the others in the storage by digest.
 fits() {
   local manifest
   manifest=$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$layout/index.json") \
@@ -158,8 +158,8 @@ while read -r word a b c d e f; do
       ;;
     image)
       said=$(head -c "$a" | tar -xzf - -C "$layout" --no-same-owner 2>&1) || {
-        [ "$(code_for "$said")" -ne $full ] || fail "this node cannot keep what arrives: ${said%%$'\n'*}" $full
-        fail "what describes the image arrived damaged" $damaged
+        [ "$(code_for "$said")" -ne $full ] || fail "this node's disk is full or read-only: ${said%%$'\n'*}" $full
+        fail "the image's manifest or config arrived damaged" $damaged
       }
       fits &
       described=$!
@@ -170,15 +170,15 @@ while read -r word a b c d e f; do
       if [ "$b" -eq 0 ]; then
         : >"$part"
       else
-        [ "$(stat -c %s "$part" || echo 0)" -ge "$b" ] || fail "this node lost a part of layer $a" $lacks
+        [ "$(stat -c %s "$part" || echo 0)" -ge "$b" ] || fail "this node no longer has the partial layer $a" $lacks
         truncate -s "$b" "$part"
       fi
       reached=$b
       ;;
-    plain | patch) piece "$word" "$a" "$b" "$c" "$d" "$e" "$f" ;;
+    plain | patch) receive_chunk "$word" "$a" "$b" "$c" "$d" "$e" "$f" ;;
     raw)
       settle
-      take "$a" "$part" "$reached" || fail "the transfer was cut" $cut
+      take "$a" "$part" "$reached" || fail "the transfer was interrupted" $cut
       reached=$((reached + a))
       ;;
     copy)
@@ -191,17 +191,16 @@ while read -r word a b c d e f; do
       mv -T "$part" "$blobs/$a"
       ;;
     end) ended=yes && break ;;
-    *) fail "the transfer cannot be read at ${word:0:40}" $damaged ;;
+    *) fail "unknown header line in the transfer: ${word:0:40}" $damaged ;;
   esac
 done
 settle
-[ $ended = yes ] || fail "the transfer was cut" $cut
+[ $ended = yes ] || fail "the transfer was interrupted" $cut
 forget_bases
 
-wait "$described" || fail "what describes the image arrived damaged" $damaged
+wait "$described" || fail "the image's manifest or config arrived damaged" $damaged
 
-# The tag is moved by skopeo when everything else has been done; before that nothing refers to the
-# image.
+# Skopeo moves the tag last; before that nothing refers to the image.
 said=$(skopeo copy -q "oci:$layout" "containers-storage:$tag@$name" 2>&1) || {
   lost=no
   for file in "$blobs"/*; do
@@ -211,7 +210,7 @@ said=$(skopeo copy -q "oci:$layout" "containers-storage:$tag@$name" 2>&1) || {
     fi
   done
   [ $lost = no ] || fail "a layer arrived damaged: ${said##*$'\n'}" $damaged
-  fail "this node cannot put the image together: ${said##*$'\n'}" "$(code_for "$said")"
+  fail "this node cannot assemble the image: ${said##*$'\n'}" "$(code_for "$said")"
 }
 rm -rf "$place"
 wait

@@ -1,11 +1,11 @@
-# verify-image ID: all that an image holds, as a tar in base64: `tree.tar` has every path with all its
+# verify-image ID: print the file tree of an image as a tar in base64: `tree.tar` has every path with its
 # attributes and no content, `sums` the hash of each file's content.
 # shellcheck shell=bash
 id=$1
 install -d -m 0755 /run/corefab /var/lib/corefab
 exec 7>"/run/corefab/image-${id#sha256:}.lock"
 flock 7
-# A tmpfs need not take every attribute. Here, prune finds what a power cut left.
+# Not on a tmpfs, which may not support every attribute; prune removes what a power cut leaves here.
 incoming=/var/lib/corefab/images/${id#sha256:}
 place=$incoming/verify
 (umask 077 && rm -rf "$place" && mkdir -p "$place")

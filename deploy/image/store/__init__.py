@@ -1,1 +1,1 @@
-"""store."""
+"""Where local images are stored: podman, Docker, OCI layouts and archives."""

@@ -1,4 +1,4 @@
-"""An image in an OCI layout or a Docker archive: a folder, or one file of tar."""
+"""Read images from OCI layouts and from archives of `podman save` and `docker save`."""
 
 import gzip
 import hashlib
@@ -16,56 +16,58 @@ from typing import IO, Any, Protocol
 from deploy.errors import DeployError
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import Content, compose, diff_ids_of, digest, hex_of
-from deploy.image.plan.image import Image, Whole
+from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.wire import zstd
 
-_CHUNK = 1 << 20
+_BLOCK_BYTES = 1 << 20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _REF = "org.opencontainers.image.ref.name"
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An image in a folder or a file; `ref` chooses one of several in an OCI layout."""
+    """An image in a folder or a tar file; `ref` selects one of several in an OCI layout."""
 
     name: str
     path: Path
     ref: str = ""
 
     def image(self) -> Image:
-        """Look the image up."""
+        """Look up the image."""
         with self._opened() as (entries, parts):
             size = sum(_size(entries, name) for name in parts.layers)
         layers = diff_ids_of(parts.config)
         return Image(self.name, digest(parts.config), size, layers)
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
-        """Bring these layers of the image into the cache."""
+        """Export these layers into the cache."""
         with self._opened() as (entries, parts):
             known = cache.content(image.id)
             diff_ids = diff_ids_of(parts.config)
             if len(diff_ids) != len(parts.layers):
-                raise DeployError(f"{self.name} holds another number of layers than it names")
+                raise DeployError(
+                    f"{self.name}: {len(parts.layers)} layers, but its config names {len(diff_ids)}"
+                )
             sizes = [layer.size for layer in known.layers] if known else []
             for diff_id, name in zip(diff_ids, parts.layers, strict=True):
                 if not known:
                     sizes.append(_unpack(entries, name, diff_id, cache))
-                elif diff_id in wanted and not cache.holds(diff_id):
+                elif diff_id in wanted and not cache.has(diff_id):
                     _unpack(entries, name, diff_id, cache)
         if known:
             return known
         content = compose(parts.config, sizes, parts.manifest)
-        cache.note(content)
+        cache.add_image(content)
         return content
 
-    def whole(self) -> Whole:
-        """Say how the whole image can be written as one stream."""
+    def save_command(self) -> SaveCommand:
+        """Return the command that writes the whole image as one stream."""
         path = str(self.path)
         words = ("tar", "-C", path, "-cf", "-", ".") if self.path.is_dir() else ("cat", path)
         with self._opened() as (entries, _):
             if entries.has("index.json"):
-                return Whole(words, "oci-archive", self.ref)
-        return Whole(words, "docker-archive", "@0")
+                return SaveCommand(words, "oci-archive", self.ref)
+        return SaveCommand(words, "docker-archive", "@0")
 
     @contextmanager
     def _opened(self) -> Iterator[tuple["_Entries", "_Parts"]]:
@@ -75,7 +77,7 @@ class Archive:
         except (OSError, tarfile.TarError, KeyError, IndexError, TypeError, ValueError) as error:
             raise DeployError(
                 f"the image {self.name} cannot be read: {type(error).__name__}: {error}",
-                "is it an OCI layout, or an archive of `podman save` or `docker save`?",
+                "give an OCI layout, or an archive of `podman save` or `docker save`",
             ) from error
 
 
@@ -126,7 +128,7 @@ class _Tar:
         return name in self.members
 
     def _real(self, name: str) -> tarfile.TarInfo:
-        """Follow the links by which an archive names a layer twice."""
+        """Resolve links, by which an archive refers to a layer twice."""
         member = self.members[name]
         if member.issym():
             return self._real(
@@ -164,7 +166,7 @@ def _oci(entries: _Entries, ref: str) -> _Parts:
         if not ref or one.get("annotations", {}).get(_REF) == ref
     ]
     if len(chosen) != 1:
-        raise ValueError(f"{len(chosen)} images fit {ref or 'the layout'}; name one by its tag")
+        raise ValueError(f"{len(chosen)} images match {ref or 'the layout'}; select one by its tag")
     manifest = _json(entries, _blob(chosen[0]["digest"]))
     with entries.open(_blob(manifest["config"]["digest"])) as stream:
         config = stream.read()
@@ -181,7 +183,7 @@ def _json(entries: _Entries, name: str) -> Any:
 
 
 def _size(entries: _Entries, name: str) -> int:
-    """Count the bytes of a layer: unpacked where gzip's last word, short of 4 GB, tells of them."""
+    """Return a layer's size, uncompressed if gzip records it, which it does below 4 GB."""
     size = entries.size(name)
     with entries.open(name) as stream:
         if not stream.read(len(_GZIP)).startswith(_GZIP):
@@ -191,8 +193,8 @@ def _size(entries: _Entries, name: str) -> int:
 
 
 def _unpack(entries: _Entries, name: str, diff_id: str, cache: Cache) -> int:
-    """Write a layer uncompressed into the cache, proven; return its bytes."""
-    with cache.workplace() as place:
+    """Uncompress a layer into the cache, compare it with its digest, return its size."""
+    with cache.temporary_folder() as place:
         file = place / "layer"
         with entries.open(name) as stream, file.open("wb") as out:
             start = stream.read(4)
@@ -201,23 +203,23 @@ def _unpack(entries: _Entries, name: str, diff_id: str, cache: Cache) -> int:
                 _unzstd(stream, out)
             elif start.startswith(_GZIP):
                 with gzip.open(stream) as plain:
-                    shutil.copyfileobj(plain, out, _CHUNK)
+                    shutil.copyfileobj(plain, out, _BLOCK_BYTES)
             else:
-                shutil.copyfileobj(stream, out, _CHUNK)
+                shutil.copyfileobj(stream, out, _BLOCK_BYTES)
         with file.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != hex_of(diff_id):
-            raise DeployError(f"layer {diff_id} is damaged where the image comes from")
+            raise DeployError(f"layer {diff_id} is damaged in the archive: its digest differs")
         size = file.stat().st_size
-        cache.take(diff_id, file)
+        cache.add_layer(diff_id, file)
     return size
 
 
 def _unzstd(stream: IO[bytes], out: IO[bytes]) -> None:
-    """Uncompress through a file: a member of a tar has no descriptor to give away."""
+    """Uncompress through a file, since a tar member has no file descriptor for zstd."""
     packed = Path(out.name).with_suffix(".zst")
     with packed.open("wb") as copy:
-        shutil.copyfileobj(stream, copy, _CHUNK)
+        shutil.copyfileobj(stream, copy, _BLOCK_BYTES)
     with packed.open("rb") as reads, zstd.running(("zstd", "-dqc"), reads=reads, output=out):
         pass
     packed.unlink()

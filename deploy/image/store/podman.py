@@ -1,4 +1,4 @@
-"""An image in podman's storage."""
+"""Read images from podman's storage with the podman program."""
 
 import json
 from collections.abc import Collection
@@ -8,7 +8,7 @@ from typing import Any
 
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import Content, hex_of, read
-from deploy.image.plan.image import Image, Whole
+from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.store.archive import Archive
 from deploy.workstation.programs import run
 
@@ -17,12 +17,12 @@ _ASK_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Podman:
-    """An image by its name in podman's storage."""
+    """An image in podman's storage, by name."""
 
     name: str
 
     def image(self) -> Image:
-        """Look the image up."""
+        """Look up the image."""
         said = run(
             ("podman", "image", "inspect", self.name),
             doing=f"reading image {self.name}",
@@ -43,35 +43,35 @@ class Podman:
         )
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
-        """Bring these layers of the image into the cache."""
+        """Export these layers into the cache."""
         known = cache.content(image.id)
-        lacking = {diff_id for diff_id in wanted if not cache.holds(diff_id)}
+        lacking = {diff_id for diff_id in wanted if not cache.has(diff_id)}
         if known and not lacking:
             return known
-        with cache.workplace() as place:
+        with cache.temporary_folder() as place:
             content = _save(image, place, lacking)
             for diff_id in lacking:
-                cache.take(diff_id, place / "blobs/sha256" / hex_of(diff_id))
+                cache.add_layer(diff_id, place / "blobs/sha256" / hex_of(diff_id))
         if content.id != image.id:
             return self._as_archive(image, cache, lacking)
         if not known:
-            cache.note(content)
+            cache.add_image(content)
         return content
 
     def _as_archive(self, image: Image, cache: Cache, lacking: Collection[str]) -> Content:
-        """Export an image of Docker's kind, whose config an OCI layout would not keep."""
-        with cache.workplace() as place:
+        """Export an image in Docker's format, whose config would change in an OCI layout."""
+        with cache.temporary_folder() as place:
             file = place / "image.tar"
             run(("podman", "save", "-q", "--format", "docker-archive", "-o", str(file), image.id))
             return Archive(self.name, file).export(image, cache, lacking)
 
-    def whole(self) -> Whole:
-        """Say how the whole image can be written as one stream."""
-        return Whole(("podman", "save", "--quiet", self.image().id), "docker-archive")
+    def save_command(self) -> SaveCommand:
+        """Return the command that writes the whole image as one stream."""
+        return SaveCommand(("podman", "save", "--quiet", self.image().id), "docker-archive")
 
 
 def _folders(found: dict[str, Any]) -> tuple[str, ...]:
-    """List the folders of an image's layers, the lowest first; none but of overlay."""
+    """List the folders of an image's layers, lowest first; empty unless the driver is overlay."""
     driver = found.get("GraphDriver") or {}
     data = driver.get("Data") or {}
     if driver.get("Name") != "overlay" or "UpperDir" not in data:
@@ -81,7 +81,7 @@ def _folders(found: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _save(image: Image, place: Path, wanted: Collection[str]) -> Content:
-    """Write an OCI layout; podman leaves out a layer for which an empty file lies there."""
+    """Write an OCI layout with these layers: podman skips a layer whose file exists, even empty."""
     blobs = place / "blobs/sha256"
     blobs.mkdir(parents=True)
     for diff_id in image.layers:
@@ -97,7 +97,7 @@ def _save(image: Image, place: Path, wanted: Collection[str]) -> Content:
             "--uncompressed",
             "-o",
             str(place),
-            # By its id: somebody may build meanwhile, and the name lead to another.
+            # By id: a build that runs meanwhile may move the name.
             image.id,
         )
     )

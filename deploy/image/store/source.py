@@ -1,32 +1,32 @@
-"""Where an image comes from."""
+"""The interface of everything that stores local images."""
 
 from collections.abc import Collection
 from typing import Protocol
 
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import Content
-from deploy.image.plan.image import Image, Whole
+from deploy.image.plan.image import Image, SaveCommand
 
 
 class Source(Protocol):
-    """An image of the workstation."""
+    """A local image in podman, Docker, an OCI layout or an archive."""
 
     def image(self) -> Image:
-        """Look the image up.
+        """Look up the image.
 
         Raises:
-            DeployError: when it is not there or cannot be read.
+            DeployError: when it does not exist or cannot be read.
         """
         ...
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
-        """Bring these layers of the image into the cache, uncompressed; give its content.
+        """Export these layers into the cache, uncompressed; return manifest and config.
 
         Raises:
-            DeployError: when the image is damaged, or gone.
+            DeployError: when the image is damaged or was removed.
         """
         ...
 
-    def whole(self) -> Whole:
-        """Say how the whole image can be written as one stream."""
+    def save_command(self) -> SaveCommand:
+        """Return the command that writes the whole image as one stream."""
         ...

@@ -1,1 +1,1 @@
-"""tree."""
+"""File trees of images: read from layers and from a node, and compared."""

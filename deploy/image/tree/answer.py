@@ -1,4 +1,4 @@
-"""The tree of an image as a node shows it, read from the node's answer."""
+"""Parse the answer of verify-image: the file tree of an image on the node."""
 
 import base64
 import binascii
@@ -14,20 +14,20 @@ from deploy.image.wire import zstd
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A tree without content, and the SHA-256 of each file's content."""
+class NodeTree:
+    """A file tree without content, and the SHA-256 of each file's content."""
 
     tree: Tree
     sums: dict[str, str]
 
 
-def read_seen(answer: str, place: Path) -> Seen:
-    """Read the answer of the script verify-image, with a folder to unpack it in.
+def read_node_tree(answer: str, place: Path) -> NodeTree:
+    """Parse the answer of verify-image; `place` is a temporary folder to unpack it in.
 
     Raises:
-        DeployError: when it is cut, or not what the script writes.
+        DeployError: when it is incomplete or invalid.
     """
-    packed, plain = place / "seen.zst", place / "seen.tar"
+    packed, plain = place / "answer.zst", place / "answer.tar"
     try:
         packed.write_bytes(base64.b64decode(answer, validate=True))
         with (
@@ -38,15 +38,15 @@ def read_seen(answer: str, place: Path) -> Seen:
             pass
         with tarfile.open(plain) as tar:
             tar.extractall(place, [tar.getmember("tree.tar"), tar.getmember("sums")], filter="data")
-        layers = (Index("seen", tuple(scan(place / "tree.tar"))),)
+        layers = (Index("node", tuple(scan(place / "tree.tar"))),)
         sums = dict(_sums((place / "sums").read_bytes()))
     except (binascii.Error, tarfile.TarError, KeyError, ValueError) as error:
         raise DeployError(f"the node's answer cannot be read: {error}") from error
-    return Seen(flatten(layers), sums)
+    return NodeTree(flatten(layers), sums)
 
 
 def _sums(text: bytes) -> Iterator[tuple[str, str]]:
-    """Read what `sha256sum -z` writes: hash, two characters, path, zero byte."""
+    """Parse the output of `sha256sum -z`: hash, two characters, path, zero byte."""
     for line in text.split(b"\0")[:-1]:
         found, _, path = line.partition(b"  ")
         yield path.removeprefix(b"./").decode(errors="surrogateescape"), found.decode()

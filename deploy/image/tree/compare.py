@@ -1,4 +1,4 @@
-"""Every difference between the tree of an image as built and as a node shows it."""
+"""Compare the file tree of an image as built with the one on a node."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,19 +9,19 @@ _KINDS = {
     "f": "a file", "d": "a folder", "l": "a symbolic link",
     "p": "a fifo", "c": "a character device", "b": "a block device",
 }  # fmt: skip
-# The node's own label, which says nothing of the image.
+# SELinux labels are set by the node, not by the image.
 _OF_THE_NODE = "security.selinux"
 
 
-def compare(built: Tree, seen: Tree, sums: Mapping[str, str]) -> Iterator[str]:
-    """Say each difference, a line each; `sums` is the SHA-256 of each file's content there.
+def compare(built: Tree, on_node: Tree, sums: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each difference; `sums` has the SHA-256 of each file on the node.
 
-    The time of a folder that no layer names, and of the root, is that of unpacking: each node has
-    another.
+    Not compared are the times of the root and of folders that no layer names: these are set when
+    the node unpacks the image.
     """
-    groups, linked = built.groups(), seen.groups()
+    groups, linked = built.groups(), on_node.groups()
     root = {"": Node(ROOT, "", 0)}
-    wanted, found = root | dict(built.nodes), root | dict(seen.nodes)
+    wanted, found = root | dict(built.nodes), root | dict(on_node.nodes)
     for path in sorted(wanted.keys() | found.keys()):
         shown = _shown(path)
         if path not in found:
@@ -36,35 +36,35 @@ def compare(built: Tree, seen: Tree, sums: Mapping[str, str]) -> Iterator[str]:
                 yield f"{shown}: {_linked(linked.get(path))}, not {_linked(groups.get(path))}"
 
 
-def _differences(path: str, built: Entry, seen: Entry, content: str) -> Iterator[str]:
-    if seen.kind != built.kind:
-        yield f"is {_KINDS[seen.kind]}, not {_KINDS[built.kind]}"
+def _differences(path: str, built: Entry, on_node: Entry, content: str) -> Iterator[str]:
+    if on_node.kind != built.kind:
+        yield f"is {_KINDS[on_node.kind]}, not {_KINDS[built.kind]}"
         return
     if built.kind == "f" and content != built.sha256:
         yield f"content {content[:12] or 'unread'}, not {built.sha256[:12]}"
-    if built.kind != "l" and seen.mode != built.mode:
-        yield f"mode {seen.mode:04o}, not {built.mode:04o}"
-    if (seen.uid, seen.gid) != (built.uid, built.gid):
-        yield f"owner {seen.uid}:{seen.gid}, not {built.uid}:{built.gid}"
-    if seen.link != built.link:
-        yield f"leads to {seen.link!r}, not {built.link!r}"
-    if seen.device != built.device:
-        yield f"device {seen.device}, not {built.device}"
-    if path and built.mtime and nanoseconds(seen.mtime) != _unpacked(built):
-        yield f"time {seen.mtime}, not {built.mtime}"
-    yield from _attributes(dict(built.xattrs), dict(seen.xattrs))
+    if built.kind != "l" and on_node.mode != built.mode:
+        yield f"mode {on_node.mode:04o}, not {built.mode:04o}"
+    if (on_node.uid, on_node.gid) != (built.uid, built.gid):
+        yield f"owner {on_node.uid}:{on_node.gid}, not {built.uid}:{built.gid}"
+    if on_node.link != built.link:
+        yield f"link target {on_node.link!r}, not {built.link!r}"
+    if on_node.device != built.device:
+        yield f"device {on_node.device}, not {built.device}"
+    if path and built.mtime and nanoseconds(on_node.mtime) != _unpacked(built):
+        yield f"time {on_node.mtime}, not {built.mtime}"
+    yield from _attributes(dict(built.xattrs), dict(on_node.xattrs))
 
 
 def _unpacked(built: Entry) -> int:
-    """Read a time as unpacking leaves it: podman makes 1970 of what is before, but not of links."""
+    """Return a time as podman unpacks it: times before 1970 become 1970, except for links."""
     time = nanoseconds(built.mtime) or 0
     return time if built.kind == "l" else max(time, 0)
 
 
-def _attributes(built: Mapping[str, str], seen: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted(built.keys() | seen.keys()):
-        if name != _OF_THE_NODE and built.get(name) != seen.get(name):
-            yield f"attribute {name} {_value(seen.get(name))}, not {_value(built.get(name))}"
+def _attributes(built: Mapping[str, str], on_node: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(built.keys() | on_node.keys()):
+        if name != _OF_THE_NODE and built.get(name) != on_node.get(name):
+            yield f"attribute {name} {_value(on_node.get(name))}, not {_value(built.get(name))}"
 
 
 def _value(text: str | None) -> str:
@@ -76,5 +76,5 @@ def _linked(group: tuple[str, ...] | None) -> str:
 
 
 def _shown(path: str) -> str:
-    """Write a path of any bytes on one line."""
+    """Format a path of any bytes on one line."""
     return f"/{path}" if path.isprintable() else repr(f"/{path}")[1:-1]

@@ -1,4 +1,4 @@
-"""What a layer's tar says of one path."""
+"""One entry of a layer's tar."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ _NANOSECOND_DIGITS = 9
 
 
 class Entry(NamedTuple):
-    """A path of a layer; `kind` is a letter of those below, times are as the tar writes them.
+    """An entry of a layer; `kind` is one of the letters below, times are as in the tar.
 
     Files are `f`, directories `d`, symbolic links `l`, hard links `h`, fifos `p`, devices `c` and
-    `b`. A whiteout `w` removes what lower layers have there, an opaque directory `o` all in it.
-    `link` is a link's target, and `device` a device's numbers. An empty `mtime`
-    is that of the moment at which a node unpacks the layer.
+    `b`. A whiteout `w` removes the path of lower layers, an opaque directory `o` all below it.
+    `link` is a link's target, `device` a device's numbers. An empty `mtime` is set when the node
+    unpacks the layer.
     """
 
     path: str
@@ -28,14 +28,14 @@ class Entry(NamedTuple):
 
 
 def nanoseconds(mtime: str) -> int | None:
-    """Read a time as a tar writes it, exactly; None for an empty one.
+    """Parse a time of a tar to the nanosecond; None for an empty one.
 
     Raises:
-        ValueError: when it is none.
+        ValueError: when it is not a time.
     """
     if not mtime:
         return None
     whole, _, part = mtime.partition(".")
     beyond = int(part[:_NANOSECOND_DIGITS].ljust(_NANOSECOND_DIGITS, "0")) if part else 0
-    # Of -1.5, the half lies before the second as well.
+    # The fraction of a negative time is negative too.
     return int(whole) * 10**9 + (-beyond if whole.startswith("-") else beyond)

@@ -1,4 +1,4 @@
-"""What a layer holds, read from its tar."""
+"""Read the entries of a layer from its tar."""
 
 import hashlib
 import io
@@ -27,8 +27,8 @@ _KINDS = {
 }
 
 
-class UnfitError(DeployError):
-    """An image holds something that cannot be compared path by path."""
+class TreeError(DeployError):
+    """An image contains something that cannot be compared path by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Index:
 
 
 def read_index(diff_id: str, file: Path) -> Index:
-    """Read a layer's tar, and check it against its digest.
+    """Read a layer's tar and verify its digest.
 
     Raises:
-        UnfitError: when the layer is damaged, or holds what cannot be compared path by path.
+        TreeError: when the layer is damaged, or has an entry that cannot be compared.
     """
     with file.open("rb") as stream:
         if hashlib.file_digest(stream, "sha256").hexdigest() != hex_of(diff_id):
-            raise UnfitError(
+            raise TreeError(
                 f"layer {hex_of(diff_id)[:12]} is damaged in the cache",
                 f"remove {file} and run the command again",
             )
@@ -58,18 +58,18 @@ def scan(file: Path) -> Iterator[Entry]:
     """Read every entry of a tar.
 
     Raises:
-        UnfitError: for sparse files, names that lead out of their folder, and what is no tar.
+        TreeError: for sparse files, paths with `..`, and invalid tars.
     """
     try:
-        with tarfile.open(file, "r:", encoding="utf-8", errors="surrogateescape") as packed:
-            for member in packed:
-                yield _with_hash(_read(member), packed, member)
+        with tarfile.open(file, "r:", encoding="utf-8", errors="surrogateescape") as tar:
+            for member in tar:
+                yield _with_hash(_read(member), tar, member)
     except (tarfile.TarError, ValueError, OSError) as error:
-        raise UnfitError(f"layer {file.name[:12]} cannot be read as a tar: {error}") from error
+        raise TreeError(f"layer {file.name[:12]} cannot be read as a tar: {error}") from error
 
 
-def _with_hash(entry: Entry, packed: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
-    content = packed.extractfile(member) if entry.kind == "f" else None
+def _with_hash(entry: Entry, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
+    content = tar.extractfile(member) if entry.kind == "f" else None
     if not isinstance(content, io.BufferedReader):
         return entry
     return entry._replace(sha256=hashlib.file_digest(content, "sha256").hexdigest())
@@ -79,13 +79,13 @@ def _read(member: tarfile.TarInfo) -> Entry:
     path = _clean(member.name)
     kind = _KINDS.get(member.type, "")
     if not kind or member.issparse() or (kind == "c" and not member.devmajor + member.devminor):
-        raise UnfitError(f"{member.name!r} is of a kind that cannot be compared")
+        raise TreeError(f"{member.name!r} is of a type that cannot be compared")
     folder, name = posixpath.split(path)
     if name == _OPAQUE:
         return Entry(folder, "o")
     if name.startswith(_WHITEOUT):
         if name.startswith(_WHITEOUT * 2) or name == _WHITEOUT:
-            raise UnfitError(f"{member.name!r} is no whiteout of a known kind")
+            raise TreeError(f"{member.name!r} is an unknown kind of whiteout")
         return Entry(posixpath.join(folder, name.removeprefix(_WHITEOUT)), "w")
     return _described(member, path, kind)
 
@@ -119,8 +119,8 @@ def _link(member: tarfile.TarInfo, kind: str) -> str:
 
 
 def _clean(name: str) -> str:
-    """Write a path as every other is written; the root is empty."""
+    """Normalize a path; the root is empty."""
     parts = name.split("/")
     if ".." in parts:
-        raise UnfitError(f"{name!r} leads out of its folder")
+        raise TreeError(f"{name!r} contains `..`")
     return "/".join(part for part in parts if part not in {"", "."})

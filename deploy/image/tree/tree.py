@@ -1,21 +1,21 @@
-"""What a container sees of an image: its layers laid over one another."""
+"""The file tree of an image: its layers applied on top of one another."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from deploy.image.tree.entry import Entry
-from deploy.image.tree.index import Index, UnfitError
+from deploy.image.tree.index import Index, TreeError
 
-# A folder that a layer's tar does not name, though it names something in it, is made so when a node
-# unpacks the layer, and hides what lower layers say of it. Seen with podman 5.4.
+# Mode of a folder that a layer implies but does not list: podman 5.4 creates it so when it unpacks
+# the layer, and it replaces the same folder of lower layers.
 _MADE_MODE = 0o755
-# The root of an image whose layers do not name it.
+# The root of an image whose layers do not list it.
 ROOT = Entry("", "d", 0o555)
 
 
 class Node(NamedTuple):
-    """A path of a tree: what it is, the layer that says so, and the number of its inode there."""
+    """A path of a tree: its entry, the layer it is from, and its inode number in that layer."""
 
     entry: Entry
     layer: str
@@ -24,12 +24,12 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Every path of an image; the root is empty, and there only where a layer names it."""
+    """All paths of an image; the root is the empty path, present only if a layer lists it."""
 
     nodes: Mapping[str, Node]
 
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """List for each path that has hard links all names of it, in order."""
+        """Map each path with hard links to all names of that file, sorted."""
         names: dict[tuple[str, int], list[str]] = {}
         for path, node in self.nodes.items():
             if node.entry.kind == "f":
@@ -39,28 +39,28 @@ class Tree:
 
 
 def _parent(path: str) -> str:
-    """Name the folder that a path is in; that of what lies in the root is empty."""
+    """Return the folder of a path; the root is empty."""
     return path.rpartition("/")[0]
 
 
 def flatten(layers: Iterable[Index]) -> Tree:
-    """Lay layers over one another, the lowest first.
+    """Apply layers on top of one another, lowest first.
 
     Raises:
-        UnfitError: for what only a node could tell.
+        TreeError: when the result depends on the node.
     """
     nodes: dict[str, Node] = {}
     for layer in layers:
-        _lay(nodes, _Upper(layer).read())
+        _apply(nodes, _UnpackedLayer(layer).read())
     return Tree(nodes)
 
 
-def _lay(nodes: dict[str, Node], upper: "_Upper") -> None:
-    """Whiteouts act on lower layers only: they go before the layer's own entries."""
+def _apply(nodes: dict[str, Node], upper: "_UnpackedLayer") -> None:
+    """Apply a layer; whiteouts affect lower layers only, so they come first."""
     for path in upper.removed & upper.nodes.keys() & nodes.keys():
         if nodes[path].entry.kind == upper.nodes[path].entry.kind == "d":
-            # Podman 5.4 then shows what was in it after all, against the specification.
-            raise UnfitError(f"a layer removes the folder {path!r} and makes it anew")
+            # Podman 5.4 then shows the old content, against the specification.
+            raise TreeError(f"a layer removes the folder {path!r} and creates it again")
     others = {path for path, node in upper.nodes.items() if node.entry.kind != "d"}
     emptied = {
         path
@@ -68,22 +68,22 @@ def _lay(nodes: dict[str, Node], upper: "_Upper") -> None:
         if path in nodes and nodes[path].entry.kind == "d"
     }
     if emptied:
-        for path in [one for one in nodes if any(above in emptied for above in _up(one))]:
+        for path in [one for one in nodes if any(above in emptied for above in _parents(one))]:
             del nodes[path]
     for path in upper.removed & nodes.keys():
         del nodes[path]
     nodes.update(upper.nodes)
 
 
-def _up(path: str) -> Iterator[str]:
-    """Name the folders above a path but the root, which nothing hides."""
+def _parents(path: str) -> Iterator[str]:
+    """Yield the folders above a path, except the root."""
     while (at := path.rfind("/")) > 0:
         path = path[:at]
         yield path
 
 
-class _Upper:
-    """One layer as a node unpacks it."""
+class _UnpackedLayer:
+    """One layer, unpacked as a node does it."""
 
     def __init__(self, layer: Index) -> None:
         self._layer = layer
@@ -91,7 +91,7 @@ class _Upper:
         self.removed: set[str] = set()
         self.opaque: set[str] = set()
 
-    def read(self) -> "_Upper":
+    def read(self) -> "_UnpackedLayer":
         for number, entry in enumerate(self._layer.entries):
             self._make_folders(entry)
             if entry.kind == "w":
@@ -107,19 +107,21 @@ class _Upper:
         while folder:
             if found := self.nodes.get(folder):
                 if found.entry.kind != "d":
-                    raise UnfitError(f"{entry.path!r} leads through a link of its own layer")
+                    raise TreeError(
+                        f"{entry.path!r} is below a path that the same layer has as a link or file"
+                    )
                 return
             self._put(Entry(folder, "d", _MADE_MODE), -1)
             folder = _parent(folder)
 
     def _remove(self, entry: Entry) -> None:
         if entry.path in self.nodes or not entry.path:
-            raise UnfitError(f"a layer removes {entry.path!r}, which it holds")
+            raise TreeError(f"a layer both removes and contains {entry.path!r}")
         self.removed.add(entry.path)
 
     def _hide(self, entry: Entry) -> None:
         if not entry.path:
-            raise UnfitError("a layer hides all below it")
+            raise TreeError("a layer marks the root as opaque")
         self.opaque.add(entry.path)
 
     def _add(self, entry: Entry, number: int) -> None:
@@ -127,25 +129,27 @@ class _Upper:
             self._link(entry)
             return
         if not entry.path and (entry.kind != "d" or entry.xattrs):
-            raise UnfitError("the root is no plain folder")
+            raise TreeError("the root is not a plain folder")
         self._put(entry, number)
 
     def _link(self, entry: Entry) -> None:
         target = self.nodes.get(entry.link)
         if target is None or target.entry.kind != "f":
-            raise UnfitError(f"{entry.path!r} is a hard link to nothing of its own layer")
-        # A node gives the file what the link says of it; podman's and Docker's layers say the same.
-        said, held = entry, target.entry
-        if (said.mode, said.uid, said.gid, said.mtime) != (
-            held.mode, held.uid, held.gid, held.mtime,
-        ) or said.xattrs not in {(), held.xattrs}:  # fmt: skip
-            raise UnfitError(f"the hard link {entry.path!r} differs from its target")
+            raise TreeError(
+                f"{entry.path!r} is a hard link to a file that is not in the same layer"
+            )
+        # The node applies the link's attributes to the file; podman and Docker write equal ones.
+        link, file = entry, target.entry
+        if (link.mode, link.uid, link.gid, link.mtime) != (
+            file.mode, file.uid, file.gid, file.mtime,
+        ) or link.xattrs not in {(), file.xattrs}:  # fmt: skip
+            raise TreeError(f"the hard link {entry.path!r} differs from its target")
         self._put(entry, target.inode, target.entry)
 
     def _put(self, entry: Entry, inode: int, held: Entry | None = None) -> None:
         found = self.nodes.get(entry.path)
         if found and found.entry.kind == "d" != entry.kind and self._has_content(entry.path):
-            raise UnfitError(f"a layer holds {entry.path!r} as a folder and as something else")
+            raise TreeError(f"a layer has {entry.path!r} both as a folder and as something else")
         self.nodes[entry.path] = Node(held or entry, self._layer.diff_id, inode)
 
     def _has_content(self, folder: str) -> bool:

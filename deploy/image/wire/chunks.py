@@ -1,4 +1,4 @@
-"""A layer cut into pieces: what the node can copy from a layer it has, patches, and the rest."""
+"""Cut a layer into chunks: copies of a base on the node, patches against it, and plain data."""
 
 import os
 from collections.abc import Iterator
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-PIECE = 16 << 20
-# 8 MiB of a layer against 16 MiB around the same place: a patch takes the node 28 MB of memory.
+CHUNK_BYTES = 16 << 20
+# A patch of 8 MiB against 16 MiB of the base takes the node 28 MB of memory.
 _PATCHED = 8 << 20
 _WINDOW = 16 << 20
 _LEAST_AROUND, _MOST_AROUND = 256 << 10, 4 << 20
 _STEP = 1 << 20
-# A copy of fewer bytes is no shorter than a patch.
+# Shorter copies save nothing compared with a patch.
 _SHORTEST_COPY = 4096
 
 Kind = Literal["plain", "patch", "copy"]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes `at`, `at + length` of a layer; `start` and `count` are a range of its base."""
+class Chunk:
+    """A range of a layer (`at`, `length`) and, unless plain, of its base (`start`, `count`)."""
 
     kind: Kind
     at: int
@@ -31,7 +31,7 @@ class Piece:
 
 
 class Bytes(Protocol):
-    """Bytes of which parts can be had: in memory, or in a file."""
+    """Bytes that can be sliced: in memory or in a file."""
 
     def __len__(self) -> int: ...
 
@@ -39,8 +39,8 @@ class Bytes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """The bytes of a file, read part by part: a mapped file would count as memory."""
+class FileBytes:
+    """The bytes of a file, read on demand; a memory-mapped file would count as memory."""
 
     descriptor: int
     size: int
@@ -54,28 +54,28 @@ class Stored:
 
 
 @contextmanager
-def stored(file: Path) -> Iterator[Stored]:
-    """Open a file's bytes."""
+def open_bytes(file: Path) -> Iterator[FileBytes]:
+    """Open a file for slicing."""
     with file.open("rb") as stream:
-        yield Stored(stream.fileno(), file.stat().st_size)
+        yield FileBytes(stream.fileno(), file.stat().st_size)
 
 
-def cut(new: Bytes, base: Bytes, *, at: int = 0) -> Iterator[Piece]:
-    """Cut a layer from `at` on; without a base every piece is plain."""
+def cut_chunks(new: Bytes, base: Bytes, *, at: int = 0) -> Iterator[Chunk]:
+    """Cut a layer into chunks, starting at `at`; without a base all are plain."""
     if not len(base):
-        for start, length in _steps(at, len(new), PIECE):
-            yield Piece("plain", start, length)
+        for start, length in _steps(at, len(new), CHUNK_BYTES):
+            yield Chunk("plain", start, length)
         return
-    head, tail = _alike(new, base)
+    head, tail = _common_ends(new, base)
     if at < head:
-        yield Piece("copy", at, head - at, at, head - at)
+        yield Chunk("copy", at, head - at, at, head - at)
         at = head
     end = len(new) - tail
     for start, length in _steps(at, end, _PATCHED):
         yield _patch(start, length, (head, end, len(base) - tail), len(base))
     at = max(at, end)
     if at < len(new):
-        yield Piece("copy", at, len(new) - at, len(base) - len(new) + at, len(new) - at)
+        yield Chunk("copy", at, len(new) - at, len(base) - len(new) + at, len(new) - at)
 
 
 def _steps(at: int, end: int, length: int) -> Iterator[tuple[int, int]]:
@@ -83,7 +83,7 @@ def _steps(at: int, end: int, length: int) -> Iterator[tuple[int, int]]:
         yield start, min(length, end - start)
 
 
-def _alike(new: Bytes, base: Bytes) -> tuple[int, int]:
+def _common_ends(new: Bytes, base: Bytes) -> tuple[int, int]:
     head = common_head(new, base)
     tail = common_tail(new, base, limit=min(len(new), len(base)) - head)
     return (
@@ -92,22 +92,22 @@ def _alike(new: Bytes, base: Bytes) -> tuple[int, int]:
     )
 
 
-def _patch(at: int, length: int, middle: tuple[int, int, int], size: int) -> Piece:
-    """Choose the range of the base to compare a piece with.
+def _patch(at: int, length: int, middle: tuple[int, int, int], size: int) -> Chunk:
+    """Choose the range of the base for a patch.
 
-    Between head and tail, bytes move as the layer grows or shrinks: look in proportion, not at the
-    same place, and around it as far as the piece is long.
+    Between the common head and tail, offsets shift as the layer grows or shrinks: use the
+    proportional offset, with a margin on both sides as long as the chunk.
     """
     head, end, base_end = middle
     around = head + (at - head) * (base_end - head) // (end - head)
     beyond = head + (at + length - head) * (base_end - head) // (end - head)
     margin = min(_MOST_AROUND, max(_LEAST_AROUND, length))
     start = max(0, around - margin)
-    return Piece("patch", at, length, start, min(_WINDOW, size - start, beyond + margin - start))
+    return Chunk("patch", at, length, start, min(_WINDOW, size - start, beyond + margin - start))
 
 
 def common_head(one: Bytes, other: Bytes) -> int:
-    """Count the bytes that two have in common from the start."""
+    """Return the length of the common prefix."""
     limit = min(len(one), len(other))
     at, step = 0, _STEP
     while step:
@@ -118,7 +118,7 @@ def common_head(one: Bytes, other: Bytes) -> int:
 
 
 def common_tail(one: Bytes, other: Bytes, *, limit: int) -> int:
-    """Count the bytes that two have in common before the end, up to a limit."""
+    """Return the length of the common suffix, up to a limit."""
     at, step = 0, _STEP
     while step:
         while at + step <= limit and _before(one, at, step) == _before(other, at, step):

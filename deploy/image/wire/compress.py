@@ -1,4 +1,4 @@
-"""One piece of a layer, compressed."""
+"""Compress one chunk of a layer."""
 
 import time
 from collections.abc import Callable
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from deploy.image.layers.oci import hex_of
 from deploy.image.plan.sending import PLAIN, expected_seconds, level_for, patch_level_for
-from deploy.image.wire.chunks import Bytes, Piece
-from deploy.image.wire.level import Pace
+from deploy.image.wire.chunks import Bytes, Chunk
+from deploy.image.wire.rate_meter import RateMeter
 from deploy.image.wire.zstd import compress, sampled_share
 
-# Above this share of a piece, a patch is compared with the piece for itself.
+# A patch larger than this share of the chunk is compared with the chunk compressed alone.
 _POOR = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A layer to be compressed, and its base if any; `begun` names a piece that was cut short."""
+    """A layer to compress, and its base; `begun` is the key of a partially sent chunk."""
 
     diff_id: str
     new: Bytes
@@ -25,99 +25,99 @@ class Job:
     old: Bytes = b""
     begun: str = ""
 
-    def level_of(self, piece: Piece) -> int | None:
-        """Find the level of the piece that was cut short, where it is cut as it was then."""
+    def level_of(self, chunk: Chunk) -> int | None:
+        """Return the level of the partially sent chunk if this is the same chunk."""
         stem, _, level = self.begun.rpartition("-")
-        begun = {_key(self.diff_id, piece, 0), _key(self.diff_id, _plain(piece), 0)}
+        begun = {_key(self.diff_id, chunk, 0), _key(self.diff_id, _plain(chunk), 0)}
         return int(level) if f"{stem}-0" in begun and level.isdigit() else None
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """A piece with the file of its compressed bytes, and the key that stands for these bytes.
+class CompressedChunk:
+    """A chunk, the file with its compressed bytes, and a key that identifies these bytes.
 
-    Without a file its bytes are the node's own, or those of the layer: `raw`.
+    `file` is None for a copy on the node and for a chunk that is sent uncompressed (`raw`).
     """
 
-    piece: Piece
+    chunk: Chunk
     file: Path | None
     key: str
     raw: bool = False
 
     @property
     def size(self) -> int:
-        """Count the compressed bytes."""
+        """The compressed size."""
         return self.file.stat().st_size if self.file else 0
 
 
 @dataclass(frozen=True, slots=True)
-class Packing:
-    """How one piece is to be compressed: at the pace of a transfer, into new files.
+class Compression:
+    """How to compress one chunk: rates of the transfer, and a function that names new files.
 
-    `ahead` is how many bytes of layers the transfer had to compress before this piece. `level` is
-    set for a piece that an earlier transfer has begun.
+    `ahead` is the number of bytes queued before this chunk. `level` is fixed for a chunk that an
+    earlier transfer sent partially.
     """
 
-    pace: Pace
+    meter: RateMeter
     file: Callable[[], Path]
     ahead: int = 0
     level: int | None = None
 
-    def level_of(self, piece: Piece, data: bytes) -> int:
-        """Choose the level as late as possible: more is measured by then."""
+    def level_of(self, chunk: Chunk, data: bytes) -> int:
+        """Choose the level; called when compression starts, to use the latest measurements."""
         if self.level is not None:
             return self.level
-        rates = self.pace.rates
-        if piece.kind == "patch":
+        rates = self.meter.rates
+        if chunk.kind == "patch":
             return patch_level_for(rates)
-        ahead = max(0, self.ahead - self.pace.done)
-        return level_for(rates, length=piece.length, ahead=ahead, share=sampled_share(data))
+        ahead = max(0, self.ahead - self.meter.done)
+        return level_for(rates, length=chunk.length, ahead=ahead, share=sampled_share(data))
 
 
-def pack(job: Job, piece: Piece, packing: Packing) -> Packed:
-    """Compress a piece, as a patch when that is smaller; a copy has no bytes.
+def compress_chunk(job: Job, chunk: Chunk, compression: Compression) -> CompressedChunk:
+    """Compress a chunk, as a patch if that is smaller; a copy needs no data.
 
     Raises:
         DeployError: when the layer cannot be read, or zstd fails.
     """
-    if piece.kind == "copy":
-        return Packed(piece, None, "")
-    if piece.kind == "plain":
-        return _compressed(job, piece, packing)
-    patched = _compressed(job, piece, packing)
-    if patched.size <= piece.length * _POOR:
+    if chunk.kind == "copy":
+        return CompressedChunk(chunk, None, "")
+    if chunk.kind == "plain":
+        return _compressed(job, chunk, compression)
+    patched = _compressed(job, chunk, compression)
+    if patched.size <= chunk.length * _POOR:
         return patched
-    plain = _compressed(job, _plain(piece), packing)
+    plain = _compressed(job, _plain(chunk), compression)
     worse = patched if plain.file and plain.size < patched.size else plain
     if worse.file:
         worse.file.unlink()
     return plain if worse is patched else patched
 
 
-def _compressed(job: Job, piece: Piece, packing: Packing) -> Packed:
-    data = job.new[piece.at : piece.at + piece.length]
-    level = packing.level_of(piece, data)
+def _compressed(job: Job, chunk: Chunk, compression: Compression) -> CompressedChunk:
+    data = job.new[chunk.at : chunk.at + chunk.length]
+    level = compression.level_of(chunk, data)
     if level == PLAIN:
-        return Packed(piece, None, "", raw=True)
-    out, like = packing.file(), None
-    if piece.kind == "patch":
+        return CompressedChunk(chunk, None, "", raw=True)
+    out, like = compression.file(), None
+    if chunk.kind == "patch":
         like = out.with_suffix(".old")
-        like.write_bytes(job.old[piece.start : piece.start + piece.count])
+        like.write_bytes(job.old[chunk.start : chunk.start + chunk.count])
     began = time.monotonic()
     compress(data, out, level=level, like=like)
     seconds = time.monotonic() - began
     if like:
         like.unlink()
-    amount = piece.length if like else expected_seconds(level, piece.length)
-    packing.pace.add_work(piece.kind, amount, seconds)
-    return Packed(piece, out, _key(job.diff_id, piece, level))
+    amount = chunk.length if like else expected_seconds(level, chunk.length)
+    compression.meter.add_work(chunk.kind, amount, seconds)
+    return CompressedChunk(chunk, out, _key(job.diff_id, chunk, level))
 
 
-def _plain(piece: Piece) -> Piece:
-    return Piece("plain", piece.at, piece.length)
+def _plain(chunk: Chunk) -> Chunk:
+    return Chunk("plain", chunk.at, chunk.length)
 
 
-def _key(diff_id: str, piece: Piece, level: int) -> str:
-    """Name a piece so that the same name means the same bytes, with the same zstd."""
-    parts = (hex_of(diff_id), piece.kind, piece.at, piece.length, piece.start, piece.count, level)
+def _key(diff_id: str, chunk: Chunk, level: int) -> str:
+    """Build a key: equal keys mean equal compressed bytes, given the same version of zstd."""
+    parts = (hex_of(diff_id), chunk.kind, chunk.at, chunk.length, chunk.start, chunk.count, level)
     return "-".join(str(part) for part in parts)

@@ -1,4 +1,4 @@
-"""Compressing the pieces of layers, a few ahead, each once for all nodes that it goes to."""
+"""Compress chunks in parallel, ahead of sending, once for all nodes."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,99 +9,103 @@ from pathlib import Path
 from threading import Lock
 
 from deploy.image.layers.cache import Cache
-from deploy.image.plan.sending import LIGHT, is_fast
-from deploy.image.wire.chunks import Piece
-from deploy.image.wire.compress import Job, Packed, Packing, pack
-from deploy.image.wire.level import CORES, Pace
+from deploy.image.plan.sending import FASTEST, is_fast
+from deploy.image.wire.chunks import Chunk
+from deploy.image.wire.compress import CompressedChunk, Compression, Job, compress_chunk
+from deploy.image.wire.rate_meter import CORES, RateMeter
 
-# What waits to be sent lies on disk.
+# Compressed chunks wait on disk.
 _AHEAD = CORES + 1
 
 
-class Press:
-    """Makes the compressed pieces of one image, for one node or for several."""
+class Compressor:
+    """A thread pool that compresses the chunks of one image."""
 
     def __init__(self, cache: Cache, *, nodes: int) -> None:
         self._cache, self._shared = cache, nodes > 1
-        self._alone = Lock()
-        self._made: dict[tuple[str, str, Piece], Future[Packed]] = {}
+        self._lock = Lock()
+        self._made: dict[tuple[str, str, Chunk], Future[CompressedChunk]] = {}
         self._stack = ExitStack()
         self._place: Path | None = None
-        self._begun = False
+        self._started_early = False
         self._numbers = iter(range(1 << 62))
         self._pool = ThreadPoolExecutor(CORES)
 
     def close(self) -> None:
-        """End what is under way, and remove what was made."""
+        """Stop compressing and remove all compressed files."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._stack.close()
 
-    def begin(self, job: Job, pieces: Iterable[Piece]) -> None:
-        """Compress the first pieces lightly, beside the login: on a fast link they are sent so."""
-        self._begun = True
-        for piece in islice(pieces, CORES):
-            self._packed(job, piece, Packing(Pace(), self._file, level=LIGHT))
+    def start_early(self, job: Job, chunks: Iterable[Chunk]) -> None:
+        """Compress the first chunks at level 1 during the login; used only on a fast link."""
+        self._started_early = True
+        for chunk in islice(chunks, CORES):
+            self._submit(job, chunk, Compression(RateMeter(), self._file, level=FASTEST))
 
-    def in_order(self, job: Job, pieces: Iterable[Piece], pace: Pace) -> Iterator[Packed]:
-        """Give the pieces compressed, while some more are being worked on, and no more than some.
+    def compress_in_order(
+        self, job: Job, chunks: Iterable[Chunk], meter: RateMeter
+    ) -> Iterator[CompressedChunk]:
+        """Yield compressed chunks in order, compressing at most `_AHEAD` ahead.
 
         Raises:
             DeployError: when the layer cannot be read.
         """
-        waiting: deque[tuple[Piece, Future[Packed]]] = deque()
-        if self._begun and not is_fast(pace.rates):
-            self.forget()
-        self._begun = False
+        waiting: deque[tuple[Chunk, Future[CompressedChunk]]] = deque()
+        if self._started_early and not is_fast(meter.rates):
+            self.clear()
+        self._started_early = False
         try:
-            for piece in pieces:
-                packing = Packing(pace, self._file, pace.submitted, job.level_of(piece))
-                waiting.append((piece, self._packed(job, piece, packing)))
-                pace.submitted += 0 if piece.kind == "copy" else piece.length
+            for chunk in chunks:
+                compression = Compression(meter, self._file, meter.submitted, job.level_of(chunk))
+                waiting.append((chunk, self._submit(job, chunk, compression)))
+                meter.submitted += 0 if chunk.kind == "copy" else chunk.length
                 if len(waiting) > _AHEAD:
                     yield self._next(job, waiting)
             while waiting:
                 yield self._next(job, waiting)
         finally:
-            # The layers must not be closed under a piece that is still being worked on.
-            for piece, future in waiting:
+            # Wait for chunks in progress, since they read from layers that are closed next.
+            for chunk, future in waiting:
                 if self._shared or not future.cancel():
                     future.exception()
                 else:
-                    self._forget(job, piece)
+                    self._forget(job, chunk)
 
-    def sent(self, packed: Packed) -> None:
-        """Let go of a piece's bytes, unless another node may ask for them."""
-        if packed.file and not self._shared:
-            packed.file.unlink()
+    def release(self, compressed: CompressedChunk) -> None:
+        """Delete a sent chunk's file, unless another node may need it."""
+        if compressed.file and not self._shared:
+            compressed.file.unlink()
 
-    def forget(self) -> None:
-        """Compress again what is asked for again."""
-        with self._alone:
+    def clear(self) -> None:
+        """Discard all compressed chunks."""
+        with self._lock:
             self._made = {}
 
-    def _next(self, job: Job, waiting: deque[tuple[Piece, Future[Packed]]]) -> Packed:
-        piece, future = waiting.popleft()
+    def _next(
+        self, job: Job, waiting: deque[tuple[Chunk, Future[CompressedChunk]]]
+    ) -> CompressedChunk:
+        chunk, future = waiting.popleft()
         try:
             return future.result()
         finally:
             if not self._shared:
-                self._forget(job, piece)
+                self._forget(job, chunk)
 
-    def _packed(self, job: Job, piece: Piece, packing: Packing) -> Future[Packed]:
-        if job.level_of(piece) is not None:
-            return self._pool.submit(pack, job, piece, packing)
-        key = (job.diff_id, job.base_id, piece)
-        with self._alone:
+    def _submit(self, job: Job, chunk: Chunk, compression: Compression) -> Future[CompressedChunk]:
+        if job.level_of(chunk) is not None:
+            return self._pool.submit(compress_chunk, job, chunk, compression)
+        key = (job.diff_id, job.base_id, chunk)
+        with self._lock:
             if key not in self._made:
-                self._made[key] = self._pool.submit(pack, job, piece, packing)
+                self._made[key] = self._pool.submit(compress_chunk, job, chunk, compression)
             return self._made[key]
 
-    def _forget(self, job: Job, piece: Piece) -> None:
-        with self._alone:
-            self._made.pop((job.diff_id, job.base_id, piece), None)
+    def _forget(self, job: Job, chunk: Chunk) -> None:
+        with self._lock:
+            self._made.pop((job.diff_id, job.base_id, chunk), None)
 
     def _file(self) -> Path:
-        with self._alone:
+        with self._lock:
             if self._place is None:
-                self._place = self._stack.enter_context(self._cache.workplace())
+                self._place = self._stack.enter_context(self._cache.temporary_folder())
             return self._place / str(next(self._numbers))

@@ -1,4 +1,4 @@
-"""A whole image to a node: what a program writes, compressed, into podman there."""
+"""Send a whole image: `podman save` or its like, through zstd and ssh, into podman on the node."""
 
 import contextlib
 import signal
@@ -9,49 +9,49 @@ from dataclasses import dataclass
 from typing import IO
 
 from deploy.errors import DeployError
-from deploy.image.plan.image import Image, Whole
+from deploy.image.plan.image import Image, SaveCommand
 from deploy.node.bulk import ssh_command
 from deploy.node.command import Command
 from deploy.node.script import whole_line
 from deploy.node.target import Target
 from deploy.workstation.programs import missing
 
-_CHUNK = 1 << 20
-_HINT = "run the same command again; the node serves what it served before"
+_BLOCK_BYTES = 1 << 20
+_HINT = "run the same command again; the running release was not changed"
 
 
 def send_whole(
-    target: Target, app: str, image: Image, whole: Whole, on_bytes: Callable[[int], None]
+    target: Target, app: str, image: Image, whole: SaveCommand, on_bytes: Callable[[int], None]
 ) -> None:
-    """Stream what a program writes, compressed, into the node's storage; counts bytes before that.
+    """Stream a whole image to the node, which tags it `localhost/<app>:sent` if its id is right.
 
-    There it is named `localhost/<app>:sent`, and only when it is the image that was meant.
+    `on_bytes` receives the uncompressed byte counts.
 
     Raises:
-        DeployError: naming the end that failed, and what it said.
+        DeployError: with the program that failed and its last line of output.
     """
-    wanted = Command("load-image", (app, image.id, whole.form, whole.ref))
-    remote = (*ssh_command(target), target.host, whole_line(wanted))
+    command = Command("load-image", (app, image.id, whole.form, whole.ref))
+    remote = (*ssh_command(target), target.host, whole_line(command))
     with contextlib.ExitStack() as stack:
-        save = _start(stack, " ".join(whole.words[:2]), whole.words)
-        squeeze = _start(stack, "zstd", ("zstd", "-q", "-3", "-c"), reads=subprocess.PIPE)
-        node = _start(stack, "the node", remote, reads=squeeze.output, writes=subprocess.DEVNULL)
-        squeeze.output.close()
-        taken = _pump(save, squeeze, on_bytes)
-        # Whoever failed first took the others along: the reader, unless it was given everything;
-        # never one that only lost its reader.
-        ends = (save, squeeze, node) if taken else (node, squeeze, save)
+        save = _start(stack, " ".join(whole.command[:2]), whole.command)
+        compress = _start(stack, "zstd", ("zstd", "-q", "-3", "-c"), reads=subprocess.PIPE)
+        node = _start(stack, "the node", remote, reads=compress.output, writes=subprocess.DEVNULL)
+        compress.output.close()
+        taken = _pump(save, compress, on_bytes)
+        # Report the program that failed first: the last one in the pipe unless it received
+        # everything, and never one that only lost its reader.
+        ends = (save, compress, node) if taken else (node, compress, save)
         failed = [end for end in ends if end.process.wait()]
         failed.sort(key=lambda end: end.process.returncode == -signal.SIGPIPE)
         if failed:
             raise DeployError(
-                f"sending image {image.name} failed at {failed[0].name}: {failed[0].said()}",
+                f"sending image {image.name} failed at {failed[0].name}: {failed[0].last_line()}",
                 _HINT,
             )
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class _Program:
     name: str
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
@@ -64,7 +64,7 @@ class _End:
     def input(self) -> IO[bytes]:
         return _pipe(self.process.stdin)
 
-    def said(self) -> str:
+    def last_line(self) -> str:
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self.process.returncode}"
@@ -72,7 +72,7 @@ class _End:
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
-        raise ValueError("this end was started without a pipe")
+        raise ValueError("this program was started without a pipe")
     return stream
 
 
@@ -83,18 +83,18 @@ def _start(
     *,
     reads: int | IO[bytes] = subprocess.DEVNULL,
     writes: int = subprocess.PIPE,
-) -> _End:
+) -> _Program:
     errors = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- the stack closes it
     try:
         process = subprocess.Popen(words, stdin=reads, stdout=writes, stderr=errors)
     except FileNotFoundError as error:
         raise missing(words[0]) from error
     stack.callback(_stop, process)
-    return _End(name, process, errors)
+    return _Program(name, process, errors)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a program that still runs because something before it failed."""
+    """Kill a program that is still running after another one failed."""
     for stream in (process.stdin, process.stdout):
         if stream:
             with contextlib.suppress(BrokenPipeError):
@@ -103,10 +103,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _pump(source: _End, sink: _End, on_bytes: Callable[[int], None]) -> bool:
-    """Move all bytes; tell whether the sink took them."""
+def _pump(source: _Program, sink: _Program, on_bytes: Callable[[int], None]) -> bool:
+    """Copy all bytes; return whether the sink accepted them."""
     try:
-        while part := source.output.read(_CHUNK):
+        while part := source.output.read(_BLOCK_BYTES):
             sink.input.write(part)
             on_bytes(len(part))
         sink.input.close()

@@ -1,4 +1,4 @@
-"""Compress and decompress: by zstd beside a block, or by its library."""
+"""Compress and decompress with the zstd program or library."""
 
 import contextlib
 import subprocess
@@ -17,17 +17,17 @@ _SAMPLE = 64 << 10
 
 @contextmanager
 def running(
-    words: Sequence[str], *, reads: IO[bytes] | int = subprocess.DEVNULL, output: int | IO[bytes]
+    options: Sequence[str], *, reads: IO[bytes] | int = subprocess.DEVNULL, output: int | IO[bytes]
 ) -> Iterator[IO[bytes] | None]:
-    """Run a program beside the block, which gets its input when that is a pipe.
+    """Run a program during the `with` block, which receives its stdin if that is a pipe.
 
     Raises:
-        DeployError: with its last words when it fails.
+        DeployError: with its last line of output when it fails.
     """
     try:
-        process = subprocess.Popen(words, stdin=reads, stdout=output, stderr=subprocess.PIPE)
+        process = subprocess.Popen(options, stdin=reads, stdout=output, stderr=subprocess.PIPE)
     except FileNotFoundError as error:
-        raise missing(words[0]) from error
+        raise missing(options[0]) from error
     with process:
         try:
             yield process.stdin
@@ -36,47 +36,54 @@ def running(
             process.kill()
             raise
     if process.returncode:
-        raise failed(words[0], process.returncode, said)
+        raise failed(options[0], process.returncode, said)
 
 
 def compress(data: bytes, into: Path, *, level: int, like: Path | None) -> None:
-    """Compress bytes by zstd into a file, as a patch to `like` where one is given.
+    """Compress data into a file, as a patch against the file `like` if given.
 
     Raises:
-        DeployError: with zstd's last words.
+        DeployError: with zstd's last line of output.
     """
     if like:
         _patch(data, into, level, like)
         return
-    # The window spans the whole piece: nothing is lost by cutting a layer into pieces. Tables of
-    # twice the usual size take a thirtieth off the light level's bytes, and nothing of its time.
-    words = {"window_log": 24} | ({"hash_log": 15} if level == 1 else {})
+    # The window spans the whole chunk. Tables of twice the default size save a thirtieth of bytes
+    # at level 1, at no cost in time.
+    options = {"window_log": 24} | ({"hash_log": 15} if level == 1 else {})
     wanted = ZstdCompressionParameters.from_level(
-        level, source_size=len(data), write_checksum=True, **words
+        level, source_size=len(data), write_checksum=True, **options
     )
-    # Here and not by the program: what it takes to hand the bytes over is half of its work.
+    # By the library: piping the data to the program would take half as long again.
     into.write_bytes(ZstdCompressor(compression_params=wanted).compress(data))
 
 
 def sampled_share(data: bytes) -> float:
-    """Compress three samples of some bytes lightly; tell what share of them that keeps."""
+    """Compress three samples of the data at level 1; return the compressed share."""
     middle, end = len(data) // 2, max(0, len(data) - _SAMPLE)
     sample = b"".join(data[at : at + _SAMPLE] for at in (0, middle, end))
     return len(ZstdCompressor(level=1).compress(sample)) / len(sample) if sample else 1.0
 
 
 def _patch(data: bytes, into: Path, level: int, like: Path) -> None:
-    words = ["zstd", "-q", "-f", f"-{level}", f"--stream-size={len(data)}", f"--patch-from={like}"]
+    options = [
+        "zstd",
+        "-q",
+        "-f",
+        f"-{level}",
+        f"--stream-size={len(data)}",
+        f"--patch-from={like}",
+    ]
     if len(data) < _SMALL:
-        # By itself zstd sizes its tables for the piece, and finds little in what is larger.
-        words.append("--zstd=wlog=26,hlog=22,clog=22")
+        # By default zstd sizes its tables for the chunk, too small for the larger reference.
+        options.append("--zstd=wlog=26,hlog=22,clog=22")
     with (
         into.open("wb") as out,
-        running((*words, "-c"), reads=subprocess.PIPE, output=out) as entry,
-        # A program that ends before it has read everything tells why.
+        running((*options, "-c"), reads=subprocess.PIPE, output=out) as stdin,
+        # When zstd ends before it has read everything, its exit code and message say why.
         contextlib.suppress(BrokenPipeError),
     ):
-        if entry:
-            # Not by communicate(), which writes four kilobytes at a time.
-            entry.write(data)
-            entry.close()
+        if stdin:
+            # Not with communicate(), which writes four kilobytes at a time.
+            stdin.write(data)
+            stdin.close()

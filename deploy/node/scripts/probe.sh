@@ -66,13 +66,13 @@ layers() {
 # partial: a row for each file of a broken image transfer: image, file, bytes, hash of an incomplete chunk.
 partial() {
   local file size
-  for file in /var/lib/corefab/images/*/*.part /var/lib/corefab/images/*/piece.* \
+  for file in /var/lib/corefab/images/*/*.part /var/lib/corefab/images/*/chunk.* \
     /var/lib/corefab/images/*/layout/blobs/sha256/*; do
     [ -e "$file" ] || continue
     # A running transfer may remove it.
     size=$(stat -c %s "$file" 2>/dev/null) || continue
     printf '%s\t%s\t%s\t%s\n' "$(cut -d / -f 6 <<<"$file")" "${file##*/}" "$size" \
-      "$(case $file in */piece.*) sha256sum 2>/dev/null <"$file" | cut -d ' ' -f 1 ;; esac)"
+      "$(case $file in */chunk.*) sha256sum 2>/dev/null <"$file" | cut -d ' ' -f 1 ;; esac)"
   done
 }
 
@@ -156,7 +156,7 @@ unit() {
 # credentials.
 exec 3<&0
 answer \
-  --argjson clock "$EPOCHSECONDS" \
+  --argjson clock "$(date +%s)" \
   --arg boot_id "$(</proc/sys/kernel/random/boot_id)" \
   --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
   --slurpfile versions <(versions) \
@@ -194,8 +194,8 @@ answer \
     partial: ($partial | rows | group_by(.[0]) | map({
       key: ("sha256:" + .[0][0]),
       value: (map(
-          if .[1] | startswith("piece.")
-          then {key: (.[1] | ltrimstr("piece.")), bytes: (.[2] | tonumber), sha256: .[3]}
+          if .[1] | startswith("chunk.")
+          then {key: (.[1] | ltrimstr("chunk.")), bytes: (.[2] | tonumber), sha256: .[3]}
           else {layers: {("sha256:" + (.[1] | rtrimstr(".part"))): (.[2] | tonumber)}}
           end) | reduce .[] as $one ({}; . * $one))
     }) | from_entries),

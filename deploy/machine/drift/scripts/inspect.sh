@@ -86,7 +86,7 @@ project_hashes() {
 mapfile -t paths < <({ asked path; manifest_of "$app" | jq -r '.units? // {} | keys[]'; } | sort -u)
 mapfile -t people < <(asked user)
 answer \
-  --argjson clock "$EPOCHSECONDS" \
+  --argjson clock "$(date +%s)" \
   --arg spec_hash "$(spec_hash)" \
   --slurpfile manifest <(manifest_of "$app") \
   --rawfile staged <(if [ -d "$home/current/root" ]; then

@@ -13,7 +13,7 @@ from deploy.app.tls import Pair
 from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import Content
-from deploy.image.plan.image import Image, Whole
+from deploy.image.plan.image import Image, SaveCommand
 from deploy.node.endpoint import Endpoint
 from deploy.node.state import NodeState
 from deploy.project import Project
@@ -40,7 +40,7 @@ class NamedImage:
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         raise AssertionError("no layer is to be sent")
 
-    def whole(self) -> Whole:
+    def save_command(self) -> SaveCommand:
         raise AssertionError("no image is to be sent")
 
 

@@ -128,7 +128,7 @@ def write_docker(made: Made, file: Path, *, linked: bool = True) -> Path:
 
 
 def sparse(file: Path, size: int) -> None:
-    """Write a layer that holds one file of zeros, without writing the zeros."""
+    """Write a layer that has one file of zeros, without writing the zeros."""
     made = tarfile.TarInfo("srv/zeros")
     made.size, made.mtime = size, 1e9
     with file.open("wb") as out:

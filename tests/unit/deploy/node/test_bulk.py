@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.image.plan.image import Image, Whole
+from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.wire.whole import send_whole
 from deploy.node.bulk import send_files, ssh_command
 from deploy.node.target import Target
@@ -16,7 +16,7 @@ from deploy.node.target import Target
 TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))
 IMAGE = Image("localhost/shop:1", "sha256:1", 10)
 PASS_ON = "exec cat"
-SAVE = Whole(("podman", "save", "--quiet", IMAGE.id), "docker-archive")
+SAVE = SaveCommand(("podman", "save", "--quiet", IMAGE.id), "docker-archive")
 Programs = Callable[..., None]
 
 

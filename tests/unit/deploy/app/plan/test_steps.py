@@ -173,7 +173,7 @@ def test_a_full_disk_is_found_before_anything_is_sent(
         steps(DESIRED, fresh(disks=room(*free)), first=True)
 
     assert caught.value.message == (
-        "no room on the node for what it lacks of localhost/shop:1 (100 MB): "
+        "not enough disk space on the node for localhost/shop:1 (100 MB to send): "
         f"{place}: {needs} MB free, {needs} MB needed, 0 MB missing"
     )
     assert "fab prune" in caught.value.hint

@@ -1,1 +1,1 @@
-"""plan."""
+"""Tests of deploy.image.plan."""

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.image.tree.entry import nanoseconds
-from deploy.image.tree.index import Index, UnfitError, read_index
+from deploy.image.tree.index import Index, TreeError, read_index
 from deploy.image.tree.tree import Tree, flatten
 from tests.unit.deploy.image.make import digest, entry, layer
-from tests.unit.deploy.image.overlay import show
-from tests.unit.deploy.image.trees import LAYERS
+from tests.unit.deploy.image.tree.overlay import show
+from tests.unit.deploy.image.tree.trees import LAYERS
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def index(layer: bytes, folder: Path) -> Index:
 def test_an_image_laid_flat_shows_what_a_node_shows(folder: Path, layers: list[bytes]) -> None:
     try:
         found = tree(layers, folder)
-    except UnfitError:
+    except TreeError:
         return
     shown = show(layers)
 
@@ -85,7 +85,7 @@ def unfit(*more: tarfile.TarInfo, files: dict[str, bytes] | None = None) -> byte
     ],
 )
 def test_what_cannot_be_told_path_by_path_is_not_guessed(folder: Path, made: bytes) -> None:
-    with pytest.raises(UnfitError):
+    with pytest.raises(TreeError):
         tree([made], folder)
 
 
@@ -93,7 +93,7 @@ def test_a_folder_removed_and_made_anew_in_one_layer_is_not_guessed(folder: Path
     """Podman shows what was in it, the specification says that it is empty."""
     anew = layer({".wh.a": b""}, folder_entry("a", 0o755))
 
-    with pytest.raises(UnfitError, match="makes it anew"):
+    with pytest.raises(TreeError, match="creates it again"):
         tree([layer({"a/b": b"1"}), anew], folder)
 
 
@@ -102,5 +102,5 @@ def test_a_layer_that_is_damaged_in_the_cache_is_not_compared(tmp_path: Path) ->
     file = tmp_path / "layer"
     file.write_bytes(whole[:-1] + b"!")
 
-    with pytest.raises(UnfitError, match="damaged in the cache"):
+    with pytest.raises(TreeError, match="damaged in the cache"):
         read_index(digest(whole), file)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from deploy.image.plan.bases import Base, Known, ship, uncertain
+from deploy.image.plan.bases import Base, KnownLayers, plan_transfer, unclear_layers
 from deploy.image.plan.image import Image, missing, missing_bytes
 from deploy.image.plan.sending import Rates
 from tests.unit.deploy.examples import state
@@ -39,30 +39,30 @@ def test_the_layer_made_by_the_same_line_is_the_best_base() -> None:
     held = state(layers={named("1"): (named("a"), named("b"), named("c"))})
     lines = {named("a"): "FROM", named("b"): "pip", named("c"): "COPY"}
 
-    found = ship(an_image("ad", ("FROM", "COPY")), held, Known(set(lines), lines))
+    found = plan_transfer(an_image("ad", ("FROM", "COPY")), held, KnownLayers(set(lines), lines))
 
     assert found.bases == {named("d"): Base(named("c"), named("1"))}
-    assert found.rest == {named("1"): held.layers[named("1")]}
+    assert found.base_images == {named("1"): held.layers[named("1")]}
 
 
 def test_only_layers_that_arrive_sooner_as_patches_keep_their_base() -> None:
     held = state(layers={named("1"): (named("a"), named("b"))})
     sizes = {named("a"): 10**9, named("c"): 10**9, named("b"): 1000, named("d"): 1000}
-    found = ship(an_image("cd"), held, Known({named("a"), named("b")}))
+    found = plan_transfer(an_image("cd"), held, KnownLayers({named("a"), named("b")}))
 
     slow = found.with_quick_bases(Rates(link=1e6), sizes)
     fast = found.with_quick_bases(Rates(link=200e6), sizes)
 
     assert slow.bases == {named("c"): Base(named("a"), named("1"))}
-    assert slow.rest == found.rest
-    assert (fast.bases, fast.rest, fast.missing) == ({}, {}, found.missing)
+    assert slow.base_images == found.base_images
+    assert (fast.bases, fast.base_images, fast.missing) == ({}, {}, found.missing)
 
 
 def test_the_layer_at_the_same_position_is_next_best() -> None:
     held = state(layers={named("1"): (named("a"), named("b"), named("c"))})
     here = {named(letter) for letter in "abc"}
 
-    found = ship(an_image("aec"), held, Known(here))
+    found = plan_transfer(an_image("aec"), held, KnownLayers(here))
 
     assert found.bases[named("e")].diff_id == named("b")
 
@@ -73,7 +73,7 @@ def test_of_equals_the_one_on_the_same_layers_is_taken() -> None:
     )
     here = {named(letter) for letter in "abcf"}
 
-    found = ship(an_image("ae"), held, Known(here))
+    found = plan_transfer(an_image("ae"), held, KnownLayers(here))
 
     assert found.bases[named("e")] == Base(named("c"), named("2"))
 
@@ -81,12 +81,12 @@ def test_of_equals_the_one_on_the_same_layers_is_taken() -> None:
 def test_a_layer_that_is_not_here_as_well_is_no_base() -> None:
     held = state(layers={named("1"): (named("a"), named("b"))})
 
-    assert not ship(an_image("ae"), held, Known({named("a")})).bases
+    assert not plan_transfer(an_image("ae"), held, KnownLayers({named("a")})).bases
 
 
 def test_without_bases_the_same_layers_travel() -> None:
     held = state(layers={named("1"): (named("a"), named("b"))})
-    found = ship(an_image("ae"), held, Known({named("b")}))
+    found = plan_transfer(an_image("ae"), held, KnownLayers({named("b")}))
 
     assert found.without_bases().missing == found.missing
     assert not found.without_bases().bases
@@ -101,7 +101,9 @@ def test_the_layer_that_shares_most_files_is_the_base_wherever_it_stands() -> No
         named("c"): {},
     }
 
-    found = ship(an_image("d"), held, Known({named(one) for one in "abc"}, files=files))
+    found = plan_transfer(
+        an_image("d"), held, KnownLayers({named(one) for one in "abc"}, files=files)
+    )
 
     assert found.bases == {named("d"): Base(named("b"), named("1"))}
 
@@ -111,10 +113,10 @@ def test_files_are_asked_for_only_where_line_and_position_leave_a_doubt() -> Non
     lines = {named("a"): "FROM", named("b"): "COPY"}
     here = set(lines)
 
-    assert uncertain(an_image("ac", ("FROM", "COPY")), held, Known(here, lines)) == ()
-    assert uncertain(an_image("ac", ("FROM", "ADD")), held, Known(here, lines)) == (
+    assert unclear_layers(an_image("ac", ("FROM", "COPY")), held, KnownLayers(here, lines)) == ()
+    assert unclear_layers(an_image("ac", ("FROM", "ADD")), held, KnownLayers(here, lines)) == (
         named("c"),
         named("a"),
         named("b"),
     )
-    assert uncertain(an_image("ac"), held, Known(())) == ()
+    assert unclear_layers(an_image("ac"), held, KnownLayers(())) == ()

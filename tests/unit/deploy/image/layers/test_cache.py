@@ -18,7 +18,7 @@ def filled(folder: Path, limit: int = 10**9) -> Cache:
         file = folder / "tar"
         file.write_bytes(tar)
         os.utime(file, (number, number))
-        cache.take(diff_id, file)
+        cache.add_layer(diff_id, file)
     return cache
 
 
@@ -37,8 +37,8 @@ def test_the_layer_used_longest_ago_goes_first(tmp_path: Path) -> None:
 
     cache.trim(frozenset())
 
-    assert cache.holds(ONE)
-    assert not cache.holds(TWO)
+    assert cache.has(ONE)
+    assert not cache.has(TWO)
 
 
 def test_the_layers_of_the_image_at_hand_stay_whatever_the_bound(tmp_path: Path) -> None:
@@ -46,24 +46,24 @@ def test_the_layers_of_the_image_at_hand_stay_whatever_the_bound(tmp_path: Path)
 
     cache.trim(frozenset({TWO}))
 
-    assert not cache.holds(ONE)
-    assert cache.holds(TWO)
+    assert not cache.has(ONE)
+    assert cache.has(TWO)
 
 
 def test_an_image_is_known_by_its_id(tmp_path: Path) -> None:
     cache = filled(tmp_path)
     content = compose(MADE.config, [len(one) for one in MADE.layers], {})
-    cache.note(content)
-    cache.note(content)
+    cache.add_image(content)
+    cache.add_image(content)
 
     assert cache.content(MADE.id) == content
-    assert cache.known()[ONE].made_by == "line 0"
+    assert cache.known_layers()[ONE].made_by == "line 0"
     assert cache.content("sha256:" + "0" * 64) is None
 
 
 def test_an_image_whose_notes_are_damaged_is_not_known(tmp_path: Path) -> None:
     cache = filled(tmp_path)
-    cache.note(compose(MADE.config, [len(one) for one in MADE.layers], {}))
+    cache.add_image(compose(MADE.config, [len(one) for one in MADE.layers], {}))
     (cache.folder / "images" / MADE.id[7:] / "config").write_bytes(b"{}")
 
     assert cache.content(MADE.id) is None
@@ -72,10 +72,10 @@ def test_an_image_whose_notes_are_damaged_is_not_known(tmp_path: Path) -> None:
 def test_damaged_notes_of_an_image_are_replaced(tmp_path: Path) -> None:
     cache = filled(tmp_path)
     content = compose(MADE.config, [len(one) for one in MADE.layers], {})
-    cache.note(content)
+    cache.add_image(content)
     (cache.folder / "images" / MADE.id[7:] / "config").write_bytes(b"")
 
-    cache.note(content)
+    cache.add_image(content)
 
     assert cache.content(MADE.id) == content
 
@@ -86,22 +86,22 @@ def test_what_another_process_removes_meanwhile_is_no_matter(tmp_path: Path) -> 
 
     cache.trim(frozenset())
 
-    assert cache.holds(TWO)
-    assert not cache.holds(ONE)
+    assert cache.has(TWO)
+    assert not cache.has(ONE)
 
 
 def test_a_dropped_layer_is_gone_and_an_unknown_one_no_matter(tmp_path: Path) -> None:
     cache = filled(tmp_path)
 
-    cache.drop(frozenset({ONE, "sha256:" + "0" * 64}))
+    cache.remove_layers(frozenset({ONE, "sha256:" + "0" * 64}))
 
-    assert not cache.holds(ONE)
+    assert not cache.has(ONE)
 
 
 def test_an_export_leaves_nothing_behind(tmp_path: Path) -> None:
     cache = Cache(tmp_path, 0)
 
-    with cache.workplace() as place:
+    with cache.temporary_folder() as place:
         (place / "x").write_bytes(b"")
 
     assert list(tmp_path.iterdir()) == []
@@ -121,20 +121,20 @@ def test_what_a_killed_export_left_is_swept_up_a_day_later(tmp_path: Path) -> No
 
 def test_what_files_a_layer_holds_is_known_after_the_layer_is_gone(tmp_path: Path) -> None:
     cache = filled(tmp_path)
-    found = cache.listing(ONE)
-    cache.drop(frozenset({ONE}))
+    found = cache.fingerprint(ONE)
+    cache.remove_layers(frozenset({ONE}))
 
     assert found is not None
     assert list(found.values()) == [1]
-    assert cache.listing(ONE) == found
-    assert cache.listing(TWO) != found
-    assert cache.listing("sha256:" + "0" * 64) is None
+    assert cache.fingerprint(ONE) == found
+    assert cache.fingerprint(TWO) != found
+    assert cache.fingerprint("sha256:" + "0" * 64) is None
 
 
 def test_a_listing_that_cannot_be_read_is_made_anew(tmp_path: Path) -> None:
     cache = filled(tmp_path)
-    cache.listing(ONE)
-    (file,) = (tmp_path / "cache/listings").iterdir()
+    cache.fingerprint(ONE)
+    (file,) = (tmp_path / "cache/fingerprints").iterdir()
     file.write_text("[")
 
-    assert cache.listing(ONE)
+    assert cache.fingerprint(ONE)

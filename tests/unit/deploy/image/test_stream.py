@@ -15,10 +15,10 @@ import pytest
 from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import hex_of
-from deploy.image.plan.bases import Base, Shipment
+from deploy.image.plan.bases import Base, TransferPlan
 from deploy.image.plan.image import Image
 from deploy.image.store.archive import Archive
-from deploy.image.stream import Parcel, Sent
+from deploy.image.stream import ImageStream, Progress
 from deploy.node.state import Partial
 from tests.unit.deploy.image.make import Made, image, layer, noise, write_layout
 
@@ -85,17 +85,17 @@ class Case:
     made: Made
     old: Made
     folder: Path
-    told: list[Sent] = field(default_factory=list)
+    told: list[Progress] = field(default_factory=list)
     opened: ExitStack = field(default_factory=ExitStack)
 
-    def parcel(self, *, held: Partial | None = None, patched: bool = True) -> Parcel:
+    def parcel(self, *, held: Partial | None = None, patched: bool = True) -> ImageStream:
         cache = Cache(self.folder / "cache", 10**10)
         before = Archive("old", write_layout(self.old, self.folder / "old"))
         before.export(before.image(), cache, self.old.diff_ids)
         source = Archive("new", write_layout(self.made, self.folder / "new"))
         base = Base(self.old.diff_ids[0], self.old.id)
-        return Parcel(
-            Shipment(
+        return ImageStream(
+            TransferPlan(
                 Image("new", self.made.id, 1, tuple(self.made.diff_ids)),
                 tuple(self.made.diff_ids),
                 {self.made.diff_ids[0]: base} if patched else {},
@@ -156,7 +156,7 @@ def test_no_base_lies_empty_for_another_image_that_is_written_out_first(case: Ca
     one, other, shared, new, newer = ("sha256:" + letter * 64 for letter in "abcde")
     parcel = replace(
         case.parcel(),
-        shipment=Shipment(
+        plan=TransferPlan(
             Image("new", case.made.id, 1, (new, newer)),
             (new, newer),
             {new: Base(one, "sha256:" + "1" * 64), newer: Base(shared, "sha256:" + "2" * 64)},
@@ -194,7 +194,7 @@ def text_case(case: Case) -> Case:
 
 
 def begun_piece(case: Case) -> tuple[str, bytes]:
-    """Find the first piece that has bytes: its key, and its bytes."""
+    """Find the first chunk that has bytes: its key, and its bytes."""
     stream = io.BytesIO(b"".join(case.parcel(patched=False).parts()))
     while words := stream.readline().decode().split():
         if words[0] == "image":

@@ -18,14 +18,14 @@ from deploy.errors import DeployError
 from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import Content
-from deploy.image.layers.partial_layer import Arriving
-from deploy.image.plan.image import Image, Whole
+from deploy.image.layers.partial_layer import PartialLayer
+from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.store.archive import Archive
 from deploy.image.store.podman import Podman
-from deploy.image.wire.chunks import cut
+from deploy.image.wire.chunks import cut_chunks
 from deploy.image.wire.compress import Job
-from deploy.image.wire.compressor import Press
-from deploy.image.wire.level import Pace
+from deploy.image.wire.compressor import Compressor
+from deploy.image.wire.rate_meter import RateMeter
 from tests.unit.deploy.image.make import Made, digest, entry, image, layer, noise, write_layout
 
 ODD = "o\udcff"
@@ -55,8 +55,8 @@ class Storage:
         archive = Archive("made", write_layout(self.made, self.folder / "layout"))
         return archive.export(image, cache, wanted)
 
-    def whole(self) -> Whole:
-        return Whole(("true",), "oci-archive")
+    def save_command(self) -> SaveCommand:
+        return SaveCommand(("true",), "oci-archive")
 
     def cache(self) -> Cache:
         return Cache(self.folder / "cache", 10**9)
@@ -112,7 +112,7 @@ def test_layers_are_read_in_place_as_they_were_built(storage: Storage) -> None:
     assert json.loads(content.manifest)["annotations"] == {"made": "so"}
     assert not storage.exported
     assert cache.content(storage.made.id) == content
-    assert all(map(cache.holds, storage.made.diff_ids))
+    assert all(map(cache.has, storage.made.diff_ids))
 
 
 def test_a_layer_that_changed_where_it_is_kept_is_never_given_away_whole(storage: Storage) -> None:
@@ -124,7 +124,7 @@ def test_a_layer_that_changed_where_it_is_kept_is_never_given_away_whole(storage
         export.content([one])
         with export.layer(one) as found, pytest.raises(DeployError, match="have changed"):
             found[0 : len(found)]
-        export.distrust()
+        export.discard_layers()
         export.content([one])
         with export.layer(one) as found:
             assert found[0 : len(found)] == LOWER
@@ -142,7 +142,7 @@ def test_a_storage_that_is_not_as_expected_is_left_to_its_program(
         export.content(storage.made.diff_ids)
 
     assert storage.exported == [storage.made.diff_ids]
-    assert all(map(storage.cache().holds, storage.made.diff_ids))
+    assert all(map(storage.cache().has, storage.made.diff_ids))
 
 
 def test_only_the_layers_that_are_wanted_are_kept(storage: Storage) -> None:
@@ -164,21 +164,21 @@ def test_the_first_bytes_can_be_had_before_the_last_and_the_last_only_when_prove
 ) -> None:
     more, asked = Event(), Event()
 
-    def chunks() -> Iterator[bytes]:
+    def blocks() -> Iterator[bytes]:
         yield LOWER[:1000]
         asked.set()
         more.wait(10)
         yield LOWER[1000:]
 
-    arriving = Arriving(digest(LOWER), len(LOWER))
+    arriving = PartialLayer(digest(LOWER), len(LOWER))
     with ThreadPoolExecutor(1) as beside:
-        done = beside.submit(arriving.write, chunks(), tmp_path / "layer")
+        done = beside.submit(arriving.write, blocks(), tmp_path / "layer")
         assert asked.wait(10)
         assert arriving[0:1000] == LOWER[:1000]
-        proven_before = arriving.whole
+        proven_before = arriving.complete
         more.set()
         done.result()
-    assert (proven_before, arriving.whole) == (False, True)
+    assert (proven_before, arriving.complete) == (False, True)
     assert arriving[0 : len(LOWER)] == LOWER
     arriving.close()
 
@@ -196,16 +196,16 @@ def test_several_nodes_get_the_same_compressed_pieces_made_once(
             return super().__getitem__(part)
 
     data = Counted(noise(20 << 20).hex().encode())
-    press = Press(Cache(tmp_path, 0), nodes=2)
+    compressor = Compressor(Cache(tmp_path, 0), nodes=2)
     job = Job(digest(b""), data)
 
-    one = list(press.in_order(job, cut(data, b""), Pace()))
-    other = list(press.in_order(job, cut(data, b""), Pace()))
+    one = list(compressor.compress_in_order(job, cut_chunks(data, b""), RateMeter()))
+    other = list(compressor.compress_in_order(job, cut_chunks(data, b""), RateMeter()))
 
     assert [packed.file for packed in one] == [packed.file for packed in other]
     assert len(read) == len(one) == 3
     assert all(packed.file and packed.file.exists() for packed in one)
-    press.close()
+    compressor.close()
     assert not any(tmp_path.iterdir())
 
 
@@ -221,8 +221,8 @@ class ReadOnly:
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         raise AssertionError("podman was asked to write layers")
 
-    def whole(self) -> Whole:
-        return self.podman.whole()
+    def save_command(self) -> SaveCommand:
+        return self.podman.save_command()
 
 
 @pytest.mark.program
@@ -250,7 +250,7 @@ def test_a_layer_that_cannot_be_read_in_place_comes_whole_from_its_program(
     file.write_bytes(file.read_bytes()[:-1] + b"!")
 
     with Export(storage, storage.cache()) as export:
-        export.whole(storage.made.diff_ids)
+        export.cache_layers(storage.made.diff_ids)
 
-    assert all(map(storage.cache().holds, storage.made.diff_ids))
+    assert all(map(storage.cache().has, storage.made.diff_ids))
     assert storage.exported == [storage.made.diff_ids]

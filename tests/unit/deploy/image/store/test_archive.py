@@ -50,11 +50,11 @@ def test_only_wanted_layers_are_unpacked_once_the_image_is_known(tmp_path: Path)
     cache = Cache(tmp_path / "cache", 10**9)
     found = archive.image()
     archive.export(found, cache, MADE.diff_ids)
-    cache.drop(frozenset(MADE.diff_ids))
+    cache.remove_layers(frozenset(MADE.diff_ids))
 
     archive.export(found, cache, MADE.diff_ids[1:2])
 
-    assert [cache.holds(one) for one in MADE.diff_ids] == [False, True, False]
+    assert [cache.has(one) for one in MADE.diff_ids] == [False, True, False]
 
 
 def test_one_of_several_images_is_chosen_by_its_tag(tmp_path: Path) -> None:
@@ -63,9 +63,9 @@ def test_one_of_several_images_is_chosen_by_its_tag(tmp_path: Path) -> None:
     write_layout(other, folder, ref="two")
 
     assert Archive("x", folder, "two").image().id == other.id
-    with pytest.raises(DeployError, match="2 images fit the layout"):
+    with pytest.raises(DeployError, match="2 images match the layout"):
         Archive("x", folder).image()
-    with pytest.raises(DeployError, match="0 images fit three"):
+    with pytest.raises(DeployError, match="0 images match three"):
         Archive("x", folder, "three").image()
 
 
@@ -77,7 +77,7 @@ def test_a_damaged_layer_is_refused_by_its_digest(tmp_path: Path) -> None:
             blob.write_bytes(gzip.compress(gzip.decompress(data) + b"\0" * 512))
 
     archive = Archive("x", folder)
-    with pytest.raises(DeployError, match="is damaged where the image comes from"):
+    with pytest.raises(DeployError, match="is damaged in the archive"):
         archive.export(archive.image(), Cache(tmp_path / "cache", 10**9), MADE.diff_ids)
 
 

@@ -1,9 +1,9 @@
-"""A layer is cut so that its pieces, put together from its base, are the layer again."""
+"""A layer is cut_chunks so that its chunks, put together from its base, are the layer again."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.image.wire.chunks import PIECE, Piece, common_head, common_tail, cut
+from deploy.image.wire.chunks import CHUNK_BYTES, Chunk, common_head, common_tail, cut_chunks
 
 BYTES = st.binary(max_size=400)
 # Long enough to be copied, and alike in long runs, as layers are.
@@ -12,15 +12,15 @@ RUNS = st.lists(st.tuples(st.sampled_from(b"ab"), st.integers(0, 9000)), max_siz
 )
 
 
-def put_together(pieces: list[Piece], new: bytes, base: bytes, at: int) -> bytes:
+def put_together(chunks: list[Chunk], new: bytes, base: bytes, at: int) -> bytes:
     """Do as a node does; what is sent compressed is taken from the layer itself."""
     made = new[:at]
-    for piece in pieces:
-        assert piece.at == len(made)
-        if piece.kind == "copy":
-            made += base[piece.start : piece.start + piece.count]
+    for chunk in chunks:
+        assert chunk.at == len(made)
+        if chunk.kind == "copy":
+            made += base[chunk.start : chunk.start + chunk.count]
         else:
-            made += new[piece.at : piece.at + piece.length]
+            made += new[chunk.at : chunk.at + chunk.length]
     return made
 
 
@@ -30,10 +30,10 @@ def test_the_pieces_of_any_layer_make_the_layer_from_wherever_it_was_cut_off(
 ) -> None:
     at = int(len(new) * share)
 
-    pieces = list(cut(new, base, at=at))
+    chunks = list(cut_chunks(new, base, at=at))
 
-    assert put_together(pieces, new, base, at) == new
-    assert all(0 <= one.start <= one.start + one.count <= len(base) for one in pieces)
+    assert put_together(chunks, new, base, at) == new
+    assert all(0 <= one.start <= one.start + one.count <= len(base) for one in chunks)
 
 
 @given(BYTES, BYTES, BYTES)
@@ -49,22 +49,22 @@ def test_a_change_in_the_middle_sends_only_the_middle() -> None:
     base = b"a" * 100_000 + b"xyz" + b"b" * 100_000
     new = b"a" * 100_000 + b"12345" + b"b" * 100_000
 
-    pieces = list(cut(new, base))
+    chunks = list(cut_chunks(new, base))
 
-    assert [one.kind for one in pieces] == ["copy", "patch", "copy"]
-    assert pieces[1].length == len("12345")
+    assert [one.kind for one in chunks] == ["copy", "patch", "copy"]
+    assert chunks[1].length == len("12345")
 
 
 def test_without_a_base_every_piece_is_plain_and_none_is_larger_than_a_piece() -> None:
-    pieces = list(cut(bytes(PIECE * 2 + 5), b""))
+    chunks = list(cut_chunks(bytes(CHUNK_BYTES * 2 + 5), b""))
 
-    assert [(one.kind, one.length) for one in pieces] == [
-        ("plain", PIECE),
-        ("plain", PIECE),
+    assert [(one.kind, one.length) for one in chunks] == [
+        ("plain", CHUNK_BYTES),
+        ("plain", CHUNK_BYTES),
         ("plain", 5),
     ]
 
 
 def test_an_empty_layer_has_no_pieces() -> None:
-    assert list(cut(b"", b"")) == []
-    assert list(cut(b"", b"base")) == []
+    assert list(cut_chunks(b"", b"")) == []
+    assert list(cut_chunks(b"", b"base")) == []

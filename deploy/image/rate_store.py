@@ -1,4 +1,4 @@
-"""What earlier transfers measured, kept beside the cache of layers."""
+"""Store measured rates between transfers, beside the layer cache."""
 
 import contextlib
 import json
@@ -9,22 +9,22 @@ from typing import Any
 
 from deploy.image.layers.cache import Cache
 from deploy.image.plan.sending import Rates
-from deploy.image.wire.level import CORES
+from deploy.image.wire.rate_meter import CORES
 
-_NODES_KEPT = 100
-# A rate beyond these is a mistake of measuring.
+_MAX_NODES = 100
+# Rates outside this range are measuring errors.
 _LEAST, _MOST = 1e3, 1e11
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """The rates of one node and of this machine."""
+class RateStore:
+    """The stored rates of one node and of this workstation."""
 
     cache: Cache
     node: str
 
-    def rates(self) -> Rates:
-        """Read what is known; the link is 0 where nothing was sent to the node yet."""
+    def load(self) -> Rates:
+        """Read the stored rates; the link is 0 when nothing was sent to this node yet."""
         found = self._read()
         here, there = _part(found, "here"), _part(_part(found, "nodes"), self.node)
         known = Rates(0.0, cores=CORES)
@@ -36,14 +36,14 @@ class Measured:
             speed=_factor(here.get("speed"), known.speed),
         )
 
-    def keep(self, rates: Rates) -> None:
-        """Write what was measured; a disk that is full keeps the transfer from nothing."""
+    def store(self, rates: Rates) -> None:
+        """Store measured rates; ignore write errors, since a transfer works without them."""
         nodes = _part(self._read(), "nodes")
         nodes.pop(self.node, None)
         nodes[self.node] = {"link": rates.link, "write_out": rates.write_out}
-        kept = dict(list(nodes.items())[-_NODES_KEPT:])
+        kept = dict(list(nodes.items())[-_MAX_NODES:])
         here = {"patch": rates.patch, "speed": rates.speed}
-        with contextlib.suppress(OSError), self.cache.workplace() as place:
+        with contextlib.suppress(OSError), self.cache.temporary_folder() as place:
             (place / "measured").write_text(json.dumps({"here": here, "nodes": kept}))
             (place / "measured").replace(self._file)
 
@@ -64,12 +64,12 @@ def _part(found: dict[str, Any], name: str) -> dict[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _rate(found: object, usual: float) -> float:
-    """Take a rate as it was kept, unless it is none."""
-    return found if isinstance(found, float) and _LEAST < found < _MOST else usual
+def _rate(found: object, default: float) -> float:
+    """Return a stored rate, or the default when it is not plausible."""
+    return found if isinstance(found, float) and _LEAST < found < _MOST else default
 
 
-def _factor(found: object, usual: float) -> float:
+def _factor(found: object, default: float) -> float:
     if not isinstance(found, float) or not math.isfinite(found):
-        return usual
+        return default
     return min(10.0, max(0.1, found))

@@ -1,0 +1,103 @@
+"""An image is sent to several nodes; a node that fails does not affect the others."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.image.send import image_send
+from deploy.image.verify import image_verify
+from deploy.node import session
+from deploy.node.state import NodeState
+from deploy.project import Project
+from tests.unit.deploy.examples import fresh, settings
+from tests.unit.deploy.fake_remote import FakeRemote, lost, refusal
+from tests.unit.deploy.image.make import Made, image, layer, write_layout
+
+MADE = image([layer({"a": b"1"}), layer({"b": b"2"})])
+
+
+def having(made: Made) -> NodeState:
+    return fresh(layers={made.id: tuple(made.diff_ids)})
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeRemote]:
+    """Hand out the nodes by address; a login to any other address fails."""
+    known: dict[str, FakeRemote] = {}
+
+    @contextmanager
+    def open_session(project: Project, *_: object, **__: object) -> Iterator[FakeRemote]:
+        if project.settings.node_address not in known:
+            raise lost()
+        yield known[project.settings.node_address]
+
+    monkeypatch.setattr(session, "open_session", open_session)
+    return known
+
+
+def project(folder: Path, address: str) -> Project:
+    layout = write_layout(MADE, folder / "layout")
+    own = {"IMAGE": f"oci:{layout}", "IMAGE_CACHE": str(folder / "cache"), "NODE_ADDRESS": address}
+    return Project(folder, settings(**own))
+
+
+def answering(state: NodeState, **answers: object) -> FakeRemote:
+    return FakeRemote(answers={"probe": state.model_dump_json(), **answers})  # type: ignore[dict-item]
+
+
+def test_an_image_that_the_node_has_is_not_sent(
+    nodes: dict[str, FakeRemote], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes["web1"] = answering(having(MADE))
+
+    image_send([project(tmp_path, "web1")], events=False)
+
+    assert nodes["web1"].scripts == ["probe"]
+    assert "nothing to send: web1 already has" in capsys.readouterr().out
+
+
+def test_a_node_that_fails_does_not_affect_the_others(
+    nodes: dict[str, FakeRemote], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes["web1"] = answering(fresh())
+
+    with pytest.raises(DeployError, match="1 of 2 nodes did not receive the image"):
+        image_send([project(tmp_path, one) for one in ("web0", "web1")], events=False)
+
+    assert nodes["web1"].scripts == ["probe", "receive-image"]
+    assert nodes["web1"].the("receive-image").arguments == ("shop-www", MADE.id)
+    said = capsys.readouterr()
+    assert "web0: the connection to the node was lost" in said.out + said.err
+
+
+def test_a_damaged_transfer_is_repeated_from_the_new_state(
+    nodes: dict[str, FakeRemote], tmp_path: Path
+) -> None:
+    nodes["web1"] = answering(fresh(), **{"receive-image": [refusal("damaged", 5), "proven\n"]})
+
+    image_send([project(tmp_path, "web1")], events=False)
+
+    assert nodes["web1"].scripts == ["probe", "receive-image", "probe", "receive-image"]
+
+
+def test_an_image_that_the_node_lacks_cannot_be_verified(
+    nodes: dict[str, FakeRemote], tmp_path: Path
+) -> None:
+    nodes["web1"] = answering(fresh())
+
+    with pytest.raises(DeployError, match="the node does not have") as caught:
+        image_verify(project(tmp_path, "web1"))
+
+    assert "fab image-send" in caught.value.hint
+
+
+def test_an_invalid_answer_to_verify_is_refused(
+    nodes: dict[str, FakeRemote], tmp_path: Path
+) -> None:
+    nodes["web1"] = answering(having(MADE), **{"verify-image": "not base64!"})
+
+    with pytest.raises(DeployError, match="the node's answer cannot be read"):
+        image_verify(project(tmp_path, "web1"))
