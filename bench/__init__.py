@@ -1,1 +1,1 @@
-"""Measurements, side by side with what they are measured against."""
+"""Benchmarks of corefab beside other tools."""

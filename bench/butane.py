@@ -1,4 +1,4 @@
-"""How fast the Butane translator is, beside the real one, in one run.
+"""Measure the Butane translator beside the original program.
 
 `make bench-butane`; needs the real tool (`make oracle`). The bounds are those of the project: the
 library call within 3 times the real process, `python -m butane` within 200 ms of it on one node.
@@ -44,7 +44,7 @@ _WORDS = [
 
 
 def node_spec(folder: Path) -> Path:
-    """Lay out our own machine spec, as `fab prepare` does from .env.example; name its file."""
+    """Write the machine spec of .env.example, as `fab prepare` does; return its file."""
     with tempfile.TemporaryDirectory() as name:
         shutil.copy(_ROOT / ".env.example", Path(name) / ".env")
         settings = read_settings(Path(name))
@@ -76,7 +76,7 @@ def _sentence(chance: random.Random) -> str:
 
 
 def median_seconds(work: Callable[[], object], times: int) -> float:
-    """Time a piece of work several times and take the middle one."""
+    """Time a function several times; return the median."""
     taken = []
     for _ in range(times):
         start = time.perf_counter()
@@ -96,7 +96,7 @@ def _process(command: list[str], source: Path) -> Callable[[], object]:
 
 
 def main() -> int:
-    """Print a line a figure; exit code 1 when one is not met."""
+    """Print each figure; return 1 when a target is missed."""
     if not _ORACLE.exists():
         sys.exit("the real tool is missing: make oracle")
     with ending_whole(), tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""A bench that is ended takes what it started with it: visitors, relays, rehearsal machines."""
+"""Clean up when a bench is stopped: end visitors, relays and rehearsal machines."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Measure how images reach a node, beside the ways that there are: `make bench-image`.
+"""Measure how images reach a node, beside other ways: `make bench-image`.
 
 Bytes are those of the node's network interface, all headers and the login included. Wall time is
 that of the whole command. Both sides share this machine's processors. Each line ends in `met` or
@@ -55,7 +55,7 @@ class Link:
 
     @property
     def title(self) -> str:
-        """Name the link."""
+        """Return the link's name."""
         if not self.megabits:
             return "full speed"
         return f"{self.megabits} Mbit/s and {self.milliseconds} ms"
@@ -71,7 +71,7 @@ Costs = dict[tuple[str, str], Cost]
 
 
 class Bench:
-    """What is measured with, and the lines of the result."""
+    """The measuring tools, and the lines of the result."""
 
     def __init__(self, ways: Ways, wanted: argparse.Namespace) -> None:
         self.ways, self.wanted = ways, wanted
@@ -79,7 +79,7 @@ class Bench:
         self.lines: list[str] = []
 
     def tell(self, text: str, *, met: bool | None = None) -> None:
-        """Add a line, with its verdict when there is a figure to reach."""
+        """Add a line, with a verdict if it has a target."""
         verdict = {True: "  met", False: "  NOT MET", None: ""}[met]
         self.lines.append(f"{text}{verdict}")
         print(self.lines[-1], flush=True)
@@ -91,7 +91,7 @@ class Bench:
 
 
 def main() -> int:
-    """Measure everything and write the table; 1 when a figure was not reached."""
+    """Measure everything and write the table; 1 when a target was missed."""
     wanted = _arguments()
     with (
         ending_whole(),

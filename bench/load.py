@@ -1,4 +1,4 @@
-"""Visitors for a bench, as a process of their own: so many requests a second, whatever comes back.
+"""Visitors for a bench: a process that sends a fixed number of requests a second.
 
 `python -m bench.load ADDRESS PORT NAME AUTHORITY RATE FILE` asks until SIGTERM, half on fresh
 connections and half on kept ones, and writes a line a request: when it was due, seconds until its
@@ -23,7 +23,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass
 class Load:
-    """What is asked, and the connections that are kept and idle."""
+    """The request, and the idle connections."""
 
     address: str
     port: int
@@ -33,7 +33,7 @@ class Load:
     idle: list[Streams] = field(default_factory=list)
 
     async def visit(self, kind: str, due: float) -> None:
-        """Ask once, and write down what came of it."""
+        """Send one request, and log its outcome."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._ask(kind)
@@ -73,7 +73,7 @@ class Load:
 
 
 async def run(load: Load, rate: float) -> None:
-    """Start a visit at each of its times until SIGTERM, then let those under way end."""
+    """Start visits on schedule until SIGTERM, then wait for those in progress."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     began, number = time.monotonic(), 0

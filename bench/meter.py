@@ -1,4 +1,4 @@
-"""What a way of sending an image takes, on both sides."""
+"""Measure what sending an image costs, on both sides."""
 
 import json
 import os

@@ -95,7 +95,7 @@ class Stage:
         self.shell.run(f"sudo systemctl daemon-reload; sudo systemctl start {' '.join(units)}")
 
     def end(self, units: dict[str, str]) -> None:
-        """Stop them and take them away."""
+        """Stop and remove them."""
         for name in units:
             self.shell.run(f"sudo systemctl stop {name}; sudo rm /etc/containers/systemd/{name}.*")
         self.shell.run("sudo systemctl daemon-reload")

@@ -1,4 +1,4 @@
-"""A slow line: a relay in front of a TCP port that passes so many bits a second, so much later.
+"""A slow link: a TCP relay with a limited rate and a delay.
 
 It stands in for tc's netem, which not every kernel has. Each direction is a line of its own, whose
 queue holds a tenth of a second, as a router's would; who sends more has to wait.

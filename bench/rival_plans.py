@@ -1,4 +1,4 @@
-"""pyinfra and Ansible doing nothing: the app's files are there and its unit runs, so says a plan.
+"""Measure pyinfra and Ansible with nothing to change: they check the app's files and unit.
 
 Both are installed into a virtual environment of the cache. Ansible needs Python on the node, which
 has none: it gets the sample image's for the time of the bench.
@@ -46,7 +46,7 @@ class Rival:
     environment: Mapping[str, str]
 
     def run(self, folder: Path) -> str:
-        """Run it to its end; give what it said, or raise for a failure."""
+        """Run it to its end; return its output, or raise."""
         done = subprocess.run(
             self.words, cwd=folder, env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
@@ -57,7 +57,7 @@ class Rival:
 
 
 def fetch() -> str:
-    """Install both; say what hinders that."""
+    """Install both; return the problem, if any."""
     if (_HOME / "bin/pyinfra").exists() and (_HOME / "bin/ansible-playbook").exists():
         return ""
     for words in (

@@ -32,7 +32,7 @@ _CONFIG = """
 
 
 def start(project: Project, name: str, password: str) -> str:
-    """Run Caddy on the node before the slot that serves; say what hinders that."""
+    """Run Caddy on the node before the slot that serves; return the problem, if any."""
     problem = _fetch()
     if problem:
         return problem
@@ -56,7 +56,7 @@ def start(project: Project, name: str, password: str) -> str:
 
 
 def stop(project: Project) -> None:
-    """Stop it and take it away."""
+    """Stop and remove it."""
     project.ssh("systemctl stop bench-caddy; rm -rf /var/tmp/caddy /run/caddy")
 
 

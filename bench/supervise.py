@@ -29,7 +29,7 @@ WORKERS = ("a", "b", "c", "d")
 INTERVAL, GRACE = 1.0, 1.0
 IDLE_SECONDS = 30.0
 QUICK = (f"interval={INTERVAL}", f"grace={GRACE}")
-HANG_SECONDS = 10.0  # long enough for who looks at all
+HANG_SECONDS = 10.0  # long enough for every supervisor that checks at all
 ROUNDS = 5
 # Writes a beat every third of the interval, to the supervisor or else to systemd's watchdog, and a
 # line with the time whenever it starts.
@@ -71,7 +71,7 @@ class Bench:
         self.supervise = pack(folder / "supervise.pyz")
 
     def tell(self, text: str, *, met: bool | None = None) -> None:
-        """Add a line, with its verdict when there is a figure to reach."""
+        """Add a line, with a verdict if it has a target."""
         verdict = {True: "  met", False: "  NOT MET", None: ""}[met]
         self.lines.append(f"{text}{verdict}")
         print(self.lines[-1], flush=True)
@@ -229,7 +229,7 @@ def compare(
             os.kill(pid, signal.SIGKILL)
             killed = time.monotonic()
             latencies.append(bench.until(log, "b", number + 1) - killed)
-            time.sleep(6)  # longer than anybody's window for a crash loop
+            time.sleep(6)  # longer than any supervisor's window for a crash loop
         os.kill(bench.noted(log, "b")[-1][0], signal.SIGUSR1)
         hung = bench.until(log, "b", 1, "hang")
         time.sleep(HANG_SECONDS)

@@ -66,7 +66,7 @@ class Bench:
     lines: list[str] = field(default_factory=list)
 
     def tell(self, text: str, *, met: bool | None = None) -> None:
-        """Add a line, with its verdict when there is a figure to reach."""
+        """Add a line, with a verdict if it has a target."""
         verdict = {True: "  met", False: "  NOT MET", None: ""}[met]
         self.lines.append(f"{text}{verdict}")
         print(self.lines[-1], flush=True)

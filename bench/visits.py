@@ -1,4 +1,4 @@
-"""Running the load of a bench, and reading what its visitors met."""
+"""Run the load of a bench, and read its log."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Site:
 
 @contextmanager
 def visiting(site: Site, log: Path) -> Iterator[None]:
-    """Have visitors come while the block lasts."""
+    """Send the load while the block lasts."""
     words = [site.address, str(site.port), site.name, str(site.authority), str(RATE), str(log)]
     process = subprocess.Popen([sys.executable, "-m", "bench.load", *words])
     try:

@@ -1,4 +1,4 @@
-"""The ways an image reaches a node: corefab's, and what others would type."""
+"""The ways to send an image to a node: corefab's, and the commands of other tools."""
 
 import shlex
 import shutil

@@ -6,7 +6,7 @@ import os
 
 
 class ContainerError(Exception):
-    """Say what was found and what to do; `code` is the exit code (the numbers of sysexits.h)."""
+    """Store what was found and what to do; `code` is the exit code (the numbers of sysexits.h)."""
 
     def __init__(self, message: str, hint: str = "", *, code: int = os.EX_SOFTWARE) -> None:
         super().__init__(message)

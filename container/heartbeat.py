@@ -1,4 +1,4 @@
-"""For a worker in Python: tell the supervisor that this process is alive, all parts of it."""
+"""Send a Python worker's heartbeats to the supervisor, once all its parts are alive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 
 class Heartbeat:
-    """Beat on the pipe that HEARTBEAT_FD names; without one, do nothing.
+    """Write heartbeats to the pipe HEARTBEAT_FD; without that variable, do nothing.
 
     With `parts` a beat is sent only when each of them has beaten since the last one, so a hang
     in one thread is seen although the others go on.
@@ -24,10 +24,10 @@ class Heartbeat:
         self._next = 0.0
         self._lock = threading.Lock()
         if self._descriptor >= 0:
-            os.set_inheritable(self._descriptor, False)  # noqa: FBT003 - a child has its own life
+            os.set_inheritable(self._descriptor, False)  # noqa: FBT003 - not for children
 
     def beat(self, part: str = "") -> None:
-        """Say that this part is alive; call it as often as you like, from any thread."""
+        """Report that this part is alive; may be called often and from any thread."""
         with self._lock:
             self._missing.discard(part)
             now = time.monotonic()

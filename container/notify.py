@@ -1,4 +1,4 @@
-"""Tell systemd about this service: the datagrams of sd_notify(3), without libsystemd."""
+"""Notify systemd of this service's state: sd_notify(3) without libsystemd."""
 
 from __future__ import annotations
 

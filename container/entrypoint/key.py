@@ -47,7 +47,7 @@ def install_key(files: KeyFiles) -> str:
         )
     draft = f"{files.plain}.new"
     try:
-        _remove(draft)  # left behind by a process that was killed here
+        _remove(draft)  # of a process that was killed while writing
         _decrypt(files, encrypted, draft)
         server_context(files.certificate, draft)
         os.replace(draft, files.plain)  # noqa: PTH105 - text paths all through

@@ -1,4 +1,4 @@
-"""Tell whether a folder lies in memory, so that nothing written there reaches a disk."""
+"""Check that a folder is on a file system in memory, so that nothing in it reaches a disk."""
 
 from __future__ import annotations
 

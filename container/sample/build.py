@@ -22,7 +22,7 @@ _MODULES = (
 
 
 def build(tag: str, *, version: str = "", on_step: Callable[[str], object] = str) -> str:
-    """Build the image as `tag` and give back its id; `on_step` hears each step as a sentence.
+    """Build the image as `tag` and return its id; `on_step` receives each step as a sentence.
 
     `version` names the image's version label; without one it is the one of `lay_out_app`.
     Raises ContainerError.
@@ -51,7 +51,7 @@ def lay_out_app(folder: Path) -> str:
     pack(folder / "supervise.pyz")
     digest = sha256()
     for path in sorted(folder.rglob("*")):
-        # Whatever the umask here: the image's user is another one.
+        # Readable for the image's user, whatever the umask here.
         path.chmod(0o755 if path.is_dir() else 0o644)
         if path.is_file():
             digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes() + b"\0")

@@ -18,7 +18,7 @@ from container.errors import ContainerError
 SUITE = "trixie"
 PACKAGES = ("python3.13-minimal", "libpython3.13-stdlib")
 EPOCH = 1735689600  # 2025-01-01; nothing in the image is newer, so equal input gives equal bytes
-# What mmdebstrap leaves behind: apt's state, device nodes, and files of this workstation.
+# Files of mmdebstrap to leave out: apt's state, device nodes, and files of this workstation.
 DROPPED = (
     "dev", "proc", "sys", "run", "tmp", "var", "data", "srv", "etc/apt", "etc/dpkg",
     "etc/debconf.conf", "etc/fstab", "etc/hostname", "etc/resolv.conf",
@@ -41,7 +41,7 @@ def cached_rootfs() -> Path | None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Let one process at a time build: two would take away each other's intermediate images."""
+    """Let one process build at a time: two would remove each other's intermediate images."""
     path = _cache_path().with_name("sample-build.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -100,7 +100,7 @@ def _bootstrap(out: Path) -> None:
 
 
 def _repack(raw: Path, clean: Path) -> None:
-    """Drop what belongs to the workstation, add the mount points, level owners and times."""
+    """Drop the workstation's files, add mount points, normalize owners and times."""
     with tarfile.open(raw) as source, tarfile.open(clean, "w", format=tarfile.PAX_FORMAT) as target:
         for member in source:
             name = member.name.lstrip("./")

@@ -11,7 +11,7 @@ if __name__ == "__main__" and "/" in __file__ and ".pyz" not in __file__:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the core, a question to it, or what the options ask for; give the exit code."""
+    """Run the core, query a running one, or launch workers; return the exit code."""
     if arguments[:1] == ["--core"]:
         # Nothing else is imported on this path: what is, stays in memory.
         from container.supervise.carried import take_over  # noqa: PLC0415
@@ -48,9 +48,9 @@ def _front(arguments: list[str]) -> int:
 
 
 def _heed_signals() -> None:
-    """End when told to, although nothing runs yet; let the other signals wait for the core.
+    """Exit on SIGTERM before any worker runs; block the other signals until the core runs.
 
-    Process 1 hears no signal that it has no handler for, and what follows takes a while.
+    The kernel drops signals without a handler for process 1, and starting takes a while.
     """
     import signal  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Hand a run over to the process that replaces this one: its settings, and its compiled modules.
+"""Pass settings and compiled modules to the process that replaces this one.
 
 Compiling the core's modules would cost that process a megabyte that it keeps; here it is gone with
 this one. Both sides are the same Python, a moment apart.
@@ -26,13 +26,13 @@ class Carried:
         self._modules = modules
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> object:
-        """Tell whether this module was carried along."""
+        """Find a module that was passed along."""
         if name not in self._modules:
             return None
         return ModuleSpec(name, self, is_package=self._modules[name][1])  # type: ignore[arg-type]
 
     def create_module(self, _spec: object) -> None:
-        """Leave making the module to Python."""
+        """Let Python create the module object."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the module's code."""
@@ -40,9 +40,9 @@ class Carried:
 
 
 def hand_over(values: dict[str, object], workers: list[dict[str, object]]) -> int:
-    """Put everything where the next program finds it; give the descriptor.
+    """Write everything to a file for the next program; return its descriptor.
 
-    A file in memory without a name: nothing of it is in the command line or the environment.
+    The file is in memory and has no name: nothing shows in the command line or environment.
     """
     descriptor = os.memfd_create("supervise", 0)
     with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -52,7 +52,7 @@ def hand_over(values: dict[str, object], workers: list[dict[str, object]]) -> in
 
 
 def take_over(descriptor: int) -> tuple[dict[str, object], list[dict[str, object]]]:
-    """Read what was handed over, and import the carried modules from here on."""
+    """Read the settings, and import the passed modules from memory."""
     with os.fdopen(descriptor, "rb") as file:
         values, workers, modules = marshal.load(file)  # noqa: S302 - our own memory file
     sys.meta_path.insert(0, Carried(modules))  # type: ignore[arg-type]  # a finder by its methods

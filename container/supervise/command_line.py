@@ -1,4 +1,4 @@
-"""The options of `supervise`, checked whole before anything is started."""
+"""The options of `supervise`, all checked before anything is started."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ also: supervise status [--json] [--socket PATH], supervise metrics, supervise ke
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was asked for; `mode` is sd-notify, watchdog or exec."""
+    """The parsed options; `mode` is sd-notify, watchdog or exec."""
 
     mode: str
     workers: list[dict[str, object]]
@@ -33,7 +33,7 @@ class Wanted:
 
 
 def parse(arguments: Sequence[str], settings: Sequence[str] = ()) -> Wanted:
-    """Read options and files; all problems are told in one ContainerError (EX_CONFIG).
+    """Read options and files; one ContainerError (EX_CONFIG) has all problems.
 
     `settings` count like --set, after all of those: a unit may give them in SUPERVISE_SET.
     """

@@ -1,4 +1,4 @@
-"""From what was asked for to the process that does it, by replacing this one."""
+"""Launch the core, or the command itself, by replacing this process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def launch(wanted: Wanted) -> None:
     descriptor = hand_over(values, wanted.workers)
     os.set_inheritable(descriptor, True)  # noqa: FBT003 - the only form there is
     block_signals()
-    # -S and -E: neither site-packages nor the environment have a say in a supervisor.
+    # -S and -E: site-packages and the environment must not affect the supervisor.
     python = [sys.executable, "-S", "-E", sys.argv[0], CORE, str(descriptor)]
     os.execv(sys.executable, python)  # noqa: S606
 
@@ -50,13 +50,13 @@ def prepare_key(worker: dict[str, object]) -> None:
     files = key_files(os.environ)
     uid, gid = int(str(worker["uid"])), int(str(worker["gid"]))
     if uid >= 0 and uid != os.getuid():
-        # Who owns the folder owns what is renewed in it, too: see renew_key.
+        # renew_key gives a renewed key to the owner of the folder.
         os.chown(files.folder, uid, gid)
     os.environ["TLS_KEY"] = _install_for_owner()
 
 
 def renew_key() -> int:
-    """Decrypt the key once more, as the core has done when it is told to reload."""
+    """Decrypt the key again; the core runs this on a reload."""
     _install_for_owner()
     return 0
 
@@ -65,13 +65,13 @@ def _install_for_owner() -> str:
     files = key_files(os.environ)
     path = install_key(files)
     owner = Path(files.folder).stat()
-    if os.getuid() == 0 and owner.st_uid != 0:  # anyone else can only own it already
+    if os.getuid() == 0 and owner.st_uid != 0:  # any other user can only be its owner
         os.chown(path, owner.st_uid, owner.st_gid)
     return path
 
 
 def state_socket() -> str:
-    """Choose where the state is told: $SUPERVISE_SOCKET, or the first folder that can be written.
+    """Choose the path of the status socket: $SUPERVISE_SOCKET, or one in the first writable folder.
 
     `status` chooses by the same rule, as the same user, and so finds it.
     """
@@ -128,7 +128,7 @@ def _become_command(worker: dict[str, object]) -> None:
 
 
 def _refuse_users(workers: list[dict[str, object]]) -> None:
-    """Take this process's own user for no change, and any other for a mistake unless it is root."""
+    """Drop a user that is the process's own; refuse another one unless this process is root."""
     own = {"uid": os.getuid(), "gid": os.getgid()}
     for worker in workers if own["uid"] else ():
         wanted = {key: worker[key] for key in own}
@@ -150,6 +150,6 @@ def _password_in_environment() -> None:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what workers leave behind; as process 1 that is so already."""
+    """Become the parent of orphaned descendants (process 1 is that already)."""
     if os.getpid() != 1:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

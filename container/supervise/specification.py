@@ -1,4 +1,4 @@
-"""What the operator wants of each worker: TOML tables and options become checked values."""
+"""Check each worker's configuration, from TOML tables and options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from container.supervise import values
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a worker: how its value is read and what it is without one."""
+    """One key of a worker: its reader and its default."""
 
     read: Callable[[object], object]
     default: object
@@ -36,7 +36,7 @@ def worker(table: Mapping[str, object], where: str, problems: list[str]) -> dict
 
 
 def shortest_watchdog(worker: Mapping[str, Any]) -> float:
-    """Tell the shortest WatchdogSec that lets a worker be restarted without losing the service.
+    """Compute the shortest WatchdogSec with which a worker can be restarted in time.
 
     The watchdog is not fed from the moment a worker is found hung until its successor is
     healthy: its grace, the longest delay before the restart with its jitter, and its start. It

@@ -1,4 +1,4 @@
-"""Ask a running supervisor how its workers are, and show it to a person or a program."""
+"""Query a running supervisor's state; print it as a table, JSON or Prometheus text."""
 
 from __future__ import annotations
 

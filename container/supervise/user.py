@@ -1,4 +1,4 @@
-"""The user that a worker runs as, by name or by numbers."""
+"""Resolve the user that a worker runs as, given by name or number."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def find_user(text: str) -> tuple[int, int]:
         entry = pwd.getpwnam(text)
     except KeyError as error:
         raise ContainerError(
-            f"there is no user {text!r} in this image", code=os.EX_NOUSER
+            f"user {text!r} does not exist in this image", code=os.EX_NOUSER
         ) from error
     return entry.pw_uid, entry.pw_gid

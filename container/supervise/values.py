@@ -1,4 +1,4 @@
-"""What a value of a worker's policy may be: each reader gives the value or refuses it."""
+"""Readers of policy values: each returns the checked value or raises."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _URL = re.compile(
 _HIGHEST_PORT = 65535
 _LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "stack")
 _HIGHEST_LIMIT = 2**63 - 1
-_HIGHEST_ID = 2**32 - 2  # the one above stands for "no change"
+_HIGHEST_ID = 2**32 - 2  # 2**32 - 1 means "no change"
 _SIZE = re.compile(r"(\d+)([KMG]?)")
 
 
 class WrongValueError(ValueError):
-    """A value that is not allowed; the message says what is."""
+    """A value that is not allowed; the message says what is allowed."""
 
 
 def name(value: object) -> str:
@@ -44,13 +44,13 @@ def command(value: object) -> tuple[str, ...]:
 
 
 def probe(value: object) -> str | tuple[str, ...]:
-    """Read how a worker is asked; heartbeats are the empty text."""
+    """Read how a worker's health is checked; empty for heartbeats."""
     if isinstance(value, list):
         return command(value)
     if value == "heartbeat":
         return ""
     if value == "none" or (isinstance(value, str) and _is_address(value)):
-        # A name would be looked up, and the supervisor waits for nobody.
+        # A host name would need a lookup, which blocks the supervisor.
         return str(value).replace("://localhost:", "://127.0.0.1:")
     raise WrongValueError(
         "heartbeat, none, http://ADDRESS:PORT/PATH, https://…, tcp://ADDRESS:PORT, or a list of"
@@ -149,7 +149,7 @@ def _are_names(names: Iterable[str]) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    """Tell whether a program can be given this: a text without NUL, which would end it."""
+    """Check that a text has no NUL, which would end a program's argument."""
     return isinstance(value, str) and "\0" not in value
 
 

@@ -11,7 +11,7 @@ from container.sample.app.settings import read_settings
 
 
 def main() -> int:
-    """Serve until told to stop; an expected error is one line and its own exit code."""
+    """Serve until SIGTERM; an expected error is one line and its own exit code."""
     try:
         return Sample(read_settings(os.environ)).run()
     except ContainerError as error:

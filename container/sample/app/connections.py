@@ -1,4 +1,4 @@
-"""The open connections: which wait, which work, and which have taken too long."""
+"""The open connections: idle, busy, and overdue ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Phase(Enum):
 
 
 class Connections:
-    """A register that threads share; it ends connections by shutting their sockets down."""
+    """A thread-safe list; it ends connections by shutting down their sockets."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class Connections:
         return len(self._phases)
 
     def enter(self, connection: socket.socket, phase: Phase) -> None:
-        """Note that a connection is now in this phase."""
+        """Record the phase of a connection."""
         seconds = ANSWER_SECONDS if phase is Phase.BUSY else REQUEST_SECONDS
         with self._lock:
             self._phases[connection] = (phase, time.monotonic() + seconds)
@@ -44,16 +44,16 @@ class Connections:
             self._phases.pop(connection, None)
 
     def expire(self) -> None:
-        """End every connection whose time is up: a slow client holds a thread no longer."""
+        """End every overdue connection, so that slow clients do not hold threads."""
         now = time.monotonic()
         self._end(lambda _, deadline: deadline <= now)
 
     def end_idle(self) -> None:
-        """End the connections that wait between two requests."""
+        """End the idle connections."""
         self._end(lambda phase, _: phase is Phase.IDLE)
 
     def make_room(self) -> bool:
-        """Tell whether one more fits; when full, end those that wait between two requests."""
+        """Check that one more fits; when full, end the idle ones."""
         if len(self) < LIMIT:
             return True
         self.end_idle()

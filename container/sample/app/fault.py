@@ -12,7 +12,7 @@ _WORDS = 2
 
 
 def main(arguments: list[str]) -> int:
-    """Leave the switch for the worker to find within a second; EX_USAGE for a wrong one."""
+    """Write the switch, which the worker reads within a second; EX_USAGE for an unknown one."""
     fault = arguments[1].partition("=")[0] if len(arguments) == _WORDS else ""
     if fault not in FAULTS or arguments[0] not in _WORKERS:
         sys.stderr.write(f"usage: fault {'|'.join(_WORKERS)} {'|'.join(FAULTS)}[=SECONDS]\n")

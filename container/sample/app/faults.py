@@ -20,7 +20,7 @@ _LEAK_MOST = 512 << 20
 
 
 class Faults:
-    """The faults of one worker; `refuses` tells that it is to ignore SIGTERM."""
+    """The faults of one worker; `refuses`: ignore SIGTERM."""
 
     def __init__(self, worker: str, environment: Mapping[str, str]) -> None:
         self.refuses = False
@@ -33,7 +33,7 @@ class Faults:
                 self._commit(fault)
 
     def tick(self) -> None:
-        """Look for a switch that was thrown since the last call, and act on it."""
+        """Act on a switch that was thrown since the last call."""
         with suppress(FileNotFoundError):
             fault = self._file.read_text(encoding="utf-8").strip()
             self._file.unlink()

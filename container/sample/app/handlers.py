@@ -21,7 +21,7 @@ _HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
 
 
 class Service(Protocol):
-    """What a handler needs to know of the service it belongs to."""
+    """The service as its handlers see it."""
 
     settings: Settings
     connections: Connections
@@ -44,11 +44,11 @@ class Handler(BaseHTTPRequestHandler):
         super().__init__(connection, address, service)  # type: ignore[arg-type]  # only stored
 
     def version_string(self) -> str:
-        """Name the program, not its Python."""
+        """Return the program's name, without Python's version."""
         return self.server_version
 
     def handle(self) -> None:
-        """Shake hands, then answer one request after the other until either side is done."""
+        """Do the TLS handshake, then answer requests until either side closes."""
         with suppress(OSError, ssl.SSLError):  # a client that left, or never spoke TLS
             if isinstance(self.connection, ssl.SSLSocket):
                 self.connection.do_handshake()
@@ -105,7 +105,7 @@ class PageHandler(Handler):
     """The HTTPS port."""
 
     def do_GET(self) -> None:
-        """Answer the two paths there are."""
+        """Answer the page and the health check."""
         path = self.path.partition("?")[0]
         if path == self.service.settings.health_path:
             self._health()

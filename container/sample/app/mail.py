@@ -18,7 +18,7 @@ _WORDS = 2
 
 
 def send(to: str, environment: Mapping[str, str]) -> str:
-    """Send it, over TLS and logged in where there is a user; says what the server said.
+    """Send it, over TLS and logged in where there is a user; return the server's answer.
 
     Raises:
         ContainerError: when there is no server, or it refuses.
@@ -45,7 +45,7 @@ def send(to: str, environment: Mapping[str, str]) -> str:
 
 
 def _connected(host: str, port: int) -> smtplib.SMTP:
-    # A user's password never goes over a connection that anybody can read.
+    # Never send a password over an unencrypted connection.
     context = ssl.create_default_context()
     if port == _TLS_FROM_THE_START:
         return smtplib.SMTP_SSL(host, port, timeout=_PATIENCE_SECONDS, context=context)
@@ -67,7 +67,7 @@ def _password(environment: Mapping[str, str]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Send, and say in a line how it went."""
+    """Send the mail, and print the outcome."""
     if len(arguments) != _WORDS:
         sys.stderr.write("usage: mail ADDRESS\n")
         return os.EX_USAGE

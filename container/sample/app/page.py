@@ -31,7 +31,7 @@ dt {{ float: left; clear: left; width: 7rem; color: #666 }}
 
 
 def render_page(settings: Settings) -> bytes:
-    """Make the page; the project files are read anew, so a changed one shows at once."""
+    """Make the page; the project files are read each time, so changes show at once."""
     facts = {
         "version": settings.version,
         "release": settings.release,

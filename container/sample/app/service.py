@@ -141,7 +141,7 @@ class Sample:
             connection.close()
 
     def _drain(self) -> int:
-        """Take what already waits to be accepted, answer what was asked, then leave."""
+        """Accept waiting connections, answer their requests, then end."""
         self._notifier.send("STOPPING=1", "STATUS=finishing requests")
         for key in list(self._selector.get_map().values()):
             if key.data is not None:
@@ -157,7 +157,7 @@ class Sample:
 
 
 def _signal_channel() -> socket.socket:
-    """Have signals arrive as bytes on a socket, so that none is lost between two waits."""
+    """Receive signals as bytes on a socket, so that none is lost."""
     reader, writer = socket.socketpair()
     reader.settimeout(0)
     writer.settimeout(0)

@@ -16,7 +16,7 @@ _HIGHEST_PORT = 65535
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the sample is told from outside; `watchdog_seconds` is 0 without a watchdog."""
+    """All settings of the sample; `watchdog_seconds` is 0 without a watchdog."""
 
     app: str
     version: str

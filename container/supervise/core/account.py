@@ -1,4 +1,4 @@
-"""The state in words and figures: for `supervise status`, Prometheus and systemd's STATUS."""
+"""Describe the state for `supervise status`, Prometheus and systemd's STATUS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HTTP = "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-L
 
 
 def sentence(children: Sequence[Child]) -> str:
-    """Say in one line how the workers are, the ones that are not well first."""
+    """Describe the workers in one line, unhealthy ones first."""
     unwell = [child for child in children if child.state not in {HEALTHY, ENDED}]
     words = [f"{child.policy.name} is {_words(child)}" for child in unwell]
     well = sum(child.state == HEALTHY for child in children)

@@ -1,4 +1,4 @@
-"""When to start a worker again, and when to give up."""
+"""Decide when to restart a worker, and when to give up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Backoff:
         self._failures = 0
 
     def died(self, now: float, lived: float) -> float | None:
-        """Count a death; give the delay before the next start, or None to give up."""
+        """Count a death; return the delay before the restart, or None to give up."""
         policy = self._policy
         self._deaths = [at for at in self._deaths if now - at < policy.crash_seconds] + [now]
         if policy.crash_deaths and len(self._deaths) >= policy.crash_deaths:
@@ -31,7 +31,7 @@ class Backoff:
         return delay * (0.75 + 0.5 * _random())
 
     def shift(self, seconds: float) -> None:
-        """Move the counted deaths, after time in which this process did not run."""
+        """Shift the counted deaths by a time in which this process did not run."""
         self._deaths = [at + seconds for at in self._deaths]
 
 

@@ -1,4 +1,4 @@
-"""One worker: its process, the state it is in, and its history."""
+"""One worker: its process, state and history."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NOT_FOUND = 127  # as a shell says it
 
 
 class Child:
-    """A worker; `events` holds what its owner has yet to tell.
+    """A worker; `events` are still to be logged.
 
-    States: waiting for its turn, starting, healthy, ending (told to go), resting (until its
+    States: waiting for its turn, starting, healthy, ending (asked to stop), resting (until its
     restart), ended (for good). `gave_up` says why, when it ended for a bad reason, and `verdict`
     is then the supervisor's exit code: EX_TEMPFAIL for a crash loop, so that systemd's own restart
     with its growing delays takes over; 127 for no such command; else the worker's own.
@@ -47,11 +47,11 @@ class Child:
 
     @property
     def settled(self) -> bool:
-        """Tell whether all is well with it: it is healthy, or done as it should be."""
+        """Check that it is healthy, or ended as intended."""
         return self.state == HEALTHY or (self.state == ENDED and not self.gave_up)
 
     def begin(self, now: float) -> None:
-        """Start the process; a command that does not exist is given up at once."""
+        """Start the process; give up at once if the command does not exist."""
         self._restart_at = NEVER
         self._why, self.killed = "", False
         self.watch.close()
@@ -69,7 +69,7 @@ class Child:
         self.events.append(f"started as process {self.pid}")
 
     def end(self, now: float, grace: float, why: str = "") -> None:
-        """Ask it to go, once; after `grace` seconds it is killed with all that it started.
+        """Ask it to stop, once; after `grace` seconds kill it with everything it started.
 
         With a reason it is started again afterwards; without one it is to stay away.
         """
@@ -82,7 +82,7 @@ class Child:
             if why:
                 self.events.append(f"{why}; SIGTERM")
             self.signal(signal.SIGTERM)
-            self.signal(signal.SIGCONT)  # a stopped process could not heed it
+            self.signal(signal.SIGCONT)  # a stopped process would not handle SIGTERM
 
     def signal(self, number: int) -> None:
         """Send a signal to its main process."""
@@ -91,14 +91,14 @@ class Child:
                 os.kill(self.pid, number)
 
     def exited(self, now: float, code: int, *, stopping: bool) -> None:
-        """Note that its process has ended with this code (minus the signal's number)."""
+        """Record that its process ended with this code (minus the signal's number)."""
         lived = now - self.watch.started
         why = self._why or f"{describe(code)} after {lived:.1f} s"
         meant = stopping or (self.state == ENDING and not self._why)
         self.watch.close()
         self.pid, self.exit_code, self._kill_at = 0, code, NEVER
         restart = self.policy.restart
-        # One that was told to go for a reason has failed, even when it then ended in good order.
+        # One that was stopped for a failure has failed, even if it then exited with 0.
         failed = code != 0 or bool(self._why)
         if meant:
             self.state = ENDED
@@ -112,7 +112,7 @@ class Child:
             self._rest(now, lived, why)
 
     def beat(self, now: float) -> None:
-        """Take a sign of life."""
+        """Record a heartbeat."""
         self.watch.beat(now)
         self._notice(now)
 
@@ -130,12 +130,12 @@ class Child:
                 self.end(now, self.policy.grace, wrong)
 
     def due(self) -> float:
-        """Tell when `tick` has something to do next."""
+        """Return when `tick` has work next."""
         watched = self.watch.due() if self.state in {STARTING, HEALTHY} else NEVER
         return min(watched, self._restart_at, self._kill_at)
 
     def shift(self, seconds: float) -> None:
-        """Credit time in which the supervisor itself did not run."""
+        """Extend all deadlines by a time in which the supervisor did not run."""
         self._kill_at += seconds
         self.watch.shift(seconds)
         self._backoff.shift(seconds)
@@ -177,8 +177,8 @@ class Child:
     def _rest(self, now: float, lived: float, why: str) -> None:
         self.killed = False
         self.reasons = [*self.reasons, why][-_REASONS:]
-        # One that was well and then found hung has cost three intervals already: no delay, and
-        # no crash. What keeps a loop of these slow is the time it takes to be found.
+        # A hang after being healthy is restarted at once and not counted: detecting it takes three
+        # intervals, which slows a loop of hangs enough.
         ended_by_us = self._why and self.watch.ready
         delay = 0.0 if ended_by_us else self._backoff.died(now, lived)
         if delay is not None:
@@ -192,7 +192,7 @@ class Child:
 
 
 def describe(code: int) -> str:
-    """Say how a process ended."""
+    """Describe how a process ended."""
     if code < 0:
         named = -code in signal.Signals.__members__.values()
         return f"killed by {signal.Signals(-code).name if named else f'signal {-code}'}"

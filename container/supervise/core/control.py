@@ -1,4 +1,4 @@
-"""The Unix socket on which the supervisor tells its state, to its own user alone."""
+"""The Unix socket that answers with the supervisor's state, for its own user only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KIND, _SOCKET = 0o170000, 0o140000  # inode(7); `stat` is not loaded here
 
 
 class Control:
-    """Answer each client once: the state, or the figures when it asks with an HTTP request."""
+    """Answer each client once: the state, or metrics for an HTTP request."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -22,14 +22,14 @@ class Control:
         self._listener: socket.socket | None = None
 
     def open(self) -> str:
-        """Listen; give back what prevented it, or nothing."""
+        """Listen; return the error, or an empty text."""
         if not self._path:
             return ""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         listener.settimeout(0)
         mask = os.umask(0o177)
         try:
-            # A socket that an earlier run left; anything else is somebody's file and stays.
+            # Only a socket of an earlier run is removed, never another kind of file.
             if _is_socket(self._path):
                 os.unlink(self._path)  # noqa: PTH108 - pathlib is not loaded here
             listener.bind(self._path)
@@ -43,12 +43,12 @@ class Control:
         return ""
 
     def descriptors(self) -> list[int]:
-        """Tell which descriptors to wait for."""
+        """List the descriptors to wait for."""
         listener = [self._listener.fileno()] if self._listener else []
         return listener + list(self._clients)
 
     def advance(self, descriptor: int, now: float, answer: Callable[[bytes], str]) -> None:
-        """Go on with the descriptor that became ready."""
+        """Handle a descriptor that became ready."""
         if self._listener is not None and descriptor == self._listener.fileno():
             with suppress(OSError):
                 # What socket.accept() calls; its type stub leaves it out.
@@ -63,7 +63,7 @@ class Control:
             self._drop(descriptor)
 
     def due(self) -> float:
-        """Tell when the next client has been silent for too long."""
+        """Return when the next silent client times out."""
         return min((until for _, until in self._clients.values()), default=float("inf"))
 
     def tick(self, now: float) -> None:
@@ -73,7 +73,7 @@ class Control:
                 self._drop(descriptor)
 
     def close(self) -> None:
-        """Stop listening and take the socket away."""
+        """Stop listening and remove the socket."""
         if self._listener is not None:
             self._listener.close()
             with suppress(OSError):

@@ -1,11 +1,11 @@
-"""The pipe on which a worker says that it is alive: one byte `H` every interval."""
+"""The pipe of a worker's heartbeats: one byte `H` every interval."""
 
 from __future__ import annotations
 
 import os
 
 BEAT = b"H"
-_FLOOD = 64  # bytes in one read: nobody beats that often
+_FLOOD = 64  # bytes in one read: more than any regular worker writes
 _MUTED_SECONDS = 1.0
 
 
@@ -22,7 +22,7 @@ class Heartbeat:
         os.close(self.writer)
 
     def read(self, now: float) -> bool:
-        """Take what is there; True when it holds a beat. A flood is not read again for a second."""
+        """Read what is there; True if it has a beat. After a flood, pause reading for a second."""
         if self.descriptor < 0:
             return False
         try:

@@ -1,4 +1,4 @@
-"""Lines on standard error that never block, whatever reads them."""
+"""Write log lines to standard error without ever blocking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop: sleep until a descriptor is ready or something is due; no polling in between."""
+"""The event loop: sleep until a descriptor is ready or a deadline comes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OVERSLEPT_SECONDS = 1.0
 
 
 class Loop:
-    """One thread that waits for everything at once."""
+    """The single thread that waits for all descriptors and deadlines."""
 
     def __init__(self, settings: Settings) -> None:
         self._signals = Signals()
@@ -32,7 +32,7 @@ class Loop:
         self._longest = min(worker.interval for worker in settings.workers) / 2
 
     def run(self) -> int:
-        """Supervise until every worker has ended for good; give the exit code."""
+        """Supervise until every worker has ended for good; return the exit code."""
         problem = self._control.open()
         if problem:
             log(problem)
@@ -57,7 +57,7 @@ class Loop:
         self._control.tick(self._now)
 
     def _wait(self) -> set[int]:
-        """Sleep; time by which this process was late itself is nobody else's lateness."""
+        """Sleep; workers get credit for the time by which this process itself woke late."""
         planned = min(self._due(), self._now + self._longest)
         poller = self._poller()
         milliseconds = max(0.0, planned - time.monotonic()) * 1000
@@ -104,9 +104,9 @@ class Loop:
 
 
 def run(settings: Settings) -> int:
-    """Supervise with standard input closed off; give the exit code.
+    """Supervise with standard input closed off; return the exit code.
 
-    Sockets from systemd go to the workers that want them, and what else was open to nobody.
+    Workers inherit sockets from systemd if they want them, and no other open descriptor.
     """
     for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - pathlib is not loaded
         if number >= FIRST_LISTENER:

@@ -1,4 +1,4 @@
-"""Ask a worker that speaks no heartbeat whether it is well: HTTP(S), TCP or a command."""
+"""Check the health of a worker without heartbeats: HTTP(S), TCP or a command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY)
 
 
 class Probe:
-    """One question under way; `answer` is None until it is answered, then True or False."""
+    """A running check; `answer` is None until it is known, then True or False."""
 
     def __init__(self) -> None:
         self.answer: bool | None = None
@@ -25,17 +25,17 @@ class Probe:
         self.events = 0
 
     def advance(self) -> None:
-        """Go on after the descriptor became ready."""
+        """Continue after the descriptor became ready."""
 
     def exited(self, _pid: int, _code: int) -> bool:
-        """Hear of a process that ended; True when it was this probe's."""
+        """Handle a process that ended; True if it was this probe's."""
         return False
 
     def close(self) -> None:
-        """End the question, answered or not."""
+        """End the check, answered or not."""
 
     def give_up(self, detail: str) -> None:
-        """Take silence for an answer."""
+        """End the check as failed: no answer in time."""
         self._end(answer=False, detail=detail)
 
     def _end(self, *, answer: bool, detail: str) -> None:
@@ -44,7 +44,7 @@ class Probe:
 
 
 class CommandProbe(Probe):
-    """A command that exits with 0 when the worker is well."""
+    """A command that exits with 0 when the worker is healthy."""
 
     def __init__(self, command: tuple[str, ...], environment: dict[str, str]) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class CommandProbe(Probe):
             self._end(answer=False, detail=str(error))
 
     def exited(self, pid: int, code: int) -> bool:
-        """Take the command's exit code for the answer."""
+        """Read the answer from the command's exit code."""
         if pid != self._pid:
             return False
         self._pid = 0
@@ -92,7 +92,7 @@ class NetworkProbe(Probe):
         self.advance()
 
     def advance(self) -> None:
-        """Take as many steps as the socket allows."""
+        """Advance as far as the socket allows."""
         while self.answer is None:
             try:
                 wanted = self._step()
@@ -125,7 +125,7 @@ class NetworkProbe(Probe):
         return 0
 
     def _wrap(self) -> None:
-        # Five megabytes, only for those who ask over https.
+        # Five megabytes of memory, only for https probes.
         import socket as full  # noqa: PLC0415
         import ssl  # noqa: PLC0415
 
@@ -150,7 +150,7 @@ class NetworkProbe(Probe):
     def _receive(self) -> int:
         found = self._socket.recv(4096)
         self._received += found
-        # A flood without an end of line must not keep us reading.
+        # Stop reading an endless line.
         if not found or b"\r\n" in self._received or len(self._received) >= _LOOKED_AT:
             words = self._received[:_LOOKED_AT].split()
             status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
@@ -159,7 +159,7 @@ class NetworkProbe(Probe):
 
 
 def make_probe(wanted: str | tuple[str, ...], environment: dict[str, str]) -> Probe:
-    """Start the question that a policy wants asked."""
+    """Start the check that a policy names."""
     if not isinstance(wanted, str):
         return CommandProbe(wanted, environment)
     try:
@@ -171,7 +171,7 @@ def make_probe(wanted: str | tuple[str, ...], environment: dict[str, str]) -> Pr
 
 
 def _wants(error: OSError) -> int:
-    """Tell what a socket that is not ready waits for; 0 for a real error."""
+    """Return the event that a socket waits for; 0 for a real error."""
     if isinstance(error, BlockingIOError):
         return select.POLLIN
     kind = type(error).__name__  # ssl's classes, without importing it

@@ -1,4 +1,4 @@
-"""Collect every process that ended: our own, and those that others left behind."""
+"""Reap every process that ended: children and orphans."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PAUSE_MILLISECONDS = 10
 
 
 def reap(is_worker: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
-    """Give the id and the exit code (minus a signal's number) of each process that ended.
+    """Yield the id and exit code (minus a signal's number) of each process that ended.
 
-    A worker is looked at before it is collected: as long as its process exists nobody else can
+    A worker is looked at before it is collected: as long as its process exists no other process can
     be given its number, so what is left of its group can be ended without hitting a stranger.
     """
     while True:
@@ -35,7 +35,7 @@ def reap(is_worker: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
 
 
 def end_strays() -> None:
-    """Kill and collect the processes that others left to us, and what those leave in turn."""
+    """Kill and reap orphans, and the orphans they leave in turn."""
     for _ in range(_ROUNDS):
         left = _children()
         if not left:

@@ -1,4 +1,4 @@
-"""What the core is told: one policy for each worker, and a few settings of its own."""
+"""The core's configuration: a policy for each worker, and a few settings of its own."""
 
 from __future__ import annotations
 
@@ -65,5 +65,5 @@ class Settings:
 
 
 def read_settings(values: dict[str, object], workers: list[dict[str, object]]) -> Settings:
-    """Make settings of what the front of the program has checked."""
+    """Make settings from the values that the launcher checked."""
     return Settings(values, tuple(Policy(worker) for worker in workers))

@@ -1,4 +1,4 @@
-"""Signals as something to wait for: a flag that stays, and a byte that wakes the loop."""
+"""Turn signals into a flag and a byte that wakes the loop."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ FORWARDED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGWINCH)
 
 
 def block_signals() -> None:
-    """Let signals wait until there are handlers again: exec takes handlers away, but not this.
+    """Block signals until handlers are installed: exec resets handlers, not the mask.
 
-    Process 1 would lose them otherwise, and any other be ended by them.
+    Otherwise process 1 would lose them, and any other process would be killed.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, *FORWARDED, signal.SIGHUP))
 
@@ -30,11 +30,11 @@ class Signals:
         for number in caught:
             signal.signal(number, self._note)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        # What arrived before there were handlers has waited.
+        # Signals that arrived before the handlers were blocked until now.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, caught)
 
     def take(self) -> list[int]:
-        """Give each kind of signal that arrived since the last call, once, in order."""
+        """Return each signal that arrived since the last call, once, in order."""
         with suppress(BlockingIOError):
             while os.read(self.descriptor, 4096):
                 pass

@@ -1,4 +1,4 @@
-"""Start one process: own group, own descriptors, dropped user, limits; no signal gets lost."""
+"""Start one process: own group, descriptors, user and limits; no signal is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SpawnError(Exception):
 
 
 class Launch:
-    """What to execute and with what; `heartbeat` and `listeners` are descriptors or absent."""
+    """The command and its environment; `heartbeat` and `listeners` are descriptors or absent."""
 
     __slots__ = ("command", "directory", "environment", "gid", "heartbeat", "limits",
                  "listeners", "uid")  # fmt: skip
@@ -34,7 +34,7 @@ class Launch:
 
 
 def spawn(launch: Launch) -> int:
-    """Start the process and give its id once it runs the command.
+    """Start the process; return its id once it runs the command.
 
     Raises:
         SpawnError: also when there is no process or descriptor to be had, which may pass.
@@ -71,7 +71,7 @@ def _become(launch: Launch, writer: int) -> None:
         os.setpgid(0, 0)
         _descriptors(launch)
         become(launch)
-    except BaseException as error:  # noqa: BLE001 - the parent is told, whatever it was
+    except BaseException as error:  # noqa: BLE001 - the parent gets any error
         number = getattr(error, "errno", 0) or 0
         os.write(writer, f"{number} {launch.command[0]}: {error}".encode()[:500])
     finally:

@@ -1,4 +1,4 @@
-"""The workers together: started in order, stopped in reverse, given up as one."""
+"""All workers: start them in order, stop them in reverse, give up together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAME_ORDER_SECONDS = 0.5
 
 
 class Supervisor:
-    """All workers and what systemd hears of them; time is given to it by the loop."""
+    """All workers, and the messages to systemd; the loop passes in the time."""
 
     def __init__(self, settings: Settings, now: float) -> None:
         self._settings = settings
@@ -44,16 +44,16 @@ class Supervisor:
 
     @property
     def finished(self) -> bool:
-        """Tell whether no worker is left to wait for."""
+        """Check that no worker is left to wait for."""
         return all(child.state == ENDED for child in self.children)
 
     @property
     def healthy(self) -> bool:
-        """Tell whether systemd's watchdog may be fed: every worker is well, or done."""
+        """Check that systemd's watchdog may be fed: every worker is healthy or done."""
         return not self._stopping and all(child.settled for child in self.children)
 
     def heed(self, number: int, now: float) -> None:
-        """Act on a signal; a second request to stop does not wait any longer."""
+        """Handle a signal; a second request to stop kills at once."""
         if number in STOP:
             # One order often arrives twice, to the process and to its group.
             if self._stopping and now > self._stop_began + _SAME_ORDER_SECONDS:
@@ -66,7 +66,7 @@ class Supervisor:
                 child.signal(number)
 
     def stop(self, now: float, why: str, code: int = 0) -> None:
-        """Begin to stop: workers go in reverse order, each within its grace."""
+        """Begin to stop the workers, in reverse order, each within its grace."""
         if self._stopping:
             return
         self._stopping = True
@@ -78,7 +78,7 @@ class Supervisor:
         self._systemd.status(now, f"stopping: {why}")
 
     def reap(self, now: float) -> None:
-        """Collect what ended."""
+        """Reap processes that ended."""
         workers = {child.pid: child for child in self.children if child.pid}
         for pid, code in reap(workers.__contains__):
             if pid in workers:
@@ -89,7 +89,7 @@ class Supervisor:
                 self._tell_probes(pid, code)
 
     def tick(self, now: float) -> None:
-        """Do what is due, and tell what happened."""
+        """Do what is due, and log the events."""
         for child in self.children:
             child.tick(now)
         if now >= self._reload_by:
@@ -102,13 +102,13 @@ class Supervisor:
             self._stop_next(now)
 
     def due(self) -> float:
-        """Tell when `tick` has something to do next."""
+        """Return when `tick` has work next."""
         times = [child.due() for child in self.children]
         systemd = self._systemd.due(healthy=self.healthy)
         return min([*times, self._stop_by, self._reload_by, systemd])
 
     def shift(self, seconds: float) -> None:
-        """Credit time in which this process did not run."""
+        """Extend all deadlines by a time in which this process did not run."""
         for child in self.children:
             child.shift(seconds)
 
@@ -140,7 +140,7 @@ class Supervisor:
             if child.state == ENDED:
                 continue
             child.end(now, 0.0 if late else child.policy.grace)
-            # A process has to go before the next one is asked to; who has none is done with.
+            # The next worker is stopped once the process of this one has ended.
             if child.pid and not late:
                 return
 
@@ -162,7 +162,7 @@ class Supervisor:
         if self._stopping:
             return
         if self._reload_pid:
-            # What is under way may have read the files before they changed again.
+            # A reload in progress may have read the files before they changed again.
             self._reload_again = True
             return
         log("SIGHUP received: reloading")
@@ -180,7 +180,7 @@ class Supervisor:
     def _reloaded(self, now: float, code: int) -> None:
         self._reload_pid, self._reload_by = 0, NEVER
         if code:
-            log(f"the reload failed with {code}; the workers were not told and keep what they have")
+            log(f"the reload failed with {code}; the workers keep what they have")
         else:
             for child in self.children:
                 if child.policy.reload:

@@ -1,4 +1,4 @@
-"""What systemd hears, and when: each message until it was taken."""
+"""Send messages to systemd, each again until the socket accepts it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ NEVER = float("inf")
 
 
 class Systemd:
-    """The conversation over the notify socket; READY=1 is repeated until the socket took it."""
+    """The notify socket; READY=1 is repeated until the socket accepts it."""
 
     def __init__(self, address: str, watchdog: float) -> None:
         self._notifier = Notifier(address)
         self._silent = not address
-        # Half of systemd's limit is what sd_watchdog_enabled(3) advises; a third leaves room
+        # Half of systemd's limit is what sd_watchdog_enabled(3) advises; a third allows
         # for one datagram that a full socket refused.
         self._interval = watchdog / 3
         self._beat_at = 0.0 if watchdog else NEVER
@@ -26,28 +26,28 @@ class Systemd:
         self.ready = False
 
     def say(self, now: float, *states: str) -> None:
-        """Send states that must arrive: what is refused is sent again, in order."""
+        """Send states that must arrive; refused ones are sent again, in order."""
         self._unsent += states
         self._flush(now)
 
     def status(self, now: float, text: str) -> None:
-        """Tell the state in words when they changed."""
+        """Send the status text if it changed."""
         if text != self._status:
             self._status = text
             self._unsent = [one for one in self._unsent if not one.startswith("STATUS=")]
             self.say(now, f"STATUS={text}")
 
     def now_ready(self, now: float) -> None:
-        """Tell that the service is up."""
+        """Send READY=1."""
         self.ready = True
         self.say(now, "READY=1")
 
     def reload_begins(self, now: float) -> None:
-        """Tell that a reload has begun; READY=1 ends it."""
+        """Send RELOADING=1; READY=1 ends the reload."""
         self.say(now, "\n".join(reloading()))
 
     def tick(self, now: float, *, healthy: bool, extend: float) -> None:
-        """Feed the watchdog while all is well; ask for more time while workers start."""
+        """Feed the watchdog while all workers are healthy; ask for more time while they start."""
         if now >= self._retry_at:
             self._flush(now)
         if not self.ready and now >= self._extend_at:
@@ -59,7 +59,7 @@ class Systemd:
             self._beat_at = now + (self._interval if taken else min(_RETRY_SECONDS, self._interval))
 
     def due(self, *, healthy: bool) -> float:
-        """Tell when `tick` has something to do next."""
+        """Return when `tick` has work next."""
         if self._silent:
             return NEVER
         beat = self._beat_at if self.ready and healthy else NEVER

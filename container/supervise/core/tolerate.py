@@ -1,10 +1,10 @@
-"""Errors that change nothing; contextlib.suppress without contextlib's half megabyte."""
+"""Ignore errors: contextlib.suppress without contextlib's half megabyte of memory."""
 
 from __future__ import annotations
 
 
-class suppress:  # noqa: N801 - used as the one it stands for
-    """Go on after the block when one of these errors ended it."""
+class suppress:  # noqa: N801 - named as the one it replaces
+    """Ignore these errors in the block."""
 
     __slots__ = ("_errors",)
 

@@ -1,4 +1,4 @@
-"""Is a worker well? Signs of life, answers to probes, and the memory it uses, against time."""
+"""Judge a worker's health by heartbeats, probes, memory use and deadlines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from container.supervise.core.probe import Probe
 
 NEVER = float("inf")
-_SECONDS_WITHOUT_CHECK = 1.0  # a worker that nobody asks counts as ready when it lived this long
-_SOONER = 0.5  # between probes while it starts: ready is told soon
+_SECONDS_WITHOUT_CHECK = 1.0  # a worker without a check counts as ready after this long
+_SOONER = 0.5  # between probes while it starts, to see soon that it is ready
 
 
 class Watch:
@@ -31,18 +31,18 @@ class Watch:
         self._probe_at = self._probe_end = self._measure_at = NEVER
 
     def begin(self, now: float) -> None:
-        """Start the clocks: the process runs."""
+        """Start the deadlines: the process runs."""
         self.started = self.last_sign = now
         self._probe_at = now if self._asks else NEVER
         self._measure_at = now + self.policy.interval if self.policy.memory else NEVER
 
     def beat(self, now: float) -> None:
-        """Take a sign of life."""
+        """Record a heartbeat."""
         self.last_sign, self.ready = now, True
         self._failures = 0
 
     def judge(self, now: float, pid: int) -> str:
-        """Do what is due; give back what is wrong with the worker, or nothing."""
+        """Do what is due; return the worker's problem, or an empty text."""
         self._ask(now)
         if now < self._deadline() and self._failures < self._allowed:
             return self._measure(now, pid)
@@ -53,20 +53,20 @@ class Watch:
         return ""
 
     def due(self) -> float:
-        """Tell when `judge` has something to do next."""
+        """Return when `judge` has work next."""
         times = [self._deadline(), self._probe_at, self._measure_at]
         if self.probe is not None:
             times.append(self._probe_end)
         return min(times)
 
     def shift(self, seconds: float) -> None:
-        """Credit time in which the supervisor itself did not run: nobody could be late in it."""
+        """Extend all deadlines by a time in which the supervisor did not run."""
         self.started += seconds
         self.last_sign += seconds
         self._probe_end += seconds
 
     def close(self) -> None:
-        """Let go of descriptors."""
+        """Close descriptors."""
         if self.heartbeat:
             self.heartbeat.close()
         if self.probe:
@@ -100,7 +100,7 @@ class Watch:
             interval = self.policy.interval
             self._probe_at = now + (interval if self.ready else min(_SOONER, interval))
             self._probe_end = now + self.policy.timeout
-            # Here, because most workers speak heartbeats, and what is loaded stays in memory.
+            # Imported here: most workers use heartbeats, and imported modules stay in memory.
             from container.supervise.core.probe import make_probe  # noqa: PLC0415
 
             self.probe = make_probe(self.policy.probe, self._environment)
@@ -129,7 +129,7 @@ class Watch:
 
 
 def resident(pid: int) -> int:
-    """Tell how many bytes of memory a process uses; 0 when it is gone."""
+    """Return the bytes of memory a process uses; 0 when it has ended."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123 - pathlib is not loaded here
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

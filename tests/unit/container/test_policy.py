@@ -145,7 +145,7 @@ def test_all_problems_of_a_command_line_are_told_at_once() -> None:
         ("probe", "tcp://127.0.0.1", "an IP address"),
         ("missed", "1.5", "whole number"),
         ("memory", "lots", "K, M or G"),
-        ("user", "nobody-at-all", "no user 'nobody-at-all'"),
+        ("user", "nobody-at-all", "user 'nobody-at-all' does not exist"),
         ("command", "'", "No closing quotation"),
         ("name", "a b", "letters"),
         ("listen", "perhaps", "true or false"),
