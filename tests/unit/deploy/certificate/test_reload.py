@@ -3,49 +3,25 @@
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import pytest
 
 from deploy.app.tls import Pair
 from deploy.certificate.serve import Reload
 from deploy.errors import DeployError
-from deploy.node.command import Command
-from deploy.node.remote import Remote, Result
 from tests.unit.certs.forge import Recipe, chained, forge
 from tests.unit.deploy.examples import manifest, settings
+from tests.unit.deploy.fake_remote import FakeRemote, refusal
 from tests.unit.deploy.site import Site, page, serve
 
 pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]
 MADE, OTHER = forge(Recipe()), forge(Recipe())
-Fault = Callable[[], Result]
+REFUSAL = refusal("the sealed password does not open the key")
 
 
-@dataclass
-class FakeRemote(Remote):
-    """A node that records its commands and fails at those named in `faults`."""
-
-    faults: dict[str, Fault] = field(default_factory=dict)
-    commands: list[Command] = field(default_factory=list)
-
-    def round_trip(self) -> float:
-        return 0.0
-
-    def run(self, command: Command) -> Result:
-        self.commands.append(command)
-        fault = self.faults.get(command.script)
-        return fault() if fault else Result(0, "", "")
-
-    def send(self, command: Command, parts: Iterable[bytes]) -> Result:
-        return self.run(command)
-
-    def hold(self, command: Command) -> Result:
-        return self.run(command)
-
-    @property
-    def scripts(self) -> list[str]:
-        return [command.script.removeprefix("certificate-") for command in self.commands]
+def steps(remote: FakeRemote) -> list[str]:
+    return [script.removeprefix("certificate-") for script in remote.scripts]
 
 
 @pytest.fixture
@@ -63,20 +39,12 @@ def reload(
     return Reload(remote, given, (site.endpoint, site.endpoint), pair, before, password)
 
 
-def refuses() -> Result:
-    return Result(1, "", "the sealed password does not open the key\n")
-
-
-def interrupts() -> Result:
-    raise KeyboardInterrupt
-
-
 def test_it_is_staged_swapped_checked_at_every_address_and_recorded(site: Site) -> None:
     remote = FakeRemote()
 
     reload(remote, site).carry_out('{"what": "certificate"}')
 
-    assert remote.scripts == ["stage", "swap", "finish"]
+    assert steps(remote) == ["stage", "swap", "finish"]
     assert len(site.requests) == 2
     assert remote.commands[1].arguments[-1] == "HUP"
 
@@ -86,7 +54,7 @@ def test_the_manifest_names_the_new_certificate_and_counts_a_new_password(site: 
 
     reload(remote, site, password=b"hunter2").carry_out("{}")
 
-    assert remote.scripts == ["stage", "seal", "swap", "finish"]
+    assert steps(remote) == ["stage", "seal", "swap", "finish"]
     assert remote.commands[1].stdin == b"hunter2"
     with tarfile.open(fileobj=io.BytesIO(remote.commands[0].stdin)) as archive:
         file = archive.extractfile("manifest.json")
@@ -98,13 +66,13 @@ def test_the_manifest_names_the_new_certificate_and_counts_a_new_password(site: 
 
 @pytest.mark.parametrize("step", ["stage", "swap", "finish"])
 def test_a_refusal_of_the_node_puts_the_previous_one_back(site: Site, step: str) -> None:
-    remote = FakeRemote({f"certificate-{step}": refuses})
+    remote = FakeRemote({f"certificate-{step}": REFUSAL})
     made = reload(remote, site, held=MADE.certificate.sha256)
 
     with pytest.raises(DeployError, match="does not open the key") as caught:
         made.carry_out("{}")
 
-    assert ("undo" in remote.scripts) == (step != "finish")
+    assert ("undo" in steps(remote)) == (step != "finish")
     if step != "finish":
         assert "serves again, proven by handshake" in caught.value.message
 
@@ -119,22 +87,22 @@ def test_one_that_is_not_shown_is_undone_and_that_is_checked_too(site: Site) -> 
     with pytest.raises(DeployError, match="not the expected one") as caught:
         shown.carry_out("{}")
 
-    assert remote.scripts == ["stage", "swap", "undo"]
+    assert steps(remote) == ["stage", "swap", "undo"]
     assert "serves again" in caught.value.message
 
 
 def test_an_interruption_undoes_it(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    remote = FakeRemote({"certificate-swap": interrupts})
+    remote = FakeRemote({"certificate-swap": KeyboardInterrupt()})
 
     with pytest.raises(KeyboardInterrupt):
         reload(remote, site, held=MADE.certificate.sha256).carry_out("{}")
 
-    assert remote.scripts == ["stage", "swap", "undo"]
+    assert steps(remote) == ["stage", "swap", "undo"]
     assert "serves again" in capsys.readouterr().out
 
 
 def test_a_failed_undo_is_reported(site: Site) -> None:
-    remote = FakeRemote({"certificate-swap": refuses, "certificate-undo": refuses})
+    remote = FakeRemote({"certificate-swap": REFUSAL, "certificate-undo": REFUSAL})
 
     with pytest.raises(DeployError, match="putting the previous certificate back failed"):
         reload(remote, site).carry_out("{}")

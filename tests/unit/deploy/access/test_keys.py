@@ -1,0 +1,115 @@
+"""A person's keys are added to every node or removed from every node, and the folder follows."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.access.identity import public_key
+from deploy.access.keys import access_add, access_remove, file_name
+from deploy.errors import DeployError
+from deploy.spec.access_key import AccessKey
+from deploy.spec.people import keys_by_person, retire, retired_keys, write_keys
+from tests.unit.deploy.access.fleet import HOSTS, Fleet
+from tests.unit.deploy.fake_remote import refusal
+
+ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
+OLD = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIOld", "ann@old")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "ann.pub"
+    path.write_text(f"{ANN.line}\n")
+    return path
+
+
+def test_a_person_is_added_to_every_node_then_to_the_folder(fleet: Fleet, file: Path) -> None:
+    write_keys(fleet.project, "ann", (OLD,))
+    retire(fleet.project, (ANN,))
+
+    access_add(fleet.nodes, "ann", file, days=0)
+
+    for host in HOSTS:
+        (command,) = fleet.changes(host)
+        assert command.script == "access-add"
+        assert command.arguments == ("core", file_name("ann", ANN))
+        assert command.stdin == f"{ANN.line}\n".encode()
+        assert f"ann added: {ANN.fingerprint}" in fleet.journal(host)
+    assert keys_by_person(fleet.project) == {"ann": (OLD, ANN)}
+    assert retired_keys(fleet.project) == frozenset()
+
+
+def test_days_become_an_expiry_of_the_line(fleet: Fleet, file: Path) -> None:
+    access_add(fleet.nodes, "ann", file, days=3)
+
+    (command,) = fleet.changes("one")
+    assert command.stdin.startswith(b'expiry-time="')
+    ((key,),) = keys_by_person(fleet.project).values()
+    assert key.expires
+
+
+def test_a_file_without_a_key_is_refused_before_any_login(fleet: Fleet, file: Path) -> None:
+    file.write_text("# none yet\n")
+
+    with pytest.raises(DeployError, match="holds no key"):
+        access_add(fleet.nodes, "ann", file, days=0)
+
+    assert fleet.logins == []
+
+
+def test_a_node_that_refuses_ends_the_command_before_the_folder_changes(
+    fleet: Fleet, file: Path
+) -> None:
+    fleet.remotes["two"].answers["access-add"] = refusal("user core does not exist on this node")
+
+    with pytest.raises(DeployError, match="does not exist"):
+        access_add(fleet.nodes, "ann", file, days=0)
+
+    assert keys_by_person(fleet.project) == {}
+    assert '"result":"failed"' in fleet.journal("two").replace(" ", "")
+
+
+def test_a_person_is_removed_from_every_node_and_the_operators_key_is_to_stay(
+    fleet: Fleet,
+) -> None:
+    write_keys(fleet.project, "ann", (ANN, OLD))
+
+    access_remove(fleet.nodes, "ann", identity=fleet.identity)
+
+    mine = public_key(fleet.identity)
+    for host in HOSTS:
+        (command,) = fleet.changes(host)
+        assert command.arguments == ("core", mine.key)
+        assert command.stdin.decode().split() == [ANN.key, OLD.key]
+        assert "ann removed: " in fleet.journal(host)
+    assert keys_by_person(fleet.project) == {}
+    assert retired_keys(fleet.project) == {ANN.blob, OLD.blob}
+
+
+def test_an_interrupted_removal_still_knows_the_keys(fleet: Fleet) -> None:
+    write_keys(fleet.project, "ann", (ANN,))
+    fleet.remotes["two"].answers["access-drop"] = refusal("no other key would be left")
+
+    with pytest.raises(DeployError, match="no other key would be left"):
+        access_remove(fleet.nodes, "ann", identity=fleet.identity)
+
+    assert keys_by_person(fleet.project) == {"ann": (ANN,)}
+    assert retired_keys(fleet.project) == {ANN.blob}
+
+
+def test_an_unknown_person_is_refused_with_the_known_ones(fleet: Fleet) -> None:
+    write_keys(fleet.project, "ann", (ANN,))
+
+    with pytest.raises(DeployError, match="no keys of 'eve'") as caught:
+        access_remove(fleet.nodes, "eve", identity=fleet.identity)
+
+    assert "ann" in caught.value.hint
+
+
+def test_the_operators_own_keys_are_not_removed(fleet: Fleet) -> None:
+    write_keys(fleet.project, "me", (public_key(fleet.identity),))
+
+    with pytest.raises(DeployError, match="the ones that you log in with"):
+        access_remove(fleet.nodes, "me", identity=fleet.identity)
+
+    assert fleet.logins == []

@@ -1,0 +1,46 @@
+"""The list names the owner of every authorized key of every node."""
+
+import json
+
+import pytest
+
+from deploy.access.identity import public_key
+from deploy.access.list import access_list
+from deploy.spec.access_key import AccessKey
+from deploy.spec.people import retire, write_keys
+from tests.unit.deploy.access.fleet import Fleet
+
+ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
+OLD = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIOld", "ann@old")
+EVE = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIEve", "eve@café")
+
+
+@pytest.fixture
+def listed(fleet: Fleet) -> Fleet:
+    write_keys(fleet.project, "ann", (ANN,))
+    retire(fleet.project, (OLD,))
+    lines = (ANN.line, OLD.line, EVE.line, public_key(fleet.identity).line, "# a comment")
+    fleet.remotes["one"].answers["access-list"] = json.dumps(
+        [{"user": "core", "file": "/f", "age_seconds": 90000, "line": line} for line in lines]
+    )
+    fleet.remotes["two"].answers["access-list"] = "[]"
+    return fleet
+
+
+def test_owners_are_people_the_settings_the_retired_list_or_unknown(
+    listed: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    access_list(listed.nodes, as_json=True)
+
+    keys = json.loads(capsys.readouterr().out)["keys"]
+    assert [one["person"] for one in keys] == ["ann", "retired", "?", "SSH_KEYS"]
+    assert {one["node"] for one in keys} == {"one"}
+    assert keys[0]["age_days"] == 1
+
+
+def test_the_table_shows_the_same(listed: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+    access_list(listed.nodes, as_json=False)
+
+    shown = capsys.readouterr().out
+    assert "ann" in shown
+    assert "retired" in shown
