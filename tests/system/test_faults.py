@@ -274,7 +274,7 @@ def test_trust_pins_the_key_with_the_right_fingerprint_only(serving: Project) ->
 
     assert wrong.code == 1
     assert shown.code == 1
-    assert "nobody is there" in shown.out
+    assert "not a terminal to confirm it" in shown.out
     serving.must("trust", "--fingerprint", right, **pins)
     serving.must("status", **pins)
 
@@ -315,7 +315,7 @@ def test_a_deploy_holds_its_lock_until_it_ends(serving: Project) -> None:
     with serving.start("deploy", ENV_GREETING="held") as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "units checked" in line:
+            if "release staged" in line:
                 break
         free = serving.ssh(f"flock -n /run/corefab/{app}.lock echo free || echo held").strip()
         other = serving.fab("deploy", ENV_GREETING="other")
