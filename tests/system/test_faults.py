@@ -17,9 +17,9 @@ pytestmark = pytest.mark.node
 # The line after which each step of a deploy is under way.
 UNDER_WAY = (
     "unit changed",
-    "units checked",
+    "release staged",
     "on the node already",
-    "project files",
+    "project files sent",
     " started",
     "healthy over HTTPS",
     "front door moved",
@@ -144,7 +144,7 @@ def test_a_wrong_password_is_refused_before_the_node_is_touched(serving: Project
     assert said.code == 1
     assert "password" in said.out
     assert "not the password" not in said.out
-    assert "units checked" not in said.out
+    assert "release staged" not in said.out
 
 
 def test_a_rotation_serves_the_new_certificate_and_keeps_the_old(serving: Project) -> None:
@@ -188,7 +188,7 @@ def test_a_certificate_of_another_key_is_refused_before_the_node_is_touched(
     kept.rename(material)
     assert said.code == 1
     assert "is not the one of certificate" in said.out
-    assert "units checked" not in said.out
+    assert "release staged" not in said.out
 
 
 def test_a_unit_the_generator_refuses_is_never_written(serving: Project) -> None:
@@ -274,7 +274,7 @@ def test_trust_pins_the_key_with_the_right_fingerprint_only(serving: Project) ->
 
     assert wrong.code == 1
     assert shown.code == 1
-    assert "nobody is there" in shown.out
+    assert "not a terminal to confirm it" in shown.out
     serving.must("trust", "--fingerprint", right, **pins)
     serving.must("status", **pins)
 
@@ -315,7 +315,7 @@ def test_a_deploy_holds_its_lock_until_it_ends(serving: Project) -> None:
     with serving.start("deploy", ENV_GREETING="held") as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "units checked" in line:
+            if "release staged" in line:
                 break
         free = serving.ssh(f"flock -n /run/corefab/{app}.lock echo free || echo held").strip()
         other = serving.fab("deploy", ENV_GREETING="other")
@@ -399,7 +399,7 @@ def test_a_disk_that_is_too_full_is_seen_before_anything_travels(
     serving.ssh("umount /var/tmp")
     assert said.code == 1
     assert "not enough disk space on the node" in said.out
-    assert "units checked" not in said.out
+    assert "release staged" not in said.out
 
 
 def test_a_hand_edit_of_a_unit_is_put_right(serving: Project) -> None:

@@ -1,12 +1,19 @@
 """One node for the whole run of each test process, and the means to make more."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.rehearsal.nodes import Shell, down, keypair, machine_spec, require_nodes, up
+from tests.system.rehearsal.nodes import (
+    Shell,
+    down,
+    keypair,
+    machine_spec,
+    own_name,
+    require_nodes,
+    up,
+)
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +32,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory, ssh_key: Path) -> Path:
 @pytest.fixture(scope="session")
 def shell(spec: Path, ssh_key: Path) -> Iterator[Shell]:
     """Bring up the session's node and log in."""
-    name = f"tests-rehearsal-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    name = own_name("tests-rehearsal")
     node = up(name, spec, ssh_key)
     yield Shell(node, ssh_key)
     down(name)

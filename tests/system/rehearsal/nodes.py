@@ -27,6 +27,11 @@ WantedBy=multi-user.target
 """
 
 
+def own_name(name: str) -> str:
+    """Name a node of this test run: a node that another run left has another name."""
+    return f"{name}-{os.getpid()}"
+
+
 def require_nodes() -> None:
     """Skip where no node can be booted; under CI that is a failure."""
     lacking = [*programs.missing(), *(["root"] if os.geteuid() else [])]

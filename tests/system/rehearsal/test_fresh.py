@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.rehearsal.nodes import Shell, down, up
+from tests.system.rehearsal.nodes import Shell, down, own_name, up
 
 pytestmark = pytest.mark.node
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.node
 @pytest.fixture(scope="module")
 def fresh(spec: Path, ssh_key: Path) -> Iterator[Shell]:
     """Bring up a node for looking at only."""
-    yield Shell(up("tests-fresh", spec, ssh_key), ssh_key)
-    down("tests-fresh")
+    yield Shell(up(own_name("tests-fresh"), spec, ssh_key), ssh_key)
+    down(own_name("tests-fresh"))
 
 
 def test_a_fresh_node_enables_only_what_it_was_asked_to(fresh: Shell) -> None:

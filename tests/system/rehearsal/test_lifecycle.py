@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import lifecycle
-from tests.system.rehearsal.nodes import Shell, down, reboot, up
+from tests.system.rehearsal.nodes import Shell, down, own_name, reboot, up
 
 pytestmark = pytest.mark.node
 
@@ -30,11 +30,11 @@ def test_a_reboot_keeps_the_node_and_changes_only_its_boot(shell: Shell) -> None
 
 
 def test_a_node_that_was_taken_down_leaves_nothing(spec: Path, ssh_key: Path) -> None:
-    node = up("tests-gone", spec, ssh_key)
-    assert "tests-gone" in [line.name for line in lifecycle.status()]
+    node = up(own_name("tests-gone"), spec, ssh_key)
+    assert own_name("tests-gone") in [line.name for line in lifecycle.status()]
 
-    assert down("tests-gone")
+    assert down(own_name("tests-gone"))
 
     assert not node.tree.exists()
-    assert lifecycle.find("tests-gone") is None
-    assert not down("tests-gone")
+    assert lifecycle.find(own_name("tests-gone")) is None
+    assert not down(own_name("tests-gone"))

@@ -15,11 +15,20 @@ import pytest
 from rehearsal import lifecycle, machine, places, ready, recipe, state
 from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
-from tests.system.rehearsal.nodes import OWNER, Shell, down, machine_spec, reboot, require_nodes, up
+from tests.system.rehearsal.nodes import (
+    OWNER,
+    Shell,
+    down,
+    machine_spec,
+    own_name,
+    reboot,
+    require_nodes,
+    up,
+)
 
 pytestmark = pytest.mark.node
 
-NAME = "tests-cut-off"
+NAME = own_name("tests-cut-off")
 UP = f"""
 import sys
 from pathlib import Path

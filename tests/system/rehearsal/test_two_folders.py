@@ -6,11 +6,11 @@ import pytest
 
 from rehearsal import lifecycle, places, stock
 from rehearsal.errors import RehearsalError
-from tests.system.rehearsal.nodes import require_nodes
+from tests.system.rehearsal.nodes import own_name, require_nodes
 
 pytestmark = pytest.mark.node
 
-NAME = "www"
+NAME = own_name("tests-folders")
 
 
 @pytest.fixture(autouse=True)
