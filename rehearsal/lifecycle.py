@@ -25,7 +25,7 @@ from rehearsal.network import Network
 from rehearsal.node import Node, NodeStatus
 from rehearsal.places import Folder
 from rehearsal.ready import Health, Login, Watch
-from rehearsal.state import Record, may_change, owner_of, refuse_others
+from rehearsal.state import Record, is_unrecorded, may_change, owner_of, refuse_others
 
 NODE_BYTES = 512 << 20
 _WITHOUT_KEY = Login()
@@ -96,8 +96,11 @@ def down(name: str, owner: Path) -> NodeStatus | None:
 
 
 def down_all(owner: Path) -> tuple[NodeStatus, ...]:
-    """Remove every node of an operator's folder, and those whose folder no longer exists."""
-    own = [folder for folder in places.folders() if may_change(folder, owner)]
+    """Remove every node of an operator's folder, and those whose folder no longer exists.
+
+    A node of an older version, which records no folder, is removed by its name only.
+    """
+    own = [one for one in places.folders() if may_change(one, owner) and not is_unrecorded(one)]
     if own:
         programs.require()
     return tuple(found for folder in own if (found := _down_if_own(folder, owner)))

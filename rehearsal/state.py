@@ -59,6 +59,12 @@ def may_change(folder: Folder, owner: Path) -> bool:
     return owner_of(folder) in {None, owner.resolve()}
 
 
+def is_unrecorded(folder: Folder) -> bool:
+    """Return whether an older version started the node, which recorded no operator's folder."""
+    record = load(folder)
+    return record is not None and not record.owner
+
+
 def refuse_others(folder: Folder, owner: Path, advice: str) -> None:
     """Refuse to touch a node that belongs to another operator's folder."""
     if not may_change(folder, owner):

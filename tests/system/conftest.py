@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,14 @@ API_TOKEN = secrets.token_urlsafe(24)
 NAME = "shop.example.org"
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+@contextmanager
+def booted(folder: Path, name: str) -> Iterator[Project]:
     """Boot a node from the machine spec of a fresh checkout, with the sample image built."""
     require_nodes()
     made = make_project(
-        tmp_path_factory.mktemp("project"),
-        f"test{os.getpid()}",
-        IMAGE=f"localhost/corefab-test-{os.getpid()}:latest",
+        folder,
+        name,
+        IMAGE=f"localhost/corefab-{name}:latest",
         CERT_PASSWORD=CERT_PASSWORD,
         SMTP_PASSWORD=SMTP_PASSWORD,
         SECRET_API_TOKEN=API_TOKEN,
@@ -46,6 +47,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         made.node_down()
         image = made.settings["IMAGE"]
         subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Boot the node that most tests share."""
+    with booted(tmp_path_factory.mktemp("project"), f"test{os.getpid()}") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
 """A node that is no longer as it was made is found out, and brought in line without a lock-out."""
 
 import json
+import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,20 @@ from deploy.node.archive import pack
 from deploy.node.file import File
 from deploy.node.login import connect
 from deploy.node.target import Target
+from tests.system.conftest import booted
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Deploy to a node of this module: other tests change the keys that log in to theirs."""
+    with booted(tmp_path_factory.mktemp("drift"), f"drift{os.getpid()}") as made:
+        made.must("deploy", "--first")
+        yield made
+
+
 BY_HAND = """
 echo '# by hand' >>/etc/containers/systemd/APP-blue.container
 chmod 600 /etc/containers/systemd/APP.network

@@ -258,7 +258,8 @@ def test_where_no_two_may_run_the_node_itself_puts_back_what_a_kill_left(
                 break
         process.stdout.read()
 
-    until = "until tail -n 1 /var/lib/corefab/audit.log | grep -q 'went away'; do sleep 0.1; done"
+    last = "tail -n 1 /var/lib/corefab/audit.log"
+    until = f"until {last} | grep -q 'connection was lost'; do sleep 0.1; done"
     serving.ssh(f'timeout 40 bash -c "{until}"')
     assert (release_of(serving), serving.container()) == (before, container)
 
