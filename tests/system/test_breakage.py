@@ -216,7 +216,7 @@ def test_a_container_that_somebody_removed_comes_back(serving: Project) -> None:
     assert_clean(serving)
 
 
-def test_a_corrupted_layer_is_found_and_the_image_comes_anew(serving: Project) -> None:
+def test_a_corrupted_layer_is_found_and_the_image_is_sent_again(serving: Project) -> None:
     before = release_of(serving)
     look = f"podman image inspect --format '{{{{.GraphDriver.Data.UpperDir}}}}' {image_of(serving)}"
     file = f"{serving.ssh(look).strip()}/app/workers.toml"

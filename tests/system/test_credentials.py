@@ -189,7 +189,7 @@ def test_a_value_can_be_given_without_being_kept_here(serving: Project, tmp_path
     serving.must("deploy")
 
 
-def test_a_seal_that_no_longer_opens_is_told_and_sealed_anew(serving: Project) -> None:
+def test_a_seal_that_no_longer_opens_is_reported_and_sealed_again(serving: Project) -> None:
     secret = "/var/lib/systemd/credential.secret"
     serving.ssh(f"cp -p {secret} /var/lib/kept; rm {secret}")
 

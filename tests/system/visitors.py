@@ -63,7 +63,7 @@ def visiting(
     visitors: int = 2,
     pause_seconds: float = _PAUSE_SECONDS,
 ) -> Iterator[Visits]:
-    """Let every other visitor come anew each time, the rest keep their connections, for a block.
+    """Let every other visitor connect again each time, the rest stay connected, for a block.
 
     Without an authority they take any certificate.
     """

@@ -115,7 +115,7 @@ def test_a_node_whose_supervisor_was_killed_is_stopped_and_goes_down(
     assert not node.tree.exists()
 
 
-def test_a_node_that_powers_itself_off_is_stopped_and_can_be_made_anew(
+def test_a_node_that_powers_itself_off_is_stopped_and_can_be_made_again(
     spec: Path, ssh_key: Path
 ) -> None:
     first = up(NAME, spec, ssh_key)

@@ -226,7 +226,7 @@ def test_the_example_is_consistent() -> None:
     assert manifest().units == {UNIT.path: UNIT.sha256}
 
 
-def test_a_credential_is_sealed_anew_where_that_is_asked_for() -> None:
+def test_a_credential_is_sealed_again_on_request() -> None:
     desired = replace(DESIRED, credentials=("cert_pass", "token"), reseal=frozenset({"token"}))
     held = state(credentials={"cert_pass": "same", "token": "same"})
 

@@ -131,7 +131,7 @@ def test_what_files_a_layer_holds_is_known_after_the_layer_is_gone(tmp_path: Pat
     assert cache.fingerprint("sha256:" + "0" * 64) is None
 
 
-def test_a_listing_that_cannot_be_read_is_made_anew(tmp_path: Path) -> None:
+def test_a_listing_that_cannot_be_read_is_made_again(tmp_path: Path) -> None:
     cache = filled(tmp_path)
     cache.fingerprint(ONE)
     (file,) = (tmp_path / "cache/fingerprints").iterdir()

@@ -91,10 +91,10 @@ def test_what_cannot_be_told_path_by_path_is_not_guessed(folder: Path, made: byt
 
 def test_a_folder_removed_and_made_anew_in_one_layer_is_not_guessed(folder: Path) -> None:
     """Podman shows what was in it, the specification says that it is empty."""
-    anew = layer({".wh.a": b""}, folder_entry("a", 0o755))
+    again = layer({".wh.a": b""}, folder_entry("a", 0o755))
 
     with pytest.raises(TreeError, match="creates it again"):
-        tree([layer({"a/b": b"1"}), anew], folder)
+        tree([layer({"a/b": b"1"}), again], folder)
 
 
 def test_a_layer_that_is_damaged_in_the_cache_is_not_compared(tmp_path: Path) -> None:
