@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.access import act
 from deploy.access.act import ask_access, run_audited
-from deploy.access.identity import Identity, new_key, public_key
+from deploy.access.identity import Identity, is_locked, new_key, public_key
 from deploy.access.keys import file_name, renew_specs
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
@@ -65,7 +65,10 @@ def _prepare(mine: Identity, options: KeyOptions) -> None:
     given = options.key
     title = f"Read {given}" if given else "Make a new key"
     with progress.step(title, f"{given} read" if given else "new key made"):
-        private, public = _read(given) if given else _generate(mine, old)
+        if given:
+            public, private = public_key(given), given.read_bytes()
+        else:
+            private, public = _generate(mine, old)
     if public.blob == old.blob:
         raise DeployError(f"{given} is the key that is in use", "give another one")
     until = datetime.now(UTC) + timedelta(days=options.days) if options.days else None
@@ -148,7 +151,7 @@ def _person(project: Project, old: AccessKey) -> str:
 
 def _generate(mine: Identity, old: AccessKey) -> tuple[bytes, AccessKey]:
     passphrase = ""
-    if mine.is_locked():
+    if is_locked(mine.path):
         if not prompt.has_terminal():
             raise DeployError(
                 f"{mine.path} has a passphrase, and there is no terminal to type the next one",
@@ -156,11 +159,6 @@ def _generate(mine: Identity, old: AccessKey) -> tuple[bytes, AccessKey]:
             )
         passphrase = prompt.ask(f"passphrase for the new {mine.path}", hidden=True)
     return new_key(old.comment, passphrase)
-
-
-def _read(path: Path) -> tuple[bytes, AccessKey]:
-    public = public_key(path)
-    return path.read_bytes(), public
 
 
 def _unfinished() -> DeployError:

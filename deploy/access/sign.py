@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
-from certs.ssh_certificate import public_line, sign_person
+from certs.ssh import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
 from deploy.access import act
 from deploy.access.act import run_audited

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from certs.acme.challenge import Challenge, Kind
+from certs.acme.order import Challenge, Kind
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node.command import Command

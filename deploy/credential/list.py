@@ -9,7 +9,6 @@ from deploy.project import Project
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
 _DAY_SECONDS = 86400
-_NOT_SOUND = 1
 
 
 def creds_list(project: Project, *, as_json: bool) -> int:
@@ -39,8 +38,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
         output.as_json({"app": settings.app, "credentials": rows})
     else:
         output.table(f"credentials of {settings.app}", _COLUMNS, [_cells(row) for row in rows])
-    sound = all(row["state"] in {"same", "present"} and row["opens"] for row in rows)
-    return 0 if sound else _NOT_SOUND
+    return int(not all(row["state"] in {"same", "present"} and row["opens"] for row in rows))
 
 
 def _facts(

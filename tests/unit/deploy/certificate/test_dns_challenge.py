@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from certs.acme.challenge import Challenge
+from certs.acme.order import Challenge
 from deploy.certificate.dns_challenge import DnsCommand
 from deploy.errors import DeployError
 
