@@ -32,7 +32,9 @@ def worker(table: Mapping[str, object], where: str, problems: list[str]) -> dict
         except values.WrongValueError as error:
             problems.append(f"{where}: {name} = {value!r}: {error}")
     problems += [f"{where}: {name} is missing" for name in ("name", "command") if not found[name]]
-    return _with_user(found)
+    user = found.pop("user")
+    found["uid"], found["gid"] = user if isinstance(user, tuple) else (-1, -1)
+    return found
 
 
 def shortest_watchdog(worker: Mapping[str, Any]) -> float:
@@ -43,12 +45,6 @@ def shortest_watchdog(worker: Mapping[str, Any]) -> float:
     was fed last up to a third of WatchdogSec before that, so two thirds must be enough.
     """
     return 1.5 * float(worker["grace"] + 1.25 * worker["backoff_max"] + worker["start"])
-
-
-def _with_user(found: dict[str, object]) -> dict[str, object]:
-    user = found.pop("user")
-    found["uid"], found["gid"] = user if isinstance(user, tuple) else (-1, -1)
-    return found
 
 
 KEYS: Mapping[str, Key] = {
