@@ -2,7 +2,7 @@
 
 import re
 
-from butane.translate.place import Place
+from butane.translate.finding import Place
 from butane.translate.record import Record
 
 _STRICT_MIRROR_SINCE = 7

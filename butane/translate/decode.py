@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from butane.errors import ButaneError
 from butane.translate.record import Field, Record, Struct, Value, field_named, fields_of
+from butane.translate.report import Report
 from butane.translate.yaml_node import Node
 from butane.translate.yaml_scalar import Resolved, is_null, resolve
 
@@ -21,21 +22,12 @@ _SMALL, _LARGE = 400_000, 4_000_000
 _SMALLEST = -(2**63)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A node that does not fit the schema."""
-
-    line: int
-    column: int
-    message: str
-
-
 @dataclass(slots=True)
 class Decoder:
     """Decodes nodes for one minor version and gathers the problems."""
 
     minor: int
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Report] = field(default_factory=list)
     _seen: int = 0
     _aliased: int = 0
     _depth: int = 0
@@ -63,8 +55,10 @@ class Decoder:
     def _refuse(self, node: Node, wanted: str) -> None:
         tag = resolve(node).tag if node.kind == "scalar" else ""
         found = f"{tag} `{_shorten(node.text)}`" if tag else node.tag or f"!!{_SHORT[node.kind]}"
-        message = f"cannot unmarshal {found} into {wanted}"
-        self.problems.append(Problem(node.line, node.column, message))
+        self._report(node, f"cannot unmarshal {found} into {wanted}")
+
+    def _report(self, node: Node, message: str) -> None:
+        self.problems.append(Report("error", "", node.line, node.column, message))
 
     def _mapping(self, node: Node, into: Record, merged: set[str] | None) -> bool:
         aliased = node.kind == "alias"
@@ -97,8 +91,7 @@ class Decoder:
                 merged.add(name)
             wanted = field_named(into.struct, self.minor, name)
             if wanted is not None and name in done:
-                message = f"field {name} already set in type {into.struct.name}"
-                self.problems.append(Problem(key.line, key.column, message))
+                self._report(key, f"field {name} already set in type {into.struct.name}")
             elif wanted is not None:
                 done.add(name)
                 self._field(value, wanted, into)
@@ -121,8 +114,9 @@ class Decoder:
         for key, _ in node.pairs():
             earlier = first.setdefault((key.kind, key.text), key)
             if earlier is not key:
-                message = f'mapping key "{key.text}" already defined at line {earlier.line}'
-                self.problems.append(Problem(key.line, key.column, message))
+                self._report(
+                    key, f'mapping key "{key.text}" already defined at line {earlier.line}'
+                )
                 found = True
         return found
 

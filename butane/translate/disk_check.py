@@ -2,8 +2,8 @@
 
 import re
 
+from butane.translate.finding import Place
 from butane.translate.path_check import path_problem
-from butane.translate.place import Place
 from butane.translate.record import Record
 
 _GUID = re.compile(

@@ -1,7 +1,6 @@
 """Ignition JSON, read as Go reads it: keys in any case, and no number where a text belongs."""
 
 import json
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from butane.errors import ButaneError
@@ -14,16 +13,8 @@ _LARGEST = 2**63
 _EMPTY: tuple[str, int, bool] = ("", 0, False)  # what a plain field holds when unset
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """An Ignition config as a record, and the JSON that it was read from."""
-
-    config: Record
-    json: Json
-
-
-def read_ignition(text: str, minor: int) -> Document:
-    """Read an Ignition config by the schema of one Butane version; raise `ButaneError`."""
+def read_ignition(text: str, minor: int) -> tuple[Record, Json]:
+    """Read a config, and its JSON, by the schema of one version; raise `ButaneError`."""
     try:
         tree: Json = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -32,7 +23,7 @@ def read_ignition(text: str, minor: int) -> Document:
         raise ButaneError(f"not JSON: {error}") from error
     config = _record(tree, DOCUMENT, minor)
     config.values.setdefault("ignition", Record(IGNITION_DOCUMENT))
-    return Document(config, tree)
+    return config, tree
 
 
 def _refuse_constant(word: str) -> float:

@@ -4,9 +4,8 @@ import re
 
 from butane.translate.boot_device_check import check_boot_device, check_boot_luks, check_mirror
 from butane.translate.file_mode import DECIMAL_MODE, looks_decimal
-from butane.translate.finding import Findings
+from butane.translate.finding import Check, Place
 from butane.translate.nested_check import check_nested
-from butane.translate.place import Check, Place, run_checks
 from butane.translate.quadlet import template_of
 from butane.translate.record import Record, Struct
 from butane.translate.schema import (
@@ -21,7 +20,6 @@ from butane.translate.schema import (
 )
 from butane.translate.schema_ignition import RESOURCE
 from butane.translate.schema_storage import DIRECTORY, FILE, FILESYSTEM, TREE
-from butane.translate.versions import Version
 
 _BOOT_DISK = "/dev/disk/by-id/coreos-boot-disk"
 _MOUNTABLE = re.compile(r"/(etc|var)(/|\Z)")
@@ -44,11 +42,6 @@ _QUADLET_NAME = (
     " .image, .build, .pod, or .artifact"
 )
 _QUADLET_INSTANCE = "template instances cannot have contents or contents_local"
-
-
-def check_source(config: Record, version: Version, findings: Findings) -> None:
-    """Check a decoded Butane file."""
-    run_checks(config, _CHECKS, version, findings)
 
 
 def _config(config: Record, at: Place) -> None:
@@ -125,7 +118,7 @@ def _grub_user(user: Record, at: Place) -> None:
             at.error(name, message=f'field "{name}" is required')
 
 
-_CHECKS: dict[Struct, Check] = {
+CHECKS: dict[Struct, Check] = {
     CONFIG: _config,
     RESOURCE: _resource,
     FILESYSTEM: _filesystem,

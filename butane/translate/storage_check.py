@@ -1,7 +1,7 @@
 """The rules of Ignition for files, directories and links, and for storage as a whole."""
 
+from butane.translate.finding import Place
 from butane.translate.path_check import clean, join, path_problem
-from butane.translate.place import Place
 from butane.translate.record import Record
 
 _SPECIAL_BITS_SINCE = 6
