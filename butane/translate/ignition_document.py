@@ -10,7 +10,6 @@ from butane.translate.schema import DOCUMENT, IGNITION_DOCUMENT
 Json: TypeAlias = "str | int | float | bool | dict[str, Json] | list[Json] | None"
 
 _LARGEST = 2**63
-_EMPTY: tuple[str, int, bool] = ("", 0, False)  # what a plain field holds when unset
 
 
 def read_ignition(text: str, minor: int) -> tuple[Record, Json]:
@@ -41,10 +40,9 @@ def _record(tree: Json, struct: Struct, minor: int) -> Record:
     for key, child in tree.items():
         wanted = names.get(key) or names.get(_fold(key))
         value = _value(child, wanted, minor) if wanted else None
-        if wanted and value is not None and not (wanted.plain and value in _EMPTY):
-            result.values[wanted.name] = value
-    order = [each.name for each in fields]
-    result.values = {name: result.values[name] for name in order if name in result.values}
+        if wanted and value is not None:
+            result.put(wanted, value)
+    result.sort(minor)
     return result
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 _FOREVER = 99
+_EMPTY: tuple[str, int, bool] = ("", 0, False)  # what plain fields hold when unset
 
 Scalar: TypeAlias = Literal["text", "integer", "boolean"]
 
@@ -116,10 +117,21 @@ class Record:
     struct: Struct
     values: "dict[str, Value]" = field(default_factory=dict)
 
+    def put(self, wanted: Field, value: "Value | None") -> None:
+        """Set a field, or unset it: by None, or by what an unset plain field equals."""
+        if value is None or (wanted.plain and value in _EMPTY):
+            self.values.pop(wanted.name, None)
+        else:
+            self.values[wanted.name] = value
+
+    def sort(self, minor: int) -> None:
+        """Bring the values into the order of the schema."""
+        names = [each.name for each in fields_of(self.struct, minor)]
+        self.values = {name: self.values[name] for name in names if name in self.values}
+
     def text(self, name: str) -> str:
         """Read a text; empty when unset."""
-        value = self.values.get(name)
-        return value if isinstance(value, str) else ""
+        return self.optional(name) or ""
 
     def optional(self, name: str) -> str | None:
         """Read a text; None when unset."""
