@@ -11,8 +11,10 @@ from butane.translate.report import Report
 from butane.translate.yaml_node import Node
 from butane.translate.yaml_scalar import Resolved, is_null, resolve
 
-_TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
-_FALSE = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
+_WORDS = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
+}
 _LARGEST = 2**63 - 1
 _SHOWN = 10
 
@@ -187,11 +189,7 @@ def _integer(resolved: Resolved, _node: Node) -> int | None:
 def _boolean(resolved: Resolved, _node: Node) -> bool | None:
     if isinstance(resolved.meaning, bool):
         return resolved.meaning
-    if resolved.tag == "!!timestamp" or not isinstance(resolved.meaning, str):
-        return None
-    if resolved.meaning in _TRUE:
-        return True
-    return False if resolved.meaning in _FALSE else None
+    return _WORDS.get(str(resolved.meaning))
 
 
 _CONVERT = {"text": _text, "integer": _integer, "boolean": _boolean}

@@ -1,7 +1,7 @@
 """Collect errors and warnings by path, and run checks over a whole config."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from butane.translate.record import Path, Record, Struct, walk_records
@@ -60,6 +60,10 @@ class Place:
     def spec(self) -> int:
         """The minor version of Ignition."""
         return self.version.ignition_minor
+
+    def below(self, *path: str | int) -> "Place":
+        """Give a place below this one."""
+        return replace(self, path=(*self.path, *path))
 
     def error(self, *below: str | int, message: str) -> None:
         """Report an error at a path below the place; an empty message is none."""
