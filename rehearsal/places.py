@@ -1,7 +1,10 @@
-"""Paths of rehearsal: one folder in the user's cache."""
+"""Paths of rehearsal, one folder in the user's cache, and locks on them."""
 
+import fcntl
 import os
 import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +78,19 @@ class Folder:
     def known_hosts(self) -> Path:
         """The node's host keys as known_hosts."""
         return self.path / "known_hosts"
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other commands from changing the node until the block ends."""
+        return locked(self.path.with_suffix(".lock"))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the file, which ends with the process; wait for another holder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def folder(name: str) -> Folder:
