@@ -53,11 +53,11 @@ class Credentials:
             DeployError: when it has no source, or its source is empty.
         """
         if credential not in self._values:
-            self._values[credential] = self._fetch(self._sources[credential])
+            source = self._sources[credential]
+            self._values[credential] = fetch(
+                source, self._ask, timeout_seconds=self._timeout_seconds
+            )
         return self._values[credential]
-
-    def _fetch(self, source: Source) -> str:
-        return fetch(source, self._ask, timeout_seconds=self._timeout_seconds)
 
 
 def fetch(

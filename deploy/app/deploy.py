@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.app import act
 from deploy.app.credentials import Credentials
 from deploy.app.execution import Execution
 from deploy.app.plan.describe import summary
@@ -19,6 +18,7 @@ from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node import session
+from deploy.node.command import Command
 from deploy.node.journal import audit_failures
 from deploy.node.lock import acquire_lock
 from deploy.node.login import Login
@@ -146,7 +146,7 @@ def _retire_leftover(remote: Remote, settings: Settings, plan: Plan) -> None:
     if plan.leftover:
         slot = f"slot {plan.leftover}, which no longer serves"
         with progress.step(f"Drain and stop {slot}", f"{slot}, drained and stopped"):
-            retired = act.retire(settings.app, settings.drain_seconds)
+            retired = Command("retire", (settings.app, str(settings.drain_seconds)))
             remote.checked(retired, f"stopping slot {plan.leftover}")
 
 
@@ -154,9 +154,8 @@ def _manifest(artifacts: Artifacts, state: NodeState) -> Manifest:
     now = datetime.now(UTC)
     made_by = author(artifacts.project.folder)
     desired = artifacts.desired
-    serving = state.manifest.release if state.manifest else ""
     return Manifest(
-        release=release_id(now, secrets.token_hex(2), serving),
+        release=release_id(now, secrets.token_hex(2), state.release),
         app=desired.app,
         image=desired.image.name,
         image_id=desired.image.id,

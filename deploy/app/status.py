@@ -19,7 +19,7 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
     with session.open_session(project, login) as remote:
-        state = probe(remote, settings.app, paths=(), credentials=names)
+        state = probe(remote, settings.app, credentials=names)
         workers = ask_workers(remote, settings.app)
     health = _health(project, state)
     facts = _facts(project, state) | {

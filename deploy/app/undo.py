@@ -4,19 +4,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deploy.app import act
 from deploy.app.execute import carry_out
 from deploy.app.execution import Execution
 from deploy.app.health import wait_until_healthy
 from deploy.app.plan.steps import Step
 from deploy.console import output, progress
 from deploy.errors import DeployError
+from deploy.node.command import Command
 from deploy.node.journal import audit_line, write_audit
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.project import Project
 
-_LOG_LINES = 20
+_LOG_LINES = "20"
 _HEALTH_SECONDS = 60
 
 
@@ -37,10 +37,11 @@ def run_steps(
         for step in steps:
             started = started or step.kind == "start"
             if step.kind == "finish":
-                manifest = execution.manifest.proven(seconds)
+                proven = {"seconds": dict(seconds), "health": "healthy"}
+                manifest = execution.manifest.model_copy(update=proven)
                 execution = replace(execution, manifest=manifest)
             began = time.monotonic()
-            _carry_out(execution, step)
+            carry_out(execution, step)
             seconds[f"{step.kind} {step.credential}".rstrip()] = round(time.monotonic() - began, 3)
     except DeployError as error:
         # A release that was not started has no log.
@@ -63,29 +64,16 @@ def undo(remote: Remote, project: Project, unfinished: str) -> None:
     """
     deploy = f"unfinished deploy {unfinished}"
     with progress.step(f"Undo {deploy}", f"{deploy} undone"):
-        remote.checked(act.undo(project.settings.app), f"undoing {unfinished}")
+        remote.checked(Command("undo", (project.settings.app,)), f"undoing {unfinished}")
     line = audit_line(project, "undo", "unfinished deploy undone")
     write_audit(remote, line.model_copy(update={"release": unfinished}))
-
-
-def _carry_out(execution: Execution, step: Step) -> None:
-    """Carry out a step; only warn when the old slot does not stop, since the new one serves."""
-    try:
-        carry_out(execution, step)
-    except DeployError as error:
-        if step.kind != "retire":
-            raise
-        output.warn(
-            f"{error.message}; the release is recorded and serves, and the old slot stops by "
-            "itself or with the next `fab deploy`"
-        )
 
 
 def _undo(execution: Execution, health_seconds: float) -> str:
     """Undo a deploy that failed; describe what serves now."""
     before = execution.before
     try:
-        result = execution.remote.run(act.undo(execution.app))
+        result = execution.remote.run(Command("undo", (execution.app,)))
     except DeployError as error:
         return f"{error.message}: the next `fab deploy` undoes this one"
     if result.code:
@@ -114,7 +102,7 @@ def _check_restored(execution: Execution, before: Manifest, health_seconds: floa
 def _logs(execution: Execution) -> str:
     app, release = execution.app, execution.release
     try:
-        result = execution.remote.run(act.logs(app, _LOG_LINES, release))
+        result = execution.remote.run(Command("logs", (app, _LOG_LINES, release)))
     except DeployError:
         return ""
     lines = result.stdout.strip().splitlines()

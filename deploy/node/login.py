@@ -13,7 +13,7 @@ from fabric.connection import Connection
 from deploy.errors import DeployError
 from deploy.node.connection import CONNECT_SECONDS, UnknownHostKeyError, new_connection, tune
 from deploy.node.fabric_remote import FabricRemote
-from deploy.node.host_key import fingerprint, key_line
+from deploy.node.host_key import key_line
 from deploy.node.known_hosts import pinned
 from deploy.node.private_key import first_locked, load_key
 from deploy.node.target import Target
@@ -135,9 +135,9 @@ def _opened(connection: Connection, target: Target) -> Connection:
 def _failure(error: Exception, connection: Connection, target: Target) -> DeployError:
     if isinstance(error, UnknownHostKeyError):
         return DeployError(
-            f"the host key of {target} is not pinned: it shows {fingerprint(error.key)}",
+            f"the host key of {target} is not pinned: it shows {error.key.fingerprint}",
             "compare with the fingerprint on the machine's console, then pin it with "
-            f"`fab trust --fingerprint {fingerprint(error.key)}`",
+            f"`fab trust --fingerprint {error.key.fingerprint}`",
         )
     if isinstance(error, paramiko.BadHostKeyException):
         return _changed_key(error, connection, target)
@@ -162,9 +162,9 @@ def _changed_key(
     host, port = str(connection.host), int(connection.port)
     if key_line(error.key) in pinned(target.known_hosts, host, port):
         return _OtherPinnedKeyError(error.key)
-    shown = fingerprint(error.key)
+    shown = error.key.fingerprint
     return DeployError(
-        f"the host key of {target} has changed: pinned {fingerprint(error.expected_key)}, "
+        f"the host key of {target} has changed: pinned {error.expected_key.fingerprint}, "
         f"shown {shown}",
         "another machine may answer at that address. If you reinstalled yours, compare with its "
         f"console and pin the new key with `fab trust --fingerprint {shown}`",

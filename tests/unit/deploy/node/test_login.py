@@ -8,8 +8,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from deploy.app.act import undo
 from deploy.errors import DeployError
+from deploy.node.command import Command
 from deploy.node.known_hosts import pin
 from deploy.node.login import Login, connect, start_login
 from deploy.node.target import Target, resolve
@@ -41,7 +41,7 @@ def succeed(*_: object) -> int:
 def assert_works(node: Node, target: Target, login: Login | None = None) -> None:
     node.scripts["undo"] = succeed
     with connect(target, None, login=login) as remote:
-        assert remote.run(undo("shop-www")).code == 0
+        assert remote.run(Command("undo", ("shop-www",))).code == 0
 
 
 def test_a_node_that_shows_the_pinned_key_is_logged_in_to(node: Node, target: Target) -> None:
@@ -216,7 +216,7 @@ def test_the_passphrase_of_an_identity_is_asked_for_by_its_name(node: Node, lock
 
     node.scripts["undo"] = succeed
     with connect(locked, ask) as remote:
-        assert remote.run(undo("shop-www")).code == 0
+        assert remote.run(Command("undo", ("shop-www",))).code == 0
     assert asked == [f"passphrase of {locked.identity}"]
 
 
@@ -225,7 +225,7 @@ def test_the_passphrase_is_asked_for_after_an_early_login_too(node: Node, locked
     start_login(locked)
 
     with connect(locked, lambda _: "open sesame") as remote:
-        assert remote.run(undo("shop-www")).code == 0
+        assert remote.run(Command("undo", ("shop-www",))).code == 0
 
 
 def test_the_passphrase_is_asked_for_though_other_keys_were_refused(
