@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from rehearsal import disk, machine, network, places, programs, provision, ready, state, stock
+from rehearsal import machine, network, places, programs, provision, ready, state, stock
 from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from rehearsal.node import Node, NodeStatus
@@ -150,8 +150,8 @@ def _take_down(folder: Folder) -> NodeStatus | None:
 def _boot(
     folder: Folder, owner: Path, base: Path, content: bytes, on_step: Callable[[str], None]
 ) -> Record:
-    disk.require_space(places.cache(), NODE_BYTES)
-    disk.require_layers(places.cache())
+    places.require_space(places.cache(), NODE_BYTES)
+    places.require_layers(places.cache())
     folder.path.mkdir(mode=0o700, parents=True)
     record = claim_network(folder, owner, base)
     on_step("provisioning with Ignition")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rehearsal import disk, places, programs, state
+from rehearsal import places, programs, state
 
 HERE = Path(__file__).parent
 CUSTOMIZE = HERE / "customize.sh"
@@ -57,7 +57,7 @@ def fingerprint() -> str:
 
 def _build(finished: Path, on_step: Callable[[str], None]) -> None:
     on_step("building the stock system from Debian packages; this happens once")
-    disk.require_space(finished.parent, BUILD_BYTES)
+    places.require_space(finished.parent, BUILD_BYTES)
     for remains in finished.parent.glob("building-*"):
         shutil.rmtree(remains)
     building = finished.with_name(f"building-{finished.name}")

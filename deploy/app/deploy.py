@@ -80,7 +80,12 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
         return
     refuse_errors(artifacts.rendered, podman=state.podman)
     check_material(artifacts, state)
-    _show(plan)
+    for line in summary(plan):
+        output.say(line)
+    if plan.staged_update:
+        output.warn(
+            f"the node has an OS update staged ({plan.staged_update}) and may restart for it"
+        )
     manifest = _manifest(artifacts, state)
     endpoint = session.endpoint(project)
     _carry_out(Execution(remote, project, endpoint, manifest, state, options.what, artifacts), plan)
@@ -130,15 +135,6 @@ def _hooks_run(folder: Path, document: dict[str, object]) -> Iterator[None]:
         run_hook_or_warn(folder, "failed-deploy", json.dumps(document | {"error": why}))
         raise
     run_hook_or_warn(folder, "after-deploy", json.dumps(document))
-
-
-def _show(plan: Plan) -> None:
-    for line in summary(plan):
-        output.say(line)
-    if plan.staged_update:
-        output.warn(
-            f"the node has an OS update staged ({plan.staged_update}) and may restart for it"
-        )
 
 
 def _retire_leftover(remote: Remote, settings: Settings, plan: Plan) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from rehearsal import disk as space
 from rehearsal import lifecycle, machine, places, programs, provision, ready, state, stock
 from rehearsal.errors import RehearsalError
 from rehearsal.metal import disk, image
@@ -106,8 +105,8 @@ def _require() -> None:
 
 
 def _assemble(made_of: Machine, base: Path) -> None:
-    space.require_space(places.cache(), _BYTES)
-    space.require_layers(places.cache())
+    places.require_space(places.cache(), _BYTES)
+    places.require_layers(places.cache())
     folder = made_of.folder
     folder.path.mkdir(mode=0o700, parents=True)
     with disk_of(folder).open("wb") as file:
