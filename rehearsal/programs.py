@@ -41,15 +41,9 @@ def require() -> None:
         raise RehearsalError("\n".join(hints), "\n".join(hints.values()))
 
 
-def run(
-    argv: Sequence[str | Path],
-    *,
-    doing: str,
-    env: Mapping[str, str] | None = None,
-    timeout_seconds: float | None = None,
-) -> str:
+def run(argv: Sequence[str | Path], *, doing: str) -> str:
     """Run a program and return its stdout; a failure says what it was for."""
-    result = attempt(argv, env=env, timeout_seconds=timeout_seconds)
+    result = attempt(argv)
     if result.returncode:
         said = (result.stderr or result.stdout).strip().splitlines()
         raise RehearsalError(

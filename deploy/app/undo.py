@@ -20,9 +20,7 @@ _LOG_LINES = "20"
 _HEALTH_SECONDS = 60
 
 
-def run_steps(
-    execution: Execution, steps: Sequence[Step], *, health_seconds: float = _HEALTH_SECONDS
-) -> Manifest:
+def run_steps(execution: Execution, steps: Sequence[Step]) -> Manifest:
     """Carry out steps in order; return the manifest with the seconds of each.
 
     Whatever ends them early is undone: the release before serves again.
@@ -46,12 +44,12 @@ def run_steps(
     except DeployError as error:
         # A release that was not started has no log.
         logs = _logs(execution) if started else ""
-        undone = _undo(execution, health_seconds)
+        undone = _undo(execution)
         raise DeployError(f"{error.message}{logs}\n{undone}", error.hint) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             output.say("interrupted")
-        output.say(_undo(execution, health_seconds))
+        output.say(_undo(execution))
         raise
     return execution.manifest
 
@@ -69,7 +67,7 @@ def undo(remote: Remote, project: Project, unfinished: str) -> None:
     write_audit(remote, line.model_copy(update={"release": unfinished}))
 
 
-def _undo(execution: Execution, health_seconds: float) -> str:
+def _undo(execution: Execution) -> str:
     """Undo a deploy that failed; describe what serves now."""
     before = execution.before
     try:
@@ -85,14 +83,14 @@ def _undo(execution: Execution, health_seconds: float) -> str:
         return f"{execution.app} is as it was" + ("" if before.slot else ": nothing deployed")
     if serves not in {"", before.manifest.release}:
         return f"release {serves} serves: another deploy ran meanwhile"
-    return _check_restored(execution, before.manifest, health_seconds)
+    return _check_restored(execution, before.manifest)
 
 
-def _check_restored(execution: Execution, before: Manifest, health_seconds: float) -> str:
+def _check_restored(execution: Execution, before: Manifest) -> str:
     path, release = execution.settings.health_path, before.release
     try:
         wait_until_healthy(
-            execution.endpoint, path, before.certificate, timeout_seconds=health_seconds
+            execution.endpoint, path, before.certificate, timeout_seconds=_HEALTH_SECONDS
         )
     except DeployError as error:
         return f"release {release} was restored, but is not healthy: {error.message}"

@@ -35,16 +35,8 @@ class FabricRemote(Remote):
         """Return the shortest round trip measured so far, in seconds; infinite before the first."""
         return self._round_trip
 
-    def run(self, command: Command) -> Result:
-        """Run a command as root; write its stdin and read its output at the same time.
-
-        Raises:
-            DeployError: when the connection is lost.
-        """
-        return self.send(command, (command.stdin,))
-
     def send(self, command: Command, parts: Iterable[bytes]) -> Result:
-        """Run a command as root; send it parts as they become ready.
+        """Run a command as root; send it parts as they become ready, and read its output meanwhile.
 
         Raises:
             DeployError: when the connection is lost.

@@ -11,7 +11,7 @@ import paramiko
 from fabric.connection import Connection
 
 from deploy.errors import DeployError
-from deploy.node.connection import CONNECT_SECONDS, UnknownHostKeyError, new_connection, tune
+from deploy.node.connection import UnknownHostKeyError, new_connection, tune
 from deploy.node.fabric_remote import FabricRemote
 from deploy.node.host_key import key_line
 from deploy.node.known_hosts import pinned
@@ -33,7 +33,7 @@ def start_login(target: Target) -> Login:
 
     def run() -> None:
         try:
-            login.connection.set_result(_log_in(target, CONNECT_SECONDS))
+            login.connection.set_result(_log_in(target))
         except BaseException as error:  # noqa: BLE001 -- raised again where the result is read
             login.connection.set_exception(error)
 
@@ -47,7 +47,6 @@ def connect(
     target: Target,
     ask_passphrase: Callable[[str], str] | None,
     *,
-    patience_seconds: float = CONNECT_SECONDS,
     login: Login | None = None,
 ) -> Iterator[FabricRemote]:
     """Log in to a node whose host key is pinned; `ask_passphrase` None means no terminal.
@@ -59,7 +58,7 @@ def connect(
             answer, or the login fails.
     """
     early = login.connection if login and login.target == target else None
-    connection = _open(target, ask_passphrase, patience_seconds, early)
+    connection = _open(target, ask_passphrase, early)
     try:
         yield FabricRemote(connection)
     finally:
@@ -81,7 +80,6 @@ class _OtherPinnedKeyError(DeployError):
 def _open(
     target: Target,
     ask_passphrase: Callable[[str], str] | None,
-    patience_seconds: float,
     early: Future[Connection] | None,
 ) -> Connection:
     if target.identity and not target.identity.expanduser().is_file():
@@ -89,13 +87,13 @@ def _open(
             f"IDENTITY_FILE is {target.identity}, which is not a file", "correct it in .env"
         )
     try:
-        return early.result() if early else _log_in(target, patience_seconds)
+        return early.result() if early else _log_in(target)
     except _LoginRefusedError:
         named = new_connection(target).connect_kwargs["key_filename"]
         locked = first_locked(map(Path, named))
         if locked is None:
             raise
-    return _log_in(target, patience_seconds, _unlock(locked, ask_passphrase))
+    return _log_in(target, _unlock(locked, ask_passphrase))
 
 
 def _unlock(locked: Path, ask_passphrase: Callable[[str], str] | None) -> paramiko.PKey:
@@ -110,14 +108,12 @@ def _unlock(locked: Path, ask_passphrase: Callable[[str], str] | None) -> parami
     return key
 
 
-def _log_in(
-    target: Target, patience_seconds: float, key: paramiko.PKey | None = None
-) -> Connection:
+def _log_in(target: Target, key: paramiko.PKey | None = None) -> Connection:
     try:
-        return _opened(new_connection(target, patience_seconds, key), target)
+        return _opened(new_connection(target, key), target)
     except _OtherPinnedKeyError as found:
         # While a node's host key changes, two of a type are pinned; paramiko keeps one of each.
-        return _opened(new_connection(target, patience_seconds, key, found.key), target)
+        return _opened(new_connection(target, key, found.key), target)
 
 
 def _opened(connection: Connection, target: Target) -> Connection:

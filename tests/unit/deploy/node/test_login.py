@@ -22,13 +22,12 @@ pytestmark = pytest.mark.loopback
 def refusal(
     target: Target,
     passphrase: str | None = None,
-    seconds: float = 10,
     login: Login | None = None,
 ) -> DeployError:
     ask = None if passphrase is None else lambda _: passphrase
     with (
         pytest.raises(DeployError) as caught,
-        connect(target, ask, patience_seconds=seconds, login=login),
+        connect(target, ask, login=login),
     ):
         pytest.fail("logged in")
     return caught.value
@@ -268,20 +267,24 @@ def test_a_closed_port_is_reported(target: Target) -> None:
     assert "NODE_ADDRESS and NODE_PORT" in error.hint
 
 
-def test_a_silent_node_is_given_up(target: Target) -> None:
+def test_a_silent_node_is_given_up(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.node.connection.CONNECT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-        error = refusal(replace(target, port=port), seconds=0.3)
+        error = refusal(replace(target, port=port))
     assert f"127.0.0.1:{port} cannot be reached: " in error.message
 
 
-def test_a_node_that_is_silent_after_its_greeting_is_given_up(target: Target) -> None:
+def test_a_node_that_is_silent_after_its_greeting_is_given_up(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.node.connection.CONNECT_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as beside:
         beside.submit(_greet, listener)
         port = listener.getsockname()[1]
 
-        error = refusal(replace(target, port=port), seconds=1)
+        error = refusal(replace(target, port=port))
     assert f"127.0.0.1:{port} cannot be reached: " in error.message
 
 
