@@ -12,10 +12,9 @@ from deploy.certificate import act
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.archive import pack
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
-from deploy.node.file import File
+from deploy.node.file import File, pack
 from deploy.node.journal import audit_failures, audit_line
 from deploy.node.lock import acquire_lock
 from deploy.node.release import Manifest
