@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from deploy.errors import DeployError
 from deploy.node.command import Command
-from deploy.node.host_key import fingerprint_of, read_host_key
-from deploy.node.login import connect
-from deploy.node.target import Target, resolve
+from deploy.node.host_key import fingerprint_of
+from deploy.node.login import connect, read_host_key
+from deploy.node.target import Target
 
 _PAUSE_SECONDS = 1.0
 _LOOK = "look at the machine's console"
@@ -63,9 +63,8 @@ class _NotYetError(Exception):
 
 
 def _look(awaited: Awaited, ask: Callable[[str], str] | None) -> str:
-    host, port = resolve(awaited.installed)
     try:
-        shown, _ = read_host_key(host, port)
+        shown, _ = read_host_key(awaited.installed)
     except DeployError as error:
         raise _NotYetError(error) from error
     if shown == awaited.public:

@@ -9,8 +9,8 @@ from pathlib import Path
 from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.host_key import read_host_key
 from deploy.node.known_hosts import pin, pinned
+from deploy.node.login import read_host_key
 from deploy.node.target import Target, resolve
 from deploy.project import Project
 
@@ -34,7 +34,7 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
         known_hosts=project.media / "known_hosts",
     )
     real, real_number = resolve(target)
-    line, shown = read_host_key(real, real_number)
+    line, shown = read_host_key(target)
     known = pinned(target.known_hosts, real, real_number)
     if fingerprint and fingerprint != shown:
         raise DeployError(
