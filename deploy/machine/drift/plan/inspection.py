@@ -2,48 +2,43 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from deploy.node.answer import Count, Mode, Seconds, Value
 from deploy.node.holdings import AuthorizedKey, SealedCredential
 from deploy.node.release import Manifest
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class FoundPlace(_Value):
+class FoundPlace(Value):
     """A path; times in seconds since 1970, for an absent one those of the folder above."""
 
     kind: Literal["file", "folder", "link", "absent"]
-    mode: str
+    mode: Mode
     owner: str
-    mtime: int
-    ctime: int
+    mtime: Seconds
+    ctime: Seconds
     target: str
     sha256: str
 
 
-class FoundUser(_Value):
+class FoundUser(Value):
     """A user of the spec: home folder and groups on the node."""
 
     home: str
     groups: tuple[str, ...]
 
 
-class FoundUnit(_Value):
+class FoundUnit(Value):
     """What `systemctl is-enabled` and `is-active` print for a unit."""
 
     enabled: str
     active: str
 
 
-class FoundFile(_Value):
+class FoundFile(Value):
     """A project file of the serving release; `kind` as find's `%y`."""
 
     kind: str
-    mode: str
-    mtime: int
+    mode: Mode
+    mtime: Seconds
     target: str
     sha256: str
 
@@ -52,31 +47,31 @@ class FoundFile(_Value):
         """The fingerprint that a manifest has of such a file."""
         if self.kind == "l":
             return f"link {self.target}"
-        return f"{self.sha256} x" if int(self.mode, 8) & 0o100 else self.sha256
+        return f"{self.sha256} x" if int(self.mode or "0", 8) & 0o100 else self.sha256
 
 
-class FoundPerson(_Value):
+class FoundPerson(Value):
     """A line of the node's passwd database."""
 
     name: str
-    uid: int
+    uid: Count
     login_shell: str
 
 
-class FoundContainer(_Value):
+class FoundContainer(Value):
     """A container whose name starts with the app's; `unit` is the service that runs it."""
 
     name: str
     image: str
     state: str
     unit: str
-    created: int
+    created: Seconds
 
 
-class Inspection(_Value):
+class Inspection(Value):
     """A node's state; `clock` is the node's time, `claimed` are the host files of all its apps."""
 
-    clock: int
+    clock: Seconds
     spec_hash: str
     manifest: Manifest | None
     staged: dict[str, str]
@@ -87,7 +82,7 @@ class Inspection(_Value):
     units: dict[str, FoundUnit]
     sysctl: dict[str, str]
     firewall: tuple[str, ...]
-    strays: dict[str, int]
+    strays: dict[str, Seconds]
     credentials: tuple[SealedCredential, ...]
     files: dict[str, FoundFile]
     people: tuple[FoundPerson, ...]

@@ -6,6 +6,7 @@ from typing import Any
 
 # Device types that can be installed to.
 _KINDS = {"disk", "loop", "mpath", "dm"}
+_LARGEST = 2**63
 _NO_DISKS = ("/dev/zram", "/dev/ram", "/dev/fd")
 
 
@@ -41,7 +42,7 @@ def _is_disk(one: Mapping[str, Any]) -> bool:
     return (
         one["type"] in _KINDS
         and not own
-        and int(one.get("size") or 0) > 0
+        and 0 < int(one.get("size") or 0) < _LARGEST
         and not one["path"].startswith(_NO_DISKS)
     )
 

@@ -4,11 +4,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
-
 from deploy.machine.install.plan.disk import Disk
 from deploy.machine.install.plan.live_facts import LiveFacts
 from deploy.machine.install.plan.options import Installation
+from deploy.node.answer import Value
 
 # Fedora CoreOS needs 8 GiB for its root file system, and some for the partitions before it.
 SMALLEST_DISK = 10_000_000_000
@@ -106,10 +105,9 @@ def _disk_refusals(wanted: Installation, disk: Disk) -> Iterator[Refusal]:
         )
 
 
-class Written(BaseModel):
+class Written(Value):
     """What the installer wrote to a disk: kernel arguments, hash and mode of the Ignition file."""
 
-    model_config = ConfigDict(frozen=True)
     options: str
     sha256: str
     mode: str

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, Field
 
 from deploy.machine.install.plan.disk import Disk, read_disks
+from deploy.node.answer import Count, Value
 
 # The first Ignition release that accepts a spec version (its release notes).
 _SPEC_SINCE = {
@@ -28,16 +29,15 @@ def _from_lsblk(value: Any) -> Any:
         raise ValueError(f"not the output of lsblk --json: {error!r}") from error
 
 
-class LiveFacts(BaseModel):
+class LiveFacts(Value):
     """What a live system is and has; `device` is the disk that --device means, links followed."""
 
-    model_config = ConfigDict(frozen=True)
     boot_id: str
     system: str
     is_installing: bool
     installer: str
-    ignition: str
-    memory_free: int
+    ignition: Annotated[str, Field(max_length=100)]
+    memory_free: Count
     keyfiles: tuple[str, ...]
     fixed_addresses: tuple[str, ...]
     disks: Annotated[tuple[Disk, ...], BeforeValidator(_from_lsblk)]
