@@ -166,8 +166,11 @@ def _node_texts(remote: Remote, app: str, paths: Iterable[str]) -> dict[str, byt
     lines = "".join(f"{path}\n" for path in asked).encode()
     command = Command("texts", (app, str(LARGEST_BYTES)), lines)
     answer = remote.checked(command, "reading changed files")
-    with reading(f"what {remote.name} sent of changed files"):
-        pairs = zip(asked, answer.splitlines(), strict=True)
+    with reading("the node's answer about changed files"):
+        texts = answer.splitlines()
+        if len(texts) != len(asked):
+            raise ValueError(f"it has {len(texts)} of {len(asked)} files")
+        pairs = zip(asked, texts, strict=True)
         return {path: base64.b64decode(text) for path, text in pairs if text != "-"}
 
 

@@ -9,7 +9,7 @@ from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.open import open_image
 from deploy.image.plan.image import short
-from deploy.image.tree.answer import read_node_tree
+from deploy.image.tree.answer import read_node_tree, tar_bytes
 from deploy.image.tree.compare import compare
 from deploy.image.tree.index import Index, read_index
 from deploy.image.tree.tree import Tree, flatten
@@ -69,5 +69,5 @@ def _index(cache: Cache, diff_id: str) -> Index:
 def _verify(remote: Remote, cache: Cache, built: Tree, image_id: str) -> Iterator[str]:
     answer = remote.checked(act.verify_image(image_id), f"reading image {short(image_id)}")
     with cache.temporary_folder() as place:
-        on_node = read_node_tree(answer, place)
+        on_node = read_node_tree(answer, place, most_bytes=tar_bytes(built))
     yield from compare(built, on_node.tree, on_node.sums)

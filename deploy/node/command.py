@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 _MEGABYTE = 1_000_000
-# The most that a node may print, of each stream: three times what one with 100,000 project files does.
+# The most that a node may print to a stream: three times what one with 100,000 files prints.
 _USUAL_BYTES = 16 * _MEGABYTE
 _MOST_BYTES = {
     "audit-lines": 64 * _MEGABYTE,

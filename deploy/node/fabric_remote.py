@@ -47,8 +47,8 @@ class FabricRemote(Remote):
         with ThreadPoolExecutor(3) as beside:
             work = (
                 beside.submit(_feed, channel, parts),
-                beside.submit(self._drain, channel.recv, output, command),
-                beside.submit(self._drain, channel.recv_stderr, errors, command),
+                beside.submit(self._drain, channel, channel.recv, output, command),
+                beside.submit(self._drain, channel, channel.recv_stderr, errors, command),
             )
             try:
                 for one in as_completed(work):
@@ -68,13 +68,13 @@ class FabricRemote(Remote):
         _feed(channel, (command.stdin,))
         said, lines = bytearray(), bytearray()
         while part := channel.recv(_CHUNK):
-            self._add(part, said, command)
+            self._add(channel, part, said, command)
             lines += part
             *whole, lines = lines.split(b"\n")
             for line in whole:
                 on_line(line.decode(errors="replace"))
         errors = bytearray()
-        self._drain(channel.recv_stderr, errors, command)
+        self._drain(channel, channel.recv_stderr, errors, command)
         return self._result(channel, said, errors)
 
     def hold(self, command: Command) -> Result:
@@ -83,20 +83,29 @@ class FabricRemote(Remote):
         self._held.append(channel)
         output = bytearray()
         while not output.endswith(b"\n") and (part := channel.recv(_CHUNK)):
-            self._add(part, output, command)
+            self._add(channel, part, output, command)
         if output:
             return Result(0, output.decode(errors="replace"), "")
         errors = bytearray()
-        self._drain(channel.recv_stderr, errors, command)
+        self._drain(channel, channel.recv_stderr, errors, command)
         return self._result(channel, output, errors)
 
-    def _drain(self, receive: Callable[[int], bytes], into: bytearray, command: Command) -> None:
+    def _drain(
+        self,
+        channel: paramiko.Channel,
+        receive: Callable[[int], bytes],
+        into: bytearray,
+        command: Command,
+    ) -> None:
         while part := receive(_CHUNK):
-            self._add(part, into, command)
+            self._add(channel, part, into, command)
 
-    def _add(self, part: bytes, into: bytearray, command: Command) -> None:
+    def _add(
+        self, channel: paramiko.Channel, part: bytes, into: bytearray, command: Command
+    ) -> None:
         """Add to what a command printed; raise DeployError when that is too much."""
         if len(into) + len(part) > command.most_bytes:
+            channel.close()
             raise DeployError(
                 f"{self.name} sent more than {command.most_bytes} bytes as the answer to "
                 f"{command.script}",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from zstandard import ZstdCompressionParameters, ZstdCompressor
+from zstandard import ZstdCompressionParameters, ZstdCompressor, ZstdDecompressor
 
 from deploy.workstation.programs import failed, missing
 
@@ -56,6 +56,21 @@ def compress(data: bytes, into: Path, *, level: int, like: Path | None) -> None:
     )
     # By the library: piping the data to the program would take half as long again.
     into.write_bytes(ZstdCompressor(compression_params=wanted).compress(data))
+
+
+def decompress(data: bytes, into: Path, most_bytes: int) -> None:
+    """Decompress data into a file.
+
+    Raises:
+        ValueError: when that takes more than `most_bytes`.
+        ZstdError: when the data is damaged.
+    """
+    with into.open("wb") as out, ZstdDecompressor().stream_reader(data) as stream:
+        while part := stream.read(_SAMPLE):
+            most_bytes -= len(part)
+            if most_bytes < 0:
+                raise ValueError("it unpacks to more than the image can take")
+            out.write(part)
 
 
 def sampled_share(data: bytes) -> float:
