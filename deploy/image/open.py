@@ -5,8 +5,7 @@ from pathlib import Path
 from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.store.archive import Archive
-from deploy.image.store.docker import Docker
-from deploy.image.store.podman import Podman
+from deploy.image.store.engines import Docker, Podman
 from deploy.image.store.source import Source
 from deploy.project import Project
 
