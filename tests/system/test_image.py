@@ -174,8 +174,6 @@ def test_each_kind_of_archive_arrives_with_the_id_it_was_built_with(
     made = image([layer({"a": unique()}), layer({"b": unique()})])
     packed = "gzip" if kind == "oci packed" else ""
     place = write_layout(made, bench.folder / "layout", packed=packed)
-        made, bench.folder / "layout", packed="gzip" if kind == "oci packed" else ""
-    )
     names = {
         "oci": f"oci:{place}",
         "oci packed": f"oci:{place}",
