@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.oci import Content, hex_of, read
+from deploy.image.layers.oci import Content, hex_of, history_lines, read
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.store.archive import Archive
 from deploy.workstation.programs import run
@@ -25,15 +25,13 @@ class Podman:
         """Look up the image."""
         hint = "build it first (`fab sample-build` builds the sample), or change IMAGE"
         found = _inspected("podman", self.name, hint)
-        history = [one for one in found.get("History") or () if not one.get("empty_layer")]
         layers = tuple(found["RootFS"]["Layers"])
-        made_by = tuple(str(one.get("created_by", "")) for one in history)
         return Image(
             self.name,
             f"sha256:{found['Id']}",
             found["Size"],
             layers,
-            made_by if len(made_by) == len(layers) else (),
+            history_lines(found.get("History"), len(layers)),
             folders=_folders(found),
         )
 
