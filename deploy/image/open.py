@@ -9,8 +9,6 @@ from deploy.image.store.engines import Docker, Podman
 from deploy.image.store.source import Source
 from deploy.project import Project
 
-_ARCHIVES = ("oci-archive", "docker-archive")
-
 
 def source_of(name: str, folder: Path) -> Source:
     """Choose the source for an image name; relative paths start at the project's folder.
@@ -21,7 +19,7 @@ def source_of(name: str, folder: Path) -> Source:
     kind, _, rest = name.partition(":")
     if kind == "docker-daemon":
         return Docker(rest)
-    if kind in _ARCHIVES:
+    if kind in {"oci-archive", "docker-archive"}:
         return Archive(name, folder / rest)
     if kind == "oci":
         place, _, tag = rest.partition(":")

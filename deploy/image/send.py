@@ -1,8 +1,8 @@
 """Send an image to one node or to several at once, without deploying."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from deploy.console import output
@@ -31,19 +31,37 @@ def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = 
     several = len(nodes) > 1
     with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
         # Read the image while the login is under way: a new image most probably has to be sent.
-        export = beside.submit(_opened, nodes, image)
+        export = beside.submit(lambda: image.enter_context(open_image(nodes[0], nodes=len(nodes))))
+        failed: list[DeployError] = []
         sending = []
         for project in nodes:
-            one = _NodeTransfer(project, export, several, events, login)
-            sending.append((one, _begin(one, logins, beside)))
-        problems = [_problem(one, done, several=several) for one, done in sending]
-    failed = [problem for problem in problems if problem]
+            with _collecting(failed, project, several=several):
+                # Log in on this thread, so that an interrupt closes the connection.
+                remote = logins.enter_context(session.open_session(project, login))
+                one = _NodeTransfer(project, export, several, events)
+                sending.append((project, beside.submit(one.run, remote, session.target(project))))
+        for project, done in sending:
+            with _collecting(failed, project, several=several):
+                done.result()
+    if failed and several:
+        raise DeployError(
+            f"{len(failed)} of {len(nodes)} nodes did not receive the image; "
+            "see the warnings above",
+            failed[0].hint,
+        )
     if failed:
-        raise failed[0] if not several else _summed(failed, len(nodes))
+        raise failed[0]
 
 
-def _opened(nodes: Sequence[Project], image: ExitStack) -> Export:
-    return image.enter_context(open_image(nodes[0], nodes=len(nodes)))
+@contextmanager
+def _collecting(failed: list[DeployError], project: Project, *, several: bool) -> Iterator[None]:
+    """Keep the error of a node until the others are done; of several nodes, warn at once."""
+    try:
+        yield
+    except DeployError as error:
+        if several:
+            output.warn(f"{project.settings.node_address}: {error.message}")
+        failed.append(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +70,6 @@ class _NodeTransfer:
     export: Future[Export]
     several: bool
     events: bool
-    login: Login | None
 
     def run(self, remote: Remote, target: Target) -> None:
         state = self._state(remote)
@@ -70,31 +87,3 @@ class _NodeTransfer:
 
     def _state(self, remote: Remote) -> NodeState:
         return probe(remote, self.project.settings.app, paths=(), credentials={})
-
-
-def _begin(one: _NodeTransfer, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
-    """Log in on this thread, so that an interrupt closes the connection; send on another."""
-    try:
-        remote = logins.enter_context(session.open_session(one.project, one.login))
-    except DeployError as error:
-        failed: Future[None] = Future()
-        failed.set_exception(error)
-        return failed
-    return beside.submit(one.run, remote, session.target(one.project))
-
-
-def _problem(one: _NodeTransfer, done: Future[None], *, several: bool) -> DeployError | None:
-    try:
-        done.result()
-    except DeployError as error:
-        if several:
-            output.warn(f"{one.project.settings.node_address}: {error.message}")
-        return error
-    return None
-
-
-def _summed(failed: Sequence[DeployError], count: int) -> DeployError:
-    return DeployError(
-        f"{len(failed)} of {count} nodes did not receive the image; see the warnings above",
-        failed[0].hint,
-    )
