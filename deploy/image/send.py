@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from functools import partial
 
 from deploy.console import output
 from deploy.errors import DeployError
@@ -14,8 +14,7 @@ from deploy.image.transfer import Transfer
 from deploy.node import session
 from deploy.node.login import Login
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState, probe
-from deploy.node.target import Target
+from deploy.node.state import probe
 from deploy.project import Project
 
 
@@ -38,8 +37,9 @@ def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = 
             with _collecting(failed, project, several=several):
                 # Log in on this thread, so that an interrupt closes the connection.
                 remote = logins.enter_context(session.open_session(project, login))
-                one = _NodeTransfer(project, export, several, events)
-                sending.append((project, beside.submit(one.run, remote, session.target(project))))
+                where = project.settings.node_address if several else ""
+                done = beside.submit(_send, remote, project, export, where=where, events=events)
+                sending.append((project, done))
         for project, done in sending:
             with _collecting(failed, project, several=several):
                 done.result()
@@ -64,26 +64,18 @@ def _collecting(failed: list[DeployError], project: Project, *, several: bool) -
         failed.append(error)
 
 
-@dataclass(frozen=True, slots=True)
-class _NodeTransfer:
-    project: Project
-    export: Future[Export]
-    several: bool
-    events: bool
-
-    def run(self, remote: Remote, target: Target) -> None:
-        state = self._state(remote)
-        export = self.export.result()
-        image = export.image
-        address = self.project.settings.node_address
-        if image.id in state.images:
-            output.good(f"nothing to send: {address} already has {short(image.id)}")
-            return
-        refuse_full_disk(image, state)
-        where = address if self.several else ""
-        transfer = Transfer(remote, target, self.project.settings, export, where, self.events)
-        transfer.run(state, lambda: self._state(remote))
-        output.good(f"{address} received {short(image.id)} and verified it")
-
-    def _state(self, remote: Remote) -> NodeState:
-        return probe(remote, self.project.settings.app, paths=(), credentials={})
+def _send(
+    remote: Remote, project: Project, export: Future[Export], *, where: str, events: bool
+) -> None:
+    settings = project.settings
+    ask_state = partial(probe, remote, settings.app, paths=(), credentials={})
+    state = ask_state()
+    image = export.result().image
+    if image.id in state.images:
+        output.good(f"nothing to send: {settings.node_address} already has {short(image.id)}")
+        return
+    refuse_full_disk(image, state)
+    target = session.target(project)
+    transfer = Transfer(remote, target, settings, export.result(), where, events)
+    transfer.run(state, ask_state)
+    output.good(f"{settings.node_address} received {short(image.id)} and verified it")
