@@ -91,18 +91,17 @@ class Export:
                 return found
             return self._export(wanted)
 
-    def cache_layers(self, wanted: Collection[str]) -> Content:
-        """Read these layers into the cache completely; return the manifest and config.
+    def cache_layers(self, wanted: Collection[str]) -> None:
+        """Read these layers into the cache completely.
 
         Raises:
             DeployError: when the image is damaged, or gone.
         """
-        content = self.content(wanted)
+        self.content(wanted)
         self._reader.wait(wanted)
         with self._lock:
-            if all(map(self.cache.has, wanted)):
-                return content
-            return self._export(wanted)
+            if not all(map(self.cache.has, wanted)):
+                self._export(wanted)
 
     @contextmanager
     def layer(self, diff_id: str) -> Iterator[Bytes]:
