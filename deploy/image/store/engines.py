@@ -46,7 +46,7 @@ class Podman:
             for diff_id in lacking:
                 cache.add_layer(diff_id, place / "blobs/sha256" / hex_of(diff_id))
         if content.id != image.id:
-            # In Docker's format, the config would change in an OCI layout.
+            # The image has Docker's format: in an OCI layout its config is another one.
             saving = ("podman", "save", "-q", "--format", "docker-archive")
             return _export_archive(saving, image, cache, lacking)
         if not known:

@@ -50,7 +50,7 @@ def sampled_share(data: bytes) -> float:
 
 
 def _patch(data: bytes, into: Path, level: int, like: Path) -> None:
-    """Make a patch with the program: the library cannot refer to a base of this size."""
+    """Make a patch with the program: the library's, from a dictionary, are several times larger."""
     options = ["zstd", "-q", "-f", f"-{level}", f"--patch-from={like}", "-o", str(into)]
     if len(data) < _SMALL:
         # By default zstd sizes its tables for the chunk, too small for the larger reference.
