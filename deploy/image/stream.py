@@ -13,8 +13,7 @@ from deploy.image.plan.bases import TransferPlan
 from deploy.image.wire.chunks import cut_chunks
 from deploy.image.wire.compress import CompressedChunk, Job
 from deploy.image.wire.rate_meter import RateMeter
-from deploy.node.archive import pack
-from deploy.node.file import File
+from deploy.node.file import File, pack
 from deploy.node.state import Partial
 
 _WRITE_BYTES = 1 << 18
