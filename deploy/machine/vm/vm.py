@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from certs.host_key import new_host_key
+from certs.ssh import new_ssh_key
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import boot_id
@@ -47,7 +47,7 @@ def vm_up(project: Project, wanted: VmOptions) -> None:
         return
     vm_down(project.folder)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = new_host_key()
+    key = new_ssh_key()
     config = project.ignition
     whole = with_host_key(config.read_bytes(), key.private, key.public)
     write_atomically(home / "config.ign", whole, 0o600)
