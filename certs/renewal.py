@@ -15,10 +15,9 @@ _SHARE_LEFT_SHORT = 1 / 2
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Whether to renew now, and the reason in words; `at` is when it is or was due."""
+    """Whether to renew now, and the reason in words."""
 
     due: bool
-    at: datetime
     reason: str
 
 
@@ -38,7 +37,7 @@ def renewal(
     if suggested is not None and suggested < at:
         at, why = suggested, "the authority asks for it"
     if now >= certificate.not_after:
-        return Renewal(due=True, at=at, reason="it has expired")
+        return Renewal(due=True, reason="it has expired")
     if now < at:
-        return Renewal(due=False, at=at, reason=f"not before {at:%Y-%m-%d %H:%M} UTC")
-    return Renewal(due=True, at=at, reason=why)
+        return Renewal(due=False, reason=f"not before {at:%Y-%m-%d %H:%M} UTC")
+    return Renewal(due=True, reason=why)

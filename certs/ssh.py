@@ -1,7 +1,5 @@
 """SSH keys, and certificates with which a person's key may log in for a limited time."""
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,12 +31,6 @@ class SshKey:
 
     private: bytes = field(repr=False)
     public: str
-
-    @property
-    def fingerprint(self) -> str:
-        """Write the fingerprint as OpenSSH does: SHA256:…."""
-        digest = hashlib.sha256(base64.b64decode(self.public.split()[1])).digest()
-        return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def new_ssh_key(passphrase: str = "") -> SshKey:

@@ -104,14 +104,8 @@ def _check(path: Path, found: os.stat_result, *, private: bool) -> None:
 
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            _write_new(beside, data, mode)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_file(path, data, mode, folder_mode=0o700)
         settle(path.parent)
     except OSError as error:
         raise CertError(
@@ -120,13 +114,23 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
         ) from error
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), mode)  # the umask may have taken bits away from a public file
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def replace_file(path: Path, data: bytes, mode: int, *, folder_mode: int) -> None:
+    """Write a temporary file beside `path` and rename it; make the folder. Raises OSError.
+
+    The file has its mode before it has content, whatever the umask; the folder obeys the umask.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    path.parent.mkdir(folder_mode, parents=True, exist_ok=True)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def settle(folder: Path) -> None:

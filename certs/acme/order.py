@@ -1,8 +1,8 @@
 """Order a certificate: prove each name by a challenge that a solver shows, then have it issued."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
@@ -77,7 +77,20 @@ def obtain(
     with connect(server, account) as found:
         # The library compares with the local time without a zone.
         deadline = datetime.now() + patience  # noqa: DTZ005
-        pem = _order(server, found, request, solver, deadline)
+        with speaking(server.directory):
+            order = found.new_order(request)
+        tasks = _tasks(server, found, order, solver)
+        _check_asked(server, request, tasks)
+        with ExitStack() as undo:
+            for task in tasks:
+                undo.callback(solver.cleanup, task.challenge)
+                solver.present(task.challenge)
+            with speaking(server.directory):
+                for task in tasks:
+                    found.answer_challenge(task.body, task.answer)
+                order = found.poll_authorizations(order, deadline)
+        with speaking(server.directory):
+            pem = found.finalize_order(order, deadline).fullchain_pem.encode("ascii")
     return read_chain(pem, source=f"the answer of {server.directory}")
 
 
@@ -87,30 +100,6 @@ def suggested_renewal(server: Server, certificate: Certificate) -> datetime | No
         return None  # by which certificates are named to the authority
     with speaking(server.directory), reach(server) as found:
         return found.renewal_time(certificate.pem)[0]
-
-
-def _order(
-    server: Server, found: client.ClientV2, request: bytes, solver: Solver, deadline: datetime
-) -> bytes:
-    with speaking(server.directory):
-        order = found.new_order(request)
-    tasks = _tasks(server, found, order, solver)
-    _check_asked(server, request, tasks)
-    with _shown(solver, tasks), speaking(server.directory):
-        for task in tasks:
-            found.answer_challenge(task.body, task.answer)
-        order = found.poll_authorizations(order, deadline)
-    with speaking(server.directory):
-        return found.finalize_order(order, deadline).fullchain_pem.encode("ascii")
-
-
-@contextmanager
-def _shown(solver: Solver, tasks: Sequence[_Task]) -> Iterator[None]:
-    with ExitStack() as undo:
-        for task in tasks:
-            undo.callback(solver.cleanup, task.challenge)
-            solver.present(task.challenge)
-        yield
 
 
 def _tasks(

@@ -2,7 +2,6 @@
 
 import getpass
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,17 +20,12 @@ _LONGEST_NAME = 31
 _VERB = "cert-rotate-ssh"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyOptions:
-    """The private key to use instead of a generated one, and after how many days it expires."""
-
-    key: Path | None = None
-    days: int = 0
-
-
-def cert_rotate_ssh(nodes: tuple[Node, ...], identity: Path | None, options: KeyOptions) -> None:
+def cert_rotate_ssh(
+    nodes: tuple[Node, ...], identity: Path | None, *, given: Path | None = None, days: int = 0
+) -> None:
     """Replace IDENTITY_FILE's key on every node, or finish a replacement that was interrupted.
 
+    Without a `given` private key one is generated. It expires after `days`; 0 days: never.
     The old key is removed from a node only over a connection that the new key opened.
 
     Raises:
@@ -46,23 +40,22 @@ def cert_rotate_ssh(nodes: tuple[Node, ...], identity: Path | None, options: Key
     mine = Identity(identity)
     mine.restore_public()
     if not mine.old_public.exists() or mine.new.exists():
-        _prepare(mine, options)
+        _prepare(mine, given, days)
         _authorize(mine, nodes)
-    elif options.key:
+    elif given:
         raise _unfinished()
     mine.swap()
     _retire_old(nodes, mine)
 
 
-def _prepare(mine: Identity, options: KeyOptions) -> None:
+def _prepare(mine: Identity, given: Path | None, days: int) -> None:
     """Store the new key beside the old one, unless an interrupted run did."""
     if mine.new.exists():
-        if options.key:
+        if given:
             raise _unfinished()
         output.say(f"going on with {mine.new}, which an interrupted run made")
         return
     old = public_key(mine.path)
-    given = options.key
     title = f"Read {given}" if given else "Make a new key"
     with progress.step(title, f"{given} read" if given else "new key made"):
         if given:
@@ -71,7 +64,7 @@ def _prepare(mine: Identity, options: KeyOptions) -> None:
             private, public = _generate(mine, old)
     if public.blob == old.blob:
         raise DeployError(f"{given} is the key that is in use", "give another one")
-    until = datetime.now(UTC) + timedelta(days=options.days) if options.days else None
+    until = datetime.now(UTC) + timedelta(days=days) if days else None
     mine.store_new(private, public.until(until))
 
 

@@ -13,8 +13,7 @@ from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.signing_request import signing_request
 from certs.store import read_secret, write_secret
 from deploy.app.tls import material
-from deploy.certificate.dns_challenge import DnsCommand
-from deploy.certificate.http_challenge import NodeResponder
+from deploy.certificate.challenge import DnsCommand, NodeResponder
 from deploy.console import output
 from deploy.node import session
 from deploy.project import Project

@@ -44,5 +44,5 @@ def due(
     """Decide by its age, the authority's advice, and whether it has every name of the app."""
     missing = [name for name in settings.cert_names if not leaf.covers(name)]
     if missing:
-        return Renewal(due=True, at=now, reason=f"{', '.join(missing)} is not among its names")
+        return Renewal(due=True, reason=f"{', '.join(missing)} is not among its names")
     return renewal(leaf, now=now, suggested=at)

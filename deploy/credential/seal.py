@@ -42,15 +42,13 @@ def creds_rotate(project: Project, name: str) -> None:
         DeployError: when the value has not changed, or the app is not healthy with it and has the
             old one again.
     """
-    settings = project.settings
-    _refuse_password(name)
-    source_of(settings, name)
-    credentials = Credentials(settings, session.passphrase_prompt())
+    source = _changeable(project.settings, name)
+    credentials = Credentials(project.settings, session.passphrase_prompt())
     value = credentials.value(name)
     if _state(project, {name: value}).credentials.get(name) == "same":
         raise DeployError(
             f"{name} is sealed with this value already",
-            f"change it at its source first: {describe(source_of(settings, name))}",
+            f"change it at its source first: {describe(source)}",
         )
     deploy(project, DeployOptions(what="credentials"), credentials)
     output.good(f"{name} has its new value on the node")
@@ -62,8 +60,7 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
     Raises:
         DeployError: for a credential whose source is a setting or a command.
     """
-    _refuse_password(name)
-    source = source_of(project.settings, name)
+    source = _changeable(project.settings, name)
     if source.value or source.command:
         raise DeployError(
             f"{name} comes from {describe(source)}, and the next deploy would seal that again",
@@ -116,9 +113,10 @@ def _state(project: Project, values: dict[str, str | None]) -> NodeState:
         return probe(remote, project.settings.app, paths=(), credentials=values)
 
 
-def _refuse_password(name: str) -> None:
+def _changeable(settings: Settings, name: str) -> Source:
     if name == CERT_PASS:
         raise DeployError(
             f"{CERT_PASS} opens the TLS key, which has to be encrypted with it too",
             "change CERT_PASSWORD, then `fab cert-rotate-https --password-only`",
         )
+    return source_of(settings, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from container.notify import reloading
 from container.supervise.core.account import metrics, report, sentence
 from container.supervise.core.child import ENDED, HEALTHY, STARTING, WAITING, Child
 from container.supervise.core.log import log
@@ -165,7 +166,7 @@ class Supervisor:
             self._reload_again = True
             return
         log("SIGHUP received: reloading")
-        self._systemd.reload_begins(now)
+        self._systemd.say(now, "\n".join(reloading()))
         if not self._settings.reload_command:
             self._reloaded(now, 0)
             return

@@ -19,6 +19,7 @@ from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node import session
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
+from deploy.node.host_key import fingerprint_of
 from deploy.node.known_hosts import pin, pinned
 from deploy.node.login import connect
 from deploy.node.remote import Remote
@@ -65,7 +66,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
         verify(remote, job)
         awaited = _awaited(installed, live, job, facts)
         pin(installed.known_hosts, *resolve(installed), (job.public,))
-        output.good(f"host key of the installed system pinned: {key.fingerprint}")
+        output.good(f"host key of the installed system pinned: {fingerprint_of(key.public)}")
         # There may be no answer: the machine shuts down.
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))

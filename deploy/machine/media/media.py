@@ -9,6 +9,7 @@ from deploy.machine.install.live_system import LIVE_USER, medium_keys
 from deploy.machine.install.plan.ignition import login, with_host_key
 from deploy.machine.media.local_installer import find_installer, run_installer
 from deploy.machine.media.plan.options import Customization
+from deploy.node.host_key import fingerprint_of
 from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
 from deploy.project import MEDIA, Project
@@ -105,13 +106,13 @@ def _pin_installed(project: Project, key: SshKey | None) -> None:
     settings = project.settings
     if key is None:
         return
-    address = settings.node_address
+    address, fingerprint = settings.node_address, fingerprint_of(key.public)
     if address in {"", REHEARSAL}:
-        output.say(f"the installed system will show the host key {key.fingerprint}:")
-        output.say(f"  fab trust --fingerprint {key.fingerprint}")
+        output.say(f"the installed system will show the host key {fingerprint}:")
+        output.say(f"  fab trust --fingerprint {fingerprint}")
         return
     pin(project.known_hosts, address, settings.node_port, (key.public,))
-    output.good(f"host key {key.fingerprint} pinned for {address}")
+    output.good(f"host key {fingerprint} pinned for {address}")
 
 
 def _say_next(wanted: Customization) -> None:

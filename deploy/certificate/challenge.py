@@ -1,10 +1,12 @@
-"""The dns-01 challenge: the operator's command writes TXT records."""
+"""Show an authority's challenges: by the operator's command for TXT records, or on the node."""
 
 from dataclasses import dataclass
 
 from certs.acme.order import Challenge, Kind
 from deploy.console import output, progress
 from deploy.errors import DeployError
+from deploy.node.command import Command
+from deploy.node.remote import Remote
 from deploy.workstation.programs import run
 
 _LONGEST_SECONDS = 900
@@ -12,7 +14,7 @@ _LONGEST_SECONDS = 900
 
 @dataclass(frozen=True, slots=True)
 class DnsCommand:
-    """Runs ACME_DNS_COMMAND with the record and value as arguments; neither is secret."""
+    """dns-01: runs ACME_DNS_COMMAND with the record and value as arguments; neither is secret."""
 
     command: str
     timeout_seconds: float = _LONGEST_SECONDS
@@ -43,3 +45,32 @@ class DnsCommand:
             hint=f"try it: {self.command} {verb} {challenge.where} VALUE",
             seconds=self.timeout_seconds,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResponder:
+    """http-01: the node answers, without the app; port 80 closes with the last one."""
+
+    remote: Remote
+    kind: Kind = "http-01"
+
+    def present(self, challenge: Challenge) -> None:
+        """Answer the challenge on port 80 of the node.
+
+        Raises:
+            DeployError: when the node cannot open the port.
+        """
+        token = challenge.where.rpartition("/")[2]
+        with progress.step(
+            f"Open port 80 for {challenge.name}", f"port 80 answers for {challenge.name}"
+        ):
+            command = Command("challenge", ("show", token), challenge.content.encode())
+            self.remote.checked(command, "answering on port 80")
+
+    def cleanup(self, challenge: Challenge) -> None:
+        """Remove the answer; if that fails, the node closes the port after ten minutes."""
+        token = challenge.where.rpartition("/")[2]
+        try:
+            self.remote.checked(Command("challenge", ("hide", token)), "closing port 80")
+        except DeployError as error:
+            output.warn(f"{error.message}; the node closes it within ten minutes")
