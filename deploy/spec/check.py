@@ -70,10 +70,6 @@ def _report(findings: list[Finding], errors: int, warnings: int) -> None:
     for finding in findings:
         output.say(f"{finding.severity}: " + "\n  ".join(lines_of(finding)))
     if errors:
-        output.fail(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}", "")
+        output.fail(f"{output.count(errors, 'error')}, {output.count(warnings, 'warning')}", "")
     else:
-        output.good(f"no errors, {_count(warnings, 'warning')}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        output.good(f"no errors, {output.count(warnings, 'warning')}")

@@ -52,7 +52,7 @@ def refuse_errors(rendered: Rendered, *, podman: str = "") -> None:
     found = lint_units(rendered, podman=podman)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
-        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        count = output.count(len(errors), "error")
         lines = "\n".join(f"  {line}" for finding in errors for line in lines_of(finding))
         raise DeployError(f"{count} in the units:\n{lines}", "fix them, then run `fab check`")
     if not podman:

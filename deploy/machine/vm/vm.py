@@ -15,7 +15,6 @@ from deploy.machine.install.plan.ignition import with_host_key
 from deploy.machine.vm.plan.virtual_machine import VmOptions, qemu
 from deploy.machine.vm.qemu import is_alive, make_disk, start, stop
 from deploy.node.known_hosts import pin
-from deploy.node.session import passphrase_prompt
 from deploy.node.target import Target
 from deploy.project import VM, Project
 from deploy.workstation.files import write_atomically
@@ -114,7 +113,7 @@ def _await(target: Target, home: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            boot_id(target, passphrase_prompt())
+            boot_id(target)
         except DeployError as error:
             alive = is_alive(home)
             if not alive or time.monotonic() >= deadline:

@@ -46,7 +46,7 @@ WANTED = Installation("/dev/sda")
 
 
 def reasons(wanted: Installation = WANTED, **facts: Any) -> list[str]:
-    return [one.reason for one in refusals(wanted, FACTS.model_copy(update=facts), CONFIG)]
+    return [reason for reason, _ in refusals(wanted, FACTS.model_copy(update=facts), CONFIG)]
 
 
 def test_the_command_is_the_installers_own_with_the_configs_hash() -> None:
@@ -109,7 +109,7 @@ def test_all_reasons_are_listed_at_once_each_with_a_remedy() -> None:
     found = refusals(WANTED, FACTS.model_copy(update=changes), CONFIG)
 
     assert len(found) == 3
-    assert all(one.remedy for one in found)
+    assert all(remedy for _, remedy in found)
 
 
 @pytest.mark.parametrize("wipe", ["/dev/sda", "/dev/disk/by-id/acme"])
