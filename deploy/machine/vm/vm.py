@@ -102,11 +102,11 @@ def _is_taken(port: int) -> bool:
 
 def _command(project: Project, wanted: VmOptions, *, has_kvm: bool) -> tuple[str, ...]:
     settings = project.settings
-    forwards = ((wanted.ssh_port, 22), (wanted.https_port, settings.https_port))
+    ports = [(wanted.ssh_port, 22), (wanted.https_port, settings.https_port)]
     if settings.http_port:
-        forwards += ((wanted.http_port, settings.http_port),)
+        ports.append((wanted.http_port, settings.http_port))
     machine = platform.machine()
-    return qemu(wanted, str(project.vm), forwards, architecture=machine, has_kvm=has_kvm)
+    return qemu(wanted, str(project.vm), ports, architecture=machine, has_kvm=has_kvm)
 
 
 def _await(target: Target, home: Path, seconds: float) -> None:

@@ -3,6 +3,7 @@
 Only plain values: `fab --list` imports this.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -37,7 +38,7 @@ class VmOptions:
 def qemu(
     wanted: VmOptions,
     home: str,
-    ports: tuple[tuple[int, int], ...],
+    ports: Iterable[tuple[int, int]],
     *,
     architecture: str,
     has_kvm: bool,
