@@ -10,10 +10,9 @@ from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import Awaited, await_first_boot
 from deploy.machine.install.live_system import live_target
-from deploy.machine.install.plan.disk import Disk
 from deploy.machine.install.plan.ignition import with_host_key
 from deploy.machine.install.plan.installation import chosen, refusals
-from deploy.machine.install.plan.live_facts import LiveFacts
+from deploy.machine.install.plan.live_facts import Disk, LiveFacts
 from deploy.machine.install.plan.options import Installation
 from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node.answer import read_answer

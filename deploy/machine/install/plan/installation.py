@@ -6,8 +6,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.machine.install.plan.disk import Disk
-from deploy.machine.install.plan.live_facts import LiveFacts
+from deploy.machine.install.plan.live_facts import Disk, LiveFacts
 from deploy.machine.install.plan.options import Installation
 
 # Fedora CoreOS needs 8 GiB for its root file system, and some for the partitions before it.
@@ -94,7 +93,7 @@ def _disk_refusals(wanted: Installation, facts: LiveFacts) -> Iterator[Refusal]:
             f"{SMALLEST_DISK / 1e9:.0f}",
             "choose a larger disk",
         )
-    if not disk.is_empty and wanted.wipe not in {wanted.device, disk.path}:
+    if disk.contents and wanted.wipe not in {wanted.device, disk.path}:
         kept = f", except {', '.join(wanted.save_partlabel)}" if wanted.save_partlabel else ""
         yield (
             f"{disk.path} holds data: {', '.join(disk.contents)}",
