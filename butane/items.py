@@ -64,7 +64,7 @@ def read_items(text: str, *, files: Path | None = None, name: str = "") -> Items
 
 def _read(text: str, minor: int, name: str) -> Record:
     try:
-        return read_ignition(text, minor).config
+        return read_ignition(text, minor)[0]
     except ButaneError as error:
         raise ButaneError(f"{name}: {error.message}", error.hint) from error
 

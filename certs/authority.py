@@ -51,7 +51,6 @@ def new_authority(
         _draft(subject, subject, key.public_key(), (now, now + lifetime))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(_key_identifier(key), critical=False)
     )
     if permitted:
         builder = builder.add_extension(name_constraints(permitted), critical=True)
@@ -74,17 +73,23 @@ def issue(
     general = general_names(names)
     issuer = authority.certificate.x509()
     _check_authority(authority, now)
-    _check_permitted(authority, forbidden(issuer, general))
+    if found := [
+        Problem(f"the authority may not vouch for {name}", _WIDER)
+        for name in forbidden(issuer, general)
+    ]:
+        raise refusal(authority.certificate.common_name, found)
     until = min(now + lifetime, authority.certificate.not_after)
     subject = _leaf_subject(general)
+    issued_by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
+        issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    )
     builder = (
         _draft(subject, issuer.subject, key.public_key(), (now, until))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName(general), critical=not subject.rdns)
-        .add_extension(_key_identifier(key), critical=False)
-        .add_extension(_authority_identifier(issuer), critical=False)
+        .add_extension(issued_by, critical=False)
     )
     leaf = from_x509(builder.sign(authority.key, _digest(authority.key)))
     return Chain((leaf,), f"issued by {authority.certificate.common_name}")
@@ -107,6 +112,7 @@ def _draft(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - SKEW)
         .not_valid_after(until)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 
@@ -122,14 +128,6 @@ def _check_authority(authority: Authority, now: datetime) -> None:
         )
     if certificate.x509().public_key() != authority.key.public_key():
         raise CertError(f"{certificate.subject}: the authority's key is another's", _NEW)
-
-
-def _check_permitted(authority: Authority, names: Sequence[str]) -> None:
-    if names:
-        raise refusal(
-            authority.certificate.common_name,
-            [Problem(f"the authority may not vouch for {name}", _WIDER) for name in names],
-        )
 
 
 def _subject(name: str) -> x509.Name:
@@ -164,12 +162,3 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _key_identifier(key: PrivateKey) -> x509.SubjectKeyIdentifier:
-    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-
-
-def _authority_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)

@@ -125,7 +125,12 @@ def _order_problems(chain: Chain) -> Iterator[Problem]:
             "put the server's first, and after each the one that issued it",
         )
         return
-    yield from (_unlinked(below, above) for below, above in broken)
+    for below, above in broken:
+        yield Problem(
+            f"{below.subject} was not issued by the next certificate, {above.subject}, "
+            f"but by {below.issuer}",
+            "put the missing certificate between them, or take out the one that does not belong",
+        )
     for depth, (_, above) in enumerate(links):
         yield from _issuer_problems(chain.leaf, above, depth)
 
@@ -136,14 +141,6 @@ def _orderly(certificates: Sequence[Certificate]) -> bool:
     return any(
         all(issued(above, below) for below, above in pairwise(order))
         for order in permutations(certificates)
-    )
-
-
-def _unlinked(below: Certificate, above: Certificate) -> Problem:
-    return Problem(
-        f"{below.subject} was not issued by the next certificate, {above.subject}, "
-        f"but by {below.issuer}",
-        "put the missing certificate between them, or take out the one that does not belong",
     )
 
 

@@ -23,7 +23,12 @@ def find_key(data: bytes, *, source: str, password: bytes | None = None) -> Priv
     blocks = [match[0] for match in _BLOCK.finditer(data)]
     if len(blocks) > 1:
         raise CertError(f"{source}: holds {len(blocks)} private keys", "leave only one in it")
-    return _read_pem(blocks[0], source, password) if blocks else None
+    if not blocks:
+        return None
+    if _ENCRYPTED[0] in blocks[0]:
+        keyfile.check_rounds(keyfile.envelope(blocks[0], source=source), source=source)
+    encrypted = any(mark in blocks[0] for mark in _ENCRYPTED)
+    return _load(load_pem_private_key, blocks[0], source, password if encrypted else None)
 
 
 def read_key(data: bytes, *, source: str, password: bytes | None = None) -> PrivateKey:
@@ -46,13 +51,6 @@ def usable(key: object, *, source: str) -> PrivateKey:
     if isinstance(key, PrivateKey):
         return key
     raise CertError(f"{source}: {key_type(key)} keys cannot serve HTTPS", "use RSA or ECDSA")
-
-
-def _read_pem(block: bytes, source: str, password: bytes | None) -> PrivateKey:
-    if _ENCRYPTED[0] in block:
-        keyfile.check_rounds(keyfile.envelope(block, source=source), source=source)
-    encrypted = any(mark in block for mark in _ENCRYPTED)
-    return _load(load_pem_private_key, block, source, password if encrypted else None)
 
 
 def _load(

@@ -38,12 +38,14 @@ _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "rsa-4096": lambda: rsa.generate_private_key(65537, 4096),
 }
 KINDS = tuple(_MAKERS)
+_USE = f"use one of {', '.join(KINDS)}"
+_RESTORE = "restore the file from where you keep a copy"
 
 
 def new_key(kind: str = "ecdsa-p256") -> PrivateKey:
     """Create a key of one of KINDS."""
     if kind not in _MAKERS:
-        raise CertError(f"{kind!r} is no kind of key", f"use one of {', '.join(KINDS)}")
+        raise CertError(f"{kind!r} is no kind of key", _USE)
     return _MAKERS[kind]()
 
 
@@ -71,13 +73,8 @@ def decrypt(pem: bytes, password: bytes, *, source: str) -> PrivateKey:
             "the file is damaged: restore it",
         ) from error
     if not isinstance(key, PrivateKey):
-        raise CertError(f"{source}: {key_type(key)} keys are not supported", _kinds_hint())
+        raise CertError(f"{source}: {key_type(key)} keys are not supported", _USE)
     return key
-
-
-def rounds(pem: bytes, *, source: str) -> int:
-    """Read how many PBKDF2 rounds protect a key file; no password is needed."""
-    return _read(envelope(pem, source=source), source).rounds
 
 
 def envelope(pem: bytes, *, source: str) -> bytes:
@@ -127,10 +124,3 @@ def _read(der: bytes, source: str) -> Protection:
             f"{source}: not protected by PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC: {error}",
             "import it: that encrypts it again",
         ) from error
-
-
-def _kinds_hint() -> str:
-    return f"use one of {', '.join(KINDS)}"
-
-
-_RESTORE = "restore the file from where you keep a copy"

@@ -12,13 +12,13 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _LONGEST = 253  # RFC 1035, in text form without the root's dot
 
 
-def general_names(names: Sequence[str], *, source: str = "names") -> tuple[x509.GeneralName, ...]:
+def general_names(names: Sequence[str]) -> tuple[x509.GeneralName, ...]:
     """Type each name as DNS or IP; raise CertError with every name that is neither."""
     found = [problem for name in names if (problem := name_problem(name))]
     if not names:
         found.append(Problem("no name is given", "give at least one host name or IP address"))
     if found:
-        raise refusal(source, found)
+        raise refusal("names", found)
     return tuple(_general_name(name) for name in dict.fromkeys(map(normal, names)))
 
 

@@ -41,14 +41,13 @@ def replace(material: Material, new: Pair, *, now: datetime) -> None:
     _finish(material)
     if material.certificate.exists() and material.key.exists():
         _keep(material, now)
-    _lay(_next(material), new)
+    _lay(material.next, new)
     _finish(material)
 
 
 def kept(material: Material) -> tuple[Path, ...]:
     """List the folders of archived pairs, the latest first."""
-    folder = _previous(material)
-    return tuple(sorted(folder.glob("[0-9]*"), reverse=True))
+    return tuple(sorted(material.previous.glob("[0-9]*"), reverse=True))
 
 
 def restore(material: Material, *, now: datetime) -> Pair:
@@ -63,14 +62,14 @@ def restore(material: Material, *, now: datetime) -> Pair:
             replace(material, earlier, now=now)
             return earlier
     raise CertError(
-        f"{_previous(material)}: no earlier certificate is kept",
+        f"{material.previous}: no earlier certificate is kept",
         "issue or import a new one instead",
     )
 
 
 def _keep(material: Material, now: datetime) -> None:
     present = Pair(read(material.certificate), read_secret(material.key))
-    _lay(_previous(material) / f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}", present)
+    _lay(material.previous / f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}", present)
     for old in kept(material)[KEPT:]:
         shutil.rmtree(old)
 
@@ -93,7 +92,7 @@ def _lay(folder: Path, pair: Pair) -> None:
 
 def _finish(material: Material) -> None:
     """Move the files of `next` into place; a later call finishes an interrupted move."""
-    folder = _next(material)
+    folder = material.next
     try:
         for name, target in ((_KEY, material.key), (_CHAIN, material.certificate)):
             if (folder / name).exists():
@@ -106,11 +105,3 @@ def _finish(material: Material) -> None:
             f"{folder}: an interrupted replacement cannot be finished: {error.strerror}",
             "move the two files in it one folder up by hand",
         ) from error
-
-
-def _next(material: Material) -> Path:
-    return material.certificate.with_name("next")
-
-
-def _previous(material: Material) -> Path:
-    return material.certificate.with_name("previous")

@@ -15,10 +15,9 @@ _SHARE_LEFT_SHORT = 1 / 2
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Whether to renew now, and the reason in words; `at` is when it is or was due."""
+    """Whether to renew now, and the reason in words."""
 
     due: bool
-    at: datetime
     reason: str
 
 
@@ -26,28 +25,19 @@ def renewal(
     certificate: Certificate,
     *,
     now: datetime,
-    ahead: timedelta | None = None,
     suggested: datetime | None = None,
 ) -> Renewal:
     """Decide whether a certificate is due.
 
-    `ahead` asks for a fixed time before its end instead of a share of its life; where it is
-    longer than the life, the share decides, or every run would renew. `suggested` is the
-    authority's own time (RFC 9773) and only ever makes it earlier.
+    `suggested` is the authority's own time (RFC 9773) and only ever makes it earlier.
     """
-    at, why = _own_time(certificate, ahead)
+    life = certificate.not_after - certificate.not_before
+    share = _SHARE_LEFT_SHORT if life <= _SHORT_LIFE else _SHARE_LEFT
+    at, why = certificate.not_after - life * share, f"less than {share:.0%} of its life is left"
     if suggested is not None and suggested < at:
         at, why = suggested, "the authority asks for it"
     if now >= certificate.not_after:
-        return Renewal(due=True, at=at, reason="it has expired")
+        return Renewal(due=True, reason="it has expired")
     if now < at:
-        return Renewal(due=False, at=at, reason=f"not before {at:%Y-%m-%d %H:%M} UTC")
-    return Renewal(due=True, at=at, reason=why)
-
-
-def _own_time(certificate: Certificate, ahead: timedelta | None) -> tuple[datetime, str]:
-    life = certificate.not_after - certificate.not_before
-    if ahead is not None and ahead < life:
-        return certificate.not_after - ahead, f"less than {ahead.days} days are left"
-    share = _SHARE_LEFT_SHORT if life <= _SHORT_LIFE else _SHARE_LEFT
-    return certificate.not_after - life * share, f"less than {share:.0%} of its life is left"
+        return Renewal(due=False, reason=f"not before {at:%Y-%m-%d %H:%M} UTC")
+    return Renewal(due=True, reason=why)

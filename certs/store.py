@@ -8,13 +8,11 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from certs.errors import CertError
 
-MATERIAL = Path(__file__).parent / "material"
 _MOST_BYTES = 1 << 20  # the largest chains and bundles are a few kilobytes
 # Without waiting: a named pipe where a file should be has no writer.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -22,57 +20,32 @@ _APP = re.compile(r"(?!(authority|acme)\Z)[a-z0-9][a-z0-9.-]*\Z")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-@dataclass(frozen=True, slots=True)
 class Material:
     """The paths of an app's certificate files and of the project's authority."""
 
-    app: str
-    root: Path = MATERIAL
-
-    def __post_init__(self) -> None:
-        if not _APP.match(self.app):
+    def __init__(self, app: str, root: Path) -> None:
+        if not _APP.match(app):
             raise CertError(
-                f"{self.app!r} cannot be an app's folder",
-                "use lower case letters, digits and dashes",
+                f"{app!r} cannot be an app's folder", "use lower case letters, digits and dashes"
             )
-
-    @property
-    def certificate(self) -> Path:
-        """The app's chain, as the server sends it."""
-        return self.root / self.app / "server.crt"
-
-    @property
-    def key(self) -> Path:
-        """The app's encrypted key."""
-        return self.root / self.app / "server.key.enc"
-
-    @property
-    def request(self) -> Path:
-        """The signing request that waits for an outside authority's answer."""
-        return self.root / self.app / "request.pem"
-
-    @property
-    def request_key(self) -> Path:
-        """The encrypted key of that request."""
-        return self.root / self.app / "request.key.enc"
-
-    @property
-    def authority_certificate(self) -> Path:
-        """The certificate that visitors of the project's own authority trust."""
-        return self.root / "authority" / "ca.crt"
-
-    @property
-    def authority_key(self) -> Path:
-        """The authority's encrypted key."""
-        return self.root / "authority" / "ca.key.enc"
-
-    @property
-    def ssh_authority_key(self) -> Path:
-        """The encrypted key that signs SSH certificates of people."""
-        return self.root / "authority" / "ssh.key.enc"
+        self.root = root
+        # The app's chain, as the server sends it, and its encrypted key.
+        self.certificate = root / app / "server.crt"
+        self.key = root / app / "server.key.enc"
+        # The next pair while it replaces the present one, and the archived pairs.
+        self.next = root / app / "next"
+        self.previous = root / app / "previous"
+        # The signing request that waits for an outside authority's answer, and its encrypted key.
+        self.request = root / app / "request.pem"
+        self.request_key = root / app / "request.key.enc"
+        # What visitors of the project's own authority trust, and its encrypted key.
+        self.authority_certificate = root / "authority" / "ca.crt"
+        self.authority_key = root / "authority" / "ca.key.enc"
+        # The encrypted key that signs SSH certificates of people.
+        self.ssh_authority_key = root / "authority" / "ssh.key.enc"
 
     def account_key(self, directory: str) -> Path:
-        """The encrypted key of the account with the ACME authority of a directory's URL."""
+        """Return the file of the account with the ACME authority of a directory's URL."""
         host = re.sub(r"[^a-z0-9.-]", "", (urlsplit(directory).hostname or "").lower())
         mark = hashlib.sha256(directory.encode()).hexdigest()[:8]
         return self.root / "acme" / f"{host}-{mark}.key.enc"
@@ -131,14 +104,8 @@ def _check(path: Path, found: os.stat_result, *, private: bool) -> None:
 
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            _write_new(beside, data, mode)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_file(path, data, mode, folder_mode=0o700)
         settle(path.parent)
     except OSError as error:
         raise CertError(
@@ -147,13 +114,23 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
         ) from error
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), mode)  # the umask may have taken bits away from a public file
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def replace_file(path: Path, data: bytes, mode: int, *, folder_mode: int) -> None:
+    """Write a temporary file beside `path` and rename it; make the folder. Raises OSError.
+
+    The file has its mode before it has content, whatever the umask; the folder obeys the umask.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    path.parent.mkdir(folder_mode, parents=True, exist_ok=True)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def settle(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
@@ -25,15 +25,16 @@ def pack(target: Path) -> Path:
         # Not compressed: reading it needs no zlib, and it is small.
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(zipfile.ZipInfo("__main__.py", _DATE), _START)
-            for path in _sources():
+            for path in sources(_PARTS):
                 name = str(Path("container", path.relative_to(_PACKAGE)))
                 archive.writestr(zipfile.ZipInfo(name, _DATE), path.read_bytes())
     draft.chmod(0o755)
     return draft.replace(target)
 
 
-def _sources() -> Iterator[Path]:
-    for part in _PARTS:
+def sources(parts: Iterable[str]) -> Iterator[Path]:
+    """Yield the modules of parts of this package, each a file or a folder."""
+    for part in parts:
         path = _PACKAGE / part
         yield from sorted(path.rglob("*.py")) if path.is_dir() else (path,)
 

@@ -3,38 +3,22 @@
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from rehearsal import (
-    disk,
-    lock,
-    machine,
-    network,
-    places,
-    programs,
-    provision,
-    ready,
-    state,
-    stock,
-)
+from rehearsal import machine, network, places, programs, provision, ready, state, stock
 from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from rehearsal.node import Node, NodeStatus
 from rehearsal.places import Folder
-from rehearsal.ready import Health, Login, Watch
-from rehearsal.state import Record, is_unrecorded, may_change, owner_of, refuse_others
+from rehearsal.ready import Login
+from rehearsal.state import Record, may_change, owner_of, refuse_others
 
 NODE_BYTES = 512 << 20
 _WITHOUT_KEY = Login()
 _OTHER_NAME = "use another name: set another PROJECT, or give one with `--node NAME`"
 _RUN_IT_THERE = "run the command in that folder"
-
-
-def _quietly(_: str) -> None:
-    """Print nothing."""
 
 
 def up(
@@ -43,7 +27,7 @@ def up(
     owner: Path,
     *,
     login: Login = _WITHOUT_KEY,
-    on_step: Callable[[str], None] = _quietly,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> Node:
     """Create a node from an Ignition file and wait until it is ready.
 
@@ -55,16 +39,16 @@ def up(
     programs.require()
     content = provision.config(ignition)
     base = stock.tree(on_step)
-    with _alone(folder):
+    with folder.alone():
         make_way(folder, owner, on_step)
         try:
             record = _boot(folder, owner, base, content, on_step)
             on_step("waiting until the node is ready")
-            health = Watch(folder, record.network).up(login)
+            port = ready.wait(folder, record.network, login)
         except BaseException:
             remove(folder)
             raise
-        return _ready(folder, record, health, time.monotonic() - started)
+        return _ready(folder, record, port, time.monotonic() - started)
 
 
 def reboot(
@@ -77,20 +61,21 @@ def reboot(
     """Restart a node as `systemctl reboot` does, and wait until it is ready again."""
     started = time.monotonic()
     programs.require()
-    folder, record = _existing(name)
-    with _alone(folder):
+    folder = places.folder(name)
+    record = state.load(folder)
+    if record is None or not machine.running(folder):
+        raise RehearsalError(f"there is no node {name} running", "make one: fab rehearsal-up")
+    with folder.alone():
         refuse_others(folder, owner, _RUN_IT_THERE)
-        before = ready.boot_id(record.network)
-        ready.inside(record.network, ["systemctl", "reboot"], 10)
-        health = Watch(folder, record.network, seconds).up(login, other_than=before)
-        return _ready(folder, record, health, time.monotonic() - started)
+        port = ready.reboot(folder, record.network, login, seconds)
+        return _ready(folder, record, port, time.monotonic() - started)
 
 
 def down(name: str, owner: Path) -> NodeStatus | None:
     """Remove a node and its files; return what it was, None if there was none."""
     folder = places.folder(name)
     programs.require()
-    with _alone(folder):
+    with folder.alone():
         refuse_others(folder, owner, _RUN_IT_THERE)
         return _take_down(folder)
 
@@ -100,13 +85,19 @@ def down_all(owner: Path) -> tuple[NodeStatus, ...]:
 
     A node of an older version, which records no folder, is removed by its name only.
     """
-    own = [one for one in places.folders() if may_change(one, owner) and not is_unrecorded(one)]
+    own = [one for one in places.folders() if may_change(one, owner, unrecorded=False)]
     if own:
         programs.require()
-    return tuple(found for folder in own if (found := _down_if_own(folder, owner)))
+    gone = []
+    for folder in own:
+        with folder.alone():
+            # Another folder may have replaced it since it was listed.
+            if may_change(folder, owner) and (found := _take_down(folder)):
+                gone.append(found)
+    return tuple(gone)
 
 
-def make_way(folder: Folder, owner: Path, on_step: Callable[[str], None] = _quietly) -> None:
+def make_way(folder: Folder, owner: Path, on_step: Callable[[str], None]) -> None:
     """Remove the node that a new one replaces, never another folder's; the caller has its lock."""
     refuse_others(folder, owner, _OTHER_NAME)
     if folder.path.exists():
@@ -141,21 +132,13 @@ def find(name: str) -> Node | None:
     record = state.load(folder)
     if record is None or not record.ready or not machine.running(folder):
         return None
-    failed = ready.failed_units(record.network)
-    word = "degraded" if failed else "running"
-    health = Health(ready.boot_id(record.network), word, failed, record.port)
-    return _node(folder, record, health) if health.boot_id else None
+    found = _node(folder, record)
+    return found if found.boot_id else None
 
 
 def status() -> tuple[NodeStatus, ...]:
     """Describe every node, running or not."""
     return tuple(_status(folder) for folder in places.folders())
-
-
-def _down_if_own(folder: Folder, owner: Path) -> NodeStatus | None:
-    """Remove a node, unless another folder has replaced it since it was listed."""
-    with _alone(folder):
-        return _take_down(folder) if may_change(folder, owner) else None
 
 
 def _take_down(folder: Folder) -> NodeStatus | None:
@@ -167,8 +150,8 @@ def _take_down(folder: Folder) -> NodeStatus | None:
 def _boot(
     folder: Folder, owner: Path, base: Path, content: bytes, on_step: Callable[[str], None]
 ) -> Record:
-    disk.require_space(places.cache(), NODE_BYTES)
-    disk.require_layers(places.cache())
+    places.require_space(places.cache(), NODE_BYTES)
+    places.require_layers(places.cache())
     folder.path.mkdir(mode=0o700, parents=True)
     record = claim_network(folder, owner, base)
     on_step("provisioning with Ignition")
@@ -179,35 +162,24 @@ def _boot(
     return record
 
 
-def _existing(name: str) -> tuple[Folder, Record]:
-    folder = places.folder(name)
-    record = state.load(folder)
-    if record is None or not machine.running(folder):
-        raise RehearsalError(f"there is no node {name} running", "make one: fab rehearsal-up")
-    return folder, record
-
-
-def _alone(folder: Folder) -> AbstractContextManager[None]:
-    return lock.held(folder.path.with_suffix(".lock"))
-
-
-def _ready(folder: Folder, record: Record, health: Health, seconds: float) -> Node:
-    finished = replace(record, seconds=round(seconds, 2), port=health.port, ready=True)
+def _ready(folder: Folder, record: Record, port: int, seconds: float) -> Node:
+    finished = replace(record, seconds=round(seconds, 2), port=port, ready=True)
     state.save(folder, finished)
-    return _node(folder, finished, health)
+    return _node(folder, finished)
 
 
-def _node(folder: Folder, record: Record, health: Health) -> Node:
+def _node(folder: Folder, record: Record) -> Node:
+    failed = ready.failed_units(record.network)
     return Node(
         name=folder.name,
         address=str(record.network.address),
         address6=str(record.network.address6),
-        port=health.port,
+        port=record.port,
         host_keys=ready.host_keys(folder),
-        boot_id=health.boot_id,
+        boot_id=ready.boot_id(record.network),
         tree=folder.path,
-        state="degraded" if health.state == "degraded" else "running",
-        failed_units=health.failed_units,
+        state="degraded" if failed else "running",
+        failed_units=failed,
         seconds=record.seconds,
     )
 

@@ -2,16 +2,19 @@
 
 import os
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from rehearsal import cgroup, programs, provision, wait
+from rehearsal import cgroup, programs, provision
+from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from rehearsal.places import Folder
 
 HERE = Path(__file__).parent
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
+PAUSE_SECONDS = 0.05
 
 
 def start(folder: Folder, base: Path, network: Network) -> None:
@@ -54,12 +57,7 @@ def nspawn(folder: Folder, network: Network, *more: str) -> list[str]:
 
 def await_start(folder: Folder) -> None:
     """Wait until the supervisor has written its pid."""
-    wait.until(folder.pidfile.exists, START_SECONDS, f"node {folder.name} was not started")
-
-
-def await_end(folder: Folder) -> None:
-    """Wait until a node that powers off has ended."""
-    wait.until(lambda: not running(folder), STOP_SECONDS, f"node {folder.name} runs on")
+    _wait(folder.pidfile.exists, START_SECONDS, f"node {folder.name} was not started")
 
 
 def running(folder: Folder) -> bool:
@@ -103,7 +101,15 @@ def stop(folder: Folder, network: Network | None) -> None:
             _kill(process)
         return not alive and not running(folder) and cgroup.remove(network)
 
-    wait.until(gone, STOP_SECONDS, f"the processes of node {folder.name} did not end")
+    _wait(gone, STOP_SECONDS, f"the processes of node {folder.name} did not end")
+
+
+def _wait(reached: Callable[[], bool], seconds: float, problem: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > deadline:
+            raise RehearsalError(f"{problem} within {seconds:.0f} s")
+        time.sleep(PAUSE_SECONDS)
 
 
 def _start_time(pid: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
-from rehearsal import lock, programs
+from rehearsal import places, programs
 from rehearsal.errors import RehearsalError
 
 POOL = IPv4Network("198.18.0.0/15")
@@ -64,7 +64,7 @@ class Network:
 
 def create(claim: Callable[[Network], None]) -> Network:
     """Make a network of a free slot; `claim` records whose it is before anything exists."""
-    with lock.held(LOCK):
+    with places.locked(LOCK):
         network = Network(_free_slot())
         claim(network)
         programs.run(["ip", "netns", "add", network.namespace], doing="making the node's network")
@@ -74,7 +74,7 @@ def create(claim: Callable[[Network], None]) -> Network:
 
 def remove(network: Network) -> None:
     """Take the network down; one that is gone already is no error."""
-    with lock.held(LOCK):
+    with places.locked(LOCK):
         programs.attempt(["ip", "link", "delete", network.namespace])
         if network.path.exists():
             programs.run(
@@ -109,21 +109,17 @@ def _addresses_here() -> tuple[IPv4Network, ...]:
 
 def _connect(network: Network) -> None:
     here, name = network.namespace, INTERFACE
-    outside = f"""
+    commands = f"""
         link add {here} type veth peer name {name} netns {here}
         address add {network.gateway}/30 dev {here}
         -6 address add {network.gateway6}/64 dev {here} nodad
         link set {here} up
+        -n {here} link set lo up
+        -n {here} address add {network.address}/30 dev {name}
+        -n {here} -6 address add {network.address6}/64 dev {name} nodad
+        -n {here} link set {name} up
+        -n {here} route add default via {network.gateway}
+        -n {here} -6 route add default via {network.gateway6}
     """
-    inside = f"""
-        link set lo up
-        address add {network.address}/30 dev {name}
-        -6 address add {network.address6}/64 dev {name} nodad
-        link set {name} up
-        route add default via {network.gateway}
-        -6 route add default via {network.gateway6}
-    """
-    for line in outside.strip().splitlines():
+    for line in commands.strip().splitlines():
         programs.run(["ip", *line.split()], doing="joining the node's network")
-    for line in inside.strip().splitlines():
-        programs.run(["ip", "-n", here, *line.split()], doing="joining the node's network")

@@ -1,12 +1,18 @@
-"""Paths of rehearsal: one folder in the user's cache."""
+"""Paths of rehearsal, one folder in the user's cache; its disk, and locks on files."""
 
+import fcntl
 import os
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rehearsal import programs
 from rehearsal.errors import RehearsalError
 
+ELSEWHERE = "choose another place with XDG_CACHE_HOME"
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
@@ -18,16 +24,33 @@ def cache() -> Path:
     try:
         (folder / "nodes").mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise RehearsalError(
-            f"{folder}: cannot be made: {error.strerror}",
-            "choose another place with XDG_CACHE_HOME",
-        ) from error
+        raise RehearsalError(f"{folder}: cannot be made: {error.strerror}", ELSEWHERE) from error
     if not os.access(folder / "nodes", os.R_OK | os.W_OK | os.X_OK):
         raise RehearsalError(
             f"{folder / 'nodes'}: belongs to another user, who started rehearsal nodes",
             "run the command as that user, most likely root (sudo)",
         )
     return folder
+
+
+def require_space(path: Path, wanted_bytes: int) -> None:
+    """Refuse a file system that is nearly full."""
+    free = shutil.disk_usage(path).free
+    if free < wanted_bytes:
+        raise RehearsalError(
+            f"{path}: {free >> 20} MiB are free, {wanted_bytes >> 20} MiB are needed",
+            f"make room, or {ELSEWHERE}",
+        )
+
+
+def require_layers(path: Path) -> None:
+    """Refuse a file system on which podman cannot stack image layers."""
+    kind = programs.run(["stat", "--file-system", "--format=%T", path], doing="looking at the disk")
+    if kind.strip() == "overlayfs":
+        raise RehearsalError(
+            f"{path}: lies on an overlay file system, where podman cannot stack image layers",
+            ELSEWHERE,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +98,19 @@ class Folder:
     def known_hosts(self) -> Path:
         """The node's host keys as known_hosts."""
         return self.path / "known_hosts"
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other commands from changing the node until the block ends."""
+        return locked(self.path.with_suffix(".lock"))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the file, which ends with the process; wait for another holder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def folder(name: str) -> Folder:

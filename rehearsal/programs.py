@@ -25,45 +25,30 @@ NEEDED = {  # program -> Debian package
 
 def missing() -> tuple[str, ...]:
     """List the Debian packages that a rehearsal node needs and this machine lacks."""
-    return tuple(sorted({package for name, package in NEEDED.items() if not _found(name)}))
+    return tuple(sorted({package for name, package in NEEDED.items() if not shutil.which(name)}))
 
 
 def require() -> None:
     """Require root and every needed program; one error names all that is missing."""
-    problems = []
+    hints = {}
     if os.geteuid() != 0:
-        problems.append(
-            (
-                "rehearsal nodes need root: they are booted with systemd-nspawn",
-                "run the command as root (sudo), or use a real node",
-            )
-        )
+        problem = "rehearsal nodes need root: they are booted with systemd-nspawn"
+        hints[problem] = "run the command as root (sudo), or use a real node"
     if packages := missing():
-        problems.append(
-            (
-                f"rehearsal nodes need Debian packages that are missing: {', '.join(packages)}",
-                f"install them: apt-get install {' '.join(packages)}",
-            )
-        )
-    if problems:
-        raise RehearsalError(
-            "\n".join(what for what, _ in problems), "\n".join(do for _, do in problems)
-        )
+        problem = f"rehearsal nodes need Debian packages that are missing: {', '.join(packages)}"
+        hints[problem] = f"install them: apt-get install {' '.join(packages)}"
+    if hints:
+        raise RehearsalError("\n".join(hints), "\n".join(hints.values()))
 
 
-def run(
-    argv: Sequence[str | Path],
-    *,
-    doing: str,
-    env: Mapping[str, str] | None = None,
-    timeout_seconds: float | None = None,
-) -> str:
+def run(argv: Sequence[str | Path], *, doing: str) -> str:
     """Run a program and return its stdout; a failure says what it was for."""
-    result = attempt(argv, env=env, timeout_seconds=timeout_seconds)
+    result = attempt(argv)
     if result.returncode:
-        said = _last_lines(result.stderr or result.stdout)
+        said = (result.stderr or result.stdout).strip().splitlines()
         raise RehearsalError(
-            f"{doing}: {Path(argv[0]).name} failed with exit code {result.returncode}", said
+            f"{doing}: {Path(argv[0]).name} failed with exit code {result.returncode}",
+            "\n".join(said[-12:]),
         )
     return result.stdout
 
@@ -107,11 +92,3 @@ def detach(
             cwd="/",
             check=True,
         )
-
-
-def _found(name: str) -> bool:
-    return Path(name).exists() if name.startswith("/") else shutil.which(name) is not None
-
-
-def _last_lines(text: str, count: int = 12) -> str:
-    return "\n".join(text.strip().splitlines()[-count:])

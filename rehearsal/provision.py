@@ -97,14 +97,15 @@ def _checked(path: Path, content: bytes) -> dict[str, Any]:
 
 def _without_disks(config: dict[str, Any]) -> dict[str, Any]:
     storage, systemd = config.get("storage", {}), config.get("systemd", {})
-    mounts = {f"{_escaped(one['path'])}.mount" for one in storage.get("filesystems", [])}
+    mounts = {_mount_unit(one["path"]) for one in storage.get("filesystems", [])}
     kept = {key: value for key, value in storage.items() if key not in {"disks", "filesystems"}}
     units = [unit for unit in systemd.get("units", []) if unit["name"] not in mounts]
     return config | {"storage": kept, "systemd": systemd | {"units": units}}
 
 
-def _escaped(path: str) -> str:
-    return programs.run(["systemd-escape", "--path", path], doing="naming a mount unit").strip()
+def _mount_unit(path: str) -> str:
+    words = ["systemd-escape", "--path", "--suffix=mount", path]
+    return programs.run(words, doing="naming a mount unit").strip()
 
 
 def _cache(folder: Folder) -> Path:

@@ -10,7 +10,6 @@ from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from rehearsal.places import Folder
 from rehearsal.state import write_private
-from rehearsal.wait import PAUSE_SECONDS
 
 BOOT_SECONDS = 120.0
 SSH_PORT = 22
@@ -26,67 +25,50 @@ class Login:
     identity: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How a node's systemd settled in one of its boots."""
+def wait(
+    folder: Folder,
+    network: Network,
+    login: Login,
+    *,
+    other_than: str = "",
+    seconds: float = BOOT_SECONDS,
+) -> int:
+    """Wait until systemd has settled and a login works, in another boot than the given one.
 
-    boot_id: str
-    state: str
-    failed_units: tuple[str, ...]
-    port: int
+    Returns sshd's port. Raises when the node ends or the time is up.
+    """
+    deadline = time.monotonic() + seconds
 
-
-class Watch:
-    """Wait for a node; every wait ends when the node ends or the time is up."""
-
-    def __init__(self, folder: Folder, network: Network, seconds: float = BOOT_SECONDS) -> None:
-        self.folder = folder
-        self.network = network
-        self.deadline = time.monotonic() + seconds
-
-    def up(self, login: Login, *, other_than: str = "") -> Health:
-        """Wait until systemd has settled and a login works, in another boot than the given one."""
-        boot_id = self._boot(other_than)
-        state = self._settled()
-        self._until_nologin_gone()
-        port = ssh_port(self.network)
-        pin(self.folder, self.network, port)
-        self._until_login(login, port)
-        return Health(boot_id, state, failed_units(self.network), port)
-
-    def _boot(self, other_than: str) -> str:
-        while (found := boot_id(self.network)) in ("", other_than):
-            self._pause("it did not boot")
-        return found
-
-    def _settled(self) -> str:
-        while True:
-            said = inside(self.network, ["systemctl", "is-system-running", "--wait"], self._left())
-            if said in SETTLED:
-                return said
-            self._pause(f"systemd did not settle{_unfinished(self.network)}")
-
-    def _until_nologin_gone(self) -> None:
-        while (pid := machine.leader(self.network)) is None or Path(
-            f"/proc/{pid}/root/run/nologin"
-        ).exists():
-            self._pause("/run/nologin stayed")
-
-    def _until_login(self, login: Login, port: int) -> None:
-        while problem := _refusal(self.folder, f"{self.network.address}", port, login):
-            self._pause(f"no SSH login as {login.user}: {problem}")
-
-    def _left(self) -> float:
-        return max(self.deadline - time.monotonic(), 1.0)
-
-    def _pause(self, problem: str) -> None:
-        dead = not machine.running(self.folder)
-        if dead or time.monotonic() > self.deadline:
+    def pause(problem: str) -> None:
+        dead = not machine.running(folder)
+        if dead or time.monotonic() > deadline:
             cause = "its processes ended" if dead else problem
             raise RehearsalError(
-                f"node {self.folder.name} did not come up: {cause}", _tail(self.folder.console)
+                f"node {folder.name} did not come up: {cause}", _tail(folder.console)
             )
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(machine.PAUSE_SECONDS)
+
+    while boot_id(network) in ("", other_than):
+        pause("it did not boot")
+    settle = ["systemctl", "is-system-running", "--wait"]
+    while inside(network, settle, max(deadline - time.monotonic(), 1.0)) not in SETTLED:
+        pause(f"systemd did not settle{_unfinished(network)}")
+    while (pid := machine.leader(network)) is None or Path(
+        f"/proc/{pid}/root/run/nologin"
+    ).exists():
+        pause("/run/nologin stayed")
+    port = ssh_port(network)
+    pin(folder, network, port)
+    while problem := _refusal(folder, str(network.address), port, login):
+        pause(f"no SSH login as {login.user}: {problem}")
+    return port
+
+
+def reboot(folder: Folder, network: Network, login: Login, seconds: float) -> int:
+    """Restart a node as `systemctl reboot` does, wait until it is ready, return sshd's port."""
+    before = boot_id(network)
+    inside(network, ["systemctl", "reboot"], 10)
+    return wait(folder, network, login, other_than=before, seconds=seconds)
 
 
 def boot_id(network: Network) -> str:

@@ -54,15 +54,15 @@ def owner_of(folder: Folder) -> Path | None:
     return Path(record.owner)
 
 
-def may_change(folder: Folder, owner: Path) -> bool:
-    """Tell whether an operator's folder may replace, restart or remove a node."""
-    return owner_of(folder) in {None, owner.resolve()}
+def may_change(folder: Folder, owner: Path, *, unrecorded: bool = True) -> bool:
+    """Tell whether an operator's folder may replace, restart or remove a node.
 
-
-def is_unrecorded(folder: Folder) -> bool:
-    """Return whether an older version started the node, which recorded no operator's folder."""
+    `unrecorded` is the answer for a node of an older version, which records no folder.
+    """
     record = load(folder)
-    return record is not None and not record.owner
+    if record and not record.owner:
+        return unrecorded
+    return owner_of(folder) in {None, owner.resolve()}
 
 
 def refuse_others(folder: Folder, owner: Path, advice: str) -> None:

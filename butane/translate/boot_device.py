@@ -102,9 +102,6 @@ class _Boot:
         origin: Path = ("boot_device", "luks")
         self._add("luks", Record(LUKS, values), origin)
         self.sources.add(origin, ("storage", "luks"))
-        self._trace_luks(origin, below, kept)
-
-    def _trace_luks(self, origin: Path, below: str, kept: list[str]) -> None:
         to: Path = ("storage", "luks", 0)
         self.sources.add((*origin, "discard"), (*to, "discard"))
         for name in kept:
@@ -112,9 +109,8 @@ class _Boot:
 
     def _trace(self, origin: Path, to: Path) -> None:
         """Record that everything below one path comes from the same below another."""
-        size = len(to)
-        for path in [path for path in self.sources.sources if path[:size] == to]:
-            self.sources.add((*origin, *path[size:]), path)
+        for path in self.sources.below(to):
+            self.sources.add((*origin, *path[len(to) :]), path)
 
     def root(self) -> None:
         """Make the root filesystem, on the outermost of the layers."""

@@ -2,7 +2,7 @@
 
 import re
 
-from butane.translate.place import Place
+from butane.translate.finding import Place
 from butane.translate.record import Record
 
 _STRICT_MIRROR_SINCE = 7
@@ -41,7 +41,7 @@ def check_boot_device(boot: Record, at: Place) -> None:
         if at.minor >= _S390X_SINCE and layout.startswith("s390x") and mirrored:
             at.error("layout", message=_NO_MIRROR)
     _check_cex(boot.record("luks"), layout, at)
-    check_mirror(boot.record("mirror"), Place((*at.path, "mirror"), at.version, at.findings))
+    check_mirror(boot.record("mirror"), at.below("mirror"))
 
 
 def _layout_problem(layout: str, luks: Record, minor: int) -> str:

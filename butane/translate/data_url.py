@@ -5,7 +5,6 @@ import binascii
 import re
 import struct
 import zlib
-from dataclasses import dataclass
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()"
@@ -15,7 +14,6 @@ _CARRIED_LIMIT = 64 * 1024 * 1024
 _CLOSE = 32  # closer than this, zlib and Go's gzip may differ
 _GZIP_HEADER = bytes.fromhex("1f8b08000000000002ff")  # no name, no time, as Go writes it
 
-_CHUNK = 64 * 1024
 _TYPE = r"(?:(?:text|image|audio|video|application|message|multipart)TOKEN*|[xX]-TOKEN*)/TOKEN*"
 _VALUE = r"(?:\"(?:[\x00-!#-\[\]-\x7f]|\\[\x00-\x7f])*\"|TOKEN+)"
 _WORD = r"[!#$%&'*+.0-9A-Z^_`a-z{|}~-]"
@@ -28,34 +26,22 @@ _URL_TEXT = re.compile(r"(?:[!$&'()*+,\-./0-9:;=?@A-Z_a-z~]|%[0-9a-fA-F]{2})*")
 _BASE64_TEXT = re.compile(r"[0-9A-Za-z+/\n]*={0,2}\n*")
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """Bytes as a URL; `compression` is empty when none is used."""
-
-    url: str
-    compression: str
-
-
-def pack(data: bytes, *, may_compress: bool = True) -> Packed:
-    """Pick the shortest of percent-encoding, base64, and gzip in base64.
+def pack(data: bytes, *, may_compress: bool = True) -> tuple[str, str]:
+    """Make the shortest URL of percent-encoding, base64, and gzip in base64; name a compression.
 
     Gzip has to be shorter by more than the four letters of its name, as in Butane.
     """
-    plain = len(data.translate(None, _PLAIN))
-    escaped = 1 + len(data) + 2 * plain
+    escaped = 1 + len(data) + 2 * len(data.translate(None, _PLAIN))
     encoded = _base64_length(data)
     if may_compress:
         packed = _gzip(data, zlib.Z_FINISH)
-        gain = min(escaped, encoded) - _base64_length(packed) - len(_GZIP)
+        most = min(escaped, encoded) - len(_GZIP)
+        gain = most - _base64_length(packed)
         if 0 < gain < _CLOSE:
-            gain = (
-                min(escaped, encoded) - _base64_length(_gzip(data, zlib.Z_SYNC_FLUSH)) - len(_GZIP)
-            )
+            gain = most - _base64_length(_gzip(data, zlib.Z_SYNC_FLUSH))
         if gain > 0:
-            return Packed(_base64_url(packed), _GZIP)
-    if encoded < escaped:
-        return Packed(_base64_url(data), "")
-    return Packed(percent_url(data), "")
+            return _base64_url(packed), _GZIP
+    return _base64_url(data) if encoded < escaped else percent_url(data), ""
 
 
 def percent_url(data: bytes) -> str:

@@ -1,18 +1,22 @@
 """Decode YAML nodes to records, by the schema table and go-yaml's rules."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from butane.errors import ButaneError
-from butane.translate.record import Field, Record, Struct, Value, field_named, fields_of
+from butane.translate.record import Field, Record, Struct, Value, field_named
+from butane.translate.report import Report
 from butane.translate.yaml_node import Node
 from butane.translate.yaml_scalar import Resolved, is_null, resolve
 
-_TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
-_FALSE = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
+_WORDS = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
+}
 _LARGEST = 2**63 - 1
 _SHOWN = 10
-_EMPTY: tuple[str, int, bool] = ("", 0, False)  # the unset values of plain fields
 
 # go-yaml's limits on the expansion of aliases
 _FREE_ALIASES = 100
@@ -21,21 +25,12 @@ _SMALL, _LARGE = 400_000, 4_000_000
 _SMALLEST = -(2**63)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A node that does not fit the schema."""
-
-    line: int
-    column: int
-    message: str
-
-
 @dataclass(slots=True)
 class Decoder:
     """Decodes nodes for one minor version and gathers the problems."""
 
     minor: int
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Report] = field(default_factory=list)
     _seen: int = 0
     _aliased: int = 0
     _depth: int = 0
@@ -54,37 +49,33 @@ class Decoder:
             if self._aliased / self._seen > 0.99 - 0.89 * scale:
                 raise ButaneError("yaml: document contains excessive aliasing")
 
-    def _follow(self, node: Node) -> Node:
+    @contextmanager
+    def _open(self, node: Node) -> Iterator[Node]:
+        """Count a node and follow an alias; nodes within the block lie below it."""
+        self._depth += node.kind == "alias"
         self._count()
-        if node.kind == "alias" and node.target is not None:
-            return node.target
-        return node
+        yield node.target or node
+        self._depth -= node.kind == "alias"
 
     def _refuse(self, node: Node, wanted: str) -> None:
         tag = resolve(node).tag if node.kind == "scalar" else ""
         found = f"{tag} `{_shorten(node.text)}`" if tag else node.tag or f"!!{_SHORT[node.kind]}"
-        message = f"cannot unmarshal {found} into {wanted}"
-        self.problems.append(Problem(node.line, node.column, message))
+        self._report(node, f"cannot unmarshal {found} into {wanted}")
+
+    def _report(self, node: Node, message: str) -> None:
+        self.problems.append(Report("error", "", node.line, node.column, message))
 
     def _mapping(self, node: Node, into: Record, merged: set[str] | None) -> bool:
-        aliased = node.kind == "alias"
-        self._depth += aliased
-        node = self._follow(node)
-        good = self._fill(node, into, merged)
-        self._depth -= aliased
-        return good
-
-    def _fill(self, node: Node, into: Record, merged: set[str] | None) -> bool:
-        if node.kind != "mapping":
-            if not is_null(node):
-                self._refuse(node, into.struct.name)
-            return False
-        if self._has_duplicates(node):
-            return False
-        self._fields(node, into, merged)
-        self._merges(node, into, merged)
-        names = [each.name for each in fields_of(into.struct, self.minor)]
-        into.values = {name: into.values[name] for name in names if name in into.values}
+        with self._open(node) as found:
+            if found.kind != "mapping":
+                if not is_null(found):
+                    self._refuse(found, into.struct.name)
+                return False
+            if self._has_duplicates(found):
+                return False
+            self._fields(found, into, merged)
+            self._merges(found, into, merged)
+        into.sort(self.minor)
         return True
 
     def _fields(self, node: Node, into: Record, merged: set[str] | None) -> None:
@@ -97,11 +88,11 @@ class Decoder:
                 merged.add(name)
             wanted = field_named(into.struct, self.minor, name)
             if wanted is not None and name in done:
-                message = f"field {name} already set in type {into.struct.name}"
-                self.problems.append(Problem(key.line, key.column, message))
+                self._report(key, f"field {name} already set in type {into.struct.name}")
             elif wanted is not None:
                 done.add(name)
-                self._field(value, wanted, into)
+                found = self._list(value, wanted) if wanted.many else self._value(value, wanted)
+                into.put(wanted, found)
 
     def _merges(self, node: Node, into: Record, merged: set[str] | None) -> None:
         found = [value for key, value in node.pairs() if _is_merge(key)]
@@ -121,57 +112,40 @@ class Decoder:
         for key, _ in node.pairs():
             earlier = first.setdefault((key.kind, key.text), key)
             if earlier is not key:
-                message = f'mapping key "{key.text}" already defined at line {earlier.line}'
-                self.problems.append(Problem(key.line, key.column, message))
+                self._report(
+                    key, f'mapping key "{key.text}" already defined at line {earlier.line}'
+                )
                 found = True
         return found
 
     def _key(self, node: Node) -> str | None:
-        node = self._follow(node)
-        if node.kind != "scalar":
-            self._refuse(node, "string")
-            return None
-        return None if is_null(node) else _text(resolve(node), node)
-
-    def _field(self, node: Node, wanted: Field, into: Record) -> None:
-        value = self._list(node, wanted) if wanted.many else self._value(node, wanted)
-        if value is not None and not (wanted.plain and value in _EMPTY):
-            into.values[wanted.name] = value
-        else:
-            into.values.pop(wanted.name, None)
+        with self._open(node) as found:
+            if found.kind == "scalar":
+                return None if is_null(found) else _text(resolve(found), found)
+            self._refuse(found, "string")
+        return None
 
     def _list(self, node: Node, wanted: Field) -> Value | None:
-        aliased = node.kind == "alias"
-        self._depth += aliased
-        node = self._follow(node)
-        result: Value | None = None
-        if node.kind == "sequence":
-            found = [self._value(item, wanted) for item in node.items]
-            if isinstance(wanted.type, Struct):
-                result = [each for each in found if isinstance(each, Record)]
-            else:
-                result = [each for each in found if isinstance(each, str)]
-        elif not is_null(node):
-            self._refuse(node, f"a list of {_name(wanted)}")
-        self._depth -= aliased
-        return result
+        with self._open(node) as found:
+            if found.kind == "sequence":
+                values = [self._value(item, wanted) for item in found.items]
+                if isinstance(wanted.type, Struct):
+                    return [each for each in values if isinstance(each, Record)]
+                return [each for each in values if isinstance(each, str)]
+            if not is_null(found):
+                self._refuse(found, f"a list of {_name(wanted)}")
+        return None
 
     def _value(self, node: Node, wanted: Field) -> Value | None:
         if isinstance(wanted.type, Struct):
             return self.record(node, wanted.type)
-        aliased = node.kind == "alias"
-        self._depth += aliased
-        node = self._follow(node)
-        self._depth -= aliased
-        if node.kind != "scalar":
-            self._refuse(node, _name(wanted))
-            return None
-        resolved = resolve(node)
-        if resolved.meaning is None:
-            return None
-        value = _CONVERT[wanted.type](resolved, node)
-        if value is None:
-            self._refuse(node, _name(wanted))
+        with self._open(node) as found:
+            resolved = resolve(found) if found.kind == "scalar" else None
+            if resolved and resolved.meaning is None:
+                return None
+            value = _CONVERT[wanted.type](resolved, found) if resolved else None
+            if value is None:
+                self._refuse(found, _name(wanted))
         return value
 
 
@@ -215,11 +189,7 @@ def _integer(resolved: Resolved, _node: Node) -> int | None:
 def _boolean(resolved: Resolved, _node: Node) -> bool | None:
     if isinstance(resolved.meaning, bool):
         return resolved.meaning
-    if resolved.tag == "!!timestamp" or not isinstance(resolved.meaning, str):
-        return None
-    if resolved.meaning in _TRUE:
-        return True
-    return False if resolved.meaning in _FALSE else None
+    return _WORDS.get(str(resolved.meaning))
 
 
 _CONVERT = {"text": _text, "integer": _integer, "boolean": _boolean}

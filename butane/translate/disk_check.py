@@ -1,9 +1,10 @@
 """The rules of Ignition for disks and partitions."""
 
 import re
+from collections.abc import Sequence
 
+from butane.translate.finding import Place
 from butane.translate.path_check import path_problem
-from butane.translate.place import Place
 from butane.translate.record import Record
 
 _GUID = re.compile(
@@ -61,15 +62,10 @@ def _label_problem(label: str) -> str:
     return "partition label will be truncated to text before the colon" if ":" in label else ""
 
 
-def _repeated(names: "list[str | None] | list[int | None]") -> int | None:
+def _repeated(names: Sequence[str | int | None]) -> int | None:
     """Find the first item that repeats an earlier one."""
-    known: set[str | int] = set()
-    for index, name in enumerate(names):
-        if name is not None and name in known:
-            return index
-        if name is not None:
-            known.add(name)
-    return None
+    repeats = (i for i, name in enumerate(names) if name is not None and name in names[:i])
+    return next(repeats, None)
 
 
 def _overlapping(partitions: list[Record]) -> int | None:

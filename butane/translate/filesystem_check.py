@@ -2,8 +2,8 @@
 
 import json
 
+from butane.translate.finding import Place
 from butane.translate.path_check import path_problem
-from butane.translate.place import Place
 from butane.translate.record import Record
 from butane.translate.resource_check import BAD_SCHEME, BAD_URL, source_problem
 from butane.translate.url import parse

@@ -1,5 +1,7 @@
 """A YAML reader for the few spots where libyaml and go-yaml differ, all of them in brackets."""
 
+import itertools
+
 import yaml
 from yaml.tokens import ScalarToken
 
@@ -16,7 +18,7 @@ class GoLoader(yaml.BaseLoader):
         start = end = self.get_mark()
         indent = self.indent + 1
         while self.peek() != "#":
-            length = self._word()
+            length = next(count for count in itertools.count() if self._ends(count))
             if not length:
                 break
             self.allow_simple_key = False
@@ -27,12 +29,6 @@ class GoLoader(yaml.BaseLoader):
             if not spaces or (not self.flow_level and self.column < indent):
                 break
         return ScalarToken("".join(words), True, start, end)  # noqa: FBT003
-
-    def _word(self) -> int:
-        length = 0
-        while not self._ends(length):
-            length += 1
-        return length
 
     def _ends(self, length: int) -> bool:
         here = self.peek(length)

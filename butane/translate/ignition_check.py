@@ -8,8 +8,7 @@ from butane.translate import resource_check as resource
 from butane.translate import schema, schema_ignition, schema_storage
 from butane.translate import storage_check as storage
 from butane.translate import systemd_check as systemd
-from butane.translate.finding import Findings
-from butane.translate.place import Check, run_checks
+from butane.translate.finding import Check, Findings, run_checks
 from butane.translate.record import Record, Struct, fields_of, item_key, walk_records
 from butane.translate.versions import Version
 
@@ -17,7 +16,7 @@ from butane.translate.versions import Version
 def check_ignition(config: Record, version: Version, findings: Findings) -> None:
     """Check an Ignition config, as `ignition-validate` would."""
     check_duplicates(config, version, findings)
-    check_rules(config, version, findings)
+    run_checks(config, CHECKS, version, findings)
 
 
 def check_duplicates(config: Record, version: Version, findings: Findings) -> None:
@@ -36,12 +35,7 @@ def check_duplicates(config: Record, version: Version, findings: Findings) -> No
                 names.add(key)
 
 
-def check_rules(config: Record, version: Version, findings: Findings) -> None:
-    """Check everything but duplicates."""
-    run_checks(config, _CHECKS, version, findings)
-
-
-_CHECKS: dict[Struct, Check] = {
+CHECKS: dict[Struct, Check] = {
     schema.DOCUMENT: systemd.check_unit_paths,
     schema.CONFIG: systemd.check_unit_paths,
     schema.SYSTEMD: systemd.check_systemd,

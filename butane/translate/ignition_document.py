@@ -1,7 +1,6 @@
 """Ignition JSON, read as Go reads it: keys in any case, and no number where a text belongs."""
 
 import json
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from butane.errors import ButaneError
@@ -11,19 +10,10 @@ from butane.translate.schema import DOCUMENT, IGNITION_DOCUMENT
 Json: TypeAlias = "str | int | float | bool | dict[str, Json] | list[Json] | None"
 
 _LARGEST = 2**63
-_EMPTY: tuple[str, int, bool] = ("", 0, False)  # what a plain field holds when unset
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """An Ignition config as a record, and the JSON that it was read from."""
-
-    config: Record
-    json: Json
-
-
-def read_ignition(text: str, minor: int) -> Document:
-    """Read an Ignition config by the schema of one Butane version; raise `ButaneError`."""
+def read_ignition(text: str, minor: int) -> tuple[Record, Json]:
+    """Read a config, and its JSON, by the schema of one version; raise `ButaneError`."""
     try:
         tree: Json = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -32,7 +22,7 @@ def read_ignition(text: str, minor: int) -> Document:
         raise ButaneError(f"not JSON: {error}") from error
     config = _record(tree, DOCUMENT, minor)
     config.values.setdefault("ignition", Record(IGNITION_DOCUMENT))
-    return Document(config, tree)
+    return config, tree
 
 
 def _refuse_constant(word: str) -> float:
@@ -50,10 +40,9 @@ def _record(tree: Json, struct: Struct, minor: int) -> Record:
     for key, child in tree.items():
         wanted = names.get(key) or names.get(_fold(key))
         value = _value(child, wanted, minor) if wanted else None
-        if wanted and value is not None and not (wanted.plain and value in _EMPTY):
-            result.values[wanted.name] = value
-    order = [each.name for each in fields]
-    result.values = {name: result.values[name] for name in order if name in result.values}
+        if wanted and value is not None:
+            result.put(wanted, value)
+    result.sort(minor)
     return result
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from typing import TypeAlias
 
-from butane.translate.record import Field, Record, Struct, Value, fields_of
+from butane.translate.record import Field, Record, Value, fields_of
 from butane.translate.versions import Version
 
 Tree: TypeAlias = "str | int | bool | dict[str, Tree] | list[Tree] | None"
@@ -15,14 +15,12 @@ _NARROW = {"b": r"\u0008", "f": r"\u000c"}
 
 def write(config: Record, version: Version, *, pretty: bool = False) -> str:
     """Write a config, compact or indented by two, with a newline at the end."""
-    tree = {"ignition": _ignition(config, version), **_tree(config, version.minor)}
+    tree = _tree(config, version.minor)
+    ignition = _tree(config.record("ignition"), version.minor)
+    tree = {"ignition": {**ignition, "version": version.ignition}, **tree}
     layout = (",", ": ") if pretty else (",", ":")
     text = json.dumps(tree, ensure_ascii=False, separators=layout, indent=2 if pretty else None)
     return _ESCAPE.sub(_escape, text) + "\n"
-
-
-def _ignition(config: Record, version: Version) -> Tree:
-    return {**_tree(config.record("ignition"), version.minor), "version": version.ignition}
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -53,16 +51,9 @@ def _value(each: Field, value: Value | None, minor: int) -> Tree:
 
 
 def _is_omitted(each: Field, value: Value | None, minor: int) -> bool:
-    if value is None or value == []:
-        return True
-    if each.plain and isinstance(each.type, Struct) and isinstance(value, Record):
-        return not _prints(value, minor)
-    return each.plain and not isinstance(value, Record) and not value
-
-
-def _prints(record: Record, minor: int) -> bool:
-    """Check whether a nested struct has any value that is not empty."""
-    return any(
-        not each.sugar and not _is_omitted(each, record.values.get(each.name), minor)
-        for each in fields_of(record.struct, minor)
-    )
+    if isinstance(value, Record):  # a struct without any value is left out where it is plain
+        return each.plain and all(
+            inner.sugar or _is_omitted(inner, value.values.get(inner.name), minor)
+            for inner in fields_of(value.struct, minor)
+        )
+    return value is None or value == [] or (each.plain and not value)

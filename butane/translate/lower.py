@@ -84,11 +84,16 @@ def put_contents(data: bytes, result: Record, path: Path, origin: Path, at: Lowe
         result.values["source"] = percent_url(data)
         return
     compressed = bool(result.text("compression"))
-    packed = pack(data, may_compress=not compressed)
-    result.values["source"] = packed.url
+    result.values["source"], compression = pack(data, may_compress=not compressed)
     if not compressed:
-        result.values["compression"] = packed.compression
+        result.values["compression"] = compression
         at.sources.add(origin, (*path, "compression"))
+
+
+def resource_of(data: bytes) -> Record:
+    """Make a resource of bytes, compressed where that is shorter."""
+    source, compression = pack(data)
+    return Record(RESOURCE, {"source": source, "compression": compression})
 
 
 def _ssh_keys(source: Record, result: Record, path: Path, at: Lowering) -> None:

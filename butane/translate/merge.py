@@ -1,6 +1,5 @@
 """Ignition's merge of a parent and a child config, with the sources of both."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,6 +16,7 @@ from butane.translate.record import (
 from butane.translate.source_map import SourceMap, populated
 
 _Places: TypeAlias = "dict[tuple[str, str], tuple[str, int]]"
+_Pairs: TypeAlias = "list[tuple[Side, Side | None]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,8 @@ class Side:
 
 def merge(parent: Side, child: Side, minor: int) -> tuple[Record, SourceMap]:
     """Merge two configs: the child wins, its items override the parent's like-named ones."""
-    state = _Merge(minor, SourceMap(dict(child.sources.sources)))
+    state = _Merge(minor, SourceMap(child.sources))
     return state.record(parent, child, ()), state.sources
-
-
-def _record(side: Side) -> Record:
-    if not isinstance(side.value, Record):
-        raise TypeError(f"no record at {side.path}")
-    return side.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +55,10 @@ class _Merge:
 
     def record(self, parent: Side, child: Side, to: Path) -> Record:
         """Merge two records into one at a path of the result."""
-        result = Record(_record(child).struct)
-        places = _places(_record(child), self.minor)
+        if not isinstance(child.value, Record):
+            raise TypeError(f"no record at {child.path}")
+        result = Record(child.value.struct)
+        places = _places(child.value, self.minor)
         for each in fields_of(result.struct, self.minor):
             sides = parent.field(each.name), child.field(each.name)
             target = (*to, each.name)
@@ -80,10 +76,12 @@ class _Merge:
     def _single(self, each: Field, sides: tuple[Side, Side], to: Path) -> Value | None:
         parent, child = sides
         nested = isinstance(each.type, Struct)
-        empty = is_zero if nested and each.plain else _is_unset
-        if empty(child.value) and (nested or not each.plain):
+        no_parent, no_child = (
+            is_zero(side.value) if nested and each.plain else side.value is None for side in sides
+        )
+        if no_child and (nested or not each.plain):
             return self._adopt(parent, to)
-        if nested and not empty(parent.value):
+        if nested and not no_parent:
             return self.record(parent, child, to)
         return child.value if child.path == to else self._adopt(child, to)
 
@@ -93,10 +91,11 @@ class _Merge:
         parent, child = sides
         if is_zero(parent.value):
             return child.value if child.path == to else self._adopt(child, to)
-        self._forget(to)
+        for path in self.sources.below(to):
+            del self.sources[path]
         struct, places = among
         if each.name in struct.appended:
-            chosen = _unpaired((*parent.items(), *child.items()))
+            chosen: _Pairs = [(side, None) for side in (*parent.items(), *child.items())]
         else:
             chosen = _paired(parent, child, _handle(struct, each.name), places)
         merged = [self._item(side, twin, (*to, i)) for i, (side, twin) in enumerate(chosen)]
@@ -115,15 +114,6 @@ class _Merge:
         for inner in populated(side.value) if side.value is not None else ():
             self.sources.add(side.sources.find((*side.path, *inner)), (*to, *inner))
         return side.value
-
-    def _forget(self, prefix: Path) -> None:
-        size = len(prefix)
-        for path in [path for path in self.sources.sources if path[:size] == prefix]:
-            del self.sources.sources[path]
-
-
-def _is_unset(value: Value | None) -> bool:
-    return value is None
 
 
 def _handle(struct: Struct, name: str) -> str:
@@ -145,15 +135,9 @@ def _places(child: Record, minor: int) -> _Places:
     return found
 
 
-def _unpaired(sides: Iterable[Side]) -> "list[tuple[Side, Side | None]]":
-    return [(side, None) for side in sides]
-
-
-def _paired(
-    parent: Side, child: Side, handle: str, places: _Places
-) -> "list[tuple[Side, Side | None]]":
+def _paired(parent: Side, child: Side, handle: str, places: _Places) -> _Pairs:
     """Pair the items of the result: the parent's, with a child's twin, then the child's own."""
-    chosen: list[tuple[Side, Side | None]] = []
+    chosen: _Pairs = []
     theirs = child.items()
     for side in parent.items():
         place = places.get((handle, _key(side)))
@@ -162,7 +146,7 @@ def _paired(
         elif place[0] == child.path[-1] and not _removes_header(theirs[place[1]]):
             chosen.append((side, theirs[place[1]]))
     known = {_key(side) for side in parent.items()}
-    return chosen + _unpaired(side for side in theirs if _key(side) not in known)
+    return chosen + [(side, None) for side in theirs if _key(side) not in known]
 
 
 def _removes_header(side: Side) -> bool:

@@ -1,17 +1,15 @@
 """Quadlets: `systemd.quadlets`, of the experimental version."""
 
-import posixpath
 from dataclasses import dataclass
 
-from butane.translate.data_url import pack
-from butane.translate.lower import Lowering
-from butane.translate.record import NOTHING, Path, Record
-from butane.translate.schema_ignition import RESOURCE
-from butane.translate.storage_node import NODE_EXISTS, StorageNodes
+from butane.errors import ButaneError
+from butane.translate.lower import Lowering, resource_of
+from butane.translate.path_check import clean
+from butane.translate.record import Path, Record, Value
+from butane.translate.storage_node import StorageNodes
 
 _ROOTFUL = "/etc/containers/systemd"
 _ROOTLESS = "/etc/containers/systemd/users"
-_NO_OWNER = Record(NOTHING)
 
 
 def add_quadlets(source: Record, config: Record, at: Lowering) -> None:
@@ -20,7 +18,7 @@ def add_quadlets(source: Record, config: Record, at: Lowering) -> None:
     if not quadlets:
         return
     at.sources.add(("systemd", "quadlets"), ("storage",))
-    state = _Quadlets(StorageNodes(config), at)
+    state = _Quadlets(StorageNodes(config, at.sources), at)
     for index, quadlet in enumerate(quadlets):
         state.add(quadlet, ("systemd", "quadlets", index))
 
@@ -42,44 +40,31 @@ class _Quadlets:
     def add(self, quadlet: Record, origin: Path) -> None:
         """Add one quadlet and its drop-ins."""
         folder = _ROOTFUL if quadlet.is_true("rootful") else _ROOTLESS
-        path = posixpath.normpath(f"{folder}/{quadlet.text('name')}")
-        if template := template_of(quadlet.text("name")):
-            self._link(path, template, origin)
-        else:
-            self._file(path, quadlet, origin)
+        path = clean(f"{folder}/{quadlet.text('name')}")
+        self._node(path, quadlet, origin, template_of(quadlet.text("name")))
         for index, dropin in enumerate(quadlet.records("dropins")):
-            self._file(f"{path}.d/{dropin.text('name')}", dropin, (*origin, "dropins", index))
+            self._node(f"{path}.d/{dropin.text('name')}", dropin, (*origin, "dropins", index))
 
-    def _link(self, path: str, template: str, origin: Path) -> None:
-        if self.nodes.exists(path):
-            self.at.findings.error(origin, NODE_EXISTS)
+    def _node(self, path: str, source: Record, origin: Path, target: str = "") -> None:
+        """Add a link to a target, or else a file."""
+        try:
+            self.nodes.refuse(path)
+        except ButaneError as error:
+            self.at.findings.error(origin, error.message)
             return
-        index, node = self.nodes.add("links", path, _NO_OWNER)
-        node.values["target"] = template
-        self._note("links", index, node, origin)
+        kind = "links" if target else "files"
+        whence = (*origin, "contents_local" if source.text("contents_local") else "contents")
+        values: dict[str, Value] = {"target": target}
+        if not target:
+            values = {"contents": resource_of(self._contents(source, whence)), "mode": 0o644}
+        index, _ = self.nodes.add(kind, path, values, origin)
+        place = ("storage", kind, index)
+        self.at.sources.add((*origin, "name"), (*place, "path"))
+        if not target:
+            self.at.sources.add(whence, (*place, "contents"))
+            self.at.sources.add(whence, (*place, "contents", "source"))
 
-    def _file(self, path: str, source: Record, origin: Path) -> None:
-        if self.nodes.exists(path):
-            self.at.findings.error(origin, NODE_EXISTS)
-            return
-        index, node = self.nodes.add("files", path, _NO_OWNER)
-        whence, data = self._contents(source, origin)
-        packed = pack(data)
-        contents = Record(RESOURCE, {"source": packed.url, "compression": packed.compression})
-        node.values |= {"contents": contents, "mode": 0o644}
-        self._note("files", index, node, origin)
-        self.at.sources.add(whence, ("storage", "files", index, "contents"))
-        self.at.sources.add(whence, ("storage", "files", index, "contents", "source"))
-
-    def _contents(self, source: Record, origin: Path) -> tuple[Path, bytes]:
+    def _contents(self, source: Record, whence: Path) -> bytes:
         if local := source.text("contents_local"):
-            whence = (*origin, "contents_local")
-            return whence, self.at.read(local, whence) or b""
-        inline = source.text("contents")
-        return (*origin, "contents"), inline.encode("utf-8", "surrogateescape")
-
-    def _note(self, kind: str, index: int, node: Record, origin: Path) -> None:
-        self.at.sources.add_all(origin, ("storage", kind, index), node)
-        self.at.sources.add((*origin, "name"), ("storage", kind, index, "path"))
-        if index == 0:
-            self.at.sources.add(origin, ("storage", kind))
+            return self.at.read(local, whence) or b""
+        return source.text("contents").encode("utf-8", "surrogateescape")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-FOREVER = 99
-KEEP: frozenset[str] = frozenset()
+_FOREVER = 99
+_EMPTY: tuple[str, int, bool] = ("", 0, False)  # what plain fields hold when unset
 
 Scalar: TypeAlias = Literal["text", "integer", "boolean"]
 
@@ -27,7 +27,7 @@ class Field:
     always: bool = False
     sugar: bool = False
     since: int = 0
-    until: int = FOREVER
+    until: int = _FOREVER
 
     @property
     def json(self) -> str:
@@ -35,19 +35,59 @@ class Field:
         return camel(self.name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Struct:
     """A mapping of the schema: its fields in Ignition's order, and how its lists merge.
 
-    `key` names an item among its siblings. Lists in `appended` may repeat an item and are put one
-    after the other by a merge; lists in `shared` have one namespace together.
+    `key` names an item among its siblings: a field, or a function of the item. Lists in `appended`
+    may repeat an item and are put one after the other by a merge; lists in `shared` have one
+    namespace together.
     """
 
-    name: str
-    fields: tuple[Field, ...]
-    key: "Callable[[Record], str] | None" = None
-    appended: frozenset[str] = KEEP
-    shared: frozenset[str] = KEEP
+    def __init__(
+        self,
+        name: str,
+        *fields: Field,
+        key: "str | Callable[[Record], str]" = "",
+        appended: tuple[str, ...] = (),
+        shared: tuple[str, ...] = (),
+    ) -> None:
+        self.name, self.fields, self.key = name, fields, key
+        self.appended, self.shared = appended, shared
+
+
+def texts(name: str, since: int = 0, *, sugar: bool = False) -> Field:
+    """Define a list of texts."""
+    return Field(name, "text", many=True, since=since, sugar=sugar)
+
+
+def text(name: str, since: int = 0, *, sugar: bool = False) -> Field:
+    """Define an optional text."""
+    return Field(name, "text", since=since, sugar=sugar)
+
+
+def required(name: str, *, until: int = _FOREVER) -> Field:
+    """Define a text that Ignition always prints."""
+    return Field(name, "text", plain=True, always=True, until=until)
+
+
+def integer(name: str, since: int = 0) -> Field:
+    """Define an optional number."""
+    return Field(name, "integer", since=since)
+
+
+def flag(name: str, since: int = 0, *, sugar: bool = False) -> Field:
+    """Define an optional truth value."""
+    return Field(name, "boolean", since=since, sugar=sugar)
+
+
+def one(name: str, struct: Struct, since: int = 0, *, sugar: bool = False) -> Field:
+    """Define a nested struct."""
+    return Field(name, struct, plain=True, since=since, sugar=sugar)
+
+
+def many(name: str, struct: Struct, since: int = 0, *, sugar: bool = False) -> Field:
+    """Define a list of structs."""
+    return Field(name, struct, many=True, since=since, sugar=sugar)
 
 
 @functools.cache
@@ -77,10 +117,21 @@ class Record:
     struct: Struct
     values: "dict[str, Value]" = field(default_factory=dict)
 
+    def put(self, wanted: Field, value: "Value | None") -> None:
+        """Set a field, or unset it: by None, or by what an unset plain field equals."""
+        if value is None or (wanted.plain and value in _EMPTY):
+            self.values.pop(wanted.name, None)
+        else:
+            self.values[wanted.name] = value
+
+    def sort(self, minor: int) -> None:
+        """Bring the values into the order of the schema."""
+        names = [each.name for each in fields_of(self.struct, minor)]
+        self.values = {name: self.values[name] for name in names if name in self.values}
+
     def text(self, name: str) -> str:
         """Read a text; empty when unset."""
-        value = self.values.get(name)
-        return value if isinstance(value, str) else ""
+        return self.optional(name) or ""
 
     def optional(self, name: str) -> str | None:
         """Read a text; None when unset."""
@@ -126,7 +177,7 @@ class Record:
 Value: TypeAlias = str | int | bool | Record | list[str] | list[Record]
 Path: TypeAlias = tuple[str | int, ...]
 
-NOTHING = Struct("Nothing", ())
+NOTHING = Struct("Nothing")
 
 
 def is_zero(value: Value | None) -> bool:
@@ -140,7 +191,8 @@ def item_key(item: str | Record) -> str:
     """Name a list item among its siblings."""
     if isinstance(item, str):
         return item
-    return item.struct.key(item) if item.struct.key else ""
+    key = item.struct.key
+    return item.text(key) if isinstance(key, str) else key(item)
 
 
 def walk_records(value: Record, path: Path) -> Iterator[tuple[Record, Path]]:

@@ -32,23 +32,20 @@ class Report:
 
 
 def make_reports(
-    findings: Iterable[Finding], root: Node, source: str, name: str
+    findings: Iterable[Finding], root: Node, lines: list[str], name: str
 ) -> tuple[Report, ...]:
-    """Make reports of findings: locate each in the source."""
-    lines = source.split("\n")
-    return tuple(_make(finding, root, lines, name) for finding in findings)
+    """Make reports of findings: locate each in the lines of the source."""
+    reports = []
+    for each in findings:
+        node = _locate(root, each.path, at_key=each.at_key)
+        bare = Report(each.kind, render_path(each.path), node.line, node.column, each.message)
+        reports.append(with_excerpt(bare, lines, name))
+    return tuple(reports)
 
 
 def render_path(path: Path) -> str:
     """Format a path as `$.storage.files.0`."""
     return ".".join(("$", *map(str, path)))
-
-
-def _make(finding: Finding, root: Node, lines: list[str], name: str) -> Report:
-    node = _locate(root, finding.path, at_key=finding.at_key)
-    path = render_path(finding.path)
-    bare = Report(finding.kind, path, node.line, node.column, finding.message)
-    return with_excerpt(bare, lines, name)
 
 
 def _locate(node: Node, path: Path, *, at_key: bool) -> Node:

@@ -1,7 +1,7 @@
 """The rules of Ignition for downloads: resources, proxies, hashes."""
 
 from butane.translate.data_url import unpack
-from butane.translate.place import Place
+from butane.translate.finding import Place
 from butane.translate.record import Record
 from butane.translate.url import Url, parse
 

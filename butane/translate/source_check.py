@@ -3,10 +3,8 @@
 import re
 
 from butane.translate.boot_device_check import check_boot_device, check_boot_luks, check_mirror
-from butane.translate.file_mode import DECIMAL_MODE, looks_decimal
-from butane.translate.finding import Findings
+from butane.translate.finding import Check, Place
 from butane.translate.nested_check import check_nested
-from butane.translate.place import Check, Place, run_checks
 from butane.translate.quadlet import template_of
 from butane.translate.record import Record, Struct
 from butane.translate.schema import (
@@ -21,12 +19,12 @@ from butane.translate.schema import (
 )
 from butane.translate.schema_ignition import RESOURCE
 from butane.translate.schema_storage import DIRECTORY, FILE, FILESYSTEM, TREE
-from butane.translate.versions import Version
 
 _BOOT_DISK = "/dev/disk/by-id/coreos-boot-disk"
 _MOUNTABLE = re.compile(r"/(etc|var)(/|\Z)")
 _CONFIG_SINCE = 6
 _SWAP_SINCE = 4
+_MOST_DIGITS = 7777
 _QUADLETS = ("container", "volume", "network", "kube", "image", "build", "pod", "artifact")
 
 _SOURCES = "only one of the following can be set: inline, local, source"
@@ -39,16 +37,14 @@ _MOUNT_POINT = "path must be under /etc or /var if with_mount_unit is true"
 _NO_FORMAT = "format is required if with_mount_unit is true"
 _NO_PATH = "path is required if with_mount_unit is true and format is not swap"
 _NO_LOCAL = "local is required"
+_DECIMAL_MODE = (
+    "unreasonable mode would be reasonable if specified in octal; remember to add a leading zero"
+)
 _QUADLET_NAME = (
     "unsupported file extension for quadlet: must be one of .container, .volume, .network, .kube,"
     " .image, .build, .pod, or .artifact"
 )
 _QUADLET_INSTANCE = "template instances cannot have contents or contents_local"
-
-
-def check_source(config: Record, version: Version, findings: Findings) -> None:
-    """Check a decoded Butane file."""
-    run_checks(config, _CHECKS, version, findings)
 
 
 def _config(config: Record, at: Place) -> None:
@@ -93,8 +89,26 @@ def _filesystem(filesystem: Record, at: Place) -> None:
 
 def _mode(node: Record, at: Place) -> None:
     mode = node.number("mode")
-    if mode is not None and looks_decimal(mode, directory=node.struct is DIRECTORY):
-        at.warn("mode", message=DECIMAL_MODE)
+    directory = node.struct is DIRECTORY
+    if mode is None or not 0 <= mode <= _MOST_DIGITS or set(str(mode)) & {"8", "9"}:
+        return
+    if not _is_usual(mode, directory) and _is_usual(int(str(mode), 8), directory):
+        at.warn("mode", message=_DECIMAL_MODE)
+
+
+def _is_usual(mode: int, directory: bool) -> bool:  # noqa: FBT001
+    """Check whether a mode is a common one."""
+    seen = 0
+    for bits in (mode & 7, mode >> 3 & 7, mode >> 6 & 7):  # other, group, user
+        added = bits & ~seen
+        if seen & ~bits or (bits & 3 and not bits & 4) or (added & 1 and seen & 4):
+            return False
+        seen |= bits
+    if not seen:
+        return mode == 0
+    if directory:
+        return bool(seen & 1) and not mode & 0o4000 and (not mode & 0o3000 or bool(seen & 2))
+    return not mode & 0o1000 and not (mode & 0o6000 and (not seen & 1 or mode & 2))
 
 
 def _tree(tree: Record, at: Place) -> None:
@@ -125,7 +139,7 @@ def _grub_user(user: Record, at: Place) -> None:
             at.error(name, message=f'field "{name}" is required')
 
 
-_CHECKS: dict[Struct, Check] = {
+CHECKS: dict[Struct, Check] = {
     CONFIG: _config,
     RESOURCE: _resource,
     FILESYSTEM: _filesystem,

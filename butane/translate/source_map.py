@@ -4,29 +4,29 @@ Paths use Butane names on both sides. A path that is not in the map comes from i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from butane.translate.record import Path, Record, Value, is_zero
 
 
-@dataclass(slots=True)
-class SourceMap:
+class SourceMap(dict[Path, Path]):
     """Source paths by result path."""
-
-    sources: dict[Path, Path] = field(default_factory=dict)
 
     def add(self, source: Path, result: Path) -> None:
         """Record the source of one path."""
-        self.sources[result] = source
+        self[result] = source
 
     def add_all(self, source: Path, result: Path, value: Value) -> None:
         """Record one source for a value and everything in it."""
         for inner in populated(value):
-            self.sources[(*result, *inner)] = source
+            self[(*result, *inner)] = source
 
     def find(self, result: Path) -> Path:
         """Find the source of a path."""
-        return self.sources.get(result, result)
+        return self.get(result, result)
+
+    def below(self, result: Path) -> list[Path]:
+        """List the known paths that begin with a path."""
+        return [path for path in self if path[: len(result)] == result]
 
 
 def populated(value: Value) -> Iterator[Path]:

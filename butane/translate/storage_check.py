@@ -1,16 +1,13 @@
 """The rules of Ignition for files, directories and links, and for storage as a whole."""
 
+from butane.translate.finding import Place
 from butane.translate.path_check import clean, join, path_problem
-from butane.translate.place import Place
 from butane.translate.record import Record
 
 _SPECIAL_BITS_SINCE = 6
 _TARGET_REQUIRED_SINCE = 3
 _MOST_MODE = 0o7777
-_LINKED = {
-    "directories": "directory path includes link in config",
-    "files": "file path includes link in config",
-}
+_NODES = {"directories": "directory", "files": "file", "links": "link"}
 
 
 def check_directory(directory: Record, at: Place) -> None:
@@ -55,18 +52,13 @@ def check_owner(owner: Record, at: Place) -> None:
 def check_storage(storage: Record, at: Place) -> None:
     """Check nodes against links, and filesystems against disks."""
     links = tuple(link.text("path") + "/" for link in storage.records("links"))
-    for kind, message in _LINKED.items():
+    for kind, name in _NODES.items():
         for index, node in enumerate(storage.records(kind)):
             for link in links:
                 if node.text("path").startswith(link):
-                    at.error(kind, index, message=message)
-    for index, link_node in enumerate(storage.records("links")):
-        for link in links:
-            if link_node.text("path").startswith(link):
-                at.error("links", index, message="link path includes link in config")
-        _check_target(
-            link_node, storage, Place((*at.path, "links", index), at.version, at.findings)
-        )
+                    at.error(kind, index, message=f"{name} path includes link in config")
+            if kind == "links":
+                _check_target(node, storage, at.below("links", index))
     _check_filesystems(storage, at)
 
 
@@ -81,10 +73,6 @@ def _check_target(link: Record, storage: Record, at: Place) -> None:
     for directory in storage.records("directories"):
         if place == directory.text("path"):
             at.error(message="hard link target is a directory")
-    _check_hard_owner(link, at)
-
-
-def _check_hard_owner(link: Record, at: Place) -> None:
     for owner in ("user", "group"):
         for name in ("id", "name"):
             if link.record(owner).has(name):

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from butane.translate.record import Record
+from butane.errors import ButaneError
+from butane.translate.record import Path, Record, Value
 from butane.translate.schema_storage import DIRECTORY, FILE, LINK, STORAGE
+from butane.translate.source_map import SourceMap
 
 NODE_EXISTS = "matching filesystem node has existing contents or different type"
 _STRUCTS = {"files": FILE, "directories": DIRECTORY, "links": LINK}
@@ -14,6 +16,7 @@ class StorageNodes:
     """An index of a config's filesystem nodes: path to place, by kind of list."""
 
     config: Record
+    sources: SourceMap
     places: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -22,9 +25,10 @@ class StorageNodes:
             nodes = storage.records(kind)
             self.places[kind] = {node.text("path"): i for i, node in enumerate(nodes)}
 
-    def exists(self, path: str) -> bool:
-        """Check whether any node has the path."""
-        return any(path in places for places in self.places.values())
+    def refuse(self, path: str) -> None:
+        """Raise `ButaneError` when any node has the path."""
+        if any(path in places for places in self.places.values()):
+            raise ButaneError(NODE_EXISTS)
 
     def find(self, kind: str, path: str) -> tuple[int, Record] | None:
         """Find a node of one kind, with its place."""
@@ -33,16 +37,18 @@ class StorageNodes:
             return None
         return place, self.config.record("storage").records(kind)[place]
 
-    def add(self, kind: str, path: str, owner: Record) -> tuple[int, Record]:
-        """Add a node that belongs to the owner's user and group."""
-        node = Record(_STRUCTS[kind], {"path": path})
-        for name in ("group", "user"):
-            if owner.has(name):
-                node.values[name] = owner.values[name]
+    def add(
+        self, kind: str, path: str, values: dict[str, Value], origin: Path
+    ) -> tuple[int, Record]:
+        """Add a node that comes from one place of the source; give its own place."""
+        node = Record(_STRUCTS[kind], {"path": path, **values})
         storage = self.config.values.setdefault("storage", Record(STORAGE))
         if not isinstance(storage, Record):
             raise TypeError("storage is no record")
-        nodes = [*storage.records(kind), node]
-        storage.values[kind] = nodes
-        self.places[kind][path] = len(nodes) - 1
-        return len(nodes) - 1, node
+        nodes = storage.records(kind)
+        index = self.places[kind][path] = len(nodes)
+        storage.values[kind] = [*nodes, node]
+        self.sources.add_all(origin, ("storage", kind, index), node)
+        if index == 0:
+            self.sources.add(origin, ("storage", kind))
+        return index, node

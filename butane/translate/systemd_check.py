@@ -3,7 +3,7 @@
 import re
 
 from butane.errors import ButaneError
-from butane.translate.place import Place
+from butane.translate.finding import Place
 from butane.translate.record import Record
 from butane.translate.unit_file import read_sections
 

@@ -1,27 +1,27 @@
 """Translate Butane text to Ignition JSON."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from butane.errors import ButaneError
-from butane.translate.decode import Decoder, Problem
+from butane.translate.decode import Decoder
 from butane.translate.desugar import desugar
 from butane.translate.files_folder import FilesFolder
-from butane.translate.finding import Finding, Findings
+from butane.translate.finding import Findings, run_checks
 from butane.translate.ignition_check import check_ignition
 from butane.translate.ignition_json import write
 from butane.translate.lower import Lowering
 from butane.translate.record import Record
 from butane.translate.report import Report, make_reports, with_excerpt
 from butane.translate.schema import CONFIG, HEADER
-from butane.translate.source_check import check_source
+from butane.translate.source_check import CHECKS
 from butane.translate.unused_key import find_unused_keys
 from butane.translate.versions import Version, find_version
 from butane.translate.yaml_node import Node, read_document
 
-UNREADABLE = "yaml: the file does not fit the schema"
-INVALID_SOURCE = "source config is invalid"
-INVALID_RESULT = "config generated was invalid"
+_UNREADABLE = "yaml: the file does not fit the schema"
+_INVALID_SOURCE = "source config is invalid"
+_INVALID_RESULT = "config generated was invalid"
 STRICT = "Config produced warnings and --strict was specified"
 
 
@@ -49,62 +49,39 @@ def translate(
 
     `files` is the folder of local files; `name` is the file's name, shown in the excerpts.
     """
-    job = _Job(text, name, FilesFolder(files), pretty=pretty)
     try:
-        done = job.run()
-    except ButaneError as error:
-        return Translation(None, (Report("error", "", 0, 0, error.message),), error.message)
-    if strict and done.ignition is not None and done.reports:
-        return Translation(None, done.reports, STRICT)
-    return done
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    text: str
-    name: str
-    files: FilesFolder
-    pretty: bool
-
-    def run(self) -> Translation:
-        """Run all stages; stop after the first one with errors."""
-        root = read_document(self.text)
+        root = read_document(text)
         version = _find_version(root)
         decoder = Decoder(version.minor)
-        config = decoder.record(root, CONFIG)
-        if config is None or decoder.problems:
-            return self._undecoded(decoder.problems)
-        return self._translate(root, config, version)
+        source = decoder.record(root, CONFIG)
+        lines = text.split("\n")
+        if source is None or decoder.problems:
+            shown = [with_excerpt(each, lines, name) for each in decoder.problems]
+            return Translation(None, tuple(shown), _UNREADABLE)
+        at = Lowering(version, FilesFolder(files))
+        config, failure = _make(source, root, at)
+    except ButaneError as error:
+        return Translation(None, (Report("error", "", 0, 0, error.message),), error.message)
+    reports = make_reports(at.findings.found, root, lines, name)
+    if strict and reports:
+        failure = failure or STRICT
+    return Translation(None if failure else write(config, version, pretty=pretty), reports, failure)
 
-    def _translate(self, root: Node, source: Record, version: Version) -> Translation:
-        at = Lowering(version, self.files)
-        find_unused_keys(source, root, version.minor, at.findings)
-        check_source(source, version, at.findings)
-        if at.findings.are_fatal():
-            return self._refuse(root, at.findings, INVALID_SOURCE)
-        config = desugar(source, at)
-        if at.findings.are_fatal():
-            return self._refuse(root, at.findings, INVALID_SOURCE)
-        result = Findings()
-        check_ignition(config, version, result)
-        for each in result.found:
-            path = at.sources.find(each.path)
-            at.findings.found.append(Finding(each.kind, path, each.message))
-        if at.findings.are_fatal():
-            return self._refuse(root, at.findings, INVALID_RESULT)
-        reports = make_reports(at.findings.found, root, self.text, self.name)
-        return Translation(write(config, version, pretty=self.pretty), reports)
 
-    def _refuse(self, root: Node, findings: Findings, why: str) -> Translation:
-        return Translation(None, make_reports(findings.found, root, self.text, self.name), why)
-
-    def _undecoded(self, problems: list[Problem]) -> Translation:
-        lines = self.text.split("\n")
-        reports = tuple(
-            with_excerpt(Report("error", "", x.line, x.column, x.message), lines, self.name)
-            for x in problems
-        )
-        return Translation(None, reports, UNREADABLE)
+def _make(source: Record, root: Node, at: Lowering) -> tuple[Record, str]:
+    """Make the Ignition config, as far as it has no errors; say which stage found any."""
+    find_unused_keys(source, root, (), at.minor, at.findings)
+    run_checks(source, CHECKS, at.version, at.findings)
+    if at.findings.are_fatal():
+        return source, _INVALID_SOURCE
+    config = desugar(source, at)
+    if at.findings.are_fatal():
+        return config, _INVALID_SOURCE
+    result = Findings()
+    check_ignition(config, at.version, result)
+    for each in result.found:
+        at.findings.found.append(replace(each, path=at.sources.find(each.path)))
+    return config, _INVALID_RESULT if at.findings.are_fatal() else ""
 
 
 def _find_version(root: Node) -> Version:

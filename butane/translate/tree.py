@@ -5,11 +5,11 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from posixpath import normpath
 
 from butane.errors import ButaneError
 from butane.translate.lower import Lowering, put_contents
-from butane.translate.record import Path, Record, is_zero
+from butane.translate.path_check import clean
+from butane.translate.record import Path, Record, Value, is_zero
 from butane.translate.schema_ignition import RESOURCE
 from butane.translate.storage_node import NODE_EXISTS, StorageNodes
 
@@ -19,7 +19,7 @@ _OTHER_TYPE = "trees may only contain files, directories, and symlinks"
 def add_trees(source: Record, config: Record, at: Lowering) -> None:
     """Add the contents of all trees to the config."""
     trees = source.record("storage").records("trees")
-    nodes = StorageNodes(config)
+    nodes = StorageNodes(config, at.sources)
     for index, tree in enumerate(trees):
         origin: Path = ("storage", "trees", index)
         try:
@@ -42,10 +42,8 @@ class _Tree:
         base = self.tree.text("path") or "/"
         for path, status in self._walk(root):
             relative = os.path.relpath(path, root)
-            to = normpath(f"{base}/{relative}")
-            to = "/" + to.lstrip("/") if to.startswith("//") else to
             try:
-                self._node(path, status, to)
+                self._node(path, status, clean(f"{base}/{relative}"))
             except ButaneError as error:
                 self.at.findings.error(self.origin, error.message)
             except OSError as error:
@@ -79,11 +77,9 @@ class _Tree:
         mode = self.tree.number("dir_mode")
         if mode is None and all(is_zero(self.tree.record(name)) for name in ("user", "group")):
             return
-        if self.nodes.exists(to):
-            raise ButaneError(NODE_EXISTS)
-        index, node = self.nodes.add("directories", to, self.tree)
-        node.values["mode"] = 0o755 if mode is None else mode
-        self._note("directories", index, node)
+        self.nodes.refuse(to)
+        values = self._owner() | {"mode": 0o755 if mode is None else mode}
+        self.nodes.add("directories", to, values, self.origin)
 
     def _file(self, path: FilePath, status: os.stat_result, to: str) -> None:
         index, node = self._take("files", to)
@@ -97,14 +93,10 @@ class _Tree:
         node.values["contents"] = filled
         self.at.sources.add(self.origin, (*place, "contents"))
         if not node.has("mode"):
-            node.values["mode"] = self._file_mode(status)
+            mode = self.tree.number("file_mode")
+            usual = 0o755 if status.st_mode & 0o111 else 0o644
+            node.values["mode"] = usual if mode is None else mode
             self.at.sources.add(self.origin, (*place, "mode"))
-
-    def _file_mode(self, status: os.stat_result) -> int:
-        mode = self.tree.number("file_mode")
-        if mode is None:
-            return 0o755 if status.st_mode & 0o111 else 0o644
-        return mode
 
     def _link(self, path: FilePath, to: str) -> None:
         index, node = self._take("links", to)
@@ -117,13 +109,8 @@ class _Tree:
         """Give the node of a path, the user's own if it is there; refuse one of another kind."""
         if found := self.nodes.find(kind, to):
             return found
-        if self.nodes.exists(to):
-            raise ButaneError(NODE_EXISTS)
-        index, node = self.nodes.add(kind, to, self.tree)
-        self._note(kind, index, node)
-        return index, node
+        self.nodes.refuse(to)
+        return self.nodes.add(kind, to, self._owner(), self.origin)
 
-    def _note(self, kind: str, index: int, node: Record) -> None:
-        self.at.sources.add_all(self.origin, ("storage", kind, index), node)
-        if index == 0:
-            self.at.sources.add(self.origin, ("storage", kind))
+    def _owner(self) -> dict[str, Value]:
+        return {name: self.tree.values[name] for name in ("group", "user") if self.tree.has(name)}

@@ -1,8 +1,6 @@
 """The sections of a unit file, or why it cannot be parsed, by go-systemd's rules."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from butane.errors import ButaneError
 
@@ -13,8 +11,6 @@ _WIDEST = 4
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-
-_Step: TypeAlias = Callable[[], "_Step | None"]
 
 
 def read_sections(text: str) -> set[str]:
@@ -33,16 +29,24 @@ class _Reader:
     _data: bytes
     _at: int = 0
     _filled: int = 0
-    _section: str = ""
+    _section: str | None = None
     _found: set[str] = field(default_factory=set)
 
     def read(self) -> set[str]:
         """Read to the end."""
-        step: _Step | None = self._outside
-        while step is not None:
+        while True:
             self._limit_line()
-            step = step()
-        return self._found
+            before = self._at
+            rune = self._rune()
+            if not rune:
+                return self._found
+            if rune == "[":
+                self._header()
+            elif rune in "#;":
+                self._comment()
+            elif self._section is not None and rune not in _SPACE:
+                self._at = before
+                self._option()
 
     def _limit_line(self) -> None:
         if self._filled - self._at >= _LINE_LIMIT:
@@ -50,67 +54,35 @@ class _Reader:
             if b"\n" not in ahead and b"\r" not in ahead:
                 raise _broken(f"line too long (max {_LINE_LIMIT} bytes)")
 
-    def _outside(self) -> _Step | None:
-        rune = self._rune()
-        if rune == "[":
-            return self._section_name
-        if rune in ("#", ";"):
-            return self._comment_outside
-        return self._outside if rune else None
-
-    def _inside(self) -> _Step | None:
-        before = self._at
-        rune = self._rune()
-        if not rune:
-            return None
-        if rune in _SPACE:
-            return self._inside
-        if rune == "[":
-            return self._section_name
-        if rune in "#;":
-            return self._comment_inside
-        self._at = before
-        return self._option_name
-
-    def _section_name(self) -> _Step:
+    def _header(self) -> None:
+        self._limit_line()
         name = self._until(b"]")
         if not name.endswith(b"]"):
             raise _broken("unable to find end of section")
         self._section = _decode(name[:-1])
-        return self._section_end
-
-    def _section_end(self) -> _Step:
+        self._limit_line()
         garbage = _decode(self._line()).strip(_SPACE)
         if garbage:
             raise _broken(f'found garbage after section name : "{garbage}"')
-        return self._inside
-
-    def _comment_outside(self) -> _Step:
-        self._comment()
-        return self._outside
-
-    def _comment_inside(self) -> _Step:
-        self._comment()
-        return self._inside
 
     def _comment(self) -> None:
+        self._limit_line()
         while self._line().removesuffix(b" ").endswith(b"\\"):
             pass
 
-    def _option_name(self) -> _Step:
+    def _option(self) -> None:
+        self._limit_line()
         while (rune := self._rune()) != "=":
             if not rune:
                 raise _broken("EOF")
             if rune in "\r\n":
                 raise _broken("unexpected newline encountered while parsing option name")
-        return self._option_value
-
-    def _option_value(self) -> _Step:
-        line = self._line()
-        if _decode(line).strip(_SPACE) and line.endswith(b"\\"):
-            return self._option_value
-        self._found.add(self._section)
-        return self._inside
+        continued = True
+        while continued:
+            self._limit_line()
+            line = self._line()
+            continued = bool(_decode(line).strip(_SPACE)) and line.endswith(b"\\")
+        self._found.add(self._section or "")
 
     def _line(self) -> bytes:
         return self._until(b"\n").removesuffix(b"\r").removesuffix(b"\n")

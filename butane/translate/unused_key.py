@@ -1,49 +1,64 @@
-"""Warnings on keys that a version does not know."""
+"""Warnings on keys that a version does not know, in YAML or in Ignition JSON."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from butane.translate.finding import Findings
-from butane.translate.record import Path, Record, Struct, fields_of
+from butane.translate.ignition_document import Json
+from butane.translate.record import Field, Path, Record, Struct, fields_of
 from butane.translate.report import render_path
 from butane.translate.yaml_node import Node
 
-
-def find_unused_keys(config: Record, root: Node, minor: int, findings: Findings) -> None:
-    """Walk the file and its schema together and warn of every key that has no field."""
-    _Search(minor, findings).record(config, root, ())
+_Tree: TypeAlias = "Node | Json"
 
 
-class _Search:
-    def __init__(self, minor: int, findings: Findings) -> None:
-        self._minor = minor
-        self._findings = findings
-
-    def record(self, value: Record, node: Node, path: Path) -> None:
-        if node.kind != "mapping":
-            self._findings.warn(path, mismatch(path))
-            return
-        known = {each.name for each in fields_of(value.struct, self._minor)}
-        for key in dict.fromkeys(key.text for key, _ in node.pairs()):
-            if key not in known:
-                self._findings.unused(path, key)
-        for each in fields_of(value.struct, self._minor):
-            child = node.child(each.name)
-            if child is None or not isinstance(each.type, Struct):
-                continue
-            below = (*path, each.name)
-            if each.many:
-                self._items(value.records(each.name), child, below)
-            elif each.plain or value.has(each.name):
-                found = value.record(each.name)
-                self.record(found if value.has(each.name) else Record(each.type), child, below)
-
-    def _items(self, values: list[Record], node: Node, path: Path) -> None:
-        if node.kind == "sequence":
-            for index, (value, child) in enumerate(zip(values, node.items, strict=False)):
-                self.record(value, child, (*path, index))
-
-
-def mismatch(path: Path) -> str:
-    """Report a value in place of a mapping."""
-    return (
-        f"context tree does not match content tree at {render_path(path)}. Line and column"
-        " reporting may be inconsistent. Unused keys may not be reported"
+def find_unused_keys(
+    value: Record, tree: _Tree, path: Path, minor: int, findings: Findings
+) -> None:
+    """Walk a file and its schema together and warn of every key that has no field."""
+    found = _mapping(tree)
+    if found is None:
+        findings.warn(
+            path,
+            f"context tree does not match content tree at {render_path(path)}. Line and column"
+            " reporting may be inconsistent. Unused keys may not be reported",
+        )
+        return
+    fields = fields_of(value.struct, minor)
+    known = (
+        {each.name: each for each in fields}
+        if isinstance(tree, Node)
+        else {each.json: each for each in fields if not each.sugar}
     )
+    for key in found:
+        if key not in known:
+            findings.unused(path, key)
+    for key in [key for key in known if key in found]:
+        for item, inner, below in _nested(value, known[key], found[key]):
+            find_unused_keys(item, inner, (*path, key, *below), minor, findings)
+
+
+def _nested(value: Record, each: Field, tree: _Tree) -> Iterator[tuple[Record, _Tree, Path]]:
+    """List the records of a field with their part of the file."""
+    if not isinstance(each.type, Struct):
+        return
+    if each.many:
+        pairs = zip(value.records(each.name), _items(tree), strict=False)
+        for index, (item, inner) in enumerate(pairs):
+            yield item, inner, (index,)
+    elif value.has(each.name):
+        yield value.record(each.name), tree, ()
+    elif each.plain:
+        yield Record(each.type), tree, ()
+
+
+def _mapping(tree: _Tree) -> Mapping[str, _Tree] | None:
+    if isinstance(tree, Node):
+        return {key.text: value for key, value in tree.pairs()} if tree.kind == "mapping" else None
+    return tree if isinstance(tree, dict) else None
+
+
+def _items(tree: _Tree) -> Sequence[_Tree]:
+    if isinstance(tree, Node):
+        return tree.items if tree.kind == "sequence" else ()
+    return tree if isinstance(tree, list) else ()

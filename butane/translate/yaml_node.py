@@ -67,31 +67,26 @@ def read_document(source: str) -> Node:
 
 def _compose(source: str) -> Node:
     """Read with libyaml; where it is known to differ, read again by go-yaml's rules."""
-    composer = _Composer(source)
     try:
-        root = composer.compose(yaml.parse(source, Loader=_LOADER))
-        _look_ahead(source, composer.rest, _LOADER)
+        root, differs = _read(source, _LOADER)
+        if not differs:
+            return root
     except yaml.MarkedYAMLError as error:
         if error.problem not in _DIFFERENT or len(source) > _SLOW_LIMIT:
             raise
-        composer.differs = True
-        root = None
-    if root is not None and not composer.differs:
-        return root
+    return _read(source, GoLoader)[0]
+
+
+def _read(source: str, loader: Any) -> tuple[Node, bool]:
+    """Read the document, and scan the first tokens behind it: go-yaml reports their errors too."""
     composer = _Composer(source)
-    root = composer.compose(yaml.parse(source, Loader=GoLoader))
-    _look_ahead(source, composer.rest, GoLoader)
-    return root
-
-
-def _look_ahead(source: str, start: int, loader: Any) -> None:
-    """Scan the first tokens behind the document, whose errors go-yaml reports too."""
-    if not source[start:].strip():
-        return
-    tokens = yaml.scan(source, Loader=loader)
-    beyond = (token for token in tokens if token.start_mark and token.start_mark.index >= start)
-    for _ in itertools.islice(beyond, _AHEAD):
-        pass
+    root = composer.compose(yaml.parse(source, Loader=loader))
+    if source[composer.rest :].strip():
+        tokens = yaml.scan(source, Loader=loader)
+        beyond = (x for x in tokens if x.start_mark and x.start_mark.index >= composer.rest)
+        for _ in itertools.islice(beyond, _AHEAD):
+            pass
+    return root, composer.differs
 
 
 def _place(event: yaml.Event) -> tuple[int, int]:
@@ -103,11 +98,6 @@ def _short(tag: str | None) -> str:
     if not tag or tag == "!":
         return ""
     return "!!" + tag.removeprefix(_PREFIX) if tag.startswith(_PREFIX) else tag
-
-
-def _check_version(event: yaml.DocumentStartEvent) -> None:
-    if event.version not in (None, (1, 1)):
-        raise ButaneError("yaml: found incompatible YAML document")
 
 
 class _Composer:
@@ -132,7 +122,8 @@ class _Composer:
 
     def _take(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.DocumentStartEvent):
-            _check_version(event)
+            if event.version not in (None, (1, 1)):
+                raise ButaneError("yaml: found incompatible YAML document")
         elif isinstance(event, yaml.ScalarEvent):
             quoted = bool(event.style)
             self._notice(event)

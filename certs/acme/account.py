@@ -22,6 +22,7 @@ from certs.keyfile import PrivateKey
 _NONCE_TRIES = 8
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _NEEDED = ("newNonce", "newAccount", "newOrder")
+_EC_ALGORITHMS = {"secp256r1": ES256, "secp384r1": ES384, "secp521r1": ES512}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +67,35 @@ class _Network(client.ClientNetwork):
 def connect(server: Server, account: Account) -> Iterator[client.ClientV2]:
     """Find this key's account with the authority, or create it; raise CertError."""
     jwk, algorithm = _signing(account.key)
-    with _network(server, key=jwk, alg=algorithm) as network:
-        yield _with_account(_client(server, network), server, account)
+    with reach(server, key=jwk, alg=algorithm) as found:
+        with speaking(server.directory):
+            _log_in(found, server, account)
+        yield found
 
 
 @contextmanager
-def unsigned(server: Server) -> Iterator[client.ClientV2]:
-    """Connect without an account, for public requests; raise CertError."""
-    with _network(server) as network:
-        yield _client(server, network)
-
-
-@contextmanager
-def _network(server: Server, **signing: Any) -> Iterator[_Network]:
+def reach(server: Server, **signing: Any) -> Iterator[client.ClientV2]:
+    """Connect without an account; only public requests work without `signing`. Raises CertError."""
     network = _Network(user_agent="corefab", timeout=server.timeout_seconds, **signing)
     if server.trust is not None:
         # Passed on to requests, which takes the path of a file as well.
         network.verify_ssl = str(server.trust)  # type: ignore[assignment]
     with closing(network.session):
-        yield network
+        yield _client(server, network)
 
 
-def _with_account(found: client.ClientV2, server: Server, account: Account) -> client.ClientV2:
-    with speaking(server.directory):
-        try:
-            found.new_account(_registration(only_return_existing=True))
-        except errors.ConflictError as existing:
-            found.net.account = _resource(existing.location)
-            return found
-        except messages.Error as error:
-            if error.code != "accountDoesNotExist":
-                raise
-        return _registered(found, server, account)
+def _log_in(found: client.ClientV2, server: Server, account: Account) -> None:
+    try:
+        found.new_account(_registration(only_return_existing=True))
+    except errors.ConflictError as existing:
+        found.net.account = messages.RegistrationResource(
+            uri=existing.location, body=messages.Registration()
+        )
+        return
+    except messages.Error as error:
+        if error.code != "accountDoesNotExist":
+            raise
+    _register(found, server, account)
 
 
 def _client(server: Server, network: _Network) -> client.ClientV2:
@@ -128,30 +126,24 @@ def _check_address(directory: str) -> None:
         raise CertError(f"{directory!r} is no address of a directory", "it begins with https://")
 
 
-def _registered(found: client.ClientV2, server: Server, account: Account) -> client.ClientV2:
+def _register(found: client.ClientV2, server: Server, account: Account) -> None:
     terms = found.directory.meta.terms_of_service
     if terms and not account.terms_agreed:
         raise CertError(
             f"{server.directory}: its terms are not agreed to: {terms}",
             "read them, then agree to them in the settings",
         )
-    binding = _bound(found, account)
     found.new_account(
         _registration(
             email=account.email or None,
             terms_of_service_agreed=True,
-            external_account_binding=binding,
+            external_account_binding=_bound(found, account),
         )
     )
-    return found
 
 
 def _registration(**fields: Any) -> messages.NewRegistration:
     return messages.NewRegistration.from_data(**fields)
-
-
-def _resource(location: str) -> messages.RegistrationResource:
-    return messages.RegistrationResource(uri=location, body=messages.Registration())
 
 
 def _bound(found: client.ClientV2, account: Account) -> dict[str, Any] | None:
@@ -177,6 +169,3 @@ def _signing(key: PrivateKey) -> tuple[JWK, JWASignature]:
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return JWKEC(key=key), _EC_ALGORITHMS[key.curve.name]
     return JWKRSA(key=key), RS256
-
-
-_EC_ALGORITHMS = {"secp256r1": ES256, "secp384r1": ES384, "secp521r1": ES512}

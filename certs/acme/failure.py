@@ -1,7 +1,7 @@
 """Turn errors of a conversation with an authority into CertError."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
@@ -45,31 +45,54 @@ def speaking(directory: str) -> Iterator[None]:
     """Turn any error of the block into a CertError that names the authority's directory."""
     try:
         yield
+    except errors.ValidationError as error:
+        raise refusal(directory, list(_unproven(error))) from error
     except _STRANGE as error:
-        raise _said(directory, error) from error
+        message, hint = _explain(error)
+        raise CertError(f"{directory}: {message}", hint) from error
 
 
-def _said(directory: str, error: Exception) -> CertError:
-    for kind, say in _SAYERS:
-        if isinstance(error, kind):
-            return say(directory, error)
-    return _strange(directory, error)
-
-
-def _unencrypted(directory: str, error: Exception) -> CertError:
-    root = _innermost(error)
-    if not isinstance(root, ssl.SSLCertVerificationError):
-        return CertError(f"{directory}: no TLS there: {_words(root)}", "check the address and port")
-    return CertError(
-        f"{directory}: its own TLS certificate is not trusted: {root.verify_message}",
-        "check the address; for an authority of your own, give the file with its root certificate",
+def _explain(error: Exception) -> tuple[str, str]:
+    """Say what failed, and what to do."""
+    match error:
+        case requests.exceptions.SSLError():
+            return _unencrypted(_innermost(error))
+        case requests.exceptions.ConnectionError() | requests.exceptions.Timeout():
+            return (
+                f"cannot be reached: {_words(_innermost(error))}",
+                "check the address and this machine's connection; the present certificate stays",
+            )
+        case errors.TimeoutError():
+            return (
+                "was not finished in time",
+                "try again: what is already validated is kept by most authorities; "
+                "or be more patient",
+            )
+        case (messages.Error() as problem) | errors.IssuanceError(
+            error=messages.Error() as problem
+        ):
+            code = problem.code or problem.typ
+            return (
+                f"refused ({code}): {_details(problem)}",
+                _HINTS.get(str(code), "correct what the authority names"),
+            )
+        case errors.ClientError(args=(requests.Response(ok=False) as answer, *_)):
+            return (
+                f"answers with status {answer.status_code} at {answer.url}",
+                "try again later" if answer.status_code >= _SERVERS_FAULT else "check the address",
+            )
+    return (
+        f"the answer makes no sense ({type(error).__name__}: {str(error)[:200]})",
+        "check that this is an ACME directory; if it is, try again later",
     )
 
 
-def _unreachable(directory: str, error: Exception) -> CertError:
-    return CertError(
-        f"{directory}: cannot be reached: {_words(_innermost(error))}",
-        "check the address and this machine's connection; the present certificate stays",
+def _unencrypted(root: BaseException) -> tuple[str, str]:
+    if not isinstance(root, ssl.SSLCertVerificationError):
+        return f"no TLS there: {_words(root)}", "check the address and port"
+    return (
+        f"its own TLS certificate is not trusted: {root.verify_message}",
+        "check the address; for an authority of your own, give the file with its root certificate",
     )
 
 
@@ -84,53 +107,12 @@ def _words(error: BaseException) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def _failed(directory: str, error: Exception) -> CertError:
-    answer = next((one for one in error.args if isinstance(one, requests.Response)), None)
-    if answer is None or answer.ok:
-        return _strange(directory, error)
-    return CertError(
-        f"{directory}: answers with status {answer.status_code} at {answer.url}",
-        "try again later" if answer.status_code >= _SERVERS_FAULT else "check the address",
-    )
-
-
-def _strange(directory: str, error: Exception) -> CertError:
-    return CertError(
-        f"{directory}: the answer makes no sense ({type(error).__name__}: {str(error)[:200]})",
-        "check that this is an ACME directory; if it is, try again later",
-    )
-
-
-def _slow(directory: str, _error: Exception) -> CertError:
-    return CertError(
-        f"{directory}: was not finished in time",
-        "try again: what is already validated is kept by most authorities; or be more patient",
-    )
-
-
-def _refused(directory: str, error: Exception) -> CertError:
-    problem = getattr(error, "error", error)
-    if not isinstance(problem, messages.Error):
-        return CertError(f"{directory}: refused: {error}")
-    code = problem.code or problem.typ
-    return CertError(
-        f"{directory}: refused ({code}): {_details(problem)}",
-        _HINTS.get(str(code), "correct what the authority names"),
-    )
-
-
 def _details(problem: messages.Error) -> str:
     below = [f"{part.identifier}: {part.detail}" for part in problem.subproblems or ()]
     return "; ".join([str(problem.detail or problem.title), *below])
 
 
-def _unproven(directory: str, error: Exception) -> CertError:
-    if not isinstance(error, errors.ValidationError):
-        raise TypeError(error)
-    return refusal(directory, list(_unproven_names(error)))
-
-
-def _unproven_names(error: errors.ValidationError) -> Iterator[Problem]:
+def _unproven(error: errors.ValidationError) -> Iterator[Problem]:
     for authorization in error.failed_authzrs:
         for shown in authorization.body.challenges:
             if shown.error is not None:
@@ -139,15 +121,3 @@ def _unproven_names(error: errors.ValidationError) -> Iterator[Problem]:
                     f"{shown.error.detail}",
                     _SHOWN.get(shown.chall.typ, ""),
                 )
-
-
-_SAYERS: tuple[tuple[type[Exception], Callable[[str, Exception], CertError]], ...] = (
-    (requests.exceptions.SSLError, _unencrypted),
-    (requests.exceptions.ConnectionError, _unreachable),
-    (requests.exceptions.Timeout, _unreachable),
-    (errors.ValidationError, _unproven),
-    (errors.TimeoutError, _slow),
-    (errors.IssuanceError, _refused),
-    (messages.Error, _refused),
-    (errors.ClientError, _failed),
-)

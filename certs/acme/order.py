@@ -1,17 +1,17 @@
-"""Order a certificate: prove each name, then have it issued."""
+"""Order a certificate: prove each name by a challenge that a solver shows, then have it issued."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal, Protocol, TypeAlias
 
 from acme import challenges, client, messages
 from cryptography import x509
 from josepy.jwk import JWK
 
-from certs.acme.account import Account, Server, connect, unsigned
-from certs.acme.challenge import Challenge, Solver
+from certs.acme.account import Account, Server, connect, reach
 from certs.acme.failure import speaking
 from certs.certificate import Certificate, extension
 from certs.chain import Chain, read_chain
@@ -19,7 +19,37 @@ from certs.errors import CertError, Problem, refusal
 from certs.names import normal
 from certs.signing_request import requested_names
 
+Kind: TypeAlias = Literal["http-01", "dns-01"]
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One thing to show in public until the authority has seen it.
+
+    For `http-01`, `where` is a path such as /.well-known/acme-challenge/TOKEN, to be answered with
+    `content` over plain HTTP on port 80 of `name`. For `dns-01`, `where` is the name of a TXT
+    record and `content` its value; two challenges may share a record and need both values.
+    """
+
+    kind: Kind
+    name: str
+    where: str
+    content: str
+
+
+class Solver(Protocol):
+    """Shows challenges. Its own errors pass through unchanged."""
+
+    @property
+    def kind(self) -> Kind:
+        """The type of challenge it can show."""
+
+    def present(self, challenge: Challenge) -> None:
+        """Show a challenge; return when the authority could see it."""
+
+    def cleanup(self, challenge: Challenge) -> None:
+        """Stop showing a challenge; called after every `present`, even a failed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +77,20 @@ def obtain(
     with connect(server, account) as found:
         # The library compares with the local time without a zone.
         deadline = datetime.now() + patience  # noqa: DTZ005
-        pem = _order(server, found, request, solver, deadline)
+        with speaking(server.directory):
+            order = found.new_order(request)
+        tasks = _tasks(server, found, order, solver)
+        _check_asked(server, request, tasks)
+        with ExitStack() as undo:
+            for task in tasks:
+                undo.callback(solver.cleanup, task.challenge)
+                solver.present(task.challenge)
+            with speaking(server.directory):
+                for task in tasks:
+                    found.answer_challenge(task.body, task.answer)
+                order = found.poll_authorizations(order, deadline)
+        with speaking(server.directory):
+            pem = found.finalize_order(order, deadline).fullchain_pem.encode("ascii")
     return read_chain(pem, source=f"the answer of {server.directory}")
 
 
@@ -55,32 +98,8 @@ def suggested_renewal(server: Server, certificate: Certificate) -> datetime | No
     """Ask when to renew (RFC 9773); None if the authority does not say."""
     if extension(certificate.x509(), x509.AuthorityKeyIdentifier) is None:
         return None  # by which certificates are named to the authority
-    with speaking(server.directory), unsigned(server) as found:
+    with speaking(server.directory), reach(server) as found:
         return found.renewal_time(certificate.pem)[0]
-
-
-def _order(
-    server: Server, found: client.ClientV2, request: bytes, solver: Solver, deadline: datetime
-) -> bytes:
-    with speaking(server.directory):
-        order = found.new_order(request)
-    tasks = _tasks(server, found, order, solver)
-    _check_asked(server, request, tasks)
-    with _shown(solver, tasks), speaking(server.directory):
-        for task in tasks:
-            found.answer_challenge(task.body, task.answer)
-        order = found.poll_authorizations(order, deadline)
-    with speaking(server.directory):
-        return found.finalize_order(order, deadline).fullchain_pem.encode("ascii")
-
-
-@contextmanager
-def _shown(solver: Solver, tasks: Sequence[_Task]) -> Iterator[None]:
-    with ExitStack() as undo:
-        for task in tasks:
-            undo.callback(solver.cleanup, task.challenge)
-            solver.present(task.challenge)
-        yield
 
 
 def _tasks(
@@ -91,11 +110,11 @@ def _tasks(
             one for one in order.authorizations if one.body.status == messages.STATUS_PENDING
         ]
         chosen = [_task(found.net.key, one.body, solver.kind) for one in pending]
-    missing = [
-        _unprovable(one.body, solver.kind)
-        for one, task in zip(pending, chosen, strict=True)
-        if task is None
-    ]
+        missing = [
+            _unprovable(one.body, solver.kind)
+            for one, task in zip(pending, chosen, strict=True)
+            if task is None
+        ]
     if missing:
         raise refusal(server.directory, missing)
     return tuple(task for task in chosen if task is not None)

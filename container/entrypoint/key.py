@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from pathlib import Path
 
-from container.entrypoint.libcrypto import KeyDecryptor
-from container.entrypoint.password import Password
-from container.entrypoint.tmpfs import require_memory
+from container.entrypoint.libcrypto import decrypt
+from container.entrypoint.password import read_password
 from container.errors import ContainerError
 
+_IN_MEMORY = ("tmpfs", "ramfs")
 _HEADER = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 
-@dataclass(frozen=True)
 class KeyFiles:
-    """Where the certificate, the encrypted key, its password and the plain key's folder are."""
+    """Where the certificate, the encrypted key, its password and the plain key's folder are.
 
-    certificate: str = "/etc/tls/server.crt"
-    encrypted: str = "/etc/tls/server.key.enc"
-    password: str = "/run/secrets/cert_pass"  # noqa: S105 - a path
-    folder: str = "/run/tls"
+    The environment may name other paths than the unit's in TLS_CERT, TLS_KEY_ENC, CERT_PASS_FILE
+    and TLS_RUN_DIR.
+    """
 
-    @property
-    def plain(self) -> str:
-        """Where the decrypted key is put."""
-        return f"{self.folder}/server.key"
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.certificate = environment.get("TLS_CERT", "/etc/tls/server.crt")
+        self.encrypted = environment.get("TLS_KEY_ENC", "/etc/tls/server.key.enc")
+        self.password = environment.get("CERT_PASS_FILE", "/run/secrets/cert_pass")
+        self.folder = environment.get("TLS_RUN_DIR", "/run/tls")
+        self.plain = f"{self.folder}/server.key"
 
 
 def install_key(files: KeyFiles) -> str:
@@ -37,7 +38,7 @@ def install_key(files: KeyFiles) -> str:
     ContainerError with EX_NOINPUT (a file is missing), EX_NOPERM (wrong password), EX_DATAERR
     (unreadable, or key and certificate do not belong together) or EX_IOERR (not in memory).
     """
-    require_memory(files.folder)
+    _require_memory(files.folder)
     encrypted = _read(files.encrypted)
     if _HEADER not in encrypted:
         raise ContainerError(
@@ -75,12 +76,51 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
     return context
 
 
+def _require_memory(folder: str) -> None:
+    """Refuse a folder that is missing, not writable, or not on a file system in memory."""
+    try:
+        device = Path(folder).stat().st_dev
+    except OSError as error:
+        raise ContainerError(
+            f"{folder}: {error.strerror}", "mount a tmpfs there", code=os.EX_IOERR
+        ) from error
+    kind = filesystem(
+        device, Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    )
+    if kind not in _IN_MEMORY:
+        raise ContainerError(
+            f"{folder} is on {kind or 'an unknown file system'}, and a plain key must not reach"
+            " a disk",
+            "mount a tmpfs there",
+            code=os.EX_IOERR,
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ContainerError(
+            f"{folder} is not writable for uid {os.getuid()}",
+            "give the tmpfs that owner, or mode=1777",
+            code=os.EX_IOERR,
+        )
+
+
+def filesystem(device: int, mountinfo: str) -> str:
+    """Name the type of the file system with this device number; empty when it is not mounted.
+
+    A tmpfs has a device number of its own, so no comparison of paths is needed (proc(5)).
+    """
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        if before.split()[2:3] == [wanted] and after:
+            return after.split()[0]
+    return ""
+
+
 def _decrypt(files: KeyFiles, encrypted: bytes, draft: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     target = os.open(draft, flags, 0o400)
     try:
-        with Password(files.password) as password:
-            if not KeyDecryptor().decrypt(encrypted, password, target):
+        with read_password(files.password) as password:
+            if not decrypt(encrypted, password, target):
                 raise ContainerError(
                     f"{files.encrypted} cannot be decrypted: the password in {files.password} is"
                     " wrong, or the file is damaged",

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from shutil import copyfile
 
-from container.errors import ContainerError
-from container.pack import pack
-from container.sample.rootfs import EPOCH, alone, build_rootfs, cached_rootfs
+from container.pack import pack, sources
+from container.sample.rootfs import EPOCH, alone, build_rootfs, cached_rootfs, run_program
 
 _PACKAGE = Path(__file__).parents[1]  # the folder `container`
 _MODULES = (
@@ -43,7 +40,7 @@ def build(tag: str, *, version: str = "", on_step: Callable[[str], object] = str
 
 def lay_out_app(folder: Path) -> str:
     """Copy what the image's second layer holds, and name its state: a changed file, a new name."""
-    for path in _modules():
+    for path in sources(_MODULES):
         target = folder / "container" / path.relative_to(_PACKAGE)
         target.parent.mkdir(parents=True, exist_ok=True)
         copyfile(path, target)
@@ -59,26 +56,10 @@ def lay_out_app(folder: Path) -> str:
     return f"0.1.0+{digest.hexdigest()[:8]}"
 
 
-def _modules() -> Iterator[Path]:
-    for name in _MODULES:
-        path = _PACKAGE / name
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else (path,)
-
-
 def _podman_build(tag: str, version: str, context: Path) -> str:
     # No cache of layers: podman 4.3 takes one although the value of an ARG in it has changed.
     argv = (
         "podman", "build", "--quiet", "--layers=false", f"--timestamp={EPOCH}", "--format=oci",
         f"--build-arg=VERSION={version}", f"--tag={tag}", str(context),
     )  # fmt: skip
-    try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError as error:
-        raise ContainerError(
-            "podman is not installed", "apt-get install podman", code=os.EX_UNAVAILABLE
-        ) from error
-    if done.returncode:
-        raise ContainerError(f"podman could not build {tag}: {done.stderr.strip()[-500:]}")
-    return done.stdout.split()[-1]
+    return run_program(argv, f"podman could not build {tag}").split()[-1]

@@ -8,7 +8,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -81,9 +81,16 @@ def _argv(out: Path, hook: Path = _HOOK) -> tuple[str, ...]:
 
 def _bootstrap(out: Path) -> None:
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8"}
+    run_program(_argv(out), "the sample's root file system could not be built", environment)
+
+
+def run_program(
+    argv: Sequence[str], failure: str, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run a program and return its output; raise ContainerError with its last lines."""
     try:
         done = subprocess.run(
-            _argv(out),
+            argv,
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -92,11 +99,12 @@ def _bootstrap(out: Path) -> None:
         )
     except FileNotFoundError as error:
         raise ContainerError(
-            "mmdebstrap is not installed", "apt-get install mmdebstrap", code=os.EX_UNAVAILABLE
+            f"{argv[0]} is not installed", f"apt-get install {argv[0]}", code=os.EX_UNAVAILABLE
         ) from error
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-6:])
-        raise ContainerError(f"the sample's root file system could not be built: {last}")
+        raise ContainerError(f"{failure}: {last}")
+    return done.stdout
 
 
 def _repack(raw: Path, clean: Path) -> None:

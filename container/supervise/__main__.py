@@ -18,9 +18,9 @@ def main(arguments: list[str]) -> int:
 
         values, workers = take_over(int(arguments[1]))
         from container.supervise.core.loop import run  # noqa: PLC0415
-        from container.supervise.core.settings import read_settings  # noqa: PLC0415
+        from container.supervise.core.settings import Settings  # noqa: PLC0415
 
-        return run(read_settings(values, workers))
+        return run(Settings(values, workers))
     from container.errors import ContainerError  # noqa: PLC0415
 
     try:
@@ -42,7 +42,8 @@ def _front(arguments: list[str]) -> int:
     if arguments[:1] == ["metrics"]:
         return metrics(arguments[1:])
     if arguments[:1] == ["key"]:
-        return renew_key()
+        renew_key()
+        return 0
     launch(parse(arguments, os.environ.get("SUPERVISE_SET", "").split()))
     return os.EX_SOFTWARE
 

@@ -1,15 +1,15 @@
-"""The options of `supervise`, all checked before anything is started."""
+"""The options of `supervise` and its TOML file, all checked before anything is started."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from container.errors import ContainerError
-from container.supervise.file import read_file
 from container.supervise.specification import KEYS, worker
 
 _EPILOG = """
@@ -88,9 +88,9 @@ def _parser() -> argparse.ArgumentParser:
 def _tables(
     given: argparse.Namespace, problems: list[str]
 ) -> tuple[list[tuple[str, dict[str, object]]], float]:
-    found = read_file(given.config) if given.config else {}
+    found = _read_file(given.config) if given.config else {}
     listed = found.get("worker", [])
-    assert isinstance(listed, list)  # noqa: S101 - read_file has seen to it
+    assert isinstance(listed, list)  # noqa: S101 - _read_file has seen to it
     tables = [(f"{given.config}: worker {number}", dict(table))
               for number, table in enumerate(listed, 1)]  # fmt: skip
     tables += [(f"--worker {name}", {"name": name, "command": line})
@@ -114,3 +114,33 @@ def _apply(setting: str, tables: list[tuple[str, dict[str, object]]], problems: 
         problems.append(f"--set {setting}: KEY=VALUE or NAME.KEY=VALUE of a worker that is there")
     for table in chosen:
         table[key] = value
+
+
+def _read_file(path: str) -> dict[str, object]:
+    """Read workers from a TOML file; ContainerError (EX_CONFIG) names the place of a mistake."""
+    if sys.version_info < (3, 11):
+        found = ".".join(str(part) for part in sys.version_info[:2])
+        raise ContainerError(
+            f"{path} cannot be read: Python {found} has no TOML reader (3.11 has)",
+            "give the workers with --worker NAME COMMAND and --set NAME.KEY=VALUE",
+            code=os.EX_CONFIG,
+        )
+    import tomllib  # noqa: PLC0415 - not there in 3.9 and 3.10
+
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            found = tomllib.load(file)
+    except OSError as error:
+        raise ContainerError(f"{path}: {error.strerror}", code=os.EX_NOINPUT) from error
+    except ValueError as error:  # no TOML, or no UTF-8
+        raise ContainerError(f"{path}: {error}", code=os.EX_CONFIG) from error
+    wrong = [key for key in found if key not in {"stop", "worker"}]
+    listed = found.get("worker", [])
+    if wrong or not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        keys = ", ".join(wrong) or "worker"
+        raise ContainerError(
+            f"{path}: {keys} is not understood",
+            "a file has [[worker]] tables, and above them stop = SECONDS",
+            code=os.EX_CONFIG,
+        )
+    return found

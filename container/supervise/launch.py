@@ -7,9 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from container.entrypoint.files import key_files
-from container.entrypoint.key import install_key
-from container.entrypoint.password import Password
+from container.entrypoint.key import KeyFiles, install_key
+from container.entrypoint.password import read_password
 from container.errors import ContainerError
 from container.supervise.carried import hand_over
 from container.supervise.command_line import Wanted
@@ -28,7 +27,7 @@ def launch(wanted: Wanted) -> None:
     """Prepare the key, then become the core, or the command itself; does not return."""
     _refuse_users(wanted.workers)
     if wanted.tls:
-        prepare_key(wanted.workers[0])
+        _prepare_key(wanted.workers[0])
     if wanted.password_in_environment:
         _password_in_environment()
     if wanted.mode == "exec":
@@ -45,24 +44,18 @@ def launch(wanted: Wanted) -> None:
     os.execv(sys.executable, python)  # noqa: S606
 
 
-def prepare_key(worker: dict[str, object]) -> None:
+def _prepare_key(worker: dict[str, object]) -> None:
     """Decrypt the key for the worker's user, and name it in TLS_KEY."""
-    files = key_files(os.environ)
     uid, gid = int(str(worker["uid"])), int(str(worker["gid"]))
     if uid >= 0 and uid != os.getuid():
         # renew_key gives a renewed key to the owner of the folder.
-        os.chown(files.folder, uid, gid)
-    os.environ["TLS_KEY"] = _install_for_owner()
+        os.chown(KeyFiles(os.environ).folder, uid, gid)
+    os.environ["TLS_KEY"] = renew_key()
 
 
-def renew_key() -> int:
-    """Decrypt the key again; the core runs this on a reload."""
-    _install_for_owner()
-    return 0
-
-
-def _install_for_owner() -> str:
-    files = key_files(os.environ)
+def renew_key() -> str:
+    """Decrypt the key for the folder's owner and return its path; the core does so on a reload."""
+    files = KeyFiles(os.environ)
     path = install_key(files)
     owner = Path(files.folder).stat()
     if os.getuid() == 0 and owner.st_uid != 0:  # any other user can only be its owner
@@ -145,7 +138,7 @@ def _refuse_users(workers: list[dict[str, object]]) -> None:
 
 def _password_in_environment() -> None:
     log("the key's password goes into CERT_PASS, where every process of this user can read it")
-    with Password(key_files(os.environ).password) as password:
+    with read_password(KeyFiles(os.environ).password) as password:
         os.environb[b"CERT_PASS"] = bytes(password.split(b"\0", 1)[0])
 
 

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from container.supervise import values
 
 
-@dataclass(frozen=True)
-class Key:
-    """One key of a worker: its reader and its default."""
-
-    read: Callable[[object], object]
-    default: object
-
-
 def worker(table: Mapping[str, object], where: str, problems: list[str]) -> dict[str, object]:
     """Check one worker's table; `problems` receives every problem, each with its place."""
-    found: dict[str, object] = {name: key.default for name, key in KEYS.items()}
+    found: dict[str, object] = {name: default for name, (_, default) in KEYS.items()}
     for name, value in table.items():
         if name not in KEYS:
             near = get_close_matches(name, KEYS, 1)
@@ -28,11 +19,14 @@ def worker(table: Mapping[str, object], where: str, problems: list[str]) -> dict
             problems.append(f"{where}: unknown key {name!r}{meant}")
             continue
         try:
-            found[name] = KEYS[name].read(value)
+            read, _ = KEYS[name]
+            found[name] = read(value)
         except values.WrongValueError as error:
             problems.append(f"{where}: {name} = {value!r}: {error}")
     problems += [f"{where}: {name} is missing" for name in ("name", "command") if not found[name]]
-    return _with_user(found)
+    user = found.pop("user")
+    found["uid"], found["gid"] = user if isinstance(user, tuple) else (-1, -1)
+    return found
 
 
 def shortest_watchdog(worker: Mapping[str, Any]) -> float:
@@ -45,31 +39,26 @@ def shortest_watchdog(worker: Mapping[str, Any]) -> float:
     return 1.5 * float(worker["grace"] + 1.25 * worker["backoff_max"] + worker["start"])
 
 
-def _with_user(found: dict[str, object]) -> dict[str, object]:
-    user = found.pop("user")
-    found["uid"], found["gid"] = user if isinstance(user, tuple) else (-1, -1)
-    return found
-
-
-KEYS: Mapping[str, Key] = {
-    "name": Key(values.name, ""),
-    "command": Key(values.command, ()),
-    "probe": Key(values.probe, ""),
-    "interval": Key(values.seconds(0.05), 10.0),
-    "missed": Key(values.count(1), 3),
-    "timeout": Key(values.seconds(0.05), 5.0),
-    "start": Key(values.seconds(0.1), 30.0),
-    "grace": Key(values.seconds(0.0), 5.0),
-    "restart": Key(values.choice("always", "on-failure", "never"), "always"),
-    "reload": Key(values.flag, default=True),
-    "crash_deaths": Key(values.count(0), 3),
-    "crash_seconds": Key(values.seconds(0.0), 5.0),
-    "backoff_first": Key(values.seconds(0.0), 0.1),
-    "backoff_max": Key(values.seconds(0.0), 10.0),
-    "memory": Key(values.size, 0),
-    "user": Key(values.user, None),
-    "directory": Key(values.text, ""),
-    "environment": Key(values.texts, {}),
-    "limits": Key(values.limits, {}),
-    "listen": Key(values.flag, default=True),
+# The keys of a worker, each with its reader and its default.
+KEYS: Mapping[str, tuple[Callable[[object], object], object]] = {
+    "name": (values.name, ""),
+    "command": (values.command, ()),
+    "probe": (values.probe, ""),
+    "interval": (values.seconds(0.05), 10.0),
+    "missed": (values.count(1), 3),
+    "timeout": (values.seconds(0.05), 5.0),
+    "start": (values.seconds(0.1), 30.0),
+    "grace": (values.seconds(0.0), 5.0),
+    "restart": (values.choice("always", "on-failure", "never"), "always"),
+    "reload": (values.flag, True),
+    "crash_deaths": (values.count(0), 3),
+    "crash_seconds": (values.seconds(0.0), 5.0),
+    "backoff_first": (values.seconds(0.0), 0.1),
+    "backoff_max": (values.seconds(0.0), 10.0),
+    "memory": (values.size, 0),
+    "user": (values.user, None),
+    "directory": (values.text, ""),
+    "environment": (values.texts, {}),
+    "limits": (values.limits, {}),
+    "listen": (values.flag, True),
 }

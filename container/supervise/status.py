@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from container.errors import ContainerError
 from container.supervise.launch import state_socket
@@ -30,10 +31,10 @@ def metrics(arguments: Sequence[str]) -> int:
     return 0
 
 
-def read_status(text: str) -> dict[str, object]:
+def read_status(text: str) -> dict[str, Any]:
     """Read the supervisor's lines: state, uptime, and each worker with its restarts' reasons."""
-    state: dict[str, object] = {}
-    workers: dict[str, dict[str, object]] = {}
+    state: dict[str, Any] = {}
+    workers: dict[str, dict[str, Any]] = {}
     for line in text.splitlines():
         kind, *pairs = line.split("\t")
         facts = dict(pair.split("=", 1) for pair in pairs)
@@ -42,12 +43,9 @@ def read_status(text: str) -> dict[str, object]:
         elif kind == "worker":
             numbers = {key: int(facts[key]) for key in ("pid", "memory", "restarts")}
             times = {key: float(facts[key]) for key in ("uptime", "last_sign")}
-            reasons: list[str] = []
-            workers[facts["name"]] = {**facts, **numbers, **times, "reasons": reasons}
+            workers[facts["name"]] = {**facts, **numbers, **times, "reasons": []}
         elif kind == "reason":
-            listed = workers[facts["name"]]["reasons"]
-            assert isinstance(listed, list)  # noqa: S101 - made five lines above
-            listed.append(facts["text"])
+            workers[facts["name"]]["reasons"].append(facts["text"])
     return {**state, "workers": list(workers.values())}
 
 
@@ -75,9 +73,8 @@ def _ask(path: str, question: bytes) -> str:
     return b"".join(parts).decode()
 
 
-def _table(state: dict[str, object]) -> str:
+def _table(state: dict[str, Any]) -> str:
     workers = state["workers"]
-    assert isinstance(workers, list)  # noqa: S101 - read_status makes it
     rows = [_COLUMNS, *([_cell(one, column) for column in _COLUMNS] for one in workers)]
     widths = [max(len(row[index]) for row in rows) for index in range(len(_COLUMNS))]
     lines = [f"{state['state']}, up {state['uptime']} s"]
@@ -87,10 +84,10 @@ def _table(state: dict[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(worker: dict[str, object], column: str) -> str:
+def _cell(worker: dict[str, Any], column: str) -> str:
     value = worker[column]
     if column in {"uptime", "last_sign"}:
         return f"{value} s"
     if column == "memory":
-        return f"{int(str(value)) / (1 << 20):.1f} MiB"
+        return f"{value / (1 << 20):.1f} MiB"
     return str(value)

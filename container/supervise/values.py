@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import pwd
 import re
 import shlex
 from collections.abc import Callable, Iterable
-
-from container.errors import ContainerError
-from container.supervise.user import find_user
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _URL = re.compile(
@@ -18,6 +16,7 @@ _HIGHEST_PORT = 65535
 _LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "stack")
 _HIGHEST_LIMIT = 2**63 - 1
 _HIGHEST_ID = 2**32 - 2  # 2**32 - 1 means "no change"
+_USER_NUMBERS = re.compile(r"(\d+)(?::(\d+))?")
 _SIZE = re.compile(r"(\d+)([KMG]?)")
 
 
@@ -164,11 +163,16 @@ def limits(value: object) -> dict[str, int]:
 
 
 def user(value: object) -> tuple[int, int]:
-    """Read a user: a name, a number, or two numbers with a colon."""
-    try:
-        found = find_user(str(value))
-    except ContainerError as error:
-        raise WrongValueError(error.message) from error
+    """Read a user: a name, a number, or two numbers with a colon; numbers need no passwd entry."""
+    text = str(value)
+    if numbers := _USER_NUMBERS.fullmatch(text):
+        found = int(numbers[1]), int(numbers[2] or numbers[1])
+    else:
+        try:
+            entry = pwd.getpwnam(text)
+        except KeyError as error:
+            raise WrongValueError(f"user {text!r} does not exist in this image") from error
+        found = entry.pw_uid, entry.pw_gid
     if max(found) > _HIGHEST_ID:
         raise WrongValueError(f"numbers of at most {_HIGHEST_ID}")
     return found

@@ -5,7 +5,7 @@ from typing import Literal
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.holdings import AuthorizedKey, HostKeys
-from deploy.node.journal import audit_failures, machine_line, write_audit
+from deploy.node.journal import MACHINE, audit_failures, audit_line, write_audit
 from deploy.node.remote import Remote
 from deploy.project import Project
 
@@ -58,7 +58,7 @@ def run_audited(remote: Remote, project: Project, command: Command, verb: str, d
     Raises:
         DeployError: with the node's message.
     """
-    line = machine_line(project.folder, verb, detail)
+    line = audit_line(project, verb, detail, app=MACHINE)
     with audit_failures(remote, line):
         remote.checked(command, verb)
     write_audit(remote, line)

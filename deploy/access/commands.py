@@ -62,7 +62,6 @@ def access_list(context: Context, *, name: str = "", json: bool = False) -> None
 @task("access", help={"key": "a private key of your own to use", "days": _DAYS})
 def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: int = 0) -> None:
     """Log in with another key from now on, on every node, proven before the old one goes."""
-    from deploy.access.rotate_key import KeyOptions
     from deploy.access.rotate_key import cert_rotate_ssh as rotate
     from deploy.errors import DeployError
 
@@ -71,8 +70,8 @@ def cert_rotate_ssh(context: Context, *, name: str = "", key: str = "", days: in
             "the key cannot be replaced on one node alone: every node uses the same file",
             "name every node in .env and .env.NAME, and leave -H out",
         )
-    options = KeyOptions(file_of(key) if key else None, days)
-    rotate(_nodes(context, name), project_of(context, name).identity, options)
+    given = file_of(key) if key else None
+    rotate(_nodes(context, name), project_of(context, name).identity, given=given, days=days)
 
 
 @task(

@@ -1,62 +1,35 @@
 """The private key to log in with (IDENTITY_FILE), and how its file is replaced."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
-    NoEncryption,
-    PrivateFormat,
     PublicFormat,
     load_ssh_private_key,
 )
 
+from certs.ssh import new_ssh_key
 from deploy.errors import DeployError
 from deploy.spec.access_key import AccessKey, read_key, read_key_file
 from deploy.workstation.files import write_atomically
 
 
-@dataclass(frozen=True, slots=True)
 class Identity:
     """A private key's file, and the files beside it while it is being replaced.
 
     FILE.new is the next key. FILE.old.pub exists once FILE has been replaced, until the old key has
-    been removed from every node. FILE.retired is the previous key, which no node accepts.
+    been removed from every node; nodes may still accept it. FILE.retired is the previous key, which
+    no node accepts.
     """
 
-    path: Path
-
-    @property
-    def public(self) -> Path:
-        """The public key."""
-        return _beside(self.path, ".pub")
-
-    @property
-    def new(self) -> Path:
-        """The next private key."""
-        return _beside(self.path, ".new")
-
-    @property
-    def new_public(self) -> Path:
-        """The next public key."""
-        return _beside(self.path, ".new.pub")
-
-    @property
-    def old_public(self) -> Path:
-        """The replaced public key, which nodes may still accept."""
-        return _beside(self.path, ".old.pub")
-
-    @property
-    def retired(self) -> Path:
-        """The previous private key."""
-        return _beside(self.path, ".retired")
-
-    def is_locked(self) -> bool:
-        """Check whether the private key has a passphrase."""
-        return _is_locked(self.path)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.public = _beside(path, ".pub")
+        self.new = _beside(path, ".new")
+        self.new_public = _beside(path, ".new.pub")
+        self.old_public = _beside(path, ".old.pub")
+        self.retired = _beside(path, ".retired")
 
     def store_new(self, private: bytes, public: AccessKey) -> None:
         """Write the next key; FILE.new is written last, so where it exists both are complete."""
@@ -91,12 +64,9 @@ class Identity:
 
 def new_key(comment: str, passphrase: str) -> tuple[bytes, AccessKey]:
     """Generate an Ed25519 key: the private key in OpenSSH's format, and the public key."""
-    key = Ed25519PrivateKey.generate()
-    lock = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, lock)
-    text = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    kind, blob = text.split()[:2]
-    return private, AccessKey(kind, blob, comment)
+    key = new_ssh_key(passphrase)
+    kind, blob = key.public.split()
+    return key.private, AccessKey(kind, blob, comment)
 
 
 def public_key(path: Path) -> AccessKey:
@@ -106,7 +76,7 @@ def public_key(path: Path) -> AccessKey:
         DeployError: when it cannot be read.
     """
     beside = _beside(path, ".pub")
-    if _is_locked(path):
+    if is_locked(path):
         if beside.exists() and (found := read_key_file(beside)):
             return found[0]
         raise DeployError(
@@ -135,7 +105,8 @@ def _comments(beside: Path) -> tuple[AccessKey, ...]:
         return ()
 
 
-def _is_locked(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
+    """Check whether a private key has a passphrase."""
     try:
         load_ssh_private_key(path.read_bytes(), None)
     except TypeError:  # the library's answer when a passphrase is missing

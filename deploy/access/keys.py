@@ -23,7 +23,8 @@ def access_add(nodes: tuple[Node, ...], person: str, file: Path, *, days: int) -
     Raises:
         DeployError: when the file holds no key, before any node is changed; or a node refuses.
     """
-    keys = [key.until(_after(days)) if days else key for key in read_key_file(file)]
+    expires = datetime.now(UTC) + timedelta(days=days)
+    keys = [key.until(expires) if days else key for key in read_key_file(file)]
     if not keys:
         raise DeployError(f"{file} holds no key", "name a .pub file")
     check_name(person)
@@ -105,10 +106,6 @@ def _refuse_own(person: str, keys: tuple[AccessKey, ...], identity: Path | None)
 
 def _blobs(keys: Iterable[AccessKey]) -> set[str]:
     return {key.blob for key in keys}
-
-
-def _after(days: int) -> datetime:
-    return datetime.now(UTC) + timedelta(days=days)
 
 
 def _until(key: AccessKey) -> str:

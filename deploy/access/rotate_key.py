@@ -2,13 +2,12 @@
 
 import getpass
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy.access import act
 from deploy.access.act import ask_access, run_audited
-from deploy.access.identity import Identity, new_key, public_key
+from deploy.access.identity import Identity, is_locked, new_key, public_key
 from deploy.access.keys import file_name, renew_specs
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
@@ -21,17 +20,12 @@ _LONGEST_NAME = 31
 _VERB = "cert-rotate-ssh"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyOptions:
-    """The private key to use instead of a generated one, and after how many days it expires."""
-
-    key: Path | None = None
-    days: int = 0
-
-
-def cert_rotate_ssh(nodes: tuple[Node, ...], identity: Path | None, options: KeyOptions) -> None:
+def cert_rotate_ssh(
+    nodes: tuple[Node, ...], identity: Path | None, *, given: Path | None = None, days: int = 0
+) -> None:
     """Replace IDENTITY_FILE's key on every node, or finish a replacement that was interrupted.
 
+    Without a `given` private key one is generated. It expires after `days`; 0 days: never.
     The old key is removed from a node only over a connection that the new key opened.
 
     Raises:
@@ -46,29 +40,31 @@ def cert_rotate_ssh(nodes: tuple[Node, ...], identity: Path | None, options: Key
     mine = Identity(identity)
     mine.restore_public()
     if not mine.old_public.exists() or mine.new.exists():
-        _prepare(mine, options)
+        _prepare(mine, given, days)
         _authorize(mine, nodes)
-    elif options.key:
+    elif given:
         raise _unfinished()
     mine.swap()
     _retire_old(nodes, mine)
 
 
-def _prepare(mine: Identity, options: KeyOptions) -> None:
+def _prepare(mine: Identity, given: Path | None, days: int) -> None:
     """Store the new key beside the old one, unless an interrupted run did."""
     if mine.new.exists():
-        if options.key:
+        if given:
             raise _unfinished()
         output.say(f"going on with {mine.new}, which an interrupted run made")
         return
     old = public_key(mine.path)
-    given = options.key
     title = f"Read {given}" if given else "Make a new key"
     with progress.step(title, f"{given} read" if given else "new key made"):
-        private, public = _read(given) if given else _generate(mine, old)
+        if given:
+            public, private = public_key(given), given.read_bytes()
+        else:
+            private, public = _generate(mine, old)
     if public.blob == old.blob:
         raise DeployError(f"{given} is the key that is in use", "give another one")
-    until = datetime.now(UTC) + timedelta(days=options.days) if options.days else None
+    until = datetime.now(UTC) + timedelta(days=days) if days else None
     mine.store_new(private, public.until(until))
 
 
@@ -148,7 +144,7 @@ def _person(project: Project, old: AccessKey) -> str:
 
 def _generate(mine: Identity, old: AccessKey) -> tuple[bytes, AccessKey]:
     passphrase = ""
-    if mine.is_locked():
+    if is_locked(mine.path):
         if not prompt.has_terminal():
             raise DeployError(
                 f"{mine.path} has a passphrase, and there is no terminal to type the next one",
@@ -156,11 +152,6 @@ def _generate(mine: Identity, old: AccessKey) -> tuple[bytes, AccessKey]:
             )
         passphrase = prompt.ask(f"passphrase for the new {mine.path}", hidden=True)
     return new_key(old.comment, passphrase)
-
-
-def _read(path: Path) -> tuple[bytes, AccessKey]:
-    public = public_key(path)
-    return path.read_bytes(), public
 
 
 def _unfinished() -> DeployError:

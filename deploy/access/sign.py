@@ -1,11 +1,10 @@
 """Sign a person's SSH key: a certificate that lets them log in for some hours."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
-from certs.ssh_certificate import public_line, sign_person
+from certs.ssh import public_line, sign_person
 from certs.store import read, read_secret, write_public, write_secret
 from deploy.access import act
 from deploy.access.act import run_audited
@@ -61,7 +60,7 @@ def _authority_key(project: Project) -> PrivateKey:
 def _trust(nodes: tuple[Node, ...], authority: AccessKey) -> None:
     """Authorize the authority on every node, unless certs/access says that they all do."""
     project = nodes[0].project
-    if _holds(keys_by_person(project).get(_NAME, ()), authority):
+    if any(key.blob == authority.blob for key in keys_by_person(project).get(_NAME, ())):
         return
     for node in nodes:
         done = f"{node.name}: certificates of this authority are accepted"
@@ -72,7 +71,3 @@ def _trust(nodes: tuple[Node, ...], authority: AccessKey) -> None:
             run_audited(remote, node.project, command, "access-sign", detail)
     write_keys(project, _NAME, (authority,))
     renew_specs(nodes)
-
-
-def _holds(keys: Iterable[AccessKey], key: AccessKey) -> bool:
-    return any(one.blob == key.blob for one in keys)

@@ -15,16 +15,9 @@ _LONGEST_SECONDS = 120
 class Credentials:
     """The values of an app's credentials, each fetched once, when it is needed."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        ask: Callable[[str], str] | None,
-        *,
-        timeout_seconds: float = _LONGEST_SECONDS,
-    ) -> None:
+    def __init__(self, settings: Settings, ask: Callable[[str], str] | None) -> None:
         self._sources = {source.credential: source for source in settings.sources}
         self._ask = ask
-        self._timeout_seconds = timeout_seconds
         self._values: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -53,19 +46,11 @@ class Credentials:
             DeployError: when it has no source, or its source is empty.
         """
         if credential not in self._values:
-            self._values[credential] = self._fetch(self._sources[credential])
+            self._values[credential] = fetch(self._sources[credential], self._ask)
         return self._values[credential]
 
-    def _fetch(self, source: Source) -> str:
-        return fetch(source, self._ask, timeout_seconds=self._timeout_seconds)
 
-
-def fetch(
-    source: Source,
-    ask: Callable[[str], str] | None,
-    *,
-    timeout_seconds: float = _LONGEST_SECONDS,
-) -> str:
+def fetch(source: Source, ask: Callable[[str], str] | None) -> str:
     """Fetch a value from its source.
 
     Raises:
@@ -74,7 +59,7 @@ def fetch(
     if source.value:
         return source.value.get_secret_value()
     if source.command:
-        return _output(source, timeout_seconds)
+        return _output(source)
     if ask is None:
         raise DeployError(
             f"{source.key} is not set, and no terminal to ask for it",
@@ -83,9 +68,9 @@ def fetch(
     return ask(source.key)
 
 
-def _output(source: Source, timeout_seconds: float) -> str:
+def _output(source: Source) -> str:
     where, hint = f"{source.key}_COMMAND", f"try it: {source.command}"
-    printed = run(["sh", "-c", source.command], doing=where, hint=hint, seconds=timeout_seconds)
+    printed = run(["sh", "-c", source.command], doing=where, hint=hint, seconds=_LONGEST_SECONDS)
     try:
         value = printed.decode().removesuffix("\n")
     except UnicodeDecodeError as error:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.app import act
 from deploy.app.credentials import Credentials
 from deploy.app.execution import Execution
 from deploy.app.plan.describe import summary
@@ -19,6 +18,7 @@ from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node import session
+from deploy.node.command import Command
 from deploy.node.journal import audit_failures
 from deploy.node.lock import acquire_lock
 from deploy.node.login import Login
@@ -80,7 +80,12 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
         return
     refuse_errors(artifacts.rendered, podman=state.podman)
     check_material(artifacts, state)
-    _show(plan)
+    for line in summary(plan):
+        output.say(line)
+    if plan.staged_update:
+        output.warn(
+            f"the node has an OS update staged ({plan.staged_update}) and may restart for it"
+        )
     manifest = _manifest(artifacts, state)
     endpoint = session.endpoint(project)
     _carry_out(Execution(remote, project, endpoint, manifest, state, options.what, artifacts), plan)
@@ -132,21 +137,12 @@ def _hooks_run(folder: Path, document: dict[str, object]) -> Iterator[None]:
     run_hook_or_warn(folder, "after-deploy", json.dumps(document))
 
 
-def _show(plan: Plan) -> None:
-    for line in summary(plan):
-        output.say(line)
-    if plan.staged_update:
-        output.warn(
-            f"the node has an OS update staged ({plan.staged_update}) and may restart for it"
-        )
-
-
 def _retire_leftover(remote: Remote, settings: Settings, plan: Plan) -> None:
     """Stop the old slot that is still running because an earlier deploy was interrupted."""
     if plan.leftover:
         slot = f"slot {plan.leftover}, which no longer serves"
         with progress.step(f"Drain and stop {slot}", f"{slot}, drained and stopped"):
-            retired = act.retire(settings.app, settings.drain_seconds)
+            retired = Command("retire", (settings.app, str(settings.drain_seconds)))
             remote.checked(retired, f"stopping slot {plan.leftover}")
 
 
@@ -154,9 +150,8 @@ def _manifest(artifacts: Artifacts, state: NodeState) -> Manifest:
     now = datetime.now(UTC)
     made_by = author(artifacts.project.folder)
     desired = artifacts.desired
-    serving = state.manifest.release if state.manifest else ""
     return Manifest(
-        release=release_id(now, secrets.token_hex(2), serving),
+        release=release_id(now, secrets.token_hex(2), state.release),
         app=desired.app,
         image=desired.image.name,
         image_id=desired.image.id,

@@ -3,19 +3,16 @@
 import shlex
 from collections.abc import Callable, Mapping
 
-from deploy.app import act
 from deploy.app.execution import Execution
 from deploy.app.health import wait_until_healthy
 from deploy.app.plan.steps import Kind, Step
 from deploy.app.planner import ask_state
 from deploy.console import output, progress
-from deploy.image import act as image_act
+from deploy.errors import DeployError
 from deploy.image.transfer import Transfer
 from deploy.node import script, session
-from deploy.node.archive import pack
 from deploy.node.bulk import send_files
-from deploy.node.command import Command
-from deploy.node.file import File
+from deploy.node.file import File, pack
 from deploy.node.release import Manifest
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
@@ -24,16 +21,28 @@ _RESTARTS_OF_A_CRASH_LOOP = 3
 def carry_out(execution: Execution, step: Step) -> None:
     """Carry out one step; show its title while it runs.
 
+    An old slot that does not stop is only a warning, since the new one serves.
+
     Raises:
         DeployError: with the node's error.
     """
-    with progress.step(step.title, step.done):
-        ACTIONS[step.kind](execution, step)
+    try:
+        with progress.step(step.title, step.done):
+            ACTIONS[step.kind](execution, step)
+    except DeployError as error:
+        if step.kind != "retire":
+            raise
+        output.warn(
+            f"{error.message}; the release is recorded and serves, and the old slot stops by "
+            "itself or with the next `fab deploy`"
+        )
 
 
 def _stage(execution: Execution, step: Step) -> None:
+    release, previous = execution.release, execution.before.release
     if step.source:
-        _stage_again(execution, step.source)
+        manifest, doing = _written(execution.manifest), f"copying release {step.source}"
+        execution.run(doing, "stage-again", release, step.source, previous, stdin=manifest)
         return
     artifacts = execution.sent()
     files = [File(f"root{unit.path}", unit.content, unit.mode) for unit in artifacts.desired.units]
@@ -43,15 +52,8 @@ def _stage(execution: Execution, step: Step) -> None:
         File("tls/server.key.enc", artifacts.pair.key_file),
         File("manifest.json", _written(execution.manifest)),
     ]
-    app, release, names = execution.app, execution.release, artifacts.desired.credentials
-    staged = act.stage(app, release, execution.previous, names, pack(files))
-    execution.run(staged, "staging the release")
-
-
-def _stage_again(execution: Execution, source: str) -> None:
-    arguments = (execution.app, execution.release, source, execution.previous)
-    staged = Command("stage-again", arguments, _written(execution.manifest))
-    execution.run(staged, f"copying release {source}")
+    arguments = (release, previous, *artifacts.desired.credentials)
+    execution.run("staging the release", "stage", *arguments, stdin=pack(files))
 
 
 def _image(execution: Execution, _: Step) -> None:
@@ -60,9 +62,7 @@ def _image(execution: Execution, _: Step) -> None:
     transfer = Transfer(remote, target, execution.settings, artifacts.export)
     transfer.run(execution.before, lambda: ask_state(remote, artifacts))
     image_id = artifacts.desired.image.id
-    execution.run(
-        image_act.tag_image(execution.app, execution.release, image_id), "tagging the image"
-    )
+    execution.run("tagging the image", "tag-image", execution.release, image_id)
 
 
 def _files(execution: Execution, _: Step) -> None:
@@ -81,21 +81,20 @@ def _files(execution: Execution, _: Step) -> None:
 def _seal(execution: Execution, step: Step) -> None:
     name = step.credential
     value = execution.sent().credentials.value(name).encode()
-    execution.run(act.seal(execution.app, execution.release, name, value), f"sealing {name}")
+    execution.run(f"sealing {name}", "seal", execution.release, name, stdin=value)
 
 
 def _start(execution: Execution, _: Step) -> None:
-    mode = execution.settings.switch
+    mode, slot = execution.settings.switch, execution.slot
     # The old slot may stop before the new one is healthy: the node must be able to undo that alone.
-    guards = () if mode == "slots" else (script.line("guard"), script.line("undo"))
-    started = act.start(execution.app, execution.release, execution.slot, mode, guards)
-    execution.run(started, f"starting slot {execution.slot}")
+    guards = "" if mode == "slots" else f"{script.line('guard')}\n{script.line('undo')}\n"
+    arguments = (execution.release, slot, mode)
+    execution.run(f"starting slot {slot}", "start", *arguments, stdin=guards.encode())
 
 
 def _check(execution: Execution, _: Step) -> None:
     settings, host = execution.settings, execution.endpoint.host
     arguments = (
-        execution.app,
         execution.slot,
         f"[{host}]" if ":" in host else host,
         settings.health_path,
@@ -103,23 +102,21 @@ def _check(execution: Execution, _: Step) -> None:
         str(settings.health_timeout_seconds),
         str(settings.settle_seconds),
     )
-    execution.run(Command("prove-slot", arguments), f"checking slot {execution.slot}")
+    execution.run(f"checking slot {execution.slot}", "prove-slot", *arguments)
 
 
 def _before(execution: Execution, _: Step) -> None:
     settings = execution.settings
-    seconds = str(settings.before_switch_seconds)
-    arguments = (execution.app, execution.slot, seconds, *settings.before_switch)
-    command = Command("before-switch", arguments)
-    printed = execution.run(command, f"running {settings.before_switch[0]}")
-    output.say(f"  {shlex.join(settings.before_switch)}")
+    words, seconds = settings.before_switch, str(settings.before_switch_seconds)
+    doing = f"running {words[0]}"
+    printed = execution.run(doing, "before-switch", execution.slot, seconds, *words)
+    output.say(f"  {shlex.join(words)}")
     if printed.strip():
         output.say(printed.rstrip())
 
 
 def _move(execution: Execution, _: Step) -> None:
-    moved = act.move(execution.app, execution.release)
-    gap = execution.run(moved, "moving the front door").strip()
+    gap = execution.run("moving the front door", "move", execution.release).strip()
     if gap:
         output.say(f"  the front door held for {gap} ms")
 
@@ -136,9 +133,7 @@ def _prove(execution: Execution, _: Step) -> None:
 
 
 def _died(execution: Execution) -> str:
-    state, restarts = execution.run(
-        Command("state", (execution.app,)), "reading whether the app runs"
-    ).split()
+    state, restarts = execution.run("reading whether the app runs", "state").split()
     if state in {"failed", "inactive"}:
         return f"the app is {state}"
     crash_loop = int(restarts) >= _RESTARTS_OF_A_CRASH_LOOP
@@ -146,15 +141,14 @@ def _died(execution: Execution) -> str:
 
 
 def _finish(execution: Execution, _: Step) -> None:
-    keep, line = execution.settings.keep_releases, execution.audit_line.to_json()
-    written = _written(execution.manifest)
-    finished = act.finish(execution.app, execution.release, keep, line, written)
-    execution.run(finished, "recording the release")
+    keep, line = str(execution.settings.keep_releases), execution.audit_line.to_json()
+    arguments, written = (execution.release, keep, line), _written(execution.manifest)
+    execution.run("recording the release", "finish", *arguments, stdin=written)
 
 
 def _retire(execution: Execution, _: Step) -> None:
-    retired = act.retire(execution.app, execution.settings.drain_seconds)
-    execution.run(retired, f"stopping slot {execution.before.slot}")
+    seconds = str(execution.settings.drain_seconds)
+    execution.run(f"stopping slot {execution.before.slot}", "retire", seconds)
 
 
 def _written(manifest: Manifest) -> bytes:

@@ -41,11 +41,6 @@ class Execution:
         return self.manifest.release
 
     @property
-    def previous(self) -> str:
-        """The release that serves before; empty for none."""
-        return self.before.manifest.release if self.before.manifest else ""
-
-    @property
     def slot(self) -> str:
         """The slot that the new release starts in."""
         return other(self.before.slot)
@@ -65,7 +60,7 @@ class Execution:
             what=self.what,
             who=manifest.by,
             release=manifest.release,
-            previous=self.previous,
+            previous=self.before.release,
             image=manifest.image_id,
             commit=manifest.commit,
             dirty=manifest.dirty,
@@ -81,10 +76,10 @@ class Execution:
             raise ValueError("a rollback has no artifacts")
         return self.artifacts
 
-    def run(self, command: Command, doing: str) -> str:
-        """Run a command on the node and return its output.
+    def run(self, doing: str, script: str, *arguments: str, stdin: bytes = b"") -> str:
+        """Run a script for the app on the node and return its output.
 
         Raises:
             DeployError: `DOING failed on NODE: …`, with the node's error.
         """
-        return self.remote.checked(command, doing)
+        return self.remote.checked(Command(script, (self.app, *arguments), stdin), doing)

@@ -42,9 +42,7 @@ class HealthCheck:
         return ""
 
 
-def check(
-    endpoint: Endpoint, path: str, *, timeout_seconds: float = _TIMEOUT_SECONDS
-) -> HealthCheck:
+def check(endpoint: Endpoint, path: str) -> HealthCheck:
     """Fetch a page once. Any certificate is accepted here; `problem` compares it."""
     # The expected certificate is compared whole, by its hash: stricter than verifying its chain.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -52,7 +50,7 @@ def check(
     context.verify_mode = ssl.CERT_NONE
     certificate = None
     try:
-        with contextlib.closing(_socket(endpoint, context, timeout_seconds)) as tls:
+        with contextlib.closing(_socket(endpoint, context)) as tls:
             certificate = from_der(tls.getpeercert(binary_form=True) or b"", source=str(endpoint))
             return HealthCheck(certificate, _status(tls, endpoint, path), "")
     except (OSError, http.client.HTTPException, CertError) as error:
@@ -100,8 +98,8 @@ def served_certificate(endpoint: Endpoint) -> Certificate:
     return found.certificate
 
 
-def _socket(endpoint: Endpoint, context: ssl.SSLContext, timeout_seconds: float) -> ssl.SSLSocket:
-    plain = socket.create_connection((endpoint.address, endpoint.port), timeout=timeout_seconds)
+def _socket(endpoint: Endpoint, context: ssl.SSLContext) -> ssl.SSLSocket:
+    plain = socket.create_connection((endpoint.address, endpoint.port), timeout=_TIMEOUT_SECONDS)
     try:
         plain.getpeername()  # ssl would leave its socket open if the other end has gone already
         return context.wrap_socket(plain, server_hostname=endpoint.host)

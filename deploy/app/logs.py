@@ -1,9 +1,9 @@
 """Verb: print the last log lines of an app."""
 
-from deploy.app import act
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
+from deploy.node.command import Command
 from deploy.project import Project
 
 
@@ -16,6 +16,6 @@ def logs(project: Project, lines: str, *, release: str = "") -> None:
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 50")
     with session.open_session(project) as remote:
-        command = act.logs(project.settings.app, int(lines), release)
+        command = Command("logs", (project.settings.app, str(int(lines)), release))
         log = remote.checked(command, f"reading the log of {project.settings.app}")
     output.say(log.rstrip("\n"))

@@ -1,23 +1,24 @@
 """Load the desired state of an app, probe its node, and plan the deploy."""
 
+import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from deploy.app.credentials import Credentials
 from deploy.app.health import wait_until_healthy
-from deploy.app.node_texts import fetch_texts
 from deploy.app.plan.desired_state import DesiredState, Switch
 from deploy.app.plan.diff import PlanInputs, credential_changes
 from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.text_diff import LARGEST_BYTES, Texts
-from deploy.app.tls import Pair, check_chain, check_pair, load_pair
+from deploy.app.tls import Pair, check_pair, load_pair
 from deploy.errors import DeployError
 from deploy.image.export.export import Export
 from deploy.image.open import open_image
 from deploy.image.transfer import Transfer
 from deploy.node import session
+from deploy.node.command import Command
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
@@ -28,6 +29,8 @@ from deploy.spec.render import Rendered, app_files
 
 _HEALTH_SECONDS = 5
 _FORCED = "a new release was asked for"
+# The diffs of more files than this are not worth the transfer: the rest show their hashes.
+_MOST_DIFFS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def load_artifacts(
     project = rendered.project
     settings = project.settings
     pair = load_pair(project)
-    check_chain(pair, settings)
+    check_pair(pair, settings, None)
     credentials = credentials or Credentials(settings, session.passphrase_prompt())
     with open_image(project) as export:
         desired = DesiredState(
@@ -138,7 +141,7 @@ def _texts(remote: Remote, artifacts: Artifacts, plan: Plan) -> Texts:
     units = {one.path for one in plan.units if one.how == "changed"}
     here = {unit.path: unit.content for unit in artifacts.desired.units if unit.path in units}
     here |= _small_files(artifacts, [one.path for one in plan.files if one.how == "changed"])
-    return Texts(here, fetch_texts(remote, artifacts.desired.app, tuple(here)))
+    return Texts(here, _node_texts(remote, artifacts.desired.app, here))
 
 
 def _small_files(artifacts: Artifacts, names: list[str]) -> dict[str, bytes]:
@@ -151,6 +154,21 @@ def _small_files(artifacts: Artifacts, names: list[str]) -> dict[str, bytes]:
         for name, path in found.items()
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST_BYTES
     }
+
+
+def _node_texts(remote: Remote, app: str, paths: Iterable[str]) -> dict[str, bytes]:
+    """Fetch small text files; relative paths are project files of the release that serves."""
+    # Names are sent a line each: a file with a line end in its name shows its hash.
+    asked = [path for path in paths if "\n" not in path][:_MOST_DIFFS]
+    if not asked:
+        return {}
+    lines = "".join(f"{path}\n" for path in asked).encode()
+    command = Command("texts", (app, str(LARGEST_BYTES)), lines)
+    answers = remote.checked(command, "reading changed files").splitlines()
+    if len(answers) != len(asked):
+        raise DeployError(f"{remote.name} sent {len(answers)} of {len(asked)} changed files")
+    pairs = zip(asked, answers, strict=True)
+    return {path: base64.b64decode(answer) for path, answer in pairs if answer != "-"}
 
 
 def _patched(remote: Remote, artifacts: Artifacts, state: NodeState) -> int:

@@ -16,7 +16,6 @@ from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
-from deploy.settings.model import Settings
 from deploy.workstation.git import author
 from deploy.workstation.state import save_manifest
 
@@ -33,10 +32,10 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
     with session.open_session(project) as remote:
         acquire_lock(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
-        serving = state.manifest.release if state.manifest else ""
-        target = rollback_target(kept_releases(remote, settings.app), serving, to)
-        output.say(f"{settings.app} on {settings.node_address}: {serving} -> {target.release}")
-        manifest = _manifest(project, target, serving)
+        target = rollback_target(kept_releases(remote, settings.app), state.release, to)
+        change = f"{state.release} -> {target.release}"
+        output.say(f"{settings.app} on {settings.node_address}: {change}")
+        manifest = _manifest(project, target, state.release)
         endpoint = session.endpoint(project)
         execution = Execution(remote, project, endpoint, manifest, state, "rollback")
         with audit_failures(remote, execution.audit_line):
@@ -50,15 +49,11 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
 
 def _ready(remote: Remote, project: Project) -> NodeState:
     """Probe the node, and undo an unfinished deploy."""
-    state = _state(remote, project.settings)
+    state = probe(remote, project.settings.app)
     if state.interrupted:
         undo(remote, project, state.interrupted.release)
-        state = _state(remote, project.settings)
+        state = probe(remote, project.settings.app)
     return state
-
-
-def _state(remote: Remote, settings: Settings) -> NodeState:
-    return probe(remote, settings.app, paths=(), credentials={})
 
 
 def _manifest(project: Project, target: Manifest, serving: str) -> Manifest:

@@ -1,7 +1,6 @@
 """Verb: show what a deploy would do."""
 
 from deploy.app.plan.describe import describe
-from deploy.app.plan.plan import Plan
 from deploy.app.planner import check_material, load_artifacts, make_plan
 from deploy.console import output
 from deploy.node import session
@@ -31,14 +30,10 @@ def show_plan(
             plan, state = make_plan(remote, artifacts, first=first, diffs=True)
         if plan.steps and artifacts.credentials.known().get(CERT_PASS) is not None:
             check_material(artifacts, state)
+    code = _CHANGES if exit_code and (plan or plan.leftover) else 0
     if as_json:
         output.as_json(plan.document())
-    else:
-        _show(plan)
-    return _CHANGES if exit_code and (plan or plan.leftover) else 0
-
-
-def _show(plan: Plan) -> None:
+        return code
     if plan:
         for line in describe(plan):
             output.say(line)
@@ -46,3 +41,4 @@ def _show(plan: Plan) -> None:
         output.good(f"nothing to do: {plan.app} is up to date")
     if plan.leftover:
         output.say(f"slot {plan.leftover}, which no longer serves, will be drained and stopped")
+    return code

@@ -6,7 +6,6 @@ from deploy.console import output
 from deploy.image.plan.image import short
 from deploy.node import session
 from deploy.node.login import Login
-from deploy.node.release import Manifest
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
 
@@ -19,7 +18,7 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
     with session.open_session(project, login) as remote:
-        state = probe(remote, settings.app, paths=(), credentials=names)
+        state = probe(remote, settings.app, credentials=names)
         workers = ask_workers(remote, settings.app)
     health = _health(project, state)
     facts = _facts(project, state) | {
@@ -43,14 +42,16 @@ def _health(project: Project, state: NodeState) -> str:
 
 def _facts(project: Project, state: NodeState) -> dict[str, object]:
     settings = project.settings
-    manifest = state.manifest
+    manifest, commit = state.manifest, None
+    if manifest:
+        commit = manifest.commit[:12] + (" (dirty)" if manifest.dirty else "")
     return {
         "app": settings.app,
         "node": settings.node_address,
         "endpoint": str(session.endpoint(project)),
-        "release": manifest.release if manifest else None,
+        "release": state.release or None,
         "image": f"{manifest.image} {short(manifest.image_id)}" if manifest else None,
-        "commit": _commit(manifest) if manifest else None,
+        "commit": commit,
         "deployed_by": manifest.by if manifest else None,
         "unit": _unit(settings.app, state),
         "restarts": state.restarts,
@@ -67,10 +68,6 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
         "systemd": state.systemd,
         "storage_free_bytes": state.disks["storage"].free,
     }
-
-
-def _commit(manifest: Manifest) -> str:
-    return manifest.commit[:12] + (" (dirty)" if manifest.dirty else "")
 
 
 def _unit(app: str, state: NodeState) -> str:

@@ -53,24 +53,17 @@ def load_pair(project: Project) -> Pair:
     return Pair(chain, found.key)
 
 
-def check_chain(pair: Pair, settings: Settings) -> None:
-    """Refuse a certificate that visitors would refuse, as far as it shows without the password.
-
-    Raises:
-        CertError: when it is expired, lacks a name of the app, ….
-    """
-    found = problems(pair.chain, None, names=settings.cert_names, now=datetime.now(UTC))
-    if found:
-        raise refusal(pair.chain.source, found)
-
-
-def check_pair(pair: Pair, settings: Settings, password: str) -> None:
+def check_pair(pair: Pair, settings: Settings, password: str | None) -> None:
     """Refuse a certificate and key that cannot serve, with all problems at once.
+
+    Without the password, only the certificate is checked.
 
     Raises:
         CertError: for a wrong password, a key of another certificate, an expired one, ….
     """
-    key = decrypt(pair.key_file, password.encode(), source="server.key.enc")
+    key = None
+    if password is not None:
+        key = decrypt(pair.key_file, password.encode(), source="server.key.enc")
     found = problems(pair.chain, key, names=settings.cert_names, now=datetime.now(UTC))
     if found:
         raise refusal(pair.chain.source, found)

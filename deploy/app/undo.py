@@ -4,25 +4,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deploy.app import act
 from deploy.app.execute import carry_out
 from deploy.app.execution import Execution
 from deploy.app.health import wait_until_healthy
 from deploy.app.plan.steps import Step
 from deploy.console import output, progress
 from deploy.errors import DeployError
+from deploy.node.command import Command
 from deploy.node.journal import audit_line, write_audit
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.project import Project
 
-_LOG_LINES = 20
+_LOG_LINES = "20"
 _HEALTH_SECONDS = 60
 
 
-def run_steps(
-    execution: Execution, steps: Sequence[Step], *, health_seconds: float = _HEALTH_SECONDS
-) -> Manifest:
+def run_steps(execution: Execution, steps: Sequence[Step]) -> Manifest:
     """Carry out steps in order; return the manifest with the seconds of each.
 
     Whatever ends them early is undone: the release before serves again.
@@ -37,20 +35,21 @@ def run_steps(
         for step in steps:
             started = started or step.kind == "start"
             if step.kind == "finish":
-                manifest = execution.manifest.proven(seconds)
+                proven = {"seconds": dict(seconds), "health": "healthy"}
+                manifest = execution.manifest.model_copy(update=proven)
                 execution = replace(execution, manifest=manifest)
             began = time.monotonic()
-            _carry_out(execution, step)
+            carry_out(execution, step)
             seconds[f"{step.kind} {step.credential}".rstrip()] = round(time.monotonic() - began, 3)
     except DeployError as error:
         # A release that was not started has no log.
         logs = _logs(execution) if started else ""
-        undone = _undo(execution, health_seconds)
+        undone = _undo(execution)
         raise DeployError(f"{error.message}{logs}\n{undone}", error.hint) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             output.say("interrupted")
-        output.say(_undo(execution, health_seconds))
+        output.say(_undo(execution))
         raise
     return execution.manifest
 
@@ -63,29 +62,16 @@ def undo(remote: Remote, project: Project, unfinished: str) -> None:
     """
     deploy = f"unfinished deploy {unfinished}"
     with progress.step(f"Undo {deploy}", f"{deploy} undone"):
-        remote.checked(act.undo(project.settings.app), f"undoing {unfinished}")
+        remote.checked(Command("undo", (project.settings.app,)), f"undoing {unfinished}")
     line = audit_line(project, "undo", "unfinished deploy undone")
     write_audit(remote, line.model_copy(update={"release": unfinished}))
 
 
-def _carry_out(execution: Execution, step: Step) -> None:
-    """Carry out a step; only warn when the old slot does not stop, since the new one serves."""
-    try:
-        carry_out(execution, step)
-    except DeployError as error:
-        if step.kind != "retire":
-            raise
-        output.warn(
-            f"{error.message}; the release is recorded and serves, and the old slot stops by "
-            "itself or with the next `fab deploy`"
-        )
-
-
-def _undo(execution: Execution, health_seconds: float) -> str:
+def _undo(execution: Execution) -> str:
     """Undo a deploy that failed; describe what serves now."""
     before = execution.before
     try:
-        result = execution.remote.run(act.undo(execution.app))
+        result = execution.remote.run(Command("undo", (execution.app,)))
     except DeployError as error:
         return f"{error.message}: the next `fab deploy` undoes this one"
     if result.code:
@@ -97,14 +83,14 @@ def _undo(execution: Execution, health_seconds: float) -> str:
         return f"{execution.app} is as it was" + ("" if before.slot else ": nothing deployed")
     if serves not in {"", before.manifest.release}:
         return f"release {serves} serves: another deploy ran meanwhile"
-    return _check_restored(execution, before.manifest, health_seconds)
+    return _check_restored(execution, before.manifest)
 
 
-def _check_restored(execution: Execution, before: Manifest, health_seconds: float) -> str:
+def _check_restored(execution: Execution, before: Manifest) -> str:
     path, release = execution.settings.health_path, before.release
     try:
         wait_until_healthy(
-            execution.endpoint, path, before.certificate, timeout_seconds=health_seconds
+            execution.endpoint, path, before.certificate, timeout_seconds=_HEALTH_SECONDS
         )
     except DeployError as error:
         return f"release {release} was restored, but is not healthy: {error.message}"
@@ -114,7 +100,7 @@ def _check_restored(execution: Execution, before: Manifest, health_seconds: floa
 def _logs(execution: Execution) -> str:
     app, release = execution.app, execution.release
     try:
-        result = execution.remote.run(act.logs(app, _LOG_LINES, release))
+        result = execution.remote.run(Command("logs", (app, _LOG_LINES, release)))
     except DeployError:
         return ""
     lines = result.stdout.strip().splitlines()

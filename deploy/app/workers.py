@@ -1,18 +1,15 @@
 """What an app's supervisor reports about its workers."""
 
-from pydantic import BaseModel, ConfigDict
-
-from deploy.node.answer import read_answer
+from deploy.node.answer import Value, read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote
 
 _HINT = "the image's label io.corefab.status names it; docs/supervision.md says what it prints"
 
 
-class Worker(BaseModel):
+class Worker(Value):
     """One worker; `last_sign` is the seconds since its last heartbeat."""
 
-    model_config = ConfigDict(frozen=True)
     name: str
     state: str
     last_sign: float | None
@@ -20,10 +17,9 @@ class Worker(BaseModel):
     reasons: tuple[str, ...]
 
 
-class Workers(BaseModel):
+class Workers(Value):
     """All workers, and the state of the app as a whole."""
 
-    model_config = ConfigDict(frozen=True)
     state: str
     workers: tuple[Worker, ...]
 

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from certs.acme.account import Account, Binding, Server
-from certs.acme.challenge import Solver
-from certs.acme.order import obtain, suggested_renewal
+from certs.acme.order import Solver, obtain, suggested_renewal
 from certs.certificate import Certificate
 from certs.chain import Chain
 from certs.errors import CertError
@@ -14,12 +13,10 @@ from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.signing_request import signing_request
 from certs.store import read_secret, write_secret
 from deploy.app.tls import material
-from deploy.certificate.dns_challenge import DnsCommand
-from deploy.certificate.http_challenge import NodeResponder
+from deploy.certificate.challenge import DnsCommand, NodeResponder
 from deploy.console import output
 from deploy.node import session
 from deploy.project import Project
-from deploy.settings.model import Settings
 
 
 def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:
@@ -32,30 +29,34 @@ def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:
         DeployError: when a challenge cannot be set up.
     """
     settings = project.settings
+    hmac_key = settings.acme_hmac_key
     account = Account(
         _account_key(project, password),
         email=settings.acme_email,
         terms_agreed=settings.acme_terms_agreed == "true",
-        binding=_binding(settings),
+        binding=None
+        if hmac_key is None
+        else Binding(settings.acme_key_id, hmac_key.get_secret_value()),
     )
     request = signing_request(settings.cert_names, key=key)
     with _solver(project) as solver:
         output.say(f"asking {settings.acme_directory} for {', '.join(settings.cert_names)}")
-        return obtain(server(project), account, request, solver)
-
-
-def server(project: Project) -> Server:
-    """Return the authority's address and root certificate."""
-    return Server(project.settings.acme_directory, project.acme_root)
+        return obtain(_server(project), account, request, solver)
 
 
 def renewal_advice(project: Project, certificate: Certificate) -> datetime | None:
-    """Ask the authority when to renew; None when it does not say or cannot be reached."""
+    """Ask an ACME authority when to renew; None when it does not say or cannot be reached."""
+    if project.settings.cert_from != "acme":
+        return None
     try:
-        return suggested_renewal(server(project), certificate)
+        return suggested_renewal(_server(project), certificate)
     except CertError as error:
         output.warn(f"the authority gives no renewal time: {error.message}")
         return None
+
+
+def _server(project: Project) -> Server:
+    return Server(project.settings.acme_directory, project.acme_root)
 
 
 def _account_key(project: Project, password: bytes) -> PrivateKey:
@@ -65,12 +66,6 @@ def _account_key(project: Project, password: bytes) -> PrivateKey:
     key = new_key()
     write_secret(path, encrypt(key, password))
     return key
-
-
-def _binding(settings: Settings) -> Binding | None:
-    if settings.acme_hmac_key is None:
-        return None
-    return Binding(settings.acme_key_id, settings.acme_hmac_key.get_secret_value())
 
 
 @contextmanager

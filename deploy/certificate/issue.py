@@ -3,12 +3,16 @@
 from datetime import UTC, datetime
 
 from certs.chain import read_chain
+from certs.keyfile import encrypt, new_key
 from certs.pair import replace
+from certs.signing_request import signing_request
+from certs.store import write_public, write_secret
 from deploy.app.credentials import Credentials
 from deploy.app.tls import alone, material
-from deploy.certificate.source import CertOptions, make_request, new_pair
+from deploy.certificate.source import CertOptions, new_pair
 from deploy.console import output
 from deploy.project import Project
+from deploy.settings.model import CERT_PASS
 
 
 def cert_issue(project: Project, options: CertOptions, credentials: Credentials) -> None:
@@ -31,11 +35,16 @@ def cert_issue(project: Project, options: CertOptions, credentials: Credentials)
 
 
 def cert_request(project: Project, credentials: Credentials) -> None:
-    """Make a key and a signing request for an outside authority.
+    """Make a key and a signing request for an outside authority; store the key encrypted.
 
     Raises:
         CertError: for names that cannot be in a certificate.
     """
-    path = make_request(project, credentials)
-    output.good(f"{path.relative_to(project.folder)}: send it to the authority")
+    password = credentials.value(CERT_PASS).encode()
+    key = new_key(project.settings.cert_key)
+    request = signing_request(project.settings.cert_names, key=key)
+    kept = material(project)
+    write_secret(kept.request_key, encrypt(key, password))
+    write_public(kept.request, request)
+    output.good(f"{kept.request.relative_to(project.folder)}: send it to the authority")
     output.say("  then serve its answer: fab cert-rotate-https --certificate FILE")

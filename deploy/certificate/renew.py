@@ -29,7 +29,7 @@ def cert_renew(
     settings = project.settings
     with alone(project):
         leaf = load_pair(project).leaf
-        found = due(leaf, settings, now=datetime.now(UTC), at=_advice(project, leaf))
+        found = due(leaf, settings, now=datetime.now(UTC), at=renewal_advice(project, leaf))
         if found.due or force:
             output.say(f"{settings.app} is renewed: {found.reason if found.due else 'asked for'}")
             rotate(project, options, credentials)
@@ -44,9 +44,5 @@ def due(
     """Decide by its age, the authority's advice, and whether it has every name of the app."""
     missing = [name for name in settings.cert_names if not leaf.covers(name)]
     if missing:
-        return Renewal(due=True, at=now, reason=f"{', '.join(missing)} is not among its names")
+        return Renewal(due=True, reason=f"{', '.join(missing)} is not among its names")
     return renewal(leaf, now=now, suggested=at)
-
-
-def _advice(project: Project, leaf: Certificate) -> datetime | None:
-    return renewal_advice(project, leaf) if project.settings.cert_from == "acme" else None

@@ -12,10 +12,9 @@ from deploy.certificate import act
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.archive import pack
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
-from deploy.node.file import File
+from deploy.node.file import File, pack
 from deploy.node.journal import audit_failures, audit_line
 from deploy.node.lock import acquire_lock
 from deploy.node.release import Manifest
@@ -119,16 +118,19 @@ def serve_pair(project: Project, credentials: Credentials) -> None:
     pair = load_pair(project)
     check_pair(pair, settings, credentials.value(CERT_PASS))
     with session.open_session(project) as remote:
-        state = _state(remote, settings, credentials)
+        values = {CERT_PASS: credentials.value(CERT_PASS)}
+        state = probe(remote, settings.app, paths=(), credentials=values)
         _refuse_clock(state, datetime.now(UTC))
         if state.manifest is None:
             output.say(f"{settings.app} is not on the node yet; run `fab deploy --first`")
             return
         reloads = settings.reload_signal and state.active == "active" and not state.interrupted
         if reloads:
-            _reload(project, remote, pair, (state.manifest, _sealing(state, credentials)))
+            sealed = state.credentials.get(CERT_PASS) == "same"
+            password = None if sealed else credentials.value(CERT_PASS).encode()
+            _reload(project, remote, pair, state.manifest, password)
     if not reloads:
-        _redeploy(project)
+        deploy(project, DeployOptions(what="certificate"))
 
 
 def _refuse_clock(state: NodeState, now: datetime) -> None:
@@ -139,19 +141,10 @@ def _refuse_clock(state: NodeState, now: datetime) -> None:
         )
 
 
-def _redeploy(project: Project) -> None:
-    """Serve it by a deploy."""
-    deploy(project, DeployOptions(what="certificate"))
-
-
 def _reload(
-    project: Project,
-    remote: Remote,
-    pair: Pair,
-    held: tuple[Manifest, bytes | None],
+    project: Project, remote: Remote, pair: Pair, manifest: Manifest, password: bytes | None
 ) -> None:
     settings = project.settings
-    manifest, password = held
     endpoints = session.endpoints(project)
     marks = (pair.leaf.sha256, hashlib.sha256(pair.key_file).hexdigest())
     held_already = (manifest.certificate, manifest.key) == marks and password is None
@@ -172,14 +165,3 @@ def _shown_already(settings: Settings, endpoints: tuple[Endpoint, ...], wanted: 
     except DeployError:
         return False
     return True
-
-
-def _state(remote: Remote, settings: Settings, credentials: Credentials) -> NodeState:
-    values = {CERT_PASS: credentials.value(CERT_PASS)}
-    return probe(remote, settings.app, paths=(), credentials=values)
-
-
-def _sealing(state: NodeState, credentials: Credentials) -> bytes | None:
-    if state.credentials.get(CERT_PASS) == "same":
-        return None
-    return credentials.value(CERT_PASS).encode()

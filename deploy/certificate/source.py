@@ -12,7 +12,6 @@ from certs.errors import refusal
 from certs.import_key import read_key
 from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.pair import Pair
-from certs.signing_request import signing_request
 from certs.store import Material, read, read_secret, write_public, write_secret
 from deploy.app.credentials import Credentials
 from deploy.app.tls import material
@@ -23,7 +22,6 @@ from deploy.project import Project
 from deploy.settings.model import CERT_PASS, Settings
 
 _AUTHORITY_DAYS = 3650
-LEAF_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class CertOptions:
     Without a key file, the key of the certificate file or of `fab cert-request` is used.
     """
 
-    days: int = LEAF_DAYS
+    days: int = 90
     certificate: Path | None = None
     key: Path | None = None
 
@@ -48,7 +46,7 @@ def new_pair(project: Project, options: CertOptions, credentials: Credentials) -
     settings = project.settings
     password = credentials.value(CERT_PASS).encode()
     if options.certificate:
-        chain, key = _given(project, options, credentials)
+        chain, key = _given(project, options.certificate, options.key, password)
     elif settings.cert_from == "files":
         raise DeployError(
             "CERT_FROM is files, which issues none",
@@ -60,37 +58,21 @@ def new_pair(project: Project, options: CertOptions, credentials: Credentials) -
         if settings.cert_from == "acme":
             chain = acme_chain(project, key, password)
         else:
-            chain = _issued(project, options.days, key, password)
+            now = datetime.now(UTC)
+            authority = _authority(material(project), settings, password, now)
+            life = timedelta(days=options.days)
+            chain = issue(authority, settings.cert_names, now=now, lifetime=life, key=key)
     found = problems(chain, key, names=settings.cert_names, now=datetime.now(UTC))
     if found:
         raise refusal(chain.source, found)
     return Pair(chain.pem, encrypt(key, password))
 
 
-def make_request(project: Project, credentials: Credentials) -> Path:
-    """Make a key and a signing request for an outside authority; store the key encrypted.
-
-    Raises:
-        CertError: for names that cannot be in a certificate.
-    """
-    password = credentials.value(CERT_PASS).encode()
-    key = new_key(project.settings.cert_key)
-    request = signing_request(project.settings.cert_names, key=key)
-    kept = material(project)
-    write_secret(kept.request_key, encrypt(key, password))
-    write_public(kept.request, request)
-    return kept.request
-
-
 def _given(
-    project: Project, options: CertOptions, credentials: Credentials
+    project: Project, path: Path, key_path: Path | None, password: bytes
 ) -> tuple[Chain, PrivateKey]:
-    path = options.certificate
-    if path is None:
-        raise ValueError("no file was given")
-    password = credentials.value(CERT_PASS).encode()
-    if options.key:
-        key = read_key(read(options.key), source=str(options.key), password=password)
+    if key_path:
+        key = read_key(read(key_path), source=str(key_path), password=password)
         return read_bundle(read(path), source=str(path), key=key, password=password).chain, key
     kept = material(project)
     requested = None
@@ -105,14 +87,6 @@ def _given(
             "give the key with --key FILE, or begin with `fab cert-request`",
         )
     return bundle.chain, own
-
-
-def _issued(project: Project, days: int, key: PrivateKey, password: bytes) -> Chain:
-    now = datetime.now(UTC)
-    authority = _authority(material(project), project.settings, password, now)
-    return issue(
-        authority, project.settings.cert_names, now=now, lifetime=timedelta(days=days), key=key
-    )
 
 
 def _authority(kept: Material, settings: Settings, password: bytes, now: datetime) -> Authority:

@@ -26,12 +26,9 @@ def creds_seal(
     all: bool = False,  # noqa: A002 -- the option is called --all
 ) -> None:
     """Seal credentials again from their sources; --all restores every app after a reinstall."""
-    from deploy.credential.seal import SealOptions
     from deploy.credential.seal import creds_seal as seal
 
-    seal(
-        projects_of(context, name, every=all), SealOptions((credential,) if credential else (), all)
-    )
+    seal(projects_of(context, name, every=all), credential, go_on=all)
 
 
 @task("certificates and credentials", positional=["credential"], help={"credential": "which"})

@@ -4,12 +4,12 @@ from deploy.app.credentials import Credentials
 from deploy.console import output
 from deploy.credential.seal import describe
 from deploy.node import session
-from deploy.node.holdings import SealedCredential, ask_holdings
+from deploy.node.holdings import Holdings, SealedCredential, ask_holdings
 from deploy.project import Project
+from deploy.settings.model import Source
 
 _COLUMNS = ("credential", "source", "on the node", "generation", "age", "sealed with", "opens")
 _DAY_SECONDS = 86400
-_NOT_SOUND = 1
 
 
 def creds_list(project: Project, *, as_json: bool) -> int:
@@ -25,32 +25,20 @@ def creds_list(project: Project, *, as_json: bool) -> int:
     with session.open_session(project) as remote:
         holdings = ask_holdings(remote, settings.app, settings.node_user, values)
     held = {one.name: one for one in holdings.credentials}
-    rows = [
-        _facts(
-            source.credential,
-            describe(source),
-            holdings.compared.get(source.credential, "absent"),
-            holdings.generations.get(source.credential),
-            held.get(source.credential),
-        )
-        for source in settings.sources
-    ]
+    rows = [_facts(source, holdings, held.get(source.credential)) for source in settings.sources]
     if as_json:
         output.as_json({"app": settings.app, "credentials": rows})
     else:
         output.table(f"credentials of {settings.app}", _COLUMNS, [_cells(row) for row in rows])
-    sound = all(row["state"] in {"same", "present"} and row["opens"] for row in rows)
-    return 0 if sound else _NOT_SOUND
+    return int(not all(row["state"] in {"same", "present"} and row["opens"] for row in rows))
 
 
-def _facts(
-    name: str, source: str, state: str, generation: int | None, held: SealedCredential | None
-) -> dict[str, object]:
+def _facts(source: Source, holdings: Holdings, held: SealedCredential | None) -> dict[str, object]:
     return {
-        "name": name,
-        "source": source,
-        "state": state,
-        "generation": generation,
+        "name": source.credential,
+        "source": describe(source),
+        "state": holdings.compared.get(source.credential, "absent"),
+        "generation": holdings.generations.get(source.credential),
         "age_days": held.age_seconds // _DAY_SECONDS if held else None,
         "sealed_with": held.sealed_with if held else None,
         "opens": held.opens if held else False,

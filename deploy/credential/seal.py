@@ -1,7 +1,6 @@
 """Seal credentials on the node: from their sources, with a changed value, or one typed in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from deploy.app.credentials import Credentials
 from deploy.app.deploy import DeployOptions, deploy
@@ -13,28 +12,20 @@ from deploy.project import Project
 from deploy.settings.model import CERT_PASS, Settings, Source
 
 
-@dataclass(frozen=True, slots=True)
-class SealOptions:
-    """Which credentials (empty: all), and whether of every instance here."""
-
-    names: tuple[str, ...] = ()
-    all: bool = False
-
-
-def creds_seal(projects: tuple[Project, ...], options: SealOptions) -> None:
-    """Seal credentials from their sources, and start the apps with them.
+def creds_seal(projects: tuple[Project, ...], name: str, *, go_on: bool) -> None:
+    """Seal a credential (empty: all) from its source, and start the apps with it.
 
     An app that is not on its node, for example after a reinstall, is deployed.
 
     Raises:
-        DeployError: naming the apps that failed; the others are done.
+        DeployError: naming the apps that failed; with `go_on`, the others are done.
     """
     failed = []
     for project in projects:
         try:
-            _seal(project, options.names)
+            _seal(project, name)
         except DeployError as error:
-            if not options.all:
+            if not go_on:
                 raise
             output.fail(f"{project.settings.app}: {error.message}", error.hint)
             failed.append(project.settings.app)
@@ -51,15 +42,13 @@ def creds_rotate(project: Project, name: str) -> None:
         DeployError: when the value has not changed, or the app is not healthy with it and has the
             old one again.
     """
-    settings = project.settings
-    _refuse_password(name)
-    source_of(settings, name)
-    credentials = Credentials(settings, session.passphrase_prompt())
+    source = _changeable(project.settings, name)
+    credentials = Credentials(project.settings, session.passphrase_prompt())
     value = credentials.value(name)
     if _state(project, {name: value}).credentials.get(name) == "same":
         raise DeployError(
             f"{name} is sealed with this value already",
-            f"change it at its source first: {describe(source_of(settings, name))}",
+            f"change it at its source first: {describe(source)}",
         )
     deploy(project, DeployOptions(what="credentials"), credentials)
     output.good(f"{name} has its new value on the node")
@@ -71,8 +60,7 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
     Raises:
         DeployError: for a credential whose source is a setting or a command.
     """
-    _refuse_password(name)
-    source = source_of(project.settings, name)
+    source = _changeable(project.settings, name)
     if source.value or source.command:
         raise DeployError(
             f"{name} comes from {describe(source)}, and the next deploy would seal that again",
@@ -108,16 +96,15 @@ def describe(source: Source) -> str:
     return f"{source.key}_COMMAND: {source.command}" if source.command else "a prompt"
 
 
-def _seal(project: Project, names: tuple[str, ...]) -> None:
+def _seal(project: Project, name: str) -> None:
     settings = project.settings
-    for name in names:
-        source_of(settings, name)
-    wanted = frozenset(names or (source.credential for source in settings.sources))
+    sources = (source_of(settings, name),) if name else settings.sources
     state = _state(project, {source.credential: None for source in settings.sources})
     if state.manifest is None:
         output.say(f"{settings.app} is not on the node: deploying it")
         deploy(project, DeployOptions(first=True))
     else:
+        wanted = frozenset(source.credential for source in sources)
         deploy(project, DeployOptions(what="credentials", reseal=wanted))
 
 
@@ -126,9 +113,10 @@ def _state(project: Project, values: dict[str, str | None]) -> NodeState:
         return probe(remote, project.settings.app, paths=(), credentials=values)
 
 
-def _refuse_password(name: str) -> None:
+def _changeable(settings: Settings, name: str) -> Source:
     if name == CERT_PASS:
         raise DeployError(
             f"{CERT_PASS} opens the TLS key, which has to be encrypted with it too",
             "change CERT_PASSWORD, then `fab cert-rotate-https --password-only`",
         )
+    return source_of(settings, name)

@@ -1,9 +1,11 @@
 """Take one app's inventory: its certificates, SSH keys and credentials, and their problems."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
+from certs.certificate import Certificate
 from certs.chain import read_chain
 from certs.errors import CertError
 from deploy.access.list import OwnedKey, find_owners
@@ -88,7 +90,7 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
     with session.open_session(project) as remote:
         holdings = ask_holdings(remote, settings.app, settings.node_user, {})
     places = (
-        _workstation(project),
+        _place("workstation", lambda: load_pair(project).leaf),
         _on_node("node", holdings.release),
         _on_node("container", holdings.inside),
         *_served(session.endpoints(project)),
@@ -98,26 +100,20 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
     return Inventory(settings, now, places, holdings, access, retired)
 
 
-def _workstation(project: Project) -> Place:
+def _place(where: str, read: Callable[[], Certificate]) -> Place:
     try:
-        return Place("workstation", load_pair(project).leaf)
-    except CertError as error:
-        return Place("workstation", None, error.message)
+        return Place(where, read())
+    except (CertError, DeployError) as error:
+        return Place(where, None, error.message)
 
 
 def _on_node(where: str, chain: str) -> Place:
     if not chain:
         return Place(where, None, "no certificate there; is the app deployed and running?")
-    try:
-        return Place(where, read_chain(chain.encode(), source=where).leaf)
-    except CertError as error:
-        return Place(where, None, error.message)
+    return _place(where, lambda: read_chain(chain.encode(), source=where).leaf)
 
 
 def _served(endpoints: tuple[Endpoint, ...]) -> Iterator[Place]:
     for endpoint in endpoints:
         where = "served" if len(endpoints) == 1 else f"served at {endpoint.address}"
-        try:
-            yield Place(where, served_certificate(endpoint))
-        except DeployError as error:
-            yield Place(where, None, error.message)
+        yield _place(where, partial(served_certificate, endpoint))

@@ -1,7 +1,5 @@
 """Commands: what certificates, keys and credentials there are."""
 
-from typing import Literal
-
 from invoke.context import Context
 
 from deploy.options import projects_of
@@ -23,5 +21,4 @@ def cert_status(
     """Show certificates, keys and credentials; exit code 2 if something is wrong, 1 if soon."""
     from deploy.inventory.status import cert_status as show
 
-    form: Literal["table", "json", "prometheus"] = "json" if json else "table"
-    return show(projects_of(context, name, every=all), form="prometheus" if prometheus else form)
+    return show(projects_of(context, name, every=all), as_json=json, prometheus=prometheus)

@@ -1,19 +1,16 @@
 """Show the inventories of apps: as tables, as JSON, or for Prometheus."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal
 
-from deploy.access.list import OwnedKey
 from deploy.console import output
 from deploy.inventory.app import Inventory, take_inventory
-from deploy.inventory.places import Place, agree, cells, facts
+from deploy.inventory.places import agree, cells, facts
 from deploy.inventory.prometheus import as_prometheus
-from deploy.node.holdings import NodeHostKey, SealedCredential
+from deploy.node.holdings import NodeHostKey
 from deploy.project import Project
 from deploy.spec.access_key import read_key
 
-Form = Literal["table", "json", "prometheus"]
 _PLACES = (
     "where", "subject", "names", "issuer", "days left", "expires", "key", "SHA-256 begins"
 )  # fmt: skip
@@ -23,7 +20,7 @@ _DAY_SECONDS = 86400
 _WARNING, _ERROR = 1, 2
 
 
-def cert_status(projects: tuple[Project, ...], *, form: Form) -> int:
+def cert_status(projects: tuple[Project, ...], *, as_json: bool, prometheus: bool) -> int:
     """Show every inventory; return 2 with an error among the findings, 1 with a warning, else 0.
 
     Raises:
@@ -31,22 +28,18 @@ def cert_status(projects: tuple[Project, ...], *, form: Form) -> int:
     """
     now = datetime.now(UTC)
     found = [take_inventory(project, now=now) for project in projects]
-    if form == "prometheus":
+    if prometheus:
         output.plain(as_prometheus(found))
-    elif form == "json":
+    elif as_json:
         every = [_facts(one) for one in found]
         output.as_json(every[0] if len(every) == 1 else {"apps": every})
     else:
         for one in found:
             show_inventory(one)
-    return _exit_code(found)
-
-
-def _exit_code(found: Iterable[Inventory]) -> int:
-    every = [finding for one in found for finding in one.findings]
-    if any(finding.is_error for finding in every):
+    findings = [finding for one in found for finding in one.findings]
+    if any(finding.is_error for finding in findings):
         return _ERROR
-    return _WARNING if every else 0
+    return _WARNING if findings else 0
 
 
 def show_inventory(one: Inventory) -> None:
@@ -56,8 +49,8 @@ def show_inventory(one: Inventory) -> None:
     output.table(f"certificates of {app}", _PLACES, rows)
     if agree(one.places):
         output.good(f"all {len(one.places)} places have the same certificate")
-    for serial, digest in dict.fromkeys(_serials(one.places)):
-        output.say(f"serial {serial}, SHA-256 {digest}")
+    for found in dict.fromkeys(place.certificate for place in one.places if place.certificate):
+        output.say(f"serial {found.serial}, SHA-256 {found.sha256}")
     output.table(f"credentials of {app}", _CREDENTIALS, list(_credential_cells(one)))
     output.table(f"SSH keys of {one.settings.node_address}", _KEYS, list(_key_cells(one)))
     for finding in one.findings:
@@ -65,12 +58,6 @@ def show_inventory(one: Inventory) -> None:
             output.fail(finding.text, "")
         else:
             output.warn(finding.text)
-
-
-def _serials(places: Iterable[Place]) -> Iterator[tuple[str, str]]:
-    for place in places:
-        if place.certificate:
-            yield place.certificate.serial, place.certificate.sha256
 
 
 def _credential_cells(one: Inventory) -> Iterable[tuple[str, ...]]:
@@ -92,48 +79,41 @@ def _key_cells(one: Inventory) -> Iterable[tuple[str, ...]]:
 
 
 def _facts(one: Inventory) -> dict[str, object]:
-    generations = one.holdings.generations
     return {
         "app": one.settings.app,
         "places": [facts(place, one.now) for place in one.places],
         "agree": agree(one.places),
         "credentials": [
-            _credential_facts(held, generations.get(held.name)) for held in one.holdings.credentials
+            {
+                "name": held.name,
+                "age_days": held.age_seconds // _DAY_SECONDS,
+                "sealed_with": held.sealed_with,
+                "generation": one.holdings.generations.get(held.name),
+                "opens": held.opens,
+            }
+            for held in one.holdings.credentials
         ],
-        "host_keys": [_host_key_facts(host) for host in one.holdings.host_keys],
-        "access": [_access_facts(access) for access in one.access],
+        "host_keys": [
+            {
+                "fingerprint": _fingerprint(host),
+                "kind": host.key.split()[0],
+                "age_days": host.age_seconds // _DAY_SECONDS,
+                "next": host.next,
+            }
+            for host in one.holdings.host_keys
+        ],
+        "access": [
+            {
+                "fingerprint": access.key.fingerprint,
+                "person": access.person,
+                "comment": access.key.comment,
+                "age_days": access.age_days,
+                "expires": access.key.expires.isoformat() if access.key.expires else None,
+            }
+            for access in one.access
+        ],
         "errors": [finding.text for finding in one.findings if finding.is_error],
         "warnings": [finding.text for finding in one.findings if not finding.is_error],
-    }
-
-
-def _credential_facts(held: SealedCredential, generation: int | None) -> dict[str, object]:
-    return {
-        "name": held.name,
-        "age_days": held.age_seconds // _DAY_SECONDS,
-        "sealed_with": held.sealed_with,
-        "generation": generation,
-        "opens": held.opens,
-    }
-
-
-def _host_key_facts(host: NodeHostKey) -> dict[str, object]:
-    return {
-        "fingerprint": _fingerprint(host),
-        "kind": host.key.split()[0],
-        "age_days": host.age_seconds // _DAY_SECONDS,
-        "next": host.next,
-    }
-
-
-def _access_facts(access: OwnedKey) -> dict[str, object]:
-    key = access.key
-    return {
-        "fingerprint": key.fingerprint,
-        "person": access.person,
-        "comment": key.comment,
-        "age_days": access.age_days,
-        "expires": key.expires.isoformat() if key.expires else None,
     }
 
 

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from deploy.errors import DeployError
 
@@ -11,6 +11,12 @@ Answer = TypeVar("Answer")
 _LARGEST = 64 * 1024 * 1024
 _LONGEST_TEXT = 160
 _NEWER = "a newer corefab may have written it: update corefab, or look with --debug"
+
+
+class Value(BaseModel):
+    """An immutable part of an answer."""
+
+    model_config = ConfigDict(frozen=True)
 
 
 def read_answer(model: type[Answer], text: str, what: str, hint: str = _NEWER) -> Answer:

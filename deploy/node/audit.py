@@ -7,7 +7,6 @@ from deploy.node.journal import MACHINE, AuditLine, read_journal
 from deploy.project import Project
 
 _COLUMNS = ("when", "what", "result", "release", "who", "from", "commit", "detail")
-_EVERY_APP = "-"
 
 
 def audit(project: Project, *, lines: str, every: bool, as_json: bool) -> None:
@@ -19,7 +18,7 @@ def audit(project: Project, *, lines: str, every: bool, as_json: bool) -> None:
     if not lines.isdecimal():
         raise DeployError(f"--lines is {lines!r}", "give a whole number such as 20")
     with session.open_session(project) as remote:
-        found = read_journal(remote, _EVERY_APP if every else project.settings.app, int(lines))
+        found = read_journal(remote, "-" if every else project.settings.app, int(lines))
     if as_json:
         shown = [line.model_dump(mode="json", by_alias=True) for line in found]
         output.as_json({"lines": shown})

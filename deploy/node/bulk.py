@@ -38,11 +38,12 @@ def send_files(target: Target, folder: Path, names: Iterable[str], *, into: str,
         DeployError: when rsync fails, with its last lines.
     """
     listing = b"".join(name.encode() + b"\0" for name in names)
+    host = f"[{target.host}]" if ":" in target.host else target.host
     words = [
         "rsync", "-rlpc", "--from0", "--files-from=-", "--chmod=D755,Fu=rwX,Fgo=rX",
         f"--link-dest={like}", "--rsync-path=sudo -n rsync",
         "-e", " ".join(_rsync_word(word) for word in ssh_command(target)),
-        f"{folder}/", f"{_bracketed(target.host)}:{into}/",
+        f"{folder}/", f"{host}:{into}/",
     ]  # fmt: skip
     run(words, doing="rsync of the project files", hint=_HINT, start=Start(listing, lines=8))
 
@@ -55,7 +56,3 @@ def _quoted(path: Path) -> str:
 def _rsync_word(word: str) -> str:
     """Quote a word for rsync's -e, which understands quotes but no escapes."""
     return shlex.quote(word) if "'" not in word else f'"{word}"'
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -13,8 +13,3 @@ class Command:
 
     def __str__(self) -> str:
         return " ".join((self.script, *self.arguments))
-
-
-def audit(line: str) -> Command:
-    """Append a line of JSON to the node's journal of changes."""
-    return Command("audit", (line,))

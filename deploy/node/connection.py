@@ -30,7 +30,6 @@ class UnknownHostKeyError(paramiko.SSHException):
 
 def new_connection(
     target: Target,
-    patience_seconds: float = CONNECT_SECONDS,
     key: paramiko.PKey | None = None,
     host_key: paramiko.PKey | None = None,
 ) -> Connection:
@@ -39,8 +38,8 @@ def new_connection(
         target.host,
         user=target.user,
         port=target.port,
-        connect_timeout=patience_seconds,
-        connect_kwargs=_options(target, patience_seconds, key),
+        connect_timeout=CONNECT_SECONDS,
+        connect_kwargs=_options(target, key),
     )
     names = connection.connect_kwargs.get("key_filename", [])
     if target.alone and target.identity:
@@ -64,11 +63,9 @@ def tune(connection: Connection) -> None:
             link.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def _options(
-    target: Target, patience_seconds: float, key: paramiko.PKey | None
-) -> dict[str, object]:
+def _options(target: Target, key: paramiko.PKey | None) -> dict[str, object]:
     options: dict[str, object] = {
-        "banner_timeout": patience_seconds,
+        "banner_timeout": CONNECT_SECONDS,
         "transport_factory": _transport,
     }
     if target.alone:

@@ -35,16 +35,8 @@ class FabricRemote(Remote):
         """Return the shortest round trip measured so far, in seconds; infinite before the first."""
         return self._round_trip
 
-    def run(self, command: Command) -> Result:
-        """Run a command as root; write its stdin and read its output at the same time.
-
-        Raises:
-            DeployError: when the connection is lost.
-        """
-        return self.send(command, (command.stdin,))
-
     def send(self, command: Command, parts: Iterable[bytes]) -> Result:
-        """Run a command as root; send it parts as they become ready.
+        """Run a command as root; send it parts as they become ready, and read its output meanwhile.
 
         Raises:
             DeployError: when the connection is lost.
@@ -64,10 +56,7 @@ class FabricRemote(Remote):
             except BaseException:
                 channel.close()
                 raise
-        code = channel.recv_exit_status()
-        if code < 0:
-            raise _lost(self._connection.host)
-        return Result(code, output.decode(errors="replace"), errors.decode(errors="replace"))
+        return self._result(channel, output, errors)
 
     def follow(self, command: Command, on_line: Callable[[str], None]) -> Result:
         """Run a command as root; call `on_line` with each line of stdout as it comes.
@@ -86,10 +75,7 @@ class FabricRemote(Remote):
                 on_line(line.decode(errors="replace"))
         errors = bytearray()
         _drain(channel.recv_stderr, errors)
-        code = channel.recv_exit_status()
-        if code < 0:
-            raise _lost(self._connection.host)
-        return Result(code, said.decode(errors="replace"), errors.decode(errors="replace"))
+        return self._result(channel, said, errors)
 
     def hold(self, command: Command) -> Result:
         """Start a command; return when it has printed a line or has ended."""
@@ -98,14 +84,11 @@ class FabricRemote(Remote):
         output = bytearray()
         while not output.endswith(b"\n") and (part := channel.recv(_CHUNK)):
             output += part
+        if output:
+            return Result(0, output.decode(), "")
         errors = bytearray()
-        code = 0
-        if not output:
-            _drain(channel.recv_stderr, errors)
-            code = channel.recv_exit_status()
-            if code < 0:
-                raise _lost(self._connection.host)
-        return Result(code, output.decode(), errors.decode(errors="replace"))
+        _drain(channel.recv_stderr, errors)
+        return self._result(channel, output, errors)
 
     def _start(self, command: Command) -> paramiko.Channel:
         try:
@@ -118,6 +101,12 @@ class FabricRemote(Remote):
         except (paramiko.SSHException, OSError, EOFError, AttributeError) as error:
             raise _lost(self._connection.host) from error
         return channel
+
+    def _result(self, channel: paramiko.Channel, said: bytearray, errors: bytearray) -> Result:
+        code = channel.recv_exit_status()
+        if code < 0:
+            raise _lost(self._connection.host)
+        return Result(code, said.decode(errors="replace"), errors.decode(errors="replace"))
 
 
 def _lost(host: str) -> DeployError:

@@ -1,6 +1,9 @@
-"""A file to put on a node."""
+"""Files to put on a node, packed into the tar that it unpacks."""
 
 import hashlib
+import io
+import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -21,3 +24,14 @@ class File:
     def mode_and_owner(self) -> str:
         """Permission bits and owner, as FileState has them."""
         return f"{self.mode:o} root:root"
+
+
+def pack(files: Iterable[File]) -> bytes:
+    """Pack files into a tar: each at its path, owned by root."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for file in files:
+            entry = tarfile.TarInfo(file.path.lstrip("/"))
+            entry.size, entry.mode = len(file.content), file.mode
+            archive.addfile(entry, io.BytesIO(file.content))
+    return packed.getvalue()

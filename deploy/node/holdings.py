@@ -4,9 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from deploy.node.answer import read_answer
+from deploy.node.answer import Value, read_answer
 from deploy.node.command import Command
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
@@ -27,11 +25,7 @@ _SEALS = {
 }
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class NodeHostKey(_Value):
+class NodeHostKey(Value):
     """A host key `TYPE BASE64` and its age; a `next` one is announced but not shown yet."""
 
     key: str
@@ -39,14 +33,14 @@ class NodeHostKey(_Value):
     next: bool = False
 
 
-class HostKeys(_Value):
+class HostKeys(Value):
     """The host keys of a node, and whether they are being changed."""
 
     keys: tuple[NodeHostKey, ...]
     changing: bool
 
 
-class AuthorizedKey(_Value):
+class AuthorizedKey(Value):
     """A line of an authorized_keys file, with the file and its age."""
 
     user: str
@@ -55,7 +49,7 @@ class AuthorizedKey(_Value):
     age_seconds: int
 
 
-class SealedCredential(_Value):
+class SealedCredential(Value):
     """A sealed credential; `seal` is its type id, `opens` whether this node can decrypt it."""
 
     name: str
@@ -69,7 +63,7 @@ class SealedCredential(_Value):
         return _SEALS.get(self.seal, "unknown")
 
 
-class Holdings(_Value):
+class Holdings(Value):
     """The answer to `ask_holdings`.
 
     `clock` is the node's time in seconds since 1970. `release` and `inside` are the certificate

@@ -28,7 +28,7 @@ def read_host_key(host: str, port: int) -> tuple[str, str]:
         raise _no_server(host, error) from error
     finally:
         transport.close()
-    return key_line(key), fingerprint(key)
+    return key_line(key), key.fingerprint
 
 
 def key_line(key: paramiko.PKey) -> str:
@@ -36,15 +36,10 @@ def key_line(key: paramiko.PKey) -> str:
     return f"{key.get_name()} {key.get_base64()}"
 
 
-def fingerprint(key: paramiko.PKey) -> str:
-    """Write a host key's fingerprint as OpenSSH does: SHA256:…."""
-    return str(key.fingerprint)
-
-
 def fingerprint_of(line: str) -> str:
     """Compute the fingerprint of a host key given as `ssh-ed25519 AAAA…`."""
     name, blob = line.split()[:2]
-    return fingerprint(paramiko.PKey.from_type_string(name, base64.b64decode(blob)))
+    return paramiko.PKey.from_type_string(name, base64.b64decode(blob)).fingerprint
 
 
 def _no_server(host: str, error: Exception) -> DeployError:

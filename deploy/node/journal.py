@@ -4,14 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.node import command
 from deploy.node.command import Command
 from deploy.node.remote import Remote
 from deploy.node.schema import Versioned
@@ -58,21 +56,12 @@ class AuditLine(Versioned):
         return json.dumps(values | fixed)
 
 
-def audit_line(project: Project, what: str, detail: str = "") -> AuditLine:
-    """Create a line about a change of the app, made now."""
-    return _line(project.folder, project.settings.app, what, detail)
-
-
-def machine_line(folder: Path, what: str, detail: str) -> AuditLine:
-    """Create a line about a change of the machine, made now."""
-    return _line(folder, MACHINE, what, detail)
-
-
-def _line(folder: Path, app: str, what: str, detail: str) -> AuditLine:
-    made_by = author(folder)
+def audit_line(project: Project, what: str, detail: str = "", *, app: str = "") -> AuditLine:
+    """Create a line about a change made now: of the app, or of the machine for app MACHINE."""
+    made_by = author(project.folder)
     return AuditLine(
         at=datetime.now(UTC),
-        app=app,
+        app=app or project.settings.app,
         what=what,
         who=made_by.who,
         commit=made_by.commit,
@@ -88,7 +77,7 @@ def write_audit(remote: Remote, line: AuditLine) -> None:
         DeployError: when the node cannot write it.
     """
     remote.checked(
-        command.audit(line.to_json()),
+        Command("audit", (line.to_json(),)),
         f"{line.what} is done, but writing it to the journal of changes",
         "is the node's disk full? /var/lib/corefab/audit.log is appended to",
     )
@@ -124,17 +113,11 @@ def audit_failures(remote: Remote, line: AuditLine) -> Iterator[None]:
         yield
     except BaseException as error:
         why = error.message if isinstance(error, DeployError) else type(error).__name__
-        _try_to_write(remote, line.model_copy(update={"result": "failed", "detail": _first(why)}))
+        # The lines after the first are the app's own output, which may contain secrets.
+        failed = {"result": "failed", "detail": why.partition("\n")[0]}
+        try:
+            write_audit(remote, line.model_copy(update=failed))
+        except DeployError as unwritten:
+            problem = "the failure is not in the node's journal of changes"
+            output.warn(f"{problem}: {unwritten.message}")
         raise
-
-
-def _first(text: str) -> str:
-    """Keep the first line; the others are the app's own output, which may contain secrets."""
-    return text.partition("\n")[0]
-
-
-def _try_to_write(remote: Remote, line: AuditLine) -> None:
-    try:
-        write_audit(remote, line)
-    except DeployError as error:
-        output.warn(f"the failure is not in the node's journal of changes: {error.message}")

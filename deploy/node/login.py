@@ -11,9 +11,9 @@ import paramiko
 from fabric.connection import Connection
 
 from deploy.errors import DeployError
-from deploy.node.connection import CONNECT_SECONDS, UnknownHostKeyError, new_connection, tune
+from deploy.node.connection import UnknownHostKeyError, new_connection, tune
 from deploy.node.fabric_remote import FabricRemote
-from deploy.node.host_key import fingerprint, key_line
+from deploy.node.host_key import key_line
 from deploy.node.known_hosts import pinned
 from deploy.node.private_key import first_locked, load_key
 from deploy.node.target import Target
@@ -33,7 +33,7 @@ def start_login(target: Target) -> Login:
 
     def run() -> None:
         try:
-            login.connection.set_result(_log_in(target, CONNECT_SECONDS))
+            login.connection.set_result(_log_in(target))
         except BaseException as error:  # noqa: BLE001 -- raised again where the result is read
             login.connection.set_exception(error)
 
@@ -47,7 +47,6 @@ def connect(
     target: Target,
     ask_passphrase: Callable[[str], str] | None,
     *,
-    patience_seconds: float = CONNECT_SECONDS,
     login: Login | None = None,
 ) -> Iterator[FabricRemote]:
     """Log in to a node whose host key is pinned; `ask_passphrase` None means no terminal.
@@ -59,7 +58,7 @@ def connect(
             answer, or the login fails.
     """
     early = login.connection if login and login.target == target else None
-    connection = _open(target, ask_passphrase, patience_seconds, early)
+    connection = _open(target, ask_passphrase, early)
     try:
         yield FabricRemote(connection)
     finally:
@@ -81,7 +80,6 @@ class _OtherPinnedKeyError(DeployError):
 def _open(
     target: Target,
     ask_passphrase: Callable[[str], str] | None,
-    patience_seconds: float,
     early: Future[Connection] | None,
 ) -> Connection:
     if target.identity and not target.identity.expanduser().is_file():
@@ -89,13 +87,13 @@ def _open(
             f"IDENTITY_FILE is {target.identity}, which is not a file", "correct it in .env"
         )
     try:
-        return early.result() if early else _log_in(target, patience_seconds)
+        return early.result() if early else _log_in(target)
     except _LoginRefusedError:
         named = new_connection(target).connect_kwargs["key_filename"]
         locked = first_locked(map(Path, named))
         if locked is None:
             raise
-    return _log_in(target, patience_seconds, _unlock(locked, ask_passphrase))
+    return _log_in(target, _unlock(locked, ask_passphrase))
 
 
 def _unlock(locked: Path, ask_passphrase: Callable[[str], str] | None) -> paramiko.PKey:
@@ -110,14 +108,12 @@ def _unlock(locked: Path, ask_passphrase: Callable[[str], str] | None) -> parami
     return key
 
 
-def _log_in(
-    target: Target, patience_seconds: float, key: paramiko.PKey | None = None
-) -> Connection:
+def _log_in(target: Target, key: paramiko.PKey | None = None) -> Connection:
     try:
-        return _opened(new_connection(target, patience_seconds, key), target)
+        return _opened(new_connection(target, key), target)
     except _OtherPinnedKeyError as found:
         # While a node's host key changes, two of a type are pinned; paramiko keeps one of each.
-        return _opened(new_connection(target, patience_seconds, key, found.key), target)
+        return _opened(new_connection(target, key, found.key), target)
 
 
 def _opened(connection: Connection, target: Target) -> Connection:
@@ -135,9 +131,9 @@ def _opened(connection: Connection, target: Target) -> Connection:
 def _failure(error: Exception, connection: Connection, target: Target) -> DeployError:
     if isinstance(error, UnknownHostKeyError):
         return DeployError(
-            f"the host key of {target} is not pinned: it shows {fingerprint(error.key)}",
+            f"the host key of {target} is not pinned: it shows {error.key.fingerprint}",
             "compare with the fingerprint on the machine's console, then pin it with "
-            f"`fab trust --fingerprint {fingerprint(error.key)}`",
+            f"`fab trust --fingerprint {error.key.fingerprint}`",
         )
     if isinstance(error, paramiko.BadHostKeyException):
         return _changed_key(error, connection, target)
@@ -162,9 +158,9 @@ def _changed_key(
     host, port = str(connection.host), int(connection.port)
     if key_line(error.key) in pinned(target.known_hosts, host, port):
         return _OtherPinnedKeyError(error.key)
-    shown = fingerprint(error.key)
+    shown = error.key.fingerprint
     return DeployError(
-        f"the host key of {target} has changed: pinned {fingerprint(error.expected_key)}, "
+        f"the host key of {target} has changed: pinned {error.expected_key.fingerprint}, "
         f"shown {shown}",
         "another machine may answer at that address. If you reinstalled yours, compare with its "
         f"console and pin the new key with `fab trust --fingerprint {shown}`",

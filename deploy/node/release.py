@@ -1,6 +1,5 @@
 """The manifest of a release, and release names."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from pydantic import Field
@@ -34,10 +33,6 @@ class Manifest(Versioned):
     at: datetime
     seconds: dict[str, float] = Field(default_factory=dict)
     health: str = ""
-
-    def proven(self, seconds: Mapping[str, float]) -> "Manifest":
-        """Mark the release healthy and add the time of each step."""
-        return self.model_copy(update={"seconds": dict(seconds), "health": "healthy"})
 
 
 def release_id(now: datetime, suffix: str, after: str = "") -> str:

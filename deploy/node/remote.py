@@ -50,7 +50,7 @@ class Remote(Protocol):
 
     def run(self, command: Command) -> Result:
         """Run a command to its end; a failure is not raised."""
-        ...
+        return self.send(command, (command.stdin,))
 
     def send(self, command: Command, parts: Iterable[bytes]) -> Result:
         """Run a command whose stdin is produced while it runs."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from deploy.console import prompt
 from deploy.errors import DeployError
@@ -10,7 +11,6 @@ from deploy.node.fabric_remote import FabricRemote
 from deploy.node.login import Login, connect, start_login
 from deploy.node.target import Target, resolve
 from deploy.project import Project
-from deploy.settings.model import Settings
 
 # As NODE_ADDRESS: the rehearsal node named after the project.
 REHEARSAL = "rehearsal"
@@ -74,17 +74,14 @@ def endpoints(project: Project) -> tuple[Endpoint, ...]:
     """
     settings = project.settings
     first = endpoint(project)
-    rehearsed = settings.node_address == REHEARSAL and not settings.public_address
-    addresses = _rehearsed(settings) if rehearsed else ()
+    addresses: tuple[str, ...] = ()
+    if settings.node_address == REHEARSAL and not settings.public_address:
+        from rehearsal import lifecycle  # noqa: PLC0415 -- loaded for a rehearsal alone
+
+        found = lifecycle.find(settings.project)
+        addresses = (found.address, found.address6) if found else ()
     addresses = addresses or addresses_of(first.address)
-    return tuple(Endpoint(address, first.port, first.host) for address in addresses)
-
-
-def _rehearsed(settings: Settings) -> tuple[str, ...]:
-    from rehearsal import lifecycle  # noqa: PLC0415 -- loaded for a rehearsal alone
-
-    found = lifecycle.find(settings.project)
-    return (found.address, found.address6) if found else ()
+    return tuple(replace(first, address=address) for address in addresses)
 
 
 def expect_login(project: Project) -> Login | None:

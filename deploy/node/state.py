@@ -1,10 +1,11 @@
 """Probe the state of an app on a node."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from deploy.node.answer import read_answer
+from deploy.node.answer import Value, read_answer
 from deploy.node.command import Command
 from deploy.node.holdings import CredentialState, credential_lines
 from deploy.node.release import Manifest
@@ -12,10 +13,9 @@ from deploy.node.remote import Remote
 from deploy.node.schema import Versioned
 
 
-class FileState(BaseModel):
+class FileState(Value):
     """A file on a node; `mode` is permission bits and owner: `stat -c '%a %U:%G'`."""
 
-    model_config = ConfigDict(frozen=True)
     mode: str
     sha256: str
 
@@ -28,28 +28,25 @@ class Interrupted(Versioned):
     previous: str
 
 
-class Partial(BaseModel):
+class Partial(Value):
     """The rest of a broken image transfer: bytes of each layer, and one incomplete chunk."""
 
-    model_config = ConfigDict(frozen=True)
     layers: dict[str, int] = Field(default_factory=dict)
     key: str = ""
     bytes: int = 0
     sha256: str = ""
 
 
-class Disk(BaseModel):
+class Disk(Value):
     """The file system of a path: its device number and free bytes."""
 
-    model_config = ConfigDict(frozen=True)
     device: int
     free: int
 
 
-class Route(BaseModel):
+class Route(Value):
     """A subnet in use on a node; `network` is the podman network it belongs to, if any."""
 
-    model_config = ConfigDict(frozen=True)
     subnet: str
     interface: str
     network: str = ""
@@ -60,7 +57,7 @@ class Route(BaseModel):
         return f"podman network {self.network}" if self.network else self.interface
 
 
-class NodeState(BaseModel):
+class NodeState(Value):
     """The answer to `probe`; sizes are in bytes, images and layers are named by digest.
 
     `clock` is the node's time in seconds since 1970. `slot` is the serving slot, empty for none;
@@ -69,7 +66,6 @@ class NodeState(BaseModel):
     that serves.
     """
 
-    model_config = ConfigDict(frozen=True)
     clock: int
     boot_id: str
     os: str
@@ -102,9 +98,18 @@ class NodeState(BaseModel):
         """The ids of the images on the node."""
         return frozenset(self.layers)
 
+    @property
+    def release(self) -> str:
+        """The release that serves; empty for none."""
+        return self.manifest.release if self.manifest else ""
+
 
 def probe(
-    remote: Remote, app: str, *, paths: tuple[str, ...], credentials: Mapping[str, str | None]
+    remote: Remote,
+    app: str,
+    *,
+    paths: tuple[str, ...] = (),
+    credentials: Mapping[str, str | None] = MappingProxyType({}),
 ) -> NodeState:
     """Read the state of an app; credentials with a value are compared on the node.
 

@@ -17,7 +17,6 @@ class Partition:
     node: Path
     number: int
     name: str
-    format: str
     label: str
 
 
@@ -39,6 +38,13 @@ def attached(file: Path) -> Iterator[Path]:
 def read_table(device: Path) -> None:
     """Make the kernel read the partitions; add them by hand if it does not support GPT."""
     programs.attempt(["partx", "--update", device])
+
+
+def partition(target: Path, table: str, *options: str) -> None:
+    """Partition a disk or an image of one by lines as sfdisk reads them."""
+    text = 'table=$1; shift; exec sfdisk --quiet --no-reread --force "$@" <<<"$table"'
+    words = ("bash", "-c", text, "sfdisk", table, *options, str(target))
+    programs.run(words, doing="partitioning the disk")
 
 
 def partitions(device: Path) -> tuple[Partition, ...]:
@@ -63,6 +69,5 @@ def _partition(device: Path, node: Path) -> Partition:
         node,
         _number(device, node),
         found.get("ID_PART_ENTRY_NAME", ""),
-        found.get("ID_FS_TYPE", ""),
         found.get("ID_FS_LABEL", ""),
     )

@@ -10,7 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from rehearsal import lock, places, programs
+from rehearsal import places, programs
+from rehearsal.metal import disk
 
 MIB = 1 << 20
 # name, type, MiB; the root file system comes last and gets what it needs, and as much again.
@@ -40,7 +41,7 @@ def image(base: Path) -> Path:
     """Return the disk image of a stock tree; make it if it is not in the cache."""
     recipe = hashlib.sha256(repr((base.name, PARTITIONS, BOOT_FILES)).encode()).hexdigest()[:16]
     finished = places.cache() / f"metal-{recipe}.raw"
-    with lock.held(places.cache() / "metal.lock"):
+    with places.locked(places.cache() / "metal.lock"):
         if not finished.exists():
             _build(finished, base)
         os.utime(finished)
@@ -56,13 +57,7 @@ def _build(finished: Path, base: Path) -> None:
     total = (sum(size for _, _, size in PARTITIONS) + 2) * MIB
     with building.open("wb") as file:
         file.truncate(total)
-    table = building.with_suffix(".table")
-    table.write_text(_table(), encoding="ascii")
-    programs.run(
-        ["bash", "-c", 'exec sfdisk --quiet "$1" <"$2"', "sfdisk", building, table],
-        doing="partitioning the disk image",
-    )
-    table.unlink()
+    disk.partition(building, _table())
     with tempfile.TemporaryDirectory(dir=finished.parent) as boot:
         for name, text in BOOT_FILES.items():
             path = Path(boot) / name
@@ -78,7 +73,7 @@ def _table() -> str:
     for name, kind, size in PARTITIONS:
         lines.append(f"start={start}MiB, size={size}MiB, type={kind}, name={name}")
         start += size
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _file_system(building: Path, label: str, content: Path) -> None:

@@ -10,28 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from rehearsal import disk as space
-from rehearsal import (
-    lifecycle,
-    lock,
-    machine,
-    places,
-    programs,
-    provision,
-    ready,
-    state,
-    stock,
-)
+from rehearsal import lifecycle, machine, places, programs, provision, ready, state, stock
 from rehearsal.errors import RehearsalError
 from rehearsal.metal import disk, image
 from rehearsal.metal.power_on import disk_of, image_of, order_of
 from rehearsal.places import Folder
-from rehearsal.ready import Login, Watch
+from rehearsal.ready import Login
 
 MEDIUM = Path(__file__).parent / "medium"
 ROOT = Path(__file__).parents[2]
 DISK_BYTES = 12 << 30  # sparse
-IMAGE = "/var/lib/stand-in/image.raw"  # on the medium
 NEEDED = ("sfdisk", "mkfs.ext4", "mkfs.xfs", "partx", "blkid", "losetup")
 _BYTES = 4 << 30
 
@@ -48,7 +36,6 @@ class Machine:
     live: Path
     installer: Path
     identity: Path
-    disk_bytes: int = DISK_BYTES
 
     @property
     def folder(self) -> Folder:
@@ -65,8 +52,8 @@ def up(made_of: Machine, *, on_step: Callable[[str], None] = lambda _: None) -> 
     _require()
     content = provision.config(made_of.live)
     base = stock.tree(on_step)
-    with lock.held(folder.path.with_suffix(".lock")):
-        lifecycle.make_way(folder, made_of.owner)
+    with folder.alone():
+        lifecycle.make_way(folder, made_of.owner, on_step)
         try:
             _assemble(made_of, base)
             return _switch_on(made_of, base, content)
@@ -86,9 +73,7 @@ def restart(name: str, *, seconds: float = ready.BOOT_SECONDS) -> None:
     record = state.load(folder)
     if record is None or not machine.running(folder):
         raise RehearsalError(f"there is no machine {name} running")
-    before = ready.boot_id(record.network)
-    ready.inside(record.network, ["systemctl", "reboot"], 10)
-    Watch(folder, record.network, seconds).up(Login(), other_than=before)
+    ready.reboot(folder, record.network, Login(), seconds)
 
 
 @contextmanager
@@ -120,12 +105,12 @@ def _require() -> None:
 
 
 def _assemble(made_of: Machine, base: Path) -> None:
-    space.require_space(places.cache(), _BYTES)
-    space.require_layers(places.cache())
+    places.require_space(places.cache(), _BYTES)
+    places.require_layers(places.cache())
     folder = made_of.folder
     folder.path.mkdir(mode=0o700, parents=True)
     with disk_of(folder).open("wb") as file:
-        file.truncate(made_of.disk_bytes)
+        file.truncate(DISK_BYTES)
     order_of(folder).write_text("disk\n", encoding="ascii")
     image_of(folder).symlink_to(image.image(base))
 
@@ -142,9 +127,9 @@ def _switch_on(made_of: Machine, base: Path, content: bytes) -> str:
     env = {"PYTHONPATH": str(ROOT)}
     machine.launch(folder, joined, machine.supervised(folder, joined, boot), env=env)
     machine.await_start(folder)
-    health = Watch(folder, joined).up(Login("core", made_of.identity))
+    port = ready.wait(folder, joined, Login("core", made_of.identity))
     taken = round(time.monotonic() - began, 2)
-    state.save(folder, replace(record, seconds=taken, port=health.port, ready=True))
+    state.save(folder, replace(record, seconds=taken, port=port, ready=True))
     return str(joined.address)
 
 
@@ -159,8 +144,3 @@ def _fit_out(folder: Folder, installer: Path) -> None:
     wants = unit.parent / "multi-user.target.wants"
     wants.mkdir(exist_ok=True)
     (wants / unit.name).symlink_to(f"../{unit.name}")
-
-
-def host_keys(name: str) -> tuple[str, ...]:
-    """Read the host keys of the medium's system."""
-    return ready.host_keys(places.folder(name))

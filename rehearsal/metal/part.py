@@ -48,18 +48,9 @@ def _partition(device: Path, wanted: Mapping[str, Any]) -> None:
     there = {one.name: one for one in disk.partitions(device)}
     length = f"size={size}MiB" if size else "size=+"
     if name not in there:
-        _sfdisk(device, f"{length}, name={name}", "--append")
+        disk.partition(device, f"{length}, name={name}", "--append")
     elif wanted.get("resize"):
-        _sfdisk(device, length, "-N", str(there[name].number))
-
-
-def _sfdisk(device: Path, line: str, *options: str) -> None:
-    words = [
-        "bash",
-        "-c",
-        'line=$1; shift; exec sfdisk --quiet --no-reread --force "$@" <<<"$line"',
-    ]
-    programs.run([*words, "sfdisk", line, *options, device], doing="partitioning the disk")
+        disk.partition(device, length, "-N", str(there[name].number))
     disk.read_table(device)
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from deploy.machine.drift import act as drift_act
 from deploy.machine.drift.plan.convergence import Act
-from deploy.node.archive import pack
-from deploy.node.file import File
+from deploy.node.file import File, pack
 from deploy.node.login import connect
 from deploy.node.target import Target
 from tests.system.conftest import booted

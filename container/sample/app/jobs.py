@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from container.heartbeat import Heartbeat
-from container.sample.app.faults import Faults
+from container.sample.app.fault import Faults
 
 _PAUSE_SECONDS = 0.5
 

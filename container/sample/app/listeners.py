@@ -36,8 +36,9 @@ def inherited(environment: Mapping[str, str]) -> list[socket.socket]:
 
 
 def _listen(address: str, port: int) -> socket.socket | None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        return _bound(address, port)
+        listener = socket.create_server((address, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno in _NO_FAMILY:
             return None
@@ -45,19 +46,5 @@ def _listen(address: str, port: int) -> socket.socket | None:
             f"cannot listen on port {port} of {address}: {error.strerror}",
             code=os.EX_UNAVAILABLE,
         ) from error
-
-
-def _bound(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind((address, port))
-        listener.listen(_BACKLOG)
-        listener.settimeout(0)
-    except OSError:
-        listener.close()
-        raise
+    listener.settimeout(0)
     return listener

@@ -16,7 +16,7 @@ from container.errors import ContainerError
 from container.heartbeat import Heartbeat
 from container.notify import Notifier, reloading
 from container.sample.app.connections import Connections, Phase
-from container.sample.app.faults import Faults
+from container.sample.app.fault import Faults
 from container.sample.app.handlers import Handler, PageHandler, RedirectHandler
 from container.sample.app.listeners import inherited, listen
 from container.sample.app.settings import Settings

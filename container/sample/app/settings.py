@@ -7,7 +7,6 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from container.entrypoint.files import key_files
 from container.entrypoint.key import KeyFiles
 from container.errors import ContainerError
 
@@ -51,7 +50,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         health_path=environment.get("HEALTH_PATH", "/health"),
         files=environment.get("FILES_DIR", "/srv/files"),
-        tls=key_files(environment),
+        tls=KeyFiles(environment),
         plain_key=environment.get("TLS_KEY", ""),
         notify_socket=environment.get("NOTIFY_SOCKET", ""),
         watchdog_seconds=_number(environment, "WATCHDOG_USEC", 0, problems) / 1e6,

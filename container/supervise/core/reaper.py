@@ -31,7 +31,7 @@ def reap(is_worker: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
-        yield pid, _exit_code(status)
+        yield pid, os.waitstatus_to_exitcode(status)
 
 
 def end_strays() -> None:
@@ -55,8 +55,3 @@ def _children() -> list[int]:
             return [int(word) for word in file.read().split()]
     except OSError:
         return []
-
-
-def _exit_code(status: int) -> int:
-    # os.waitstatus_to_exitcode without its ValueError for a stopped process, which cannot be here
-    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

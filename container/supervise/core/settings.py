@@ -9,12 +9,6 @@ class Policy:
     `probe` is empty for heartbeats, a URL (http, https, tcp), `none`, or an argv.
     """
 
-    __slots__ = (
-        "backoff_first", "backoff_max", "command", "crash_deaths", "crash_seconds", "directory",
-        "environment", "gid", "grace", "interval", "limits", "listen", "memory", "missed", "name",
-        "probe", "reload", "restart", "start", "timeout", "uid",
-    )  # fmt: skip
-
     name: str
     command: tuple[str, ...]
     probe: str | tuple[str, ...]
@@ -38,15 +32,11 @@ class Policy:
     listen: bool
 
     def __init__(self, values: dict[str, object]) -> None:
-        for key in self.__slots__:
-            setattr(self, key, values[key])
+        vars(self).update(values)
 
 
 class Settings:
-    """The whole run; `notify` is empty and `watchdog` 0 without systemd."""
-
-    __slots__ = ("listen_names", "listen_sockets", "notify", "reload_command", "socket",
-                 "stop", "watchdog", "workers")  # fmt: skip
+    """The whole run, as the launcher checked it; without systemd `notify` is "", `watchdog` 0."""
 
     workers: tuple[Policy, ...]
     notify: str
@@ -57,13 +47,6 @@ class Settings:
     listen_sockets: int
     listen_names: str
 
-    def __init__(self, values: dict[str, object], workers: tuple[Policy, ...]) -> None:
-        self.workers = workers
-        for key in self.__slots__:
-            if key != "workers":
-                setattr(self, key, values[key])
-
-
-def read_settings(values: dict[str, object], workers: list[dict[str, object]]) -> Settings:
-    """Make settings from the values that the launcher checked."""
-    return Settings(values, tuple(Policy(worker) for worker in workers))
+    def __init__(self, values: dict[str, object], workers: list[dict[str, object]]) -> None:
+        vars(self).update(values)
+        self.workers = tuple(Policy(worker) for worker in workers)

@@ -21,9 +21,6 @@ class SpawnError(Exception):
 class Launch:
     """The command and its environment; `heartbeat` and `listeners` are descriptors or absent."""
 
-    __slots__ = ("command", "directory", "environment", "gid", "heartbeat", "limits",
-                 "listeners", "uid")  # fmt: skip
-
     def __init__(self, command: tuple[str, ...], environment: dict[str, str]) -> None:
         self.command = command
         self.environment = environment

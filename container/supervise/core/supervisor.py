@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 
+from container.notify import reloading
 from container.supervise.core.account import metrics, report, sentence
 from container.supervise.core.child import ENDED, HEALTHY, STARTING, WAITING, Child
 from container.supervise.core.log import log
 from container.supervise.core.reaper import reap
-from container.supervise.core.settings import Policy, Settings
+from container.supervise.core.settings import Settings
 from container.supervise.core.signals import FORWARDED, STOP
 from container.supervise.core.spawn import Launch, SpawnError, spawn
 from container.supervise.core.systemd import Systemd
@@ -33,7 +34,9 @@ class Supervisor:
         if settings.listen_sockets:
             self._environment["LISTEN_FDS"] = str(settings.listen_sockets)
             self._environment["LISTEN_FDNAMES"] = settings.listen_names
-        self.children = [self._child(policy) for policy in settings.workers]
+        self.children = [
+            Child(policy, self._environment, settings.listen_sockets) for policy in settings.workers
+        ]
         self.exit_code = 0
         self._stopping = False
         self._stop_by = NEVER
@@ -119,9 +122,6 @@ class Supervisor:
             return metrics(self.children, now, uptime)
         return report(self.children, now, self._state(), uptime)
 
-    def _child(self, policy: Policy) -> Child:
-        return Child(policy, self._environment, self._settings.listen_sockets)
-
     def _start_next(self, now: float) -> None:
         for child in self.children:
             if child.state == WAITING:
@@ -166,7 +166,7 @@ class Supervisor:
             self._reload_again = True
             return
         log("SIGHUP received: reloading")
-        self._systemd.reload_begins(now)
+        self._systemd.say(now, "\n".join(reloading()))
         if not self._settings.reload_command:
             self._reloaded(now, 0)
             return

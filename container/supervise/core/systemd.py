@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from container.notify import Notifier, reloading
+from container.notify import Notifier
 
 _RETRY_SECONDS = 1.0
 _EXTEND_SECONDS = 5.0
@@ -41,10 +41,6 @@ class Systemd:
         """Send READY=1."""
         self.ready = True
         self.say(now, "READY=1")
-
-    def reload_begins(self, now: float) -> None:
-        """Send RELOADING=1; READY=1 ends the reload."""
-        self.say(now, "\n".join(reloading()))
 
     def tick(self, now: float, *, healthy: bool, extend: float) -> None:
         """Feed the watchdog while all workers are healthy; ask for more time while they start."""

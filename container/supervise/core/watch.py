@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from container.supervise.core.heartbeat import Heartbeat
 from container.supervise.core.settings import Policy
 
 TYPE_CHECKING = False
@@ -12,8 +11,44 @@ if TYPE_CHECKING:
     from container.supervise.core.probe import Probe
 
 NEVER = float("inf")
+_BEAT = b"H"
+_FLOOD = 64  # bytes in one read: more than any regular worker writes
+_MUTED_SECONDS = 1.0
 _SECONDS_WITHOUT_CHECK = 1.0  # a worker without a check counts as ready after this long
 _SOONER = 0.5  # between probes while it starts, to see soon that it is ready
+
+
+class Heartbeat:
+    """The pipe of beats, a byte every interval; `descriptor` is -1 once the worker closed it."""
+
+    def __init__(self) -> None:
+        # The writing end does not block either: a worker must not hang because we do not read.
+        self.descriptor, self.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.muted_until = 0.0
+
+    def handed_over(self) -> None:
+        """Close the writing end here: the worker has its own."""
+        os.close(self.writer)
+
+    def read(self, now: float) -> bool:
+        """Read what is there; True if it has a beat. After a flood, pause reading for a second."""
+        if self.descriptor < 0:
+            return False
+        try:
+            found = os.read(self.descriptor, 65536)
+        except BlockingIOError:
+            return False
+        if not found:
+            self.close()
+        if len(found) >= _FLOOD:
+            self.muted_until = now + _MUTED_SECONDS
+        return _BEAT in found
+
+    def close(self) -> None:
+        """Close the reading end."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
 class Watch:

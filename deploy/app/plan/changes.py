@@ -1,18 +1,12 @@
 """The kinds of difference between desired state and node; each is a reason to deploy."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from deploy.image.plan.image import short
 
 How = Literal["added", "changed", "deleted"]
 _SHOWN_OF_A_HASH = 16
-
-
-class Change(Protocol):
-    """One difference; its text is the reason to deploy."""
-
-    def __str__(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +93,7 @@ class OtherChange:
 
     def __str__(self) -> str:
         return self.text
+
+
+# One difference; its text is the reason to deploy.
+Change = ImageChange | FileChange | CertificateChange | CredentialChange | OtherChange

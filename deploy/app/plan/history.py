@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from deploy.errors import DeployError
+from deploy.node.answer import Value
 from deploy.node.journal import AuditLine
 from deploy.node.release import Manifest
 
 
-class KeptRelease(BaseModel):
+class KeptRelease(Value):
     """A release that a node keeps; `failed` when its deploy did, sizes on the node's disk."""
 
-    model_config = ConfigDict(frozen=True)
     manifest: Manifest
     serves: bool
     failed: bool
@@ -21,10 +21,9 @@ class KeptRelease(BaseModel):
     image_bytes: int
 
 
-class PastRelease(BaseModel):
+class PastRelease(Value):
     """A line of the history; `kept` tells whether the node still has the release."""
 
-    model_config = ConfigDict(frozen=True)
     release: str
     image: str = ""
     image_id: str = ""

@@ -1,6 +1,5 @@
 """The plan of a deploy: changes and steps. `fab deploy` carries out what `fab plan` shows."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from deploy.app.plan.addresses import refuse_clash
@@ -106,16 +105,25 @@ class Plan:
             "undo": self.undo,
             "reasons": self.reasons,
             "image": asdict(image) if image else None,
-            "units": _documents(self.units),
-            "files": _documents(self.files),
+            "units": [asdict(one) for one in self.units],
+            "files": [asdict(one) for one in self.files],
             "certificate": (certificate.was, certificate.becomes) if certificate else None,
-            "credentials": _documents(self.credentials),
+            "credentials": [asdict(one) for one in self.credentials],
             "firewall": self.firewall,
             "slot": self.slot,
             "switch": self.switch,
             "restarts": self.restarts,
             "staged_update": self.staged_update,
-            "steps": [_step_document(step) for step in self.steps],
+            # `summary`, from before there were titles, is the text for when a step is done.
+            "steps": [
+                {
+                    "kind": step.kind,
+                    "title": step.title,
+                    "summary": step.done,
+                    "credential": step.credential,
+                }
+                for step in self.steps
+            ],
             "leftover": self.leftover,
         }
 
@@ -127,7 +135,7 @@ def plan_deploy(desired: DesiredState, state: NodeState, inputs: PlanInputs) -> 
         DeployError: when `--first` does not match the node, its disk is full, or the addresses of
             the app's network are in use.
     """
-    was = state.manifest.release if state.manifest else ""
+    was = state.release
     unchanged = Plan(desired.app, inputs.node, was, staged_update=state.staged_update)
     if state.interrupted:
         # The rest is planned from the state after the undo.
@@ -156,19 +164,3 @@ def _refuse_mismatch(app: str, release: str, *, first: bool) -> None:
         )
     if not first and not release:
         raise DeployError(f"no release of {app} is on this node yet", "run `fab deploy --first`")
-
-
-def _documents(
-    found: Iterable[FileChange | CredentialChange],
-) -> list[dict[str, object]]:
-    return [asdict(one) for one in found]
-
-
-def _step_document(step: Step) -> dict[str, str]:
-    """Write a step; `summary`, from before there were titles, is the text for when it is done."""
-    return {
-        "kind": step.kind,
-        "title": step.title,
-        "summary": step.done,
-        "credential": step.credential,
-    }

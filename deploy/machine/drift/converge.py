@@ -10,8 +10,8 @@ from deploy.machine.drift.inspect import ask_spec_hash, inspect
 from deploy.machine.drift.plan.convergence import Convergence, convergence, describe, payload
 from deploy.machine.drift.plan.machine_drift import differences
 from deploy.node import session
-from deploy.node.archive import pack
-from deploy.node.journal import MACHINE, audit_failures, machine_line
+from deploy.node.file import pack
+from deploy.node.journal import MACHINE, audit_failures, audit_line
 from deploy.node.lock import acquire_lock
 from deploy.node.remote import Remote
 from deploy.project import Project
@@ -101,7 +101,7 @@ def _lock(remote: Remote, work: _Work, plan: Convergence) -> None:
 def _carry_out(remote: Remote, work: _Work, plan: Convergence) -> None:
     document = plan.model_dump_json()
     detail = f"spec {plan.becomes[:12]}: {'; '.join(str(act) for act in plan.acts)}"
-    line = machine_line(work.project.folder, "converge", detail)
+    line = audit_line(work.project, "converge", detail, app=MACHINE)
     try:
         with audit_failures(remote, line):
             run_hook(work.project.folder, "before-converge", document)

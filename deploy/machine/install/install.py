@@ -5,7 +5,7 @@ import shlex
 import time
 from dataclasses import replace
 
-from certs.host_key import HostKey, new_host_key
+from certs.ssh import SshKey, new_ssh_key
 from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import Awaited, await_first_boot
@@ -17,6 +17,7 @@ from deploy.machine.install.plan.options import Installation
 from deploy.machine.install.write_disk import Job, verify, write
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
+from deploy.node.host_key import fingerprint_of
 from deploy.node.known_hosts import pin, pinned
 from deploy.node.login import connect
 from deploy.node.remote import Remote
@@ -54,7 +55,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
         user=project.settings.node_user,
         known_hosts=project.known_hosts,
     )
-    key = new_host_key()
+    key = new_ssh_key()
     with connect(live, passphrase_prompt()) as remote:
         facts = _probe(remote, wanted)
         wanted = _completed(project.settings, wanted, facts)
@@ -69,7 +70,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
         verify(remote, job)
         awaited = _awaited(installed, live, job, facts)
         pin(installed.known_hosts, *resolve(installed), (job.public,))
-        output.good(f"host key of the installed system pinned: {key.fingerprint}")
+        output.good(f"host key of the installed system pinned: {fingerprint_of(key.public)}")
         # There may be no answer: the machine shuts down.
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))
@@ -119,7 +120,7 @@ def _hardware(disk: Disk) -> str:
     return " ".join(filter(None, (disk.model, disk.serial, disk.link))) or "-"
 
 
-def _job(wanted: Installation, facts: LiveFacts, config: bytes, key: HostKey) -> Job:
+def _job(wanted: Installation, facts: LiveFacts, config: bytes, key: SshKey) -> Job:
     whole = with_host_key(config, key.private, key.public)
     if found := refusals(wanted, facts, whole):
         lines = "".join(f"\n  {reason}" for reason, _ in found)

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from certs.host_key import HostKey, new_host_key
+from certs.ssh import SshKey, new_ssh_key
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.machine.install.live_system import LIVE_USER, medium_keys
 from deploy.machine.install.plan.ignition import login, with_host_key
 from deploy.machine.media.local_installer import find_installer, run_installer
 from deploy.machine.media.plan.options import Customization
+from deploy.node.host_key import fingerprint_of
 from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
 from deploy.project import MEDIA, Project
@@ -36,14 +37,14 @@ def pxe(project: Project, source: Path, wanted: Customization, *, rootfs_url: st
     _say_next(wanted)
 
 
-def live_config(project: Project) -> tuple[bytes, HostKey]:
+def live_config(project: Project) -> tuple[bytes, SshKey]:
     """Make the config of a live system that accepts our keys, and its host key."""
-    key = new_host_key()
+    key = new_ssh_key()
     config = login(_SPEC, LIVE_USER, collect_keys(project))
     return with_host_key(config, key.private, key.public), key
 
 
-def remember_medium(project: Project, key: HostKey) -> None:
+def remember_medium(project: Project, key: SshKey) -> None:
     """Add a medium's host key to those that `fab install` knows."""
     path = medium_keys(project)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,7 @@ def _customize(project: Project, kind: str, source: Path, wanted: Customization)
     words = [kind, "customize", "--live-ignition={live}", f"--output={_literal(str(beside))}"]
     installed = None
     if wanted.device:
-        installed = new_host_key()
+        installed = new_ssh_key()
         spec = prepared_spec(project)
         inputs["installed"] = with_host_key(spec, installed.private, installed.public)
         words += [f"--dest-device={wanted.device}", "--dest-ignition={installed}"]
@@ -99,14 +100,14 @@ def _check(source: Path, target: Path, wanted: Customization) -> None:
         )
 
 
-def _pin_installed(project: Project, key: HostKey) -> None:
-    address = project.settings.node_address
+def _pin_installed(project: Project, key: SshKey) -> None:
+    address, fingerprint = project.settings.node_address, fingerprint_of(key.public)
     if address in {"", REHEARSAL}:
-        output.say(f"the installed system will show the host key {key.fingerprint}:")
-        output.say(f"  fab trust --fingerprint {key.fingerprint}")
+        output.say(f"the installed system will show the host key {fingerprint}:")
+        output.say(f"  fab trust --fingerprint {fingerprint}")
     else:
         pin(project.known_hosts, address, project.settings.node_port, (key.public,))
-        output.good(f"host key {key.fingerprint} pinned for {address}")
+        output.good(f"host key {fingerprint} pinned for {address}")
 
 
 def _say_next(wanted: Customization) -> None:

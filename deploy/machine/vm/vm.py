@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from certs.host_key import new_host_key
+from certs.ssh import new_ssh_key
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import boot_id
@@ -43,7 +43,7 @@ def vm_up(project: Project, wanted: VmOptions) -> None:
         return
     vm_down(project.folder)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = new_host_key()
+    key = new_ssh_key()
     whole = with_host_key(project.ignition.read_bytes(), key.private, key.public)
     write_atomically(home / "config.ign", whole, 0o600)
     pin(project.known_hosts, _HERE, wanted.ssh_port, (key.public,))

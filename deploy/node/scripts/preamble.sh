@@ -66,11 +66,46 @@ socket_fits() {
       = "$(socket_ports "$1" "$2")" ]
 }
 
-# start_slot APP SLOT: restart the slot's service and wait until systemd has started it.
+# start_slot APP SLOT: restart the slot's service and wait until systemd has started it. A start that
+# fails because of podman, not of the release, is tried again.
 start_slot() {
-  local unit=$1-$2.service
-  systemctl reset-failed "$unit" 2>/dev/null || true
-  systemctl restart "$unit" && systemctl -q is-active "$unit"
+  local unit=$1-$2.service began
+  for _ in 1 2 3 4; do
+    began=$(date +%s)
+    systemctl reset-failed "$unit" 2>/dev/null || true
+    if systemctl restart "$unit" && systemctl -q is-active "$unit"; then return; fi
+    clean_podman "$1" "$2" "$began" || return 1
+  done
+  return 1
+}
+
+# clean_podman APP SLOT SINCE: remove what podman left of a slot whose start failed because of that, or
+# because podman was killed; fails when the start failed for another reason.
+clean_podman() {
+  local unit=$1-$2.service said
+  journalctl --sync 2>/dev/null || true
+  said=$(journalctl -q -o cat --since "@$3" "_SYSTEMD_UNIT=$unit" _COMM=podman + _PID=1 "UNIT=$unit")
+  case $said in
+    *'start operation timed out'*) return 1 ;;
+    *'is already allocated to container ID'*) free_addresses "$1" ;;
+    *'conmon exited prematurely'* | *'is already in use'* | *'Error: netavark'* | *'status=9/KILL'*) ;;
+    *) return 1 ;;
+  esac
+  systemctl stop "$unit" 2>/dev/null || true
+  podman rm --force --ignore --time 0 "$1-$2" >/dev/null 2>&1 || true
+  echo "$unit: podman failed, starting it again: $(grep -m 1 '^Error' <<<"$said" || echo 'it was killed')" \
+    | systemd-cat -t corefab -p warning
+}
+
+# free_addresses NETWORK: free the addresses that podman has noted as taken in a network. It keeps the
+# note of a container that was killed while it started, for ever. Removing a network of the same name, made
+# in an empty storage, removes the notes only. Containers that run keep their addresses: all are fixed.
+free_addresses() {
+  local at
+  at=$(mktemp -d /run/corefab/network.XXXXXX)
+  set -- "$1" podman --root "$at/root" --runroot "$at/run" --tmpdir "$at/tmp" --network-config-dir "$at/networks"
+  if "${@:2}" network create "$1" >/dev/null; then "${@:2}" network rm "$1" >/dev/null; fi
+  rm -rf "$at"
 }
 
 # serving_container APP: print the name of the serving container.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import lifecycle, machine, places, ready, recipe, state
+from rehearsal import lifecycle, machine, places, ready, state, stock
 from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from tests.system.rehearsal.nodes import (
@@ -120,7 +120,8 @@ def test_a_node_that_powers_itself_off_is_stopped_and_can_be_made_again(
 ) -> None:
     first = up(NAME, spec, ssh_key)
     Shell(first, ssh_key).attempt("sudo systemctl poweroff")
-    machine.await_end(places.folder(NAME))
+    with pytest.raises(RehearsalError, match="its processes ended"):
+        ready.wait(places.folder(NAME), network_of(), ready.Login(), other_than=first.boot_id)
     assert statuses()[NAME] == "stopped"
     assert lifecycle.find(NAME) is None
 
@@ -170,10 +171,9 @@ def test_a_login_that_is_refused_names_the_user_and_leaves_no_node(
 ) -> None:
     folder = places.folder(NAME)
     up(NAME, spec)
-    watch = ready.Watch(folder, network_of(), 2.0)
 
     with pytest.raises(RehearsalError, match="no SSH login as nobody"):
-        watch.up(ready.Login("nobody", ssh_key))
+        ready.wait(folder, network_of(), ready.Login("nobody", ssh_key), seconds=2.0)
 
 
 def test_a_boot_that_hangs_names_the_unit_it_hangs_on(spec: Path, ssh_key: Path) -> None:
@@ -211,10 +211,10 @@ def test_sshd_on_another_port_is_found(tmp_path: Path, ssh_key: Path) -> None:
 def test_nodes_come_up_side_by_side_and_all_go_down_together(
     tmp_path: Path, spec: Path, ssh_key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stock = places.cache() / f"base-{recipe.fingerprint()}"
+    base = places.cache() / f"base-{stock.fingerprint()}"
     up(NAME, spec)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    (places.cache() / stock.name).symlink_to(stock)
+    (places.cache() / base.name).symlink_to(base)
     names = ("left", "middle", "right")
 
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import disk, lifecycle, places, programs, provision, state
+from rehearsal import lifecycle, places, programs, provision, state
 from rehearsal.errors import RehearsalError
 
 
@@ -62,7 +62,7 @@ def test_a_cache_of_another_user_is_refused(
 
 def test_a_disk_that_is_nearly_full_is_refused_with_what_is_free(tmp_path: Path) -> None:
     with pytest.raises(RehearsalError, match="MiB are free") as raised:
-        disk.require_space(tmp_path, 1 << 60)
+        places.require_space(tmp_path, 1 << 60)
 
     assert "XDG_CACHE_HOME" in raised.value.hint
 

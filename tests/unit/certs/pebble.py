@@ -17,7 +17,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from certs.acme.account import Server
-from certs.acme.challenge import Challenge, Kind
+from certs.acme.order import Challenge, Kind
 from certs.authority import issue, new_authority
 from certs.keyfile import new_key
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from certs.acme.account import Account, Binding, Server, connect
-from certs.acme.challenge import Challenge
-from certs.acme.order import obtain, suggested_renewal
+from certs.acme.order import Challenge, obtain, suggested_renewal
 from certs.chain import Chain
 from certs.checks import problems
 from certs.errors import CertError

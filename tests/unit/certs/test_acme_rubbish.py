@@ -192,6 +192,12 @@ def test_a_token_that_could_leave_its_folder_is_refused(fake: Fake, token: str) 
     refusal(fake, authorization=(200, body))
 
 
+def test_a_challenge_without_a_type_is_refused(fake: Fake) -> None:
+    body: Json = {**GOOD["/authorization"], "challenges": [{"type": None}]}  # type: ignore[dict-item]
+
+    assert "makes no sense" in refusal(fake, authorization=(200, body)).message
+
+
 def test_a_name_that_was_not_requested_is_refused(fake: Fake) -> None:
     other: Json = {"type": "dns", "value": "$(reboot).example.org"}
     body: Json = {**GOOD["/authorization"], "identifier": other}  # type: ignore[dict-item]

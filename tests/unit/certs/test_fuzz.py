@@ -30,7 +30,7 @@ from certs.errors import CertError
 from certs.import_key import read_key
 from certs.names import general_names, matches, name_problem
 from certs.signing_request import requested_names, signing_request
-from certs.ssh_certificate import sign_person
+from certs.ssh import sign_person
 from tests.examples import examples
 from tests.unit.certs.forge import DAY, NOW, Recipe, authority, forge
 
@@ -148,7 +148,6 @@ def test_a_key_in_any_form(data: bytes) -> None:
 )
 def test_our_own_key_file(data: bytes) -> None:
     assert_answers(lambda given: keyfile.decrypt(given, PASSWORD, source="f"), data)
-    assert_answers(lambda given: keyfile.rounds(given, source="f"), data)
 
 
 @fuzzed

@@ -146,7 +146,7 @@ def test_what_is_missing_or_no_file_or_huge_is_told(path: Path) -> None:
 @pytest.mark.parametrize("app", ["..", "a/b", "", "/etc", "authority", "A", ".hidden"])
 def test_an_app_cannot_leave_its_folder(app: str) -> None:
     with pytest.raises(CertError):
-        Material(app)
+        Material(app, Path())
 
 
 def test_an_apps_files_are_where_they_are_documented(tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from container.entrypoint.key import KeyFiles, install_key, server_context
-from container.entrypoint.password import Password
-from container.entrypoint.tmpfs import filesystem
+from container.entrypoint.key import KeyFiles, filesystem, install_key, server_context
+from container.entrypoint.password import read_password
 from container.errors import ContainerError
 from tests.unit.container.keys import PASSWORD, issue
 
@@ -18,10 +17,12 @@ pytestmark = pytest.mark.program
 
 def files(tls: Path, memory: Path) -> KeyFiles:
     return KeyFiles(
-        certificate=str(tls / "server.crt"),
-        encrypted=str(tls / "server.key.enc"),
-        password=str(tls / "cert_pass"),
-        folder=str(memory),
+        {
+            "TLS_CERT": str(tls / "server.crt"),
+            "TLS_KEY_ENC": str(tls / "server.key.enc"),
+            "CERT_PASS_FILE": str(tls / "cert_pass"),
+            "TLS_RUN_DIR": str(memory),
+        }
     )
 
 
@@ -91,7 +92,7 @@ def test_a_password_that_openssl_could_not_take_is_refused(
 
 
 def test_the_password_is_gone_from_its_buffer_afterwards(tls: Path) -> None:
-    with Password(str(tls / "cert_pass")) as buffer:
+    with read_password(str(tls / "cert_pass")) as buffer:
         assert buffer.startswith(PASSWORD.encode() + b"\0")
 
     assert set(buffer) == {0}

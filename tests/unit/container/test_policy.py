@@ -16,7 +16,6 @@ from container.supervise.command_line import parse
 from container.supervise.core.backoff import Backoff
 from container.supervise.core.child import describe
 from container.supervise.core.settings import Policy
-from container.supervise.file import read_file
 from container.supervise.specification import shortest_watchdog, worker
 from container.supervise.status import read_status
 from tests.root import ROOT
@@ -212,7 +211,7 @@ def test_without_a_toml_reader_options_are_suggested(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
 
     with pytest.raises(ContainerError, match=r"Python 3\.9 has no TOML reader.*--worker"):
-        read_file("workers.toml")
+        parse(["--watchdog", "--config", "workers.toml"])
 
 
 def test_status_lines_are_read_back() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.access.identity import Identity, new_key, public_key
+from deploy.access.identity import Identity, is_locked, new_key, public_key
 from deploy.errors import DeployError
 from tests.unit.deploy.ssh_server import new_identity
 
@@ -80,7 +80,7 @@ def test_the_public_half_comes_from_the_key_and_not_from_a_stale_file(tmp_path: 
 
 def test_a_key_with_a_passphrase_needs_the_file_beside_it(tmp_path: Path) -> None:
     path = new_identity(tmp_path / "id", passphrase="hunter2")
-    assert Identity(path).is_locked()
+    assert is_locked(path)
     assert public_key(path).blob == path.with_suffix(".pub").read_text().strip()
 
     path.with_suffix(".pub").unlink()
@@ -94,7 +94,7 @@ def test_a_new_key_may_have_a_passphrase(tmp_path: Path) -> None:
     mine = Identity(tmp_path / "id")
     mine.path.write_bytes(private)
 
-    assert mine.is_locked()
+    assert is_locked(mine.path)
     assert public.kind == "ssh-ed25519"
 
 

@@ -70,20 +70,22 @@ def test_every_status_of_success_is_healthy(site: Site, status: str) -> None:
     assert not check(site.endpoint, "/").problem(site.certificate)
 
 
-def test_a_silent_server_times_out(site: Site) -> None:
+def test_a_silent_server_times_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.app.health._TIMEOUT_SECONDS", 1)
     site.answer = silence
 
-    found = check(site.endpoint, "/", timeout_seconds=1)
+    found = check(site.endpoint, "/")
     assert "timed out" in found.error
     assert found.certificate
     assert found.problem(site.certificate)
 
 
-def test_a_server_without_a_handshake_times_out() -> None:
+def test_a_server_without_a_handshake_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.app.health._TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = Endpoint("127.0.0.1", listener.getsockname()[1], "www.example.org")
 
-        found = check(endpoint, "/", timeout_seconds=0.2)
+        found = check(endpoint, "/")
     assert "timed out" in found.error
     assert found.certificate is None
 

@@ -47,7 +47,7 @@ def node(answers: dict[str, Answer] | None = None) -> FakeRemote:
 
 def run(made: Execution) -> Manifest:
     steps = tuple(release_steps(SHOWN, made.before))
-    return run_steps(made, steps, health_seconds=0.2)
+    return run_steps(made, steps)
 
 
 def failure(made: Execution) -> DeployError:

@@ -14,7 +14,8 @@ from certs.signing_request import requested_names
 from certs.store import read, read_secret
 from deploy.app.credentials import Credentials
 from deploy.app.tls import material
-from deploy.certificate.source import CertOptions, make_request, new_pair
+from deploy.certificate.issue import cert_request
+from deploy.certificate.source import CertOptions, new_pair
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.model import Settings
@@ -98,9 +99,10 @@ def test_a_given_pair_is_taken_and_its_key_kept_encrypted(tmp_path: Path) -> Non
 
 def test_the_answer_to_a_request_belongs_to_the_key_that_waits(tmp_path: Path) -> None:
     wanted = given(CERT_FROM="files")
-    request = make_request(Project(tmp_path, wanted), Credentials(wanted, None))
-    waiting = read_secret(material(Project(tmp_path, wanted)).request_key)
-    assert requested_names(request.read_bytes()) == (NAME,)
+    cert_request(Project(tmp_path, wanted), Credentials(wanted, None))
+    kept = material(Project(tmp_path, wanted))
+    waiting = read_secret(kept.request_key)
+    assert requested_names(kept.request.read_bytes()) == (NAME,)
     made = signed(decrypt(waiting, PASSWORD.encode(), source="f"))
 
     pair = got(tmp_path, CertOptions(certificate=certificate(tmp_path, made)), CERT_FROM="files")

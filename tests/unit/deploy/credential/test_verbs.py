@@ -10,7 +10,7 @@ from deploy.app.credentials import Credentials
 from deploy.app.deploy import DeployOptions
 from deploy.credential import seal
 from deploy.credential.list import creds_list
-from deploy.credential.seal import SealOptions, creds_rotate, creds_seal, creds_set
+from deploy.credential.seal import creds_rotate, creds_seal, creds_set
 from deploy.errors import DeployError
 from deploy.node.holdings import Holdings, SealedCredential
 from deploy.project import Project
@@ -111,8 +111,8 @@ def test_sealing_deploys_with_every_credential_or_those_named(
 ) -> None:
     remote.answers["probe"] = state().model_dump_json()
 
-    creds_seal((project(tmp_path),), SealOptions())
-    creds_seal((project(tmp_path),), SealOptions(names=("token",)))
+    creds_seal((project(tmp_path),), "", go_on=False)
+    creds_seal((project(tmp_path),), "token", go_on=False)
 
     assert [one.reseal for one in deploys.options] == [
         {"cert_pass", "token", "typed"},
@@ -126,7 +126,7 @@ def test_sealing_deploys_an_app_that_is_not_on_its_node(
 ) -> None:
     remote.answers["probe"] = fresh().model_dump_json()
 
-    creds_seal((project(tmp_path),), SealOptions())
+    creds_seal((project(tmp_path),), "", go_on=False)
 
     assert deploys.options == [DeployOptions(first=True)]
 
@@ -135,7 +135,7 @@ def test_an_unknown_credential_is_refused_before_the_node_is_asked(
     tmp_path: Path, remote: FakeRemote, deploys: Deploys
 ) -> None:
     with pytest.raises(DeployError, match="has no credential 'other'"):
-        creds_seal((project(tmp_path),), SealOptions(names=("other",)))
+        creds_seal((project(tmp_path),), "other", go_on=False)
 
     assert remote.commands == []
     assert deploys.made == []
@@ -149,7 +149,7 @@ def test_with_all_one_failure_does_not_stop_the_other_apps(
     both = (project(tmp_path), project(tmp_path, NAME="staging"))
 
     with pytest.raises(DeployError, match="shop-www failed"):
-        creds_seal(both, SealOptions(all=True))
+        creds_seal(both, "", go_on=True)
 
     assert [app for app, _, _ in deploys.made] == ["shop-staging"]
 

@@ -52,7 +52,7 @@ def change(remote: FakeRemote, **changes: object) -> None:
 def test_a_node_in_order_makes_the_exit_code_0(
     shop: Project, remote: FakeRemote, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cert_status((shop,), form="json") == 0
+    assert cert_status((shop,), as_json=True, prometheus=False) == 0
 
     shown = json.loads(capsys.readouterr().out)
     assert [place["where"] for place in shown["places"]] == [
@@ -74,7 +74,7 @@ def test_an_unreadable_certificate_and_one_that_is_not_served_are_errors(
     monkeypatch.setattr(app, "served_certificate", refused)
     change(remote, release="rubbish", inside="")
 
-    assert cert_status((shop,), form="json") == 2
+    assert cert_status((shop,), as_json=True, prometheus=False) == 2
 
     errors = json.loads(capsys.readouterr().out)["errors"]
     assert any(text.startswith("container: no certificate there") for text in errors)
@@ -87,16 +87,16 @@ def test_host_keys_that_are_being_changed_make_the_exit_code_1(
 ) -> None:
     change(remote, host_keys=[{"key": "ssh-ed25519 AAAA", "age_seconds": 1, "next": True}])
 
-    assert cert_status((shop,), form="table") == 1
+    assert cert_status((shop,), as_json=False, prometheus=False) == 1
 
 
 def test_several_apps_are_one_json_object_and_one_prometheus_text(
     shop: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cert_status((shop, shop), form="json")
+    cert_status((shop, shop), as_json=True, prometheus=False)
     assert len(json.loads(capsys.readouterr().out)["apps"]) == 2
 
-    cert_status((shop, shop), form="prometheus")
+    cert_status((shop, shop), as_json=False, prometheus=True)
     assert capsys.readouterr().out.count("# TYPE corefab_findings gauge") == 1
 
 
@@ -104,4 +104,4 @@ def test_a_node_that_fails_to_answer_ends_the_command(shop: Project, remote: Fak
     remote.answers["holdings"] = refusal("jq: not found")
 
     with pytest.raises(DeployError, match="jq: not found"):
-        cert_status((shop,), form="table")
+        cert_status((shop,), as_json=False, prometheus=False)

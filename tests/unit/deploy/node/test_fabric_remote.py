@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import paramiko
 import pytest
 
-from deploy.app.act import seal, undo
 from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.fabric_remote import FabricRemote
@@ -43,7 +42,7 @@ def echo(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
 def test_binary_content_arrives_unchanged(node: Node, remote: FabricRemote) -> None:
     node.scripts["seal"] = echo
 
-    result = remote.run(seal("a", "r", "c", BINARY))
+    result = remote.run(Command("seal", ("a", "r", "c"), BINARY))
     assert bytes.fromhex(result.stdout) == BINARY
     assert (result.code, result.stderr) == (0, "")
 
@@ -51,7 +50,7 @@ def test_binary_content_arrives_unchanged(node: Node, remote: FabricRemote) -> N
 def test_a_command_without_content_ends_its_input(node: Node, remote: FabricRemote) -> None:
     node.scripts["undo"] = echo
 
-    assert remote.run(undo("a")) == Result(0, "", "")
+    assert remote.run(Command("undo", ("a",))) == Result(0, "", "")
 
 
 def test_a_script_gets_its_arguments_and_runs_as_root(node: Node, remote: FabricRemote) -> None:
@@ -72,7 +71,7 @@ def test_a_script_gets_its_arguments_and_runs_as_root(node: Node, remote: Fabric
 def test_content_is_never_in_the_command_line(node: Node, remote: FabricRemote) -> None:
     node.scripts["seal"] = echo
 
-    remote.run(seal("a", "r", "c", b"hunter2"))
+    remote.run(Command("seal", ("a", "r", "c"), b"hunter2"))
     assert "hunter2" not in "".join(node.lines)
 
 
@@ -84,7 +83,7 @@ def test_both_outputs_are_read_at_once(node: Node, remote: FabricRemote) -> None
 
     node.scripts["undo"] = flood
 
-    result = remote.run(undo("a"))
+    result = remote.run(Command("undo", ("a",)))
     assert (len(result.stdout), len(result.stderr)) == (BIG, BIG)
 
 
@@ -96,7 +95,7 @@ def test_output_is_read_while_content_is_sent(node: Node, remote: FabricRemote) 
 
     node.scripts["seal"] = both
 
-    result = remote.run(seal("a", "r", "c", BINARY))
+    result = remote.run(Command("seal", ("a", "r", "c"), BINARY))
     assert result.stdout == "o" * BIG + str(len(BINARY))
 
 
@@ -108,7 +107,7 @@ def test_exit_code_and_output_are_returned(node: Node, remote: FabricRemote) -> 
 
     node.scripts["undo"] = fail
 
-    assert remote.run(undo("a")) == Result(75, "é\n", "no room \ufffd\n")
+    assert remote.run(Command("undo", ("a",))) == Result(75, "é\n", "no room \ufffd\n")
 
 
 def test_a_command_that_does_not_read_stdin_does_not_block(
@@ -116,14 +115,14 @@ def test_a_command_that_does_not_read_stdin_does_not_block(
 ) -> None:
     node.scripts["seal"] = lambda *_: 3
 
-    assert remote.run(seal("a", "r", "c", BINARY)).code == 3
+    assert remote.run(Command("seal", ("a", "r", "c"), BINARY)).code == 3
 
 
 def test_one_connection_serves_many_commands(node: Node, remote: FabricRemote) -> None:
     node.scripts["undo"] = echo
 
     for _ in range(5):
-        remote.run(undo("a"))
+        remote.run(Command("undo", ("a",)))
     assert len(node.transports) == 1
 
 
@@ -138,7 +137,7 @@ def test_a_connection_that_is_lost_during_a_command_is_reported(
     node.scripts["undo"] = lose
 
     with pytest.raises(DeployError, match=r"the connection to 127\.0\.0\.1 was lost") as caught:
-        remote.run(undo("a"))
+        remote.run(Command("undo", ("a",)))
     assert "run the same command again" in caught.value.hint
 
 
@@ -160,7 +159,7 @@ def test_a_connection_that_was_lost_before_is_reported(node: Node, remote: Fabri
     node.transports[0].join()
 
     with pytest.raises(DeployError, match="was lost"):
-        remote.run(undo("a"))
+        remote.run(Command("undo", ("a",)))
 
 
 def hold(channel: paramiko.Channel, words: tuple[str, ...]) -> int:
@@ -173,7 +172,7 @@ def test_a_lock_is_held_while_other_commands_run(node: Node, remote: FabricRemot
     node.scripts |= {"lock": hold, "undo": echo}
 
     assert remote.hold(LOCK) == Result(0, "held\n", "")
-    assert remote.run(undo("a")).code == 0
+    assert remote.run(Command("undo", ("a",))).code == 0
 
 
 def test_a_probe_is_one_command_and_its_credentials_go_on_stdin(
@@ -214,7 +213,7 @@ def test_checked_raises_with_the_node_and_the_end_of_stderr(
     node.scripts["undo"] = fail
 
     with pytest.raises(DeployError, match=r"^undoing failed on 127\.0\.0\.1: ") as caught:
-        remote.checked(undo("a"), "undoing", "look there")
+        remote.checked(Command("undo", ("a",)), "undoing", "look there")
     assert caught.value.message.endswith(shown)
     assert len(caught.value.message) < 5000
     assert caught.value.hint == "look there"

@@ -8,8 +8,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from deploy.app.act import undo
 from deploy.errors import DeployError
+from deploy.node.command import Command
 from deploy.node.known_hosts import pin
 from deploy.node.login import Login, connect, start_login
 from deploy.node.target import Target, resolve
@@ -22,13 +22,12 @@ pytestmark = pytest.mark.loopback
 def refusal(
     target: Target,
     passphrase: str | None = None,
-    seconds: float = 10,
     login: Login | None = None,
 ) -> DeployError:
     ask = None if passphrase is None else lambda _: passphrase
     with (
         pytest.raises(DeployError) as caught,
-        connect(target, ask, patience_seconds=seconds, login=login),
+        connect(target, ask, login=login),
     ):
         pytest.fail("logged in")
     return caught.value
@@ -41,7 +40,7 @@ def succeed(*_: object) -> int:
 def assert_works(node: Node, target: Target, login: Login | None = None) -> None:
     node.scripts["undo"] = succeed
     with connect(target, None, login=login) as remote:
-        assert remote.run(undo("shop-www")).code == 0
+        assert remote.run(Command("undo", ("shop-www",))).code == 0
 
 
 def test_a_node_that_shows_the_pinned_key_is_logged_in_to(node: Node, target: Target) -> None:
@@ -216,7 +215,7 @@ def test_the_passphrase_of_an_identity_is_asked_for_by_its_name(node: Node, lock
 
     node.scripts["undo"] = succeed
     with connect(locked, ask) as remote:
-        assert remote.run(undo("shop-www")).code == 0
+        assert remote.run(Command("undo", ("shop-www",))).code == 0
     assert asked == [f"passphrase of {locked.identity}"]
 
 
@@ -225,7 +224,7 @@ def test_the_passphrase_is_asked_for_after_an_early_login_too(node: Node, locked
     start_login(locked)
 
     with connect(locked, lambda _: "open sesame") as remote:
-        assert remote.run(undo("shop-www")).code == 0
+        assert remote.run(Command("undo", ("shop-www",))).code == 0
 
 
 def test_the_passphrase_is_asked_for_though_other_keys_were_refused(
@@ -268,20 +267,24 @@ def test_a_closed_port_is_reported(target: Target) -> None:
     assert "NODE_ADDRESS and NODE_PORT" in error.hint
 
 
-def test_a_silent_node_is_given_up(target: Target) -> None:
+def test_a_silent_node_is_given_up(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.node.connection.CONNECT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-        error = refusal(replace(target, port=port), seconds=0.3)
+        error = refusal(replace(target, port=port))
     assert f"127.0.0.1:{port} cannot be reached: " in error.message
 
 
-def test_a_node_that_is_silent_after_its_greeting_is_given_up(target: Target) -> None:
+def test_a_node_that_is_silent_after_its_greeting_is_given_up(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.node.connection.CONNECT_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as beside:
         beside.submit(_greet, listener)
         port = listener.getsockname()[1]
 
-        error = refusal(replace(target, port=port), seconds=1)
+        error = refusal(replace(target, port=port))
     assert f"127.0.0.1:{port} cannot be reached: " in error.message
 
 

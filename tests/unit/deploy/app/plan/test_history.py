@@ -94,7 +94,8 @@ def test_a_failed_release_that_is_kept_is_marked() -> None:
 
 def test_a_proven_release_whose_certificate_could_not_be_changed_is_no_failed_one() -> None:
     once = kept("r2")
-    proven = once.model_copy(update={"manifest": once.manifest.proven({"start": 1.5})})
+    manifest = once.manifest.model_copy(update={"health": "healthy"})
+    proven = once.model_copy(update={"manifest": manifest})
 
     (one,) = history([proven], [failed("r2").model_copy(update={"what": "certificate"})])
 

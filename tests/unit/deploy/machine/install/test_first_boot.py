@@ -6,7 +6,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from certs.host_key import new_host_key
+from certs.ssh import new_ssh_key
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import Awaited, await_first_boot
 from deploy.node.target import Target
@@ -22,7 +22,7 @@ def awaited(node: Node, target: Target, *, boot: str = "before") -> Awaited:
         return 0
 
     node.scripts["boot-id"] = answer
-    other = new_host_key().public
+    other = new_ssh_key().public
     return Awaited(target, node.host_line, target, other, boot_id="before")
 
 
@@ -39,7 +39,7 @@ def test_the_same_boot_is_not(node: Node, target: Target) -> None:
 
 def test_another_boot_of_the_medium_is_reported_at_once(node: Node, target: Target) -> None:
     wanted = awaited(node, target, boot="after")
-    landed = replace(wanted, public=new_host_key().public, live_public=node.host_line)
+    landed = replace(wanted, public=new_ssh_key().public, live_public=node.host_line)
 
     with pytest.raises(DeployError, match="booted its live medium again") as refused:
         await_first_boot(landed, 60)
@@ -48,14 +48,14 @@ def test_another_boot_of_the_medium_is_reported_at_once(node: Node, target: Targ
 
 def test_the_medium_in_the_same_boot_is_still_going_down(node: Node, target: Target) -> None:
     wanted = awaited(node, target)
-    going = replace(wanted, public=new_host_key().public, live_public=node.host_line)
+    going = replace(wanted, public=new_ssh_key().public, live_public=node.host_line)
 
     with pytest.raises(DeployError, match="the live system is still running"):
         await_first_boot(going, 0.5)
 
 
 def test_the_old_system_is_distinguished_from_an_unknown_one(node: Node, target: Target) -> None:
-    wanted = replace(awaited(node, target), public=new_host_key().public)
+    wanted = replace(awaited(node, target), public=new_ssh_key().public)
 
     with pytest.raises(DeployError, match="the system that it had before"):
         await_first_boot(replace(wanted, old_public=(node.host_line,)), 60)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from certs.host_key import new_host_key
+from certs.ssh import new_ssh_key
 from deploy.errors import DeployError
 from deploy.machine.install import first_boot, install, live_system
 from deploy.machine.install.plan.options import Installation
@@ -19,7 +19,7 @@ from tests.clock import Clock
 from tests.unit.deploy.examples import settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 
-LIVE_KEY = new_host_key().public
+LIVE_KEY = new_ssh_key().public
 DISK = {"name": "sda", "path": "/dev/sda", "type": "disk", "size": 20_000_000_000}
 PARTITION = {"path": "/dev/sda4", "type": "part", "fstype": "xfs", "partlabel": "data"}
 ALL = ["live-facts", "take-config", "install-disk", "read-back", "restart", "boot-id"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from certs.host_key import new_host_key
+from certs.ssh import new_ssh_key
 from deploy.errors import DeployError
 from deploy.machine.install.live_system import live_target
 from deploy.machine.media.media import live_config, remember_medium
@@ -25,7 +25,7 @@ def look(node: Node, folder: Path, fingerprint: str = "") -> tuple[str, ...]:
 
 def test_a_medium_made_by_fab_iso_is_known_by_its_key(node: Node, tmp_path: Path) -> None:
     (tmp_path / MEDIA).mkdir(parents=True)
-    (tmp_path / MEDIA / "host_keys.pub").write_text(f"{new_host_key().public}\n{node.host_line}\n")
+    (tmp_path / MEDIA / "host_keys.pub").write_text(f"{new_ssh_key().public}\n{node.host_line}\n")
 
     assert look(node, tmp_path) == (node.host_line,)
 

@@ -6,8 +6,7 @@ import tarfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.node.archive import pack
-from deploy.node.file import File
+from deploy.node.file import File, pack
 
 NAMES = st.lists(
     st.text("abcé.", min_size=1, max_size=60).filter(lambda name: name.strip(".")),

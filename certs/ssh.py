@@ -1,11 +1,16 @@
-"""SSH user certificates (OpenSSH's PROTOCOL.certkeys): a key that may log in for a limited time."""
+"""SSH keys, and certificates with which a person's key may log in for a limited time."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
+    NoEncryption,
+    PrivateFormat,
     PublicFormat,
     SSHCertificateBuilder,
     SSHCertificateType,
@@ -18,6 +23,27 @@ from certs.keyfile import PrivateKey
 # Clocks of nodes may be a little behind ours.
 _SKEW = timedelta(minutes=5)
 LONGEST = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class SshKey:
+    """An Ed25519 key in OpenSSH's formats; `public` is `ssh-ed25519 AAAA…`."""
+
+    private: bytes = field(repr=False)
+    public: str
+
+
+def new_ssh_key(passphrase: str = "") -> SshKey:
+    """Create a key, encrypted if there is a passphrase; it stays in memory."""
+    key = Ed25519PrivateKey.generate()
+    lock = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, lock)
+    return SshKey(private, public_line(key))
+
+
+def public_line(key: PrivateKey | Ed25519PrivateKey) -> str:
+    """Write the public key of a private key as OpenSSH does."""
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def sign_person(
@@ -56,8 +82,3 @@ def sign_person(
         .sign(authority)
     )
     return certificate.public_bytes() + b"\n"
-
-
-def public_line(authority: PrivateKey) -> str:
-    """Write the authority's public key as OpenSSH does."""
-    return authority.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from certs.acme.challenge import Challenge
-from deploy.certificate.dns_challenge import DnsCommand
+from certs.acme.order import Challenge
+from deploy.certificate.challenge import DnsCommand
 from deploy.errors import DeployError
 
 pytestmark = pytest.mark.program

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from certs.errors import CertError
 from certs.keyfile import new_key
-from certs.ssh_certificate import LONGEST, public_line, sign_person
+from certs.ssh import LONGEST, public_line, sign_person
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 KEY = Ed25519PrivateKey.generate().public_key()
