@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -35,8 +36,11 @@ def _release(name: str) -> str:
     return name
 
 
-def _within_centuries(seconds: int) -> int:
-    return max(-_CENTURIES, min(seconds, _CENTURIES))
+def _within_centuries(value: Any) -> Any:
+    """Any user of a node can give a file any time: it is centuries away then, not refused."""
+    if isinstance(value, int | float):
+        return max(-_CENTURIES, min(value, _CENTURIES))
+    return value
 
 
 def _same_app(app: str, info: ValidationInfo) -> str:
@@ -48,11 +52,12 @@ def _same_app(app: str, info: ValidationInfo) -> str:
 
 # Numbers and times with which no calculation overflows.
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-# Any user of a node can give a file any time: shown as three centuries away, not refused.
-Seconds = Annotated[int, AfterValidator(_within_centuries)]
+Seconds = Annotated[int, BeforeValidator(_within_centuries)]
 Real = Annotated[float, Field(ge=0, lt=10**10)]
 Moment = Annotated[
-    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
+    AwareDatetime,
+    BeforeValidator(_within_centuries),
+    Field(gt=datetime(1600, 1, 1, tzinfo=UTC), lt=datetime(2300, 1, 1, tzinfo=UTC)),
 ]
 Mode = Annotated[str, Field(pattern=r"^[0-7]{0,6}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -1,36 +1,23 @@
 """The state of a node, as the script `inspect` reports it."""
 
+from datetime import datetime, timedelta
 from typing import Literal
 
-from deploy.node.answer import Count, Mode, Seconds, Value
+from deploy.node.answer import Count, Mode, Moment, Value
 from deploy.node.holdings import AuthorizedKey, SealedCredential
 from deploy.node.release import Manifest
 
 
 class FoundPlace(Value):
-    """A path; times in seconds since 1970, for an absent one those of the folder above."""
+    """A path; an absent one has the times of the folder above."""
 
     kind: Literal["file", "folder", "link", "absent"]
     mode: Mode
     owner: str
-    mtime: Seconds
-    ctime: Seconds
+    mtime: Moment
+    ctime: Moment
     target: str
     sha256: str
-
-
-class FoundUser(Value):
-    """A user of the spec: home folder and groups on the node."""
-
-    home: str
-    groups: tuple[str, ...]
-
-
-class FoundUnit(Value):
-    """What `systemctl is-enabled` and `is-active` print for a unit."""
-
-    enabled: str
-    active: str
 
 
 class FoundFile(Value):
@@ -38,7 +25,7 @@ class FoundFile(Value):
 
     kind: str
     mode: Mode
-    mtime: Seconds
+    mtime: Moment
     target: str
     sha256: str
 
@@ -65,30 +52,33 @@ class FoundContainer(Value):
     image: str
     state: str
     unit: str
-    created: Seconds
+    created: Moment
 
 
 class Inspection(Value):
-    """A node's state; `clock` is the node's time, `claimed` are the host files of all its apps."""
+    """A node's state; `claimed` are the host files of all its apps.
 
-    clock: Seconds
-    spec_hash: str
+    `clock` is the node's time, `groups` has those of each user, `units` what `systemctl is-enabled`
+    prints.
+    """
+
+    clock: Moment
     manifest: Manifest | None
     staged: dict[str, str]
     claimed: frozenset[str]
     paths: dict[str, FoundPlace]
-    users: dict[str, FoundUser]
+    groups: dict[str, tuple[str, ...]]
     keys: tuple[AuthorizedKey, ...]
-    units: dict[str, FoundUnit]
+    units: dict[str, str]
     sysctl: dict[str, str]
     firewall: tuple[str, ...]
-    strays: dict[str, Seconds]
+    strays: dict[str, Moment]
     credentials: tuple[SealedCredential, ...]
     files: dict[str, FoundFile]
     people: tuple[FoundPerson, ...]
     containers: tuple[FoundContainer, ...]
     kernel_arguments: tuple[str, ...]
 
-    def since(self, held: AuthorizedKey | SealedCredential) -> int:
-        """Compute when something last changed, in seconds since 1970."""
-        return self.clock - held.age_seconds
+    def since(self, held: AuthorizedKey | SealedCredential) -> datetime:
+        """Compute when something last changed."""
+        return self.clock - timedelta(seconds=held.age_seconds)

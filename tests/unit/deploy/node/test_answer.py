@@ -190,4 +190,4 @@ def test_a_time_that_a_user_gave_a_file_is_shown_as_centuries_away() -> None:
     there = {"kind": "f", "mode": "644", "mtime": 2**62, "target": "", "sha256": ""}
     model = typing.get_args(typing.get_type_hints(Inspection)["files"])[1]
 
-    assert read_answer(model, json.dumps(there), "a file").mtime == 10**10
+    assert read_answer(model, json.dumps(there), "a file").mtime.year == 2286
