@@ -20,6 +20,7 @@ from butane.errors import ButaneError
 from certs.errors import CertError
 from container.errors import ContainerError
 from deploy.errors import DeployError
+from deploy.settings.secrets import take_secrets
 from rehearsal.errors import RehearsalError
 
 Group: TypeAlias = Literal[
@@ -124,6 +125,7 @@ def _with_fields(given: Mapping[str, Any], fields: type[Any]) -> dict[str, Any]:
 def _guarded(body: Callable[[], int | None]) -> int | None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    take_secrets()
     try:
         return body()
     except (ButaneError, CertError, ContainerError, DeployError, RehearsalError) as error:

@@ -9,7 +9,8 @@ from pydantic import ValidationError, create_model
 from deploy.errors import DeployError
 from deploy.settings.conflicts import conflicts
 from deploy.settings.env_file import GROUP, Entry, Problem, environment_entries, file_entries
-from deploy.settings.model import KEYS, SECRET_KEYS, Settings, allowed
+from deploy.settings.model import KEYS, Settings, allowed
+from deploy.settings.secrets import SECRET_KEYS
 
 
 class SettingsError(DeployError):

@@ -136,7 +136,6 @@ class Source:
 
 _GROUPS = {"environment", "secrets", "secret_commands"}
 KEYS = tuple(name.upper() for name in Settings.model_fields if name not in _GROUPS)
-SECRET_KEYS = frozenset({"CERT_PASSWORD", "CERT_PASSWORD_OLD", "ACME_HMAC_KEY", "SMTP_PASSWORD"})
 
 
 def allowed(key: str) -> str:
