@@ -76,6 +76,15 @@ def decrypt(pem: bytes, password: bytes, *, source: str) -> PrivateKey:
     return key
 
 
+def opens(pem: bytes, password: bytes) -> bool:
+    """Return whether a password opens an encrypted key file."""
+    try:
+        decrypt(pem, password, source="key")
+    except CertError:
+        return False
+    return True
+
+
 def envelope(pem: bytes, *, source: str) -> bytes:
     """Decode an encrypted key's PEM to DER; raise CertError that says what was found instead."""
     blocks = {label.decode("ascii"): body for label, body in _PEM.findall(pem)}
