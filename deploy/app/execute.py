@@ -47,9 +47,7 @@ def _stage(execution: Execution, step: Step) -> None:
     artifacts = execution.sent()
     files = [File(f"root{unit.path}", unit.content, unit.mode) for unit in artifacts.desired.units]
     files += [
-        File("tls/server.crt", artifacts.pair.chain.pem),
-        # Encrypted, and readable by the container's user, whose uid is not root's.
-        File("tls/server.key.enc", artifacts.pair.key_file),
+        *artifacts.pair.files(execution.settings),
         File("manifest.json", _written(execution.manifest)),
     ]
     arguments = (release, previous, *artifacts.desired.credentials)

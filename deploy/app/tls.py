@@ -12,8 +12,10 @@ from certs.errors import refusal
 from certs.keyfile import decrypt
 from certs.pair import load
 from certs.store import Material, locked
+from deploy.node.file import File
 from deploy.project import Project
 from deploy.settings.model import Settings
+from deploy.spec.plan.values import secrets_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,13 @@ class Pair:
     def leaf(self) -> Certificate:
         """The app's own certificate."""
         return self.chain.leaf
+
+    def files(self, settings: Settings) -> tuple[File, File]:
+        """Return both as files of a release; only the container's user can read the key."""
+        return (
+            File("tls/server.crt", self.chain.pem),
+            File("tls/server.key.enc", self.key_file, 0o400, secrets_uid(settings)),
+        )
 
 
 def material(project: Project) -> Material:
