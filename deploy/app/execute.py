@@ -14,6 +14,7 @@ from deploy.node import script, session
 from deploy.node.bulk import send_files
 from deploy.node.file import File, pack
 from deploy.node.release import Manifest
+from deploy.spec.project_files import mode_of
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
 
@@ -70,7 +71,7 @@ def _files(execution: Execution, _: Step) -> None:
         send_files(
             session.target(execution.project),
             folder,
-            files,
+            {name: mode_of(mark) for name, mark in files.items()},
             into=f"{home}/releases/{execution.release}/files",
             like=f"{home}/current/files",
         )

@@ -1,7 +1,7 @@
 """Send bulk data to a node through the system's ssh and rsync."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.node.target import Target
@@ -31,21 +31,25 @@ def ssh_command(target: Target) -> tuple[str, ...]:
     return tuple(words)
 
 
-def send_files(target: Target, folder: Path, names: Iterable[str], *, into: str, like: str) -> None:
+def send_files(
+    target: Target, folder: Path, modes: Mapping[str, int], *, into: str, like: str
+) -> None:
     """Copy files by rsync; one that equals a file below `like` on the node becomes a hard link.
 
-    Raises:
-        DeployError: when rsync fails, with its last lines.
+    Each arrives with the mode it is mapped to. Raises DeployError when rsync fails.
     """
-    listing = b"".join(name.encode() + b"\0" for name in names)
     host = f"[{target.host}]" if ":" in target.host else target.host
-    words = [
-        "rsync", "-rlpc", "--from0", "--files-from=-", "--chmod=D755,Fu=rwX,Fgo=rX",
-        f"--link-dest={like}", "--rsync-path=sudo -n rsync",
-        "-e", " ".join(_rsync_word(word) for word in ssh_command(target)),
-        f"{folder}/", f"{host}:{into}/",
-    ]  # fmt: skip
-    run(words, doing="rsync of the project files", hint=_HINT, start=Start(listing, lines=8))
+    for mode in sorted(set(modes.values())):
+        # rsync takes a name that begins with # or ; for a comment.
+        names = (f"./{name}".encode() + b"\0" for name in modes if modes[name] == mode)
+        words = [
+            "rsync", "-rlpc", "--from0", "--files-from=-", f"--chmod=D755,F{mode:o}",
+            f"--link-dest={like}", "--rsync-path=sudo -n rsync",
+            "-e", " ".join(_rsync_word(word) for word in ssh_command(target)),
+            f"{folder}/", f"{host}:{into}/",
+        ]  # fmt: skip
+        start = Start(b"".join(names), lines=8)
+        run(words, doing="rsync of the project files", hint=_HINT, start=start)
 
 
 def _quoted(path: Path) -> str:

@@ -443,10 +443,9 @@ def test_slow_connections_of_one_source_do_not_keep_the_authority_from_its_answe
 
 @pytest.mark.parametrize("request_text", [b"", b"GET " + b"a" * 100_000, b"GET / HTTP/1.1\r\n"])
 def test_a_request_without_an_end_is_ended(proving: Project, request_text: bytes) -> None:
-    with dripping([proving.node.address], many=1) as (connection,):
-        with suppress(ConnectionError):
-            connection.sendall(request_text)
-            assert connection.recv(1) == b""
+    with dripping([proving.node.address], many=1) as (connection,), suppress(ConnectionError):
+        connection.sendall(request_text)
+        assert connection.recv(1) == b""
 
 
 def test_two_rotations_at_a_time_wait_for_each_other(serving: Project) -> None:
