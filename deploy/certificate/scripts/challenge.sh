@@ -18,7 +18,7 @@ has_place() {
     0000:0000:0000:0000:0000:ffff:*) ;;
     *:*) source=$(cut -d : -f 1-4 <<<"$source") ;;
   esac
-  for ((place = 0; place < each; place++)); do
+  for place in $(seq "$each"); do
     exec 9>"$RUNTIME_DIRECTORY/$source.$place"
     if flock -n 9; then return; fi
   done
@@ -33,13 +33,14 @@ next_line() {
 
 # Reads a request from stdin and answers it: a challenge, or the same page over HTTPS.
 answer() {
-  local path name value host='' content line
+  local path name=unread value host='' content
   next_line _ path _ || return 0
-  for ((line = 1; ; line++)); do
-    [ "$line" -lt "$lines" ] && next_line name value _ || return 0
+  for _ in $(seq "$lines"); do
+    next_line name value _ || return 0
     [ -n "$name" ] || break
     if [ "${name,,}" = host: ]; then host=${value%%:*}; fi
   done
+  [ -z "$name" ] || return 0
   token=${path#/.well-known/acme-challenge/}
   if [[ "$token" =~ ^[A-Za-z0-9_-]+$ ]] && [ -f "$folder/$token" ]; then
     content=$(cat "$folder/$token")
