@@ -33,8 +33,9 @@ next_line() {
 
 # Reads a request from stdin and answers it: a challenge, or the same page over HTTPS.
 answer() {
-  local path name=unread value host='' content
-  next_line _ path _ || return 0
+  local path version name=unread value host='' content
+  next_line _ path version || return 0
+  [ -n "$version" ] || return 0 # a line that was cut off
   for _ in $(seq "$lines"); do
     next_line name value _ || return 0
     [ -n "$name" ] || break
