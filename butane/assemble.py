@@ -13,7 +13,7 @@ from butane.errors import ButaneError
 
 _NAMES = ("path", "name", "device")
 # Where a file's content comes from: a later file replaces all three.
-_ORIGINS = frozenset({"inline", "local", "source"})
+_ORIGINS = ("inline", "local", "source")
 _TEXTS = {"contents": "contents_local", "contents_local": "contents"}
 
 
@@ -93,7 +93,8 @@ def _set_version(node: yaml.MappingNode, version: tuple[int, ...]) -> None:
 
 def _join(old: yaml.Node, new: yaml.Node) -> yaml.Node:
     if isinstance(old, yaml.MappingNode) and isinstance(new, yaml.MappingNode):
-        return new if _ORIGINS & _keys(new) else _join_mappings(old, new)
+        replaced = any(key.value in _ORIGINS for key, _ in new.value)
+        return new if replaced else _join_mappings(old, new)
     if isinstance(old, yaml.SequenceNode) and isinstance(new, yaml.SequenceNode):
         return _join_lists(old, new)
     return new
@@ -108,10 +109,6 @@ def _join_mappings(old: yaml.MappingNode, new: yaml.MappingNode) -> yaml.Mapping
     ]
     pairs += [(key, value) for key, value in new.value if key.value in later]
     return yaml.MappingNode(old.tag, pairs, flow_style=False)
-
-
-def _keys(node: yaml.MappingNode) -> set[str]:
-    return {key.value for key, _ in node.value}
 
 
 def _join_lists(old: yaml.SequenceNode, new: yaml.SequenceNode) -> yaml.SequenceNode:

@@ -38,19 +38,14 @@ def compile_text(text: str, *, files: Path, name: str, tool: str = "python") -> 
 
 def _by_translator(text: str, *, files: Path, name: str) -> Compiled:
     translation = translate(text, files=files, name=name)
-    lines = tuple(
-        f"{name}:{report.line}: {report.message} ({report.path})" for report in translation.reports
-    )
-    errors = tuple(
-        line
-        for line, report in zip(lines, translation.reports, strict=True)
-        if report.kind == "error"
-    )
+    lines = [(x.kind, f"{name}:{x.line}: {x.message} ({x.path})") for x in translation.reports]
     if translation.ignition is None:
+        errors = [line for kind, line in lines if kind == "error"]
         raise ButaneError(
-            "\n".join(errors or (f"{name}: {translation.failure}",)), f"correct {name}"
+            "\n".join(errors or [f"{name}: {translation.failure}"]), f"correct {name}"
         )
-    return Compiled(translation.ignition, "the translator in butane/translate", lines)
+    warnings = tuple(line for _, line in lines)
+    return Compiled(translation.ignition, "the translator in butane/translate", warnings)
 
 
 def _by_program(program: str, text: str, *, files: Path, name: str) -> Compiled:

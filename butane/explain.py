@@ -62,18 +62,13 @@ def explain(machine: Items, *, lines: int = 0) -> str:
 
 
 def _describe(item: Item, width: int, lines: int) -> str:
-    facts = [f"{_words(name)} {_value(name, value)}" for name, value in item.facts]
+    facts = [
+        f"{name.replace('_', ' ')} {'set' if name in _HIDDEN else value}"
+        for name, value in item.facts
+    ]
     if item.content is not None:
         kind = "binary" if item.text is None else "text"
         facts.append(f"{len(item.content)} bytes of {kind}")
     line = f"  {item.name:<{width}}  {'; '.join(facts)}".rstrip()
     head = (item.text or "").splitlines()[:lines]
     return "\n".join([line, *(f"    | {each}" for each in head), ""])
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _value(name: str, value: str) -> str:
-    return "set" if name in _HIDDEN else value

@@ -11,10 +11,9 @@ from butane.translate.ignition_document import read_ignition
 from butane.translate.record import Record, Value, fields_of
 from butane.translate.schema_ignition import RESOURCE
 from butane.translate.translation import translate
+from butane.translate.versions import IGNITION
 
-_MINORS = {"3.0.0": 0, "3.1.0": 1, "3.2.0": 3, "3.3.0": 4, "3.4.0": 5, "3.5.0": 6, "3.6.0": 7}
-_MINORS |= {"3.7.0-experimental": 8}
-_NEWEST = max(_MINORS.values())
+_MINORS = {ignition: minor for minor, ignition in enumerate(IGNITION.values())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def read_items(text: str, *, files: Path | None = None, name: str = "") -> Items
     """
     if not text.lstrip().startswith("{"):
         text = _compile(text, files, name)
-    version = _read(text, _NEWEST, name).record("ignition").text("version")
+    version = _read(text, max(_MINORS.values()), name).record("ignition").text("version")
     if version not in _MINORS:
         raise ButaneError(f"{name}: Ignition version {version or 'missing'} is not known")
     minor = _MINORS[version]
@@ -79,10 +78,9 @@ def _compile(text: str, files: Path | None, name: str) -> str:
 
 def _items(config: Record, minor: int) -> Iterator[Item]:
     yield from _references(config.record("ignition"))
-    for each in config.record("kernel_arguments").texts("should_exist"):
-        yield Item("kernel argument", each, (("state", "present"),))
-    for each in config.record("kernel_arguments").texts("should_not_exist"):
-        yield Item("kernel argument", each, (("state", "absent"),))
+    for name, state in (("should_exist", "present"), ("should_not_exist", "absent")):
+        for each in config.record("kernel_arguments").texts(name):
+            yield Item("kernel argument", each, (("state", state),))
     for section, kinds in _KINDS.items():
         for name, (kind, key) in kinds.items():
             for record in config.record(section).records(name):

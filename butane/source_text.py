@@ -2,6 +2,7 @@
 
 import codecs
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from butane.errors import ButaneError
@@ -17,7 +18,8 @@ _LIMIT = 256 * 1024 * 1024
 def read_source(path: str | None) -> str:
     """Read a file, or standard input without a path; raise `ButaneError` when it is not text."""
     try:
-        data = sys.stdin.buffer.read(_LIMIT + 1) if path is None else _read(Path(path))
+        with nullcontext(sys.stdin.buffer) if path is None else Path(path).open("rb") as file:
+            data = file.read(_LIMIT + 1)
     except OSError as error:
         raise ButaneError(f"failed to open {path}: {error.strerror}") from error
     if len(data) > _LIMIT:
@@ -31,8 +33,3 @@ def read_source(path: str | None) -> str:
         raise ButaneError(
             f"Error translating config: {where}: not text in UTF-8", "save the file as UTF-8"
         ) from error
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_LIMIT + 1)

@@ -92,10 +92,13 @@ def from_der(der: bytes, *, source: str = "certificate") -> Certificate:
 def from_x509(found: x509.Certificate) -> Certificate:
     """Read the library's object; raises one of PARSE_ERRORS if its fields are invalid."""
     constraints = extension(found, x509.BasicConstraints)
+    names = extension(found, x509.SubjectAlternativeName) or ()
     return Certificate(
         subject=found.subject.rfc4514_string(),
         common_name=_common_name(found.subject),
-        names=_names(found),
+        names=tuple(
+            str(name.value) for name in names if isinstance(name, x509.DNSName | x509.IPAddress)
+        ),
         issuer=found.issuer.rfc4514_string(),
         serial=f"{found.serial_number:x}",
         sha256=found.fingerprint(hashes.SHA256()).hex(),
@@ -120,13 +123,6 @@ def _common_name(subject: x509.Name) -> str:
     found = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     value = found[0].value if found else ""
     return value if isinstance(value, str) else value.hex()
-
-
-def _names(found: x509.Certificate) -> tuple[str, ...]:
-    names = extension(found, x509.SubjectAlternativeName) or ()
-    return tuple(
-        str(name.value) for name in names if isinstance(name, x509.DNSName | x509.IPAddress)
-    )
 
 
 def extension(found: x509.Certificate, kind: type[_E]) -> _E | None:

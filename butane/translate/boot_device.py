@@ -33,39 +33,28 @@ _PARTITION_SUFFIX = {"s390x-eckd": "2", "s390x-zfcp": "4"}
 def add_boot_device(source: Record, config: Record, at: Lowering) -> Record:
     """Merge the disks of a mirrored or encrypted root beneath the user's own."""
     wanted = source.record("boot_device")
-    mirrored = bool(wanted.record("mirror").texts("devices"))
-    if not mirrored and not _is_encrypted(wanted.record("luks")):
+    devices, luks = wanted.record("mirror").texts("devices"), wanted.record("luks")
+    encrypted = (
+        luks.is_true("tpm2") or luks.records("tang") or luks.record("cex").is_true("enabled")
+    )
+    if not devices and not encrypted:
         return config
-    boot = _Boot(wanted)
-    if mirrored:
+    boot = _Boot(wanted, wanted.optional("layout") or "x86_64", devices)
+    if devices:
         boot.mirror()
-    if _is_encrypted(wanted.record("luks")):
+    if encrypted:
         boot.encrypt()
     boot.root()
     return at.merge_beneath(config, Record(CONFIG, {"storage": boot.storage}), boot.sources)
 
 
-def _is_encrypted(luks: Record) -> bool:
-    return bool(
-        luks.is_true("tpm2") or luks.records("tang") or luks.record("cex").is_true("enabled")
-    )
-
-
 @dataclass(slots=True)
 class _Boot:
     wanted: Record
+    layout: str
+    devices: list[str]
     storage: Record = field(default_factory=lambda: Record(STORAGE))
     sources: SourceMap = field(default_factory=SourceMap)
-
-    @property
-    def layout(self) -> str:
-        """The layout; that of a PC by default."""
-        return self.wanted.optional("layout") or "x86_64"
-
-    @property
-    def devices(self) -> list[str]:
-        """List the disks of the mirror."""
-        return self.wanted.record("mirror").texts("devices")
 
     def mirror(self) -> None:
         """Partition every disk alike and join the boot and root partitions."""
@@ -105,12 +94,8 @@ class _Boot:
         to: Path = ("storage", "luks", 0)
         self.sources.add((*origin, "discard"), (*to, "discard"))
         for name in kept:
-            self._trace((*origin, name), (*to, below, name))
-
-    def _trace(self, origin: Path, to: Path) -> None:
-        """Record that everything below one path comes from the same below another."""
-        for path in self.sources.below(to):
-            self.sources.add((*origin, *path[len(to) :]), path)
+            for path in self.sources.below((*to, below, name)):
+                self.sources.add((*origin, *path[len(to) + 1 :]), path)
 
     def root(self) -> None:
         """Make the root filesystem, on the outermost of the layers."""

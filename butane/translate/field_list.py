@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from butane.translate.record import Field, Struct
+from butane.translate.record import Struct
 from butane.translate.schema import CONFIG
 from butane.translate.versions import VERSIONS
 
@@ -45,14 +45,11 @@ def _rows(struct: Struct, above: Row) -> Iterator[Row]:
         if first > last:
             continue
         path = f"{above.path}.{each.name}".lstrip(".") + ("[]" if each.many else "")
-        row = Row(path, _type(each), first, last, sugar=above.sugar or each.sugar)
+        kind = "section" if isinstance(each.type, Struct) else _TYPES[each.type]
+        row = Row(path, kind, first, last, sugar=above.sugar or each.sugar)
         yield row
         if isinstance(each.type, Struct):
             yield from _rows(each.type, row)
-
-
-def _type(each: Field) -> str:
-    return "section" if isinstance(each.type, Struct) else _TYPES[each.type]
 
 
 def _versions(row: Row) -> str:

@@ -1,8 +1,8 @@
 """The rules of Ignition for filesystems, RAID arrays and LUKS volumes."""
 
-import json
-
+from butane.errors import ButaneError
 from butane.translate.finding import Place
+from butane.translate.ignition_document import parse_json
 from butane.translate.path_check import path_problem
 from butane.translate.record import Record
 from butane.translate.resource_check import BAD_SCHEME, BAD_URL, source_problem
@@ -137,17 +137,8 @@ def check_tang(tang: Record, at: Place) -> None:
     if not tang.text("thumbprint"):
         at.error("thumbprint", message="thumbprint is required")
     advertisement = tang.text("advertisement")
-    if at.spec >= _ADVERTISEMENT_SINCE and advertisement and not _is_json(advertisement):
-        at.error("advertisement", message="advertisement is not valid JSON")
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(word)
+    if at.spec >= _ADVERTISEMENT_SINCE and advertisement:
+        try:
+            parse_json(advertisement)
+        except ButaneError:
+            at.error("advertisement", message="advertisement is not valid JSON")

@@ -14,15 +14,21 @@ _LARGEST = 2**63
 
 def read_ignition(text: str, minor: int) -> tuple[Record, Json]:
     """Read a config, and its JSON, by the schema of one version; raise `ButaneError`."""
+    tree = parse_json(text)
+    config = _record(tree, DOCUMENT, minor)
+    config.values.setdefault("ignition", Record(IGNITION_DOCUMENT))
+    return config, tree
+
+
+def parse_json(text: str) -> Json:
+    """Parse JSON, without the NaN and Infinity of Python; raise `ButaneError`."""
     try:
         tree: Json = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise ButaneError(f"line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}") from error
     except (ValueError, RecursionError) as error:
         raise ButaneError(f"not JSON: {error}") from error
-    config = _record(tree, DOCUMENT, minor)
-    config.values.setdefault("ignition", Record(IGNITION_DOCUMENT))
-    return config, tree
+    return tree
 
 
 def _refuse_constant(word: str) -> float:
@@ -68,13 +74,10 @@ def _single(tree: Json, wanted: Field, minor: int) -> Value | None:
         return _record(tree, wanted.type, minor)
     kinds = {"text": str, "boolean": bool, "integer": int}
     fits = type(tree) is kinds[wanted.type]
-    if not fits or not isinstance(tree, str | bool | int) or not _is_small(tree):
+    small = not isinstance(tree, int) or -_LARGEST <= tree < _LARGEST
+    if not isinstance(tree, str | bool | int) or not fits or not small:
         raise ButaneError(f"cannot read {_kind(tree)} as {wanted.type} for {wanted.json}")
     return tree
-
-
-def _is_small(tree: str | bool | int) -> bool:  # noqa: FBT001
-    return isinstance(tree, str) or -_LARGEST <= tree < _LARGEST
 
 
 def _kind(tree: Json) -> str:

@@ -81,11 +81,6 @@ def with_excerpt(report: Report, lines: list[str], name: str) -> Report:
     for number in range(first, last + 1):
         shown.append(f" {number:>{width}} | {lines[number - 1]}")
         if number == line:
-            carets = _carets(lines[line - 1][column - 1 :])
-            shown.append(f"{blank} {' ' * (column - 1)}{carets} {report.message}")
+            word = re.split(r"\s", lines[line - 1][column - 1 :], maxsplit=1)[0]
+            shown.append(f"{blank} {' ' * (column - 1)}{'^' * len(word)} {report.message}")
     return replace(report, excerpt="\n".join([*shown, blank]))
-
-
-def _carets(rest: str) -> str:
-    word = re.match(r"\S*", rest)
-    return "^" * len(word[0]) if word else ""

@@ -7,19 +7,8 @@ from butane.translate.finding import Place
 from butane.translate.record import Record
 from butane.translate.unit_file import read_sections
 
-_SUFFIXES = (
-    "service",
-    "socket",
-    "device",
-    "mount",
-    "automount",
-    "swap",
-    "target",
-    "path",
-    "timer",
-    "snapshot",
-    "slice",
-    "scope",
+_UNIT_NAME = re.compile(
+    r"\.(service|socket|device|mount|automount|swap|target|path|timer|snapshot|slice|scope)\Z"
 )
 _INSTANCE = re.compile(r"([^\n]+?)@([^\n]+?)\.service")
 _FOLDER = "/etc/systemd/system/"
@@ -27,7 +16,7 @@ _FOLDER = "/etc/systemd/system/"
 
 def check_unit(unit: Record, at: Place) -> None:
     """Check a unit: its name, its syntax, and that enabling it does something."""
-    if _suffix(unit.text("name")) not in _SUFFIXES:
+    if not _UNIT_NAME.search(unit.text("name")):
         at.error("name", message="invalid systemd unit extension")
     sections = _sections(unit, at)
     if not unit.is_true("enabled") or not unit.text("contents") or sections is None:
@@ -41,13 +30,8 @@ def check_unit(unit: Record, at: Place) -> None:
 def check_dropin(dropin: Record, at: Place) -> None:
     """Check a drop-in."""
     _sections(dropin, at)
-    if _suffix(dropin.text("name")) != "conf":
+    if not dropin.text("name").endswith(".conf"):
         at.error("name", message="invalid systemd drop-in extension")
-
-
-def _suffix(name: str) -> str:
-    stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
-    return suffix if dot or stem else ""
 
 
 def _sections(unit: Record, at: Place) -> set[str] | None:

@@ -78,7 +78,7 @@ def _is_host(host: str) -> bool:
         return bool(close and _PORT.fullmatch(port)) and _is_ipv6(address)
     if ":" in host and not _PORT.fullmatch(host[host.rindex(":") :]):
         return False
-    return _is_host_text(host)
+    return not any(bad.search(host) for bad in (_BAD_PERCENT, _HOST_PERCENT, _BAD_HOST))
 
 
 def _is_ipv6(text: str) -> bool:
@@ -90,7 +90,3 @@ def _is_ipv6(text: str) -> bool:
     except ValueError:
         return False
     return not _BAD_PERCENT.search(name)
-
-
-def _is_host_text(host: str) -> bool:
-    return not any(bad.search(host) for bad in (_BAD_PERCENT, _HOST_PERCENT, _BAD_HOST))

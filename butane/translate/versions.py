@@ -7,7 +7,7 @@ from butane.errors import ButaneError
 
 LATEST_STABLE = "1.7.0"
 
-_IGNITION = {
+IGNITION = {
     "1.0.0": "3.0.0",
     "1.1.0": "3.1.0",
     "1.2.0": "3.2.0",
@@ -18,7 +18,7 @@ _IGNITION = {
     "1.7.0": "3.6.0",
     "1.8.0-experimental": "3.7.0-experimental",
 }
-VERSIONS = tuple(_IGNITION)
+VERSIONS = tuple(IGNITION)
 
 _SEMVER = re.compile(
     r"(?P<core>\d+\.\d+\.\d+)"
@@ -31,9 +31,8 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version: its text, its minor number, and the Ignition version it becomes."""
+    """One version: its minor number, and the Ignition version it becomes."""
 
-    text: str
     minor: int
     ignition: str
 
@@ -66,9 +65,9 @@ def find_version(variant: str, text: str) -> Version:
         raise ButaneError(
             "error parsing version; must be a valid semver", f"write `version: {LATEST_STABLE}`"
         )
-    if variant != "fcos" or plain not in _IGNITION:
+    if variant != "fcos" or plain not in IGNITION:
         raise ButaneError(
             f"No translator exists for variant {variant} with version {plain}",
             f"this translator knows variant fcos with version {', '.join(VERSIONS)}",
         )
-    return Version(plain, int(plain.split(".")[1]), _IGNITION[plain])
+    return Version(int(plain.split(".")[1]), IGNITION[plain])

@@ -3,14 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.ssh import public_line, sign_person
-from certs.store import read, read_secret, write_public, write_secret
+from certs.store import read, write_public
 from deploy.access import act
 from deploy.access.act import run_audited
 from deploy.access.keys import file_name, renew_specs
 from deploy.app.credentials import Credentials
-from deploy.app.tls import material
+from deploy.app.tls import material, own_key
 from deploy.console import output, progress
 from deploy.fleet.nodes import Node, instances
 from deploy.node.session import passphrase_prompt
@@ -36,7 +35,8 @@ def access_sign(
         DeployError: when a node does not accept the authority.
     """
     check_name(person)
-    key = _authority_key(project)
+    password = Credentials(project.settings, passphrase_prompt()).value(CERT_PASS).encode()
+    key = own_key(material(project).ssh_authority_key, password)
     kind, blob = public_line(key).split()[:2]
     comment = f"{project.settings.project} authority"
     _trust(nodes, AccessKey(kind, blob, comment, AUTHORITY))
@@ -46,15 +46,6 @@ def access_sign(
     target = file.with_name(f"{file.name.removesuffix('.pub')}-cert.pub")
     write_public(target, signed)
     output.good(f"{target}: {person} may log in as {', '.join(users)} for {hours} hours")
-
-
-def _authority_key(project: Project) -> PrivateKey:
-    """Read the authority's key; make it if there is none."""
-    password = Credentials(project.settings, passphrase_prompt()).value(CERT_PASS).encode()
-    path = material(project).ssh_authority_key
-    if not path.exists():
-        write_secret(path, encrypt(new_key(), password))
-    return decrypt(read_secret(path), password, source=str(path))
 
 
 def _trust(nodes: tuple[Node, ...], authority: AccessKey) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from certs.certificate import Certificate
 from certs.chain import Chain, read_chain
 from certs.checks import problems
 from certs.errors import refusal
-from certs.keyfile import decrypt
+from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.pair import load
-from certs.store import Material, locked
+from certs.store import Material, locked, read_secret, write_secret
 from deploy.project import Project
 from deploy.settings.model import Settings
 
@@ -32,6 +33,17 @@ class Pair:
 def material(project: Project) -> Material:
     """Return where an app's certificate and key lie."""
     return Material(project.settings.app, project.material)
+
+
+def own_key(path: Path, password: bytes) -> PrivateKey:
+    """Read a key of the project's own, such as an account's; make it at its first use.
+
+    Raises:
+        CertError: for another password than it was made with.
+    """
+    if not path.exists():
+        write_secret(path, encrypt(new_key(), password))
+    return decrypt(read_secret(path), password, source=str(path))
 
 
 @contextmanager

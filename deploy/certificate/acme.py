@@ -9,10 +9,9 @@ from certs.acme.order import Solver, obtain, suggested_renewal
 from certs.certificate import Certificate
 from certs.chain import Chain
 from certs.errors import CertError
-from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
+from certs.keyfile import PrivateKey
 from certs.signing_request import signing_request
-from certs.store import read_secret, write_secret
-from deploy.app.tls import material
+from deploy.app.tls import material, own_key
 from deploy.certificate.challenge import DnsCommand, NodeResponder
 from deploy.console import output
 from deploy.node import session
@@ -31,7 +30,7 @@ def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:
     settings = project.settings
     hmac_key = settings.acme_hmac_key
     account = Account(
-        _account_key(project, password),
+        own_key(material(project).account_key(settings.acme_directory), password),
         email=settings.acme_email,
         terms_agreed=settings.acme_terms_agreed == "true",
         binding=None
@@ -57,15 +56,6 @@ def renewal_advice(project: Project, certificate: Certificate) -> datetime | Non
 
 def _server(project: Project) -> Server:
     return Server(project.settings.acme_directory, project.acme_root)
-
-
-def _account_key(project: Project, password: bytes) -> PrivateKey:
-    path = material(project).account_key(project.settings.acme_directory)
-    if path.exists():
-        return decrypt(read_secret(path), password, source=str(path.relative_to(project.folder)))
-    key = new_key()
-    write_secret(path, encrypt(key, password))
-    return key
 
 
 @contextmanager

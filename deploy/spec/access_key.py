@@ -17,7 +17,6 @@ _LINE = re.compile(
     r"(?P<key>AAAA[A-Za-z0-9+/]+=*)(?: +(?P<comment>.*))?"
 )
 _EXPIRY = re.compile(r'expiry-time="(\d{8}(?:\d{4})?)Z"')
-_DAY_DIGITS = 8
 _FORMAT = "%Y%m%d%H%M"
 
 
@@ -55,9 +54,8 @@ class AccessKey:
         match = _EXPIRY.search(self.options)
         if not match:
             return None
-        text = match[1] if len(match[1]) > _DAY_DIGITS else f"{match[1]}0000"
         try:
-            return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+            return datetime.strptime(match[1].ljust(12, "0"), _FORMAT).replace(tzinfo=UTC)
         except ValueError:  # no such day
             return None
 

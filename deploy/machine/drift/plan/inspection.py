@@ -1,5 +1,6 @@
 """The state of a node, as the script `inspect` reports it."""
 
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -13,29 +14,15 @@ class _Value(BaseModel):
 
 
 class FoundPlace(_Value):
-    """A path; times in seconds since 1970, for an absent one those of the folder above."""
+    """A path; an absent one has the times of the folder above."""
 
     kind: Literal["file", "folder", "link", "absent"]
     mode: str
     owner: str
-    mtime: int
-    ctime: int
+    mtime: datetime
+    ctime: datetime
     target: str
     sha256: str
-
-
-class FoundUser(_Value):
-    """A user of the spec: home folder and groups on the node."""
-
-    home: str
-    groups: tuple[str, ...]
-
-
-class FoundUnit(_Value):
-    """What `systemctl is-enabled` and `is-active` print for a unit."""
-
-    enabled: str
-    active: str
 
 
 class FoundFile(_Value):
@@ -43,7 +30,7 @@ class FoundFile(_Value):
 
     kind: str
     mode: str
-    mtime: int
+    mtime: datetime
     target: str
     sha256: str
 
@@ -70,30 +57,33 @@ class FoundContainer(_Value):
     image: str
     state: str
     unit: str
-    created: int
+    created: datetime
 
 
 class Inspection(_Value):
-    """A node's state; `clock` is the node's time, `claimed` are the host files of all its apps."""
+    """A node's state; `claimed` are the host files of all its apps.
 
-    clock: int
-    spec_hash: str
+    `clock` is the node's time, `groups` has those of each user, `units` what `systemctl is-enabled`
+    prints.
+    """
+
+    clock: datetime
     manifest: Manifest | None
     staged: dict[str, str]
     claimed: frozenset[str]
     paths: dict[str, FoundPlace]
-    users: dict[str, FoundUser]
+    groups: dict[str, tuple[str, ...]]
     keys: tuple[AuthorizedKey, ...]
-    units: dict[str, FoundUnit]
+    units: dict[str, str]
     sysctl: dict[str, str]
     firewall: tuple[str, ...]
-    strays: dict[str, int]
+    strays: dict[str, datetime]
     credentials: tuple[SealedCredential, ...]
     files: dict[str, FoundFile]
     people: tuple[FoundPerson, ...]
     containers: tuple[FoundContainer, ...]
     kernel_arguments: tuple[str, ...]
 
-    def since(self, held: AuthorizedKey | SealedCredential) -> int:
-        """Compute when something last changed, in seconds since 1970."""
-        return self.clock - held.age_seconds
+    def since(self, held: AuthorizedKey | SealedCredential) -> datetime:
+        """Compute when something last changed."""
+        return self.clock - timedelta(seconds=held.age_seconds)

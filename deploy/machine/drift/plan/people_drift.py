@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from deploy.machine.drift.plan.difference import Difference, difference
+from deploy.machine.drift.plan.difference import Difference, Remedy
 from deploy.machine.drift.plan.inspection import Inspection
 from deploy.spec.plan.machine import Person
 
@@ -13,51 +13,38 @@ _NO_LOGIN = ("/nologin", "/false")
 _FILE_OF_THE_SPEC = ".ssh/authorized_keys.d/ignition"
 
 
-def key_of(line: str) -> str:
-    """Take type and key of an SSH key's line, without the comment."""
-    return " ".join(line.split()[:2])
-
-
 def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
-    """Compare the spec's users, their groups and their SSH keys."""
+    """Compare the spec's users, groups and SSH keys; find users of neither the spec nor an app."""
+    known = {_STOCK_PERSON}
     for person in people:
-        there = found.users.get(person.name)
-        if there is None:
-            yield difference(("user", person.name), "a user", "absent", None, "reinstall")
+        known.add(person.name)
+        groups = found.groups.get(person.name)
+        if groups is None:
+            yield Difference("user", person.name, "a user", "absent", remedy="reinstall")
             continue
-        lacking = sorted(set(person.groups) - set(there.groups))
-        if lacking:
-            expected, is_in = ", ".join(person.groups), ", ".join(there.groups)
-            yield difference(
-                ("user", person.name), f"in {expected}", f"in {is_in}", None, "by hand"
-            )
+        if not set(person.groups) <= set(groups):
+            expected, is_in = f"in {', '.join(person.groups)}", f"in {', '.join(groups)}"
+            yield Difference("user", person.name, expected, is_in, remedy="by hand")
         yield from _keys(person, found)
+    for one in found.people:
+        is_person = _FIRST_PERSON <= one.uid < _LAST_PERSON
+        if is_person and one.name not in known and not one.login_shell.endswith(_NO_LOGIN):
+            is_now = f"uid {one.uid}, {one.login_shell}"
+            yield Difference("user", one.name, "absent", is_now, remedy="reinstall")
 
 
 def _keys(person: Person, found: Inspection) -> Iterator[Difference]:
-    there = {key_of(key.line): key for key in found.keys if key.user == person.name}
-    expected = {key_of(line): line for line in person.keys}
+    there = {_key_of(key.line): key for key in found.keys if key.user == person.name}
+    expected = {_key_of(line): line for line in person.keys}
     for key in sorted(expected.keys() - there.keys()):
-        yield difference(
-            ("key", f"{person.name}: {expected[key]}"), "may log in", "absent", None, "fab converge"
-        )
+        yield Difference("key", f"{person.name}: {expected[key]}", "may log in", "absent")
     for key in sorted(there.keys() - expected.keys()):
         one = there[key]
-        ours = one.file.endswith(_FILE_OF_THE_SPEC)
-        yield difference(
-            ("key", f"{person.name}: {one.line}"),
-            "absent",
-            f"in {one.file}",
-            found.since(one),
-            "fab converge" if ours else "by hand",
-        )
+        remedy: Remedy = "fab converge" if one.file.endswith(_FILE_OF_THE_SPEC) else "by hand"
+        subject, is_now = f"{person.name}: {one.line}", f"in {one.file}"
+        yield Difference("key", subject, "absent", is_now, found.since(one), remedy)
 
 
-def strangers(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
-    """Find users who can log in and are neither of the spec nor of an app."""
-    known = {person.name for person in people} | {_STOCK_PERSON}
-    for one in found.people:
-        person = _FIRST_PERSON <= one.uid < _LAST_PERSON
-        if person and one.name not in known and not one.login_shell.endswith(_NO_LOGIN):
-            shown = f"uid {one.uid}, {one.login_shell}"
-            yield difference(("user", one.name), "absent", shown, None, "reinstall")
+def _key_of(line: str) -> str:
+    """Take type and key of an SSH key's line, without the comment."""
+    return " ".join(line.split()[:2])

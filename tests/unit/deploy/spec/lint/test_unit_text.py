@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.spec.lint.duration import seconds
 from deploy.spec.lint.unit import Unit, is_drop_in, is_unit, read_units
-from deploy.spec.lint.unit_text import read_unit, words
+from deploy.spec.lint.unit_text import read_unit, seconds, words
 
 
 def pairs(text: str) -> list[tuple[int, str]]:
@@ -48,7 +47,7 @@ def test_carriage_returns_and_equals_signs_are_accepted() -> None:
 def test_lines_that_are_not_settings_are_listed() -> None:
     _, strays = read_unit("k=1\n[A\n[B]\nnonsense\n# fine\n", "x")
 
-    assert [(one.line, one.text) for one in strays] == [(1, "k=1"), (2, "[A"), (4, "nonsense")]
+    assert [(one.line, one.found) for one in strays] == [(1, "k=1"), (2, "[A"), (4, "nonsense")]
 
 
 @given(st.text())
