@@ -100,7 +100,7 @@ def test_no_user_of_the_node_can_hold_a_lock(serving: Project) -> None:
 
     found = serving.ssh(
         "stat -c %a /run/corefab; cd /run/corefab; "
-        "find . -type f '(' -name '*.lock' -o -name '*.work' -o -name '*.door' ')' -printf '%f %m\\n'"
+        "find . -type f -regex '.*[.]\\(lock\\|work\\|door\\)' -printf '%f %m\\n'"
     )
     locks = dict(line.split() for line in found.splitlines()[1:])
     tried = serving.ssh(

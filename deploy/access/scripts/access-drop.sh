@@ -9,10 +9,14 @@ mapfile -t gone
 [ ${#gone[@]} -gt 0 ] || fail "no key to remove was given"
 
 keys=$(printf '%s\n' "${gone[@]}")
-left() { read_place "$1" | grep -vF -- "$keys" || true; }
+declare -A content
+left() { grep -vF -- "$keys" <<<"${content[$1]}" || true; }
 
-mapfile -t files < <(as_owner "$home/.ssh/authorized_keys.d/" find "$home/.ssh/authorized_keys" \
-  "$home/.ssh/authorized_keys.d" -maxdepth 1 -type f -not -name '.*' </dev/null 2>/dev/null || true)
+mapfile -d "" -t files < <(as_owner "$home/.ssh/authorized_keys.d/" find "$home/.ssh/authorized_keys" \
+  "$home/.ssh/authorized_keys.d" -maxdepth 1 -type f -not -name '.*' -print0 </dev/null 2>/dev/null || true)
+for file in "${files[@]}"; do
+  content[$file]=$(read_place "$file") || fail "$file cannot be read; nothing was removed"
+done
 others=$(for file in "${files[@]}"; do left "$file"; done | grep -v '^cert-authority' \
   | grep -E '(^| )(sk-)?(ssh|ecdsa)-[^ ]+ AAAA' || true)
 [ -n "$others" ] || fail "no other key would be left; nothing was removed"
@@ -21,7 +25,7 @@ if [ -n "$keep" ] && ! grep -qF -- "$keep" <<<"$others"; then
 fi
 count=0
 for file in "${files[@]}"; do
-  went=$(read_place "$file" | grep -cF -- "$keys" || true)
+  went=$(grep -cF -- "$keys" <<<"${content[$file]}" || true)
   [ "$went" -gt 0 ] || continue
   count=$((count + went))
   rest=$(left "$file")

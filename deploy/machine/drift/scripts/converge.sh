@@ -37,7 +37,8 @@ save() {
     IFS='|' read -r _ kind mode owner _ _ target _ < <(tr '\t' '|' <<<"$found")
     if [ "$kind" = file ]; then
       install -D -m 0600 /dev/null "$place/old$path"
-      as_owner "$path" cat "$path" </dev/null >"$place/old$path" || fail "$path cannot be saved"
+      as_owner "$path" cat "$path" </dev/null | own_or_small "$path" >"$place/old$path" \
+        || fail "$path cannot be saved: it is unreadable or too large"
     fi
     printf '%s|%s|%s|%s|%s\n' "$kind" "$path" "$mode" "$owner" "$target" >>"$place/back"
   done < <(
@@ -47,6 +48,9 @@ save() {
     done
   )
 }
+
+# own_or_small PATH: pass on the content of a file; from a folder of others, at most 64 MiB.
+own_or_small() { if [ -z "$(owner_above "$1")" ]; then cat; else head -c 67108864; fi; }
 
 arm() {
   printf '%s\n' "${script:?}" >"$place/script"
