@@ -2,47 +2,41 @@
 
 import base64
 import binascii
+import io
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from zstandard import ZstdError
+
 from deploy.errors import DeployError
-from deploy.image.tree.index import Index, scan
+from deploy.image.tree.entries import Entry, scan
 from deploy.image.tree.tree import Tree, flatten
 from deploy.image.wire import zstd
 
 
-@dataclass(frozen=True, slots=True)
-class NodeTree:
-    """A file tree without content, and the SHA-256 of each file's content."""
-
-    tree: Tree
-    sums: dict[str, str]
-
-
-def read_node_tree(answer: str, place: Path) -> NodeTree:
+def read_node_tree(answer: str, place: Path) -> Tree:
     """Parse the answer of verify-image; `place` is a temporary folder to unpack it in.
 
     Raises:
         DeployError: when it is incomplete or invalid.
     """
-    packed, plain = place / "answer.zst", place / "answer.tar"
+    plain = place / "answer.tar"
     try:
-        packed.write_bytes(base64.b64decode(answer, validate=True))
-        with (
-            packed.open("rb") as stream,
-            plain.open("wb") as out,
-            zstd.running(("zstd", "-dqc"), reads=stream, output=out),
-        ):
-            pass
+        with plain.open("wb") as out:
+            zstd.unpack(io.BytesIO(base64.b64decode(answer, validate=True)), out)
         with tarfile.open(plain) as tar:
             tar.extractall(place, [tar.getmember("tree.tar"), tar.getmember("sums")], filter="data")
-        layers = (Index("node", tuple(scan(place / "tree.tar"))),)
         sums = dict(_sums((place / "sums").read_bytes()))
-    except (binascii.Error, tarfile.TarError, KeyError, ValueError) as error:
+        return flatten([_with_sums(scan(place / "tree.tar"), sums)])
+    except (binascii.Error, tarfile.TarError, ZstdError, KeyError, ValueError) as error:
         raise DeployError(f"the node's answer cannot be read: {error}") from error
-    return NodeTree(flatten(layers), sums)
+
+
+def _with_sums(entries: Iterator[Entry], sums: Mapping[str, str]) -> Iterator[Entry]:
+    """Add the hash of each file's content, which the node sends apart from its attributes."""
+    for entry in entries:
+        yield entry._replace(sha256=sums.get(entry.path, "")) if entry.kind == "f" else entry
 
 
 def _sums(text: bytes) -> Iterator[tuple[str, str]]:
