@@ -67,14 +67,16 @@ read_place() {
 # put_place KIND PATH MODE OWNER [TARGET]: as as_owner, put in place a folder, a link to TARGET, or a file
 # with the content on stdin; KIND `remove` removes a file, a link or an empty folder.
 put_place() {
-  local said uid
+  local said uid by=
   said=$(
     [ "$1" = file ] || exec </dev/null
     as_owner "$2" bash -euc "$(declare -f place_here); place_here \"\$@\"" place "$@" 2>&1
   ) && return
   uid=$(owner_above "$2")
-  fail "$1 $2: ${said:-not done within 20 s}${uid:+ (done with the rights of user \
-$(id -un "$uid" 2>/dev/null || echo "$uid"), who can change a folder above it)}"
+  if [ -n "$uid" ]; then
+    by=" (done with the rights of user $(id -un "$uid" || echo "$uid"), who can change a folder above it)"
+  fi
+  fail "$1 $2: ${said:-not done within 20 s}$by"
 }
 
 # place_here: what put_place does, with the rights that it has.
