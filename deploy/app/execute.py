@@ -70,7 +70,7 @@ def _files(execution: Execution, _: Step) -> None:
     if folder and files:
         home = f"/var/lib/{execution.app}"
         send_files(
-            session.target(execution.project),
+            execution.remote,
             folder,
             {name: mode_of(mark) for name, mark in files.items()},
             into=f"{home}/releases/{execution.release}/files",
