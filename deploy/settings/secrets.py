@@ -10,7 +10,16 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 
-SECRET_KEYS = frozenset({"CERT_PASSWORD", "CERT_PASSWORD_OLD", "ACME_HMAC_KEY", "SMTP_PASSWORD"})
+SECRET_KEYS = frozenset(
+    {
+        "CERT_PASSWORD",
+        "CERT_PASSWORD_OLD",
+        "AUTHORITY_PASSWORD",
+        "AUTHORITY_PASSWORD_OLD",
+        "ACME_HMAC_KEY",
+        "SMTP_PASSWORD",
+    }
+)
 _CREDENTIAL = re.compile(r"SECRET_[A-Z][A-Z0-9_]*")
 _taken: dict[str, str] = {}
 

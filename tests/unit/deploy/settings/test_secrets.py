@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from invoke.config import Config
 from invoke.context import Context
+from pydantic import SecretStr
 
 from certs.acme.order import Challenge
 from deploy.certificate.challenge import DnsCommand
 from deploy.errors import DeployError
 from deploy.settings.load import read_needed, read_settings
 from deploy.settings.model import Settings
+from deploy.settings.secrets import SECRET_KEYS
 from deploy.task import task
 from deploy.workstation.hooks import run_hook
 from deploy.workstation.programs import Start, link, run
@@ -40,6 +42,14 @@ def values(settings: Settings) -> list[str]:
     found = [settings.cert_password, settings.smtp_password]
     found += [source.value for source in settings.sources]
     return [one.get_secret_value() for one in found if one]
+
+
+def test_every_secret_setting_is_known_as_one() -> None:
+    fields = Settings.model_fields.items()
+
+    assert {name.upper() for name, one in fields if one.annotation == SecretStr | None} == (
+        SECRET_KEYS
+    )
 
 
 def test_secrets_of_the_environment_are_read_and_gone(exported: Path) -> None:
