@@ -104,8 +104,9 @@ def _load(client: paramiko.SSHClient, known_hosts: Path) -> None:
     try:
         client.load_host_keys(str(known_hosts))
     except (OSError, UnicodeDecodeError, paramiko.SSHException) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise DeployError(
-            f"{known_hosts} cannot be read as host keys: {error}",
+            f"{known_hosts} cannot be read as host keys: {reason}",
             "fix it, or remove it and pin the node again with `fab trust`",
         ) from error
 
