@@ -137,6 +137,6 @@ def _run(node: Node, channel: paramiko.Channel, line: str) -> None:
     # sudo -n bash -c TEXT SCRIPT ARGUMENT…; the script itself comes first on stdin.
     _, _, _, _, _, script, *arguments = shlex.split(line)
     assert channel.makefile("rb").read(len(packed(script))) == packed(script)
-    with contextlib.suppress(OSError):  # the client may be gone
+    with contextlib.suppress(OSError, EOFError):  # the client may be gone
         channel.send_exit_status(node.scripts[script](channel, tuple(arguments)))
     channel.close()
