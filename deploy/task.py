@@ -104,7 +104,7 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
 
 
 def _numbers_as_text(signature: inspect.Signature) -> inspect.Signature:
-    """Let Fabric take every number as text: it would answer another word with a traceback."""
+    """Let Fabric take numbers as text: it shows a traceback when a word is no number."""
     return signature.replace(
         parameters=[
             one.replace(default=str(one.default)) if type(one.default) is int else one
@@ -114,7 +114,7 @@ def _numbers_as_text(signature: inspect.Signature) -> inspect.Signature:
 
 
 def _with_numbers(given: Mapping[str, Any], signature: inspect.Signature) -> dict[str, Any]:
-    """Parse the options that are whole numbers; more days than allowed are no date."""
+    """Parse the options that are whole numbers; so many days from today are still a date."""
     found = dict(given)
     for name, text in given.items():
         if type(signature.parameters[name].default) is not int:

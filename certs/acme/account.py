@@ -123,7 +123,9 @@ def _check_address(directory: str) -> None:
     except ValueError:
         sound = False
     if not sound:
-        raise CertError(f"{directory!r} is not the address of an ACME directory", "give an https:// address")
+        raise CertError(
+            f"{directory!r} is not the address of an ACME directory", "give an https:// address"
+        )
 
 
 def _register(found: client.ClientV2, server: Server, account: Account) -> None:

@@ -71,7 +71,8 @@ def obtain(
 ) -> Chain:
     """Get a certificate for a PEM signing request; raise CertError, or the solver's own errors.
 
-    Each name that is not yet proven is proven with the solver; challenges are removed at the end. `patience` bounds all waiting. The chain still has to pass the usual checks.
+    Each name that is not yet proven is proven with the solver; challenges are removed at the end.
+    `patience` bounds all waiting. The chain still has to pass the usual checks.
     """
     with connect(server, account) as found:
         # The library compares with the local time without a zone.
