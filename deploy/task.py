@@ -70,7 +70,7 @@ def task(
             def start() -> int | None:
                 taken = _with_numbers(given, signature)
                 taken = _with_fields(taken, fields) if fields else taken
-                return functools.partial(body, context, **taken)()
+                return body(context, **taken)  # type: ignore[call-arg]
 
             if code := _guarded(start):
                 raise Exit(code=code)
