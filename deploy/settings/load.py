@@ -21,7 +21,7 @@ class SettingsError(DeployError):
         lines = "\n".join(f"  {problem.text}" for problem in problems)
         super().__init__(
             f"{count} in the settings:\n{lines}",
-            f"correct {files}; .env.example explains every setting",
+            f"correct {files}; corefab's .env.example explains every setting",
         )
         self.problems = problems
 

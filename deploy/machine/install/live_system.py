@@ -13,6 +13,7 @@ from deploy.node.known_hosts import host_pattern, pin
 from deploy.node.login import read_host_key
 from deploy.node.target import Target, resolve
 from deploy.node.trust import check_host_key
+from deploy.options import host as parse_host
 from deploy.project import Project
 from deploy.workstation.files import write_atomically
 
@@ -26,10 +27,10 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
     """Make the target of the live system at `[user@]host[:port]`; verify and pin its host key.
 
     Raises:
-        DeployError: when it shows another key than expected, or an unknown one without a terminal.
+        DeployError: when `host` is no address; when it shows another key than expected, or an
+            unknown one without a terminal.
     """
-    user, _, address = host.rpartition("@")
-    address, port = _split_port(address)
+    address, port, user = parse_host(host)
     target = Target(
         address,
         port,
@@ -62,13 +63,6 @@ class _LiveKey:
     made: float
     address: str
     key: str
-
-
-def _split_port(address: str) -> tuple[str, int | None]:
-    name, colon, number = address.rpartition(":")
-    if colon and ":" not in name and number.isdecimal():
-        return name, int(number)
-    return address, None
 
 
 def _file(project: Project) -> Path:

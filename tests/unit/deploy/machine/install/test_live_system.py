@@ -56,7 +56,7 @@ def test_a_mediums_key_is_known_again_at_the_address_that_showed_it_first(
 
 
 @pytest.mark.parametrize(
-    ("age", "address"), [(0, "[192.0.2.9]:22"), (24 * 3600, "-"), (24 * 3600, "own"), (-3600, "-")]
+    ("age", "address"), [(0, "[192.0.2.9]:22"), (25 * 3600, "-"), (25 * 3600, "own"), (-3600, "-")]
 )
 def test_a_mediums_key_is_not_known_elsewhere_or_after_a_day(
     node: Node, tmp_path: Path, age: int, address: str
@@ -111,3 +111,9 @@ def test_media_made_before_stay_known(tmp_path: Path) -> None:
         remember_medium(Project(tmp_path, settings()), key.public)
 
     assert len(set((tmp_path / MEDIA / "host_keys.pub").read_text().splitlines())) == 2
+
+
+@pytest.mark.parametrize("host", ["", "core@", "web1:ssh", "web1:65536"])
+def test_what_is_no_host_is_refused(host: str, tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match="is not a node"):
+        live_target(Project(tmp_path, settings()), host, fingerprint="")
