@@ -12,6 +12,9 @@ from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.node.schema import Versioned
 
+# The names of `uname -m` that differ from those of image configs.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
 
 class FileState(Value):
     """A file on a node; `mode` is permission bits and owner: `stat -c '%a %U:%G'`."""
@@ -60,13 +63,14 @@ class Route(Value):
 class NodeState(Value):
     """The answer to `probe`; sizes are in bytes, images and layers are named by digest.
 
-    `clock` is the node's time in seconds since 1970. `slot` is the serving slot, empty for none;
+    `clock` is the node's time in seconds since 1970, `machine` what `uname -m` prints. `slot` is the serving slot, empty for none;
     `leftover` is the other slot if it still runs. `active`, `sub_state`, `result`, `exit_status`
     and `status_text` are ActiveState, SubState, Result, ExecMainStatus and StatusText of the unit
     that serves.
     """
 
     clock: int
+    machine: str
     boot_id: str
     os: str
     podman: str
@@ -92,6 +96,11 @@ class NodeState(Value):
     files: dict[str, FileState]
     credentials: dict[str, CredentialState]
     staged_update: str
+
+    @property
+    def platform(self) -> str:
+        """The platform that images have to be built for, as podman names it."""
+        return f"linux/{_ARCHITECTURES.get(self.machine, self.machine)}"
 
     @property
     def images(self) -> frozenset[str]:

@@ -87,7 +87,9 @@ def app(project: Project) -> str:
 
 def test_slots_start_and_stop_on_a_busy_node_though_podman_is_killed(stressed: Project) -> None:
     assert CYCLES_BETWEEN % 2 == 0
-    preamble = scripts()["preamble"].read_text()
+    # At the low priority of the node's scripts this would take hours.
+    lines = scripts()["preamble"].read_text().splitlines()
+    preamble = "\n".join(one for one in lines if "renice" not in one and "autogroup" not in one)
     variables = f"app={app(stressed)} cycles={CYCLES_BETWEEN} kills={KILLS}\n"
     for number in range(DEPLOYS):
         stressed.ssh(f"echo {KILLS} >/run/killer.left")

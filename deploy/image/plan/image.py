@@ -23,6 +23,7 @@ class Image:
 
     `made_by` has a line of the history for each layer, or is empty when there is none; `sizes` has
     the layers whose size is known, `folders` the folder of each layer in podman's storage.
+    `platforms` are those that the name has an image for, as `linux/amd64`; this one's is the first.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Image:
     made_by: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,20 @@ def missing_bytes(image: Image, state: NodeState) -> int:
         return sum(image.sizes[one] for one in lacking)
     there = sum(image.sizes.get(one, 0) for one in set(image.layers) - set(lacking))
     return max(image.size - there, 0)
+
+
+def refuse_platform(image: Image, state: NodeState) -> None:
+    """Check that the image is built for the node's platform.
+
+    Raises:
+        DeployError: when it is for others, naming all of them.
+    """
+    if image.platforms and state.platform != image.platforms[0]:
+        raise DeployError(
+            f"the image {image.name} is for {', '.join(sorted(image.platforms))}, and the node is "
+            f"{state.platform}",
+            f"build it for the node: `podman build --platform {state.platform} …`",
+        )
 
 
 def refuse_full_disk(image: Image, state: NodeState) -> None:
