@@ -58,7 +58,7 @@ test-install: $(STAMP) installer ## prepare, install to a disk, first boot, depl
 	@$(BIN)/python -m pytest -m "install or vm"
 
 test-stress: $(STAMP) ## 200 starts and stops of slots on a busy node while podman is killed; minutes
-	@$(BIN)/python -m pytest -m stress tests/system/test_stress.py
+	@$(BIN)/python -m pytest -s -m stress tests/system/test_stress.py
 
 demo-install: $(STAMP) installer ## the same chain, to watch: a machine installed from its medium
 	@scripts/demo-install

@@ -63,10 +63,10 @@ class Route(Value):
 class NodeState(Value):
     """The answer to `probe`; sizes are in bytes, images and layers are named by digest.
 
-    `clock` is the node's time in seconds since 1970, `machine` what `uname -m` prints. `slot` is the serving slot, empty for none;
-    `leftover` is the other slot if it still runs. `active`, `sub_state`, `result`, `exit_status`
-    and `status_text` are ActiveState, SubState, Result, ExecMainStatus and StatusText of the unit
-    that serves.
+    `clock` is the node's time in seconds since 1970, `machine` what `uname -m` prints. `slot` is
+    the serving slot, empty for none; `leftover` is the other slot if it still runs. `active`,
+    `sub_state`, `result`, `exit_status` and `status_text` are ActiveState, SubState, Result,
+    ExecMainStatus and StatusText of the unit that serves.
     """
 
     clock: int

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from deploy.console.size import size
 from deploy.errors import DeployError
 from deploy.node.state import NodeState
 
@@ -94,7 +95,7 @@ def refuse_full_disk(image: Image, state: NodeState) -> None:
     count = missing_bytes(image, state)
     if problems := "; ".join(_shortages(count, min(arrived, count), state)):
         raise DeployError(
-            f"not enough disk space on the node for {image.name} ({megabytes(count)} to send): "
+            f"not enough disk space on the node for {image.name} ({size(count)} to send): "
             f"{problems}",
             "run `fab prune` to remove images that no release needs; "
             "`podman image ls` on the node lists the rest",
@@ -112,16 +113,10 @@ def _shortages(count: int, arrived: int, state: NodeState) -> Iterator[str]:
         if free < needs:
             named = ", ".join(_PLACES[place][0] for place in places)
             yield (
-                f"{named}: {megabytes(free)} free, {megabytes(needs)} needed, "
-                f"{megabytes(needs - free)} missing"
+                f"{named}: {size(free)} free, {size(needs)} needed, {size(needs - free)} missing"
             )
 
 
 def short(image_id: str) -> str:
     """Shorten an image id for display."""
     return image_id.removeprefix("sha256:")[:12]
-
-
-def megabytes(count: int) -> str:
-    """Format a number of bytes for display."""
-    return f"{count / 1e6:.0f} MB"

@@ -74,9 +74,7 @@ class Docker:
         hint = "start the Docker daemon, and look for the image with `docker image ls`"
         found = _inspected("docker", self.name, hint)
         layers = tuple(found["RootFS"]["Layers"])
-        return Image(
-            self.name, found["Id"], found["Size"], layers, platforms=(platform_of(found),)
-        )
+        return Image(self.name, found["Id"], found["Size"], layers, platforms=(platform_of(found),))
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         """Export these layers into the cache."""
