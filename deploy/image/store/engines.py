@@ -24,11 +24,15 @@ class Podman:
     def image(self, platform: str = "") -> Image:
         """Look up the image; in a manifest list, the one for the platform."""
         hint = "build it first (`fab sample-build` builds the sample), or change IMAGE"
-        found, own = _inspected("podman", self.name, hint), {}
-        if platform:
-            own = _instances(self.name)
-            if platform in own:
-                found = _inspected("podman", f"{_repository(self.name)}@{own[platform]}", hint)
+        own = _instances(self.name) if platform else {}
+        try:
+            found = _inspected("podman", own.get(platform, self.name), hint)
+        except ProgramError:
+            # Podman looks for this machine's platform in a manifest list, which may be without it.
+            own = own or _instances(self.name)
+            if not own:
+                raise
+            found = _inspected("podman", next(iter(own.values())), hint)
         layers = tuple(found["RootFS"]["Layers"])
         return Image(
             self.name,
@@ -94,19 +98,18 @@ def _inspected(program: str, name: str, hint: str) -> Any:
 
 
 def _instances(name: str) -> dict[str, str]:
-    """Read the digest for each platform of a manifest list; empty for a plain image."""
+    """List the image for each platform in a manifest list; empty for a plain image."""
     words = ("podman", "manifest", "inspect", f"containers-storage:{name}")
     try:
         found = json.loads(run(words, seconds=_ASK_SECONDS))
     except ProgramError:
         return {}
-    return {platform_of(one["platform"]): one["digest"] for one in found.get("manifests", ())}
-
-
-def _repository(name: str) -> str:
-    """Return an image's name without its tag."""
-    head, colon, tag = name.rpartition(":")
-    return head if colon and "/" not in tag else name
+    head, _, tag = name.rpartition(":")
+    repository = name if not head or "/" in tag else head
+    return {
+        platform_of(one["platform"]): f"{repository}@{one['digest']}"
+        for one in found.get("manifests", ())
+    }
 
 
 def _export_archive(
