@@ -29,7 +29,8 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     if as_json:
         output.as_json(facts)
     else:
-        facts["storage_free"] = size(facts.pop("storage_free_bytes"))
+        facts["storage_free"] = size(state.disks["storage"].free)
+        del facts["storage_free_bytes"]
         rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
         output.table(settings.app, ("", ""), rows)
     return 0 if health == _HEALTHY else _UNHEALTHY

@@ -44,7 +44,7 @@ class Storage:
     made: Made
     exported: list[Collection[str]] = field(default_factory=list)
 
-    def image(self) -> Image:
+    def image(self, platform: str = "") -> Image:
         folders = tuple(
             str(self.folder / f"overlay/{n}/diff") for n in range(len(self.made.layers))
         )
@@ -215,7 +215,7 @@ class ReadOnly:
 
     podman: Podman
 
-    def image(self) -> Image:
+    def image(self, platform: str = "") -> Image:
         return self.podman.image()
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
