@@ -11,9 +11,11 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.image.transfer import Transfer
 from deploy.node import script, session
+from deploy.node.answer import reading
 from deploy.node.bulk import send_files
 from deploy.node.file import File, pack
 from deploy.node.release import Manifest
+from deploy.spec.project_files import mode_of
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
 
@@ -47,9 +49,7 @@ def _stage(execution: Execution, step: Step) -> None:
     artifacts = execution.sent()
     files = [File(f"root{unit.path}", unit.content, unit.mode) for unit in artifacts.desired.units]
     files += [
-        File("tls/server.crt", artifacts.pair.chain.pem),
-        # Encrypted, and readable by the container's user, whose uid is not root's.
-        File("tls/server.key.enc", artifacts.pair.key_file),
+        *artifacts.pair.files(execution.settings),
         File("manifest.json", _written(execution.manifest)),
     ]
     arguments = (release, previous, *artifacts.desired.credentials)
@@ -70,9 +70,9 @@ def _files(execution: Execution, _: Step) -> None:
     if folder and files:
         home = f"/var/lib/{execution.app}"
         send_files(
-            session.target(execution.project),
+            execution.remote,
             folder,
-            files,
+            {name: mode_of(mark) for name, mark in files.items()},
             into=f"{home}/releases/{execution.release}/files",
             like=f"{home}/current/files",
         )
@@ -133,10 +133,14 @@ def _prove(execution: Execution, _: Step) -> None:
 
 
 def _died(execution: Execution) -> str:
-    state, restarts = execution.run("reading whether the app runs", "state").split()
+    what = "whether the app runs"
+    answer = execution.run(f"reading {what}", "state")
+    with reading(what):
+        state, count = answer.split()
+        restarts = int(count)
     if state in {"failed", "inactive"}:
         return f"the app is {state}"
-    crash_loop = int(restarts) >= _RESTARTS_OF_A_CRASH_LOOP
+    crash_loop = restarts >= _RESTARTS_OF_A_CRASH_LOOP
     return f"the app was restarted {restarts} times" if crash_loop else ""
 
 

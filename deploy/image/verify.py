@@ -8,7 +8,7 @@ from deploy.image import act
 from deploy.image.layers.cache import Cache
 from deploy.image.open import open_image
 from deploy.image.plan.image import short
-from deploy.image.tree.answer import read_node_tree
+from deploy.image.tree.answer import read_node_tree, tar_bytes
 from deploy.image.tree.compare import compare
 from deploy.image.tree.entries import Entry, read_layer
 from deploy.image.tree.tree import flatten
@@ -36,7 +36,8 @@ def image_verify(project: Project) -> int:
         built = flatten(_entries(export.cache, diff_id) for diff_id in image.layers)
         answer = remote.checked(act.verify_image(image.id), f"reading image {short(image.id)}")
         with export.cache.temporary_folder() as place:
-            differences = tuple(compare(built, read_node_tree(answer, place)))
+            on_node = read_node_tree(answer, place, most_bytes=tar_bytes(built))
+            differences = tuple(compare(built, on_node))
     for line in differences:
         output.say(line)
     if differences:

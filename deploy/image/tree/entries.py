@@ -13,6 +13,7 @@ from deploy.image.layers.oci import hex_of
 
 _NANOSECOND_DIGITS = 9
 _XATTR = "SCHILY.xattr."
+_LONGEST_PATH = 4096
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _KINDS = {
     tarfile.REGTYPE: "f",
@@ -132,6 +133,8 @@ def _link(member: tarfile.TarInfo, kind: str) -> str:
 
 def _clean(name: str) -> str:
     """Normalize a path; the root is empty."""
+    if len(name) > _LONGEST_PATH:
+        raise TreeError("a path is longer than Linux allows")
     parts = name.split("/")
     if ".." in parts:
         raise TreeError(f"{name!r} contains `..`")

@@ -1,6 +1,6 @@
 """Compress and decompress with the zstd program or library."""
 
-import shutil
+import math
 from pathlib import Path
 from typing import IO
 
@@ -13,14 +13,19 @@ _SMALL = 8 << 20
 _SAMPLE = 64 << 10
 
 
-def unpack(packed: IO[bytes], out: IO[bytes]) -> None:
+def unpack(packed: IO[bytes], out: IO[bytes], most_bytes: float = math.inf) -> None:
     """Decompress a stream of one or several frames.
 
     Raises:
+        ValueError: when that gives more than `most_bytes`.
         ZstdError: when it is damaged.
     """
     with ZstdDecompressor().stream_reader(packed, read_across_frames=True) as plain:
-        shutil.copyfileobj(plain, out, _BLOCK_BYTES)
+        while part := plain.read(_BLOCK_BYTES):
+            most_bytes -= len(part)
+            if most_bytes < 0:
+                raise ValueError("it unpacks to more than the image can take")
+            out.write(part)
 
 
 def compress(data: bytes, into: Path, *, level: int, like: Path | None) -> None:

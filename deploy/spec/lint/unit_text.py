@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from deploy.spec.lint.finding import Finding
 
 _COMMENTS = ("#", ";")
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-zµμ]*)")
-_WHOLE = re.compile(rf"(?:{_PART.pattern}\s*)+")
+_PART = re.compile(r"(\d++(?:\.\d++)?+)\s*+([A-Za-zµμ]*+)")
+_WHOLE = re.compile(rf"(?:{_PART.pattern}\s*+)++")
 _UNITS = {
     "us": 1e-6, "usec": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "msec": 1e-3,
     "": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1,

@@ -3,34 +3,29 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from deploy.node.answer import Count, Mode, Moment, Value
 from deploy.node.holdings import AuthorizedKey, SealedCredential
 from deploy.node.release import Manifest
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class FoundPlace(_Value):
+class FoundPlace(Value):
     """A path; an absent one has the times of the folder above."""
 
     kind: Literal["file", "folder", "link", "absent"]
-    mode: str
+    mode: Mode
     owner: str
-    mtime: datetime
-    ctime: datetime
+    mtime: Moment
+    ctime: Moment
     target: str
     sha256: str
 
 
-class FoundFile(_Value):
+class FoundFile(Value):
     """A project file of the serving release; `kind` as find's `%y`."""
 
     kind: str
-    mode: str
-    mtime: datetime
+    mode: Mode
+    mtime: Moment
     target: str
     sha256: str
 
@@ -39,35 +34,35 @@ class FoundFile(_Value):
         """The fingerprint that a manifest has of such a file."""
         if self.kind == "l":
             return f"link {self.target}"
-        return f"{self.sha256} x" if int(self.mode, 8) & 0o100 else self.sha256
+        return f"{self.sha256} x" if int(self.mode or "0", 8) & 0o100 else self.sha256
 
 
-class FoundPerson(_Value):
+class FoundPerson(Value):
     """A line of the node's passwd database."""
 
     name: str
-    uid: int
+    uid: Count
     login_shell: str
 
 
-class FoundContainer(_Value):
+class FoundContainer(Value):
     """A container whose name starts with the app's; `unit` is the service that runs it."""
 
     name: str
     image: str
     state: str
     unit: str
-    created: datetime
+    created: Moment
 
 
-class Inspection(_Value):
+class Inspection(Value):
     """A node's state; `claimed` are the host files of all its apps.
 
     `clock` is the node's time, `groups` has those of each user, `units` what `systemctl is-enabled`
     prints.
     """
 
-    clock: datetime
+    clock: Moment
     manifest: Manifest | None
     staged: dict[str, str]
     claimed: frozenset[str]
@@ -77,7 +72,7 @@ class Inspection(_Value):
     units: dict[str, str]
     sysctl: dict[str, str]
     firewall: tuple[str, ...]
-    strays: dict[str, datetime]
+    strays: dict[str, Moment]
     credentials: tuple[SealedCredential, ...]
     files: dict[str, FoundFile]
     people: tuple[FoundPerson, ...]

@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from pydantic import BaseModel, ConfigDict
-
 from deploy.machine.install.plan.live_facts import Disk, LiveFacts
 from deploy.machine.install.plan.options import Installation
+from deploy.node.answer import Value
 
 # Fedora CoreOS needs 8 GiB for its root file system, and some for the partitions before it.
 SMALLEST_DISK = 10_000_000_000
@@ -101,10 +100,9 @@ def _disk_refusals(wanted: Installation, facts: LiveFacts) -> Iterator[Refusal]:
         )
 
 
-class Written(BaseModel):
+class Written(Value):
     """What the installer wrote to a disk: kernel arguments, hash and mode of the Ignition file."""
 
-    model_config = ConfigDict(frozen=True)
     options: str
     sha256: str
     mode: str

@@ -4,8 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, Field
 
+from deploy.node.answer import Count, Value
+
+_LARGEST = 2**63
 # Device types that can be installed to.
 _KINDS = {"disk", "loop", "mpath", "dm"}
 _NO_DISKS = ("/dev/zram", "/dev/ram", "/dev/fd")
@@ -52,16 +55,15 @@ def _from_lsblk(value: Any) -> Any:
         raise ValueError(f"not the output of lsblk --json: {error!r}") from error
 
 
-class LiveFacts(BaseModel):
+class LiveFacts(Value):
     """What a live system is and has; `device` is the disk that --device means, links followed."""
 
-    model_config = ConfigDict(frozen=True)
     boot_id: str
     system: str
     is_installing: bool
     installer: str
-    ignition: str
-    memory_free: int
+    ignition: Annotated[str, Field(max_length=100)]
+    memory_free: Count
     keyfiles: tuple[str, ...]
     fixed_addresses: tuple[str, ...]
     disks: Annotated[tuple[Disk, ...], BeforeValidator(_from_lsblk)]
@@ -82,7 +84,7 @@ def _is_disk(one: Mapping[str, Any]) -> bool:
     return (
         one["type"] in _KINDS
         and not own
-        and int(one.get("size") or 0) > 0
+        and 0 < int(one.get("size") or 0) < _LARGEST
         and not one["path"].startswith(_NO_DISKS)
     )
 

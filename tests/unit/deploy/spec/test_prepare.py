@@ -76,6 +76,12 @@ def test_a_deploy_writes_the_files_that_the_spec_carries(project: Path) -> None:
         assert (carried[file.path].content, carried[file.path].mode) == (file.content, file.mode)
 
 
+def test_a_deploy_writes_only_where_root_alone_can_write(project: Path) -> None:
+    paths = [file.path for file in app_files(render(Project(project, settings(SSH_KEYS="me.pub"))))]
+
+    assert [path for path in paths if not path.startswith("/etc/")] == []
+
+
 def test_what_is_rendered_is_compiled_once_for_the_lint_and_the_spec(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +158,13 @@ def test_a_secret_in_an_overlay_is_refused_before_anything_is_written(
     assert not (project / "build").exists()
 
 
+def test_the_authoritys_password_in_an_overlay_is_refused_too(project: Path) -> None:
+    overlay(project, "password=hunter2\n", "mine/secret.conf")
+
+    with pytest.raises(DeployError, match="value of AUTHORITY_PASSWORD appears in mine/secret"):
+        made(project, AUTHORITY_PASSWORD="hunter2")
+
+
 @pytest.mark.parametrize("secret", ["hunter2", 'a"b\\c%d$e'])
 def test_a_secret_among_the_containers_variables_is_refused(project: Path, secret: str) -> None:
     with pytest.raises(DeployError, match=r"value of SECRET_TOKEN appears in .*ENV_URL"):
@@ -161,6 +174,7 @@ def test_a_secret_among_the_containers_variables_is_refused(project: Path, secre
 def test_no_written_file_contains_a_secret(project: Path) -> None:
     given: dict[str, object] = {
         "CERT_PASSWORD": "hunter2-a",
+        "AUTHORITY_PASSWORD": "hunter2-d",
         "SMTP_HOST": "mail",
         "SMTP_PASSWORD": "hunter2-b",
         "SECRET_*": {"token": "hunter2-c"},

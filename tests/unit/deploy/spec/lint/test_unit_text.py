@@ -120,6 +120,10 @@ def test_times_are_read_as_systemd_and_podman_write_them(text: str, value: float
     assert seconds(text) == value
 
 
+def test_a_long_text_that_is_no_time_is_refused_without_trying_every_way_to_split_it() -> None:
+    assert seconds("1" * 100_000 + "!") is None
+
+
 @pytest.mark.parametrize(
     ("value", "found"),
     [("it's one", ("it's", "one")), ("'a b' c", ("a b", "c")), ('"a', ('"a',)), ("", ())],
