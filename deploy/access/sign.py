@@ -39,10 +39,10 @@ def access_sign(
     key = own_key(material(project).ssh_authority_key, credentials)
     kind, blob = public_line(key).split()[:2]
     comment = f"{project.settings.project} authority"
-    _trust(nodes, AccessKey(kind, blob, comment, AUTHORITY))
     users = sorted({one.node_user for one in instances(nodes)})
     valid = (datetime.now(UTC), timedelta(hours=hours))
     signed = sign_person(key, read(file), person=person, users=users, valid=valid)
+    _trust(nodes, AccessKey(kind, blob, comment, AUTHORITY))
     target = file.with_name(f"{file.name.removesuffix('.pub')}-cert.pub")
     write_public(target, signed)
     output.good(f"{target}: {person} may log in as {', '.join(users)} for {hours} hours")
