@@ -4,8 +4,8 @@
 
 # owner_above PATH: print the user id that owns the first folder above PATH, from / down, that others
 # than root can change; nothing if only root can change them all. Only root can replace that folder.
-# 65534 (nobody) for a folder of root's that others can write to; in one with the sticky bit they cannot
-# replace what root has made.
+# Print 65534, an id without rights, for a folder of root's that others can write to; in one with the
+# sticky bit they cannot replace what root has made.
 owner_above() {
   local rest=$1 at='' name uid mode kind links=0 shared=
   while [[ $rest == */* ]]; do

@@ -22,7 +22,7 @@ acts() {
 has() { [ -n "$(acts "$1")" ] || cut -f 1 "$place/acts" | grep -qx "$1"; }
 
 # save: write what puts back everything that the acts may change, as acts of its own and old files. What
-# is made anew is removed in reverse order, its folder last.
+# did not exist is removed in reverse order, its folder last.
 save() {
   local path found kind mode owner target
   install -d -m 0700 "$place/old"
