@@ -24,7 +24,7 @@ from tests.unit.deploy.spec.plan.test_values import unescaped
 
 TEMPLATES = ROOT / "butane/templates"
 FILES = sorted(path for path in TEMPLATES.rglob("*") if path.is_file())
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFak me@here"
 FULL = {
     "HTTP_PORT": "80",
     "FIREWALL_PORTS": "9100, 51820/udp",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from deploy.machine.drift.plan.difference import Difference, difference
 from deploy.machine.drift.plan.inspection import Inspection
+from deploy.spec.access_key import identity_of, is_ignored, read_key
 from deploy.spec.plan.machine import Person
 
 _FIRST_PERSON, _LAST_PERSON = 1000, 60_000
@@ -11,11 +12,6 @@ _STOCK_PERSON = "core"
 # The shells of users that cannot log in, such as those of apps.
 _NO_LOGIN = ("/nologin", "/false")
 _FILE_OF_THE_SPEC = ".ssh/authorized_keys.d/ignition"
-
-
-def key_of(line: str) -> str:
-    """Take type and key of an SSH key's line, without the comment."""
-    return " ".join(line.split()[:2])
 
 
 def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
@@ -35,19 +31,22 @@ def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Differ
 
 
 def _keys(person: Person, found: Inspection) -> Iterator[Difference]:
-    there = {key_of(key.line): key for key in found.keys if key.user == person.name}
-    expected = {key_of(line): line for line in person.keys}
-    for key in sorted(expected.keys() - there.keys()):
+    lines = [one for one in found.keys if one.user == person.name and not is_ignored(one.line)]
+    there = {identity_of(one.line) for one in lines}
+    expected = {identity_of(line): line for line in person.keys}
+    for key in sorted(expected.keys() - there):
         yield difference(
             ("key", f"{person.name}: {expected[key]}"), "may log in", "absent", None, "fab converge"
         )
-    for key in sorted(there.keys() - expected.keys()):
-        one = there[key]
+    for one in sorted(lines, key=lambda one: (identity_of(one.line), one.file)):
+        if identity_of(one.line) in expected:
+            continue
         ours = one.file.endswith(_FILE_OF_THE_SPEC)
+        unclear = "" if read_key(one.line) else ", not understood: it may let someone log in"
         yield difference(
             ("key", f"{person.name}: {one.line}"),
             "absent",
-            f"in {one.file}",
+            f"in {one.file}{unclear}",
             found.since(one),
             "fab converge" if ours else "by hand",
         )
