@@ -12,7 +12,8 @@ from certs.errors import CertError, no_panic
 from certs.keyfile import PrivateKey
 
 _BLOCK = re.compile(
-    rb"-----BEGIN (?P<label>[A-Z0-9 ]{0,32}PRIVATE KEY)-----.*?-----END (?P=label)-----", re.DOTALL
+    rb"-----BEGIN (?P<label>[A-Z0-9 ]{0,32}PRIVATE KEY)-----.*?(?:-----END (?P=label)-----|\Z)",
+    re.DOTALL,
 )
 _ENCRYPTED = (b"ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
 _UNREADABLE = "export the key again as PEM (PKCS#8, PKCS#1 or SEC1), RSA or ECDSA"

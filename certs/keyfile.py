@@ -29,7 +29,7 @@ MOST_ROUNDS = 5_000_000
 LONGEST_PASSWORD = 1023
 
 _LABEL = "ENCRYPTED PRIVATE KEY"
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----\s(.*?)-----END \1-----", re.DOTALL)
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----\s(.*?)(?:-----END \1-----|\Z)", re.DOTALL)
 _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "ecdsa-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),

@@ -69,17 +69,12 @@ def summary(command: Task[Any]) -> str:
 
 
 def _refuse_renamed(words: Sequence[str]) -> None:
-    typed = _command(words)
-    if typed in _RENAMED:
-        raise Exit(f"renamed: fab {_RENAMED[typed]}", code=1)
-
-
-def _command(words: Sequence[str]) -> str:
-    """Find the first command that was typed; empty without one."""
+    """Look at the first command that was typed."""
     rest = iter(words)
     for word in rest:
         if word in {"-H", "--hosts"}:
             next(rest, None)
+        elif word in _RENAMED:
+            raise Exit(f"renamed: fab {_RENAMED[word]}", code=1)
         elif not word.startswith("-"):
-            return word
-    return ""
+            return

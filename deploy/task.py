@@ -9,7 +9,7 @@ import signal
 import traceback
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias
+from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias, get_args
 
 import click
 import fabric
@@ -37,6 +37,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _FREE_SPACE = (
     "free some space, or set IMAGE_CACHE and IMAGE_CACHE_MEGABYTES; then run the command again"
 )
+_REPEATABLE = "; can be given several times"
 # Options that mean the same in every command.
 _HELP = {
     "name": "the instance, as in .env.NAME",
@@ -54,7 +55,8 @@ def task(
 ) -> Callable[[Callable[Concatenate[Context, _Options], int | None]], Callable[..., None]]:
     """Make a function a `fab` task; what it returns is the exit code, None for 0.
 
-    Each field of the dataclass `fields` is an option; the function gets the values as `wanted`.
+    Each field of the dataclass `fields` is an option, annotated with its help; the function gets
+    the values as `wanted`.
     """
 
     def decorate(
@@ -104,8 +106,10 @@ def _repeatable(fields: type[Any] | None) -> list[str]:
 
 def _help(signature: inspect.Signature, fields: type[Any] | None) -> dict[str, str]:
     found = {name: text for name, text in _HELP.items() if name in signature.parameters}
-    every = dataclasses.fields(fields) if fields else ()
-    return found | {one.name: one.metadata["help"] for one in every}
+    for one in dataclasses.fields(fields) if fields else ():
+        text = get_args(one.type)[1]
+        found[one.name] = text + (_REPEATABLE if isinstance(one.default, tuple) else "")
+    return found
 
 
 def _with_fields(given: Mapping[str, Any], fields: type[Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def wait(
     return port
 
 
-def reboot(folder: Folder, network: Network, login: Login, seconds: float) -> int:
+def reboot(folder: Folder, network: Network, login: Login, seconds: float = BOOT_SECONDS) -> int:
     """Restart a node as `systemctl reboot` does, wait until it is ready, return sshd's port."""
     before = boot_id(network)
     inside(network, ["systemctl", "reboot"], 10)
@@ -147,9 +147,9 @@ def _unfinished(network: Network) -> str:
     return f": still starting {', '.join(running)}" if running else ""
 
 
-def _tail(path: Path, count: int = 15) -> str:
+def _tail(path: Path) -> str:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except FileNotFoundError:
         return ""
-    return "\n".join(["the console's last lines:", *lines[-count:]]) if lines else ""
+    return "\n".join(["the console's last lines:", *lines[-15:]]) if lines else ""

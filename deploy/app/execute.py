@@ -11,6 +11,7 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.image.transfer import Transfer
 from deploy.node import script, session
+from deploy.node.answer import reading
 from deploy.node.bulk import send_files
 from deploy.node.file import File, pack
 from deploy.node.release import Manifest
@@ -133,10 +134,14 @@ def _prove(execution: Execution, _: Step) -> None:
 
 
 def _died(execution: Execution) -> str:
-    state, restarts = execution.run("reading whether the app runs", "state").split()
+    what = "whether the app runs"
+    answer = execution.run(f"reading {what}", "state")
+    with reading(what):
+        state, count = answer.split()
+        restarts = int(count)
     if state in {"failed", "inactive"}:
         return f"the app is {state}"
-    crash_loop = int(restarts) >= _RESTARTS_OF_A_CRASH_LOOP
+    crash_loop = restarts >= _RESTARTS_OF_A_CRASH_LOOP
     return f"the app was restarted {restarts} times" if crash_loop else ""
 
 

@@ -18,6 +18,7 @@ from deploy.image.export.export import Export
 from deploy.image.open import open_image
 from deploy.image.transfer import Transfer
 from deploy.node import session
+from deploy.node.answer import reading
 from deploy.node.command import Command
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
@@ -164,11 +165,13 @@ def _node_texts(remote: Remote, app: str, paths: Iterable[str]) -> dict[str, byt
         return {}
     lines = "".join(f"{path}\n" for path in asked).encode()
     command = Command("texts", (app, str(LARGEST_BYTES)), lines)
-    answers = remote.checked(command, "reading changed files").splitlines()
-    if len(answers) != len(asked):
-        raise DeployError(f"{remote.name} sent {len(answers)} of {len(asked)} changed files")
-    pairs = zip(asked, answers, strict=True)
-    return {path: base64.b64decode(answer) for path, answer in pairs if answer != "-"}
+    answer = remote.checked(command, "reading changed files")
+    with reading("the node's answer about changed files"):
+        texts = answer.splitlines()
+        if len(texts) != len(asked):
+            raise ValueError(f"it has {len(texts)} of {len(asked)} files")
+        pairs = zip(asked, texts, strict=True)
+        return {path: base64.b64decode(text) for path, text in pairs if text != "-"}
 
 
 def _patched(remote: Remote, artifacts: Artifacts, state: NodeState) -> int:

@@ -36,7 +36,7 @@ def kept_releases(remote: Remote, app: str) -> tuple[KeptRelease, ...]:
         DeployError: when the node does not answer.
     """
     answer = remote.checked(Command("releases", (app,)), f"listing the releases of {app}")
-    return read_answer(tuple[KeptRelease, ...], answer, "the node's list of releases")
+    return read_answer(tuple[KeptRelease, ...], answer, "the node's list of releases", app=app)
 
 
 def _row(one: PastRelease) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What an app's supervisor reports about its workers."""
 
-from deploy.node.answer import Value, read_answer
+from deploy.node.answer import Count, Real, Value, read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote
 
@@ -12,8 +12,8 @@ class Worker(Value):
 
     name: str
     state: str
-    last_sign: float | None
-    restarts: int
+    last_sign: Real | None
+    restarts: Count
     reasons: tuple[str, ...]
 
 

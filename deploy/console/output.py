@@ -43,6 +43,11 @@ def fail(message: str, hint: str) -> None:
         _errors.print(f"[bold]what to do:[/] {escape(hint)}")
 
 
+def count(number: int, noun: str) -> str:
+    """Write a number of things: 1 error, 2 errors."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def size(count: float) -> str:
     """Format a number of bytes for people, with three digits."""
     for unit in ("B", "kB", "MB"):

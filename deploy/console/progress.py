@@ -2,8 +2,9 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from rich.markup import escape
@@ -11,6 +12,7 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -28,22 +30,14 @@ _NOTHING_SENT = "nothing to send: the node has every layer already"
 @contextmanager
 def step(title: str, done: str = "") -> Iterator[None]:
     """Show a title while the block runs; then `done` with the time taken, or a cross."""
-    began = time.monotonic()
-    with _crossed(title), output.console.status(escape(title)):
+    with _timed(title, done), output.console.status(escape(title)):
         yield
-    output.good(done or title, seconds=time.monotonic() - began)
 
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar of `total` bytes; the block gets a function that adds bytes."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    with _crossed(title), Progress(*columns, console=output.console, transient=True) as bar:
+    with _crossed(title), _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
         task = bar.add_task(escape(title), total=total)
         yield lambda count: bar.advance(task, count)
 
@@ -51,24 +45,15 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
 @contextmanager
 def percentage(title: str) -> Iterator[Callable[[int], None]]:
     """Show a bar in percent; the block gets a function that sets the percentage."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    began = time.monotonic()
-    shown = Progress(*columns, console=output.console, transient=True, disable=not has_terminal())
-    with _crossed(title), shown as bar:
+    shown = _bar(TaskProgressColumn(), TimeRemainingColumn(), shown=has_terminal())
+    with _timed(title), shown as bar:
         task = bar.add_task(escape(title), total=100)
         yield lambda percent: bar.update(task, completed=percent)
-    output.good(title, seconds=time.monotonic() - began)
 
 
-@contextmanager
 def transfer(
     title: str, total: int, *, where: str = "", events: bool = False
-) -> Iterator[Callable[[str, int, int], None]]:
+) -> AbstractContextManager[Callable[[str, int, int], None]]:
     """Show an image's transfer: a bar for each layer on a terminal, and a line at the end.
 
     With several nodes, `where` names this one; bars are not shown, they would overwrite each
@@ -76,9 +61,7 @@ def transfer(
 
     The block gets a function that reports a layer, the bytes sent, and the bytes of it they cover.
     """
-    shown = _events(where) if events else _lines(title, total, where)
-    with shown as advance:
-        yield advance
+    return _events(where) if events else _lines(title, total, where)
 
 
 @contextmanager
@@ -92,19 +75,34 @@ def _crossed(title: str) -> Iterator[None]:
 
 
 @contextmanager
+def _timed(title: str, done: str = "") -> Iterator[None]:
+    """Print what was done and the time taken, or the title with a cross."""
+    began = time.monotonic()
+    with _crossed(title):
+        yield
+    output.good(done or title, seconds=time.monotonic() - began)
+
+
+def _bar(*columns: ProgressColumn, shown: bool = True) -> Progress:
+    described = (TextColumn("{task.description}"), BarColumn())
+    return Progress(*described, *columns, console=output.console, transient=True, disable=not shown)
+
+
+@contextmanager
 def _events(where: str) -> Iterator[Callable[[str, int, int], None]]:
     count = _Count()
-    names = {"node": where} if where else {}
+    node = {"node": where} if where else {}
 
-    def write(event: dict[str, object]) -> None:
-        output.plain(json.dumps(names | event) + "\n")
+    def write(event: str, sent: int, there: int, **names: str) -> None:
+        text = {**node, "event": event, **names, "sent": sent, "there": there}
+        output.plain(json.dumps(text) + "\n")
 
     def advance(layer: str, sent: int, covered: int) -> None:
-        wire, done = count.add(layer, sent, covered)
-        write({"event": "layer", "layer": layer, "sent": wire, "there": done})
+        count.add(layer, sent, covered)
+        write("layer", count.sent[layer], count.there[layer], layer=layer)
 
     yield advance
-    write({"event": "end", "sent": count.sent, "there": count.there})
+    write("end", count.sent.total(), count.there.total())
 
 
 @contextmanager
@@ -119,57 +117,42 @@ def _lines(title: str, total: int, where: str) -> Iterator[Callable[[str, int, i
             show(layer, count)
 
         yield advance
-    output.say(f"  {name}{count if count.there or count.sent else _NOTHING_SENT}")
+    output.say(f"  {name}{count if count.there.total() or count.sent.total() else _NOTHING_SENT}")
 
 
 @dataclass
 class _Count:
-    """For each layer, the bytes sent and the bytes of the layer they cover."""
+    """For each layer, the bytes sent and the bytes of it that are now there."""
 
     began: float = field(default_factory=time.monotonic)
-    wire: dict[str, int] = field(default_factory=dict)
-    done: dict[str, int] = field(default_factory=dict)
+    sent: Counter[str] = field(default_factory=Counter)
+    there: Counter[str] = field(default_factory=Counter)
 
-    def add(self, layer: str, sent: int, covered: int) -> tuple[int, int]:
-        self.wire[layer] = self.wire.get(layer, 0) + sent
-        self.done[layer] = self.done.get(layer, 0) + covered
-        return self.wire[layer], self.done[layer]
-
-    @property
-    def sent(self) -> int:
-        return sum(self.wire.values())
-
-    @property
-    def there(self) -> int:
-        return sum(self.done.values())
+    def add(self, layer: str, sent: int, covered: int) -> None:
+        self.sent[layer] += sent
+        self.there[layer] += covered
 
     def __str__(self) -> str:
         seconds = max(time.monotonic() - self.began, 0.001)
+        sent, there = self.sent.total(), self.there.total()
         return (
-            f"{size(self.sent)} sent for {size(self.there)} of layers, "
-            f"{size(max(self.there - self.sent, 0))} saved, in {seconds:.1f} s "
-            f"({size(self.sent / seconds)}/s)"
+            f"{size(sent)} sent for {size(there)} of layers, {size(max(there - sent, 0))} saved, "
+            f"in {seconds:.1f} s ({size(sent / seconds)}/s)"
         )
 
 
 @contextmanager
 def _bars(title: str, total: int, *, shown: bool) -> Iterator[Callable[[str, _Count], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[sent]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=output.console, transient=True, disable=not shown) as bar:
+    columns = (DownloadColumn(), TextColumn("{task.fields[sent]}"), TimeRemainingColumn())
+    with _bar(*columns, shown=shown) as bar:
         whole = bar.add_task(escape(title), total=total, sent="")
         tasks: dict[str, TaskID] = {}
 
         def show(layer: str, count: _Count) -> None:
             if layer not in tasks:
                 tasks[layer] = bar.add_task(f"  layer {layer[7:19]}", total=None, sent="")
-            wire = f"{size(count.wire[layer])} sent"
-            bar.update(tasks[layer], completed=count.done[layer], sent=wire)
-            bar.update(whole, completed=count.there, sent=str(count))
+            sent = f"{size(count.sent[layer])} sent"
+            bar.update(tasks[layer], completed=count.there[layer], sent=sent)
+            bar.update(whole, completed=count.there.total(), sent=str(count))
 
         yield show

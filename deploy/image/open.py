@@ -5,12 +5,9 @@ from pathlib import Path
 from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.store.archive import Archive
-from deploy.image.store.docker import Docker
-from deploy.image.store.podman import Podman
+from deploy.image.store.engines import Docker, Podman
 from deploy.image.store.source import Source
 from deploy.project import Project
-
-_ARCHIVES = ("oci-archive", "docker-archive")
 
 
 def source_of(name: str, folder: Path) -> Source:
@@ -22,7 +19,7 @@ def source_of(name: str, folder: Path) -> Source:
     kind, _, rest = name.partition(":")
     if kind == "docker-daemon":
         return Docker(rest)
-    if kind in _ARCHIVES:
+    if kind in {"oci-archive", "docker-archive"}:
         return Archive(name, folder / rest)
     if kind == "oci":
         place, _, tag = rest.partition(":")

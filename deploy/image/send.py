@@ -1,9 +1,9 @@
 """Send an image to one node or to several at once, without deploying."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from deploy.console import output
 from deploy.errors import DeployError
@@ -14,8 +14,7 @@ from deploy.image.transfer import Transfer
 from deploy.node import session
 from deploy.node.login import Login
 from deploy.node.remote import Remote
-from deploy.node.state import NodeState, probe
-from deploy.node.target import Target
+from deploy.node.state import probe
 from deploy.project import Project
 
 
@@ -31,70 +30,52 @@ def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = 
     several = len(nodes) > 1
     with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
         # Read the image while the login is under way: a new image most probably has to be sent.
-        export = beside.submit(_opened, nodes, image)
+        export = beside.submit(lambda: image.enter_context(open_image(nodes[0], nodes=len(nodes))))
+        failed: list[DeployError] = []
         sending = []
         for project in nodes:
-            one = _NodeTransfer(project, export, several, events, login)
-            sending.append((one, _begin(one, logins, beside)))
-        problems = [_problem(one, done, several=several) for one, done in sending]
-    failed = [problem for problem in problems if problem]
+            with _collecting(failed, project, several=several):
+                # Log in on this thread, so that an interrupt closes the connection.
+                remote = logins.enter_context(session.open_session(project, login))
+                where = project.settings.node_address if several else ""
+                done = beside.submit(_send, remote, project, export, where=where, events=events)
+                sending.append((project, done))
+        for project, done in sending:
+            with _collecting(failed, project, several=several):
+                done.result()
+    if failed and several:
+        raise DeployError(
+            f"{len(failed)} of {len(nodes)} nodes did not receive the image; "
+            "see the warnings above",
+            failed[0].hint,
+        )
     if failed:
-        raise failed[0] if not several else _summed(failed, len(nodes))
+        raise failed[0]
 
 
-def _opened(nodes: Sequence[Project], image: ExitStack) -> Export:
-    return image.enter_context(open_image(nodes[0], nodes=len(nodes)))
-
-
-@dataclass(frozen=True, slots=True)
-class _NodeTransfer:
-    project: Project
-    export: Future[Export]
-    several: bool
-    events: bool
-    login: Login | None
-
-    def run(self, remote: Remote, target: Target) -> None:
-        state = self._state(remote)
-        export = self.export.result()
-        image = export.image
-        address = self.project.settings.node_address
-        if image.id in state.images:
-            output.good(f"nothing to send: {address} already has {short(image.id)}")
-            return
-        refuse_full_disk(image, state)
-        where = address if self.several else ""
-        transfer = Transfer(remote, target, self.project.settings, export, where, self.events)
-        transfer.run(state, lambda: self._state(remote))
-        output.good(f"{address} received {short(image.id)} and verified it")
-
-    def _state(self, remote: Remote) -> NodeState:
-        return probe(remote, self.project.settings.app, paths=(), credentials={})
-
-
-def _begin(one: _NodeTransfer, logins: ExitStack, beside: ThreadPoolExecutor) -> Future[None]:
-    """Log in on this thread, so that an interrupt closes the connection; send on another."""
+@contextmanager
+def _collecting(failed: list[DeployError], project: Project, *, several: bool) -> Iterator[None]:
+    """Keep the error of a node until the others are done; of several nodes, warn at once."""
     try:
-        remote = logins.enter_context(session.open_session(one.project, one.login))
-    except DeployError as error:
-        failed: Future[None] = Future()
-        failed.set_exception(error)
-        return failed
-    return beside.submit(one.run, remote, session.target(one.project))
-
-
-def _problem(one: _NodeTransfer, done: Future[None], *, several: bool) -> DeployError | None:
-    try:
-        done.result()
+        yield
     except DeployError as error:
         if several:
-            output.warn(f"{one.project.settings.node_address}: {error.message}")
-        return error
-    return None
+            output.warn(f"{project.settings.node_address}: {error.message}")
+        failed.append(error)
 
 
-def _summed(failed: Sequence[DeployError], count: int) -> DeployError:
-    return DeployError(
-        f"{len(failed)} of {count} nodes did not receive the image; see the warnings above",
-        failed[0].hint,
-    )
+def _send(
+    remote: Remote, project: Project, export: Future[Export], *, where: str, events: bool
+) -> None:
+    settings = project.settings
+    ask_state = partial(probe, remote, settings.app, paths=(), credentials={})
+    state = ask_state()
+    image = export.result().image
+    if image.id in state.images:
+        output.good(f"nothing to send: {settings.node_address} already has {short(image.id)}")
+        return
+    refuse_full_disk(image, state)
+    target = session.target(project)
+    transfer = Transfer(remote, target, settings, export.result(), where, events)
+    transfer.run(state, ask_state)
+    output.good(f"{settings.node_address} received {short(image.id)} and verified it")

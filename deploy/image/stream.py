@@ -1,40 +1,34 @@
 """Encode an image for receive-image on the node: header lines, each followed by its bytes."""
 
+import gzip
 import hashlib
-import io
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from deploy.image.export.export import Export
-from deploy.image.layers.oci import Content, hex_of
+from deploy.image.layers.oci import Content, digest, hex_of
 from deploy.image.plan.bases import TransferPlan
 from deploy.image.wire.chunks import cut_chunks
 from deploy.image.wire.compress import CompressedChunk, Job
 from deploy.image.wire.rate_meter import RateMeter
+from deploy.node.file import File, pack
 from deploy.node.state import Partial
 
 _WRITE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """Bytes sent (`wire`) for a layer, and bytes of the layer that the node now has (`covered`)."""
-
-    layer: str
-    wire: int
-    covered: int
-
-
-@dataclass(frozen=True, slots=True)
 class ImageStream:
-    """The byte stream of one transfer; `partial` is what an interrupted transfer left."""
+    """The byte stream of one transfer; `partial` is what an interrupted transfer left.
+
+    `on_sent` is called with a layer, the bytes sent for it, and how many of its bytes these cover.
+    """
 
     plan: TransferPlan
     export: Export
-    on_sent: Callable[[Progress], None]
+    on_sent: Callable[[str, int, int], None]
     partial: Partial = field(default_factory=Partial)
     meter: RateMeter = field(default_factory=RateMeter)
 
@@ -55,20 +49,18 @@ class ImageStream:
 
         A base that is needed from a later image must not be skipped in an earlier export.
         """
-        bases = [one for one in self.plan.bases.values() if one.image_id in self.plan.base_images]
-        wanted = {base.diff_id for base in bases}
-        for base in bases:
+        wanted = {base.diff_id for base in self.plan.bases.values()}
+        for base in self.plan.bases.values():
             if base.diff_id in wanted:
-                layers = self.plan.base_images[base.image_id]
-                others = [one for one in layers if one not in wanted]
-                wanted.difference_update(layers)
+                others = [one for one in base.image_layers if one not in wanted]
+                wanted.difference_update(base.image_layers)
                 yield _line("base", hex_of(base.image_id), *map(hex_of, others))
 
     def _layer(self, diff_id: str) -> Iterator[bytes]:
         base = self.plan.bases.get(diff_id)
         at = self.partial.layers.get(diff_id, 0)
         yield _line("layer", hex_of(diff_id), at, hex_of(base.diff_id) if base else "-")
-        self.on_sent(Progress(diff_id, 0, at))
+        self.on_sent(diff_id, 0, at)
         with ExitStack() as stack:
             new = stack.enter_context(self.export.layer(diff_id))
             old = stack.enter_context(self.export.layer(base.diff_id)) if base else b""
@@ -95,7 +87,7 @@ class ImageStream:
             yield from self._measured(job, content[arrived:])
         if chunk.kind != "copy":
             self.meter.done += chunk.length
-        self.on_sent(Progress(job.diff_id, 0, chunk.length))
+        self.on_sent(job.diff_id, 0, chunk.length)
 
     def _measured(self, job: Job, content: bytes) -> Iterator[bytes]:
         """Yield bytes, and measure how fast they are sent."""
@@ -104,7 +96,7 @@ class ImageStream:
             began = time.monotonic()
             yield part
             self.meter.add_sent(len(part), time.monotonic() - began)
-            self.on_sent(Progress(job.diff_id, len(part), 0))
+            self.on_sent(job.diff_id, len(part), 0)
 
     def _arrived(self, key: str, content: bytes) -> int:
         """Count the bytes of a chunk that the node already has; 0 if they differ."""
@@ -120,16 +112,10 @@ def _metadata(content: Content) -> Iterator[bytes]:
     files = {
         "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
         "index.json": content.index,
-        f"blobs/sha256/{hashlib.sha256(content.manifest).hexdigest()}": content.manifest,
+        f"blobs/sha256/{hex_of(digest(content.manifest))}": content.manifest,
         f"blobs/sha256/{hex_of(content.id)}": content.config,
     }
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, data in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), 0o600
-            tar.addfile(entry, io.BytesIO(data))
-    data = buffer.getvalue()
+    data = gzip.compress(pack(File(f"/{name}", content, 0o600) for name, content in files.items()))
     yield _line("image", len(data))
     yield data
 

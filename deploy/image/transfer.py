@@ -11,7 +11,7 @@ from deploy.image.export.export import Export
 from deploy.image.plan.bases import KnownLayers, TransferPlan, plan_transfer, unclear_layers
 from deploy.image.plan.image import Image, refuse_full_disk
 from deploy.image.rate_store import RateStore
-from deploy.image.stream import ImageStream, Progress
+from deploy.image.stream import ImageStream
 from deploy.image.wire.rate_meter import RateMeter
 from deploy.image.wire.whole import send_whole
 from deploy.node.remote import Remote
@@ -94,14 +94,14 @@ class Transfer:
         """Send the missing layers, as patches where that is quicker; the node verifies the id."""
         plan = self.plan(state)
         if not patches:
-            plan = plan.without_bases()
+            plan = replace(plan, bases={})
         left = state.partial.get(self.image.id)
         partial = left if left and resume else Partial()
         total = sum(self.image.sizes.get(one, 0) for one in plan.missing) or self.image.size
         name, where = f"image {self.image.name}", self.where
         with progress.transfer(name, total, where=where, events=self.events) as report:
             meter = self._meter()
-            stream = ImageStream(plan, self.export, _on_sent(report), partial, meter)
+            stream = ImageStream(plan, self.export, report, partial, meter)
             command = act.receive_image(self.settings.app, self.image.id)
             result = self.remote.send(command, _local_errors(stream.parts()))
         self._store_rates(meter, result.stdout)
@@ -155,7 +155,3 @@ def _local_errors(parts: Iterator[bytes]) -> Iterator[bytes]:
         yield from parts
     except (DeployError, OSError) as error:
         raise TransferError(_LOCAL, f"the image cannot be read as layers: {error}") from error
-
-
-def _on_sent(report: Callable[[str, int, int], None]) -> Callable[[Progress], None]:
-    return lambda sent: report(sent.layer, sent.wire, sent.covered)

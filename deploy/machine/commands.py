@@ -6,7 +6,7 @@ from invoke.context import Context
 
 from deploy.machine.install.plan.options import Installation
 from deploy.machine.media.plan.options import Customization, OsImage
-from deploy.machine.vm.plan.options import VmOptions
+from deploy.machine.vm.plan.virtual_machine import VmOptions
 from deploy.options import LOGIN, MACHINE, folder_of, project_of
 from deploy.task import task
 

@@ -9,8 +9,6 @@ from deploy.machine.install.install import PATIENCE_SECONDS, install
 from deploy.machine.install.plan.options import Installation
 from deploy.project import Project
 
-_SECONDS_A_MINUTE = 60
-
 
 def rebuild(
     project: Project,
@@ -32,13 +30,12 @@ def rebuild(
     install(project, host, wanted, fingerprint=fingerprint, seconds=seconds)
     installed = time.monotonic()
     address = host.rpartition("@")[2].partition(":")[0]
-    there = project.settings.model_copy(update={"node_address": address})
-    deploy(Project(project.folder, there), DeployOptions(first=True, what="rebuild"))
-    code = status(Project(project.folder, there), as_json=False)
-    whole, first = (_minutes(end - began) for end in (time.monotonic(), installed))
-    output.good(f"{address} rebuilt in {whole} minutes, {first} of them for the installation")
+    settings = project.settings.model_copy(update={"node_address": address})
+    there = Project(project.folder, settings)
+    deploy(there, DeployOptions(first=True, what="rebuild"))
+    code = status(there, as_json=False)
+    whole, first = ((end - began) / 60 for end in (time.monotonic(), installed))
+    output.good(
+        f"{address} rebuilt in {whole:.1f} minutes, {first:.1f} of them for the installation"
+    )
     return code
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / _SECONDS_A_MINUTE:.1f}"

@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import paramiko
 from fabric.connection import Connection
@@ -39,7 +39,7 @@ class FabricRemote(Remote):
         """Run a command as root; send it parts as they become ready, and read its output meanwhile.
 
         Raises:
-            DeployError: when the connection is lost.
+            DeployError: when the connection is lost, or the command prints too much.
         """
         channel = self._start(command)
         output, errors = bytearray(), bytearray()
@@ -47,11 +47,11 @@ class FabricRemote(Remote):
         with ThreadPoolExecutor(3) as beside:
             work = (
                 beside.submit(_feed, channel, parts),
-                beside.submit(_drain, channel.recv, output),
-                beside.submit(_drain, channel.recv_stderr, errors),
+                beside.submit(self._drain, channel, channel.recv, output, command),
+                beside.submit(self._drain, channel, channel.recv_stderr, errors, command),
             )
             try:
-                for one in work:
+                for one in as_completed(work):
                     one.result()
             except BaseException:
                 channel.close()
@@ -62,19 +62,19 @@ class FabricRemote(Remote):
         """Run a command as root; call `on_line` with each line of stdout as it comes.
 
         Raises:
-            DeployError: when the connection is lost.
+            DeployError: when the connection is lost, or the command prints too much.
         """
         channel = self._start(command)
         _feed(channel, (command.stdin,))
         said, lines = bytearray(), bytearray()
         while part := channel.recv(_CHUNK):
-            said += part
+            self._add(channel, part, said, command)
             lines += part
             *whole, lines = lines.split(b"\n")
             for line in whole:
                 on_line(line.decode(errors="replace"))
         errors = bytearray()
-        _drain(channel.recv_stderr, errors)
+        self._drain(channel, channel.recv_stderr, errors, command)
         return self._result(channel, said, errors)
 
     def hold(self, command: Command) -> Result:
@@ -83,12 +83,36 @@ class FabricRemote(Remote):
         self._held.append(channel)
         output = bytearray()
         while not output.endswith(b"\n") and (part := channel.recv(_CHUNK)):
-            output += part
+            self._add(channel, part, output, command)
         if output:
-            return Result(0, output.decode(), "")
+            return Result(0, output.decode(errors="replace"), "")
         errors = bytearray()
-        _drain(channel.recv_stderr, errors)
+        self._drain(channel, channel.recv_stderr, errors, command)
         return self._result(channel, output, errors)
+
+    def _drain(
+        self,
+        channel: paramiko.Channel,
+        receive: Callable[[int], bytes],
+        into: bytearray,
+        command: Command,
+    ) -> None:
+        while part := receive(_CHUNK):
+            self._add(channel, part, into, command)
+
+    def _add(
+        self, channel: paramiko.Channel, part: bytes, into: bytearray, command: Command
+    ) -> None:
+        """Add to what a command printed; raise DeployError when that is too much."""
+        if len(into) + len(part) > command.most_bytes:
+            channel.close()
+            raise DeployError(
+                f"{self.name} sent more than {command.most_bytes} bytes as the answer to "
+                f"{command.script}",
+                "that is no answer of corefab's script: compare the node with its console, and "
+                "install it again if it may be compromised",
+            )
+        into += part
 
     def _start(self, command: Command) -> paramiko.Channel:
         try:
@@ -131,8 +155,3 @@ def _sent(channel: paramiko.Channel, part: bytes) -> bool:
     except (OSError, EOFError):
         return False
     return True
-
-
-def _drain(receive: Callable[[int], bytes], into: bytearray) -> None:
-    while part := receive(_CHUNK):
-        into += part

@@ -2,9 +2,11 @@
 
 import base64
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from deploy.node.answer import Value, read_answer
+from pydantic import Field
+
+from deploy.node.answer import Seconds, Value, read_answer
 from deploy.node.command import Command
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
@@ -28,8 +30,8 @@ _SEALS = {
 class NodeHostKey(Value):
     """A host key `TYPE BASE64` and its age; a `next` one is announced but not shown yet."""
 
-    key: str
-    age_seconds: int
+    key: Annotated[str, Field(pattern=r"^\S+ \S+")]
+    age_seconds: Seconds
     next: bool = False
 
 
@@ -46,14 +48,14 @@ class AuthorizedKey(Value):
     user: str
     file: str
     line: str
-    age_seconds: int
+    age_seconds: Seconds
 
 
 class SealedCredential(Value):
     """A sealed credential; `seal` is its type id, `opens` whether this node can decrypt it."""
 
     name: str
-    age_seconds: int
+    age_seconds: Seconds
     seal: str
     opens: bool
 
@@ -71,7 +73,7 @@ class Holdings(Value):
     that were asked about.
     """
 
-    clock: int
+    clock: Seconds
     release: str
     inside: str
     manifest: Manifest | None
@@ -96,7 +98,8 @@ def ask_holdings(
     """
     wanted = Command("holdings", (app, user), credential_lines(credentials))
     answer = remote.checked(wanted, "listing certificates, keys and credentials")
-    return read_answer(Holdings, answer, "the node's list of certificates, keys and credentials")
+    what = "the node's list of certificates, keys and credentials"
+    return read_answer(Holdings, answer, what, app=app)
 
 
 def credential_lines(credentials: Mapping[str, str | None]) -> bytes:

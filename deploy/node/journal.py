@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from deploy.console import output
 from deploy.errors import DeployError
+from deploy.node.answer import Moment
 from deploy.node.command import Command
 from deploy.node.remote import Remote
 from deploy.node.schema import Versioned
@@ -25,7 +26,7 @@ class AuditLine(Versioned):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
     noun = "line in its journal of changes"
-    at: datetime
+    at: Moment
     app: str
     what: str = "deploy"
     who: str
@@ -99,7 +100,8 @@ def read_audit(text: str) -> Iterator[AuditLine]:
     Raises:
         DeployError: when a newer corefab wrote a line.
     """
-    for line in text.splitlines():
+    # A line may hold other characters that splitlines() takes for a line's end.
+    for line in text.split("\n"):
         try:
             yield AuditLine.model_validate_json(line)
         except ValidationError:

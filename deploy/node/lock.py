@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.node.answer import read_answer
+from deploy.node.answer import Moment, read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote
 from deploy.project import Project
@@ -27,7 +27,7 @@ class Holder:
 
     who: str
     what: str
-    since: datetime
+    since: Moment
 
     def __str__(self) -> str:
         return f"{self.who} ({self.what}, since {self.since.isoformat(timespec='seconds')})"

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from deploy.node.answer import AskedApp, Count, Digest, Moment, Real, ReleaseName, Sha256
 from deploy.node.schema import Versioned
 
 _FORM = "%Y%m%d-%H%M%S"
@@ -18,20 +19,20 @@ class Manifest(Versioned):
     """
 
     noun = "manifest"
-    release: str
-    app: str
+    release: ReleaseName
+    app: AskedApp
     image: str
-    image_id: str
-    certificate: str
-    key: str
+    image_id: Digest
+    certificate: Sha256
+    key: Sha256
     units: dict[str, str]
     files: dict[str, str]
-    generations: dict[str, int] = Field(default_factory=dict)
+    generations: dict[str, Count] = Field(default_factory=dict)
     by: str
     commit: str
     dirty: bool
-    at: datetime
-    seconds: dict[str, float] = Field(default_factory=dict)
+    at: Moment
+    seconds: dict[str, Real] = Field(default_factory=dict)
     health: str = ""
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 from pydantic import Field
 
-from deploy.node.answer import Value, read_answer
+from deploy.node.answer import Count, ReleaseName, Seconds, Value, read_answer
 from deploy.node.command import Command
 from deploy.node.holdings import CredentialState, credential_lines
 from deploy.node.release import Manifest
@@ -24,24 +25,24 @@ class Interrupted(Versioned):
     """A deploy that did not finish: its release and the previous one (empty for none)."""
 
     noun = "record of an unfinished deploy"
-    release: str
-    previous: str
+    release: ReleaseName
+    previous: Literal[""] | ReleaseName
 
 
 class Partial(Value):
     """The rest of a broken image transfer: bytes of each layer, and one incomplete chunk."""
 
-    layers: dict[str, int] = Field(default_factory=dict)
+    layers: dict[str, Count] = Field(default_factory=dict)
     key: str = ""
-    bytes: int = 0
+    bytes: Count = 0
     sha256: str = ""
 
 
 class Disk(Value):
     """The file system of a path: its device number and free bytes."""
 
-    device: int
-    free: int
+    device: Count
+    free: Count
 
 
 class Route(Value):
@@ -66,7 +67,7 @@ class NodeState(Value):
     that serves.
     """
 
-    clock: int
+    clock: Seconds
     boot_id: str
     os: str
     podman: str
@@ -82,7 +83,7 @@ class NodeState(Value):
     routes: tuple[Route, ...]
     active: str
     since: str
-    restarts: int
+    restarts: Count
     layers: dict[str, tuple[str, ...]]
     partial: dict[str, Partial]
     sub_state: str
@@ -121,4 +122,4 @@ def probe(
         f"reading the state of {app}",
         "NODE_USER needs sudo without a password; the node needs podman, jq and systemd-creds",
     )
-    return read_answer(NodeState, answer, "the node's state")
+    return read_answer(NodeState, answer, "the node's state", app=app)

@@ -18,22 +18,29 @@ def trust(project: Project, *, fingerprint: str) -> None:
     target = session.target(project)
     host, port = resolve(target)
     line, shown = read_host_key(host, port)
-    if fingerprint and fingerprint != shown:
-        raise DeployError(
-            f"{host} shows {shown}, not {fingerprint}",
-            "compare with the machine's console; another machine may answer at that address",
-        )
-    if not fingerprint:
-        _ask(host, shown)
+    check_host_key(host, shown, fingerprint)
     pin(target.known_hosts, host, port, (line,))
     output.good(f"pinned {shown} for {host} in {project.settings.known_hosts}")
 
 
-def _ask(host: str, shown: str) -> None:
+def check_host_key(host: str, shown: str, fingerprint: str, hint: str = "") -> None:
+    """Compare the shown fingerprint with the given one; without one, let the operator confirm it.
+
+    Raises:
+        DeployError: when they differ, or no one confirms it; without a terminal also with `hint`.
+    """
+    if fingerprint:
+        if fingerprint != shown:
+            raise DeployError(
+                f"{host} shows the host key {shown}, not {fingerprint}",
+                "compare with the machine's console; another machine, or a man in the middle, may "
+                "answer at that address",
+            )
+        return
     if not prompt.has_terminal():
         raise DeployError(
-            f"{host} shows {shown}, and this is not a terminal to confirm it",
-            "give the fingerprint from the machine's console: fab trust --fingerprint SHA256:…",
+            f"{host} shows the host key {shown}, and this is not a terminal to confirm it",
+            f"give the fingerprint from the machine's console: --fingerprint SHA256:…{hint}",
         )
     output.say(f"{host} shows the host key {shown}")
     if not prompt.confirm("Does the machine's console show the same fingerprint?"):

@@ -44,7 +44,15 @@ def read_settings(
     for key, answer in (answers or {}).items():
         if key not in entries or not entries[key].value:
             entries[key] = Entry(key, answer, "your answer")
-    return _settings(entries, problems, files)
+    # An empty value means the default; an empty required setting is reported as missing.
+    given = {key: entry.value for key, entry in entries.items() if key in KEYS and entry.value}
+    settings = _validated(Settings, {**given, **_groups(entries)}, entries, problems)
+    for key, text in conflicts(settings) if settings else ():
+        where = f"{entries[key].where}: " if key in entries else ""
+        problems.append(Problem(key, f"{where}{text}"))
+    if problems or settings is None:
+        raise SettingsError(tuple(problems), files)
+    return settings
 
 
 def read_needed(folder: Path, name: str | None, keys: Collection[str]) -> Settings:
@@ -111,19 +119,6 @@ def _instance_files(
     return [known[name]] if name in known else []
 
 
-def _settings(entries: Mapping[str, Entry], problems: list[Problem], files: str) -> Settings:
-    # An empty value means the default; an empty required setting is reported as missing.
-    given = {key: entry.value for key, entry in entries.items() if key in KEYS and entry.value}
-    settings = _validated(Settings, given | _groups(entries), entries, problems)
-    if settings:
-        for key, text in conflicts(settings):
-            where = f"{entries[key].where}: " if key in entries else ""
-            problems.append(Problem(key, f"{where}{text}"))
-    if problems or settings is None:
-        raise SettingsError(tuple(problems), files)
-    return settings
-
-
 def _validated(
     model: type[Settings],
     given: Mapping[str, object],
@@ -143,25 +138,22 @@ def _only(keys: Collection[str]) -> type[Settings]:
     return create_model("SomeSettings", __base__=Settings, **cast("dict[str, Any]", others))
 
 
-def _groups(entries: Mapping[str, Entry]) -> dict[str, object]:
-    environment: dict[str, str] = {}
-    values: dict[str, str] = {}
-    commands: dict[str, str] = {}
+def _groups(entries: Mapping[str, Entry]) -> dict[str, dict[str, str]]:
+    groups: dict[str, dict[str, str]] = {"ENV_*": {}, "SECRET_*": {}, "SECRET_*_COMMAND": {}}
     for key, entry in entries.items():
         match = GROUP.fullmatch(key)
         if key in KEYS or not match:
             continue
+        name = match["variable"] or match["secret"].lower()
         if match["variable"]:
-            environment[match["variable"]] = entry.value
-            continue
-        name = match["secret"].lower()
-        if name.endswith("_command"):
-            commands[name.removesuffix("_command")] = entry.value
+            groups["ENV_*"][name] = entry.value
+        elif name.endswith("_command"):
+            groups["SECRET_*_COMMAND"][name.removesuffix("_command")] = entry.value
         elif entry.value:
-            values[name] = entry.value
+            groups["SECRET_*"][name] = entry.value
         else:
-            commands.setdefault(name, "")
-    return {"ENV_*": environment, "SECRET_*": values, "SECRET_*_COMMAND": commands}
+            groups["SECRET_*_COMMAND"].setdefault(name, "")
+    return groups
 
 
 def _problem(key: str, entries: Mapping[str, Entry]) -> Problem:

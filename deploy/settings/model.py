@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -13,15 +13,11 @@ KNOWN_HOSTS = Path("certs/known_hosts")
 CERT_PASS = "cert_pass"  # noqa: S105 -- the name of a credential
 
 
-def _alias(field: str) -> str:
-    return field.upper()
-
-
 class Settings(BaseModel):
     """All settings of one app and its node; frozen and validated."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=_alias, hide_input_in_errors=True
+        frozen=True, extra="forbid", alias_generator=str.upper, hide_input_in_errors=True
     )
 
     project: types.Label
@@ -41,14 +37,12 @@ class Settings(BaseModel):
     http_port: types.OptionalPort = None
     container_https_port: types.Port = 8443
     container_http_port: types.Port = 8080
-    container_user: Annotated[Literal["app", "image"], Allowed("app or image")] = "app"
-    notify: Annotated[Literal["true", "false"], Allowed("true or false")] = "false"
+    container_user: Literal["app", "image"] = "app"
+    notify: Literal["true", "false"] = "false"
     watchdog_seconds: types.OptionalSeconds = 0
     health_path: types.UrlPath = "/"
     health_timeout_seconds: types.Seconds = 60
-    switch: Annotated[
-        Literal["slots", "restart", "socket"], Allowed("slots, restart or socket")
-    ] = "slots"
+    switch: Literal["slots", "restart", "socket"] = "slots"
     settle_seconds: types.OptionalSeconds = 5
     before_switch: types.CommandWords = ()
     before_switch_seconds: types.Seconds = 300
@@ -65,9 +59,7 @@ class Settings(BaseModel):
 
     ssh_keys: types.Words = ("agent", "~/.ssh/*.pub")
     firewall_ports: types.FirewallPorts = ()
-    update_strategy: Annotated[
-        Literal["immediate", "periodic", "off"], Allowed("immediate, periodic or off")
-    ] = "periodic"
+    update_strategy: Literal["immediate", "periodic", "off"] = "periodic"
     update_window: types.UpdateWindowOf = UpdateWindow(("Sat", "Sun"), "03:00", 120)
     time_zone: types.TimeZone = "UTC"
     journal_limit: types.Size = "500M"
@@ -84,22 +76,15 @@ class Settings(BaseModel):
     cert_password_old: SecretStr | None = None
     cert_password_old_command: str = ""
     cert_warn_days: types.Days = 30
-    cert_from: Annotated[Literal["own", "acme", "files"], Allowed("own, acme or files")] = "own"
+    cert_from: Literal["own", "acme", "files"] = "own"
     cert_authority_bounds: types.Words = ()
-    cert_key: Annotated[
-        Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"],
-        Allowed("ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096"),
-    ] = "ecdsa-p256"
-    reload_signal: Annotated[
-        Literal["", "HUP", "USR1", "USR2"], Allowed("HUP, USR1, USR2 or nothing for none")
-    ] = ""
+    cert_key: Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"] = "ecdsa-p256"
+    reload_signal: Literal["HUP", "USR1", "USR2", ""] = ""
 
     acme_directory: types.DirectoryUrl = "https://acme-v02.api.letsencrypt.org/directory"
     acme_email: str = ""
-    acme_terms_agreed: Annotated[Literal["true", "false"], Allowed("true or false")] = "false"
-    acme_challenge: Annotated[Literal["http-01", "dns-01"], Allowed("http-01 or dns-01")] = (
-        "http-01"
-    )
+    acme_terms_agreed: Literal["true", "false"] = "false"
+    acme_challenge: Literal["http-01", "dns-01"] = "http-01"
     acme_dns_command: str = ""
     acme_root: Path | None = None
     acme_key_id: str = ""
@@ -150,15 +135,15 @@ class Source:
 
 
 _GROUPS = {"environment", "secrets", "secret_commands"}
-KEYS = tuple(_alias(name) for name in Settings.model_fields if name not in _GROUPS)
+KEYS = tuple(name.upper() for name in Settings.model_fields if name not in _GROUPS)
 SECRET_KEYS = frozenset({"CERT_PASSWORD", "CERT_PASSWORD_OLD", "ACME_HMAC_KEY", "SMTP_PASSWORD"})
-REQUIRED = tuple(
-    _alias(name) for name, field in Settings.model_fields.items() if field.is_required()
-)
 
 
 def allowed(key: str) -> str:
     """Say which values a setting allows."""
     field = Settings.model_fields[key.lower()]
+    if get_origin(field.annotation) is Literal:
+        *some, last = (word or "nothing for none" for word in get_args(field.annotation))
+        return f"{', '.join(some)} or {last}"
     texts = [mark.text for mark in field.metadata if isinstance(mark, Allowed)]
     return texts[0] if texts else "text"

@@ -37,26 +37,21 @@ def _findings(folder: Path, name: str | None) -> list[Finding]:
     except SettingsError as error:
         problems = [_problem("settings", problem.text, error.hint) for problem in error.problems]
         return [*problems, *lint_overlays(folder)]
-    return [*_project_files(Project(folder, settings)), *_units(Project(folder, settings))]
-
-
-def _project_files(project: Project) -> list[Finding]:
+    project = Project(folder, settings)
+    found: list[Finding] = []
     try:
         list_files(project.files)
     except DeployError as error:
-        lines = error.message.splitlines()
-        return [_problem("project-files", line, error.hint) for line in lines]
-    return []
-
-
-def _units(project: Project) -> list[Finding]:
+        found += _problems("project-files", error)
     try:
-        return list(lint_units(render(project)))
+        found += lint_units(render(project))
     except ButaneError as error:
-        lines = error.message.splitlines()
-        return [_problem("butane", line, error.hint) for line in lines] + list(
-            lint_overlays(project.folder)
-        )
+        found += [*_problems("butane", error), *lint_overlays(folder)]
+    return found
+
+
+def _problems(rule: str, error: DeployError | ButaneError) -> list[Finding]:
+    return [_problem(rule, line, error.hint) for line in error.message.splitlines()]
 
 
 def _problem(rule: str, text: str, remedy: str) -> Finding:
@@ -70,10 +65,6 @@ def _report(findings: list[Finding], errors: int, warnings: int) -> None:
     for finding in findings:
         output.say(f"{finding.severity}: " + "\n  ".join(lines_of(finding)))
     if errors:
-        output.fail(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}", "")
+        output.fail(f"{output.count(errors, 'error')}, {output.count(warnings, 'warning')}", "")
     else:
-        output.good(f"no errors, {_count(warnings, 'warning')}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        output.good(f"no errors, {output.count(warnings, 'warning')}")

@@ -29,7 +29,8 @@ def lint_units(rendered: Rendered, *, podman: str = "") -> tuple[Finding, ...]:
     texts = {name: text for name, (_, text) in files.items()}
     places = {name: place for name, (place, _) in files.items()}
     facts = Facts(rhythm, podman, tuple(_homes(sources, machine)))
-    return tuple(_at_source(finding, places) for finding in lint(texts, facts))
+    found = lint(texts, facts)
+    return tuple(replace(one, file=places.get(one.file, one.file)) for one in found)
 
 
 def lint_overlays(folder: Path) -> tuple[Finding, ...]:
@@ -52,7 +53,7 @@ def refuse_errors(rendered: Rendered, *, podman: str = "") -> None:
     found = lint_units(rendered, podman=podman)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
-        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        count = output.count(len(errors), "error")
         lines = "\n".join(f"  {line}" for finding in errors for line in lines_of(finding))
         raise DeployError(f"{count} in the units:\n{lines}", "fix them, then run `fab check`")
     if not podman:
@@ -142,10 +143,3 @@ def _home(sources: Sources, user: str, home: str) -> Home:
                 if pattern.search(line):
                     return Home(user, home, str(_origin(sources, name)), number)
     return Home(user, home, "passwd.users")
-
-
-def _at_source(finding: Finding, places: Mapping[str, str]) -> Finding:
-    place = places.get(finding.file)
-    if place is None:
-        return finding
-    return replace(finding, file=place)

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
@@ -24,12 +25,8 @@ def read(place: str) -> bytes:
         DeployError: when it cannot be read or downloaded.
     """
     if not _is_url(place):
-        try:
+        with _reading(place):
             return Path(place).read_bytes()
-        except OSError as error:
-            raise DeployError(
-                f"{place} cannot be read: {error.strerror}", "check the path"
-            ) from error
     try:
         answer = requests.get(place, timeout=_PATIENCE_SECONDS)
         answer.raise_for_status()
@@ -51,13 +48,10 @@ def fetch(place: str, target: Path, *, sha256: str) -> None:
     if _is_url(place):
         _download(place, partial)
     else:
-        try:
+        with _reading(place):
             shutil.copyfile(place, partial)
-        except OSError as error:
-            raise DeployError(
-                f"{place} cannot be read: {error.strerror}", "check the path"
-            ) from error
-    found = _sha256(partial)
+    with partial.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
         partial.unlink()
         raise DeployError(
@@ -65,6 +59,14 @@ def fetch(place: str, target: Path, *, sha256: str) -> None:
             "download it again; if the hash stays wrong, the mirror or a proxy changes the file",
         )
     partial.replace(target)
+
+
+@contextmanager
+def _reading(place: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DeployError(f"{place} cannot be read: {error.strerror}", "check the path") from error
 
 
 def _is_url(place: str) -> bool:
@@ -89,21 +91,11 @@ def _download(address: str, partial: Path) -> None:
                 progress.progress(f"downloading {partial.stem}", total) as show,
             ):
                 show(there)
-                for part in _parts(answer):
+                for part in answer.iter_content(_CHUNK):
                     file.write(part)
                     show(len(part))
     except requests.RequestException as error:
         raise _not_downloaded(address, error) from error
-
-
-def _parts(answer: requests.Response) -> Iterator[bytes]:
-    parts: Iterator[bytes] = answer.iter_content(_CHUNK)
-    return parts
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _not_downloaded(address: str, error: Exception) -> DeployError:

@@ -59,7 +59,9 @@ def run(
             check=False,
         )
     except OSError as error:
-        raise _not_started(words[0], name, hint, error) from error
+        if isinstance(error, FileNotFoundError) and "/" not in words[0]:
+            raise missing(words[0]) from error
+        raise ProgramError(f"{name} cannot be started: {error.strerror}", hint) from error
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{name} took longer than {seconds:g} s", hint) from error
     if done.returncode:
@@ -81,9 +83,3 @@ def failed(name: str, code: int, errors: bytes, hint: str = "", lines: int = 1) 
     else:
         shown = ":\n" + "\n".join(f"  {line}" for line in said) if said else ""
     return ProgramError(f"{name} {by}{shown}", hint, code)
-
-
-def _not_started(program: str, name: str, hint: str, error: OSError) -> ProgramError:
-    if isinstance(error, FileNotFoundError) and "/" not in program:
-        return missing(program)
-    return ProgramError(f"{name} cannot be started: {error.strerror}", hint)

@@ -15,14 +15,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 def save_manifest(folder: Path, app: str, release: str, manifest: str) -> Path:
     """Save a copy of a release's manifest; return its path."""
     path = folder / STATE / "releases" / app / f"{release}.json"
-    _save(path, manifest.encode())
+    write_atomically(path, manifest.encode(), 0o600, folder_mode=0o700)
     return path
 
 
 def save_spec(folder: Path, sha256: str, ignition: str) -> Path:
     """Save a machine spec under its hash; return its path."""
     path = _spec(folder, sha256)
-    _save(path, ignition.encode())
+    write_atomically(path, ignition.encode(), 0o600, folder_mode=0o700)
     return path
 
 
@@ -35,7 +35,3 @@ def load_spec(folder: Path, sha256: str) -> str | None:
 
 def _spec(folder: Path, sha256: str) -> Path:
     return folder / STATE / "specs" / f"{sha256}.ign"
-
-
-def _save(path: Path, content: bytes) -> None:
-    write_atomically(path, content, 0o600, folder_mode=0o700)

@@ -67,13 +67,13 @@ def boot_order(name: str, first: Literal["disk", "medium"]) -> None:
     order_of(places.folder(name)).write_text(f"{first}\n", encoding="ascii")
 
 
-def restart(name: str, *, seconds: float = ready.BOOT_SECONDS) -> None:
+def restart(name: str) -> None:
     """Restart a machine as `systemctl reboot` does, and wait until sshd greets again."""
     folder = places.folder(name)
     record = state.load(folder)
     if record is None or not machine.running(folder):
         raise RehearsalError(f"there is no machine {name} running")
-    ready.reboot(folder, record.network, Login(), seconds)
+    ready.reboot(folder, record.network, Login())
 
 
 @contextmanager

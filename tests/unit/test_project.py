@@ -19,7 +19,7 @@ from deploy.gather import contents
 from deploy.node.command import Command
 from deploy.node.script import LIBRARIES, command_line, packed, script_text, scripts
 from deploy.settings.load import read_settings
-from deploy.settings.model import KEYS, REQUIRED
+from deploy.settings.model import KEYS, Settings
 from tests.root import ROOT
 from tests.shell import functions, programs
 from tests.stock_node import BUILTINS, FILES, PROGRAMS
@@ -71,7 +71,8 @@ def test_the_example_is_a_working_settings_file(
 def test_the_example_gives_what_is_required_a_value() -> None:
     values = dotenv_values(EXAMPLE, interpolate=False)
 
-    assert all(values[key] for key in REQUIRED)
+    fields = Settings.model_fields.items()
+    assert all(values[name.upper()] for name, field in fields if field.is_required())
 
 
 def readme_groups() -> dict[str, list[str]]:

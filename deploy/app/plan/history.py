@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import Field
 
 from deploy.errors import DeployError
-from deploy.node.answer import Value
+from deploy.node.answer import Count, Value
 from deploy.node.journal import AuditLine
 from deploy.node.release import Manifest
 
@@ -17,8 +17,8 @@ class KeptRelease(Value):
     manifest: Manifest
     serves: bool
     failed: bool
-    bytes: int
-    image_bytes: int
+    bytes: Count
+    image_bytes: Count
 
 
 class PastRelease(Value):

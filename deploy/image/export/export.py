@@ -1,12 +1,12 @@
 """Read an image's layers from local storage, once, for all concurrent transfers."""
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Lock
 from typing import Self
 
-from deploy.image.export.exporter import Exporter
 from deploy.image.export.layer_reader import LayerReader
 from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import Content
@@ -32,7 +32,8 @@ class Export:
         self.compressor = Compressor(cache, nodes=nodes)
         self._lock = Lock()
         self._reader = LayerReader(cache)
-        self._exporter = Exporter(source, cache)
+        self._thread = ThreadPoolExecutor(1)
+        self._started: Future[Content] | None = None
         self._requested = set[str]()
         self._stored: dict[str, StoredLayer] = {}
         self._content: Content | None = None
@@ -59,7 +60,9 @@ class Export:
                 # No similar layer was ever sent from here: it will be compressed without a base.
                 self.compressor.start_early(Job(first.diff_id, first), cut_chunks(first, b""))
         elif known is None and any(self.cache.has(one) for one in self.image.layers):
-            self._exporter.start(self.image)
+            self._started = self._thread.submit(
+                self.source.export, self.image, self.cache, self.image.layers
+            )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
@@ -67,7 +70,7 @@ class Export:
         self._reader.stop_except(())
         self.compressor.close()
         self._reader.close()
-        self._exporter.close()
+        self._thread.shutdown(wait=True, cancel_futures=True)
         if self._content and kind is None:
             self.cache.add_image(self._content)
 
@@ -86,20 +89,19 @@ class Export:
             if found and all(one in self._stored for one in lacking):
                 self._start(lacking, found)
                 return found
-            return self._exporter.export(self.image, wanted)
+            return self._export(wanted)
 
-    def cache_layers(self, wanted: Collection[str]) -> Content:
-        """Read these layers into the cache completely; return the manifest and config.
+    def cache_layers(self, wanted: Collection[str]) -> None:
+        """Read these layers into the cache completely.
 
         Raises:
             DeployError: when the image is damaged, or gone.
         """
-        content = self.content(wanted)
+        self.content(wanted)
         self._reader.wait(wanted)
         with self._lock:
-            if all(map(self.cache.has, wanted)):
-                return content
-            return self._exporter.export(self.image, wanted)
+            if not all(map(self.cache.has, wanted)):
+                self._export(wanted)
 
     @contextmanager
     def layer(self, diff_id: str) -> Iterator[Bytes]:
@@ -125,9 +127,19 @@ class Export:
             self.compressor.clear()
             self.cache.remove_layers(frozenset(self.image.layers))
 
+    def _export(self, wanted: Collection[str]) -> Content:
+        """Export these layers with the image's program, which reads the whole image."""
+        self._wait_for_export()
+        return self.source.export(self.image, self.cache, wanted)
+
+    def _wait_for_export(self) -> None:
+        """Wait for the background export; when it failed, the next one reports why."""
+        if self._started:
+            self._started.exception()
+
     def _fingerprint(self, diff_id: str) -> Fingerprint | None:
         if diff_id in self.image.layers:
-            self._exporter.wait()
+            self._wait_for_export()
         known = self.cache.fingerprint(diff_id)
         if known is None and diff_id in self._stored:
             with suppress(*UNEXPECTED):

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from pydantic import TypeAdapter
 
 from deploy.errors import DeployError
-from deploy.image.layers import similarity
 from deploy.image.layers.oci import Content, Layer, hex_of, read
-from deploy.image.layers.similarity import Fingerprint
+from deploy.image.layers.similarity import Fingerprint, fingerprint_of_tar
 
 _IMAGES_KEPT = 100
 _FORGOTTEN_SECONDS = 24 * 3600
+_FINGERPRINT = TypeAdapter(dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Cache:
 
     def layer(self, diff_id: str) -> Path | None:
         """Return the path of a layer's tar and mark it as used; None when it is not cached."""
-        path = self._layers / hex_of(diff_id)
+        path = self._path("layers", diff_id)
         try:
             os.utime(path)
         except FileNotFoundError:
@@ -39,11 +41,11 @@ class Cache:
 
     def has(self, diff_id: str) -> bool:
         """Return whether a layer is cached."""
-        return (self._layers / hex_of(diff_id)).exists()
+        return self._path("layers", diff_id).exists()
 
     def content(self, image_id: str) -> Content | None:
         """Read manifest and config of an image; None when they are not cached or damaged."""
-        folder = self._images / hex_of(image_id)
+        folder = self._path("images", image_id)
         try:
             os.utime(folder)
             found = read((folder / "manifest").read_bytes(), (folder / "config").read_bytes())
@@ -51,15 +53,11 @@ class Cache:
             return None
         return found if found.id == image_id else None
 
-    def contents(self) -> Iterator[Content]:
-        """Read manifest and config of every cached image."""
-        for folder in self._images.glob("*"):
-            if found := self.content(f"sha256:{folder.name}"):
-                yield found
-
     def known_layers(self) -> dict[str, Layer]:
         """List the layers of all cached images, whether the layers are cached or not."""
-        return {layer.diff_id: layer for one in self.contents() for layer in one.layers}
+        ids = (f"sha256:{path.name}" for path in (self.folder / "images").glob("*"))
+        contents = filter(None, map(self.content, ids))
+        return {layer.diff_id: layer for content in contents for layer in content.layers}
 
     @contextmanager
     def temporary_folder(self) -> Iterator[Path]:
@@ -73,18 +71,14 @@ class Cache:
 
     def add_layer(self, diff_id: str, file: Path) -> None:
         """Move a layer's tar into the cache, unverified: the node compares it with its digest."""
-        self._layers.mkdir(parents=True, exist_ok=True)
-        file.replace(self._layers / hex_of(diff_id))
+        _move(file, self._path("layers", diff_id))
 
     def fingerprint(self, diff_id: str) -> Fingerprint | None:
         """Return a layer's fingerprint; None when neither it nor the layer is cached."""
-        place = self._fingerprints / hex_of(diff_id)
+        with contextlib.suppress(OSError, ValueError):
+            return _FINGERPRINT.validate_json(self._path("fingerprints", diff_id).read_bytes())
         try:
-            return similarity.read(place.read_bytes())
-        except (OSError, ValueError):
-            pass
-        try:
-            found = similarity.fingerprint_of_tar(self._layers / hex_of(diff_id))
+            found = fingerprint_of_tar(self._path("layers", diff_id))
         except (OSError, tarfile.TarError):
             return None
         self.add_fingerprint(diff_id, found)
@@ -93,39 +87,38 @@ class Cache:
     def add_fingerprint(self, diff_id: str, found: Fingerprint) -> None:
         """Store a layer's fingerprint."""
         with self.temporary_folder() as place:
-            (place / "fingerprint").write_bytes(similarity.write(found))
-            self._fingerprints.mkdir(parents=True, exist_ok=True)
-            (place / "fingerprint").replace(self._fingerprints / hex_of(diff_id))
+            (place / "fingerprint").write_bytes(_FINGERPRINT.dump_json(found))
+            _move(place / "fingerprint", self._path("fingerprints", diff_id))
 
     def add_image(self, content: Content) -> None:
         """Store an image's manifest and config."""
         with self.temporary_folder() as place:
             (place / "manifest").write_bytes(content.manifest)
             (place / "config").write_bytes(content.config)
-            self._images.mkdir(parents=True, exist_ok=True)
+            folder = self._path("images", content.id)
             if self.content(content.id) is None:
-                shutil.rmtree(self._images / hex_of(content.id), ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
             # Another process may have stored the same meanwhile.
             with contextlib.suppress(OSError):
-                place.rename(self._images / hex_of(content.id))
+                _move(place, folder)
 
     def remove_layers(self, diff_ids: frozenset[str]) -> None:
         """Remove damaged layers."""
         for diff_id in diff_ids:
-            (self._layers / hex_of(diff_id)).unlink(missing_ok=True)
+            self._path("layers", diff_id).unlink(missing_ok=True)
 
     def trim(self, keep: frozenset[str]) -> None:
         """Remove the least recently used layers beyond the limit, except those in `keep`."""
         self._sweep()
         kept = {hex_of(diff_id) for diff_id in keep}
-        files = _oldest_first(self._layers)
+        files = _oldest_first(self.folder / "layers")
         total = sum(file.size for file in files)
         for _, size, file in files:
             if total > self.limit and file.name not in kept:
                 total -= size
                 file.unlink(missing_ok=True)
-                (self._fingerprints / file.name).unlink(missing_ok=True)
-        for folder in _oldest_first(self._images)[:-_IMAGES_KEPT]:
+                (self.folder / "fingerprints" / file.name).unlink(missing_ok=True)
+        for folder in _oldest_first(self.folder / "images")[:-_IMAGES_KEPT]:
             shutil.rmtree(folder.path, ignore_errors=True)
 
     def _sweep(self) -> None:
@@ -136,17 +129,13 @@ class Cache:
                 if time.time() - place.stat().st_mtime > _FORGOTTEN_SECONDS:
                     shutil.rmtree(place, ignore_errors=True)
 
-    @property
-    def _layers(self) -> Path:
-        return self.folder / "layers"
+    def _path(self, kind: Literal["layers", "fingerprints", "images"], digest: str) -> Path:
+        return self.folder / kind / hex_of(digest)
 
-    @property
-    def _fingerprints(self) -> Path:
-        return self.folder / "fingerprints"
 
-    @property
-    def _images(self) -> Path:
-        return self.folder / "images"
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
 
 
 class _File(NamedTuple):

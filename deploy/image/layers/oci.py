@@ -2,14 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 from deploy.errors import DeployError
 
 _OCI = "application/vnd.oci.image"
 _DOCKER = "application/vnd.docker"
+# Media types of manifest, config and layer.
+_OCI_TYPES = (f"{_OCI}.manifest.v1+json", f"{_OCI}.config.v1+json", f"{_OCI}.layer.v1.tar")
+_DOCKER_TYPES = (
+    f"{_DOCKER}.distribution.manifest.v2+json",
+    f"{_DOCKER}.container.image.v1+json",
+    f"{_DOCKER}.image.rootfs.diff.tar",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class Content:
         """The index.json of an OCI layout that has only this image."""
         manifest = json.loads(self.manifest)
         found = {
-            "mediaType": manifest.get("mediaType", f"{_OCI}.manifest.v1+json"),
+            "mediaType": manifest.get("mediaType", _OCI_TYPES[0]),
             "digest": digest(self.manifest),
             "size": len(self.manifest),
         }
@@ -69,24 +77,16 @@ def compose(config: bytes, sizes: Sequence[int], original: Mapping[str, Any]) ->
     Annotations and Docker's media types are taken from the original manifest.
     """
     docker = str(original.get("config", {}).get("mediaType", "")).startswith(_DOCKER)
-    kind = f"{_DOCKER}.image.rootfs.diff.tar" if docker else f"{_OCI}.layer.v1.tar"
+    manifest_type, config_type, layer_type = _DOCKER_TYPES if docker else _OCI_TYPES
     diff_ids = diff_ids_of(config)
     if len(diff_ids) != len(sizes):
         raise DeployError(f"the image has {len(sizes)} layers and its config names {len(diff_ids)}")
     manifest = {
         "schemaVersion": 2,
-        "mediaType": f"{_DOCKER}.distribution.manifest.v2+json"
-        if docker
-        else f"{_OCI}.manifest.v1+json",
-        "config": {
-            "mediaType": f"{_DOCKER}.container.image.v1+json"
-            if docker
-            else f"{_OCI}.config.v1+json",
-            "digest": digest(config),
-            "size": len(config),
-        },
+        "mediaType": manifest_type,
+        "config": {"mediaType": config_type, "digest": digest(config), "size": len(config)},
         "layers": [
-            {"mediaType": kind, "digest": diff_id, "size": size}
+            {"mediaType": layer_type, "digest": diff_id, "size": size}
             for diff_id, size in zip(diff_ids, sizes, strict=True)
         ],
     }
@@ -104,11 +104,11 @@ def read(manifest: bytes, config: bytes) -> Content:
     try:
         named = json.loads(manifest)
         sizes = {layer["digest"]: layer["size"] for layer in named["layers"]}
-        made_by = _made_by(json.loads(config))
         diff_ids = diff_ids_of(config)
+        made_by = history_lines(json.loads(config).get("history"), len(diff_ids)) or repeat("")
         layers = tuple(
-            Layer(diff_id, sizes[diff_id], text)
-            for diff_id, text in zip(diff_ids, _filled(made_by, len(diff_ids)), strict=True)
+            Layer(diff_id, sizes[diff_id], line)
+            for diff_id, line in zip(diff_ids, made_by, strict=False)
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DeployError(
@@ -134,14 +134,10 @@ def diff_ids_of(config: bytes) -> tuple[str, ...]:
     return found
 
 
-def _made_by(config: Mapping[str, Any]) -> tuple[str, ...]:
-    history = config.get("history") or ()
-    return tuple(str(one.get("created_by", "")) for one in history if not one.get("empty_layer"))
-
-
-def _filled(texts: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Use the history only when it has a line for each layer; builders may leave it out."""
-    return texts if len(texts) == count else ("",) * count
+def history_lines(history: Iterable[Mapping[str, Any]] | None, layers: int) -> tuple[str, ...]:
+    """List the line that made each layer; empty when the history leaves some out."""
+    made = [one for one in history or () if not one.get("empty_layer")]
+    return tuple(str(one.get("created_by", "")) for one in made) if len(made) == layers else ()
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

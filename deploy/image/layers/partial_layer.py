@@ -30,14 +30,11 @@ class PartialLayer:
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self._size)
         if self._error or self._readable < stop:
-            self._wait_for(stop)
+            with self._changed:
+                self._changed.wait_for(lambda: self._error or self._readable >= stop)
+                if self._error:
+                    raise DeployError(f"layer {self.diff_id} cannot be read: {self._error}")
         return os.pread(self._descriptor, max(0, stop - start), start)
-
-    def _wait_for(self, stop: int) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._error or self._readable >= stop)
-            if self._error:
-                raise DeployError(f"layer {self.diff_id} cannot be read: {self._error}")
 
     def write(self, blocks: Iterable[bytes], file: Path) -> None:
         """Write the layer to a file and compare it with its digest.
@@ -47,12 +44,15 @@ class PartialLayer:
         """
         hashed, count = hashlib.sha256(), 0
         self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-        for block in blocks:
-            if self._error:
-                raise self._error
-            hashed.update(block)
-            count += _write(self._descriptor, block)
-            self._reach(min(count, self._size - 1))
+        with os.fdopen(self._descriptor, "wb", closefd=False) as out:
+            for block in blocks:
+                if self._error:
+                    raise self._error
+                hashed.update(block)
+                out.write(block)
+                out.flush()
+                count += len(block)
+                self._reach(min(count, self._size - 1))
         if count != self._size or hashed.hexdigest() != hex_of(self.diff_id):
             raise DeployError("its files in the local storage have changed since it was built")
         self._reach(count)
@@ -83,10 +83,3 @@ class PartialLayer:
         with self._changed:
             self._readable = count
             self._changed.notify_all()
-
-
-def _write(descriptor: int, data: bytes) -> int:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    return len(data)

@@ -13,23 +13,20 @@ _CERTAIN = 6000
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A layer that the node can export, and an image there that contains it."""
+    """A layer that the node can export, and an image there that contains it, with its layers."""
 
     diff_id: str
     image_id: str
+    image_layers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TransferPlan:
-    """The layers to send, in order, and the bases to patch some of them against.
-
-    `base_images` has the layers of each image of the node that a base is in.
-    """
+    """The layers to send, in order, and the bases to patch some of them against."""
 
     image: Image
     missing: tuple[str, ...]
     bases: Mapping[str, Base] = field(default_factory=dict)
-    base_images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def with_quick_bases(self, rates: Rates, sizes: Mapping[str, int]) -> "TransferPlan":
         """Patch a layer only where that is quicker, or where its size is unknown."""
@@ -39,12 +36,7 @@ class TransferPlan:
             if diff_id not in sizes
             or patch_is_quicker(rates, sizes[diff_id], sizes.get(base.diff_id, 0))
         }
-        base_images = {base.image_id: self.base_images[base.image_id] for base in bases.values()}
-        return replace(self, bases=bases, base_images=base_images)
-
-    def without_bases(self) -> "TransferPlan":
-        """Return the same plan without patches."""
-        return TransferPlan(self.image, self.missing)
+        return replace(self, bases=bases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +52,7 @@ class KnownLayers:
 
 
 def plan_transfer(image: Image, state: NodeState, known: KnownLayers) -> TransferPlan:
-    """Choose the layers to send and their bases; a base must be cached cached as well.
+    """Choose the layers to send and their bases; a base must be cached as well.
 
     The best base is the layer that shares most bytes of files, if fingerprints are known; then one
     made by the same line of the history at the same position; then one at the same position,
@@ -71,9 +63,8 @@ def plan_transfer(image: Image, state: NodeState, known: KnownLayers) -> Transfe
     for diff_id in to_send:
         (shared, score), base, image_id = _best_base(image, diff_id, state, known)
         if shared or score:
-            bases[diff_id] = Base(base, image_id)
-    base_images = {base.image_id: state.layers[base.image_id] for base in bases.values()}
-    return TransferPlan(image, to_send, bases, base_images)
+            bases[diff_id] = Base(base, image_id, state.layers[image_id])
+    return TransferPlan(image, to_send, bases)
 
 
 def unclear_layers(image: Image, state: NodeState, known: KnownLayers) -> tuple[str, ...]:
@@ -94,13 +85,12 @@ def unclear_layers(image: Image, state: NodeState, known: KnownLayers) -> tuple[
 def _best_base(
     image: Image, diff_id: str, state: NodeState, known: KnownLayers
 ) -> tuple[tuple[int, int], str, str]:
-    position = _position(image.layers, diff_id, image.made_by)
     return max(
         (
             (
                 (
                     _shared(known.files.get(diff_id, {}), known.files.get(one, {})),
-                    _score(position, _position(layers, one, (), known.made_by)),
+                    _score(image, diff_id, layers, one, known.made_by.get(one, "")),
                 ),
                 one,
                 image_id,
@@ -119,29 +109,14 @@ def _shared(files: Mapping[str, int], others: Mapping[str, int]) -> int:
     return 100 * shared // sum(files.values()) if shared else 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Position:
-    """Position of a layer: layers below, number of layers above, line of the history."""
-
-    below: tuple[str, ...]
-    above: int
-    made_by: str
-
-
-def _position(
-    layers: tuple[str, ...],
-    diff_id: str,
-    lines: tuple[str, ...],
-    known: Mapping[str, str] | None = None,
-) -> _Position:
-    at = layers.index(diff_id)
-    text = lines[at] if lines else (known or {}).get(diff_id, "")
-    return _Position(layers[:at], len(layers) - at - 1, text)
-
-
-def _score(one: _Position, other: _Position) -> int:
-    same_line = bool(one.made_by) and one.made_by == other.made_by
-    same_position = len(one.below) == len(other.below)
-    found = 4 * same_line + 2 * same_position + (one.above == other.above)
+def _score(
+    image: Image, diff_id: str, layers: tuple[str, ...], candidate: str, made_by: str
+) -> int:
+    """Compare the positions of two layers in their images, and the lines that made them."""
+    at, there = image.layers.index(diff_id), layers.index(candidate)
+    same_line = bool(made_by and image.made_by) and image.made_by[at] == made_by
+    same_above = len(image.layers) - at == len(layers) - there
+    found = 4 * same_line + 2 * (at == there) + same_above
     # Of equal scores, prefer the one with more layers in common below it.
-    return found * 1000 + min(len(set(one.below) & set(other.below)), 999) if found else 0
+    below = set(image.layers[:at]) & set(layers[:there])
+    return found * 1000 + min(len(below), 999) if found else 0

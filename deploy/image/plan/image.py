@@ -8,13 +8,12 @@ from deploy.errors import DeployError
 from deploy.node.state import NodeState
 
 _MARGIN_BYTES = 200_000_000
-# Copies of the missing layers in each place at the worst moment: as received, as copied by skopeo
-# before it unpacks them, and unpacked, which takes more space with many small files.
-_SHARES = {"incoming": 1.0, "scratch": 1.0, "storage": 1.2}
+# Places on the node, and copies of the missing layers there at the worst moment: as received, as
+# copied by skopeo before it unpacks them, and unpacked, which takes more space with small files.
 _PLACES = {
-    "incoming": "/var/lib/corefab",
-    "scratch": "/var/tmp",  # noqa: S108 -- a path of the node
-    "storage": "/var/lib/containers",
+    "incoming": ("/var/lib/corefab", 1.0),
+    "scratch": ("/var/tmp", 1.0),  # noqa: S108 -- a path of the node
+    "storage": ("/var/lib/containers", 1.2),
 }
 
 
@@ -77,11 +76,10 @@ def refuse_full_disk(image: Image, state: NodeState) -> None:
     held = state.partial.get(image.id)
     arrived = sum(held.layers.get(one, 0) for one in missing(image, state)) if held else 0
     count = missing_bytes(image, state)
-    problems = tuple(_shortages(count, min(arrived, count), state))
-    if problems:
+    if problems := "; ".join(_shortages(count, min(arrived, count), state)):
         raise DeployError(
             f"not enough disk space on the node for {image.name} ({megabytes(count)} to send): "
-            + "; ".join(problems),
+            f"{problems}",
             "run `fab prune` to remove images that no release needs; "
             "`podman image ls` on the node lists the rest",
         )
@@ -89,14 +87,14 @@ def refuse_full_disk(image: Image, state: NodeState) -> None:
 
 def _shortages(count: int, arrived: int, state: NodeState) -> Iterator[str]:
     by_device: dict[int, list[str]] = {}
-    for place in _SHARES:
+    for place in _PLACES:
         by_device.setdefault(state.disks[place].device, []).append(place)
     for places in by_device.values():
-        needs = int(count * sum(_SHARES[place] for place in places)) + _MARGIN_BYTES
+        needs = int(count * sum(_PLACES[place][1] for place in places)) + _MARGIN_BYTES
         needs -= arrived if "incoming" in places else 0
         free = state.disks[places[0]].free
         if free < needs:
-            named = ", ".join(_PLACES[place] for place in places)
+            named = ", ".join(_PLACES[place][0] for place in places)
             yield (
                 f"{named}: {megabytes(free)} free, {megabytes(needs)} needed, "
                 f"{megabytes(needs - free)} missing"

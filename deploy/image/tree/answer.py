@@ -1,48 +1,57 @@
 """Parse the answer of verify-image: the file tree of an image on the node."""
 
 import base64
-import binascii
+import io
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from deploy.errors import DeployError
-from deploy.image.tree.index import Index, scan
+from deploy.image.tree.entries import Entry, scan
 from deploy.image.tree.tree import Tree, flatten
 from deploy.image.wire import zstd
+from deploy.node.answer import reading
+
+# Headers of an entry with a time and attributes, and the hash of its content.
+_ENTRY_BYTES = 4096
+_SPARE_BYTES = 1_000_000
+_HINT = "compare the node with its console; `fab image-send` sends the image again"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeTree:
-    """A file tree without content, and the SHA-256 of each file's content."""
+def tar_bytes(tree: Tree) -> int:
+    """Compute the most bytes that verify-image answers for a tree like this."""
+    entries = (node.entry for node in tree.values())
+    texts = (
+        (one.path, one.link, *(word for pair in one.xattrs for word in pair)) for one in entries
+    )
+    return _SPARE_BYTES + sum(_ENTRY_BYTES + 4 * sum(map(len, words)) for words in texts)
 
-    tree: Tree
-    sums: dict[str, str]
 
-
-def read_node_tree(answer: str, place: Path) -> NodeTree:
+def read_node_tree(answer: str, place: Path, most_bytes: int) -> Tree:
     """Parse the answer of verify-image; `place` is a temporary folder to unpack it in.
 
     Raises:
-        DeployError: when it is incomplete or invalid.
+        DeployError: when it is incomplete or invalid, or unpacks to more than `most_bytes`.
     """
-    packed, plain = place / "answer.zst", place / "answer.tar"
-    try:
-        packed.write_bytes(base64.b64decode(answer, validate=True))
-        with (
-            packed.open("rb") as stream,
-            plain.open("wb") as out,
-            zstd.running(("zstd", "-dqc"), reads=stream, output=out),
-        ):
-            pass
-        with tarfile.open(plain) as tar:
-            tar.extractall(place, [tar.getmember("tree.tar"), tar.getmember("sums")], filter="data")
-        layers = (Index("node", tuple(scan(place / "tree.tar"))),)
+    plain = place / "answer.tar"
+    with reading("the node's list of the image's files", _HINT):
+        with plain.open("wb") as out:
+            zstd.unpack(io.BytesIO(base64.b64decode(answer, validate=True)), out, most_bytes)
+        with tarfile.open(plain, "r:") as tar:
+            members = [tar.getmember(name) for name in ("tree.tar", "sums")]
+            if not all(one.isreg() and not one.issparse() for one in members):
+                raise ValueError("its parts are no plain files")
+            tar.extractall(place, members, filter="data")
+        entries = tuple(scan(place / "tree.tar"))
+        if len({one.path for one in entries}) < len(entries):
+            raise ValueError("it has a path twice")
         sums = dict(_sums((place / "sums").read_bytes()))
-    except (binascii.Error, tarfile.TarError, KeyError, ValueError) as error:
-        raise DeployError(f"the node's answer cannot be read: {error}") from error
-    return NodeTree(flatten(layers), sums)
+        return flatten([_with_sums(entries, sums)])
+
+
+def _with_sums(entries: Iterable[Entry], sums: Mapping[str, str]) -> Iterator[Entry]:
+    """Add the hash of each file's content, which the node sends apart from its attributes."""
+    for entry in entries:
+        yield entry._replace(sha256=sums.get(entry.path, "")) if entry.kind == "f" else entry
 
 
 def _sums(text: bytes) -> Iterator[tuple[str, str]]:

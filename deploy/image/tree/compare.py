@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from deploy.image.tree.entry import Entry, nanoseconds
-from deploy.image.tree.tree import ROOT, Node, Tree
+from deploy.image.tree.entries import Entry, nanoseconds
+from deploy.image.tree.tree import ROOT, Node, Tree, hard_links
 
 _KINDS = {
     "f": "a file", "d": "a folder", "l": "a symbolic link",
@@ -13,15 +13,15 @@ _KINDS = {
 _OF_THE_NODE = "security.selinux"
 
 
-def compare(built: Tree, on_node: Tree, sums: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each difference; `sums` has the SHA-256 of each file on the node.
+def compare(built: Tree, on_node: Tree) -> Iterator[str]:
+    """Yield a line for each difference.
 
     Not compared are the times of the root and of folders that no layer names: these are set when
     the node unpacks the image.
     """
-    groups, linked = built.groups(), on_node.groups()
-    root = {"": Node(ROOT, "", 0)}
-    wanted, found = root | dict(built.nodes), root | dict(on_node.nodes)
+    groups, linked = hard_links(built), hard_links(on_node)
+    root = {"": Node(ROOT, 0, 0)}
+    wanted, found = {**root, **built}, {**root, **on_node}
     for path in sorted(wanted.keys() | found.keys()):
         shown = _shown(path)
         if path not in found:
@@ -30,18 +30,18 @@ def compare(built: Tree, on_node: Tree, sums: Mapping[str, str]) -> Iterator[str
             yield f"{shown}: {_KINDS[found[path].entry.kind]}, is not in the image"
         else:
             one, other = wanted[path].entry, found[path].entry
-            for difference in _differences(path, one, other, sums.get(path, "")):
+            for difference in _differences(path, one, other):
                 yield f"{shown}: {difference}"
             if one.kind == other.kind and groups.get(path) != linked.get(path):
                 yield f"{shown}: {_linked(linked.get(path))}, not {_linked(groups.get(path))}"
 
 
-def _differences(path: str, built: Entry, on_node: Entry, content: str) -> Iterator[str]:
+def _differences(path: str, built: Entry, on_node: Entry) -> Iterator[str]:
     if on_node.kind != built.kind:
         yield f"is {_KINDS[on_node.kind]}, not {_KINDS[built.kind]}"
         return
-    if built.kind == "f" and content != built.sha256:
-        yield f"content {content[:12] or 'unread'}, not {built.sha256[:12]}"
+    if on_node.sha256 != built.sha256:
+        yield f"content {on_node.sha256[:12] or 'unread'}, not {built.sha256[:12]}"
     if built.kind != "l" and on_node.mode != built.mode:
         yield f"mode {on_node.mode:04o}, not {built.mode:04o}"
     if (on_node.uid, on_node.gid) != (built.uid, built.gid):

@@ -1,11 +1,9 @@
 """The file tree of an image: its layers applied on top of one another."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from deploy.image.tree.entry import Entry
-from deploy.image.tree.index import Index, TreeError
+from deploy.image.tree.entries import Entry, TreeError
 
 # Mode of a folder that a layer implies but does not list: podman 5.4 creates it so when it unpacks
 # the layer, and it replaces the same folder of lower layers.
@@ -18,41 +16,36 @@ class Node(NamedTuple):
     """A path of a tree: its entry, the layer it is from, and its inode number in that layer."""
 
     entry: Entry
-    layer: str
+    layer: int
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """All paths of an image; the root is the empty path, present only if a layer lists it."""
-
-    nodes: Mapping[str, Node]
-
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """Map each path with hard links to all names of that file, sorted."""
-        names: dict[tuple[str, int], list[str]] = {}
-        for path, node in self.nodes.items():
-            if node.entry.kind == "f":
-                names.setdefault((node.layer, node.inode), []).append(path)
-        found = (tuple(sorted(group)) for group in names.values() if len(group) > 1)
-        return {path: group for group in found for path in group}
+# All paths of an image; the root is the empty path, present only if a layer lists it.
+Tree: TypeAlias = Mapping[str, Node]
 
 
-def _parent(path: str) -> str:
-    """Return the folder of a path; the root is empty."""
-    return path.rpartition("/")[0]
+def hard_links(tree: Tree) -> dict[str, tuple[str, ...]]:
+    """Map each path with hard links to all names of that file, sorted."""
+    names: dict[tuple[int, int], list[str]] = {}
+    for path, node in tree.items():
+        if node.entry.kind == "f":
+            names.setdefault((node.layer, node.inode), []).append(path)
+    found = (tuple(sorted(group)) for group in names.values() if len(group) > 1)
+    return {path: group for group in found for path in group}
 
 
-def flatten(layers: Iterable[Index]) -> Tree:
+def flatten(layers: Iterable[Iterable[Entry]]) -> Tree:
     """Apply layers on top of one another, lowest first.
 
     Raises:
         TreeError: when the result depends on the node.
     """
     nodes: dict[str, Node] = {}
-    for layer in layers:
-        _apply(nodes, _UnpackedLayer(layer).read())
-    return Tree(nodes)
+    for number, entries in enumerate(layers):
+        upper = _UnpackedLayer(number)
+        upper.add(entries)
+        _apply(nodes, upper)
+    return nodes
 
 
 def _apply(nodes: dict[str, Node], upper: "_UnpackedLayer") -> None:
@@ -85,22 +78,24 @@ def _parents(path: str) -> Iterator[str]:
 class _UnpackedLayer:
     """One layer, unpacked as a node does it."""
 
-    def __init__(self, layer: Index) -> None:
-        self._layer = layer
+    def __init__(self, number: int) -> None:
+        self._number = number
         self.nodes: dict[str, Node] = {}
         self.removed: set[str] = set()
         self.opaque: set[str] = set()
 
-    def read(self) -> "_UnpackedLayer":
-        for number, entry in enumerate(self._layer.entries):
+    def add(self, entries: Iterable[Entry]) -> None:
+        for inode, entry in enumerate(entries):
             self._make_folders(entry)
-            if entry.kind == "w":
-                self._remove(entry)
-            elif entry.kind == "o":
-                self._hide(entry)
-            else:
-                self._add(entry, number)
-        return self
+            match entry.kind:
+                case "w":
+                    self._remove(entry)
+                case "o":
+                    self._hide(entry)
+                case "h":
+                    self._link(entry)
+                case _:
+                    self._put(entry, inode)
 
     def _make_folders(self, entry: Entry) -> None:
         folder = entry.path if entry.kind == "o" else _parent(entry.path)
@@ -124,14 +119,6 @@ class _UnpackedLayer:
             raise TreeError("a layer marks the root as opaque")
         self.opaque.add(entry.path)
 
-    def _add(self, entry: Entry, number: int) -> None:
-        if entry.kind == "h":
-            self._link(entry)
-            return
-        if not entry.path and (entry.kind != "d" or entry.xattrs):
-            raise TreeError("the root is not a plain folder")
-        self._put(entry, number)
-
     def _link(self, entry: Entry) -> None:
         target = self.nodes.get(entry.link)
         if target is None or target.entry.kind != "f":
@@ -147,10 +134,18 @@ class _UnpackedLayer:
         self._put(entry, target.inode, target.entry)
 
     def _put(self, entry: Entry, inode: int, held: Entry | None = None) -> None:
+        if not entry.path and (entry.kind != "d" or entry.xattrs):
+            raise TreeError("the root is not a plain folder")
         found = self.nodes.get(entry.path)
-        if found and found.entry.kind == "d" != entry.kind and self._has_content(entry.path):
+        if (
+            found
+            and found.entry.kind == "d" != entry.kind
+            and any(path.startswith(f"{entry.path}/") for path in self.nodes)
+        ):
             raise TreeError(f"a layer has {entry.path!r} both as a folder and as something else")
-        self.nodes[entry.path] = Node(held or entry, self._layer.diff_id, inode)
+        self.nodes[entry.path] = Node(held or entry, self._number, inode)
 
-    def _has_content(self, folder: str) -> bool:
-        return any(path.startswith(f"{folder}/") for path in self.nodes)
+
+def _parent(path: str) -> str:
+    """Return the folder of a path; the root is empty."""
+    return path.rpartition("/")[0]

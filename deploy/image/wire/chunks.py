@@ -1,7 +1,7 @@
 """Cut a layer into chunks: copies of a base on the node, patches against it, and plain data."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +86,7 @@ def _steps(at: int, end: int, length: int) -> Iterator[tuple[int, int]]:
 def _common_ends(new: Bytes, base: Bytes) -> tuple[int, int]:
     head = common_head(new, base)
     tail = common_tail(new, base, limit=min(len(new), len(base)) - head)
-    return (
-        head if head >= _SHORTEST_COPY else 0,
-        tail if tail >= _SHORTEST_COPY else 0,
-    )
+    return head if head >= _SHORTEST_COPY else 0, tail if tail >= _SHORTEST_COPY else 0
 
 
 def _patch(at: int, length: int, middle: tuple[int, int, int], size: int) -> Chunk:
@@ -109,24 +106,22 @@ def _patch(at: int, length: int, middle: tuple[int, int, int], size: int) -> Chu
 def common_head(one: Bytes, other: Bytes) -> int:
     """Return the length of the common prefix."""
     limit = min(len(one), len(other))
-    at, step = 0, _STEP
-    while step:
-        while at + step <= limit and one[at : at + step] == other[at : at + step]:
-            at += step
-        step //= 2
-    return at
+    return _common(limit, lambda at, end: one[at:end] == other[at:end])
 
 
 def common_tail(one: Bytes, other: Bytes, *, limit: int) -> int:
     """Return the length of the common suffix, up to a limit."""
+    mine, others = len(one), len(other)
+    return _common(
+        limit, lambda at, end: one[mine - end : mine - at] == other[others - end : others - at]
+    )
+
+
+def _common(limit: int, is_same: Callable[[int, int], bool]) -> int:
+    """Find how far two layers are the same, by ever smaller steps."""
     at, step = 0, _STEP
     while step:
-        while at + step <= limit and _before(one, at, step) == _before(other, at, step):
+        while at + step <= limit and is_same(at, at + step):
             at += step
         step //= 2
     return at
-
-
-def _before(view: Bytes, at: int, count: int) -> bytes:
-    end = len(view) - at
-    return view[end - count : end]

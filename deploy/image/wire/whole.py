@@ -1,4 +1,4 @@
-"""Send a whole image: `podman save` or its like, through zstd and ssh, into podman on the node."""
+"""Send a whole image: `podman save` or its like, compressed through ssh into podman on the node."""
 
 import contextlib
 import signal
@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
+
+from zstandard import FLUSH_FRAME, ZstdCompressor
 
 from deploy.errors import DeployError
 from deploy.image.plan.image import Image, SaveCommand
@@ -33,14 +35,12 @@ def send_whole(
     command = Command("load-image", (app, image.id, whole.form, whole.ref))
     remote = (*ssh_command(target), target.host, whole_line(command))
     with contextlib.ExitStack() as stack:
-        save = _start(stack, " ".join(whole.command[:2]), whole.command)
-        compress = _start(stack, "zstd", ("zstd", "-q", "-3", "-c"), reads=subprocess.PIPE)
-        node = _start(stack, "the node", remote, reads=compress.output, writes=subprocess.DEVNULL)
-        compress.output.close()
-        taken = _pump(save, compress, on_bytes)
-        # Report the program that failed first: the last one in the pipe unless it received
-        # everything, and never one that only lost its reader.
-        ends = (save, compress, node) if taken else (node, compress, save)
+        save = _start(stack, " ".join(whole.command[:2]), whole.command, writes=subprocess.PIPE)
+        node = _start(stack, "the node", remote, reads=subprocess.PIPE)
+        taken = _pump(_pipe(save.process.stdout), _pipe(node.process.stdin), on_bytes)
+        # Report the program that failed first: the node unless it received everything, and never
+        # one that only lost its reader.
+        ends = (save, node) if taken else (node, save)
         failed = [end for end in ends if end.process.wait()]
         failed.sort(key=lambda end: end.process.returncode == -signal.SIGPIPE)
         if failed:
@@ -55,14 +55,6 @@ class _Program:
     name: str
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
-
-    @property
-    def output(self) -> IO[bytes]:
-        return _pipe(self.process.stdout)
-
-    @property
-    def input(self) -> IO[bytes]:
-        return _pipe(self.process.stdin)
 
     def last_line(self) -> str:
         self.errors.seek(0)
@@ -81,8 +73,8 @@ def _start(
     name: str,
     words: tuple[str, ...],
     *,
-    reads: int | IO[bytes] = subprocess.DEVNULL,
-    writes: int = subprocess.PIPE,
+    reads: int = subprocess.DEVNULL,
+    writes: int = subprocess.DEVNULL,
 ) -> _Program:
     errors = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- the stack closes it
     try:
@@ -103,17 +95,17 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _pump(source: _Program, sink: _Program, on_bytes: Callable[[int], None]) -> bool:
-    """Copy all bytes; return whether the sink accepted them."""
+def _pump(source: IO[bytes], sink: IO[bytes], on_bytes: Callable[[int], None]) -> bool:
+    """Compress and pass on all bytes; return whether the sink accepted them."""
+    packed = ZstdCompressor(level=3, write_checksum=True).stream_writer(sink)
     try:
-        while part := source.output.read(_BLOCK_BYTES):
-            sink.input.write(part)
+        while part := source.read(_BLOCK_BYTES):
+            packed.write(part)
             on_bytes(len(part))
-        sink.input.close()
+        packed.flush(FLUSH_FRAME)
+        sink.close()
     except BrokenPipeError:
-        with contextlib.suppress(BrokenPipeError):
-            sink.input.close()
         return False
     finally:
-        source.output.close()
+        source.close()
     return True

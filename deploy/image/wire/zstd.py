@@ -1,42 +1,31 @@
 """Compress and decompress with the zstd program or library."""
 
-import contextlib
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
 from pathlib import Path
 from typing import IO
 
-from zstandard import ZstdCompressionParameters, ZstdCompressor
+from zstandard import ZstdCompressionParameters, ZstdCompressor, ZstdDecompressor
 
-from deploy.workstation.programs import failed, missing
+from deploy.workstation.programs import run
 
+_BLOCK_BYTES = 1 << 20
 _SMALL = 8 << 20
 _SAMPLE = 64 << 10
 
 
-@contextmanager
-def running(
-    options: Sequence[str], *, reads: IO[bytes] | int = subprocess.DEVNULL, output: int | IO[bytes]
-) -> Iterator[IO[bytes] | None]:
-    """Run a program during the `with` block, which receives its stdin if that is a pipe.
+def unpack(packed: IO[bytes], out: IO[bytes], most_bytes: float = math.inf) -> None:
+    """Decompress a stream of one or several frames.
 
     Raises:
-        DeployError: with its last line of output when it fails.
+        ValueError: when that gives more than `most_bytes`.
+        ZstdError: when it is damaged.
     """
-    try:
-        process = subprocess.Popen(options, stdin=reads, stdout=output, stderr=subprocess.PIPE)
-    except FileNotFoundError as error:
-        raise missing(options[0]) from error
-    with process:
-        try:
-            yield process.stdin
-            said = process.stderr.read() if process.stderr else b""
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        raise failed(options[0], process.returncode, said)
+    with ZstdDecompressor().stream_reader(packed, read_across_frames=True) as plain:
+        while part := plain.read(_BLOCK_BYTES):
+            most_bytes -= len(part)
+            if most_bytes < 0:
+                raise ValueError("it unpacks to more than the image can take")
+            out.write(part)
 
 
 def compress(data: bytes, into: Path, *, level: int, like: Path | None) -> None:
@@ -66,24 +55,12 @@ def sampled_share(data: bytes) -> float:
 
 
 def _patch(data: bytes, into: Path, level: int, like: Path) -> None:
-    options = [
-        "zstd",
-        "-q",
-        "-f",
-        f"-{level}",
-        f"--stream-size={len(data)}",
-        f"--patch-from={like}",
-    ]
+    """Make a patch with the program: the library's, from a dictionary, are several times larger."""
+    options = ["zstd", "-q", "-f", f"-{level}", f"--patch-from={like}", "-o", str(into)]
     if len(data) < _SMALL:
         # By default zstd sizes its tables for the chunk, too small for the larger reference.
         options.append("--zstd=wlog=26,hlog=22,clog=22")
-    with (
-        into.open("wb") as out,
-        running((*options, "-c"), reads=subprocess.PIPE, output=out) as stdin,
-        # When zstd ends before it has read everything, its exit code and message say why.
-        contextlib.suppress(BrokenPipeError),
-    ):
-        if stdin:
-            # Not with communicate(), which writes four kilobytes at a time.
-            stdin.write(data)
-            stdin.close()
+    new = into.with_suffix(".new")
+    new.write_bytes(data)
+    run([*options, str(new)])
+    new.unlink()

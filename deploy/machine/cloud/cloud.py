@@ -7,7 +7,7 @@ from butane.render import render_text
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.machine.cloud.plan.cloud_values import cloud_values
-from deploy.machine.cloud.plan.user_data import PROVIDERS, pointer, secrets_in
+from deploy.machine.cloud.plan.user_data import ASSUMED, LIMITS, pointer, secrets_in
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.spec.spec import prepared_spec
@@ -24,8 +24,8 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
         DeployError: for an unknown provider, a spec that is too large or holds a secret, or a file
             of an older version.
     """
-    if provider not in PROVIDERS:
-        known = ", ".join(PROVIDERS)
+    if provider not in LIMITS:
+        known = ", ".join(LIMITS)
         raise DeployError(f"unknown provider {provider!r}", f"known providers: {known}")
     config = prepared_spec(project)
     _refuse_secrets(project.settings, config)
@@ -36,12 +36,12 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
     write_atomically(target / "user-data.ign", user_data, _PUBLIC)
     write_atomically(target / "main.tf", text.encode(), _PUBLIC)
     if user_data is not config:
-        _say_pointer(target, config, url)
-    output.good(f"{target.relative_to(project.folder)}/user-data.ign: {len(user_data)} bytes")
-    output.good(f"{target.relative_to(project.folder)}/main.tf: machine, address, DNS")
-    output.say(
-        f"next: cd {target.relative_to(project.folder)} && terraform init && terraform apply"
-    )
+        write_atomically(target / "machine.ign", config, _PUBLIC)
+        output.say(f"upload machine.ign to {url} before the machine starts; its hash is checked")
+    shown = target.relative_to(project.folder)
+    output.good(f"{shown}/user-data.ign: {len(user_data)} bytes")
+    output.good(f"{shown}/main.tf: machine, address, DNS")
+    output.say(f"next: cd {shown} && terraform init && terraform apply")
     output.say("then: fab trust (the fingerprint is on the provider's console)")
     output.say("then, with NODE_ADDRESS the address it printed: fab deploy --first")
     return target
@@ -82,15 +82,14 @@ def _refuse_old_file(path: Path) -> None:
 
 
 def _user_data(config: bytes, provider: str, url: str) -> bytes:
-    limit = PROVIDERS[provider].limit
     if url:
         _check_url(url)
         return pointer(config, url)
-    if len(config) <= limit:
+    if len(config) <= LIMITS[provider]:
         return config
-    assumed = "" if PROVIDERS[provider].is_documented else " (the provider publishes no limit)"
+    assumed = " (the provider publishes no limit)" if provider in ASSUMED else ""
     raise DeployError(
-        f"the machine spec has {len(config)} bytes, {provider} takes {limit}{assumed}",
+        f"the machine spec has {len(config)} bytes, {provider} takes {LIMITS[provider]}{assumed}",
         "upload build/<app>.ign to an https address that the machine can reach, and give it: "
         "--url https://…; the user data then refers to it, with the file's hash",
     )
@@ -105,9 +104,3 @@ def _check_url(url: str) -> None:
             "--url holds a user or password",
             "every process of the machine can read user data: give an address without them",
         )
-
-
-def _say_pointer(target: Path, config: bytes, url: str) -> None:
-    copy = target / "machine.ign"
-    write_atomically(copy, config, _PUBLIC)
-    output.say(f"upload {copy.name} to {url} before the machine starts; its hash is checked")

@@ -1,5 +1,7 @@
 """Verb: compare a node with its machine spec and with its release."""
 
+from pydantic import TypeAdapter
+
 from deploy.console import output
 from deploy.machine.drift.inspect import ask_spec_hash, inspect
 from deploy.machine.drift.plan.difference import Difference
@@ -11,6 +13,7 @@ from deploy.settings.model import Settings
 from deploy.spec.spec import Spec, spec_from_settings, spec_from_state
 
 _DRIFT = 2
+_FINDINGS = TypeAdapter(tuple[Difference, ...])
 _COLUMNS = ("what", "where", "expected", "found", "since", "fix with")
 
 
@@ -33,7 +36,7 @@ def drift(project: Project, *, as_json: bool) -> int:
             "spec": sha256,
             "compared_with_spec": spec.sha256,
             "release": found.manifest.release if found.manifest else None,
-            "findings": [one.model_dump(mode="json") for one in differences],
+            "findings": _FINDINGS.dump_python(differences, mode="json"),
         })  # fmt: skip
     else:
         _show(settings, differences)

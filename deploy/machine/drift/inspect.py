@@ -24,7 +24,7 @@ def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
     lines = sorted({line for machine in machines for line in _question(machine)})
     question = "".join(f"{line}\n" for line in lines).encode()
     answer = remote.checked(Command("inspect", (app,), question), "inspecting the machine")
-    return read_answer(Inspection, answer, "the inspection of the node")
+    return read_answer(Inspection, answer, "the inspection of the node", app=app)
 
 
 def _question(machine: Machine) -> Iterator[str]:

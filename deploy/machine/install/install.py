@@ -10,19 +10,18 @@ from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import Awaited, await_first_boot
 from deploy.machine.install.live_system import live_target
-from deploy.machine.install.plan.disk import Disk
 from deploy.machine.install.plan.ignition import with_host_key
 from deploy.machine.install.plan.installation import chosen, refusals
-from deploy.machine.install.plan.live_facts import LiveFacts
+from deploy.machine.install.plan.live_facts import Disk, LiveFacts
 from deploy.machine.install.plan.options import Installation
 from deploy.machine.install.write_disk import Job, verify, write
-from deploy.node import session
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.host_key import fingerprint_of
 from deploy.node.known_hosts import pin, pinned
 from deploy.node.login import connect
 from deploy.node.remote import Remote
+from deploy.node.session import passphrase_prompt
 from deploy.node.target import Target, resolve
 from deploy.project import Project
 from deploy.settings.model import Settings
@@ -30,7 +29,6 @@ from deploy.spec.spec import prepared_spec
 
 PATIENCE_SECONDS = 900
 _KEYFILES = "/etc/NetworkManager/system-connections"
-_SSH_PORT = 22
 
 
 def install(  # noqa: PLR0913 -- what the command line can say
@@ -50,9 +48,15 @@ def install(  # noqa: PLR0913 -- what the command line can say
     began = time.monotonic()
     config = prepared_spec(project)
     live = live_target(project, host, fingerprint=fingerprint)
-    installed = _installed_target(project, live)
+    # By the same forwarded port as the live system, unless the settings give another.
+    installed = replace(
+        live,
+        port=project.settings.node_port or live.port,
+        user=project.settings.node_user,
+        known_hosts=project.known_hosts,
+    )
     key = new_ssh_key()
-    with connect(live, session.passphrase_prompt()) as remote:
+    with connect(live, passphrase_prompt()) as remote:
         facts = _probe(remote, wanted)
         wanted = _completed(project.settings, wanted, facts)
         if wanted.device != facts.device:
@@ -71,17 +75,9 @@ def install(  # noqa: PLR0913 -- what the command line can say
         with contextlib.suppress(DeployError):
             remote.run(Command("restart"))
     with progress.step("Restart into the installed system", "installed system started"):
-        await_first_boot(awaited, seconds, session.passphrase_prompt())
+        await_first_boot(awaited, seconds)
     output.good(f"{live.host} installed in {time.monotonic() - began:.0f} s")
     output.say(f"next: {_next(project.settings, installed)}")
-
-
-def _installed_target(project: Project, live: Target) -> Target:
-    found = session.target(
-        Project(project.folder, project.settings.model_copy(update={"node_address": live.host}))
-    )
-    # By the same forwarded port as the live system, unless the settings give another.
-    return replace(found, port=project.settings.node_port or live.port)
 
 
 def _probe(remote: Remote, wanted: Installation) -> LiveFacts:
@@ -106,8 +102,7 @@ def _completed(settings: Settings, wanted: Installation, facts: LiveFacts) -> In
         wanted = replace(wanted, device=prompt.ask("Which disk, by its whole name?"))
     disk = chosen(facts)
     label = settings.data_partition
-    saved = {*wanted.save_partlabel}
-    if disk and label and label in disk.labels and label not in saved:
+    if disk and label in disk.labels and label not in wanted.save_partlabel:
         output.say(f"keeping the data partition {label}")
         wanted = replace(wanted, save_partlabel=(*wanted.save_partlabel, label))
     return wanted
@@ -127,25 +122,22 @@ def _hardware(disk: Disk) -> str:
 
 def _job(wanted: Installation, facts: LiveFacts, config: bytes, key: SshKey) -> Job:
     whole = with_host_key(config, key.private, key.public)
-    found = refusals(wanted, facts, whole)
-    if found:
-        count = "1 reason" if len(found) == 1 else f"{len(found)} reasons"
+    if found := refusals(wanted, facts, whole):
+        lines = "".join(f"\n  {reason}" for reason, _ in found)
         raise DeployError(
-            f"nothing was written, for {count}:\n" + "\n".join(f"  {one.reason}" for one in found),
-            "\n".join(one.remedy for one in found),
+            f"nothing was written, for {output.count(len(found), 'reason')}:{lines}",
+            "\n".join(remedy for _, remedy in found),
         )
     return Job(wanted, facts.device, key.public, whole)
 
 
 def _awaited(installed: Target, live: Target, job: Job, facts: LiveFacts) -> Awaited:
-    host, port = resolve(installed)
-    old = pinned(installed.known_hosts, host, port)
-    live_keys = pinned(live.known_hosts, *resolve(live))
-    return Awaited(installed, job.public, live, live_keys[0], facts.boot_id, old)
+    old = pinned(installed.known_hosts, *resolve(installed))
+    live_public = pinned(live.known_hosts, *resolve(live))[0]
+    return Awaited(installed, job.public, live, live_public, facts.boot_id, old)
 
 
 def _next(settings: Settings, installed: Target) -> str:
     if settings.node_address == installed.host:
         return "fab deploy --first"
-    port = f":{installed.port}" if installed.port not in {None, _SSH_PORT} else ""
-    return f"fab -H {installed.user}@{installed.host}{port} deploy --first"
+    return f"fab -H {installed.user}@{installed} deploy --first"

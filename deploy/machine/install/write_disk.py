@@ -16,7 +16,7 @@ from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
 
-_PERCENT = re.compile(r"^Read disk .*\((\d+)%\)")
+_PERCENT = re.compile(r"^Read disk .*\((\d{1,3})%\)")
 _LAST_LINES = 12
 
 

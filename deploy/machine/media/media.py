@@ -63,7 +63,9 @@ def _customize(project: Project, kind: str, source: Path, wanted: Customization)
     words = [kind, "customize", "--live-ignition={live}", f"--output={_literal(str(beside))}"]
     installed = None
     if wanted.device:
-        inputs["installed"], installed = _unattended(project)
+        installed = new_ssh_key()
+        spec = prepared_spec(project)
+        inputs["installed"] = with_host_key(spec, installed.private, installed.public)
         words += [f"--dest-device={wanted.device}", "--dest-ignition={installed}"]
         words += [f"--dest-console={one}" for one in wanted.console]
         words += [f"--dest-karg-append={one}" for one in wanted.append_karg]
@@ -75,7 +77,8 @@ def _customize(project: Project, kind: str, source: Path, wanted: Customization)
     beside.chmod(0o600)
     beside.replace(target)
     remember_medium(project, key)
-    _pin_installed(project, installed)
+    if installed:
+        _pin_installed(project, installed)
     return target
 
 
@@ -97,22 +100,14 @@ def _check(source: Path, target: Path, wanted: Customization) -> None:
         )
 
 
-def _unattended(project: Project) -> tuple[bytes, SshKey]:
-    key = new_ssh_key()
-    return with_host_key(prepared_spec(project), key.private, key.public), key
-
-
-def _pin_installed(project: Project, key: SshKey | None) -> None:
-    settings = project.settings
-    if key is None:
-        return
-    address, fingerprint = settings.node_address, fingerprint_of(key.public)
+def _pin_installed(project: Project, key: SshKey) -> None:
+    address, fingerprint = project.settings.node_address, fingerprint_of(key.public)
     if address in {"", REHEARSAL}:
         output.say(f"the installed system will show the host key {fingerprint}:")
         output.say(f"  fab trust --fingerprint {fingerprint}")
-        return
-    pin(project.known_hosts, address, settings.node_port, (key.public,))
-    output.good(f"host key {fingerprint} pinned for {address}")
+    else:
+        pin(project.known_hosts, address, project.settings.node_port, (key.public,))
+        output.good(f"host key {fingerprint} pinned for {address}")
 
 
 def _say_next(wanted: Customization) -> None:

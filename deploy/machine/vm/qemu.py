@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from deploy.machine.vm.plan.virtual_machine import VirtualMachine, qemu
+from deploy.machine.vm.plan.virtual_machine import TPM_SOCKET
 from deploy.workstation.programs import Start, run
 
 _QEMU, _TPM = "qemu.pid", "swtpm.pid"
@@ -21,20 +21,20 @@ def make_disk(image: Path, disk: Path, size: str) -> None:
     run([*words, "-b", str(image.resolve()), str(disk), size], start=_LINES)
 
 
-def start(machine: VirtualMachine, home: Path) -> None:
+def start(command: tuple[str, ...], home: Path, *, has_tpm: bool) -> None:
     """Start swtpm and QEMU as daemons."""
-    if machine.tpm:
-        state = Path(machine.tpm).parent
-        state.mkdir(exist_ok=True)
+    if has_tpm:
+        socket = home / TPM_SOCKET
+        socket.parent.mkdir(exist_ok=True)
         run(
             [
-                *("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--daemon"),
-                *("--ctrl", f"type=unixio,path={machine.tpm}", "--terminate"),
+                *("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={socket.parent}", "--daemon"),
+                *("--ctrl", f"type=unixio,path={socket}", "--terminate"),
                 *("--pid", f"file={home / _TPM}"),
             ],
             start=_LINES,
         )
-    run([*qemu(machine), "-daemonize", "-pidfile", str(home / _QEMU)], start=_LINES)
+    run([*command, "-daemonize", "-pidfile", str(home / _QEMU)], start=_LINES)
 
 
 def stop(home: Path) -> None:
@@ -45,32 +45,30 @@ def stop(home: Path) -> None:
 
 def is_alive(home: Path) -> bool:
     """Check whether QEMU runs."""
-    file = home / _QEMU
-    pid = _pid(file)
-    return pid is not None and _is_ours(pid, file)
+    return _pid(home / _QEMU) is not None
 
 
 def _pid(file: Path) -> int | None:
+    """Read the id of a process; None when it ended or another process has the id now."""
     try:
-        return int(file.read_text(encoding="ascii"))
+        pid = int(file.read_text(encoding="ascii"))
     except (FileNotFoundError, ValueError):
         return None
+    return pid if _is_ours(pid, file.parent) else None
 
 
-def _is_ours(pid: int, file: Path) -> bool:
-    """Check that a process has our folder in its command line: its id may have been reused."""
+def _is_ours(pid: int, home: Path) -> bool:
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return str(home).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return str(file.parent).encode() in words
 
 
 def _end(file: Path) -> None:
     pid = _pid(file)
-    if pid is None or not _is_ours(pid, file):
+    if pid is None:
         return
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
-    while _is_ours(pid, file) and time.monotonic() < deadline:
+    while _is_ours(pid, file.parent) and time.monotonic() < deadline:
         time.sleep(0.1)

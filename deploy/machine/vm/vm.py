@@ -12,14 +12,11 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import boot_id
 from deploy.machine.install.plan.ignition import with_host_key
-from deploy.machine.vm.plan.options import VmOptions
-from deploy.machine.vm.plan.virtual_machine import VirtualMachine, qemu
+from deploy.machine.vm.plan.virtual_machine import VmOptions, qemu
 from deploy.machine.vm.qemu import is_alive, make_disk, start, stop
 from deploy.node.known_hosts import pin
-from deploy.node.session import passphrase_prompt
 from deploy.node.target import Target
 from deploy.project import VM, Project
-from deploy.settings.model import Settings
 from deploy.workstation.files import write_atomically
 
 _HERE = "127.0.0.1"
@@ -32,39 +29,31 @@ def vm_up(project: Project, wanted: VmOptions) -> None:
     Raises:
         DeployError: when something is missing, or with the end of its console log.
     """
-    settings = project.settings
-    home = project.vm
-    _check(project, wanted, home)
+    home, user = project.vm, project.settings.node_user
+    _check(project, wanted)
     has_kvm = not wanted.no_kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
     if not has_kvm:
         output.warn(
             "no KVM: the machine is emulated, at least ten times slower; a longer --timeout helps"
             + ("" if wanted.no_kvm else "; /dev/kvm is missing or not permitted")
         )
-    machine = _machine(settings, wanted, home, has_kvm=has_kvm)
+    command = _command(project, wanted, has_kvm=has_kvm)
     if wanted.dry_run:
-        output.say(" ".join(qemu(machine)))
+        output.say(" ".join(command))
         return
     vm_down(project.folder)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = new_ssh_key()
-    config = project.ignition
-    whole = with_host_key(config.read_bytes(), key.private, key.public)
+    whole = with_host_key(project.ignition.read_bytes(), key.private, key.public)
     write_atomically(home / "config.ign", whole, 0o600)
     pin(project.known_hosts, _HERE, wanted.ssh_port, (key.public,))
     make_disk(Path(wanted.image), home / "disk.qcow2", wanted.disk)
-    start(machine, home)
-    target = Target(
-        _HERE,
-        wanted.ssh_port,
-        settings.node_user,
-        project.identity,
-        project.known_hosts,
-    )
+    start(command, home, has_tpm=not wanted.no_tpm)
+    target = Target(_HERE, wanted.ssh_port, user, project.identity, project.known_hosts)
     with progress.step("First boot", "first boot done"):
         _await(target, home, wanted.timeout)
-    output.good(f"{settings.node_user} can log in at {_HERE}:{wanted.ssh_port}")
-    output.say(f"next: fab -H {settings.node_user}@{_HERE}:{wanted.ssh_port} deploy --first")
+    output.good(f"{user} can log in at {_HERE}:{wanted.ssh_port}")
+    output.say(f"next: fab -H {user}@{_HERE}:{wanted.ssh_port} deploy --first")
 
 
 def vm_down(folder: Path) -> bool:
@@ -76,7 +65,7 @@ def vm_down(folder: Path) -> bool:
     return there
 
 
-def _check(project: Project, wanted: VmOptions, home: Path) -> None:
+def _check(project: Project, wanted: VmOptions) -> None:
     problems = []
     if not Path(wanted.image).is_file():
         problems.append((f"{wanted.image} does not exist", "fetch one: fab os-image --kind qemu"))
@@ -84,7 +73,7 @@ def _check(project: Project, wanted: VmOptions, home: Path) -> None:
         problems.append((f"{wanted.image} is compressed", f"unpack it: unxz -k {wanted.image}"))
     if not project.ignition.exists():
         problems.append((f"{project.ignition} does not exist", "make it with `fab prepare`"))
-    program = qemu(_machine(project.settings, wanted, home, has_kvm=False))[0]
+    program = _command(project, wanted, has_kvm=False)[0]
     for name, package in ((program, "qemu-system"), ("qemu-img", "qemu-utils")):
         if shutil.which(name) is None:
             problems.append((f"{name} is not installed", f"install it (Debian: {package})"))
@@ -93,7 +82,7 @@ def _check(project: Project, wanted: VmOptions, home: Path) -> None:
     problems += [
         (f"port {port} is in use on this machine", "choose another one")
         for port in (wanted.ssh_port, wanted.https_port, wanted.http_port)
-        if not is_alive(home) and _is_taken(port)
+        if not is_alive(project.vm) and _is_taken(port)
     ]
     if problems:
         raise DeployError(
@@ -111,41 +100,31 @@ def _is_taken(port: int) -> bool:
     return False
 
 
-def _machine(settings: Settings, wanted: VmOptions, home: Path, *, has_kvm: bool) -> VirtualMachine:
+def _command(project: Project, wanted: VmOptions, *, has_kvm: bool) -> tuple[str, ...]:
+    settings = project.settings
     ports = [(wanted.ssh_port, 22), (wanted.https_port, settings.https_port)]
     if settings.http_port:
         ports.append((wanted.http_port, settings.http_port))
-    return VirtualMachine(
-        architecture=platform.machine(),
-        disk=str(home / "disk.qcow2"),
-        config=str(home / "config.ign"),
-        serial=str(home / "console.log"),
-        monitor=str(home / "monitor"),
-        memory_megabytes=wanted.memory,
-        cpus=wanted.cpus,
-        has_kvm=has_kvm,
-        ports=tuple(ports),
-        tpm=str(home / "tpm/socket") if not wanted.no_tpm else "",
-        more=wanted.qemu_option,
-    )
+    machine = platform.machine()
+    return qemu(wanted, str(project.vm), ports, architecture=machine, has_kvm=has_kvm)
 
 
 def _await(target: Target, home: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            boot_id(target, passphrase_prompt())
+            boot_id(target)
         except DeployError as error:
             alive = is_alive(home)
-            if alive and time.monotonic() < deadline:
-                time.sleep(_PAUSE_SECONDS)
-                continue
-            cause = error.message if alive else "QEMU ended"
-            raise DeployError(
-                f"the machine did not come up: {cause}",
-                f"its console's last lines, from {home / 'console.log'}:\n{_tail(home)}",
-            ) from error
-        return
+            if not alive or time.monotonic() >= deadline:
+                cause = error.message if alive else "QEMU ended"
+                raise DeployError(
+                    f"the machine did not come up: {cause}",
+                    f"its console's last lines, from {home / 'console.log'}:\n{_tail(home)}",
+                ) from error
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _tail(home: Path) -> str:

@@ -114,12 +114,12 @@ clean_podman() {
 # note of a container that was killed while it started, for ever. Removing a network of the same name, made
 # in an empty storage, removes the notes only. Containers that run keep their addresses: all are fixed.
 free_addresses() {
-  local at where
+  local at action
   at=$(mktemp -d /run/corefab/network.XXXXXX)
-  where=(--root "$at/root" --runroot "$at/run" --tmpdir "$at/tmp" --network-config-dir "$at/networks")
-  if podman "${where[@]}" network create "$1" >/dev/null; then
-    podman "${where[@]}" network rm "$1" >/dev/null
-  fi
+  for action in create rm; do
+    podman --root "$at/root" --runroot "$at/run" --tmpdir "$at/tmp" --network-config-dir "$at/networks" \
+      network "$action" "$1" >/dev/null || break
+  done
   rm -rf "$at"
 }
 

@@ -1,10 +1,11 @@
-"""Private SELinux labels on folders that others use."""
+"""What containers share: folders with a private SELinux label, pods that restart them all."""
 
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deploy.spec.lint.finding import Facts, Finding
+from deploy.spec.lint.health import version
 from deploy.spec.lint.unit import Unit
 from deploy.spec.lint.unit_text import Setting
 
@@ -16,6 +17,7 @@ _OF_THE_SYSTEM = frozenset({
 # What the specifiers mean in a system unit.
 _SPECIFIERS = {"%t": "/run", "%S": "/var/lib", "%E": "/etc", "%C": "/var/cache", "%L": "/var/log",
                "%h": "/root"}  # fmt: skip
+_KNOWS_EXIT_POLICY = (5, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,13 @@ class _Mount:
     setting: Setting
 
 
-def check(units: tuple[Unit, ...], _: Facts) -> Iterator[Finding]:
-    """Find `:Z` on folders of the system, and on what a second container mounts too."""
+def check(units: tuple[Unit, ...], facts: Facts) -> Iterator[Finding]:
+    """Find private labels on what others use, and pods that end together with a container."""
+    yield from _labels(units)
+    yield from _pods(units, version(facts.podman))
+
+
+def _labels(units: tuple[Unit, ...]) -> Iterator[Finding]:
     mounts = [mount for unit in units for mount in _mounts(unit)]
     for mount in mounts:
         if not mount.private:
@@ -37,6 +44,21 @@ def check(units: tuple[Unit, ...], _: Facts) -> Iterator[Finding]:
         others = sorted({one.unit for one in mounts if _shares(one, mount)})
         if others:
             yield _finding(mount, f"{', '.join(others)} mounts it as well")
+
+
+def _pods(units: tuple[Unit, ...], podman: tuple[int, ...]) -> Iterator[Finding]:
+    knows_policy = not podman or podman >= _KNOWS_EXIT_POLICY
+    policies = {unit.name: unit.word("Pod", "ExitPolicy") for unit in units if knows_policy}
+    for unit in units:
+        pod = unit.last("Container", "Pod")
+        if pod and policies.get(pod.value) != "continue":
+            yield Finding(
+                "error", "pod-restarts", pod.file, pod.line, pod.text,
+                "the pod ends with its last container and takes the services that are bound to it"
+                " along: the restart of one container becomes a restart of others",
+                "a .network that the containers share, where each finds the other by its name; or"
+                " ExitPolicy=continue in the pod (podman 5.6)",
+            )  # fmt: skip
 
 
 def _finding(mount: _Mount, reason: str) -> Finding:

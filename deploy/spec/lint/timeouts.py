@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from deploy.spec.lint.duration import seconds
 from deploy.spec.lint.finding import Facts, Finding
 from deploy.spec.lint.unit import Unit
-from deploy.spec.lint.unit_text import Setting
+from deploy.spec.lint.unit_text import Setting, seconds
 
 _FOREVER = float("inf")
 _USUAL_SECONDS = 90.0  # systemd's DefaultTimeoutStartSec and DefaultTimeoutStopSec

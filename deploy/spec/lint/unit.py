@@ -4,8 +4,8 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from deploy.spec.lint.duration import seconds
-from deploy.spec.lint.unit_text import Setting, Stray, read_unit, words
+from deploy.spec.lint.finding import Finding
+from deploy.spec.lint.unit_text import Setting, read_unit, seconds, words
 
 QUADLETS = (".container", ".pod", ".volume", ".network", ".kube", ".build", ".image")
 _SUFFIXES = (*QUADLETS, ".service", ".socket", ".timer", ".path")
@@ -21,7 +21,7 @@ class Unit:
     name: str
     file: str
     settings: tuple[Setting, ...]
-    strays: tuple[Stray, ...]
+    strays: tuple[Finding, ...]
     whole: bool = True
 
     @property
@@ -86,7 +86,7 @@ def is_drop_in(path: str) -> bool:
 def _unit(path: str, files: Mapping[str, str]) -> Unit:
     name = posixpath.basename(path)
     settings: list[Setting] = []
-    strays: list[Stray] = []
+    strays: list[Finding] = []
     for file in (path, *_drop_ins(name, files)):
         found, wrong = read_unit(files[file], file)
         settings += found

@@ -4,10 +4,24 @@ configparser cannot read these files: keys and sections repeat, a backslash at t
 line, and comments may stand between the parts of a continued line.
 """
 
+import re
 import shlex
 from dataclasses import dataclass
 
+from deploy.spec.lint.finding import Finding
+
 _COMMENTS = ("#", ";")
+_PART = re.compile(r"(\d++(?:\.\d++)?+)\s*+([A-Za-zµμ]*+)")
+_WHOLE = re.compile(rf"(?:{_PART.pattern}\s*+)++")
+_UNITS = {
+    "us": 1e-6, "usec": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "msec": 1e-3,
+    "": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1,
+    "m": 60, "min": 60, "minute": 60, "minutes": 60,
+    "h": 3600, "hr": 3600, "hour": 3600, "hours": 3600,
+    "d": 86400, "day": 86400, "days": 86400, "w": 604800, "week": 604800, "weeks": 604800,
+    "M": 2629800, "month": 2629800, "months": 2629800,
+    "y": 31557600, "year": 31557600, "years": 31557600,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +40,29 @@ class Setting:
         return f"{self.key}={self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Stray:
-    """A line that systemd ignores with a warning and Quadlet refuses."""
-
-    file: str
-    line: int
-    text: str
-    why: str
-
-
-def read_unit(text: str, file: str) -> tuple[tuple[Setting, ...], tuple[Stray, ...]]:
-    """Read a unit's settings in order, and the lines that are not settings."""
+def read_unit(text: str, file: str) -> tuple[tuple[Setting, ...], tuple[Finding, ...]]:
+    """Read a unit's settings in order, and find the lines that are not settings."""
     settings: list[Setting] = []
-    strays: list[Stray] = []
+    strays: list[Finding] = []
     section = ""
     for line, content in _logical_lines(text):
-        if content.startswith("["):
-            if content.endswith("]"):
-                section = content[1:-1]
-            else:
-                strays.append(Stray(file, line, content, "a section's name ends with ]"))
-            continue
         key, equals, value = content.partition("=")
-        if not equals:
-            strays.append(Stray(file, line, content, "neither [Section] nor KEY=value"))
+        problem = ""
+        if content.startswith("[") and content.endswith("]"):
+            section = content[1:-1]
+        elif content.startswith("["):
+            problem = "a section's name ends with ]"
+        elif not equals:
+            problem = "neither [Section] nor KEY=value"
         elif not section:
-            strays.append(Stray(file, line, content, "before the first section"))
+            problem = "before the first section"
         else:
             settings.append(Setting(section, key.strip(), value.strip(), file, line))
+        if problem:
+            why = f"{problem}: systemd ignores such a line, Quadlet the whole file"
+            strays.append(
+                Finding("error", "stray-line", file, line, content[:80], why, "correct the line")
+            )
     return tuple(settings), tuple(strays)
 
 
@@ -64,6 +72,18 @@ def words(value: str) -> tuple[str, ...]:
         return tuple(shlex.split(value))
     except ValueError:
         return tuple(value.split())
+
+
+def seconds(text: str) -> float | None:
+    """Read a time of systemd's (1min 30s) or podman's (1m30s), or `infinity`; None for others."""
+    if text == "infinity":
+        return float("inf")
+    if not _WHOLE.fullmatch(text):
+        return None
+    parts = [(float(number), _UNITS.get(unit)) for number, unit in _PART.findall(text)]
+    if any(unit is None for _, unit in parts):
+        return None
+    return sum(number * unit for number, unit in parts if unit is not None)
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from butane.translate.data_url import carried
@@ -11,6 +12,7 @@ from butane.translate.data_url import carried
 _ROOT = "root"
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 _SYSTEMD = "/etc/systemd/system"
+_SYSCTL = "/etc/sysctl.d/*.conf"
 # Only a reinstall can change these.
 _LAYOUT = ("disks", "raid", "filesystems", "luks")
 
@@ -63,7 +65,7 @@ class Machine:
     @property
     def sysctl(self) -> Mapping[str, str]:
         """The kernel parameters that the sysctl.d files set."""
-        texts = {place.path: place.text for place in self.places if _sets_sysctl(place.path)}
+        texts = {one.path: one.text for one in self.places if fnmatchcase(one.path, _SYSCTL)}
         lines = [line for path in sorted(texts) for line in texts[path].splitlines()]
         pairs = [line.partition("=") for line in lines if "=" in line and line[:1] not in "#;"]
         return {name.strip().lstrip("-"): " ".join(value.split()) for name, _, value in pairs}
@@ -98,13 +100,12 @@ def _places(storage: dict[str, list[dict[str, Any]]]) -> Iterator[Place]:
             yield Place(str(one["path"]), "link", target=str(one.get("target", "")))
 
 
-def _unit_files(units: list[dict[str, object]]) -> Iterator[Place]:
+def _unit_files(units: list[dict[str, Any]]) -> Iterator[Place]:
     for unit in units:
         path = f"{_SYSTEMD}/{unit['name']}"
         if unit.get("contents"):
             yield Place(path, "file", f"{_FILE_MODE:o}", content=str(unit["contents"]).encode())
-        dropins = unit.get("dropins")
-        for dropin in dropins if isinstance(dropins, list) else []:
+        for dropin in unit.get("dropins") or []:
             content = str(dropin.get("contents", "")).encode()
             yield Place(f"{path}.d/{dropin['name']}", "file", f"{_FILE_MODE:o}", content=content)
 
@@ -124,13 +125,7 @@ def _name(one: object) -> str:
     return str(one.get("name") or one.get("id") or _ROOT)
 
 
-def _people(users: list[dict[str, object]]) -> Iterator[Person]:
+def _people(users: list[dict[str, Any]]) -> Iterator[Person]:
     for user in users:
         groups, keys = user.get("groups") or [], user.get("sshAuthorizedKeys") or []
-        if isinstance(groups, list) and isinstance(keys, list):
-            home = str(user.get("homeDir") or "")
-            yield Person(str(user["name"]), tuple(groups), tuple(keys), home)
-
-
-def _sets_sysctl(path: str) -> bool:
-    return path.startswith("/etc/sysctl.d/") and path.endswith(".conf")
+        yield Person(user["name"], tuple(groups), tuple(keys), user.get("homeDir") or "")

@@ -136,6 +136,10 @@ def test_a_file_of_few_rounds_is_read() -> None:
             "damaged",
         ),
         (
+            b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" * 3,
+            "damaged",
+        ),
+        (
             b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n",
             "PBES2",
         ),

@@ -2,7 +2,8 @@
 
 import errno
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
 
 import click
 import pytest
@@ -104,10 +105,10 @@ def test_debug_shows_the_traceback_and_the_cause_of_an_expected_error(
 
 @dataclass(frozen=True)
 class Options:
-    disk: str = field(default="20G", metadata={"help": "how large"})
-    karg: tuple[str, ...] = field(default=(), metadata={"help": "can be given several times"})
-    offline: bool = field(default=False, metadata={"help": "fetch nothing"})
-    port: int = field(default=22, metadata={"help": "where"})
+    disk: Annotated[str, "how large"] = "20G"
+    karg: Annotated[tuple[str, ...], "what to add"] = ()
+    offline: Annotated[bool, "fetch nothing"] = False
+    port: Annotated[int, "where"] = 22
 
 
 def parsed(*words: str) -> Options:
@@ -140,5 +141,6 @@ def test_the_help_of_an_option_is_its_fields(capsys: pytest.CaptureFixture[str])
 
     said = " ".join(capsys.readouterr().out.split())
     assert "--disk=STRING how large" in said
+    assert "--karg what to add; can be given several times" in said
     assert "--offline fetch nothing" in said
     assert "--name=STRING the instance, as in .env.NAME" in said

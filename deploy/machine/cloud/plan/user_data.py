@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -14,22 +13,10 @@ _SPEC = "3.3.0"
 _KEY_HEADER = b"PRIVATE KEY-----"
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """A cloud provider and how much user data it takes, in bytes."""
-
-    name: str
-    limit: int
-    is_documented: bool
-
-
-# Hetzner's and DigitalOcean's limits are in their API references; Vultr publishes none, 64 KiB is
-# assumed.
-PROVIDERS = {
-    "vultr": Provider("vultr", 65_535, is_documented=False),
-    "hetzner": Provider("hetzner", 32_768, is_documented=True),
-    "digitalocean": Provider("digitalocean", 65_536, is_documented=True),
-}
+# How many bytes of user data a provider takes: Hetzner's and DigitalOcean's limits are in their API
+# references; Vultr publishes none, 64 KiB is assumed.
+LIMITS = {"vultr": 65_535, "hetzner": 32_768, "digitalocean": 65_536}
+ASSUMED = {"vultr"}
 
 
 def pointer(config: bytes, url: str) -> bytes:

@@ -1,42 +1,28 @@
 """Decide the acts that bring a running machine in line with a spec, from its differences."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from deploy.machine.drift.plan.difference import Difference
 from deploy.node.file import File
-from deploy.spec.plan.machine import Machine, Place
+from deploy.spec.plan.machine import Machine
 
+# In the order of execution: a unit is disabled while its file is still there.
 Word = Literal[
-    "file", "folder", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload", "enable",
-    "disable", "firewall", "sysctl", "sshd", "restart",
-]  # fmt: skip
-# A unit is disabled while its file is still there.
-_ORDER: tuple[Word, ...] = (
     "disable", "folder", "file", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload",
     "enable", "firewall", "sysctl", "sshd", "restart",
-)  # fmt: skip
-# Acts that must follow when a file below a folder changes.
-_AFTER: Mapping[str, tuple[Word, str]] = {
-    "/etc/sysusers.d/": ("sysusers", ""),
-    "/etc/tmpfiles.d/": ("tmpfiles", ""),
-    "/etc/systemd/system/": ("daemon-reload", ""),
-    "/etc/containers/systemd/": ("daemon-reload", ""),
-    "/etc/corefab/firewall": ("firewall", ""),
-    "/etc/sysctl.d/": ("sysctl", ""),
-    "/etc/ssh/": ("sshd", ""),
-    "/etc/zincati/": ("restart", "zincati.service"),
-    "/etc/systemd/journald": ("restart", "systemd-journald.service"),
-}
+]  # fmt: skip
+_ORDER: tuple[Word, ...] = get_args(Word)
 _AT_THE_NEXT_BOOT = ("/etc/hostname", "/etc/systemd/zram-generator.conf")
 
 
-class Act(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Act:
     """One change on the node: `word` names the kind of act, `subject` the path, unit or user."""
 
-    model_config = ConfigDict(frozen=True)
     word: Word
     subject: str = ""
     mode: str = ""
@@ -50,6 +36,20 @@ class Act(BaseModel):
     def line(self) -> str:
         """The act as a line for the node's script."""
         return "\t".join((self.word, self.subject, self.mode, self.owner, self.target))
+
+
+# Acts that must follow when a file below a folder changes.
+_AFTER = {
+    "/etc/sysusers.d/": Act("sysusers"),
+    "/etc/tmpfiles.d/": Act("tmpfiles"),
+    "/etc/systemd/system/": Act("daemon-reload"),
+    "/etc/containers/systemd/": Act("daemon-reload"),
+    "/etc/corefab/firewall": Act("firewall"),
+    "/etc/sysctl.d/": Act("sysctl"),
+    "/etc/ssh/": Act("sshd"),
+    "/etc/zincati/": Act("restart", "zincati.service"),
+    "/etc/systemd/journald": Act("restart", "systemd-journald.service"),
+}
 
 
 class Convergence(BaseModel):
@@ -66,11 +66,6 @@ class Convergence(BaseModel):
     def __bool__(self) -> bool:
         return bool(self.acts)
 
-    @property
-    def at_the_next_boot(self) -> tuple[str, ...]:
-        """Changed files that take effect only at the next boot."""
-        return tuple(act.subject for act in self.acts if act.subject in _AT_THE_NEXT_BOOT)
-
 
 def convergence(
     node: str, specs: tuple[str, str], target: Machine, found: Iterable[Difference]
@@ -78,12 +73,12 @@ def convergence(
     """Decide the acts; `specs` are the hashes of the node's current spec and of the new one."""
     every = tuple(found)
     ours = tuple(one for one in every if one.remedy == "fab converge")
-    acts = {act.line: act for one in ours for act in _acts(one, target)}
+    acts = dict.fromkeys(act for one in ours for act in _acts(one, target))
     return Convergence(
         node=node,
         was=specs[0],
         becomes=specs[1],
-        acts=tuple(sorted(acts.values(), key=lambda act: _ORDER.index(act.word))),
+        acts=tuple(sorted(acts, key=lambda act: _ORDER.index(act.word))),
         differences=ours,
         left=tuple(one for one in every if one.remedy != "fab converge"),
     )
@@ -100,7 +95,9 @@ def describe(plan: Convergence) -> Iterator[str]:
     if plan.acts:
         yield "acts, undone unless a new login succeeds afterwards:"
     yield from (f"  {number}. {act}" for number, act in enumerate(plan.acts, 1))
-    yield from (f"  {path} takes effect at the next boot" for path in plan.at_the_next_boot)
+    for act in plan.acts:
+        if act.subject in _AT_THE_NEXT_BOOT:
+            yield f"  {act.subject} takes effect at the next boot"
     for one in plan.left:
         what = f"{one.what} {one.subject}: {one.found}, not {one.expected}"
         yield f"not fixed by this command: {what} (fix with: {one.remedy})"
@@ -122,28 +119,22 @@ def payload(plan: Convergence, target: Machine) -> list[File]:
 
 def _acts(one: Difference, target: Machine) -> Iterator[Act]:
     if one.what in {"file", "mode", "owner"}:
-        yield from _placed(one, target)
+        yield from _placed(one.subject, target)
     elif one.what == "key":
-        yield Act(word="keys", subject=one.subject.partition(":")[0])
+        yield Act("keys", one.subject.partition(":")[0])
     elif one.what == "unit":
-        yield Act(word="enable" if one.expected == "enabled" else "disable", subject=one.subject)
+        yield Act("enable" if one.expected == "enabled" else "disable", one.subject)
     elif one.what in {"firewall", "sysctl"}:
-        yield Act(word=one.what)
+        yield Act(one.what)
 
 
-def _placed(one: Difference, target: Machine) -> Iterator[Act]:
-    place = next((place for place in target.places if place.path == one.subject), None)
-    yield _place(place) if place else Act(word="remove", subject=one.subject)
-    for below, (word, subject) in _AFTER.items():
-        if one.subject.startswith(below):
-            yield Act(word=word, subject=subject)
-
-
-def _place(place: Place) -> Act:
-    return Act(
-        word=place.kind,
-        subject=place.path,
-        mode=place.mode,
-        owner="" if place.kind == "link" else place.owner,
-        target=place.target,
-    )
+def _placed(path: str, target: Machine) -> Iterator[Act]:
+    place = next((place for place in target.places if place.path == path), None)
+    if place is None:
+        yield Act("remove", path)
+    else:
+        owner = "" if place.kind == "link" else place.owner
+        yield Act(place.kind, path, place.mode, owner, place.target)
+    for below, act in _AFTER.items():
+        if path.startswith(below):
+            yield act

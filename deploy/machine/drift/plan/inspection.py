@@ -1,49 +1,31 @@
 """The state of a node, as the script `inspect` reports it."""
 
+from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from deploy.node.answer import Count, Mode, Moment, Value
 from deploy.node.holdings import AuthorizedKey, SealedCredential
 from deploy.node.release import Manifest
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class FoundPlace(_Value):
-    """A path; times in seconds since 1970, for an absent one those of the folder above."""
+class FoundPlace(Value):
+    """A path; an absent one has the times of the folder above."""
 
     kind: Literal["file", "folder", "link", "absent"]
-    mode: str
+    mode: Mode
     owner: str
-    mtime: int
-    ctime: int
+    mtime: Moment
+    ctime: Moment
     target: str
     sha256: str
 
 
-class FoundUser(_Value):
-    """A user of the spec: home folder and groups on the node."""
-
-    home: str
-    groups: tuple[str, ...]
-
-
-class FoundUnit(_Value):
-    """What `systemctl is-enabled` and `is-active` print for a unit."""
-
-    enabled: str
-    active: str
-
-
-class FoundFile(_Value):
+class FoundFile(Value):
     """A project file of the serving release; `kind` as find's `%y`."""
 
     kind: str
-    mode: str
-    mtime: int
+    mode: Mode
+    mtime: Moment
     target: str
     sha256: str
 
@@ -52,48 +34,51 @@ class FoundFile(_Value):
         """The fingerprint that a manifest has of such a file."""
         if self.kind == "l":
             return f"link {self.target}"
-        return f"{self.sha256} x" if int(self.mode, 8) & 0o100 else self.sha256
+        return f"{self.sha256} x" if int(self.mode or "0", 8) & 0o100 else self.sha256
 
 
-class FoundPerson(_Value):
+class FoundPerson(Value):
     """A line of the node's passwd database."""
 
     name: str
-    uid: int
+    uid: Count
     login_shell: str
 
 
-class FoundContainer(_Value):
+class FoundContainer(Value):
     """A container whose name starts with the app's; `unit` is the service that runs it."""
 
     name: str
     image: str
     state: str
     unit: str
-    created: int
+    created: Moment
 
 
-class Inspection(_Value):
-    """A node's state; `clock` is the node's time, `claimed` are the host files of all its apps."""
+class Inspection(Value):
+    """A node's state; `claimed` are the host files of all its apps.
 
-    clock: int
-    spec_hash: str
+    `clock` is the node's time, `groups` has those of each user, `units` what `systemctl is-enabled`
+    prints.
+    """
+
+    clock: Moment
     manifest: Manifest | None
     staged: dict[str, str]
     claimed: frozenset[str]
     paths: dict[str, FoundPlace]
-    users: dict[str, FoundUser]
+    groups: dict[str, tuple[str, ...]]
     keys: tuple[AuthorizedKey, ...]
-    units: dict[str, FoundUnit]
+    units: dict[str, str]
     sysctl: dict[str, str]
     firewall: tuple[str, ...]
-    strays: dict[str, int]
+    strays: dict[str, Moment]
     credentials: tuple[SealedCredential, ...]
     files: dict[str, FoundFile]
     people: tuple[FoundPerson, ...]
     containers: tuple[FoundContainer, ...]
     kernel_arguments: tuple[str, ...]
 
-    def since(self, held: AuthorizedKey | SealedCredential) -> int:
-        """Compute when something last changed, in seconds since 1970."""
-        return self.clock - held.age_seconds
+    def since(self, held: AuthorizedKey | SealedCredential) -> datetime:
+        """Compute when something last changed."""
+        return self.clock - timedelta(seconds=held.age_seconds)

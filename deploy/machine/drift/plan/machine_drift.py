@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from deploy.machine.drift.plan.difference import Difference, Remedy, difference, shown
+from deploy.machine.drift.plan.difference import Difference, Remedy, shown
 from deploy.machine.drift.plan.inspection import FoundPlace, Inspection
-from deploy.machine.drift.plan.people_drift import people_drift, strangers
+from deploy.machine.drift.plan.people_drift import people_drift
 from deploy.spec.plan.machine import Machine, Place
 
 
@@ -16,7 +16,6 @@ def machine_drift(machine: Machine, found: Inspection) -> tuple[Difference, ...]
         *_sysctl(machine, found),
         *_firewall(found),
         *people_drift(machine.people, found),
-        *strangers(machine.people, found),
         *_kernel(machine, found),
     )
 
@@ -37,61 +36,56 @@ def _places(places: Iterable[Place], found: Inspection) -> Iterator[Difference]:
 def _place(place: Place, there: FoundPlace, remedy: Remedy) -> Iterator[Difference]:
     path = place.path
     if there.kind != place.kind:
-        yield difference(("file", path), place.kind, there.kind, there.mtime, remedy)
+        yield Difference("file", path, place.kind, there.kind, there.mtime, remedy)
     elif place.kind == "link":
         if there.target != place.target:
-            yield difference(
-                ("file", path), f"-> {place.target}", f"-> {there.target}", there.mtime, remedy
-            )
+            expected, is_now = f"-> {place.target}", f"-> {there.target}"
+            yield Difference("file", path, expected, is_now, there.mtime, remedy)
     else:
         if place.kind == "file" and place.sha256 and there.sha256 != place.sha256:
             expected, is_now = shown(place.sha256), shown(there.sha256)
-            yield difference(("file", path), expected, is_now, there.mtime, remedy)
+            yield Difference("file", path, expected, is_now, there.mtime, remedy)
         if there.mode != place.mode:
-            yield difference(("mode", path), place.mode, there.mode, there.ctime, remedy)
+            yield Difference("mode", path, place.mode, there.mode, there.ctime, remedy)
         if _differs(place.owner, there.owner):
-            yield difference(("owner", path), place.owner, there.owner, there.ctime, remedy)
+            yield Difference("owner", path, place.owner, there.owner, there.ctime, remedy)
 
 
 def _differs(expected: str, found: str) -> bool:
     """Compare owners by name; an owner that the spec gives by number is not compared."""
-    pairs = zip(expected.split(":"), found.split(":"), strict=True)
+    pairs = zip(expected.split(":"), found.split(":"), strict=False)
     return any(one != other and not one.isdecimal() for one, other in pairs)
 
 
 def _enabled(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for name in machine.enabled:
-        there = found.units.get(name)
-        enabled = there.enabled if there else "unknown"
+        enabled = found.units.get(name, "unknown")
         if enabled not in {"enabled", "enabled-runtime", "static", "generated", "alias"}:
-            yield difference(("unit", name), "enabled", enabled, None, "fab converge")
+            yield Difference("unit", name, "enabled", enabled)
 
 
 def _sysctl(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for name, value in machine.sysctl.items():
-        is_now = found.sysctl.get(name)
-        # The kernel does not have this parameter.
-        if is_now is not None and is_now != value:
-            yield difference(("sysctl", name), value, is_now, None, "fab converge")
+        # The kernel may lack this parameter.
+        if (is_now := found.sysctl.get(name, value)) != value:
+            yield Difference("sysctl", name, value, is_now)
 
 
 def _firewall(found: Inspection) -> Iterator[Difference]:
     for line in found.firewall:
         sign, text = line[:2], line[2:].strip()
         if sign == "- ":
-            yield difference(("firewall", text), "loaded", "missing", None, "fab converge")
+            yield Difference("firewall", text, "loaded", "missing")
         elif sign == "+ ":
-            yield difference(("firewall", text), "absent", "loaded", None, "fab converge")
+            yield Difference("firewall", text, "absent", "loaded")
         else:
-            yield difference(
-                ("firewall", "table inet corefab"), "as its files say", line, None, "fab converge"
-            )
+            yield Difference("firewall", "table inet corefab", "as its files say", line)
 
 
 def _kernel(machine: Machine, found: Inspection) -> Iterator[Difference]:
     for argument in machine.kernel_arguments:
         if argument not in found.kernel_arguments:
-            yield difference(("kernel argument", argument), "set", "absent", None, "reinstall")
+            yield Difference("kernel argument", argument, "set", "absent", remedy="reinstall")
 
 
 def _left_over(target: Machine, old: Machine | None, found: Inspection) -> Iterator[Difference]:
@@ -101,14 +95,10 @@ def _left_over(target: Machine, old: Machine | None, found: Inspection) -> Itera
     for place in old.places:
         there = found.paths.get(place.path)
         if place.kind != "folder" and place.path not in known and there and there.kind != "absent":
-            path, since = place.path, there.mtime
-            yield difference(("file", path), "absent", there.kind, since, "fab converge")
+            yield Difference("file", place.path, "absent", there.kind, there.mtime)
     for name in sorted(set(old.enabled) - set(target.enabled)):
-        unit = found.units.get(name)
-        if unit and unit.enabled == "enabled":
-            yield difference(("unit", name), "disabled", "enabled", None, "fab converge")
+        if found.units.get(name) == "enabled":
+            yield Difference("unit", name, "disabled", "enabled")
     if old.layout != target.layout:
-        yield difference(
-            ("disk", "disks and file systems"), "as the settings say", "as its old spec says", None,
-            "reinstall",
-        )  # fmt: skip
+        expected, is_now = "as the settings say", "as its old spec says"
+        yield Difference("disk", "disks and file systems", expected, is_now, remedy="reinstall")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from deploy.machine.drift.plan.difference import Difference, difference
+from deploy.machine.drift.plan.difference import Difference, Remedy
 from deploy.machine.drift.plan.inspection import Inspection
 from deploy.spec.access_key import identity_of, is_ignored, read_key
 from deploy.spec.plan.machine import Person
@@ -15,19 +15,23 @@ _FILE_OF_THE_SPEC = ".ssh/authorized_keys.d/ignition"
 
 
 def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
-    """Compare the spec's users, their groups and their SSH keys."""
+    """Compare the spec's users, groups and SSH keys; find users of neither the spec nor an app."""
+    known = {_STOCK_PERSON}
     for person in people:
-        there = found.users.get(person.name)
-        if there is None:
-            yield difference(("user", person.name), "a user", "absent", None, "reinstall")
+        known.add(person.name)
+        groups = found.groups.get(person.name)
+        if groups is None:
+            yield Difference("user", person.name, "a user", "absent", remedy="reinstall")
             continue
-        lacking = sorted(set(person.groups) - set(there.groups))
-        if lacking:
-            expected, is_in = ", ".join(person.groups), ", ".join(there.groups)
-            yield difference(
-                ("user", person.name), f"in {expected}", f"in {is_in}", None, "by hand"
-            )
+        if not set(person.groups) <= set(groups):
+            expected, is_in = f"in {', '.join(person.groups)}", f"in {', '.join(groups)}"
+            yield Difference("user", person.name, expected, is_in, remedy="by hand")
         yield from _keys(person, found)
+    for one in found.people:
+        is_person = _FIRST_PERSON <= one.uid < _LAST_PERSON
+        if is_person and one.name not in known and not one.login_shell.endswith(_NO_LOGIN):
+            is_now = f"uid {one.uid}, {one.login_shell}"
+            yield Difference("user", one.name, "absent", is_now, remedy="reinstall")
 
 
 def _keys(person: Person, found: Inspection) -> Iterator[Difference]:
@@ -35,28 +39,10 @@ def _keys(person: Person, found: Inspection) -> Iterator[Difference]:
     there = {identity_of(one.line) for one in lines}
     expected = {identity_of(line): line for line in person.keys}
     for key in sorted(expected.keys() - there):
-        yield difference(
-            ("key", f"{person.name}: {expected[key]}"), "may log in", "absent", None, "fab converge"
-        )
+        yield Difference("key", f"{person.name}: {expected[key]}", "may log in", "absent")
     for one in sorted(lines, key=lambda one: (identity_of(one.line), one.file)):
-        if identity_of(one.line) in expected:
-            continue
-        ours = one.file.endswith(_FILE_OF_THE_SPEC)
-        unclear = "" if read_key(one.line) else ", not understood: it may let someone log in"
-        yield difference(
-            ("key", f"{person.name}: {one.line}"),
-            "absent",
-            f"in {one.file}{unclear}",
-            found.since(one),
-            "fab converge" if ours else "by hand",
-        )
-
-
-def strangers(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
-    """Find users who can log in and are neither of the spec nor of an app."""
-    known = {person.name for person in people} | {_STOCK_PERSON}
-    for one in found.people:
-        person = _FIRST_PERSON <= one.uid < _LAST_PERSON
-        if person and one.name not in known and not one.login_shell.endswith(_NO_LOGIN):
-            shown = f"uid {one.uid}, {one.login_shell}"
-            yield difference(("user", one.name), "absent", shown, None, "reinstall")
+        if identity_of(one.line) not in expected:
+            remedy: Remedy = "fab converge" if one.file.endswith(_FILE_OF_THE_SPEC) else "by hand"
+            unclear = "" if read_key(one.line) else ", not understood: it may let someone log in"
+            subject, is_now = f"{person.name}: {one.line}", f"in {one.file}{unclear}"
+            yield Difference("key", subject, "absent", is_now, found.since(one), remedy)

@@ -18,19 +18,18 @@ absent() {
   done
 }
 
-users() {
-  local name entry
+groups_of() {
+  local name
   while IFS= read -r name; do
-    entry=$(getent passwd "$name") || continue
-    printf '%s\t%s\t%s\n' "$name" "$(cut -d : -f 6 <<<"$entry")" "$(id -nG "$name")"
+    getent passwd "$name" >/dev/null || continue
+    printf '%s\t%s\n' "$name" "$(id -nG "$name")"
   done
 }
 
 units() {
   local name
   while IFS= read -r name; do
-    printf '%s\t%s\t%s\n' "$name" "$(systemctl is-enabled "$name" 2>/dev/null || true)" \
-      "$(systemctl is-active "$name" 2>/dev/null || true)"
+    printf '%s\t%s\n' "$name" "$(systemctl is-enabled "$name" 2>/dev/null || true)"
   done
 }
 
@@ -87,14 +86,13 @@ mapfile -t paths < <({ asked path; manifest_of "$app" | jq -r '.units? // {} | k
 mapfile -t people < <(asked user)
 answer \
   --argjson clock "$(date +%s)" \
-  --arg spec_hash "$(spec_hash)" \
   --slurpfile manifest <(manifest_of "$app") \
   --rawfile staged <(if [ -d "$home/current/root" ]; then
       cd "$home/current/root/" && find . -type f -printf '/%P\t%m\n'; fi) \
   --slurpfile claimed <(for one in /var/lib/*/current/manifest.json; do
       jq -ce '.units | keys' "$one" 2>/dev/null || true; done) \
   --rawfile places <(places "${paths[@]}"; absent "${paths[@]}") \
-  --rawfile users <(asked user | users) \
+  --rawfile groups <(asked user | groups_of) \
   --rawfile keys <(authorized_keys "${people[@]}") \
   --rawfile units <(asked unit | units) \
   --rawfile sysctl <(asked sysctl | sysctls) \
@@ -109,15 +107,14 @@ answer \
   --arg app "$app" \
   '($hashes | split("\u0000") | map(select(. != "") | {key: .[66:], value: .[:64]}) | from_entries)
      as $sha |
-   {$clock, $spec_hash, manifest: $manifest[0],
+   {$clock, manifest: $manifest[0],
     staged: ($staged | rows | map({key: .[0], value: .[1]}) | from_entries),
     claimed: ($claimed | add // []),
     paths: ($places | table("path kind mode owner mtime ctime target sha256")
       | map({key: .path, value: .}) | from_entries),
-    users: ($users | rows | map({key: .[0], value: {home: .[1], groups: (.[2] | split(" "))}})
-      | from_entries),
+    groups: ($groups | rows | map({key: .[0], value: (.[1] | split(" "))}) | from_entries),
     keys: ($keys | table("user file age_seconds line")),
-    units: ($units | rows | map({key: .[0], value: {enabled: .[1], active: .[2]}}) | from_entries),
+    units: ($units | rows | map({key: .[0], value: .[1]}) | from_entries),
     sysctl: ($sysctl | rows | map({key: .[0], value: .[1]}) | from_entries),
     firewall: ($firewall | split("\n") | map(select(. != ""))),
     strays: ($strays | rows | map({key: .[0], value: (.[1] | tonumber)}) | from_entries),

@@ -2,37 +2,28 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import TypeAlias
 
-from pydantic import BaseModel, ConfigDict
-
-from deploy.machine.install.plan.disk import Disk
-from deploy.machine.install.plan.live_facts import LiveFacts
+from deploy.machine.install.plan.live_facts import Disk, LiveFacts
 from deploy.machine.install.plan.options import Installation
+from deploy.node.answer import Value
 
 # Fedora CoreOS needs 8 GiB for its root file system, and some for the partitions before it.
 SMALLEST_DISK = 10_000_000_000
 _MARGIN = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A reason not to install, and what to do about it."""
-
-    reason: str
-    remedy: str
+# A reason not to install, and what to do about it.
+Refusal: TypeAlias = tuple[str, str]
 
 
 def refusals(wanted: Installation, facts: LiveFacts, config: bytes) -> tuple[Refusal, ...]:
     """List every reason not to write to the disk."""
-    disk = chosen(facts)
-    found = [*_live_refusals(facts, config), *_network_refusals(wanted, facts)]
-    if disk is None:
-        names = ", ".join(one.path for one in facts.disks) or "none"
-        remedy = f"give a whole disk with --device; this machine has: {names}"
-        found.append(Refusal(f"{wanted.device} is not a disk of this machine", remedy))
-        return tuple(found)
-    return (*found, *_disk_refusals(wanted, disk))
+    return (
+        *_live_refusals(facts, config),
+        *_network_refusals(wanted, facts),
+        *_disk_refusals(wanted, facts),
+    )
 
 
 def chosen(facts: LiveFacts) -> Disk | None:
@@ -42,38 +33,39 @@ def chosen(facts: LiveFacts) -> Disk | None:
 
 def _live_refusals(facts: LiveFacts, config: bytes) -> Iterator[Refusal]:
     if not facts.installer:
-        yield Refusal(
+        yield (
             f"{facts.system} has no coreos-installer",
             "boot the machine from Fedora CoreOS's live medium (`fab iso`, `fab pxe`)",
         )
     if facts.is_installing:
-        yield Refusal(
+        yield (
             "an installation is running on this machine",
             "wait until it ends, or stop it there: sudo systemctl stop corefab-install",
         )
     if facts.memory_free < len(config) + _MARGIN:
-        yield Refusal(
+        yield (
             f"{facts.memory_free >> 20} MiB of memory are free in the live system",
             "the machine needs 2 GiB, or 4 GiB when it booted over the network",
         )
-    spec, newest = _spec(config), facts.newest_spec
-    if newest and spec > newest:
-        yield Refusal(
-            f"the Ignition file has spec version {_dotted(spec)}.0, "
-            f"the live system's Ignition {facts.ignition} accepts up to {_dotted(newest)}.0",
+    version = str(json.loads(config)["ignition"]["version"])
+    newest = facts.newest_spec
+    if newest and tuple(map(int, version.split(".")[:2])) > newest:
+        yield (
+            f"the Ignition file has spec version {version}, the live system's Ignition "
+            f"{facts.ignition} accepts up to {newest[0]}.{newest[1]}.0",
             "boot a newer live medium, or use an older version of the fcos variant in the overlays",
         )
 
 
 def _network_refusals(wanted: Installation, facts: LiveFacts) -> Iterator[Refusal]:
     if wanted.copy_network and not facts.keyfiles:
-        yield Refusal(
+        yield (
             "--copy-network is given, but the live system has no network configuration to copy",
             "leave it out; the installed system uses DHCP",
         )
-    said = (wanted.copy_network, wanted.own_network, _has_network(wanted))
-    if facts.fixed_addresses and not any(said):
-        yield Refusal(
+    has_address = any(argument.startswith("ip=") for argument in wanted.append_karg)
+    if facts.fixed_addresses and not (wanted.copy_network or wanted.own_network or has_address):
+        yield (
             f"the live system's address {', '.join(facts.fixed_addresses)} was set by hand; the "
             "installed system would use DHCP and may get another address or none",
             "--copy-network copies the live system's configuration; --own-network says that the "
@@ -81,35 +73,36 @@ def _network_refusals(wanted: Installation, facts: LiveFacts) -> Iterator[Refusa
         )
 
 
-def _has_network(wanted: Installation) -> bool:
-    return any(argument.startswith("ip=") for argument in wanted.append_karg)
-
-
-def _disk_refusals(wanted: Installation, disk: Disk) -> Iterator[Refusal]:
-    if disk.read_only:
-        yield Refusal(
-            f"{disk.path} is read-only", "remove its write protection, or choose another disk"
+def _disk_refusals(wanted: Installation, facts: LiveFacts) -> Iterator[Refusal]:
+    disk = chosen(facts)
+    if disk is None:
+        names = ", ".join(one.path for one in facts.disks) or "none"
+        yield (
+            f"{wanted.device} is not a disk of this machine",
+            f"give a whole disk with --device; this machine has: {names}",
         )
+        return
+    if disk.read_only:
+        yield (f"{disk.path} is read-only", "remove its write protection, or choose another disk")
     for user in disk.used_by:
-        yield Refusal(f"{disk.path} is in use: {user}", "unmount it, or choose another disk")
+        yield (f"{disk.path} is in use: {user}", "unmount it, or choose another disk")
     if disk.size < SMALLEST_DISK:
-        yield Refusal(
+        yield (
             f"{disk.path} has {disk.size / 1e9:.1f} GB, Fedora CoreOS needs "
             f"{SMALLEST_DISK / 1e9:.0f}",
             "choose a larger disk",
         )
-    if not disk.is_empty and wanted.wipe not in {wanted.device, disk.path}:
+    if disk.contents and wanted.wipe not in {wanted.device, disk.path}:
         kept = f", except {', '.join(wanted.save_partlabel)}" if wanted.save_partlabel else ""
-        yield Refusal(
+        yield (
             f"{disk.path} holds data: {', '.join(disk.contents)}",
             f"to erase all of it{kept}, name the disk again: --wipe {wanted.device}",
         )
 
 
-class Written(BaseModel):
+class Written(Value):
     """What the installer wrote to a disk: kernel arguments, hash and mode of the Ignition file."""
 
-    model_config = ConfigDict(frozen=True)
     options: str
     sha256: str
     mode: str
@@ -128,23 +121,10 @@ def problems_of(wanted: Installation, written: Written, sha256: str) -> tuple[st
         found.append("it would not run Ignition: /ignition.firstboot is missing")
     consoles = [f"console={console}" for console in wanted.console]
     lacking = [one for one in wanted.append_karg if one not in options]
-    lacking += [one for one in consoles if not _is_prefix(one, options)]
+    # coreos-installer completes a console: ttyS0,115200 becomes ttyS0,115200n8.
+    lacking += [one for one in consoles if not any(word.startswith(one) for word in options)]
     if lacking:
         found.append(f"missing kernel arguments: {' '.join(lacking)}")
     if left := [one for one in wanted.delete_karg if one in options]:
         found.append(f"kernel arguments not removed: {' '.join(left)}")
     return tuple(found)
-
-
-def _is_prefix(argument: str, options: list[str]) -> bool:
-    # coreos-installer completes a console: ttyS0,115200 becomes ttyS0,115200n8.
-    return any(one.startswith(argument) for one in options)
-
-
-def _spec(config: bytes) -> tuple[int, int]:
-    major, minor, *_ = str(json.loads(config)["ignition"]["version"]).split(".")
-    return int(major), int(minor)
-
-
-def _dotted(numbers: tuple[int, int]) -> str:
-    return f"{numbers[0]}.{numbers[1]}"

@@ -3,7 +3,8 @@
 Only plain values: `fab --list` imports this.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
 
 # In the live system's memory; a file, because coreos-installer reads it twice.
 CONFIG = "/run/corefab-install/config.ign"
@@ -13,35 +14,16 @@ CONFIG = "/run/corefab-install/config.ign"
 class Installation:
     """The options of an installation, named as coreos-installer names them."""
 
-    device: str = field(
-        default="", metadata={"help": "the disk to install to; asked for if not given"}
-    )
-    wipe: str = field(default="", metadata={"help": "the same disk again, when it holds data"})
-    copy_network: bool = field(
-        default=False, metadata={"help": "take the medium's network configuration along"}
-    )
-    own_network: bool = field(
-        default=False, metadata={"help": "the installed system finds its address by itself"}
-    )
-    network_dir: str = field(
-        default="", metadata={"help": "where that configuration lies on the medium"}
-    )
-    console: tuple[str, ...] = field(
-        default=(), metadata={"help": "such as ttyS0,115200; can be given several times"}
-    )
-    append_karg: tuple[str, ...] = field(
-        default=(), metadata={"help": "a kernel argument to add; can be given several times"}
-    )
-    delete_karg: tuple[str, ...] = field(
-        default=(), metadata={"help": "a kernel argument to remove; can be given several times"}
-    )
-    save_partlabel: tuple[str, ...] = field(
-        default=(), metadata={"help": "keep partitions of this name; can be given several times"}
-    )
-    installer_option: tuple[str, ...] = field(
-        default=(),
-        metadata={"help": "any other option of coreos-installer; can be given several times"},
-    )
+    device: Annotated[str, "the disk to install to; asked for if not given"] = ""
+    wipe: Annotated[str, "the same disk again, when it holds data"] = ""
+    copy_network: Annotated[bool, "take the medium's network configuration along"] = False
+    own_network: Annotated[bool, "the installed system finds its address by itself"] = False
+    network_dir: Annotated[str, "where that configuration lies on the medium"] = ""
+    console: Annotated[tuple[str, ...], "such as ttyS0,115200"] = ()
+    append_karg: Annotated[tuple[str, ...], "a kernel argument to add"] = ()
+    delete_karg: Annotated[tuple[str, ...], "a kernel argument to remove"] = ()
+    save_partlabel: Annotated[tuple[str, ...], "keep partitions of this name"] = ()
+    installer_option: Annotated[tuple[str, ...], "any other option of coreos-installer"] = ()
 
     def argv(self, device: str, sha256: str) -> tuple[str, ...]:
         """Make the command; coreos-installer checks the Ignition file by its hash."""

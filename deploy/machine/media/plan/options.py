@@ -3,49 +3,31 @@
 Only plain values: `fab --list` imports this.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
 
 
 @dataclass(frozen=True, slots=True)
 class Customization:
     """What a medium does; without a device it lets us in over SSH and waits."""
 
-    output: str = field(default="", metadata={"help": "the file to write; below build/media"})
-    device: str = field(
-        default="", metadata={"help": "install to this disk unattended, without asking"}
-    )
-    console: tuple[str, ...] = field(
-        default=(), metadata={"help": "of the installed system; can be given several times"}
-    )
-    append_karg: tuple[str, ...] = field(
-        default=(),
-        metadata={"help": "a kernel argument of the installed system; can be given several times"},
-    )
-    installer: str = field(
-        default="", metadata={"help": "the coreos-installer to use, if not the one on PATH"}
-    )
-    installer_option: tuple[str, ...] = field(
-        default=(),
-        metadata={"help": "any other option of coreos-installer; can be given several times"},
-    )
-    force: bool = field(default=False, metadata={"help": "overwrite an output that exists"})
+    output: Annotated[str, "the file to write; below build/media"] = ""
+    device: Annotated[str, "install to this disk unattended, without asking"] = ""
+    console: Annotated[tuple[str, ...], "of the installed system"] = ()
+    append_karg: Annotated[tuple[str, ...], "a kernel argument of the installed system"] = ()
+    installer: Annotated[str, "the coreos-installer to use, if not the one on PATH"] = ""
+    installer_option: Annotated[tuple[str, ...], "any other option of coreos-installer"] = ()
+    force: Annotated[bool, "overwrite an output that exists"] = False
 
 
 @dataclass(frozen=True, slots=True)
 class OsImage:
     """Which image; `metadata`, `source` and `signature` are copies to use instead of fetching."""
 
-    kind: str = field(
-        default="iso",
-        metadata={"help": "iso, pxe-kernel, pxe-initramfs, pxe-rootfs, metal, qemu, …"},
-    )
-    stream: str = field(default="stable", metadata={"help": "stable, testing or next"})
-    architecture: str = field(default="", metadata={"help": "this machine's unless given"})
-    metadata: str = field(
-        default="", metadata={"help": "the stream's metadata: a file or an address"}
-    )
-    source: str = field(default="", metadata={"help": "a copy of the image: a file or an address"})
-    signature: str = field(default="", metadata={"help": "a copy of its signature"})
-    keyring: str = field(
-        default="", metadata={"help": "Fedora's public keys, to check the signature with"}
-    )
+    kind: Annotated[str, "iso, pxe-kernel, pxe-initramfs, pxe-rootfs, metal, qemu, …"] = "iso"
+    stream: Annotated[str, "stable, testing or next"] = "stable"
+    architecture: Annotated[str, "this machine's unless given"] = ""
+    metadata: Annotated[str, "the stream's metadata: a file or an address"] = ""
+    source: Annotated[str, "a copy of the image: a file or an address"] = ""
+    signature: Annotated[str, "a copy of its signature"] = ""
+    keyring: Annotated[str, "Fedora's public keys, to check the signature with"] = ""

@@ -42,7 +42,9 @@ def find(metadata: bytes, *, kind: str, architecture: str, where: str) -> Stream
     Raises:
         DeployError: when it is not stream metadata or has no such image; lists the available ones.
     """
-    artifact, form, file = _kind(kind)
+    if kind not in KINDS:
+        raise DeployError(f"unknown kind of image {kind!r}", f"known kinds: {', '.join(KINDS)}")
+    artifact, form, file = KINDS[kind]
     try:
         architectures: Mapping[str, Any] = json.loads(metadata)["architectures"]
     except (ValueError, KeyError, TypeError) as error:
@@ -66,9 +68,3 @@ def find(metadata: bytes, *, kind: str, architecture: str, where: str) -> Stream
         raise DeployError(
             f"{where} has no {kind} for {architecture}", "choose another kind or stream"
         ) from error
-
-
-def _kind(kind: str) -> tuple[str, str, str]:
-    if kind not in KINDS:
-        raise DeployError(f"unknown kind of image {kind!r}", f"known kinds: {', '.join(KINDS)}")
-    return KINDS[kind]

@@ -97,3 +97,25 @@ def test_a_rollback_that_fails_is_undone_and_recorded(shop: Shop) -> None:
 
     assert shop.remote.scripts[-3:] == ["logs", "undo", "audit"]
     assert json.loads(shop.remote.the("audit").arguments[0])["result"] == "failed"
+
+
+@pytest.mark.parametrize("field", ["app", "release"])
+@pytest.mark.parametrize("answer", ["probe", "releases"])
+def test_a_manifest_of_the_node_cannot_name_a_path_outside_the_project(
+    shop: Shop, field: str, answer: str
+) -> None:
+    keeping(shop)
+    name = "r0" if answer == "releases" else "r1"
+    evil = {"app": "../../../evil", "release": f"{name}/../../../../evil"}[field]
+    text = shop.remote.answers[answer]
+    text = str(text[0] if isinstance(text, list) else text).replace(" ", "")
+    was = {"app": '"app":"shop-www"', "release": f'"release":"{name}"'}[field]
+    assert was in text
+    shop.remote.answers[answer] = text.replace(was, f'"{field}":"{evil}"')
+    before = set(shop.folder.rglob("*"))
+
+    with pytest.raises(DeployError, match=rf"cannot be read at .*\b{field}: "):
+        rollback(shop.project(), to="")
+
+    assert not set(shop.folder.parent.rglob("*evil*"))
+    assert set(shop.folder.rglob("*")) == before

@@ -97,5 +97,7 @@ def test_an_answer_with_too_few_texts_is_refused(shop: Shop) -> None:
     shop.probed(held.model_copy(update={"files": units}))
     shop.remote.answers["texts"] = "-\n"
 
-    with pytest.raises(DeployError, match=r"sent 1 of \d+ changed files"):
+    with pytest.raises(
+        DeployError, match=r"about changed files cannot be read: it has 1 of \d+ files"
+    ):
         show(shop)

@@ -144,7 +144,9 @@ def test_an_unknown_credential_is_refused_before_the_node_is_asked(
 def test_with_all_one_failure_does_not_stop_the_other_apps(
     tmp_path: Path, remote: FakeRemote, deploys: Deploys
 ) -> None:
-    remote.answers["probe"] = state().model_dump_json()
+    remote.answers["probe"] = lambda command: state(
+        manifest=manifest(app=command.arguments[0])
+    ).model_dump_json()
     deploys.failing = frozenset({"shop-www"})
     both = (project(tmp_path), project(tmp_path, NAME="staging"))
 

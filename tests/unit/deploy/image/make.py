@@ -7,9 +7,11 @@ import json
 import os
 import random
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import zstandard
 
 
 def digest(data: bytes) -> str:
@@ -69,14 +71,14 @@ def image(layers: Sequence[bytes], *, lines: bool = True, label: str = "") -> Ma
     return Made(json.dumps(config).encode(), tuple(layers))
 
 
-def write_layout(made: Made, folder: Path, *, packed: bool = False, ref: str = "") -> Path:
-    """Write an OCI layout, with layers as they are or packed by gzip."""
+def write_layout(made: Made, folder: Path, *, packed: str = "", ref: str = "") -> Path:
+    """Write an OCI layout, with layers as they are or packed by gzip or zstd."""
     blobs = folder / "blobs/sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     shown = []
     for tar in made.layers:
-        blob = gzip.compress(tar, 1) if packed else tar
-        kind = "application/vnd.oci.image.layer.v1.tar" + ("+gzip" if packed else "")
+        blob = _PACK[packed](tar)
+        kind = "application/vnd.oci.image.layer.v1.tar" + (f"+{packed}" if packed else "")
         shown.append({"mediaType": kind, "digest": _put(blobs, blob), "size": len(blob)})
     manifest = json.dumps(
         {
@@ -102,6 +104,16 @@ def write_layout(made: Made, folder: Path, *, packed: bool = False, ref: str = "
         index.write_text(json.dumps({"schemaVersion": 2, "manifests": [*found, named]}))
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     return folder
+
+
+def _zstd(data: bytes) -> bytes:
+    """Pack data as podman's zstd:chunked does: in several frames, one of them to be skipped."""
+    half = len(data) // 2
+    packed = [zstandard.ZstdCompressor().compress(part) for part in (data[:half], data[half:])]
+    return b"\x50\x2a\x4d\x18\x04\0\0\0skip".join(packed)
+
+
+_PACK: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.compress, "zstd": _zstd}
 
 
 def write_archive(folder: Path, file: Path) -> Path:

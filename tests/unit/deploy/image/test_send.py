@@ -99,5 +99,5 @@ def test_an_invalid_answer_to_verify_is_refused(
 ) -> None:
     nodes["web1"] = answering(having(MADE), **{"verify-image": "not base64!"})
 
-    with pytest.raises(DeployError, match="the node's answer cannot be read"):
+    with pytest.raises(DeployError, match="the node's list of the image's files cannot be read"):
         image_verify(project(tmp_path, "web1"))

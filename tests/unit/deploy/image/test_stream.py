@@ -18,7 +18,7 @@ from deploy.image.layers.oci import hex_of
 from deploy.image.plan.bases import Base, TransferPlan
 from deploy.image.plan.image import Image
 from deploy.image.store.archive import Archive
-from deploy.image.stream import ImageStream, Progress
+from deploy.image.stream import ImageStream
 from deploy.node.state import Partial
 from tests.unit.deploy.image.make import Made, image, layer, noise, write_layout
 
@@ -85,7 +85,7 @@ class Case:
     made: Made
     old: Made
     folder: Path
-    told: list[Progress] = field(default_factory=list)
+    told: list[tuple[str, int, int]] = field(default_factory=list)
     opened: ExitStack = field(default_factory=ExitStack)
 
     def parcel(self, *, held: Partial | None = None, patched: bool = True) -> ImageStream:
@@ -93,16 +93,15 @@ class Case:
         before = Archive("old", write_layout(self.old, self.folder / "old"))
         before.export(before.image(), cache, self.old.diff_ids)
         source = Archive("new", write_layout(self.made, self.folder / "new"))
-        base = Base(self.old.diff_ids[0], self.old.id)
+        base = Base(self.old.diff_ids[0], self.old.id, tuple(self.old.diff_ids))
         return ImageStream(
             TransferPlan(
                 Image("new", self.made.id, 1, tuple(self.made.diff_ids)),
                 tuple(self.made.diff_ids),
                 {self.made.diff_ids[0]: base} if patched else {},
-                {self.old.id: tuple(self.old.diff_ids)} if patched else {},
             ),
             self.opened.enter_context(Export(source, cache)),
-            self.told.append,
+            lambda *sent: self.told.append(sent),
             held or Partial(),
         )
 
@@ -159,8 +158,10 @@ def test_no_base_lies_empty_for_another_image_that_is_written_out_first(case: Ca
         plan=TransferPlan(
             Image("new", case.made.id, 1, (new, newer)),
             (new, newer),
-            {new: Base(one, "sha256:" + "1" * 64), newer: Base(shared, "sha256:" + "2" * 64)},
-            {"sha256:" + "1" * 64: (one, shared), "sha256:" + "2" * 64: (other, shared)},
+            {
+                new: Base(one, "sha256:" + "1" * 64, (one, shared)),
+                newer: Base(shared, "sha256:" + "2" * 64, (other, shared)),
+            },
         ),
     )
 
@@ -235,5 +236,5 @@ def test_a_begun_piece_of_other_bytes_is_sent_from_its_start(text_case: Case) ->
 def test_what_is_told_adds_up_to_the_layer(case: Case) -> None:
     sent = sum(map(len, case.parcel().parts()))
 
-    assert sum(one.covered for one in case.told) == len(case.made.layers[0])
-    assert 0 < sum(one.wire for one in case.told) <= sent
+    assert sum(covered for _, _, covered in case.told) == len(case.made.layers[0])
+    assert 0 < sum(wire for _, wire, _ in case.told) <= sent

@@ -15,7 +15,6 @@ from deploy.node.target import Target
 
 TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))
 IMAGE = Image("localhost/shop:1", "sha256:1", 10)
-PASS_ON = "exec cat"
 SAVE = SaveCommand(("podman", "save", "--quiet", IMAGE.id), "docker-archive")
 Programs = Callable[..., None]
 
@@ -69,8 +68,7 @@ def test_an_image_goes_through_compression_to_the_node_and_is_counted(
 ) -> None:
     programs(
         podman="echo $* >&2; head -c 3000000 /dev/zero",
-        zstd=PASS_ON,
-        ssh=f"echo $# >{tmp_path}/words; wc -c >{tmp_path}/arrived",
+        ssh=f"echo $# >{tmp_path}/words; zstd -dcq | wc -c >{tmp_path}/arrived",
     )
     counted: list[int] = []
 
@@ -81,50 +79,39 @@ def test_an_image_goes_through_compression_to_the_node_and_is_counted(
 
 @pytest.mark.program
 @pytest.mark.parametrize(
-    ("podman", "zstd", "ssh", "said"),
+    ("podman", "ssh", "said"),
     [
         (
             "head -c 500000 /dev/zero; echo no such image >&2; exit 125",
-            PASS_ON,
             "cat >/dev/null; echo archive is cut short >&2; exit 1",
             "failed at podman save: no such image",
         ),
         (
-            "head -c 9000000 /dev/zero",
-            PASS_ON,
+            "head -c 9000000 /dev/urandom",
             "head -c 100 >/dev/null; echo no space left >&2; exit 1",
             "failed at the node: no space left",
         ),
         (
             "head -c 500000 /dev/zero",
-            PASS_ON,
             "cat >/dev/null; echo unknown layer >&2; exit 125",
             "failed at the node: unknown layer",
         ),
         (
-            "head -c 9000000 /dev/zero",
-            "head -c 100; echo out of memory >&2; exit 1",
-            "cat >/dev/null",
-            "failed at zstd: out of memory",
-        ),
-        (
-            "head -c 9000000 /dev/zero",
-            PASS_ON,
+            "head -c 9000000 /dev/urandom",
             "exit 255",
             "failed at the node: exit code 255",
         ),
         (
             "echo small",
-            "cat >/dev/null; exec yes",
             "echo Permission denied >&2; exit 255",
             "failed at the node: Permission denied",
         ),
     ],
 )
 def test_the_program_that_failed_first_is_named(
-    programs: Programs, podman: str, zstd: str, ssh: str, said: str
+    programs: Programs, podman: str, ssh: str, said: str
 ) -> None:
-    programs(podman=podman, zstd=zstd, ssh=ssh)
+    programs(podman=podman, ssh=ssh)
 
     with pytest.raises(DeployError) as caught:
         send_whole(TARGET, "shop-www", IMAGE, SAVE, lambda _: None)
@@ -135,17 +122,16 @@ def test_the_program_that_failed_first_is_named(
 def test_an_interrupt_leaves_no_program_behind(programs: Programs, tmp_path: Path) -> None:
     programs(
         podman=f"echo $$ >{tmp_path}/1; exec yes",
-        zstd=f"echo $$ >{tmp_path}/2; {PASS_ON}",
-        ssh=f"echo $$ >{tmp_path}/3; exec cat >/dev/null",
+        ssh=f"echo $$ >{tmp_path}/2; exec cat >/dev/null",
     )
 
     def interrupt(_: int) -> None:
-        if all((tmp_path / name).exists() for name in "123"):
+        if all((tmp_path / name).exists() for name in "12"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         send_whole(TARGET, "shop-www", IMAGE, SAVE, interrupt)
-    for name in "123":
+    for name in "12":
         with pytest.raises(ProcessLookupError):
             os.kill(int((tmp_path / name).read_text()), 0)
 

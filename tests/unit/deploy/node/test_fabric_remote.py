@@ -1,5 +1,8 @@
 """Commands run over one connection, and their streams arrive complete."""
 
+import contextlib
+import itertools
+import threading
 from collections.abc import Iterator
 
 import paramiko
@@ -85,6 +88,51 @@ def test_both_outputs_are_read_at_once(node: Node, remote: FabricRemote) -> None
 
     result = remote.run(Command("undo", ("a",)))
     assert (len(result.stdout), len(result.stderr)) == (BIG, BIG)
+
+
+@pytest.mark.parametrize(
+    ("stream", "how"),
+    [("sendall", "run"), ("sendall_stderr", "run"), ("sendall", "hold"), ("sendall", "follow")],
+)
+def test_an_answer_without_an_end_is_refused_while_it_is_read(
+    node: Node, remote: FabricRemote, stream: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flood(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        with contextlib.suppress(OSError):
+            while True:
+                getattr(channel, stream)(b"x" * CHUNK)
+        ended.set()
+        return 0
+
+    ended = threading.Event()
+    monkeypatch.setattr("deploy.node.command._USUAL_BYTES", 1_000_000)
+    node.scripts["lock"] = flood
+
+    with pytest.raises(DeployError, match="sent more than 1000000 bytes as the answer to lock"):
+        run_as(remote, how)
+    assert ended.wait(10)
+
+
+def run_as(remote: FabricRemote, how: str) -> Result:
+    if how == "follow":
+        return remote.follow(LOCK, lambda _: None)
+    return remote.hold(LOCK) if how == "hold" else remote.run(LOCK)
+
+
+def test_a_node_that_reads_nothing_and_prints_without_end_is_refused(
+    node: Node, remote: FabricRemote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flood(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        with contextlib.suppress(OSError):
+            while True:
+                channel.sendall(b"x" * CHUNK)
+        return 0
+
+    monkeypatch.setattr("deploy.node.command._USUAL_BYTES", 1_000_000)
+    node.scripts["seal"] = flood
+
+    with pytest.raises(DeployError, match="as the answer to seal"):
+        remote.send(Command("seal", ("a", "r", "c")), itertools.repeat(b"y" * CHUNK))
 
 
 def test_output_is_read_while_content_is_sent(node: Node, remote: FabricRemote) -> None:

@@ -56,7 +56,7 @@ def test_files_folders_and_links_are_listed_and_missing_paths_are_not(
     assert found[str(file)].owner == f"{file.owner()}:{file.group()}"
     assert found[str(file)].sha256 == hashlib.sha256(b"content").hexdigest()
     assert found[str(other)].sha256 == hashlib.sha256(b"").hexdigest()
-    assert found[str(other)].mtime == 7
+    assert found[str(other)].mtime.timestamp() == 7
     assert (found[str(link)].target, found[str(link)].sha256) == ("a file", "")
     assert found[str(folder)].mode == "750"
 

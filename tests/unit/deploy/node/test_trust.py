@@ -45,7 +45,9 @@ def test_a_key_with_another_fingerprint_is_not_pinned(
     with pytest.raises(DeployError) as caught:
         trust(Project(tmp_path, given), fingerprint="SHA256:other")
 
-    assert caught.value.message == f"127.0.0.1 shows {node.fingerprint}, not SHA256:other"
+    assert caught.value.message == (
+        f"127.0.0.1 shows the host key {node.fingerprint}, not SHA256:other"
+    )
     assert not (tmp_path / "certs/known_hosts").exists()
 
 

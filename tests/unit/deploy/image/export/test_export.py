@@ -21,7 +21,7 @@ from deploy.image.layers.oci import Content
 from deploy.image.layers.partial_layer import PartialLayer
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.store.archive import Archive
-from deploy.image.store.podman import Podman
+from deploy.image.store.engines import Podman
 from deploy.image.wire.chunks import cut_chunks
 from deploy.image.wire.compress import Job
 from deploy.image.wire.compressor import Compressor

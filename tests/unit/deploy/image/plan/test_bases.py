@@ -5,6 +5,7 @@ from dataclasses import replace
 from deploy.image.plan.bases import Base, KnownLayers, plan_transfer, unclear_layers
 from deploy.image.plan.image import Image, missing, missing_bytes
 from deploy.image.plan.sending import Rates
+from deploy.node.state import NodeState
 from tests.unit.deploy.examples import state
 
 
@@ -15,6 +16,10 @@ def named(letter: str) -> str:
 def an_image(letters: str, lines: tuple[str, ...] = ()) -> Image:
     layers = tuple(named(letter) for letter in letters)
     return Image("x", named("0"), 1000, layers, lines)
+
+
+def base(letter: str, image: str, on_node: NodeState) -> Base:
+    return Base(named(letter), named(image), on_node.layers[named(image)])
 
 
 def test_only_layers_that_no_image_of_the_node_holds_are_missing() -> None:
@@ -41,8 +46,7 @@ def test_the_layer_made_by_the_same_line_is_the_best_base() -> None:
 
     found = plan_transfer(an_image("ad", ("FROM", "COPY")), held, KnownLayers(set(lines), lines))
 
-    assert found.bases == {named("d"): Base(named("c"), named("1"))}
-    assert found.base_images == {named("1"): held.layers[named("1")]}
+    assert found.bases == {named("d"): base("c", "1", held)}
 
 
 def test_only_layers_that_arrive_sooner_as_patches_keep_their_base() -> None:
@@ -53,9 +57,8 @@ def test_only_layers_that_arrive_sooner_as_patches_keep_their_base() -> None:
     slow = found.with_quick_bases(Rates(link=1e6), sizes)
     fast = found.with_quick_bases(Rates(link=200e6), sizes)
 
-    assert slow.bases == {named("c"): Base(named("a"), named("1"))}
-    assert slow.base_images == found.base_images
-    assert (fast.bases, fast.base_images, fast.missing) == ({}, {}, found.missing)
+    assert slow.bases == {named("c"): base("a", "1", held)}
+    assert (fast.bases, fast.missing) == ({}, found.missing)
 
 
 def test_the_layer_at_the_same_position_is_next_best() -> None:
@@ -75,21 +78,13 @@ def test_of_equals_the_one_on_the_same_layers_is_taken() -> None:
 
     found = plan_transfer(an_image("ae"), held, KnownLayers(here))
 
-    assert found.bases[named("e")] == Base(named("c"), named("2"))
+    assert found.bases[named("e")] == base("c", "2", held)
 
 
 def test_a_layer_that_is_not_here_as_well_is_no_base() -> None:
     held = state(layers={named("1"): (named("a"), named("b"))})
 
     assert not plan_transfer(an_image("ae"), held, KnownLayers({named("a")})).bases
-
-
-def test_without_bases_the_same_layers_travel() -> None:
-    held = state(layers={named("1"): (named("a"), named("b"))})
-    found = plan_transfer(an_image("ae"), held, KnownLayers({named("b")}))
-
-    assert found.without_bases().missing == found.missing
-    assert not found.without_bases().bases
 
 
 def test_the_layer_that_shares_most_files_is_the_base_wherever_it_stands() -> None:
@@ -105,7 +100,7 @@ def test_the_layer_that_shares_most_files_is_the_base_wherever_it_stands() -> No
         an_image("d"), held, KnownLayers({named(one) for one in "abc"}, files=files)
     )
 
-    assert found.bases == {named("d"): Base(named("b"), named("1"))}
+    assert found.bases == {named("d"): base("b", "1", held)}
 
 
 def test_files_are_asked_for_only_where_line_and_position_leave_a_doubt() -> None:

@@ -1,16 +1,15 @@
 """Layers laid over one another show what a node shows of them."""
 
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.image.tree.entry import nanoseconds
-from deploy.image.tree.index import Index, TreeError, read_index
-from deploy.image.tree.tree import Tree, flatten
+from deploy.image.tree.entries import Entry, TreeError, nanoseconds, read_layer
+from deploy.image.tree.tree import Tree, flatten, hard_links
 from tests.unit.deploy.image.make import digest, entry, layer
 from tests.unit.deploy.image.tree.overlay import show
 from tests.unit.deploy.image.tree.trees import LAYERS
@@ -22,13 +21,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tree(layers: Sequence[bytes], folder: Path) -> Tree:
-    return flatten(index(one, folder) for one in layers)
+    return flatten(entries(one, folder) for one in layers)
 
 
-def index(layer: bytes, folder: Path) -> Index:
+def entries(layer: bytes, folder: Path) -> Iterator[Entry]:
     file = folder / digest(layer)[7:]
     file.write_bytes(layer)
-    return read_index(digest(layer), file)
+    return read_layer(digest(layer), file)
 
 
 @given(st.lists(LAYERS, min_size=1, max_size=3))
@@ -39,13 +38,13 @@ def test_an_image_laid_flat_shows_what_a_node_shows(folder: Path, layers: list[b
         return
     shown = show(layers)
 
-    times = {path: node.entry.mtime for path, node in found.nodes.items() if path}
+    times = {path: node.entry.mtime for path, node in found.items() if path}
     assert times.keys() == shown.times.keys()
     assert {path: nanoseconds(time) for path, time in times.items()} == {
         path: nanoseconds(time or "") for path, time in shown.times.items()
     }
-    assert {frozenset(group) for group in found.groups().values()} == shown.groups
-    for path, node in found.nodes.items():
+    assert {frozenset(group) for group in hard_links(found).values()} == shown.groups
+    for path, node in found.items():
         entry = node.entry
         assert shown.things[path][1:3] == (
             0 if entry.kind == "l" else entry.mode,
@@ -63,7 +62,7 @@ def test_a_whiteout_acts_before_its_own_layers_entries(folder: Path, first: bool
     files = {".wh.a": b"", "a": b"2"} if first else {"x/.wh.y": b"", "x/z": b"3", ".wh.a": b""}
     lower = layer({"a": b"1", "x/y": b"1"})
 
-    assert ("a" in tree([lower, layer(files)], folder).nodes) is first
+    assert ("a" in tree([lower, layer(files)], folder)) is first
 
 
 def unfit(*more: tarfile.TarInfo, files: dict[str, bytes] | None = None) -> bytes:
@@ -103,4 +102,4 @@ def test_a_layer_that_is_damaged_in_the_cache_is_not_compared(tmp_path: Path) ->
     file.write_bytes(whole[:-1] + b"!")
 
     with pytest.raises(TreeError, match="damaged in the cache"):
-        read_index(digest(whole), file)
+        list(read_layer(digest(whole), file))

@@ -1,14 +1,9 @@
 """A node that matches the machine spec of some settings, for the tests of drift and converge."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.machine.drift.plan.inspection import (
-    FoundPerson,
-    FoundPlace,
-    FoundUnit,
-    FoundUser,
-    Inspection,
-)
+from deploy.machine.drift.plan.inspection import FoundPerson, FoundPlace, Inspection
 from deploy.node.holdings import AuthorizedKey
 from deploy.project import Project
 from deploy.spec.plan.machine import Machine, Place
@@ -25,23 +20,20 @@ def project_in(folder: Path, **values: object) -> Project:
 
 def matching(machine: Machine) -> Inspection:
     """Make the answer of a node that is as its spec says; no release serves there."""
-    users = {one.name: FoundUser(home="", groups=one.groups) for one in machine.people}
     keys = tuple(
         AuthorizedKey(user=one.name, file="/ignition", age_seconds=1, line=line)
         for one in machine.people
         for line in one.keys
     )
-    enabled = FoundUnit(enabled="enabled", active="active")
     return Inspection(
-        clock=1000,
-        spec_hash="",
+        clock=datetime.fromtimestamp(1000, UTC),
         manifest=None,
         staged={},
         claimed=frozenset(),
         paths={one.path: _found(one) for one in machine.places},
-        users=users,
+        groups={one.name: one.groups for one in machine.people},
         keys=keys,
-        units=dict.fromkeys(machine.enabled, enabled),
+        units=dict.fromkeys(machine.enabled, "enabled"),
         sysctl=dict(machine.sysctl),
         firewall=(),
         strays={},
@@ -72,8 +64,8 @@ def _found(place: Place) -> FoundPlace:
         kind=place.kind,
         mode=place.mode or "777",
         owner=place.owner,
-        mtime=10,
-        ctime=20,
+        mtime=datetime.fromtimestamp(10, UTC),
+        ctime=datetime.fromtimestamp(20, UTC),
         target=place.target,
         sha256=place.sha256 if place.kind == "file" else "",
     )

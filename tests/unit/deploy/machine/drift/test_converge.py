@@ -94,7 +94,7 @@ def test_what_other_commands_must_fix_is_listed_and_makes_the_exit_code_2(
 ) -> None:
     made = project_in(tmp_path)
     inspection = matching(spec_from_settings(made).machine)
-    remote.answers["inspect"] = inspection.model_copy(update={"users": {}}).model_dump_json()
+    remote.answers["inspect"] = inspection.model_copy(update={"groups": {}}).model_dump_json()
 
     assert converge(made, YES) == 2
 

@@ -50,6 +50,7 @@ def test_a_difference_is_listed_with_what_fixes_it(
     assert (report["spec"], report["compared_with_spec"]) == (spec.sha256, spec.sha256)
     assert (found["what"], found["subject"], found["remedy"]) == ("mode", HOSTNAME, "fab converge")
     assert (found["expected"], found["found"]) == ("644", "666")
+    assert found["since"] == "1970-01-01T00:00:20Z"
 
 
 def test_a_node_is_compared_with_its_own_spec_and_not_with_changed_settings(

@@ -29,12 +29,12 @@ def awaited(node: Node, target: Target, *, boot: str = "before") -> Awaited:
 def test_another_boot_with_the_expected_key_is_the_installed_system(
     node: Node, target: Target
 ) -> None:
-    assert await_first_boot(awaited(node, target, boot="after"), SECONDS, None) == "after"
+    assert await_first_boot(awaited(node, target, boot="after"), SECONDS) == "after"
 
 
 def test_the_same_boot_is_not(node: Node, target: Target) -> None:
     with pytest.raises(DeployError, match="it has not restarted"):
-        await_first_boot(awaited(node, target), 0.5, None)
+        await_first_boot(awaited(node, target), 0.5)
 
 
 def test_another_boot_of_the_medium_is_reported_at_once(node: Node, target: Target) -> None:
@@ -42,7 +42,7 @@ def test_another_boot_of_the_medium_is_reported_at_once(node: Node, target: Targ
     landed = replace(wanted, public=new_ssh_key().public, live_public=node.host_line)
 
     with pytest.raises(DeployError, match="booted its live medium again") as refused:
-        await_first_boot(landed, 60, None)
+        await_first_boot(landed, 60)
     assert "boot order" in refused.value.hint
 
 
@@ -51,16 +51,16 @@ def test_the_medium_in_the_same_boot_is_still_going_down(node: Node, target: Tar
     going = replace(wanted, public=new_ssh_key().public, live_public=node.host_line)
 
     with pytest.raises(DeployError, match="the live system is still running"):
-        await_first_boot(going, 0.5, None)
+        await_first_boot(going, 0.5)
 
 
 def test_the_old_system_is_distinguished_from_an_unknown_one(node: Node, target: Target) -> None:
     wanted = replace(awaited(node, target), public=new_ssh_key().public)
 
     with pytest.raises(DeployError, match="the system that it had before"):
-        await_first_boot(replace(wanted, old_public=(node.host_line,)), 60, None)
+        await_first_boot(replace(wanted, old_public=(node.host_line,)), 60)
     with pytest.raises(DeployError, match=r"another system answers at that address.*SHA256:"):
-        await_first_boot(wanted, 60, None)
+        await_first_boot(wanted, 60)
 
 
 def test_a_machine_that_never_comes_back_is_reported_with_what_to_check(
@@ -70,5 +70,5 @@ def test_a_machine_that_never_comes_back_is_reported_with_what_to_check(
     gone = replace(wanted, installed=replace(target, port=1))
 
     with pytest.raises(DeployError, match="did not come back within 0 s") as refused:
-        await_first_boot(gone, 0.3, None)
+        await_first_boot(gone, 0.3)
     assert "console" in refused.value.hint

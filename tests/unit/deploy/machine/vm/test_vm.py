@@ -8,8 +8,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.machine.install.plan.ignition import HOST_KEY
 from deploy.machine.vm import vm
-from deploy.machine.vm.plan.options import VmOptions
-from deploy.machine.vm.plan.virtual_machine import VirtualMachine
+from deploy.machine.vm.plan.virtual_machine import VmOptions
 from deploy.node.known_hosts import pinned
 from deploy.project import Project
 from tests.clock import Clock
@@ -37,8 +36,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def make_disk(image: Path, disk: Path, size: str) -> None:
         done.append(f"disk {image.name} {disk.name} {size}")
 
-    def start(machine: VirtualMachine, _: Path) -> None:
-        done.append(f"start {machine.memory_megabytes}")
+    def start(command: tuple[str, ...], _: Path, *, has_tpm: bool) -> None:
+        assert has_tpm
+        done.append(f"start {command[command.index('-m') + 1]}")
 
     def is_taken(_: int) -> bool:
         return False

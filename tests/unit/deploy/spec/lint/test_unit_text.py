@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.spec.lint.duration import seconds
 from deploy.spec.lint.unit import Unit, is_drop_in, is_unit, read_units
-from deploy.spec.lint.unit_text import read_unit, words
+from deploy.spec.lint.unit_text import read_unit, seconds, words
 
 
 def pairs(text: str) -> list[tuple[int, str]]:
@@ -48,7 +47,7 @@ def test_carriage_returns_and_equals_signs_are_accepted() -> None:
 def test_lines_that_are_not_settings_are_listed() -> None:
     _, strays = read_unit("k=1\n[A\n[B]\nnonsense\n# fine\n", "x")
 
-    assert [(one.line, one.text) for one in strays] == [(1, "k=1"), (2, "[A"), (4, "nonsense")]
+    assert [(one.line, one.found) for one in strays] == [(1, "k=1"), (2, "[A"), (4, "nonsense")]
 
 
 @given(st.text())
@@ -119,6 +118,10 @@ def test_units_and_drop_ins_are_recognised_by_their_paths(
 )  # fmt: skip
 def test_times_are_read_as_systemd_and_podman_write_them(text: str, value: float | None) -> None:
     assert seconds(text) == value
+
+
+def test_a_long_text_that_is_no_time_is_refused_without_trying_every_way_to_split_it() -> None:
+    assert seconds("1" * 100_000 + "!") is None
 
 
 @pytest.mark.parametrize(

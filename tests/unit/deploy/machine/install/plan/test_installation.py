@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from deploy.errors import DeployError
-from deploy.machine.install.plan.disk import Disk, read_disks
 from deploy.machine.install.plan.ignition import HOST_KEY, login, with_host_key
 from deploy.machine.install.plan.installation import (
     Written,
@@ -15,7 +14,7 @@ from deploy.machine.install.plan.installation import (
     problems_of,
     refusals,
 )
-from deploy.machine.install.plan.live_facts import LiveFacts
+from deploy.machine.install.plan.live_facts import Disk, LiveFacts, read_disks
 from deploy.machine.install.plan.options import Installation
 
 CONFIG = json.dumps({"ignition": {"version": "3.3.0"}}).encode()
@@ -46,7 +45,7 @@ WANTED = Installation("/dev/sda")
 
 
 def reasons(wanted: Installation = WANTED, **facts: Any) -> list[str]:
-    return [one.reason for one in refusals(wanted, FACTS.model_copy(update=facts), CONFIG)]
+    return [reason for reason, _ in refusals(wanted, FACTS.model_copy(update=facts), CONFIG)]
 
 
 def test_the_command_is_the_installers_own_with_the_configs_hash() -> None:
@@ -109,7 +108,7 @@ def test_all_reasons_are_listed_at_once_each_with_a_remedy() -> None:
     found = refusals(WANTED, FACTS.model_copy(update=changes), CONFIG)
 
     assert len(found) == 3
-    assert all(one.remedy for one in found)
+    assert all(remedy for _, remedy in found)
 
 
 @pytest.mark.parametrize("wipe", ["/dev/sda", "/dev/disk/by-id/acme"])
@@ -231,7 +230,7 @@ def test_the_contents_and_users_of_a_disk_are_listed() -> None:
         "/dev/sda3 is swap",
     )
     assert sda.labels == ("boot", "data")
-    assert (sdb.is_empty, sdb.model, sdb.link) == (True, "ACME", "usb")
+    assert (sdb.contents, sdb.model, sdb.link) == ((), "ACME", "usb")
 
 
 @pytest.mark.parametrize(

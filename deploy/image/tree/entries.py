@@ -1,18 +1,19 @@
-"""Read the entries of a layer from its tar."""
+"""The entries of a layer, read from its tar."""
 
 import hashlib
 import io
 import posixpath
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from deploy.errors import DeployError
 from deploy.image.layers.oci import hex_of
-from deploy.image.tree.entry import Entry, nanoseconds
 
+_NANOSECOND_DIGITS = 9
 _XATTR = "SCHILY.xattr."
+_LONGEST_PATH = 4096
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _KINDS = {
     tarfile.REGTYPE: "f",
@@ -31,16 +32,29 @@ class TreeError(DeployError):
     """An image contains something that cannot be compared path by path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
-    """The entries of a layer, in the order of its tar."""
+class Entry(NamedTuple):
+    """An entry of a layer; `kind` is one of the letters below, times are as in the tar.
 
-    diff_id: str
-    entries: tuple[Entry, ...]
+    Files are `f`, directories `d`, symbolic links `l`, hard links `h`, fifos `p`, devices `c` and
+    `b`. A whiteout `w` removes the path of lower layers, an opaque directory `o` all below it.
+    `link` is a link's target, `device` a device's numbers. An empty `mtime` is set when the node
+    unpacks the layer.
+    """
+
+    path: str
+    kind: str
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    mtime: str = ""
+    link: str = ""
+    device: tuple[int, int] = (0, 0)
+    xattrs: tuple[tuple[str, str], ...] = ()
+    sha256: str = ""
 
 
-def read_index(diff_id: str, file: Path) -> Index:
-    """Read a layer's tar and verify its digest.
+def read_layer(diff_id: str, file: Path) -> Iterator[Entry]:
+    """Read every entry of a layer's tar, after verifying its digest.
 
     Raises:
         TreeError: when the layer is damaged, or has an entry that cannot be compared.
@@ -51,7 +65,7 @@ def read_index(diff_id: str, file: Path) -> Index:
                 f"layer {hex_of(diff_id)[:12]} is damaged in the cache",
                 f"remove {file} and run the command again",
             )
-    return Index(diff_id, tuple(scan(file)))
+    yield from scan(file)
 
 
 def scan(file: Path) -> Iterator[Entry]:
@@ -92,7 +106,7 @@ def _read(member: tarfile.TarInfo) -> Entry:
 
 def _described(member: tarfile.TarInfo, path: str, kind: str) -> Entry:
     mtime = member.pax_headers.get("mtime") or str(int(member.mtime))
-    nanoseconds(mtime)
+    nanoseconds(mtime)  # raises for what is no time
     xattrs = sorted(
         (name.removeprefix(_XATTR), value)
         for name, value in member.pax_headers.items()
@@ -108,7 +122,6 @@ def _described(member: tarfile.TarInfo, path: str, kind: str) -> Entry:
         link=_link(member, kind),
         device=(member.devmajor, member.devminor) if kind in "cb" else (0, 0),
         xattrs=tuple(xattrs),
-        size=member.size if kind == "f" else 0,
     )
 
 
@@ -120,7 +133,23 @@ def _link(member: tarfile.TarInfo, kind: str) -> str:
 
 def _clean(name: str) -> str:
     """Normalize a path; the root is empty."""
+    if len(name) > _LONGEST_PATH:
+        raise TreeError("a path is longer than Linux allows")
     parts = name.split("/")
     if ".." in parts:
         raise TreeError(f"{name!r} contains `..`")
     return "/".join(part for part in parts if part not in {"", "."})
+
+
+def nanoseconds(mtime: str) -> int | None:
+    """Parse a time of a tar to the nanosecond; None for an empty one.
+
+    Raises:
+        ValueError: when it is not a time.
+    """
+    if not mtime:
+        return None
+    whole, _, part = mtime.partition(".")
+    beyond = int(part[:_NANOSECOND_DIGITS].ljust(_NANOSECOND_DIGITS, "0")) if part else 0
+    # The fraction of a negative time is negative too.
+    return int(whole) * 10**9 + (-beyond if whole.startswith("-") else beyond)

@@ -1,4 +1,4 @@
-"""Read images from podman's storage with the podman program."""
+"""Read images from podman's storage and from the Docker daemon, with their programs."""
 
 import json
 from collections.abc import Collection
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.oci import Content, hex_of, read
+from deploy.image.layers.oci import Content, hex_of, history_lines, read
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.store.archive import Archive
 from deploy.workstation.programs import run
@@ -23,22 +23,15 @@ class Podman:
 
     def image(self) -> Image:
         """Look up the image."""
-        said = run(
-            ("podman", "image", "inspect", self.name),
-            doing=f"reading image {self.name}",
-            hint="build it first (`fab sample-build` builds the sample), or change IMAGE",
-            seconds=_ASK_SECONDS,
-        )
-        found = json.loads(said)[0]
-        history = [one for one in found.get("History") or () if not one.get("empty_layer")]
+        hint = "build it first (`fab sample-build` builds the sample), or change IMAGE"
+        found = _inspected("podman", self.name, hint)
         layers = tuple(found["RootFS"]["Layers"])
-        made_by = tuple(str(one.get("created_by", "")) for one in history)
         return Image(
             self.name,
             f"sha256:{found['Id']}",
             found["Size"],
             layers,
-            made_by if len(made_by) == len(layers) else (),
+            history_lines(found.get("History"), len(layers)),
             folders=_folders(found),
         )
 
@@ -53,21 +46,55 @@ class Podman:
             for diff_id in lacking:
                 cache.add_layer(diff_id, place / "blobs/sha256" / hex_of(diff_id))
         if content.id != image.id:
-            return self._as_archive(image, cache, lacking)
+            # The image has Docker's format: in an OCI layout its config is another one.
+            saving = ("podman", "save", "-q", "--format", "docker-archive")
+            return _export_archive(saving, image, cache, lacking)
         if not known:
             cache.add_image(content)
         return content
 
-    def _as_archive(self, image: Image, cache: Cache, lacking: Collection[str]) -> Content:
-        """Export an image in Docker's format, whose config would change in an OCI layout."""
-        with cache.temporary_folder() as place:
-            file = place / "image.tar"
-            run(("podman", "save", "-q", "--format", "docker-archive", "-o", str(file), image.id))
-            return Archive(self.name, file).export(image, cache, lacking)
-
     def save_command(self) -> SaveCommand:
         """Return the command that writes the whole image as one stream."""
         return SaveCommand(("podman", "save", "--quiet", self.image().id), "docker-archive")
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """An image in Docker's storage; its id is the digest of its config, as in podman."""
+
+    name: str
+
+    def image(self) -> Image:
+        """Look up the image."""
+        hint = "start the Docker daemon, and look for the image with `docker image ls`"
+        found = _inspected("docker", self.name, hint)
+        return Image(self.name, found["Id"], found["Size"], tuple(found["RootFS"]["Layers"]))
+
+    def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
+        """Export these layers into the cache."""
+        known = cache.content(image.id)
+        if known and all(map(cache.has, wanted)):
+            return known
+        return _export_archive(("docker", "save"), image, cache, wanted)
+
+    def save_command(self) -> SaveCommand:
+        """Return the command that writes the whole image as one stream."""
+        return SaveCommand(("docker", "save", self.image().id), "docker-archive")
+
+
+def _inspected(program: str, name: str, hint: str) -> Any:
+    words = (program, "image", "inspect", name)
+    return json.loads(run(words, doing=f"reading image {name}", hint=hint, seconds=_ASK_SECONDS))[0]
+
+
+def _export_archive(
+    saving: tuple[str, ...], image: Image, cache: Cache, wanted: Collection[str]
+) -> Content:
+    """Export layers through the archive that a program writes of the whole image."""
+    with cache.temporary_folder() as place:
+        file = place / "image.tar"
+        run((*saving, "-o", str(file), image.id))
+        return Archive(image.name, file).export(image, cache, wanted)
 
 
 def _folders(found: dict[str, Any]) -> tuple[str, ...]:
@@ -87,20 +114,9 @@ def _save(image: Image, place: Path, wanted: Collection[str]) -> Content:
     for diff_id in image.layers:
         if diff_id not in wanted:
             (blobs / hex_of(diff_id)).touch()
-    run(
-        (
-            "podman",
-            "save",
-            "-q",
-            "--format",
-            "oci-dir",
-            "--uncompressed",
-            "-o",
-            str(place),
-            # By id: a build that runs meanwhile may move the name.
-            image.id,
-        )
-    )
+    # By id: a build that runs meanwhile may move the name.
+    saving = ("podman", "save", "-q", "--format", "oci-dir", "--uncompressed")
+    run((*saving, "-o", str(place), image.id))
     index = json.loads((place / "index.json").read_bytes())
     manifest = (blobs / hex_of(index["manifests"][0]["digest"])).read_bytes()
     config = (blobs / hex_of(json.loads(manifest)["config"]["digest"])).read_bytes()
