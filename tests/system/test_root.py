@@ -14,7 +14,7 @@ from deploy.node.login import connect
 from deploy.node.remote import Result
 from deploy.node.script import LIBRARIES, script_text, scripts
 from deploy.node.target import Target
-from tests.system.conftest import booted
+from tests.system.conftest import CERT_PASSWORD, booted
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node
@@ -25,10 +25,10 @@ GUARDED = (
     "find /etc/sudoers.d /etc/shadow /root/guarded /home/core/.ssh -printf '%p %u:%g %m %s %l\\n'"
 )
 # They run on a live system, or serve the folder that they make (test_certificates.py), or need an
-# interruption (test_faults.py).
+# interruption (test_faults.py) or another image (test_image.py).
 ELSEWHERE = {
     *("install-disk", "live-facts", "read-back", "restart", "stop-install", "take-config"),
-    *("challenge", "guard", "undo", "certificate-undo", "load-image", "state"),
+    *("challenge", "guard", "undo", "certificate-undo", "load-image", "receive-image", "state"),
 }
 OVERLAY = """\
 variant: fcos
@@ -231,12 +231,16 @@ def test_no_script_of_root_follows_reads_or_waits_for_what_others_planted(
 def every_verb(project: Project, person: Path) -> Iterator[str]:
     """Run what sends every other script."""
     before = {"BEFORE_SWITCH": "/usr/bin/python3 -c pass"}
+    yield project.fab("plan", ENV_GREETING="planted").out
     yield project.must("deploy", ENV_GREETING="planted", **before)
     for line in (
-        *("deploy --force", "rollback", "deploy", "status", "logs", "releases", "plan --diff"),
-        *("drift", "converge --yes", "cert-status", "cert-rotate-https", "creds-rotate --all"),
+        *("deploy --force", "rollback", "deploy", "status", "logs", "releases", "drift"),
+        *("converge --yes", "cert-status", "cert-rotate-https", "creds-seal"),
         f"access-add eve --key {person}",
         *("access-list", "access-remove eve", "host-key-rotate", "image-send", "image-verify"),
-        *("prune", "image-repair", "rehearsal-fault web crash", "audit", "unlock --reason x"),
+        *("prune", "image-repair --yes", "rehearsal-fault crash --worker jobs", "audit"),
+        "unlock --reason x",
     ):
         yield project.fab(*line.split()).out
+    changed = {"CERT_PASSWORD": "another password", "CERT_PASSWORD_OLD": CERT_PASSWORD}
+    yield project.must("cert-rotate-https", "--password-only", **changed)

@@ -98,12 +98,12 @@ authorized_keys() {
 # key_lines USER FOLDER: what authorized_keys does, with the rights that it has, for at most 1000 files and
 # 1 MiB.
 key_lines() {
-  local file since size most=1000 left=1048576
+  local file since size count=1000 left=1048576
   for file in "$2"/authorized_keys "$2"/authorized_keys2 "$2"/authorized_keys.d/*; do
     if [ ! -f "$file" ] || [ ! -r "$file" ]; then continue; fi
     since=$(age "$file")
     size=$(stat -Lc %s "$file")
-    if [ $((most -= 1)) -lt 0 ]; then
+    if [ $((count -= 1)) -lt 0 ]; then
       as_lines "$1" "$2" 0 <<<'there are too many files to be read'
       return
     fi
