@@ -10,13 +10,13 @@ from deploy.access import act
 from deploy.access.act import run_audited
 from deploy.access.keys import file_name, renew_specs
 from deploy.app.credentials import Credentials
-from deploy.app.tls import material, own_key
+from deploy.app.own_keys import own_key
+from deploy.app.tls import material
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node, instances
 from deploy.node.session import passphrase_prompt
 from deploy.project import Project
-from deploy.settings.model import CERT_PASS
 from deploy.spec.access_key import AUTHORITY, AccessKey, read_key_file
 from deploy.spec.people import (
     check_name,
@@ -36,8 +36,8 @@ def access_sign(
 ) -> None:
     """Sign a public key for some hours; the first time, make every node trust the authority.
 
-    The authority's private key is kept encrypted with CERT_PASSWORD; a retired one is deleted, and
-    another made. The certificate is written beside the key as FILE-cert.pub, where ssh looks.
+    The authority's private key is kept encrypted with AUTHORITY_PASSWORD; a retired one is deleted,
+    and another made. The certificate is written beside the key as FILE-cert.pub, where ssh looks.
 
     Raises:
         CertError: for a wrong password, or a key that cannot be signed.
@@ -46,8 +46,7 @@ def access_sign(
     """
     check_name(person)
     public = _public_key(file, retired_keys(project))
-    password = Credentials(project.settings, passphrase_prompt()).value(CERT_PASS).encode()
-    key = _authority_key(project, password)
+    key = _authority_key(project, Credentials(project.settings, passphrase_prompt()))
     kind, blob = public_line(key).split()[:2]
     comment = f"{project.settings.project} authority"
     users = sorted({one.node_user for one in instances(nodes)})
@@ -75,13 +74,13 @@ def _public_key(file: Path, retired: frozenset[str]) -> AccessKey:
     return keys[0]
 
 
-def _authority_key(project: Project, password: bytes) -> PrivateKey:
+def _authority_key(project: Project, credentials: Credentials) -> PrivateKey:
     """Read the authority's key; replace a retired one, whose certificates must stay invalid."""
     path = material(project).ssh_authority_key
-    key = own_key(path, password)
+    key = own_key(path, credentials)
     if " ".join(public_line(key).split()[:2]) in retired_keys(project):
         path.unlink()
-        key = own_key(path, password)
+        key = own_key(path, credentials)
     return key
 
 

@@ -60,7 +60,7 @@ def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:
     """Search the sources for secrets: in the spec itself, files are encoded and compressed."""
     places = {name: content.decode(errors="replace") for name, content in rendered.items()}
     places |= {f"ENV_{name}": value for name, value in settings.environment.items()}
-    for source in settings.sources:
+    for source in settings.all_sources:
         value = source.value.get_secret_value() if source.value else ""
         found = sorted(name for name, text in places.items() if value and value in text)
         if found:

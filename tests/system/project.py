@@ -1,6 +1,7 @@
 """A checkout of its own, as a new user has it, and `fab` in it."""
 
 import os
+import secrets
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from rehearsal.node import NodeStatus
 from rehearsal.ready import Login
 from tests.root import ROOT
 
+# Never leaves the workstation; no node may have it.
+AUTHORITY_PASSWORD = secrets.token_urlsafe(24)
 FAB = Path(sys.executable).with_name("fab")
 
 
@@ -101,7 +104,7 @@ class Project:
 def make_project(folder: Path, project: str, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
     subprocess.run([ROOT / "scripts/checkout", folder], check=True)
-    return configure(folder, project, **settings)
+    return configure(folder, project, **{"AUTHORITY_PASSWORD": AUTHORITY_PASSWORD} | settings)
 
 
 def configure(folder: Path, project: str, **settings: str) -> Project:

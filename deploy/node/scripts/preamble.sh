@@ -176,15 +176,15 @@ free_addresses() {
 # serving_container APP: print the name of the serving container.
 serving_container() { printf '%s-%s' "$1" "$(serving_slot "$1")"; }
 
-# replace_within FILE TARGET: replace a file in a folder that a running container has mounted; keep the
-# old file's label, owner and mode.
+# replace_within FILE TARGET [LIKE]: replace a file in a folder that a running container has mounted; keep
+# the old file's label, and its owner and mode, or take those of LIKE.
 replace_within() {
   local beside
   beside=$(dirname "$2")/.${2##*/}.new
   cp "$1" "$beside"
   if [ -e "$2" ]; then
-    chown --reference="$2" "$beside"
-    chmod --reference="$2" "$beside"
+    chown --reference="${3:-$2}" "$beside"
+    chmod --reference="${3:-$2}" "$beside"
     chcon --reference="$2" "$beside" 2>/dev/null || true
   fi
   mv -fT "$beside" "$2"
@@ -205,7 +205,7 @@ install_certificate() {
     replace_within "$plain" "$secrets/cert_pass"
     rm -f "$plain"
   fi
-  replace_within "$from/tls/server.key.enc" "$folder/tls/server.key.enc"
+  replace_within "$from/tls/server.key.enc" "$folder/tls/server.key.enc" "$from/tls/server.key.enc"
   replace_within "$from/tls/server.crt" "$folder/tls/server.crt"
   sync "$folder/tls/server.crt" "$folder/tls/server.key.enc"
   replace_within "$from/manifest.json" "$folder/manifest.json"
