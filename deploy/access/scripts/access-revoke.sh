@@ -17,5 +17,5 @@ if [ ! -e "$setting" ]; then
   label "$setting"
   (reload_sshd) || { rm -f "$setting" && exit 1; }
 fi
-sshd -T | grep -qix "revokedkeys $list" \
+sshd -T | grep -ix "revokedkeys $list" >/dev/null \
   || fail "sshd does not read $list: another RevokedKeys stands before it in /etc/ssh/sshd_config.d"
