@@ -17,15 +17,14 @@ from deploy.spec.access_key import AccessKey, identity_of, is_ignored, read_key
 from deploy.spec.people import retire, revoked_keys
 from tests.unit.deploy.examples import settings
 
-GOOD, EVIL = (
-    key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    for key in (ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1()))
-)
-RSA = (
-    rsa.generate_private_key(65537, 2048)
-    .public_key()
-    .public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    .decode()
+# Always the same: they are in the names of the tests.
+GOOD, EVIL, RSA = (
+    key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    for key in (
+        ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key(),
+        ec.derive_private_key(7, ec.SECP256R1()).public_key(),
+        rsa.RSAPublicNumbers(65537, 2**2047 + 1).public_key(),
+    )
 )
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 PIECES = (
