@@ -7,7 +7,7 @@ from pathlib import Path
 from deploy.console import prompt
 from deploy.errors import DeployError
 from deploy.settings.model import Settings, Source
-from deploy.workstation.programs import run
+from deploy.workstation.programs import Start, run
 
 _LONGEST_SECONDS = 120
 
@@ -79,7 +79,13 @@ def fetch(source: Source, ask: Callable[[str], str] | None) -> str:
 
 def _output(source: Source) -> str:
     where, hint = f"{source.key}_COMMAND", f"try it: {source.command}"
-    printed = run(["sh", "-c", source.command], doing=where, hint=hint, seconds=_LONGEST_SECONDS)
+    printed = run(
+        ["sh", "-c", source.command],
+        doing=where,
+        hint=hint,
+        seconds=_LONGEST_SECONDS,
+        start=Start(operators=True),
+    )
     try:
         value = printed.decode().removesuffix("\n")
     except UnicodeDecodeError as error:

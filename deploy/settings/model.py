@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -28,7 +28,7 @@ class Settings(BaseModel):
     name: types.Label = "www"
 
     node_address: types.Address = ""
-    node_port: types.Port | None = None
+    node_port: Annotated[types.Port | None, Allowed("a port from 1 to 65535")] = None
     node_user: types.User = "core"
     node_hostname: types.HostName = "corefab"
     identity_file: Path | None = None
@@ -148,11 +148,6 @@ class Source:
 
 _GROUPS = {"environment", "secrets", "secret_commands"}
 KEYS = tuple(name.upper() for name in Settings.model_fields if name not in _GROUPS)
-SECRET_KEYS = frozenset(
-    name.upper()
-    for name, field in Settings.model_fields.items()
-    if field.annotation == SecretStr | None
-)
 
 
 def allowed(key: str) -> str:

@@ -8,7 +8,8 @@ from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.load import SettingsError, read_settings
-from deploy.settings.model import SECRET_KEYS, Settings, allowed
+from deploy.settings.model import Settings, allowed
+from deploy.settings.secrets import SECRET_KEYS
 from deploy.spec.access_key import read_key
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.spec import render_spec

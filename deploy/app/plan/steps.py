@@ -1,4 +1,4 @@
-"""The steps of a deploy in order, each with its title and its text for when it is done."""
+"""The steps of a deploy in order, each with a title and a text that reports it done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its title in the plan and while it runs, and `done` for when it is done.
+    """One step: `title` for the plan and while it runs, `done` for afterwards.
 
     `credential` is the credential to seal, `source` the kept release that a rollback copies.
     """

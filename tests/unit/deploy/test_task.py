@@ -132,6 +132,23 @@ def test_each_field_of_a_dataclass_is_an_option() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["x", "-5", "1.5", "1000000", "", "٣"])
+def test_an_option_that_is_no_whole_number_is_refused(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @task("look")
+    def example(_: Context, *, wait_here: int = 0) -> None:
+        pytest.fail(f"took {wait_here}")
+
+    program = Program(namespace=Collection(example))
+    with pytest.raises(SystemExit, match="1"):
+        program.run(["fab", "example", f"--wait-here={text}"])
+
+    assert capsys.readouterr().err == (
+        f"error: --wait-here is {text!r}\nwhat to do: give a whole number from 0 to 999999\n"
+    )
+
+
 def test_the_help_of_an_option_is_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     @task("look", fields=Options)
     def example(_: Context, *, name: str = "", wanted: Options) -> None:

@@ -346,6 +346,7 @@ def test_another_node_replaces_address_port_and_public_address(write: Write) -> 
 
 def test_every_key_says_what_it_allows() -> None:
     assert all(allowed(key) for key in KEYS)
+    assert allowed("NODE_PORT") == allowed("HTTPS_PORT") == "a port from 1 to 65535"
     assert set(KEYS) < {name.upper() for name in Settings.model_fields}
 
 
