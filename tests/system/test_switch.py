@@ -68,8 +68,9 @@ def test_apps_of_a_node_reach_each_other_by_public_ports_only_and_no_link_local_
     other = staging.container("staging")
     network = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}"
     four, six = serving.ssh(f"podman inspect --format '{network}' {other}").split()
-    ports = f"podman exec {other} printenv HTTPS_PORT PUBLIC_HTTPS_PORT"
-    inside, public = map(int, serving.ssh(ports).split())
+    listed = serving.ssh(f"podman inspect --format '{{{{json .Config.Env}}}}' {other}")
+    environment = dict(line.split("=", 1) for line in json.loads(listed))
+    inside, public = (int(environment[name]) for name in ("HTTPS_PORT", "PUBLIC_HTTPS_PORT"))
 
     assert connects(serving, serving.node.address, public)
     assert connects(serving, serving.node.address, 443), "it reaches itself by the door"
