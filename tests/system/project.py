@@ -83,7 +83,7 @@ class Project:
         slot = self.ssh(f"[ {home}/blue -ef {home}/current ] && echo blue || echo green").strip()
         return f"{self.settings['PROJECT']}-{name}-{slot}"
 
-    def ssh(self, script: str) -> str:
+    def ssh(self, script: str, *, seconds: float = 60) -> str:
         """Run a script as root on the node."""
         pins = self.folder / "certs/known_hosts"
         options = ("-o", f"UserKnownHostsFile={pins}", "-o", "BatchMode=yes", "-F", "none")
@@ -94,7 +94,7 @@ class Project:
             input=script,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -109,6 +109,7 @@ def test_first_is_refused_where_a_release_is(serving: Project) -> None:
 def test_deploying_to_a_fresh_node_needs_first(staging: Project) -> None:
     settings = (staging.folder / ".env.staging").read_text()
     other = staging.folder / ".env.other"
+    other.touch(mode=0o600)
     other.write_text(settings.replace("staging", "other").replace("8444", "8445"))
     staging.must("cert-issue", "--name", "other")
 

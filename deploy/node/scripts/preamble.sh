@@ -143,19 +143,19 @@ start_slot() {
 }
 
 # clean_podman APP SLOT SINCE: remove what podman left of a slot whose start failed because of that, or
-# because podman was killed; fails when the start failed for another reason.
+# because podman was killed; fails when podman reported no error: the app ended by itself, or took too long.
 clean_podman() {
   local unit=$1-$2.service said
   journalctl --sync 2>/dev/null || true
   said=$(journalctl -q -o cat --since "@$3" "_SYSTEMD_UNIT=$unit" _COMM=podman + _PID=1 "UNIT=$unit")
   case $said in
     *'start operation timed out'*) return 1 ;;
-    *'is already allocated to container ID'*) free_addresses "$1" ;;
-    *'conmon exited prematurely'* | *'is already in use'* | *'Error: netavark'* | *'status=9/KILL'*) ;;
+    *'Error: '* | *'status=9/KILL'*) ;;
     *) return 1 ;;
   esac
   systemctl stop "$unit" 2>/dev/null || true
   podman rm --force --ignore --time 0 "$1-$2" >/dev/null 2>&1 || true
+  free_addresses "$1"
   echo "$unit: podman failed, starting it again: $(grep -m 1 '^Error' <<<"$said" || echo 'it was killed')" \
     | systemd-cat -t corefab -p warning
 }

@@ -73,6 +73,7 @@ def state(**changes: object) -> NodeState:
     """Make the state of a node that holds and runs what is desired."""
     held = NodeState(
         clock=int(NOW.timestamp()),
+        machine="x86_64",
         boot_id="b",
         os="an OS",
         podman="5.8.2",

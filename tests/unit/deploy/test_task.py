@@ -1,9 +1,10 @@
 """An expected error is a message and an exit code; a bug keeps its traceback."""
 
 import errno
+import importlib
 import logging
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 import pytest
@@ -12,12 +13,9 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.program import Program
 
-from butane.errors import ButaneError
-from certs.errors import CertError
-from container.errors import ContainerError
 from deploy.errors import DeployError
 from deploy.task import task
-from rehearsal.errors import RehearsalError
+from tests.root import ROOT
 
 
 def run(error: BaseException | None = None, code: int | None = None) -> int:
@@ -40,9 +38,22 @@ def test_a_task_exits_with_what_it_returns() -> None:
     assert (run(), run(code=0), run(code=1)) == (0, 0, 1)
 
 
-@pytest.mark.parametrize(
-    "kind", [ButaneError, CertError, ContainerError, DeployError, RehearsalError]
-)
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/errors.py"))
+
+
+def errors_of(package: str) -> list[Any]:
+    """List the exceptions that a package's errors.py defines."""
+    module = importlib.import_module(f"{package}.errors")
+    classes = [one for one in vars(module).values() if isinstance(one, type)]
+    own = [one for one in classes if one.__module__ == module.__name__]
+    return [one for one in own if issubclass(one, Exception)]
+
+
+def test_every_package_that_raises_errors_is_known_here() -> None:
+    assert {"butane", "certs", "container", "deploy", "rehearsal"} <= set(PACKAGES)
+
+
+@pytest.mark.parametrize("kind", [kind for one in PACKAGES for kind in errors_of(one)])
 def test_an_expected_error_is_shown_with_what_to_do(
     kind: type[DeployError], capsys: pytest.CaptureFixture[str]
 ) -> None:
