@@ -23,7 +23,8 @@ def os_image(context: Context, *, output: str = "build/images", wanted: OsImage)
     """Fetch an image of Fedora CoreOS, continue where it was interrupted, and verify it."""
     from deploy.machine.media.os_image import os_image as fetch
 
-    fetch(folder_of(context) / output, wanted)
+    folder = folder_of(context)
+    fetch(folder / output, wanted, state=folder / "state")
 
 
 @task(

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,8 @@ _PATIENCE_SECONDS = 30
 _CHUNK = 1 << 16
 _PARTIAL = 206
 _TOO_FAR = 416
+_MOST_READ = 16 << 20
+_MOST_FETCHED = 8 << 30
 
 
 def read(place: str) -> bytes:
@@ -28,15 +30,26 @@ def read(place: str) -> bytes:
         with _reading(place):
             return Path(place).read_bytes()
     try:
-        answer = requests.get(place, timeout=_PATIENCE_SECONDS)
-        answer.raise_for_status()
+        content = bytearray()
+        with requests.get(place, stream=True, timeout=_PATIENCE_SECONDS) as answer:
+            answer.raise_for_status()
+            for part in answer.iter_content(_CHUNK):
+                content += part
+                _refuse_larger(place, len(content), _MOST_READ)
     except requests.RequestException as error:
         raise _not_downloaded(place, error) from error
-    return answer.content
+    return bytes(content)
 
 
-def fetch(place: str, target: Path, *, sha256: str) -> None:
-    """Download or copy a file; it gets its name only when its hash is right.
+def partial_of(target: Path) -> Path:
+    """Name the file in which a download arrives."""
+    return target.with_name(f"{target.name}.partial")
+
+
+def fetch(
+    place: str, target: Path, *, sha256: str, check: Callable[[Path], None] = lambda _: None
+) -> None:
+    """Download or copy a file; it gets its name only when its hash is right and `check` passes.
 
     Until then it is TARGET.partial, from which the next try continues.
 
@@ -44,21 +57,35 @@ def fetch(place: str, target: Path, *, sha256: str) -> None:
         DeployError: when it cannot be read, or has another hash; a wrong file is removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.partial")
-    if _is_url(place):
+    partial = partial_of(target)
+    if partial.exists() and _sha256(partial) == sha256:
+        pass  # it is complete already
+    elif _is_url(place):
         _download(place, partial)
     else:
         with _reading(place):
             shutil.copyfile(place, partial)
-    with partial.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = _sha256(partial)
     if found != sha256:
         partial.unlink()
         raise DeployError(
             f"{place} has the hash {found}, expected {sha256}",
             "download it again; if the hash stays wrong, the mirror or a proxy changes the file",
         )
+    check(partial)
     partial.replace(target)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_larger(place: str, size: int, most: int) -> None:
+    if size > most:
+        raise DeployError(
+            f"{place} is larger than {most} bytes", "the mirror or a proxy sends something else"
+        )
 
 
 @contextmanager
@@ -92,6 +119,7 @@ def _download(address: str, partial: Path) -> None:
             ):
                 show(there)
                 for part in answer.iter_content(_CHUNK):
+                    _refuse_larger(address, file.tell() + len(part), _MOST_FETCHED)
                     file.write(part)
                     show(len(part))
     except requests.RequestException as error:

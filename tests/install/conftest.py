@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.machine.media.media import live_config, remember_medium
+from deploy.machine.install.live_system import remember_medium
+from deploy.machine.media.media import live_config
 from deploy.project import Project
 from deploy.settings.load import read_settings
 from rehearsal import places
@@ -41,7 +42,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         settings = read_settings(project.folder)
         there = Project(project.folder, settings)
         config, key = live_config(there)
-        remember_medium(there, key)
+        remember_medium(there, key.public)
         live = project.folder / "live.ign"
         live.touch(mode=0o600)
         live.write_bytes(with_file(config, *KEYFILE))

@@ -1,18 +1,21 @@
-"""Verbs: make media to install machines from, each with a host key that `fab install` knows."""
+"""Verbs: make media to install machines from; an ISO has a host key that `fab install` knows.
+
+What is served for network boot has none: every client could read it.
+"""
 
 from pathlib import Path
 
 from certs.ssh import SshKey, new_ssh_key
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.machine.install.live_system import LIVE_USER, medium_keys
+from deploy.machine.install.live_system import LIVE_USER, remember_medium
 from deploy.machine.install.plan.ignition import login, with_host_key
 from deploy.machine.media.local_installer import find_installer, run_installer
 from deploy.machine.media.plan.options import Customization
 from deploy.node.host_key import fingerprint_of
 from deploy.node.known_hosts import pin
 from deploy.node.session import REHEARSAL
-from deploy.project import MEDIA, Project
+from deploy.project import Project
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.spec import prepared_spec
 
@@ -34,30 +37,29 @@ def pxe(project: Project, source: Path, wanted: Customization, *, rootfs_url: st
     output.good(f"{made}: serve it as the initramfs, with these kernel arguments:")
     url = rootfs_url or "URL-OF-THE-LIVE-ROOTFS"
     output.say(f"  coreos.live.rootfs_url={url} ignition.firstboot ignition.platform.id=metal")
-    _say_next(wanted)
+    output.say("the machine makes its host key at boot and shows the fingerprint on its console")
+    if wanted.device:
+        output.say("once it is installed: fab trust --fingerprint SHA256:…")
+    _say_next(wanted, " --fingerprint SHA256:…")
 
 
 def live_config(project: Project) -> tuple[bytes, SshKey]:
     """Make the config of a live system that accepts our keys, and its host key."""
     key = new_ssh_key()
-    config = login(_SPEC, LIVE_USER, collect_keys(project))
-    return with_host_key(config, key.private, key.public), key
+    return with_host_key(_login(project), key.private, key.public), key
 
 
-def remember_medium(project: Project, key: SshKey) -> None:
-    """Add a medium's host key to those that `fab install` knows."""
-    path = medium_keys(project)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="ascii") as file:
-        file.write(f"{key.public}\n")
+def _login(project: Project) -> bytes:
+    return login(_SPEC, LIVE_USER, collect_keys(project))
 
 
 def _customize(project: Project, kind: str, source: Path, wanted: Customization) -> Path:
     target = project.folder / wanted.output if wanted.output else project.media / _OUTPUT[kind]
     _check(source, target, wanted)
     program = find_installer(wanted.installer)
+    own_keys = kind == "iso"
     live, key = live_config(project)
-    inputs = {"live": live}
+    inputs = {"live": live if own_keys else _login(project)}
     # Written under another name, then renamed: an incomplete medium is never at `target`.
     beside = target.with_name(f".{target.name}.new")
     words = [kind, "customize", "--live-ignition={live}", f"--output={_literal(str(beside))}"]
@@ -65,7 +67,9 @@ def _customize(project: Project, kind: str, source: Path, wanted: Customization)
     if wanted.device:
         installed = new_ssh_key()
         spec = prepared_spec(project)
-        inputs["installed"] = with_host_key(spec, installed.private, installed.public)
+        inputs["installed"] = (
+            with_host_key(spec, installed.private, installed.public) if own_keys else spec
+        )
         words += [f"--dest-device={wanted.device}", "--dest-ignition={installed}"]
         words += [f"--dest-console={one}" for one in wanted.console]
         words += [f"--dest-karg-append={one}" for one in wanted.append_karg]
@@ -76,8 +80,10 @@ def _customize(project: Project, kind: str, source: Path, wanted: Customization)
     # It contains private host keys.
     beside.chmod(0o600)
     beside.replace(target)
-    remember_medium(project, key)
-    if installed:
+    if own_keys:
+        remember_medium(project, key.public)
+        output.say(f"its host key is {fingerprint_of(key.public)}: known for a day, at one address")
+    if installed and own_keys:
         _pin_installed(project, installed)
     return target
 
@@ -110,9 +116,9 @@ def _pin_installed(project: Project, key: SshKey) -> None:
         output.good(f"host key {fingerprint} pinned for {address}")
 
 
-def _say_next(wanted: Customization) -> None:
+def _say_next(wanted: Customization, fingerprint: str = "") -> None:
     if wanted.device:
         output.warn(f"any machine that boots it erases {wanted.device} without asking")
         output.say("next, once the machine is up: fab deploy --first")
     else:
-        output.say(f"next, once it is up: fab install ADDRESS   (its host key is in {MEDIA})")
+        output.say(f"next, once it is up: fab install ADDRESS{fingerprint}")

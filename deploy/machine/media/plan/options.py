@@ -30,4 +30,5 @@ class OsImage:
     metadata: Annotated[str, "the stream's metadata: a file or an address"] = ""
     source: Annotated[str, "a copy of the image: a file or an address"] = ""
     signature: Annotated[str, "a copy of its signature"] = ""
-    keyring: Annotated[str, "Fedora's public keys, to check the signature with"] = ""
+    keyring: Annotated[str, "a copy of Fedora's public keys: a file or an address"] = ""
+    fingerprint: Annotated[str, "of Fedora's key, for a release that corefab does not know"] = ""

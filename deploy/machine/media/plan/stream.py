@@ -1,12 +1,15 @@
 """Find an image in the metadata of a Fedora CoreOS stream."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deploy.errors import DeployError
 
+_RELEASE = re.compile(r"[0-9]{1,4}\.[0-9]{8}(\.[0-9]{1,9}){2}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}", re.ASCII)
 # Kind of image -> artifact, format and file in the metadata.
 KINDS = {
     "iso": ("metal", "iso", "disk"),
@@ -25,10 +28,21 @@ KINDS = {
 class StreamImage:
     """One file of a stream: its address, signature and hash."""
 
+    stream: str
     release: str
     location: str
     signature: str
     sha256: str
+
+    @property
+    def number(self) -> tuple[int, ...]:
+        """The release as numbers, to compare."""
+        return self.number_of(self.release)
+
+    @staticmethod
+    def number_of(release: str) -> tuple[int, ...]:
+        """Read a release such as 44.20261101.3.0."""
+        return tuple(int(part) for part in release.split("."))
 
     @property
     def name(self) -> str:
@@ -46,8 +60,10 @@ def find(metadata: bytes, *, kind: str, architecture: str, where: str) -> Stream
         raise DeployError(f"unknown kind of image {kind!r}", f"known kinds: {', '.join(KINDS)}")
     artifact, form, file = KINDS[kind]
     try:
-        architectures: Mapping[str, Any] = json.loads(metadata)["architectures"]
-    except (ValueError, KeyError, TypeError) as error:
+        whole = json.loads(metadata)
+        architectures: Mapping[str, Any] = whole["architectures"]
+        stream = str(whole["stream"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DeployError(
             f"{where} is not the stream metadata of Fedora CoreOS",
             "give the stream's JSON file, such as …/streams/stable.json",
@@ -58,13 +74,19 @@ def find(metadata: bytes, *, kind: str, architecture: str, where: str) -> Stream
     try:
         made = architectures[architecture]["artifacts"][artifact]
         found = made["formats"][form][file]
-        return StreamImage(
+        image = StreamImage(
+            stream,
             str(made["release"]),
             str(found["location"]),
-            str(found.get("signature", "")),
+            str(found["signature"]),
             str(found["sha256"]).lower(),
         )
     except (KeyError, TypeError) as error:
         raise DeployError(
             f"{where} has no {kind} for {architecture}", "choose another kind or stream"
         ) from error
+    if not (_RELEASE.fullmatch(image.release) and _NAME.fullmatch(image.name)):
+        raise DeployError(
+            f"{where} has no {kind} with a proper name and release", "is it Fedora's metadata?"
+        )
+    return image

@@ -98,8 +98,25 @@ def test_an_initramfs_is_printed_with_the_kernel_arguments_to_boot_it(
     pxe(project, tmp_path / "live.iso", wanted, rootfs_url="http://192.0.2.1/rootfs.img")
 
     assert (tmp_path / "mine.img").exists()
+    assert "storage" not in json.loads((tmp_path / "live.ign").read_text())
+    assert not (project.media / "host_keys.pub").exists()
     said = " ".join(capsys.readouterr().out.split())
+    assert "fab install ADDRESS --fingerprint" in said
     assert "coreos.live.rootfs_url=http://192.0.2.1/rootfs.img ignition.firstboot" in said
+
+
+@pytest.mark.program
+def test_what_is_served_for_network_boot_holds_no_host_key(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = Customization(device="/dev/vda", installer=installer(tmp_path))
+
+    pxe(project, tmp_path / "live.iso", wanted)
+
+    for name in ("live.ign", "installed.ign"):
+        assert "storage" not in json.loads((tmp_path / name).read_text())
+    assert not project.known_hosts.exists()
+    assert "fab trust --fingerprint" in capsys.readouterr().out
 
 
 @pytest.mark.program

@@ -14,7 +14,7 @@ METADATA = json.dumps(
             "x86_64": {
                 "artifacts": {
                     "metal": {
-                        "release": "44.1",
+                        "release": "44.20261101.3.0",
                         "formats": {
                             "iso": {
                                 "disk": {
@@ -35,7 +35,7 @@ METADATA = json.dumps(
 def test_an_image_is_found_by_kind_and_architecture() -> None:
     image = find(METADATA, kind="iso", architecture="x86_64", where="stable.json")
 
-    assert (image.name, image.release, image.sha256) == ("live.iso", "44.1", "ab")
+    assert (image.name, image.release, image.sha256) == ("live.iso", "44.20261101.3.0", "ab")
 
 
 @pytest.mark.parametrize(
