@@ -1,13 +1,19 @@
 """Run the access scripts on a node, and record each change in its journal."""
 
+import json
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from typing import Literal
 
+from deploy.errors import DeployError
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.holdings import AuthorizedKey, HostKeys
 from deploy.node.journal import MACHINE, audit_failures, audit_line, write_audit
 from deploy.node.remote import Remote
 from deploy.project import Project
+from deploy.spec.access_key import AccessKey, read_key
+from deploy.spec.people import revoked_keys
 
 HostKeyStep = Literal["list", "begin", "announce", "finish"]
 
@@ -22,9 +28,19 @@ def access_add(user: str, name: str, line: str) -> Command:
     return Command("access-add", (user, name), f"{line}\n".encode())
 
 
-def access_drop(user: str, keep: str, keys: tuple[str, ...]) -> Command:
-    """Remove keys of a user; refused unless `keep` (empty: any other key) stays authorized."""
-    return Command("access-drop", (user, keep), "".join(f"{key}\n" for key in keys).encode())
+def access_drop(user: str, drop: tuple[str, ...], keep: tuple[str, ...]) -> Command:
+    """Remove lines from a user's authorized_keys files, unless no line of `keep` would be left."""
+    return Command("access-drop", (user,), json.dumps({"drop": drop, "keep": keep}).encode())
+
+
+def revoke(remote: Remote, project: Project, *, but: Collection[AccessKey] = ()) -> None:
+    """Make sshd refuse the retired keys, and every certificate for them or signed by them.
+
+    Raises:
+        DeployError: when the node refuses.
+    """
+    command = Command("access-revoke", (), revoked_keys(project, but=but))
+    remote.checked(command, "making sshd refuse the retired keys")
 
 
 def host_key(step: HostKeyStep) -> Command:
@@ -40,6 +56,34 @@ def ask_access(remote: Remote, user: str) -> tuple[AuthorizedKey, ...]:
     """
     answer = remote.checked(access_list(user), "listing the keys")
     return read_answer(tuple[AuthorizedKey, ...], answer, f"the SSH keys of {user}")
+
+
+def drop_keys(
+    remote: Remote, user: str, keys: Iterable[AccessKey], keep: AccessKey | None
+) -> Command:
+    """Read a user's authorized keys, and decide which lines go: every line of these keys.
+
+    Raises:
+        DeployError: when `keep` would not be left (None: a key without restrictions).
+    """
+    blobs, now = {key.blob for key in keys}, datetime.now(UTC)
+    lines = [(one.line, read_key(one.line)) for one in ask_access(remote, user)]
+    drop = tuple(line for line, key in lines if key and key.blob in blobs)
+    others = [(line, key) for line, key in lines if key and key.blob not in blobs]
+    if keep:
+        left = [
+            line for line, key in others if key.holder == keep.blob and not key.has_expired(now)
+        ]
+        why = "the key to keep is not authorized; nothing was removed"
+    else:
+        left = [line for line, key in others if key.logs_in(now)]
+        why = "no other key would be left; nothing was removed"
+    if not left:
+        raise DeployError(
+            why,
+            "keys that have expired, have restrictions or are certificate authorities do not count",
+        )
+    return access_drop(user, drop, tuple(left))
 
 
 def ask_host_keys(remote: Remote, step: HostKeyStep = "list") -> HostKeys:

@@ -1,19 +1,29 @@
 """Add a person's SSH keys to every node, or remove them from every node."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy.access import act
 from deploy.access.act import run_audited
 from deploy.access.identity import public_key
+from deploy.access.list import describe_certificate
+from deploy.app.tls import material
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node
 from deploy.spec.access_key import AccessKey, read_key_file
 from deploy.spec.login_keys import agent_keys
-from deploy.spec.people import check_name, keys_by_person, reinstate, retire, write_keys
+from deploy.spec.people import (
+    check_name,
+    keys_by_person,
+    reinstate,
+    retire,
+    running_certificates,
+    write_keys,
+    write_signed,
+)
 from deploy.spec.prepare import prepare
 
 
@@ -43,27 +53,36 @@ def access_add(nodes: tuple[Node, ...], person: str, file: Path, *, days: int) -
 
 
 def access_remove(nodes: tuple[Node, ...], person: str, *, identity: Path | None) -> None:
-    """Remove a person's keys from every node and from later machine specs.
+    """Remove a person's keys from every node and from later machine specs; end their certificates.
 
     Raises:
         DeployError: for an unknown person, for the operator's own keys, or when a node refuses
             since no other key would be left.
     """
     project = nodes[0].project
-    keys = keys_by_person(project).get(person, ())
+    running = running_certificates(project, datetime.now(UTC))
+    signed = tuple(key for key in running if key.comment == person)
+    keys = (*keys_by_person(project).get(person, ()), *signed)
     if not keys:
         known = ", ".join(keys_by_person(project)) or "no one"
         raise DeployError(f"certs/access has no keys of {person!r}", f"it has keys of {known}")
     _refuse_own(person, keys, identity)
-    keep = public_key(identity).key if identity else ""
+    keep = public_key(identity) if identity else None
     # Retired before any node is changed; the person's file goes last, so that the command can be
     # run again after an interruption.
     retire(project, keys)
     for node in nodes:
         with progress.step(f"Remove {person} from {node.name}", f"{node.name}: {person} removed"):
             _remove(node, person, keys, keep)
+    if any(key.is_authority for key in keys):
+        # Another authority signs from now on: what this one signed would be valid again with it.
+        material(project).ssh_authority_key.unlink(missing_ok=True)
+        write_signed(project, ())
+        signed = running
     write_keys(project, person, ())
     renew_specs(nodes)
+    for key in signed:
+        output.say(f"every node refuses a certificate: {describe_certificate(key)}")
     output.good(f"{person} removed from every node")
 
 
@@ -80,18 +99,21 @@ def file_name(person: str, key: AccessKey) -> str:
     return f"corefab-{person}.{digest}"
 
 
-def _authorize(node: Node, person: str, keys: Iterable[AccessKey]) -> None:
+def _authorize(node: Node, person: str, keys: Collection[AccessKey]) -> None:
     with node.connected() as remote:
+        act.revoke(remote, node.project, but=keys)
         for key in keys:
             command = act.access_add(node.target.user, file_name(person, key), key.line)
             detail = f"{person} added: {key.fingerprint}{_until(key)}"
             run_audited(remote, node.project, command, "access-add", detail)
 
 
-def _remove(node: Node, person: str, keys: tuple[AccessKey, ...], keep: str) -> None:
-    command = act.access_drop(node.target.user, keep, tuple(key.key for key in keys))
-    detail = f"{person} removed: {', '.join(key.fingerprint for key in keys)}"
+def _remove(node: Node, person: str, keys: tuple[AccessKey, ...], keep: AccessKey | None) -> None:
+    prints = dict.fromkeys(key.fingerprint for key in keys)
+    detail = f"{person} removed: {', '.join(prints)}"
     with node.connected() as remote:
+        command = act.drop_keys(remote, node.target.user, keys, keep)
+        act.revoke(remote, node.project)
         run_audited(remote, node.project, command, "access-remove", detail)
 
 

@@ -91,12 +91,12 @@ def _retire_old(nodes: tuple[Node, ...], mine: Identity) -> None:
     """Remove the old key from every node and from later machine specs."""
     (old,) = read_key_file(mine.old_public)
     new = public_key(mine.path)
+    with progress.step("Retire the old key", "old key retired from later machine specs"):
+        _retire_here(nodes[0].project, old)
     for node in nodes:
         name = node.name
         with progress.step(f"Remove the old key from {name}", f"{name}: old key removed"):
             _drop(node, mine, old, new)
-    with progress.step("Retire the old key", "old key retired from later machine specs"):
-        _retire_here(nodes[0].project, old)
     renew_specs(nodes)
     mine.finish()
     output.good(f"{mine.path} is now {new.fingerprint}; no node accepts {old.fingerprint}")
@@ -121,8 +121,9 @@ def _check_login(node: Node, identity: Path) -> None:
 
 
 def _drop(node: Node, mine: Identity, old: AccessKey, new: AccessKey) -> None:
-    command = act.access_drop(node.target.user, new.key, (old.key,))
     with node.connected(identity=mine.path) as remote:
+        command = act.drop_keys(remote, node.target.user, (old,), new)
+        act.revoke(remote, node.project)
         run_audited(remote, node.project, command, _VERB, f"{old.fingerprint} removed")
 
 

@@ -65,7 +65,10 @@ class Inventory:
     def _access_findings(self) -> Iterator[Finding]:
         soon = self.now + timedelta(days=self.settings.cert_warn_days)
         for one in self.access:
-            name, expires = one.key.fingerprint, one.key.expires
+            if one.key is None:
+                yield Finding(one.problem)
+                continue
+            name, expires = one.fingerprint, one.expires
             if one.key.blob in self.retired:
                 text = f"retired key {name} is still authorized"
                 again = "run `fab cert-rotate-ssh` or `fab access-remove` again"

@@ -43,7 +43,7 @@ def _samples(one: Inventory) -> Iterator[tuple[str, Labels, int]]:
         yield "corefab_credential_opens", labels, int(held.opens)
         yield "corefab_credential_age_seconds", labels, held.age_seconds
     for access in one.access:
-        labels = {"person": access.person, "fingerprint": access.key.fingerprint}
+        labels = {"person": access.person, "fingerprint": access.fingerprint}
         yield "corefab_access_key_age_seconds", labels, access.age_seconds
     for host in one.holdings.host_keys:
         labels = {"type": host.key.split()[0], "next": str(host.next).lower()}

@@ -73,9 +73,9 @@ def _key_cells(one: Inventory) -> Iterable[tuple[str, ...]]:
         kind = host.key.split()[0]
         yield _fingerprint(host) or "unreadable", whose, kind, _days(host.age_seconds), ""
     for access in one.access:
-        key = access.key
-        until = f"{key.expires:%Y-%m-%d}" if key.expires else ""
-        yield key.fingerprint, access.person, key.comment, _days(access.age_seconds), until
+        until = f"{access.expires:%Y-%m-%d}" if access.expires else ""
+        age = _days(access.age_seconds)
+        yield access.fingerprint, access.person, access.comment, age, until
 
 
 def _facts(one: Inventory) -> dict[str, object]:
@@ -104,11 +104,11 @@ def _facts(one: Inventory) -> dict[str, object]:
         ],
         "access": [
             {
-                "fingerprint": access.key.fingerprint,
+                "fingerprint": access.fingerprint,
                 "person": access.person,
-                "comment": access.key.comment,
+                "comment": access.comment,
                 "age_days": access.age_days,
-                "expires": access.key.expires.isoformat() if access.key.expires else None,
+                "expires": access.expires.isoformat() if access.expires else None,
             }
             for access in one.access
         ],

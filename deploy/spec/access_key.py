@@ -1,9 +1,10 @@
-"""SSH public keys as lines of authorized_keys and .pub files."""
+"""SSH public keys as lines of authorized_keys and .pub files, parsed by sshd's rules."""
 
 import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,17 @@ from deploy.errors import DeployError
 
 # The option that makes a key an authority: certificates it signed log in as the user they name.
 AUTHORITY = "cert-authority"
-_LINE = re.compile(
-    r"(?:(?P<options>[a-z].*?) +)?(?P<kind>(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+) +"
-    r"(?P<key>AAAA[A-Za-z0-9+/]+=*)(?: +(?P<comment>.*))?"
-)
-_EXPIRY = re.compile(r'expiry-time="(\d{8}(?:\d{4})?)Z"')
+# Two words and the rest.
+_WORDS = re.compile(r"([^ \t]+)[ \t]+([^ \t]+)[ \t]*(.*)", re.DOTALL)
+_KIND = re.compile(r"[a-z0-9@.-]{1,64}")
+_EXPIRY = re.compile(r"(\d{8})(\d{4}|\d{6})?(?:Z|UTC)?", re.IGNORECASE | re.ASCII)
 _FORMAT = "%Y%m%d%H%M"
+_EXPIRY_OPTION = "expiry-time"
+# Names of signatures, which sshd takes for the type of a key too.
+_SIGNATURES = {
+    "ssh-rsa": ("rsa-sha2-256", "rsa-sha2-512"),
+    "sk-ecdsa-sha2-nistp256@openssh.com": ("webauthn-sk-ecdsa-sha2-nistp256@openssh.com",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,22 @@ class AccessKey:
         return f"{self.kind} {self.key}"
 
     @property
+    def identity(self) -> str:
+        """What the line grants: its options and its key; the same for lines that grant the same."""
+        options = sorted(f'{name}="{value}"' for name, value in _options(self.options))
+        return f"{','.join(options)} {self.blob}".lstrip()
+
+    @property
+    def holder(self) -> str:
+        """Who the line lets in: the key's holder, or everyone with a certificate that it signed."""
+        return f"{AUTHORITY} {self.blob}" if self.is_authority else self.blob
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether certificates that the key signed log in, instead of the key itself."""
+        return any(name == AUTHORITY for name, _ in _options(self.options))
+
+    @property
     def line(self) -> str:
         """The line as sshd reads it."""
         return " ".join(part for part in (self.options, self.blob, self.comment) if part)
@@ -42,39 +64,63 @@ class AccessKey:
     @property
     def fingerprint(self) -> str:
         """The SHA-256 fingerprint as OpenSSH writes it."""
+        digest = base64.b64encode(self.digest).decode().rstrip("=")
+        return f"SHA256:{digest}" if digest else "unreadable"
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 hash of the key; empty when it is not base64."""
         try:
-            digest = hashlib.sha256(base64.b64decode(self.key)).digest()
+            return hashlib.sha256(base64.b64decode(self.key)).digest()
         except binascii.Error:
-            return "unreadable"
-        return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+            return b""
 
     @property
     def expires(self) -> datetime | None:
-        """When sshd stops accepting the key; None for never."""
-        match = _EXPIRY.search(self.options)
-        if not match:
-            return None
-        try:
-            return datetime.strptime(match[1].ljust(12, "0"), _FORMAT).replace(tzinfo=UTC)
-        except ValueError:  # no such day
-            return None
+        """When sshd stops accepting the key; None for never, the past for what it cannot read."""
+        found = [_moment(value) for name, value in _options(self.options) if name == _EXPIRY_OPTION]
+        return min(found, default=None)
+
+    def logs_in(self, now: datetime) -> bool:
+        """Check that the key logs in at `now`, from anywhere and without a forced command."""
+        names = {name for name, _ in _options(self.options)}
+        return names <= {_EXPIRY_OPTION} and not self.has_expired(now)
+
+    def has_expired(self, now: datetime) -> bool:
+        """Check whether sshd refuses the key at `now` because of its age."""
+        return self.expires is not None and self.expires <= now
 
     def until(self, expires: datetime | None) -> "AccessKey":
         """Return the same key with this expiry (None: never) and no other option."""
-        options = f'expiry-time="{expires.astimezone(UTC):{_FORMAT}}Z"' if expires else ""
+        options = f'{_EXPIRY_OPTION}="{expires.astimezone(UTC):{_FORMAT}}Z"' if expires else ""
         return AccessKey(self.kind, self.key, self.comment, options)
 
 
 def read_key(line: str) -> AccessKey | None:
-    """Parse a line; None when it is empty, a comment or not a public key.
+    """Parse a line as sshd does; None when it is empty, a comment or not a public key.
 
-    Characters of the comment that YAML or a shell could interpret become `_`.
+    A key is `TYPE BASE64 COMMENT`; before it may stand options, once, with white space only inside
+    quotes. Characters of the comment that YAML or a shell could interpret become `_`.
     """
-    match = _LINE.fullmatch(line.strip())
-    if not match:
+    text = _seen(line)
+    if is_ignored(line):
         return None
-    comment = re.sub(r"[^A-Za-z0-9@._+ -]", "_", match["comment"] or "").strip()
-    return AccessKey(match["kind"], match["key"], comment, match["options"] or "")
+    if key := _plain_key(text):
+        return key
+    end = _end_of_options(text)
+    found = _plain_key(text[end:].lstrip(" \t"))
+    return AccessKey(found.kind, found.key, found.comment, text[:end]) if found else None
+
+
+def is_ignored(line: str) -> bool:
+    """Check whether sshd ignores a line, which is empty or a comment."""
+    return _seen(line)[:1] in {"", "#"}
+
+
+def identity_of(line: str) -> str:
+    """Return what a line grants; for a line that is not understood, the line itself."""
+    key = read_key(line)
+    return key.identity if key else _seen(line)
 
 
 def read_key_file(path: Path) -> tuple[AccessKey, ...]:
@@ -84,7 +130,7 @@ def read_key_file(path: Path) -> tuple[AccessKey, ...]:
         DeployError: when the file cannot be read, or naming the line that is not a public key.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise DeployError(
@@ -92,7 +138,7 @@ def read_key_file(path: Path) -> tuple[AccessKey, ...]:
         ) from error
     found = []
     for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
+        if is_ignored(line):
             continue
         key = read_key(line)
         if key is None or not _has_known_options(key):
@@ -102,6 +148,59 @@ def read_key_file(path: Path) -> tuple[AccessKey, ...]:
             )
         found.append(key)
     return tuple(found)
+
+
+def _seen(line: str) -> str:
+    """Return the part of a line that sshd sees: without blanks before it, up to a zero byte."""
+    return line.partition("\0")[0].rstrip("\r\n").lstrip(" \t")
+
+
+def _plain_key(text: str) -> AccessKey | None:
+    """Parse `TYPE BASE64 COMMENT`; the base64 may contain line ends, and names its own type."""
+    match = _WORDS.fullmatch(text)
+    if not match:
+        return None
+    key = re.sub(r"[\r\n\v\f]", "", match[2])
+    try:
+        blob = base64.b64decode(key, validate=True)
+        kind = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("ascii")
+    except ValueError:
+        return None
+    if not _KIND.fullmatch(kind) or match[1] not in {kind, *_SIGNATURES.get(kind, ())}:
+        return None
+    comment = re.sub(r"[^A-Za-z0-9@._+ -]", "_", match[3]).strip()
+    return AccessKey(kind, base64.b64encode(blob).decode(), comment)
+
+
+def _end_of_options(text: str) -> int:
+    """Find the blank that ends the options; 0 when a quote is open at the end."""
+    at, quoted = 0, False
+    while at < len(text) and (quoted or text[at] not in " \t"):
+        if text.startswith('\\"', at):
+            at += 1
+        elif text[at] == '"':
+            quoted = not quoted
+        at += 1
+    return 0 if quoted else at
+
+
+def _options(text: str) -> Iterator[tuple[str, str]]:
+    """Split options at commas outside of quotes: names in lower case, values without quotes."""
+    for part in re.findall(r'(?:\\"|"(?:\\"|[^"\\]|\\(?!"))*"|[^,"\\]|\\(?!"))+', text):
+        name, _, value = part.partition("=")
+        yield name.lower(), value[1:-1] if value.startswith('"') else value
+
+
+def _moment(text: str) -> datetime:
+    """Parse an expiry-time; one that sshd cannot read lets no one in, as if it were past."""
+    match = _EXPIRY.fullmatch(text)
+    try:
+        if match:
+            day_and_time = f"{match[1]}{(match[2] or '0000')[:4]}"
+            return datetime.strptime(day_and_time, _FORMAT).replace(tzinfo=UTC)
+    except ValueError:  # no such day
+        pass
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def _has_known_options(key: AccessKey) -> bool:

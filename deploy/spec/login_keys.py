@@ -40,20 +40,20 @@ def collect_keys(project: Project) -> tuple[str, ...]:
 
 
 def key_owners(projects: Sequence[Project]) -> dict[str, str]:
-    """Map the blob of every known key to its owner: a person of `certs/access`, or `SSH_KEYS`.
+    """Map the holder of every known key to a person of `certs/access`, or `SSH_KEYS`.
 
     Files of SSH_KEYS that cannot be read are skipped.
     """
     found: dict[str, str] = {}
+    retired = frozenset(blob for project in projects for blob in retired_keys(project))
     sources = {(one.folder, source) for one in projects for source in one.settings.ssh_keys}
     for folder, source in sources:
         with contextlib.suppress(DeployError):
-            found |= {key.blob: "SSH_KEYS" for key in _keys(source, folder)}
+            keys = (key for key in _keys(source, folder) if key.blob not in retired)
+            found |= {key.holder: "SSH_KEYS" for key in keys}
     for project in projects:
-        for blob in retired_keys(project):
-            found.pop(blob, None)
-        for name, keys in keys_by_person(project).items():
-            found |= {key.blob: name for key in keys}
+        for name, theirs in keys_by_person(project).items():
+            found |= {key.holder: name for key in theirs}
     return found
 
 
@@ -63,7 +63,7 @@ def agent_keys() -> tuple[AccessKey, ...]:
         output = run(["ssh-add", "-L"], seconds=_LONGEST_SECONDS).decode(errors="replace")
     except ProgramError:
         return ()
-    found = (read_key(line) for line in output.splitlines())
+    found = (read_key(line) for line in output.split("\n"))
     return tuple(key for key in found if key and not key.options)
 
 

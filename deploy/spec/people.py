@@ -1,11 +1,14 @@
 """People's SSH keys: `certs/access/NAME.pub` holds the public keys of one person.
 
 Commit the folder: every colleague's machine spec then authorizes the same people. Its file
-`retired` lists keys that no machine spec authorizes, whichever file they are found in.
+`retired` lists keys that no machine spec authorizes, whichever file they are found in, and that
+nodes refuse (RevokedKeys). Its file `signed` lists the keys with a certificate that is still valid.
 """
 
 import re
-from collections.abc import Iterable
+import struct
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from pathlib import Path
 
 from deploy.errors import DeployError
@@ -13,6 +16,7 @@ from deploy.project import Project
 from deploy.spec.access_key import AccessKey, read_key_file
 from deploy.workstation.files import write_atomically
 
+_SHA256_SECTION = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,30}")
 
 
@@ -43,6 +47,23 @@ def retired_keys(project: Project) -> frozenset[str]:
     return frozenset(key.blob for key in _read_retired(project))
 
 
+def revoked_keys(project: Project, *, but: Collection[AccessKey] = ()) -> bytes:
+    """Write the retired keys, but not some of them, as a revocation list (KRL) for sshd.
+
+    It lists SHA-256 hashes, so that sshd can read it whatever the type of a key is: it lets no one
+    in when it cannot read its RevokedKeys. A certificate for a listed key, or signed by one, is
+    refused too.
+    """
+    digests = {key.digest for key in _read_retired(project)} - {key.digest for key in but}
+    hashes = b"".join(_string(digest) for digest in sorted(digests))
+    head = b"SSHKRL\n\0" + struct.pack(">IQQQ", 1, 0, 0, 0) + _string(b"") * 2
+    return head + (bytes([_SHA256_SECTION]) + _string(hashes) if hashes else b"")
+
+
+def _string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
 def retire(project: Project, keys: Iterable[AccessKey]) -> None:
     """Add keys to the list of retired ones."""
     known = (*_read_retired(project), *(key.until(None) for key in keys))
@@ -55,6 +76,16 @@ def reinstate(project: Project, keys: Iterable[AccessKey]) -> None:
         blobs = {key.blob for key in keys}
         left = [key for key in _read_retired(project) if key.blob not in blobs]
         _write(_retired_file(project), left)
+
+
+def running_certificates(project: Project, now: datetime) -> tuple[AccessKey, ...]:
+    """Read the keys with a valid certificate: the comment is the person, the expiry its end."""
+    return tuple(key for key in _read(project.access / "signed") if not key.has_expired(now))
+
+
+def write_signed(project: Project, keys: Iterable[AccessKey]) -> None:
+    """Replace the list of keys with a valid certificate."""
+    _write(project.access / "signed", keys)
 
 
 def check_name(person: str) -> str:
@@ -76,7 +107,10 @@ def _retired_file(project: Project) -> Path:
 
 
 def _read_retired(project: Project) -> tuple[AccessKey, ...]:
-    file = _retired_file(project)
+    return _read(_retired_file(project))
+
+
+def _read(file: Path) -> tuple[AccessKey, ...]:
     return read_key_file(file) if file.exists() else ()
 
 

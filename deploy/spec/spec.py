@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.spec.login_keys import collect_keys
+from deploy.spec.people import revoked_keys
 from deploy.spec.plan.machine import Machine, read_machine
 from deploy.spec.plan.values import template_values
 from deploy.spec.render import Rendered, render, render_sources
@@ -61,7 +62,7 @@ def render_spec(
     Raises:
         ButaneError: when a template or an overlay is wrong.
     """
-    values = template_values(project.settings, keys)
+    values = template_values(project.settings, keys, revoked_keys(project))
     digest = hashlib.sha256()
     for name, content in sorted(render_sources(project.folder, values).all.items()):
         digest.update(f"{name}\0{len(content)}\0".encode() + content)

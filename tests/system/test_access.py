@@ -17,8 +17,8 @@ ROTATION = (
     "new key added beside the old",
     "new key logs in",
     "holds the new key",
-    "old key removed",
     "old key retired from later machine specs",
+    "old key removed",
 )
 HOST_KEYS = (
     "new host keys made",
@@ -58,7 +58,7 @@ def blob(public: Path) -> str:
     return public.read_text().split()[1]
 
 
-def let_in(project: Project) -> list[dict[str, object]]:
+def let_in(project: Project) -> list[dict[str, str]]:
     return list(json.loads(project.must("access-list", "--json"))["keys"])
 
 
@@ -155,6 +155,74 @@ def test_a_signed_key_lets_a_person_in_for_a_while(serving: Project, tmp_path: P
     assert written_down(serving, "access-sign")[-1]["result"] == "ok"
     serving.must("access-remove", "authority")
     assert not logs_in(serving, eve)
+
+
+def test_a_removed_person_does_not_log_in_with_a_certificate_and_an_old_authority_stays_invalid(
+    serving: Project, tmp_path: Path
+) -> None:
+    names = ("fay", "gil", "hal")
+    fay, gil, hal = (tmp_path / name for name in names)
+    for key in (fay, gil, hal):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    # As a machine is that an older version made.
+    serving.ssh(
+        "cd /etc/ssh && rm -f corefab-revoked sshd_config.d/31-corefab-revoked.conf\n"
+        "systemctl reload ssh 2>/dev/null || systemctl reload sshd"
+    )
+    for key in (fay, gil):
+        serving.must("access-sign", key.name, "--key", f"{key}.pub", "--hours", "1")
+        assert logs_in(serving, key)
+
+    said = serving.must("access-remove", "fay")
+
+    assert "every node refuses a certificate: fay, SHA256:" in said
+    assert not logs_in(serving, fay)
+    assert logs_in(serving, gil)
+    assert "retired key" in serving.fab("access-sign", "fay", "--key", f"{fay}.pub").out
+    assert "every node refuses a certificate: gil" in serving.must("access-remove", "authority")
+    assert not logs_in(serving, gil)
+    serving.must("access-sign", "hal", "--key", f"{hal}.pub", "--hours", "1")
+    assert logs_in(serving, hal)
+    assert not logs_in(serving, gil), "the authority's key came back"
+    serving.must("access-add", "fay", "--key", f"{fay}.pub")
+    assert logs_in(serving, fay)
+    for name in ("fay", "authority"):
+        serving.must("access-remove", name)
+    assert not logs_in(serving, fay)
+    # Another list would be read instead of ours.
+    own = "/etc/ssh/sshd_config.d/00-own.conf"
+    serving.ssh(f"cp /etc/ssh/corefab-revoked /root/own && echo RevokedKeys /root/own >{own}")
+    refused = serving.fab("access-add", "fay", "--key", f"{fay}.pub")
+    serving.ssh(f"rm {own}")
+    assert "another RevokedKeys stands before it" in refused.out
+
+
+def test_a_key_that_is_planted_is_listed_whatever_its_line_looks_like(
+    serving: Project, tmp_path: Path
+) -> None:
+    evil = tmp_path / "evil"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", evil], check=True)
+    kind, key, _ = Path(f"{evil}.pub").read_text().split()
+    mine = (serving.folder / "id.pub").read_text().strip()
+    file = "~core/.ssh/authorized_keys.d/planted"
+    lines = (
+        f"{kind} {key} x {mine}",
+        f"{kind}\t{key}",
+        f'no-pty,environment="A=\\"b c\\""\t{kind}  {key}',
+        f"cert-authority {kind} {key}",
+    )
+    for line in lines:
+        serving.ssh(f"cat >{file} <<'EOF'\n{line}\nEOF\n")
+        (planted,) = (one for one in let_in(serving) if one["path"].endswith("/planted"))
+        assert planted["person"] == "?"
+        assert str(planted["fingerprint"]).startswith("SHA256:")
+        assert logs_in(serving, evil) == (not line.startswith("cert-authority"))
+        drift = json.loads(serving.fab("drift", "--json").out)["findings"]
+        assert f"core: {line}" in {one["subject"] for one in drift}
+    serving.ssh(f"printf 'ssh-ed25519 what\\0is this' >{file}")
+    assert "not understood and may let someone log in" in serving.must("access-list")
+    assert "not understood and may let someone log in" in serving.fab("cert-status").out
+    serving.ssh(f"rm {file}")
 
 
 def test_the_host_keys_change_while_killed_at_every_step(serving: Project, tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_no_script_of_root_follows_reads_or_waits_for_what_others_planted(
             (("access-list", "ann"), ""),
             (("holdings", app, "ann"), ""),
             (("access-add", "ann", "eve"), "ssh-ed25519 AAAAeve eve\n"),
-            (("access-drop", "ann", ""), "AAAAeve\n"),
+            (("access-drop", "ann"), '{"drop": ["ssh-ed25519 AAAAeve eve"], "keep": ["x"]}'),
             (("spec-hash",), ""),
             (("boot-id",), ""),
         ):

@@ -40,6 +40,50 @@ def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visi
     serving.must("deploy")
 
 
+META = """
+ip netns add meta
+ip link add meta0 type veth peer name inside netns meta
+ip addr add 169.254.169.1/24 dev meta0
+ip link set meta0 up
+ip -n meta addr add 169.254.169.254/24 dev inside
+ip -n meta link set inside up
+ip -n meta route add default via 169.254.169.1
+systemd-run -q --unit=meta ip netns exec meta socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:true
+until curl -s -o /dev/null telnet://169.254.169.254:80 </dev/null; do sleep 0.1; done
+"""
+
+
+def connects(project: Project, address: str, port: int) -> bool:
+    """Tell whether the app's container reaches an address."""
+    call = f"import socket; socket.create_connection(({address!r}, {port}), 3)"
+    code = project.ssh(
+        f'podman exec {project.container()} python3 -c "{call}" 2>/dev/null && echo yes || echo no'
+    )
+    return code.strip() == "yes"
+
+
+def test_apps_of_a_node_reach_each_other_by_public_ports_only_and_no_link_local_service(
+    serving: Project, staging: Project
+) -> None:
+    other = staging.container("staging")
+    network = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}"
+    four, six = serving.ssh(f"podman inspect --format '{network}' {other}").split()
+    listed = serving.ssh(f"podman inspect --format '{{{{json .Config.Env}}}}' {other}")
+    environment = dict(line.split("=", 1) for line in json.loads(listed))
+    inside, public = (int(environment[name]) for name in ("HTTPS_PORT", "PUBLIC_HTTPS_PORT"))
+
+    assert connects(serving, serving.node.address, public)
+    assert connects(serving, serving.node.address, 443), "it reaches itself by the door"
+    assert not connects(serving, four, inside)
+    assert not connects(serving, six, inside)
+
+    serving.ssh(META)
+    try:
+        assert not connects(serving, "169.254.169.254", 80)
+    finally:
+        serving.ssh("systemctl stop meta; ip netns del meta")
+
+
 def test_a_rollback_brings_files_credentials_and_units_back(serving: Project) -> None:
     app = serving.settings["PROJECT"] + "-www"
     page = serving.folder / "container/sample/files/index.html"

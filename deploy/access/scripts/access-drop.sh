@@ -1,36 +1,38 @@
-# access-drop USER KEEP: remove the keys on stdin (base64, one a line) from every authorized_keys file
-# of the user, those of Ignition too. Refused unless the key KEEP (base64; empty: any other key) stays
-# authorized. Prints the number of lines removed.
-# shellcheck shell=bash
-user=$1 keep=$2
+# access-drop USER: remove lines from every authorized_keys file of the user, those of Ignition too. On
+# stdin JSON: `drop`, the lines; `keep`, lines of which one has to be left, or nothing is removed. Prints
+# the number of lines removed.
+# shellcheck shell=bash disable=SC2016
+user=$1
 one_at_a_time access
 home=$(home_folder "$user")
-mapfile -t gone
-[ ${#gone[@]} -gt 0 ] || fail "no key to remove was given"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/asked"
 
-keys=$(printf '%s\n' "${gone[@]}")
-declare -A content
-left() { grep -vF -- "$keys" <<<"${content[$1]}" || true; }
+# lines PROGRAM [FILE]: run a program of jq on the lines of a file, with $drop and $keep.
+lines() {
+  jq -Rrs --slurpfile asked "$work/asked" \
+    '($asked[0] | .drop) as $drop | ($asked[0] | .keep) as $keep | split("\n") | '"$1" "$2"
+}
 
 mapfile -d "" -t files < <(as_owner "$home/.ssh/authorized_keys.d/" find "$home/.ssh/authorized_keys" \
-  "$home/.ssh/authorized_keys.d" -maxdepth 1 -type f -not -name '.*' -print0 </dev/null 2>/dev/null || true)
-for file in "${files[@]}"; do
-  content[$file]=$(read_place "$file") || fail "$file cannot be read; nothing was removed"
+  "$home/.ssh/authorized_keys2" "$home/.ssh/authorized_keys.d" -maxdepth 1 -xtype f -readable \
+  -not -name '.*' -print0 </dev/null 2>/dev/null || true)
+left=0
+for at in "${!files[@]}"; do
+  read_place "${files[at]}" >"$work/$at" || fail "${files[at]} cannot be read; nothing was removed"
+  left=$((left + $(lines 'map(select(IN($keep[]))) - $drop | length' "$work/$at")))
 done
-others=$(for file in "${files[@]}"; do left "$file"; done | grep -v '^cert-authority' \
-  | grep -E '(^| )(sk-)?(ssh|ecdsa)-[^ ]+ AAAA' || true)
-[ -n "$others" ] || fail "no other key would be left; nothing was removed"
-if [ -n "$keep" ] && ! grep -qF -- "$keep" <<<"$others"; then
-  fail "the key to keep is not authorized; nothing was removed"
-fi
+[ "$left" -gt 0 ] || fail "none of the keys to keep is authorized any more; nothing was removed"
 count=0
-for file in "${files[@]}"; do
-  went=$(grep -cF -- "$keys" <<<"${content[$file]}" || true)
-  [ "$went" -gt 0 ] || continue
-  count=$((count + went))
-  rest=$(left "$file")
-  if [ -n "$rest" ]; then
-    printf '%s\n' "$rest" | put_place file "$file" 0600 "$user:$(id -gn "$user")"
+for at in "${!files[@]}"; do
+  file=${files[at]}
+  mapfile -t gone < <(lines 'to_entries[] | select(.value | IN($drop[])) | .key + 1' "$work/$at")
+  [ ${#gone[@]} -gt 0 ] || continue
+  count=$((count + ${#gone[@]}))
+  sed "$(printf '%sd;' "${gone[@]}")" "$work/$at" >"$work/rest"
+  if grep -q '[^[:space:]]' "$work/rest"; then
+    put_place file "$file" 0600 "$user:$(id -gn "$user")" <"$work/rest"
   else
     put_place remove "$file"
   fi

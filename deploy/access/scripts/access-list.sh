@@ -2,4 +2,4 @@
 # shellcheck shell=bash disable=SC2016
 user=$1
 getent passwd "$user" >/dev/null || fail "user $user does not exist on this node"
-answer --rawfile access <(authorized_keys "$user") '$access | table("user file age_seconds line")'
+answer --slurpfile access <(authorized_keys "$user") '$access'

@@ -1,15 +1,21 @@
-# Functions that read facts of a node, shared by several scripts. Each prints rows with tabs between the
-# fields, or JSON; holdings.py and others parse it.
+# Functions that read facts of a node, shared by several scripts. Each prints rows, or JSON; holdings.py
+# and others parse it. Each field of a row ends with a zero byte: names and targets of links may contain
+# any other.
 # shellcheck shell=bash
 
-# answer [JQ OPTION...] PROGRAM: print an answer as JSON. In PROGRAM, `rows` splits text into rows, and
-# `table(NAMES)` makes objects of them.
+# answer [JQ OPTION...] PROGRAM: print an answer as JSON. In PROGRAM, `rows(COUNT)` splits text into rows of
+# so many fields, `table(NAMES)` makes objects of rows, and `pairs` makes one object of rows of two fields.
 answer() {
-  jq -cn "${@:1:$#-1}" 'def rows: split("\n") | map(select(. != "") | split("\t"));
+  jq -cn "${@:1:$#-1}" 'def rows($count): split("\u0000")
+      | [range(0; length - 1; $count) as $at | .[$at:$at + $count]];
     def table($names): ($names | split(" ")) as $names
-      | rows | map([$names, .] | transpose | map({(.[0]): .[1]}) | add);
+      | rows($names | length) | map([$names, .] | transpose | map({(.[0]): .[1]}) | add);
+    def pairs: rows(2) | map({key: .[0], value: .[1]}) | from_entries;
     '"${!#}"
 }
+
+# row FIELD...: print a row.
+row() { printf '%s\0' "$@"; }
 
 # age FILE: seconds since its last change.
 age() { printf '%s' "$((EPOCHSECONDS - $(stat -c %Y "$1")))"; }
@@ -36,7 +42,7 @@ places() {
   done
   for uid in "${!paths[@]}"; do
     mapfile -t own <<<"${paths[$uid]%$'\n'}"
-    as_owner "${own[0]}" bash -uc "$(declare -f places_here); places_here \"\$@\"" places "${own[@]}" \
+    as_owner "${own[0]}" bash -uc "$(declare -f row places_here); places_here \"\$@\"" places "${own[@]}" \
       </dev/null || true
   done
 }
@@ -44,7 +50,7 @@ places() {
 # places_here PATH...: what places does, with the rights that it has. The content of a file of more than
 # 64 MiB is read by root only, from folders that are root's.
 places_here() {
-  local path kind mode owner mtime ctime target sum there files
+  local at=0 path kind sum there files found
   local -A sums
   mapfile -t there < <(for path in "$@"; do
     if [ -L "$path" ] || [ -f "$path" ] || [ -d "$path" ]; then printf '%s\n' "$path"; fi
@@ -55,14 +61,16 @@ places_here() {
   done)
   [ ${#there[@]} -gt 0 ] || return 0
   if [ ${#files[@]} -gt 0 ]; then
-    while read -r sum path; do sums[$path]=$sum; done < <(sha256sum "${files[@]}")
+    while read -r -d "" sum path; do sums[$path]=$sum; done < <(sha256sum -z "${files[@]}")
   fi
-  find "${there[@]}" -maxdepth 0 -printf '%p\t%y\t%m\t%u:%g\t%T@\t%C@\t%l\n' \
-    | while IFS=$'\t' read -r path kind mode owner mtime ctime target; do
-      case $kind in f) kind="file" ;; d) kind="folder" ;; *) kind="link" ;; esac
-      printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$path" "$kind" "$mode" "$owner" "${mtime%.*}" \
-        "${ctime%.*}" "$target" "${sums[$path]:-}"
-    done
+  mapfile -d "" -t found < <(find "${there[@]}" -maxdepth 0 -printf '%p\0%y\0%m\0%u:%g\0%T@\0%C@\0%l\0')
+  while [ "$at" -lt ${#found[@]} ]; do
+    path=${found[at]}
+    case ${found[at + 1]} in f) kind="file" ;; d) kind="folder" ;; *) kind="link" ;; esac
+    row "$path" "$kind" "${found[@]:at+2:2}" "${found[at + 4]%.*}" "${found[at + 5]%.*}" \
+      "${found[at + 6]}" "${sums[$path]:-}"
+    at=$((at + 7))
+  done
 }
 
 # host_keys: a row for each SSH host key: the key, its age, and yes if it is announced only.
@@ -71,44 +79,50 @@ host_keys() {
   for key in /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.corefab-next; do
     [ -f "$key" ] || continue
     case $key in *.corefab-next) next=yes ;; *) next=no ;; esac
-    printf '%s\t%s\t%s\n' "$(ssh-keygen -y -f "$key" | cut -d ' ' -f 1,2)" "$(age "$key")" "$next"
+    row "$(ssh-keygen -y -f "$key" | cut -d ' ' -f 1,2)" "$(age "$key")" "$next"
   done
 }
 
-# authorized_keys USER...: a row for each line of a user's authorized_keys files: user, file, age, line.
-# Files that begin with a dot are not passed to sshd. Read as as_owner does, and as sshd does.
+# authorized_keys USER...: print the lines of users' authorized_keys files as JSON objects. Files that begin
+# with a dot are not passed to sshd. Read as as_owner does, and as sshd does.
 authorized_keys() {
   local user place
   for user in "$@"; do
     place=$(getent passwd "$user" | cut -d : -f 6) || continue
-    as_owner "$place/.ssh/authorized_keys.d/" bash -uc "$(declare -f age key_lines); key_lines \"\$@\"" \
-      keys "$user" "$place/.ssh" </dev/null \
-      || printf '%s\t%s\t0\tit could not be read within 20 s\n' "$user" "$place/.ssh"
-  done
+    as_owner "$place/.ssh/authorized_keys.d/" \
+      bash -uc "$(declare -f age as_lines key_lines); key_lines \"\$@\"" keys "$user" "$place/.ssh" </dev/null \
+      || { echo && as_lines "$user" "$place/.ssh" 0 <<<'it could not be read within 20 s'; }
+  done | jq -cR 'fromjson? | objects'
 }
 
 # key_lines USER FOLDER: what authorized_keys does, with the rights that it has, for at most 1000 files and
 # 1 MiB.
 key_lines() {
-  local file line since size count=1000 left=1048576
-  for file in "$2/authorized_keys" "$2"/authorized_keys.d/*; do
+  local file since size count=1000 left=1048576
+  for file in "$2"/authorized_keys "$2"/authorized_keys2 "$2"/authorized_keys.d/*; do
     if [ ! -f "$file" ] || [ ! -r "$file" ]; then continue; fi
     since=$(age "$file")
     size=$(stat -Lc %s "$file")
     if [ $((count -= 1)) -lt 0 ]; then
-      printf '%s\t%s\t0\tthere are too many files to be read\n' "$1" "$2"
+      as_lines "$1" "$2" 0 <<<'there are too many files to be read'
       return
     fi
     if [ "$size" -gt "$left" ]; then
-      printf '%s\t%s\t%s\tthis file is too large to be read\n' "$1" "$file" "$since"
+      as_lines "$1" "$file" "$since" <<<'this file is too large to be read'
       continue
     fi
     left=$((left - size))
-    while read -r line; do
-      case $line in '' | '#'*) continue ;; esac
-      printf '%s\t%s\t%s\t%s\n' "$1" "$file" "$since" "${line//$'\t'/ }"
-    done < <(head -c "$size" "$file" && echo)
+    head -c "$size" "$file" | as_lines "$1" "$file" "$since"
   done
+}
+
+# as_lines USER FILE AGE: print each line of stdin as a JSON object, without comments and empty ones; of
+# very many lines the first, and one that says so.
+as_lines() {
+  jq -Rsc --arg user "$1" --arg file "$2" --arg age_seconds "$3" 'split("\n")
+    | map(select(test("^[ \t]*[^ \t#]")))
+    | (.[:5000][], if length > 5000 then "there are too many lines to be listed" else empty end)
+    | {$user, $file, $age_seconds, line: .}'
 }
 
 # compared_credentials APP: compare credentials with the sealed ones of the serving release. On stdin a
@@ -118,14 +132,14 @@ compared_credentials() {
   while read -r name value; do
     sealed=$(home_of "$1")/current/credentials/$name
     if [ ! -e "$sealed" ]; then
-      printf '%s\tabsent\n' "$name"
+      row "$name" absent
     elif [ "$value" = - ]; then
-      printf '%s\tpresent\n' "$name"
+      row "$name" present
     elif cmp -s <(systemd-creds decrypt --name="$name" "$sealed" - 2>/dev/null) \
       <(printf '%s' "$value" | base64 -d); then
-      printf '%s\tsame\n' "$name"
+      row "$name" same
     else
-      printf '%s\tdifferent\n' "$name"
+      row "$name" different
     fi
   done
 }
@@ -139,7 +153,7 @@ sealed_credentials() {
     name=${file##*/}
     opens=no
     if systemd-creds decrypt --name="$name" "$file" - >/dev/null 2>&1; then opens=yes; fi
-    printf '%s\t%s\t%s\t%s\n' "$name" "$(age "$file")" \
+    row "$name" "$(age "$file")" \
       "$(base64 -d "$file" 2>/dev/null | head -c 16 | od -An -v -tx1 | tr -d ' \n')" "$opens"
   done
 }

@@ -21,12 +21,12 @@ answer \
   --rawfile release <(cat "$home/current/tls/server.crt" 2>/dev/null || true) \
   --rawfile inside <(inside) \
   --rawfile host_keys <(host_keys) \
-  --rawfile access <(authorized_keys "$user") \
+  --slurpfile access <(authorized_keys "$user") \
   --rawfile sealed <(sealed_credentials "$app") \
   --rawfile compared <(compared_credentials "$app" <&3) \
   --slurpfile manifest <(manifest_of "$app") \
   '{$clock, $release, $inside, manifest: $manifest[0],
     host_keys: ($host_keys | table("key age_seconds next")),
-    access: ($access | table("user file age_seconds line")),
+    $access,
     credentials: ($sealed | table("name age_seconds seal opens")),
-    compared: ($compared | rows | map({key: .[0], value: .[1]}) | from_entries)}'
+    compared: ($compared | pairs)}'

@@ -12,18 +12,6 @@ config=$folder/sshd_config.d/20-corefab-host-keys.conf
 
 keys() { find "$folder" -maxdepth 1 -name "ssh_host_*_key$1" | sort; }
 
-reload() {
-  local unit
-  sshd -t || fail "sshd rejects its configuration; it was not reloaded"
-  for unit in sshd ssh; do
-    if systemctl -q is-active "$unit.service"; then
-      systemctl reload "$unit.service"
-      return
-    fi
-  done
-  fail "sshd does not run as a service on this node"
-}
-
 case $verb in
   begin)
     for key in $(keys ''); do
@@ -46,7 +34,7 @@ case $verb in
     chmod 0600 "$config.new"
     label "$config.new"
     mv -fT "$config.new" "$config"
-    reload
+    reload_sshd
     ;;
   finish)
     for key in $(keys .corefab-next); do
@@ -56,7 +44,7 @@ case $verb in
       mv -fT "$key" "$usual"
     done
     rm -f "$config"
-    reload
+    reload_sshd
     ;;
   list) ;;
   *) fail "host-key: unknown verb $verb" ;;

@@ -84,6 +84,19 @@ one_at_a_time() {
 # mounted: podman labels that itself.
 label() { if command -v restorecon >/dev/null; then restorecon -R "$@" 2>/dev/null || true; fi; }
 
+# reload_sshd: have sshd read its configuration again.
+reload_sshd() {
+  local unit
+  sshd -t || fail "sshd rejects its configuration; it was not reloaded"
+  for unit in sshd ssh; do
+    if systemctl -q is-active "$unit.service"; then
+      systemctl reload "$unit.service"
+      return
+    fi
+  done
+  fail "sshd does not run as a service on this node"
+}
+
 # serving_slot APP: print the serving slot, or nothing. Only the link `current` decides.
 serving_slot() {
   local slot

@@ -71,7 +71,7 @@ partial() {
     [ -e "$file" ] || continue
     # A running transfer may remove it.
     size=$(stat -c %s "$file" 2>/dev/null) || continue
-    printf '%s\t%s\t%s\t%s\n' "$(cut -d / -f 6 <<<"$file")" "${file##*/}" "$size" \
+    row "$(cut -d / -f 6 <<<"$file")" "${file##*/}" "$size" \
       "$(case $file in */chunk.*) sha256sum 2>/dev/null <"$file" | cut -d ' ' -f 1 ;; esac)"
   done
 }
@@ -192,7 +192,7 @@ answer \
     active: $unit.ActiveState, since: $unit.ActiveEnterTimestamp,
     restarts: ($unit.NRestarts | tonumber? // 0),
     layers: $layers[0],
-    partial: ($partial | rows | group_by(.[0]) | map({
+    partial: ($partial | rows(4) | group_by(.[0]) | map({
       key: ("sha256:" + .[0][0]),
       value: (map(
           if .[1] | startswith("chunk.")
@@ -204,5 +204,5 @@ answer \
     status_text: $unit.StatusText,
     files: ($places | table("path kind mode owner mtime ctime target sha256") | map(select(.kind == "file")
       | {key: .path, value: {mode: "\(.mode) \(.owner)", sha256}}) | from_entries),
-    credentials: ($credentials | rows | map({key: .[0], value: .[1]}) | from_entries),
+    credentials: ($credentials | pairs),
     staged_update: ($staged | line)}'

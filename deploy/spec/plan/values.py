@@ -1,5 +1,6 @@
 """The values of the templates' blanks, made from the settings."""
 
+import base64
 from collections.abc import Mapping
 
 from deploy.settings.model import Settings
@@ -21,11 +22,15 @@ _NO_HASH = "0" * 64
 
 
 def template_values(
-    settings: Settings, ssh_keys: tuple[str, ...] = ()
+    settings: Settings, ssh_keys: tuple[str, ...] = (), revoked: bytes = b""
 ) -> Mapping[str, str | tuple[str, ...]]:
-    """Give every blank its value; a tuple repeats the blank's line, an empty one removes it."""
+    """Give every blank its value; a tuple repeats the blank's line, an empty one removes it.
+
+    `revoked` is the list of the keys that sshd refuses.
+    """
     return {
         **_node_values(settings, ssh_keys),
+        "REVOKED_KEYS": f"data:;base64,{base64.b64encode(revoked).decode()}",
         **_data_values(settings),
         **_app_values(settings),
         **_container_values(settings),
@@ -107,7 +112,7 @@ def _container_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
         "MEMORY_LIMIT": settings.memory_limit,
         "CPU_LIMIT": settings.cpu_limit,
         "TASKS_LIMIT": str(settings.tasks_limit),
-        "SMTP_HOST": _when(smtp, smtp),
+        "SMTP_HOST": _when(smtp, _escaped(smtp)),
         "SMTP_PORT": _when(smtp, str(settings.smtp_port)),
         "SMTP_USER": _when(
             smtp and settings.smtp_user, f'"SMTP_USER={_escaped(settings.smtp_user)}"'

@@ -14,7 +14,7 @@ from butane.items import read_items
 from butane.render import render_folder
 from butane.translate.translation import translate
 from deploy.settings.model import Settings
-from deploy.spec.plan.addresses import SLOTS
+from deploy.spec.plan.addresses import SLOTS, subnets
 from deploy.spec.plan.values import template_values
 from tests.root import ROOT
 from tests.stock_node import PROGRAMS
@@ -24,7 +24,7 @@ from tests.unit.deploy.spec.plan.test_values import unescaped
 
 TEMPLATES = ROOT / "butane/templates"
 FILES = sorted(path for path in TEMPLATES.rglob("*") if path.is_file())
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFak me@here"
 FULL = {
     "HTTP_PORT": "80",
     "FIREWALL_PORTS": "9100, 51820/udp",
@@ -38,7 +38,7 @@ SPARE = {"SWAP_MEGABYTES": "0", "CONTAINER_USER": "image", "UPDATE_STRATEGY": "o
 
 
 def rendered(given: Settings) -> dict[str, str]:
-    found = render_folder(TEMPLATES, template_values(given, (KEY,)))
+    found = render_folder(TEMPLATES, template_values(given, (KEY,), b"SSHKRL"))
     return {name: content.decode() for name, content in found.items()}
 
 
@@ -112,6 +112,35 @@ def test_no_firewall_file_flushes_what_is_not_ours(tmp_path: Path) -> None:
     assert set(re.findall(r"add element (\w+ [\w-]+)", rules)) == {
         *("inet corefab", "inet shop-www-door")
     }
+
+
+def test_a_network_of_an_app_is_shut_off_from_other_bridges_and_link_local_services(
+    tmp_path: Path,
+) -> None:
+    files = machine(settings(), tmp_path)
+    door = files["/etc/corefab/doors/shop-www/table.nft"].content.decode()
+    firewall = files["/etc/corefab/firewall.nft"].content.decode()
+    four, six = subnets(settings())
+
+    rules = door.partition("chain forward")[2]
+    for family, network in (("ip", four), ("ip6", six)):
+        assert f"{family} saddr {network} {family} daddr != {network} oifname" in rules
+        assert f"{family} daddr {network} {family} saddr != {network} iifname" in rules
+    assert f"ip saddr {four} ip daddr 169.254.0.0/16 drop" in rules
+    forward = firewall.partition("chain forward")[2].splitlines()
+    accepts, drops = (
+        next(number for number, line in enumerate(forward) if line.strip().endswith(end))
+        for end in ('"br-*" } accept', "169.254.0.0/16 drop")
+    )
+    assert drops < accepts
+
+
+def test_sshd_refuses_the_retired_keys_of_the_spec(tmp_path: Path) -> None:
+    files = machine(settings(), tmp_path)
+
+    setting = files["/etc/ssh/sshd_config.d/31-corefab-revoked.conf"]
+    assert setting.content == b"RevokedKeys /etc/ssh/corefab-revoked\n"
+    assert files["/etc/ssh/corefab-revoked"].content == b"SSHKRL"
 
 
 def test_the_firewall_lets_in_the_ports_of_the_settings_and_ssh(tmp_path: Path) -> None:

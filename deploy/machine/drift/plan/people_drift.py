@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from deploy.machine.drift.plan.difference import Difference, Remedy
 from deploy.machine.drift.plan.inspection import Inspection
+from deploy.spec.access_key import identity_of, is_ignored, read_key
 from deploy.spec.plan.machine import Person
 
 _FIRST_PERSON, _LAST_PERSON = 1000, 60_000
@@ -34,17 +35,14 @@ def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Differ
 
 
 def _keys(person: Person, found: Inspection) -> Iterator[Difference]:
-    there = {_key_of(key.line): key for key in found.keys if key.user == person.name}
-    expected = {_key_of(line): line for line in person.keys}
-    for key in sorted(expected.keys() - there.keys()):
+    lines = [one for one in found.keys if one.user == person.name and not is_ignored(one.line)]
+    there = {identity_of(one.line) for one in lines}
+    expected = {identity_of(line): line for line in person.keys}
+    for key in sorted(expected.keys() - there):
         yield Difference("key", f"{person.name}: {expected[key]}", "may log in", "absent")
-    for key in sorted(there.keys() - expected.keys()):
-        one = there[key]
-        remedy: Remedy = "fab converge" if one.file.endswith(_FILE_OF_THE_SPEC) else "by hand"
-        subject, is_now = f"{person.name}: {one.line}", f"in {one.file}"
-        yield Difference("key", subject, "absent", is_now, found.since(one), remedy)
-
-
-def _key_of(line: str) -> str:
-    """Take type and key of an SSH key's line, without the comment."""
-    return " ".join(line.split()[:2])
+    for one in sorted(lines, key=lambda one: (identity_of(one.line), one.file)):
+        if identity_of(one.line) not in expected:
+            remedy: Remedy = "fab converge" if one.file.endswith(_FILE_OF_THE_SPEC) else "by hand"
+            unclear = "" if read_key(one.line) else ", not understood: it may let someone log in"
+            subject, is_now = f"{person.name}: {one.line}", f"in {one.file}{unclear}"
+            yield Difference("key", subject, "absent", is_now, found.since(one), remedy)

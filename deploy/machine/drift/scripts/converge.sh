@@ -28,13 +28,14 @@ save() {
   install -d -m 0700 "$place/old"
   : >"$place/back"
   while IFS= read -r path; do
-    found=$(places "$path")
-    if [ -z "$found" ]; then
+    mapfile -d "" -t found < <(places "$path")
+    if [ ${#found[@]} -eq 0 ]; then
       printf 'remove|%s|||\n' "$path" | cat - "$place/back" >"$place/back.new"
       mv -fT "$place/back.new" "$place/back"
       continue
     fi
-    IFS='|' read -r _ kind mode owner _ _ target _ < <(tr '\t' '|' <<<"$found")
+    kind=${found[1]} mode=${found[2]} owner=${found[3]} target=${found[6]}
+    [[ $target != *[$'\n|']* ]] || fail "$path leads to a name with a line end or | in it"
     if [ "$kind" = file ]; then
       install -D -m 0600 /dev/null "$place/old$path"
       as_owner "$path" cat "$path" </dev/null | own_or_small "$path" >"$place/old$path" \

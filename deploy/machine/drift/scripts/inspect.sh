@@ -9,14 +9,21 @@ asked() { sed -n "s/^$1 //p" <<<"$question"; }
 
 # What places does not see is absent, and has the times of the folder above.
 every_place() {
-  local path above found
-  found=$(places "$@")
-  printf '%s\n' "$found"
+  local at=0 path above since found
+  local -A there
+  mapfile -d "" -t found < <(places "$@")
+  while [ "$at" -lt ${#found[@]} ]; do
+    path=${found[at]}
+    there[$path]=yes
+    row "${found[@]:at:8}"
+    at=$((at + 8))
+  done
   for path in "$@"; do
-    [[ $'\n'$found != *$'\n'$path$'\t'* ]] || continue
+    [ -z "${there[$path]:-}" ] || continue
     above=$path
     while [ ! -d "$above" ]; do above=$(dirname "$above"); done
-    printf '%s\tabsent\t\t\t%s\t\t\n' "$path" "$(stat -c $'%Y\t%Y' "$above")"
+    since=$(stat -c %Y "$above")
+    row "$path" absent '' '' "$since" "$since" '' ''
   done
 }
 
@@ -24,14 +31,14 @@ groups_of() {
   local name
   while IFS= read -r name; do
     getent passwd "$name" >/dev/null || continue
-    printf '%s\t%s\n' "$name" "$(id -nG "$name")"
+    row "$name" "$(id -nG "$name")"
   done
 }
 
 units() {
   local name
   while IFS= read -r name; do
-    printf '%s\t%s\n' "$name" "$(systemctl is-enabled "$name" 2>/dev/null || true)"
+    row "$name" "$(systemctl is-enabled "$name" 2>/dev/null || true)"
   done
 }
 
@@ -41,7 +48,7 @@ sysctls() {
     file=/proc/sys/${name//.//}
     # A container has no kernel of its own: its host sets these parameters.
     [ -w "$file" ] || continue
-    printf '%s\t%s\n' "$name" "$(tr '\t\n' '  ' <"$file" | sed 's/ *$//')"
+    row "$name" "$(tr '\t\n' '  ' <"$file" | sed 's/ *$//')"
   done
 }
 
@@ -69,7 +76,7 @@ strays() {
   for file in "/etc/containers/systemd/$app"[.-]* "/etc/containers/systemd/$app"*.d/* \
     "/etc/systemd/system/$app"[.-]* "/etc/systemd/system/$app"*.d/* \
     /etc/systemd/system/corefab-*.d/* "/run/systemd/system/$app"*.d/*; do
-    if [ -f "$file" ] && [ "$file" != "$aim" ]; then printf '%s\t%s\n' "$file" "$(stat -c %Y "$file")"; fi
+    if [ -f "$file" ] && [ "$file" != "$aim" ]; then row "$file" "$(stat -c %Y "$file")"; fi
   done
 }
 
@@ -90,13 +97,13 @@ answer \
   --argjson clock "$(date +%s)" \
   --slurpfile manifest <(manifest_of "$app") \
   --rawfile staged <(if [ -d "$home/current/root" ]; then
-      cd "$home/current/root/" && find . -type f -printf '/%P\t%m\n'; fi) \
+      cd "$home/current/root/" && find . -type f -printf '/%P\0%m\0'; fi) \
   --slurpfile claimed <(for one in /var/lib/*/current/manifest.json; do
       [ -z "$(owner_above "$one")" ] || continue
       jq -ce '.units | keys' "$one" 2>/dev/null || true; done) \
   --rawfile places <(every_place "${paths[@]}") \
   --rawfile groups <(asked user | groups_of) \
-  --rawfile keys <(authorized_keys "${people[@]}") \
+  --slurpfile keys <(authorized_keys "${people[@]}") \
   --rawfile units <(asked unit | units) \
   --rawfile sysctl <(asked sysctl | sysctls) \
   --rawfile firewall <(firewall) \
@@ -111,16 +118,16 @@ answer \
   '($hashes | split("\u0000") | map(select(. != "") | {key: .[66:], value: .[:64]}) | from_entries)
      as $sha |
    {$clock, manifest: $manifest[0],
-    staged: ($staged | rows | map({key: .[0], value: .[1]}) | from_entries),
+    staged: ($staged | pairs),
     claimed: ($claimed | add // []),
     paths: ($places | table("path kind mode owner mtime ctime target sha256")
       | map({key: .path, value: .}) | from_entries),
-    groups: ($groups | rows | map({key: .[0], value: (.[1] | split(" "))}) | from_entries),
-    keys: ($keys | table("user file age_seconds line")),
-    units: ($units | rows | map({key: .[0], value: .[1]}) | from_entries),
-    sysctl: ($sysctl | rows | map({key: .[0], value: .[1]}) | from_entries),
+    groups: ($groups | pairs | map_values(split(" "))),
+    $keys,
+    units: ($units | pairs),
+    sysctl: ($sysctl | pairs),
     firewall: ($firewall | split("\n") | map(select(. != ""))),
-    strays: ($strays | rows | map({key: .[0], value: (.[1] | tonumber)}) | from_entries),
+    strays: ($strays | pairs | map_values(tonumber)),
     credentials: ($credentials | table("name age_seconds seal opens")),
     files: ([$files | split("\u0000") | map(select(. != "")) | range(0; length; 2) as $at
         | {key: .[$at + 1], value: (.[$at] | split(" ") | {

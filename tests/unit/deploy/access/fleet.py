@@ -1,12 +1,15 @@
 """Two nodes that an operator's folder names, for the verbs that visit every node."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from deploy.access.identity import public_key
 from deploy.fleet import nodes
 from deploy.fleet.nodes import Node
 from deploy.node.command import Command
@@ -57,8 +60,21 @@ class Fleet:
         )
 
     def changes(self, host: str) -> list[Command]:
-        """Give the commands of a node, without the lines of its journal."""
-        return [one for one in self.remotes[host].commands if one.script != "audit"]
+        """Give the commands of a node that change who may log in."""
+        scripts = ("access-add", "access-drop", "access-revoke")
+        return [one for one in self.remotes[host].commands if one.script in scripts]
+
+    def authorize(self, *lines: str) -> None:
+        """Have every node list these lines, and those that are added to it."""
+        for host, remote in self.remotes.items():
+            remote.answers["access-list"] = partial(self._listing, host, lines)
+
+    def _listing(self, host: str, lines: tuple[str, ...], _: Command) -> str:
+        added = (one.stdin.decode() for one in self.remotes[host].all_of("access-add"))
+        return json.dumps([
+            {"user": "core", "file": "/f", "age_seconds": 90000, "line": line}
+            for line in (*lines, *added)
+        ])  # fmt: skip
 
     def journal(self, host: str) -> str:
         """Give all lines that were written to a node's journal."""
@@ -69,6 +85,7 @@ def fleet_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     """Make an operator's folder, and have every login reach its nodes."""
     new_identity(folder / "id")
     made = Fleet(folder)
+    made.authorize(public_key(made.identity).line)
 
     @contextmanager
     def connect(target: Target, *_: object, **__: object) -> Iterator[FakeRemote]:

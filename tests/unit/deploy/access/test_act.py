@@ -11,7 +11,7 @@ from deploy.project import Project
 from tests.unit.deploy.examples import settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 
-COMMAND = access_drop("core", "", ("AAAA",))
+COMMAND = access_drop("core", ("AAAA",), ())
 
 
 def journal(remote: FakeRemote) -> dict[str, str]:

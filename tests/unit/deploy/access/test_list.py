@@ -38,6 +38,33 @@ def test_owners_are_people_the_settings_the_retired_list_or_unknown(
     assert keys[0]["age_days"] == 1
 
 
+def test_a_line_that_is_not_understood_is_shown_as_a_way_in(
+    fleet: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_keys(fleet.project, "ann", (ANN,))
+    hidden = f"{EVE.blob} x {ANN.line}"
+    tab, options = EVE.blob.replace(" ", "\t"), f'from="a b" {ANN.line}'
+    authority = f"cert-authority {ANN.line}"
+    fleet.authorize(hidden, tab, options, authority, 'command="x', "   ", f" # {EVE.line}")
+
+    access_list(fleet.nodes[:1], as_json=True)
+    listed = json.loads(capsys.readouterr().out)["keys"]
+    access_list(fleet.nodes[:1], as_json=False)
+    said = capsys.readouterr()
+
+    assert [(one["person"], one["fingerprint"]) for one in listed] == [
+        ("?", EVE.fingerprint),
+        ("?", EVE.fingerprint),
+        ("ann", ANN.fingerprint),
+        ("?", ANN.fingerprint),
+        ("?", None),
+    ]
+    assert listed[2]["options"] == 'from="a b"'
+    assert listed[4]["line"] == 'command="x'
+    assert 'one: a line of /f is not understood and may let someone log in: command="x' in said.err
+    assert "cert-authority" in said.out
+
+
 def test_the_table_shows_the_same(listed: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     access_list(listed.nodes, as_json=False)
 

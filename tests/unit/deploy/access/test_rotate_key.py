@@ -1,5 +1,6 @@
 """The operator's key is replaced: the old one goes only after the new one logged in everywhere."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,6 @@ from tests.unit.deploy.fake_remote import refusal
 from tests.unit.deploy.ssh_server import new_identity
 
 
-@pytest.fixture(autouse=True)
-def listing(fleet: Fleet) -> None:
-    for remote in fleet.remotes.values():
-        remote.answers["access-list"] = "[]"
-
-
 def test_every_node_gets_the_new_key_is_tried_with_it_and_loses_the_old(fleet: Fleet) -> None:
     old = public_key(fleet.identity)
     write_keys(fleet.project, "ann", (old,))
@@ -28,13 +23,16 @@ def test_every_node_gets_the_new_key_is_tried_with_it_and_loses_the_old(fleet: F
     new = public_key(fleet.identity)
     assert new.blob != old.blob
     for host in HOSTS:
-        add, tried, drop = fleet.changes(host)
-        assert (add.script, tried.script, drop.script) == (
-            *("access-add", "access-list", "access-drop"),
+        add, revoke, drop = fleet.changes(host)
+        assert (add.script, revoke.script, drop.script) == (
+            *("access-add", "access-revoke", "access-drop"),
         )
         assert new.key.encode() in add.stdin
-        assert drop.arguments == ("core", new.key)
-        assert drop.stdin.decode().split() == [old.key]
+        assert old.digest in revoke.stdin
+        assert drop.arguments == ("core",)
+        lines = json.loads(drop.stdin)
+        assert lines["drop"] == [old.line]
+        assert [line.strip() for line in lines["keep"]] == [new.line]
     next_key = fleet.identity.with_name("id.new")
     assert [login[1] for login in fleet.logins] == [
         *(fleet.identity, fleet.identity, next_key, next_key, fleet.identity, fleet.identity)

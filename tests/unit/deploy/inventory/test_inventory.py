@@ -79,6 +79,22 @@ def test_a_retired_key_that_is_still_authorized_is_a_warning() -> None:
     assert "is still authorized" in text
 
 
+def test_a_line_that_is_not_understood_is_a_warning_and_is_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = f'command="x {ANN.line}'
+    found = inventory(
+        access=(AuthorizedKey(user="core", file="/x", line=line, age_seconds=1),),
+    )
+
+    ((text, is_error),) = texts(found)
+    show_inventory(found)
+
+    assert not is_error
+    assert text == f"a line of /x is not understood and may let someone log in: {line}"
+    assert "not understood" in capsys.readouterr().out
+
+
 def test_host_keys_that_are_being_changed_are_a_warning() -> None:
     coming = NodeHostKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
 

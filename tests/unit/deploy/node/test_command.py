@@ -19,7 +19,7 @@ COMMANDS = [
     (certificate_act.certificate_finish("app", "r2", "{}"), "certificate-finish app r2 {}"),
     (access_act.access_list("core"), "access-list core"),
     (access_act.access_add("core", "corefab-ann.1", "hunter2"), "access-add core corefab-ann.1"),
-    (access_act.access_drop("core", "AAAA", ("hunter2",)), "access-drop core AAAA"),
+    (access_act.access_drop("core", ("hunter2",), ("AAAA",)), "access-drop core"),
 ]
 
 

@@ -13,7 +13,7 @@ from deploy.node.answer import read_answer
 from deploy.node.holdings import AuthorizedKey, NodeHostKey
 
 pytestmark = pytest.mark.program
-FACTS = Path(__file__).parents[4] / "deploy/node/scripts/facts.sh"
+SCRIPTS = Path(__file__).parents[4] / "deploy/node/scripts"
 PLACES = """answer --rawfile places <(places "$@") '$places
   | table("path kind mode owner mtime ctime target sha256")
   | map({key: .path, value: .}) | from_entries' """
@@ -25,7 +25,15 @@ def ask(program: Callable[[str], str]) -> Callable[..., str]:
 
     def run(line: str, *words: str) -> str:
         done = subprocess.run(
-            [program("bash"), "-euo", "pipefail", "-c", f". {FACTS}\n{line}", "facts", *words],
+            [
+                program("bash"),
+                "-euo",
+                "pipefail",
+                "-c",
+                f". {SCRIPTS}/owners.sh; . {SCRIPTS}/facts.sh\n{line}",
+                "facts",
+                *words,
+            ],
             check=True,
             capture_output=True,
             text=True,
@@ -68,18 +76,51 @@ def test_missing_paths_give_an_empty_answer(ask: Callable[..., str], tmp_path: P
 
 def test_rows_are_parsed_by_the_models(ask: Callable[..., str]) -> None:
     keys = ask(
-        "answer --rawfile rows <(printf 'ssh-ed25519 AAAA\\t12\\tyes\\nssh-rsa BBBB\\t0\\tno\\n') "
+        "answer --rawfile rows <(row 'ssh-ed25519 AAAA' 12 yes 'ssh-rsa B\tB\nB' 0 no) "
         "'$rows | table(\"key age_seconds next\")'"
-    )
-    lines = ask(
-        "answer --rawfile rows <(printf 'ann\\t/a b\\t3\\tfrom=\"x\\\\y\" ssh-rsa B é\\n') "
-        "'$rows | table(\"user file age_seconds line\")'"
     )
 
     assert read_answer(tuple[NodeHostKey, ...], keys, "keys") == (
         NodeHostKey(key="ssh-ed25519 AAAA", age_seconds=12, next=True),
-        NodeHostKey(key="ssh-rsa BBBB", age_seconds=0, next=False),
+        NodeHostKey(key="ssh-rsa B\tB\nB", age_seconds=0, next=False),
     )
-    assert read_answer(tuple[AuthorizedKey, ...], lines, "lines") == (
-        AuthorizedKey(user="ann", file="/a b", age_seconds=3, line='from="x\\y" ssh-rsa B é'),
+    assert ask("answer --rawfile rows <(:) '$rows | pairs'") == "{}\n"
+
+
+def test_a_target_of_a_link_makes_no_row_of_its_own(
+    ask: Callable[..., str], tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("x\n/etc/shadow\tfile\t644\troot:root\t1\t1\t\t")
+
+    found = read_answer(dict[str, FoundPlace], ask(PLACES, str(link)), "places")
+
+    assert {name: one.target for name, one in found.items()} == {str(link): str(link.readlink())}
+
+
+def test_the_lines_of_authorized_keys_files_arrive_as_they_are(
+    ask: Callable[..., str], tmp_path: Path
+) -> None:
+    lines = ["a\tb", '  command="x\\" y" z', "ssh-rsa \0 B", "é\u2028\x85\r", "\0#", "last"]
+    folder = tmp_path / ".ssh/authorized_keys.d"
+    folder.mkdir(parents=True)
+    (tmp_path / ".ssh/authorized_keys").write_text("\n".join(["# no", "", " \t#", *lines[:-1]]))
+    (folder / "a\tb\nc").write_bytes(b"\xff last\n\n")
+    (folder / ".hidden").write_text("hidden")
+    (folder / "many").write_text("x\n" * 6000)
+    listed = (
+        'getent() { echo "ann:x:0:0::$HOME_OF:/bin/sh"; }\n'
+        "answer --slurpfile access <(authorized_keys ann) '$access'"
     )
+
+    found = read_answer(tuple[AuthorizedKey, ...], ask(f"HOME_OF={tmp_path}\n{listed}"), "lines")
+
+    by_file: dict[str, list[str]] = {}
+    for one in found:
+        by_file.setdefault(one.file, []).append(one.line)
+    assert by_file == {
+        str(tmp_path / ".ssh/authorized_keys"): lines[:-1],
+        str(folder / "a\tb\nc"): ["\ufffd last"],
+        str(folder / "many"): [*["x"] * 5000, "there are too many lines to be listed"],
+    }
+    assert {one.user for one in found} == {"ann"}

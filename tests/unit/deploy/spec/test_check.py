@@ -24,7 +24,7 @@ HEAD = "variant: fcos\nversion: 1.5.0\n"
 DROP_IN = "/etc/containers/systemd/container.d/mine.conf"
 Found = dict[str, Any]
 Looked = tuple[int, Found]
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFak me@here"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.root import ROOT
 from tests.unit.deploy.examples import settings
 
 TEMPLATES = ROOT / "butane/templates"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFak me@here"
 
 
 @pytest.fixture

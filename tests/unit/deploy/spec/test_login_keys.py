@@ -14,8 +14,8 @@ from deploy.spec.people import retire, write_keys
 from tests.unit.deploy.examples import settings
 
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOne"
-TWO = "ecdsa-sha2-nistp256 AAAAE2VjZHNhTwo="
-TOKEN = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5Three"
+TWO = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTZUd28h"
+TOKEN = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tVGhyZWUh"
 
 
 def keys_of(sources: tuple[str, ...], *, folder: Path) -> tuple[str, ...]:

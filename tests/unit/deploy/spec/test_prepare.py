@@ -22,7 +22,7 @@ from tests.root import ROOT
 from tests.unit.deploy.examples import settings
 
 TEMPLATES = ROOT / "butane/templates"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFak me@here"
 HEAD = "variant: fcos\nversion: 1.5.0\n"
 
 

@@ -9,7 +9,7 @@ from deploy.project import Project
 from deploy.spec.plan.machine import Machine, Place
 from tests.unit.deploy.examples import settings
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFak me@here"
 
 
 def project_in(folder: Path, **values: object) -> Project:

@@ -101,7 +101,7 @@ def test_an_unknown_medium_needs_a_terminal_or_a_fingerprint(node: Node, tmp_pat
 
 
 def test_media_made_before_stay_known(tmp_path: Path) -> None:
-    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAAC3Nz me@here\n")
+    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEve me@here\n")
     chosen = settings(SSH_KEYS="id.pub")
 
     for _ in range(2):

@@ -13,7 +13,7 @@ from deploy.node.known_hosts import pinned
 from deploy.project import Project
 from tests.unit.deploy.examples import settings
 
-LOGIN = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake me@here"
+LOGIN = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFak me@here"
 # Writes its arguments and the configs that it reads beside the medium.
 INSTALLER = """#!/bin/sh
 printf '%s\\n' "$@" >{folder}/arguments

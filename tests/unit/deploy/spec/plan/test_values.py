@@ -133,6 +133,12 @@ def test_no_value_holds_a_secret() -> None:
     assert values["SSH_KEY"] == ("ssh-ed25519 AAAA me",)
 
 
+def test_a_zone_in_smtp_host_is_no_specifier_of_systemd() -> None:
+    values = template_values(settings(SMTP_HOST="mail%eth0.example.org", SMTP_PASSWORD="x"))
+
+    assert values["SMTP_HOST"] == ("mail%%eth0.example.org",)
+
+
 def test_a_socket_takes_the_doors_place() -> None:
     door = template_values(settings(HTTP_PORT="80"))
     by_socket = template_values(settings(HTTP_PORT="80", SWITCH="socket", NOTIFY="true"))

@@ -25,8 +25,8 @@ from deploy.spec.plan.machine import Machine, Place, read_machine
 from tests.unit.deploy.examples import DESIRED, UNIT, manifest
 
 APP = "shop-www"
-KEY = "ssh-ed25519 AAAAann ann@desk"
-OTHER_KEY = "ssh-ed25519 AAAAeve eve@there"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAnn ann@desk"
+OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEve eve@there"
 SYSCTL = b"# why\nnet.ipv4.tcp_syncookies = 1\n"
 
 
@@ -256,10 +256,79 @@ def test_each_difference_from_the_spec_is_listed(
 
 def test_the_comment_of_a_key_does_not_count() -> None:
     same = AuthorizedKey(
-        user="core", file=IN_SPEC, age_seconds=1, line="ssh-ed25519 AAAAann other-comment"
+        user="core", file=IN_SPEC, age_seconds=1, line=KEY.replace("ann@desk", "other-comment")
     )
 
     assert machine_drift(MACHINE, found(keys=(same,))) == ()
+
+
+PLAIN, OTHER = (line.rpartition(" ")[0] for line in (KEY, OTHER_KEY))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # sshd takes the first key of a line; what follows is its comment.
+        f"{OTHER} x {PLAIN} ann@desk",
+        f"no-pty {OTHER} x {PLAIN}",
+        OTHER.replace(" ", "\t"),
+        f"\t {OTHER}",
+        f"restrict,pty\t{OTHER}",
+        f'command="a b" {OTHER}',
+        f"cert-authority {PLAIN} ann@desk",
+        f'command="reboot" {PLAIN} ann@desk',
+        f"{OTHER}\0 # {PLAIN}",
+    ],
+)
+def test_a_key_that_a_line_hides_behind_a_known_one_is_listed(line: str) -> None:
+    planted = AuthorizedKey(user="core", file="/x", age_seconds=1, line=line)
+
+    assert values(machine_drift(MACHINE, found(keys=(*found().keys, planted)))) == [
+        ("key", f"core: {line}", "absent", "in /x", "by hand")
+    ]
+
+
+def test_a_key_without_the_expiry_of_the_spec_is_listed() -> None:
+    limited = f'expiry-time="20991224Z" {KEY}'
+    machine = replace(MACHINE, people=(replace(MACHINE.people[0], keys=(limited,)),))
+
+    listed = values(machine_drift(machine, found()))
+
+    assert ("key", f"core: {limited}", "may log in", "absent", "fab converge") in listed
+    assert ("key", f"core: {KEY}", "absent", f"in {IN_SPEC}", "fab converge") in listed
+
+
+def test_a_key_that_stands_in_two_files_is_listed_with_both() -> None:
+    planted = [
+        AuthorizedKey(user="core", file=file, age_seconds=1, line=OTHER_KEY)
+        for file in (IN_SPEC, "/x")
+    ]
+
+    listed = values(machine_drift(MACHINE, found(keys=(*found().keys, *planted))))
+
+    assert [(at, by) for _, _, _, at, by in listed] == [
+        (f"in {IN_SPEC}", "fab converge"),
+        ("in /x", "by hand"),
+    ]
+
+
+@pytest.mark.parametrize("line", ["ssh-ed25519", f'command="x {OTHER}', "AAAA", "it is a secret"])
+def test_a_line_that_is_not_understood_is_listed_as_a_way_in(line: str) -> None:
+    planted = AuthorizedKey(user="core", file="/x", age_seconds=1, line=line)
+
+    ((_, subject, _, at, by),) = values(
+        machine_drift(MACHINE, found(keys=(*found().keys, planted)))
+    )
+
+    assert (subject, by) == (f"core: {line}", "by hand")
+    assert at == "in /x, not understood: it may let someone log in"
+
+
+@pytest.mark.parametrize("line", ["", " \t", "# a comment", f"  # {OTHER}", "\r", f"\0{OTHER}"])
+def test_a_line_that_sshd_ignores_is_no_drift(line: str) -> None:
+    ignored = AuthorizedKey(user="core", file="/x", age_seconds=1, line=line)
+
+    assert machine_drift(MACHINE, found(keys=(*found().keys, ignored))) == ()
 
 
 def test_a_parameter_that_the_node_cannot_set_is_no_drift() -> None:
