@@ -26,7 +26,7 @@ class Item:
     kind: str
     name: str
     facts: tuple[tuple[str, str], ...] = ()
-    content: bytes | None = None
+    content: bytes | None = field(default=None, repr=False)
     secret: str = field(default="", repr=False)
 
     @property
@@ -123,7 +123,7 @@ def _things(record: Record, kind: str, key: str, minor: int) -> Iterator[Item]:
         if each.name in record.values and each.name not in (key, *_APART)
     ]
     name = record.text(key)
-    content: bytes | None = None
+    content: bytes | None = field(default=None, repr=False)
     if kind == "file":
         content = _file_content(record)
         facts += _sources(record)

@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.errors import DeployError
@@ -23,7 +23,7 @@ class Start:
     `shown`: its output goes to the terminal. `lines`: how much of stderr an error repeats.
     """
 
-    stdin: bytes = b""
+    stdin: bytes = field(default=b"", repr=False)
     folder: Path | None = None
     shown: bool = False
     descriptors: tuple[int, ...] = ()

@@ -11,8 +11,12 @@ if [ -z "$release" ]; then release=$(current_of "$app"); fi
   read -r slot since
   read -r until || until=
 } <"$home/releases/$release/ran"
-# Drop podman's own events: each repeats every label of the image.
-journalctl --quiet --no-pager --output=cat --unit="$app-$slot.service" \
-  --since="@$since" ${until:+--until="@$((until + 1))"} \
-  | { grep -vE ' (container|image) [a-z]+ [0-9a-f]{64} |^[0-9a-f]{64}$|^conmon [0-9a-f]+ ' || true; } \
+unit=_SYSTEMD_UNIT=$app-$slot.service
+journal() {
+  journalctl --quiet --no-pager --output=cat --since="@$since" ${until:+--until="@$((until + 1))"} "$@"
+}
+# What systemd says of the unit, the unit's own output, and the container's; not podman's events, each
+# of which repeats every label of the image, nor the ids that podman prints.
+journal _PID=1 UNIT="$app-$slot.service" + "$unit" _TRANSPORT=stdout + "$unit" CONTAINER_NAME="$app-$slot" \
+  | { grep -avxFf <(journal --output-fields=PODMAN_ID "$unit" PODMAN_EVENT=start | sort -u) || true; } \
   | tail -n "$lines"
