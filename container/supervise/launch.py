@@ -49,7 +49,7 @@ def _prepare_key(worker: dict[str, object]) -> None:
     uid, gid = int(str(worker["uid"])), int(str(worker["gid"]))
     if uid >= 0 and uid != os.getuid():
         # renew_key gives a renewed key to the owner of the folder.
-        os.chown(KeyFiles(os.environ).folder, uid, gid)
+        os.chown(KeyFiles(os.environ).folder, uid, gid, follow_symlinks=False)
     os.environ["TLS_KEY"] = renew_key()
 
 
@@ -59,7 +59,8 @@ def renew_key() -> str:
     path = install_key(files)
     owner = Path(files.folder).stat()
     if os.getuid() == 0 and owner.st_uid != 0:  # any other user can only be its owner
-        os.chown(path, owner.st_uid, owner.st_gid)
+        # The owner of the folder can put a link in its place.
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
     return path
 
 

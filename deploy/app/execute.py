@@ -71,7 +71,7 @@ def _files(execution: Execution, _: Step) -> None:
     if folder and files:
         home = f"/var/lib/{execution.app}"
         send_files(
-            session.target(execution.project),
+            execution.remote,
             folder,
             files,
             into=f"{home}/releases/{execution.release}/files",

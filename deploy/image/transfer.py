@@ -141,7 +141,7 @@ class Transfer:
     def _send_whole(self) -> None:
         with progress.progress(f"image {self.image.name}", self.image.size) as advance:
             whole = self.export.source.save_command()
-            send_whole(self.target, self.settings.app, self.image, whole, advance)
+            send_whole(self.remote, self.settings.app, self.image, whole, advance)
 
     @property
     def image(self) -> Image:

@@ -1,58 +1,44 @@
 """Send bulk data to a node through the system's ssh and rsync."""
 
 import shlex
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.node.target import Target
+from deploy.console import prompt
+from deploy.node.remote import Remote
+from deploy.node.ssh_config import NODE
 from deploy.workstation.programs import Start, run
 
-_CONNECT_SECONDS = 10
-_ALIVE_SECONDS = 15
 _HINT = "run the same command again; the release that serves has not changed"
 
 
-def ssh_command(target: Target) -> tuple[str, ...]:
-    """Build the system ssh's command for a node, up to the host; it accepts pinned keys only."""
-    pins = f"UserKnownHostsFile={_quoted(target.known_hosts.absolute())} ~/.ssh/known_hosts"
-    options = (
-        "StrictHostKeyChecking=yes",
-        pins,
-        f"BatchMode={'no' if target.may_ask else 'yes'}",
-        f"ConnectTimeout={_CONNECT_SECONDS}",
-        f"ServerAliveInterval={_ALIVE_SECONDS}",
-        "LogLevel=ERROR",
-    )
-    words = ["ssh", "-l", target.user, *(word for option in options for word in ("-o", option))]
-    if target.port:
-        words += ["-p", str(target.port)]
-    if target.identity:
-        words += ["-i", str(target.identity.expanduser())]
-    return tuple(words)
+@contextmanager
+def ssh_command(remote: Remote) -> Iterator[tuple[str, ...]]:
+    """Make the system ssh's command for a node, up to what to run there, until the block ends.
+
+    It takes nothing from ~/.ssh/config: it goes the way of the open connection, and accepts the
+    host keys that this one saw.
+    """
+    with tempfile.NamedTemporaryFile("w", prefix="corefab-ssh-", encoding="utf-8") as config:
+        config.write(remote.ssh_config())
+        config.flush()
+        ask = "no" if prompt.has_terminal() else "yes"
+        yield ("ssh", "-F", config.name, "-a", "-x", "-T", "-o", f"BatchMode={ask}", NODE)
 
 
-def send_files(target: Target, folder: Path, names: Iterable[str], *, into: str, like: str) -> None:
+def send_files(remote: Remote, folder: Path, names: Iterable[str], *, into: str, like: str) -> None:
     """Copy files by rsync; one that equals a file below `like` on the node becomes a hard link.
 
     Raises:
         DeployError: when rsync fails, with its last lines.
     """
     listing = b"".join(name.encode() + b"\0" for name in names)
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    words = [
-        "rsync", "-rlpc", "--from0", "--files-from=-", "--chmod=D755,Fu=rwX,Fgo=rX",
-        f"--link-dest={like}", "--rsync-path=sudo -n rsync",
-        "-e", " ".join(_rsync_word(word) for word in ssh_command(target)),
-        f"{folder}/", f"{host}:{into}/",
-    ]  # fmt: skip
-    run(words, doing="rsync of the project files", hint=_HINT, start=Start(listing, lines=8))
-
-
-def _quoted(path: Path) -> str:
-    text = str(path)
-    return f'"{text}"' if " " in text else text
-
-
-def _rsync_word(word: str) -> str:
-    """Quote a word for rsync's -e, which understands quotes but no escapes."""
-    return shlex.quote(word) if "'" not in word else f'"{word}"'
+    with ssh_command(remote) as (*ssh, host):
+        words = [
+            "rsync", "-rlpc", "--from0", "--files-from=-", "--chmod=D755,Fu=rwX,Fgo=rX",
+            f"--link-dest={like}", "--rsync-path=sudo -n rsync", "-e", shlex.join(ssh),
+            f"{folder}/", f"{host}:{into}/",
+        ]  # fmt: skip
+        run(words, doing="rsync of the project files", hint=_HINT, start=Start(listing, lines=8))

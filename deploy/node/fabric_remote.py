@@ -13,6 +13,7 @@ from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
 from deploy.node.script import command_line, packed
+from deploy.node.ssh_config import ssh_config
 
 _CHUNK = 65536
 
@@ -34,6 +35,10 @@ class FabricRemote(Remote):
     def round_trip(self) -> float:
         """Return the shortest round trip measured so far, in seconds; infinite before the first."""
         return self._round_trip
+
+    def ssh_config(self) -> str:
+        """Write the config that leads the system's ssh to the node as this connection goes."""
+        return ssh_config(self._connection)
 
     def send(self, command: Command, parts: Iterable[bytes]) -> Result:
         """Run a command as root; send it parts as they become ready, and read its output meanwhile.

@@ -1,9 +1,43 @@
-"""The project's own known_hosts: which host keys each node may show."""
+"""Files of known host keys: the project's own, which `pin` writes, and the user's."""
 
+import base64
+import functools
+import hmac
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.errors import DeployError
 from deploy.node.target import SSH_PORT
 from deploy.workstation.files import write_atomically
+
+_MARKERS = ("@revoked", "@cert-authority")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKeys:
+    """The keys that a host may show, and those that it may not, each as `ssh-ed25519 AAAA…`."""
+
+    keys: tuple[str, ...] = ()
+    revoked: frozenset[str] = frozenset()
+
+
+def known_keys(files: Iterable[Path], host: str, port: int | None) -> KnownKeys:
+    """Read a host's keys from the first file that has some, and its revoked keys from all.
+
+    What cannot be used is skipped with a warning.
+    """
+    keys: tuple[str, ...] = ()
+    revoked: frozenset[str] = frozenset()
+    for file in files:
+        found = [one for one in _entries(file) if one.is_for(host, port)]
+        for one in found:
+            if one.marker == "@cert-authority":
+                _warn(f"{file}:{one.line}: @cert-authority is not supported, the line is ignored")
+        revoked |= {one.key for one in found if one.marker == "@revoked"}
+        keys = keys or tuple(one.key for one in found if not one.marker)
+    return KnownKeys(tuple(key for key in keys if key not in revoked), revoked)
 
 
 def pin(path: Path, host: str, port: int | None, keys: tuple[str, ...]) -> None:
@@ -20,14 +54,70 @@ def unpin(path: Path, host: str, port: int | None) -> None:
 
 def pinned(path: Path, host: str, port: int | None) -> tuple[str, ...]:
     """List the keys that a node may show, each as `ssh-ed25519 AAAA…`."""
-    words = [line.split() for line in _lines(path)]
-    pattern = host_pattern(host, port)
-    return tuple(" ".join(one[1:3]) for one in words if one and one[0] == pattern)
+    return known_keys((path,), host, port).keys
 
 
 def host_pattern(host: str, port: int | None) -> str:
     """Write a host as known_hosts does: with its port where that is not the usual one."""
     return host if port in {None, SSH_PORT} else f"[{host}]:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    line: int
+    marker: str
+    hosts: str
+    key: str
+
+    def is_for(self, host: str, port: int | None) -> bool:
+        # A revoked key is refused at every port of its host.
+        names = {host_pattern(host, port), *([host] if self.marker == "@revoked" else [])}
+        return any(_matches(self.hosts, name) for name in names)
+
+
+def _entries(path: Path) -> Iterator[_Entry]:
+    for number, line in enumerate(_lines(path), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        marker = words.pop(0) if words[0].startswith("@") else ""
+        try:
+            yield _entry(number, marker, words)
+        except ValueError:
+            _warn(f"{path}:{number}: not a host key, the line is ignored")
+
+
+def _entry(number: int, marker: str, words: list[str]) -> _Entry:
+    hosts, kind, text = words[:3]
+    blob = base64.b64decode(text, validate=True)
+    length = int.from_bytes(blob[:4], "big")
+    if marker not in {"", *_MARKERS} or blob[4 : 4 + length] != kind.encode():
+        raise ValueError
+    _matches(hosts, "")
+    return _Entry(number, marker, hosts, f"{kind} {base64.b64encode(blob).decode()}")
+
+
+def _matches(patterns: str, name: str) -> bool:
+    """Compare a host with patterns as ssh does: `*`, `?`, `!` and hashed names."""
+    found = {one[:1] == "!" for one in patterns.split(",") if _is_like(one.lstrip("!"), name)}
+    return found == {False}
+
+
+def _is_like(pattern: str, name: str) -> bool:
+    if pattern.startswith("|1|"):
+        _, _, salt, digest = pattern.split("|")
+        made = hmac.digest(base64.b64decode(salt), name.encode(), "sha1")
+        return hmac.compare_digest(made, base64.b64decode(digest))
+    wild = re.escape(pattern.lower()).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(wild, name.lower()) is not None
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    """Warn once, though several logins read the same file."""
+    from deploy.console import output  # noqa: PLC0415 -- only where there is something to say
+
+    output.warn(text)
 
 
 def _other_lines(path: Path, host: str, port: int | None) -> list[str]:
@@ -36,8 +126,17 @@ def _other_lines(path: Path, host: str, port: int | None) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    """Read the lines of a file; bytes that are not UTF-8 stay what they are."""
+    if not path.exists():
+        return []
+    try:
+        text = path.read_bytes().decode(errors="surrogateescape")
+    except OSError as error:
+        raise DeployError(
+            f"{path} cannot be read: {error.strerror}", "correct its owner or mode"
+        ) from error
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    write_atomically(path, "".join(lines).encode(), 0o644)
+    write_atomically(path, "".join(lines).encode(errors="surrogateescape"), 0o644)

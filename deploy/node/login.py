@@ -11,12 +11,12 @@ import paramiko
 from fabric.connection import Connection
 
 from deploy.errors import DeployError
-from deploy.node.connection import UnknownHostKeyError, new_connection, tune
+from deploy.node.connection import HostKeyError, accept, new_connection, route, tune
 from deploy.node.fabric_remote import FabricRemote
-from deploy.node.host_key import key_line
-from deploy.node.known_hosts import pinned
+from deploy.node.host_key import fingerprint_of, key_line
+from deploy.node.known_hosts import KnownKeys
 from deploy.node.private_key import first_locked, load_key
-from deploy.node.target import Target
+from deploy.node.target import SSH_PORT, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,42 @@ def connect(
     try:
         yield FabricRemote(connection)
     finally:
-        connection.close()
+        _close(connection)
+
+
+def read_host_key(target: Target) -> tuple[str, str]:
+    """Read a node's host key without logging in to it: `ssh-ed25519 AAAA…` and its fingerprint.
+
+    Jump hosts are logged in to, if their keys are known.
+
+    Raises:
+        DeployError: when no SSH server answers there.
+    """
+    connection = new_connection(target)
+    accept(connection, KnownKeys())
+    try:
+        _opened(connection)
+    except _HostKeyRefusedError as error:
+        if error.connection is connection:
+            return key_line(error.key), error.key.fingerprint
+        raise
+    raise AssertionError("a connection that accepts no host key was opened")
 
 
 class _LoginRefusedError(DeployError):
-    pass
+    """A host does not let the operator in; `keys` are the key files that were tried."""
+
+    def __init__(self, connection: Connection, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.keys = tuple(map(Path, connection.connect_kwargs["key_filename"]))
 
 
-class _OtherPinnedKeyError(DeployError):
-    """The node shows a key that is pinned for it, but not the first of its type."""
+class _HostKeyRefusedError(DeployError):
+    """A host shows a key that is not accepted."""
 
-    def __init__(self, key: paramiko.PKey) -> None:
-        super().__init__("another pinned host key")
+    def __init__(self, connection: Connection, key: paramiko.PKey, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.connection = connection
         self.key = key
 
 
@@ -88,9 +112,8 @@ def _open(
         )
     try:
         return early.result() if early else _log_in(target)
-    except _LoginRefusedError:
-        named = new_connection(target).connect_kwargs["key_filename"]
-        locked = first_locked(map(Path, named))
+    except _LoginRefusedError as error:
+        locked = first_locked(error.keys)
         if locked is None:
             raise
     return _log_in(target, _unlock(locked, ask_passphrase))
@@ -109,59 +132,75 @@ def _unlock(locked: Path, ask_passphrase: Callable[[str], str] | None) -> parami
 
 
 def _log_in(target: Target, key: paramiko.PKey | None = None) -> Connection:
-    try:
-        return _opened(new_connection(target, key), target)
-    except _OtherPinnedKeyError as found:
-        # While a node's host key changes, two of a type are pinned; paramiko keeps one of each.
-        return _opened(new_connection(target, key, found.key), target)
+    return _opened(new_connection(target, key))
 
 
-def _opened(connection: Connection, target: Target) -> Connection:
+def _opened(connection: Connection) -> Connection:
     try:
-        connection.open()
-    except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-        failure = _failure(error, connection, target)
-        connection.client.close()
-        raise failure from error
+        for one in reversed(route(connection)):
+            _open_one(one, is_node=one is connection)
+    except DeployError:
+        _close(connection)
+        raise
     # At once: an early login may wait while the operator types a password.
     tune(connection)
     return connection
 
 
-def _failure(error: Exception, connection: Connection, target: Target) -> DeployError:
-    if isinstance(error, UnknownHostKeyError):
-        return DeployError(
-            f"the host key of {target} is not pinned: it shows {error.key.fingerprint}",
-            "compare with the fingerprint on the machine's console, then pin it with "
-            f"`fab trust --fingerprint {error.key.fingerprint}`",
-        )
-    if isinstance(error, paramiko.BadHostKeyException):
-        return _changed_key(error, connection, target)
+def _open_one(connection: Connection, *, is_node: bool) -> None:
+    try:
+        connection.open()
+    except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+        raise _failure(error, connection, is_node=is_node) from error
+
+
+def _close(connection: Connection) -> None:
+    for one in route(connection):
+        one.client.close()
+
+
+def _failure(error: Exception, connection: Connection, *, is_node: bool) -> DeployError:
+    name = f"{connection.original_host}:{connection.port}".removesuffix(f":{SSH_PORT}")
+    if isinstance(error, HostKeyError):
+        return _refused_key(error, connection, name, is_node=is_node)
     transport = connection.client.get_transport()
     # After the key exchange it is the login that failed, whatever paramiko's last error says.
     # Before it, a timeout may leave the transport active.
     met = transport and transport.initial_kex_done and transport.is_active()
     if isinstance(error, paramiko.AuthenticationException) or met:
         return _LoginRefusedError(
-            f"{target} does not let {target.user} in",
-            "is your key among the machine's (SSH_KEYS), in the agent, or named by IDENTITY_FILE?",
+            connection,
+            f"{name} does not let {connection.user} in",
+            "is your key among the machine's (SSH_KEYS), in the agent, or named by IDENTITY_FILE?"
+            if is_node
+            else "it is a jump host of ~/.ssh/config: is its IdentityFile right, or your key in "
+            "the agent?",
         )
     return DeployError(
-        f"{target} cannot be reached: {str(error) or type(error).__name__}",
-        "is the machine up, its SSH port open, NODE_ADDRESS and NODE_PORT right?",
+        f"{name} cannot be reached: {str(error) or type(error).__name__}",
+        "is the machine up, its SSH port open, NODE_ADDRESS and NODE_PORT right?"
+        if is_node
+        else "it is a jump host of ~/.ssh/config: is it up, and its HostName and Port right?",
     )
 
 
-def _changed_key(
-    error: paramiko.BadHostKeyException, connection: Connection, target: Target
+def _refused_key(
+    error: HostKeyError, connection: Connection, name: str, *, is_node: bool
 ) -> DeployError:
-    host, port = str(connection.host), int(connection.port)
-    if key_line(error.key) in pinned(target.known_hosts, host, port):
-        return _OtherPinnedKeyError(error.key)
-    shown = error.key.fingerprint
-    return DeployError(
-        f"the host key of {target} has changed: pinned {error.expected_key.fingerprint}, "
-        f"shown {shown}",
-        "another machine may answer at that address. If you reinstalled yours, compare with its "
-        f"console and pin the new key with `fab trust --fingerprint {shown}`",
-    )
+    shown, known = error.key.fingerprint, error.known
+    other = "" if is_node else f" -H {connection.user}@{connection.host}:{connection.port}"
+    fix = f"`fab{other} trust --fingerprint {shown}`"
+    if key_line(error.key) in known.revoked:
+        message = f"the host key of {name} is revoked (@revoked in known_hosts): {shown}"
+        hint = "whoever has that key can pose as the machine: give it another, pin that one"
+    elif not known.keys:
+        message = f"the host key of {name} is not pinned: it shows {shown}"
+        hint = f"compare with the fingerprint on the machine's console, then pin it with {fix}"
+    else:
+        pinned = ", ".join(map(fingerprint_of, known.keys))
+        message = f"the host key of {name} has changed: pinned {pinned}, shown {shown}"
+        hint = (
+            "another machine may answer at that address. If you reinstalled yours, compare with "
+            f"its console and pin the new key with {fix}"
+        )
+    return _HostKeyRefusedError(connection, error.key, message, hint)

@@ -9,7 +9,7 @@ from paramiko.pkey import UnknownKeyType
 
 def first_locked(named: Iterable[Path]) -> Path | None:
     """Find the first key that wants a passphrase; without `named` ones, among ~/.ssh's usual."""
-    return next(filter(_is_locked, tuple(named) or _usual_keys()), None)
+    return next(filter(_is_locked, tuple(named) or usual_keys()), None)
 
 
 def load_key(path: Path, passphrase: str | None) -> paramiko.PKey | None:
@@ -26,7 +26,8 @@ def load_key(path: Path, passphrase: str | None) -> paramiko.PKey | None:
         return None
 
 
-def _usual_keys() -> tuple[Path, ...]:
+def usual_keys() -> tuple[Path, ...]:
+    """List the key files of ~/.ssh that ssh tries without being asked to."""
     usual = (Path(f"~/.ssh/id_{kind}").expanduser() for kind in ("ed25519", "ecdsa", "rsa"))
     return tuple(path for path in usual if path.is_file())
 

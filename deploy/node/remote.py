@@ -48,6 +48,10 @@ class Remote(Protocol):
         """Return the shortest round trip measured so far, in seconds; infinite before the first."""
         ...
 
+    def ssh_config(self) -> str:
+        """Write the config that leads the system's ssh to the node as this connection goes."""
+        ...
+
     def run(self, command: Command) -> Result:
         """Run a command to its end; a failure is not raised."""
         return self.send(command, (command.stdin,))

@@ -11,7 +11,7 @@ from deploy.node.command import Command
 
 _DEPLOY = Path(__file__).parents[1]
 # Files of functions for all scripts.
-LIBRARIES = ("preamble", "facts", "lib")
+LIBRARIES = ("preamble", "owners", "facts", "lib")
 # A function on one line, or from its first line to its closing brace.
 _FUNCTION = re.compile(r"^(\w+)\(\) \{(?:.*\}$|\n(?:.*\n)*?^\}$)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)

@@ -33,7 +33,6 @@ def target(project: Project) -> Target:
         settings.node_user,
         project.identity,
         project.known_hosts,
-        may_ask=prompt.has_terminal(),
     )
 
 

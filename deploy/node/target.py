@@ -12,7 +12,6 @@ SSH_PORT = 22
 class Target:
     """A node and a login; `port` None means the SSH config's port, or 22.
 
-    `may_ask`: the system's ssh may ask for a passphrase on the terminal.
     `alone`: log in by `identity` only, by no key of the agent or of ~/.ssh. It proves that key.
     """
 
@@ -21,7 +20,6 @@ class Target:
     user: str
     identity: Path | None
     known_hosts: Path
-    may_ask: bool = False
     alone: bool = False
 
     def __str__(self) -> str:

@@ -3,8 +3,8 @@
 from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.node import session
-from deploy.node.host_key import read_host_key
 from deploy.node.known_hosts import pin
+from deploy.node.login import read_host_key
 from deploy.node.target import resolve
 from deploy.project import Project
 
@@ -17,7 +17,7 @@ def trust(project: Project, *, fingerprint: str) -> None:
     """
     target = session.target(project)
     host, port = resolve(target)
-    line, shown = read_host_key(host, port)
+    line, shown = read_host_key(target)
     check_host_key(host, shown, fingerprint)
     pin(target.known_hosts, host, port, (line,))
     output.good(f"pinned {shown} for {host} in {project.settings.known_hosts}")

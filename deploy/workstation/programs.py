@@ -1,9 +1,11 @@
 """Run local programs; the one place that turns their failures into messages."""
 
+import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 
 from deploy.errors import DeployError
 
@@ -67,6 +69,16 @@ def run(
     if done.returncode:
         raise failed(name, done.returncode, done.stderr or b"", hint, start.lines)
     return done.stdout or b""
+
+
+def link(command: str) -> socket.socket:
+    """Start a shell command; return the socket that is its stdin and stdout."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        end = theirs.fileno()
+        process = subprocess.Popen(("sh", "-c", f"exec {command}"), stdin=end, stdout=end)
+    Thread(target=process.wait, daemon=True).start()
+    return ours
 
 
 def missing(program: str) -> ProgramError:

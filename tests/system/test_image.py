@@ -340,6 +340,9 @@ class Flipping(Remote):
     def round_trip(self) -> float:
         return self.remote.round_trip()
 
+    def ssh_config(self) -> str:
+        return self.remote.ssh_config()
+
     def run(self, command: Command) -> Result:
         return self.remote.run(command)
 
@@ -425,10 +428,12 @@ def test_another_image_than_the_one_that_was_built_gets_neither_its_id_nor_its_n
     else:
         write_docker(other, archive, linked=False)
     whole = source_of(f"{kind}:{archive}", bench.folder).save_command()
-    target = session.target(Instance(bench.project.folder, settings))
 
-    with pytest.raises(DeployError, match=f"received image {other.id[7:19]}"):
-        send_whole(target, settings.app, Image("wanted", wanted.id, 0), whole, lambda _: None)
+    with (
+        session.open_session(Instance(bench.project.folder, settings)) as remote,
+        pytest.raises(DeployError, match=f"received image {other.id[7:19]}"),
+    ):
+        send_whole(remote, settings.app, Image("wanted", wanted.id, 0), whole, lambda _: None)
 
     names = bench.project.ssh("podman image ls --no-trunc --format '{{.ID}} {{.Tag}}'")
     assert wanted.id not in names
@@ -439,12 +444,14 @@ def test_another_image_than_the_one_that_was_built_gets_neither_its_id_nor_its_n
 
 def test_a_whole_image_that_is_cut_takes_no_room_afterwards(bench: Bench) -> None:
     settings = bench.settings(image([layer({"a": unique()})]))
-    target = session.target(Instance(bench.project.folder, settings))
     whole = SaveCommand(("head", "-c", "5000000", "/dev/urandom"), "oci-archive")
 
-    with pytest.raises(DeployError, match="failed at the node"):
+    with (
+        session.open_session(Instance(bench.project.folder, settings)) as remote,
+        pytest.raises(DeployError, match="failed at the node"),
+    ):
         send_whole(
-            target, settings.app, Image("cut", f"sha256:{'c' * 64}", 0), whole, lambda _: None
+            remote, settings.app, Image("cut", f"sha256:{'c' * 64}", 0), whole, lambda _: None
         )
 
     assert bench.left() == ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.node.script import script_text
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node
@@ -91,3 +92,58 @@ def test_unlocking_wants_a_reason_and_a_lock_that_is_held(serving: Project) -> N
     assert refused.code == 1
     assert "reason" in refused.out
     assert "is not locked" in serving.must("unlock", "--reason", "to be sure")
+
+
+def test_no_user_of_the_node_can_hold_a_lock(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    serving.must("deploy", "--force")
+
+    found = serving.ssh(
+        "stat -c %a /run/corefab; cd /run/corefab; "
+        "find . -type f -regex '.*[.]\\(lock\\|work\\|door\\)' -printf '%f %m\\n'"
+    )
+    locks = dict(line.split() for line in found.splitlines()[1:])
+    tried = serving.ssh(
+        f"for name in {' '.join(locks)}; do runuser -u nobody -- flock -n /run/corefab/$name true "
+        "&& echo held; done 2>&1 || true"
+    )
+
+    assert found.splitlines()[0] == "711"
+    assert {f"{app}.lock", f"{app}.work", f"{app}.door"} <= locks.keys()
+    assert set(locks.values()) == {"600"}
+    assert "held" not in tried
+    assert "Permission denied" in tried
+
+
+def test_a_lock_whose_holder_wrote_nothing_is_broken_too(serving: Project) -> None:
+    lock = f"/run/corefab/{serving.settings['PROJECT']}-www.lock"
+    serving.ssh(
+        f": >{lock}; systemd-run -q --unit=holder -p StandardInput=file:{lock} --uid=core "
+        f"bash -c 'flock 0; exec sleep 600'; until ! flock -n {lock} true; do sleep 0.1; done"
+    )
+
+    refused = serving.fab("prune")
+    said = serving.must("unlock", "--reason", "unknown")
+
+    assert refused.code == 1
+    assert "core sleep (not a command of fab" in refused.out
+    assert "core sleep (not a command of fab" in said
+    serving.must("prune")
+
+
+def test_a_script_that_waits_for_another_names_it_when_its_time_is_over(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    work = f"/run/corefab/{app}.work"
+    text = script_text("prune").replace(" 900", " 1")
+
+    said = serving.ssh(
+        f"systemd-run -q --unit=holder flock {work} sleep 600; "
+        f"until ! flock -n {work} true; do sleep 0.1; done\n"
+        f"text=$(cat <<'SCRIPT'\n{text}\nSCRIPT\n)\n"
+        f'bash -c "$text" prune {app} 2>&1 || true; systemctl stop holder; '
+        "journalctl -q -o cat -t corefab -n 1"
+    )
+
+    assert f"waited 1 s: {work} is locked by process " in said
+    assert "root sleep" in said
+    assert f"waiting up to 1 s: {work} is locked by process " in said

@@ -7,6 +7,9 @@ import signal
 
 import pytest
 
+from deploy.node.command import Command
+from deploy.node.login import connect
+from deploy.node.target import Target
 from rehearsal import lifecycle
 from tests.system.conftest import NAME, authority
 from tests.system.page import get
@@ -88,6 +91,33 @@ def test_a_migration_that_fails_or_hangs_leaves_the_door_where_it_is(
     assert says in said.out
     assert "front door moved" not in said.out
     assert (digest_of(serving), serving.container()) == (before, container)
+
+
+def test_of_what_before_switch_says_the_end_is_kept(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    flood = (
+        "import os; [os.write(1, b'x' * 2**20) for _ in range(200)]; print('the end', flush=True)"
+    )
+    pins = serving.folder / "certs/known_hosts"
+    target = Target(serving.node.address, None, "core", serving.folder / "id", pins)
+    slot = serving.container().removeprefix(f"{app}-")
+    words = (app, slot, "60", "/usr/bin/python3", "-c", flood)
+
+    with connect(target, None) as remote:
+        said = remote.run(Command("before-switch", words))
+
+    assert said.code == 0
+    assert said.stdout.endswith("the end\n")
+    assert len(said.stdout) <= 70_000
+
+
+def test_a_process_in_the_container_has_no_core_dump(serving: Project) -> None:
+    found = serving.ssh(
+        f"pid=$(podman inspect --format '{{{{.State.Pid}}}}' {serving.container()}); "
+        "grep 'core file' /proc/$pid/limits"
+    )
+
+    assert found.split()[4:6] == ["0", "0"]
 
 
 def test_a_migration_runs_once_in_the_new_release_before_the_door_moves(serving: Project) -> None:

@@ -148,7 +148,7 @@ def test_a_remote_script_starts_only_what_a_stock_node_has(script: Path) -> None
     values = dict(re.findall(r"^(\w+)=(/\S+)$", text, re.MULTILINE))
     started = {values.get(word.strip("${}"), word) for word in programs(text)}
 
-    own = functions(text) | functions(preamble)
+    own = functions(text) | functions(preamble) | {"$@"}  # as_owner runs its words
     assert sorted(started - PROGRAMS - BUILTINS - FILES - own) == []
 
 
@@ -193,6 +193,16 @@ def test_a_remote_script_goes_with_all_helpers_that_it_calls_and_bash_can_read_i
 def test_a_script_goes_without_the_helpers_that_it_does_not_call() -> None:
     assert "audit() {" not in script_text("receive-image")
     assert "serving_slot() {" in script_text("probe")
+
+
+def test_a_script_waits_for_a_lock_or_a_container_for_a_limited_time() -> None:
+    door = ROOT / "butane/templates/app/door/door.sh"
+    text = "".join(script.read_text(encoding="utf-8") for script in (*SCRIPTS, door))
+
+    assert re.findall(r"^ *[^#\n]*\bflock (?!-[nw] )", text, re.MULTILINE) == []
+    assert re.findall(r".*podman exec .*", text) == [
+        '  timeout --kill-after=5s "${2}s" podman exec "$1" "${@:3}" </dev/null | tail -c 65536'
+    ]
 
 
 def test_no_remote_script_flushes_a_firewall_or_prints_a_credential() -> None:

@@ -4,17 +4,19 @@
 # shellcheck shell=bash
 user=$1 keep=$2
 one_at_a_time access
-home=$(getent passwd "$user" | cut -d : -f 6)
-[ -n "$home" ] || fail "user $user does not exist on this node"
+home=$(home_folder "$user")
 mapfile -t gone
 [ ${#gone[@]} -gt 0 ] || fail "no key to remove was given"
-group=$(id -g "$user")
 
 keys=$(printf '%s\n' "${gone[@]}")
-left() { grep -vF -- "$keys" "$1" || true; }
+declare -A content
+left() { grep -vF -- "$keys" <<<"${content[$1]}" || true; }
 
-mapfile -t files < <(find "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys.d" -maxdepth 1 \
-  -type f -not -name '.*' 2>/dev/null || true)
+mapfile -d "" -t files < <(as_owner "$home/.ssh/authorized_keys.d/" find "$home/.ssh/authorized_keys" \
+  "$home/.ssh/authorized_keys.d" -maxdepth 1 -type f -not -name '.*' -print0 </dev/null 2>/dev/null || true)
+for file in "${files[@]}"; do
+  content[$file]=$(read_place "$file") || fail "$file cannot be read; nothing was removed"
+done
 others=$(for file in "${files[@]}"; do left "$file"; done | grep -v '^cert-authority' \
   | grep -E '(^| )(sk-)?(ssh|ecdsa)-[^ ]+ AAAA' || true)
 [ -n "$others" ] || fail "no other key would be left; nothing was removed"
@@ -23,18 +25,14 @@ if [ -n "$keep" ] && ! grep -qF -- "$keep" <<<"$others"; then
 fi
 count=0
 for file in "${files[@]}"; do
-  went=$(grep -cF -- "$keys" "$file" || true)
+  went=$(grep -cF -- "$keys" <<<"${content[$file]}" || true)
   [ "$went" -gt 0 ] || continue
   count=$((count + went))
-  beside=$(dirname "$file")/.${file##*/}.corefab
-  install -m 0600 -o "$user" -g "$group" /dev/null "$beside"
-  left "$file" >"$beside"
-  if [ -s "$beside" ]; then
-    sync "$beside"
-    label "$beside"
-    mv -fT "$beside" "$file"
+  rest=$(left "$file")
+  if [ -n "$rest" ]; then
+    printf '%s\n' "$rest" | put_place file "$file" 0600 "$user:$(id -gn "$user")"
   else
-    rm -f "$file" "$beside"
+    put_place remove "$file"
   fi
 done
 printf '%s\n' "$count"

@@ -4,7 +4,7 @@ app=$1 slot=$2 seconds=$3
 shift 3
 code=0
 # On failure the slot is stopped, and with it whatever the command left running in the container.
-said=$(timeout --kill-after=5s "${seconds}s" podman exec "$app-$slot" "$@" 2>&1 </dev/null) || code=$?
+said=$(in_container "$app-$slot" "$seconds" "$@" 2>&1) || code=$?
 said=$(tail -n 20 <<<"$said" | sed 's/^/  | /')
 case $code in
   0) printf '%s\n' "$said" ;;

@@ -2,4 +2,4 @@
 # shellcheck shell=bash
 app=$1 worker=$2 fault=$3
 slot=$(serving_slot "$app")
-podman exec "$app-$slot" /usr/bin/python3 -m container.sample.app.fault "$worker" "$fault" >&2
+in_container "$app-$slot" 30 /usr/bin/python3 -m container.sample.app.fault "$worker" "$fault" >&2

@@ -2,12 +2,15 @@
 # visitors are still held at the front door then, roll back: run UNDO, which is that script, compressed.
 # shellcheck shell=bash
 app=$1 undo=$2
-lock=/run/corefab/$app.lock
 held=/run/corefab/$app.held
+lock=$(lock_file "$app.lock")
 exec 9<>"$lock"
-flock 9
+until flock -w 60 9; do
+  [ -e "$held" ] || exit 0
+  echo "visitors of $app are held at the front door until its lock is free: $(holder_of "$lock")" >&2
+done
 # A script of the lost connection may still run.
-flock "/run/corefab/$app.work" true
+(one_at_a_time "$app")
 [ -e "$held" ] || exit 0
 holder=$(jq -cn --argjson pid $$ --arg since "$(date -u +%Y-%m-%dT%H:%M:%S+00:00)" \
   '{who: "the node", what: "undoing a deploy whose connection was lost", $since, $pid}')

@@ -79,7 +79,7 @@ drop_socket() {
 # install_files APP RELEASE [SLOT]: install a staged release's host files, and reload systemd and the
 # firewall for those that changed. The unit and door rules of SLOT are left out.
 install_files() {
-  local app=$1 staged path target units=no rules=no door=no
+  local app=$1 staged path target units=no rules=no door=no folders=no
   staged=$(home_of "$app")/releases/$2
   while IFS= read -r -d '' path; do
     target=/$path
@@ -94,11 +94,15 @@ install_files() {
       */systemd/*) units=yes ;;
       */firewall.d/*) rules=yes ;;
       */doors/*) door=yes ;;
+      */tmpfiles.d/*) folders=yes ;;
     esac
     install_file "$staged/root/$path" "$target" "$(stat -c %a "$staged/root/$path")"
   done < <(cd "$staged/root" && find . -type f -printf '%P\0')
   systemd-sysusers "/etc/sysusers.d/$app.conf"
-  systemd-tmpfiles --create "/etc/tmpfiles.d/$app.conf"
+  # It gives a folder its usual label, not the one that the container needs: so not while it is in use.
+  if [ $folders = yes ] || [ ! -d "$(home_of "$app")/data" ]; then
+    systemd-tmpfiles --create "/etc/tmpfiles.d/$app.conf"
+  fi
   # A unit may have been removed as well: systemd reports that it needs a reload.
   if [ $units = yes ] || [ "$(systemctl show -P NeedDaemonReload "$app-blue" "$app-green" \
     | sort -u | tail -n 1)" = yes ]; then

@@ -71,7 +71,7 @@ status_command=$(podman inspect --format '{{index .Config.Labels "io.corefab.sta
 status() {
   local command
   read -ra command <<<"$status_command"
-  podman exec "$app-$slot" "${command[@]}" 2>/dev/null
+  in_container "$app-$slot" 10 "${command[@]}" 2>/dev/null
 }
 restarts() {
   local workers=0

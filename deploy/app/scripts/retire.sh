@@ -35,6 +35,7 @@ retire() {
 }
 
 systemd-run --quiet --collect --wait --pipe --property=Nice=10 bash -c "set -euo pipefail
-$(declare -f home_of serving_slot other_slot one_at_a_time stop_slot takes_socket socket_ports \
+$(declare -f home_of serving_slot other_slot one_at_a_time fail lock_file \
+  wait_for_lock holders describe stop_slot takes_socket socket_ports \
   drop_socket connections retire)
 retire \"\$@\"" retire "$app" "$seconds"

@@ -8,6 +8,6 @@ said=
 if [ -n "$words" ]; then
   read -ra command <<<"$words"
   # Its exit code says whether all workers are healthy; the report does too.
-  said=$(podman exec "$app-$slot" "${command[@]}" 2>/dev/null || true)
+  said=$(in_container "$app-$slot" 10 "${command[@]}" 2>/dev/null || true)
 fi
 printf '%s\n' "${said:-null}"

@@ -4,9 +4,9 @@
 app=$1 id=${2#sha256:} form=$3 ref=$4
 place=/var/lib/corefab/images/$id
 file=/dev/stdin arriving=localhost/$app:arriving
-install -d -m 0755 /run/corefab
-exec 7>"/run/corefab/image-$id.lock"
-flock 7
+lock=$(lock_file "image-$id.lock")
+exec 7<>"$lock"
+wait_for_lock 7 "$lock" 3600
 # An interrupted load starts from the beginning next time.
 forget_whole() {
   rm -f "$place/whole"

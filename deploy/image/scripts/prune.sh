@@ -31,7 +31,8 @@ done < <(podman image ls --filter dangling=true --format '{{.ID}} {{.History}}')
 for place in /var/lib/corefab/images/*/; do
   [ -d "$place" ] || continue
   hex=$(basename "$place")
-  exec 7>"/run/corefab/image-$hex.lock"
+  lock=$(lock_file "image-$hex.lock")
+  exec 7<>"$lock"
   flock -n 7 || continue
   size=$(du -sh "$place" | cut -f 1)
   rm -rf "$place"

@@ -11,11 +11,12 @@ incoming=/var/lib/corefab/images
 place=$incoming/$name
 lacks=3 cut=4 damaged=5 full=6
 
-install -d -m 0755 /run/corefab /var/lib/corefab
-exec 7>"/run/corefab/image-$name.lock"
+install -d -m 0755 /var/lib/corefab
+lock=$(lock_file "image-$name.lock")
+exec 7<>"$lock"
 # Starting podman is slow: ask again only after waiting for another transfer of this image.
 if ! flock -n 7; then
-  flock 7
+  wait_for_lock 7 "$lock" 3600
   if podman image exists "$id"; then
     podman tag "$id" "$tag"
     echo present

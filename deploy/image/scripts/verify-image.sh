@@ -2,9 +2,10 @@
 # attributes and no content, `sums` the hash of each file's content.
 # shellcheck shell=bash
 id=$1
-install -d -m 0755 /run/corefab /var/lib/corefab
-exec 7>"/run/corefab/image-${id#sha256:}.lock"
-flock 7
+install -d -m 0755 /var/lib/corefab
+lock=$(lock_file "image-${id#sha256:}.lock")
+exec 7<>"$lock"
+wait_for_lock 7 "$lock" 3600
 # Not on a tmpfs, which may not support every attribute; prune removes what a power cut leaves here.
 incoming=/var/lib/corefab/images/${id#sha256:}
 place=$incoming/verify

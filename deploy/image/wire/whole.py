@@ -14,8 +14,8 @@ from deploy.errors import DeployError
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.node.bulk import ssh_command
 from deploy.node.command import Command
+from deploy.node.remote import Remote
 from deploy.node.script import whole_line
-from deploy.node.target import Target
 from deploy.workstation.programs import missing
 
 _BLOCK_BYTES = 1 << 20
@@ -23,7 +23,7 @@ _HINT = "run the same command again; the running release was not changed"
 
 
 def send_whole(
-    target: Target, app: str, image: Image, whole: SaveCommand, on_bytes: Callable[[int], None]
+    remote: Remote, app: str, image: Image, whole: SaveCommand, on_bytes: Callable[[int], None]
 ) -> None:
     """Stream a whole image to the node, which tags it `localhost/<app>:sent` if its id is right.
 
@@ -33,10 +33,10 @@ def send_whole(
         DeployError: with the program that failed and its last line of output.
     """
     command = Command("load-image", (app, image.id, whole.form, whole.ref))
-    remote = (*ssh_command(target), target.host, whole_line(command))
     with contextlib.ExitStack() as stack:
+        ssh = stack.enter_context(ssh_command(remote))
         save = _start(stack, " ".join(whole.command[:2]), whole.command, writes=subprocess.PIPE)
-        node = _start(stack, "the node", remote, reads=subprocess.PIPE)
+        node = _start(stack, "the node", (*ssh, whole_line(command)), reads=subprocess.PIPE)
         taken = _pump(_pipe(save.process.stdout), _pipe(node.process.stdin), on_bytes)
         # Report the program that failed first: the node unless it received everything, and never
         # one that only lost its reader.

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from deploy.errors import DeployError
 from deploy.node.command import Command
-from deploy.node.host_key import fingerprint_of, read_host_key
-from deploy.node.login import connect
+from deploy.node.host_key import fingerprint_of
+from deploy.node.login import connect, read_host_key
 from deploy.node.session import passphrase_prompt
-from deploy.node.target import Target, resolve
+from deploy.node.target import Target
 
 _PAUSE_SECONDS = 1.0
 _LOOK = "look at the machine's console"
@@ -61,7 +61,7 @@ def await_first_boot(awaited: Awaited, seconds: float) -> str:
 
 
 def _look(awaited: Awaited) -> str:
-    shown, _ = read_host_key(*resolve(awaited.installed))
+    shown, _ = read_host_key(awaited.installed)
     if shown == awaited.public:
         # While it boots, sshd answers and refuses logins.
         found = boot_id(awaited.installed)

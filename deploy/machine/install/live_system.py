@@ -5,9 +5,8 @@ The installed system gets another host key, so the live one is pinned in a file 
 
 from pathlib import Path
 
-from deploy.console import prompt
-from deploy.node.host_key import read_host_key
 from deploy.node.known_hosts import pin, pinned
+from deploy.node.login import read_host_key
 from deploy.node.target import Target, resolve
 from deploy.node.trust import check_host_key
 from deploy.project import Project
@@ -30,10 +29,9 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
         user or LIVE_USER,
         project.identity,
         project.media / "known_hosts",
-        may_ask=prompt.has_terminal(),
     )
     real, real_number = resolve(target)
-    line, shown = read_host_key(real, real_number)
+    line, shown = read_host_key(target)
     known = {*pinned(target.known_hosts, real, real_number), *_known_media(project)}
     if fingerprint or line not in known:
         check_host_key(address, shown, fingerprint, _HINT)

@@ -24,15 +24,34 @@ manifest_of() {
 spec_hash() { cat /etc/corefab/spec 2>/dev/null || true; }
 
 # places PATH...: a row for each path that exists: path, kind, mode, owner, mtime, ctime, link target,
-# SHA-256.
+# SHA-256. Read as as_owner does.
 places() {
+  local path folder uid own
+  local -A known paths
+  for path in "$@"; do
+    folder=${path%/*}/
+    [ -n "${known[$folder]+x}" ] || known[$folder]=$(owner_above "$path")
+    uid=${known[$folder]:-0}
+    paths[$uid]+=$path$'\n'
+  done
+  for uid in "${!paths[@]}"; do
+    mapfile -t own <<<"${paths[$uid]%$'\n'}"
+    as_owner "${own[0]}" bash -uc "$(declare -f places_here); places_here \"\$@\"" places "${own[@]}" \
+      </dev/null || true
+  done
+}
+
+# places_here PATH...: what places does, with the rights that it has. The content of a file of more than
+# 64 MiB is read by root only, from folders that are root's.
+places_here() {
   local path kind mode owner mtime ctime target sum there files
   local -A sums
   mapfile -t there < <(for path in "$@"; do
     if [ -L "$path" ] || [ -f "$path" ] || [ -d "$path" ]; then printf '%s\n' "$path"; fi
   done)
   mapfile -t files < <(for path in "$@"; do
-    if [ -f "$path" ] && [ ! -L "$path" ]; then printf '%s\n' "$path"; fi
+    if [ -f "$path" ] && [ ! -L "$path" ] \
+      && { [ "$EUID" -eq 0 ] || [ "$(stat -c %s "$path")" -le 67108864 ]; }; then printf '%s\n' "$path"; fi
   done)
   [ ${#there[@]} -gt 0 ] || return 0
   if [ ${#files[@]} -gt 0 ]; then
@@ -57,19 +76,38 @@ host_keys() {
 }
 
 # authorized_keys USER...: a row for each line of a user's authorized_keys files: user, file, age, line.
-# Files that begin with a dot are not passed to sshd.
+# Files that begin with a dot are not passed to sshd. Read as as_owner does, and as sshd does.
 authorized_keys() {
-  local user place file line since
+  local user place
   for user in "$@"; do
     place=$(getent passwd "$user" | cut -d : -f 6) || continue
-    for file in "$place/.ssh/authorized_keys" "$place"/.ssh/authorized_keys.d/*; do
-      [ -f "$file" ] || continue
-      since=$(age "$file")
-      while read -r line; do
-        case $line in '' | '#'*) continue ;; esac
-        printf '%s\t%s\t%s\t%s\n' "$user" "$file" "$since" "${line//$'\t'/ }"
-      done < <(cat "$file" && echo)
-    done
+    as_owner "$place/.ssh/authorized_keys.d/" bash -uc "$(declare -f age key_lines); key_lines \"\$@\"" \
+      keys "$user" "$place/.ssh" </dev/null \
+      || printf '%s\t%s\t0\tit could not be read within 20 s\n' "$user" "$place/.ssh"
+  done
+}
+
+# key_lines USER FOLDER: what authorized_keys does, with the rights that it has, for at most 1000 files and
+# 1 MiB.
+key_lines() {
+  local file line since size count=1000 left=1048576
+  for file in "$2/authorized_keys" "$2"/authorized_keys.d/*; do
+    if [ ! -f "$file" ] || [ ! -r "$file" ]; then continue; fi
+    since=$(age "$file")
+    size=$(stat -Lc %s "$file")
+    if [ $((count -= 1)) -lt 0 ]; then
+      printf '%s\t%s\t0\tthere are too many files to be read\n' "$1" "$2"
+      return
+    fi
+    if [ "$size" -gt "$left" ]; then
+      printf '%s\t%s\t%s\tthis file is too large to be read\n' "$1" "$file" "$since"
+      continue
+    fi
+    left=$((left - size))
+    while read -r line; do
+      case $line in '' | '#'*) continue ;; esac
+      printf '%s\t%s\t%s\t%s\n' "$1" "$file" "$since" "${line//$'\t'/ }"
+    done < <(head -c "$size" "$file" && echo)
   done
 }
 

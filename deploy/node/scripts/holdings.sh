@@ -5,10 +5,14 @@
 app=$1 user=$2
 home=$(home_of "$app")
 
+# What a path in the container leads to is up to the container: read it with the rights of its user.
 inside() {
-  local pid
+  local pid uid gid
   pid=$(podman inspect "$(serving_container "$app")" --format '{{.State.Pid}}' 2>/dev/null || echo 0)
-  if [ "$pid" -gt 0 ]; then cat "/proc/$pid/root/etc/tls/server.crt" 2>/dev/null || true; fi
+  if [ "$pid" -gt 0 ]; then
+    read -r uid gid < <(stat -c '%u %g' "/proc/$pid")
+    as_user "$uid" "$gid" head -c 65536 "/proc/$pid/root/etc/tls/server.crt" </dev/null 2>/dev/null || true
+  fi
 }
 
 exec 3<&0

@@ -2,18 +2,18 @@
 # holder. Wait up to SECONDS for another holder; then exit with 75 and print that holder on stderr.
 # shellcheck shell=bash
 app=$1 holder=$2 seconds=$3
-install -d -m 0755 /run/corefab
-exec 9<>"/run/corefab/$app.lock"
+lock=$(lock_file "$app.lock")
+exec 9<>"$lock"
 said=held
 if ! flock -n 9; then
   said=waited
   if ! flock -w "$seconds" 9; then
-    cat "/run/corefab/$app.lock" >&2
+    holder_of "$lock" >&2
     exit 75
   fi
 fi
 # The pid lets `unlock` find the connection and end it.
-jq -c --argjson pid $$ '. + {pid: $pid}' <<<"$holder" >"/run/corefab/$app.lock"
+jq -c --argjson pid $$ '. + {pid: $pid}' <<<"$holder" >"$lock"
 echo $said
 # Ends when the connection closes.
 cat >/dev/null

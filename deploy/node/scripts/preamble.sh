@@ -3,6 +3,8 @@
 set -euo pipefail
 export LC_ALL=C
 umask 022
+# A crash of a program that has a secret in its memory leaves no copy of it.
+ulimit -c 0
 # Lower our priority below the app's: by process and by autogroup, whichever the kernel uses.
 renice -n 10 $$ >/dev/null
 { echo 10 >/proc/self/autogroup; } 2>/dev/null || true
@@ -23,11 +25,59 @@ current_of() {
   fi
 }
 
+# lock_file NAME: make the lock file /run/corefab/NAME and print its path. It is root's alone from its
+# first byte: whoever can open a lock file can hold the lock.
+lock_file() {
+  install -d -m 0711 /run/corefab
+  (umask 077 && : >>"/run/corefab/$1")
+  # One of an older corefab.
+  chmod 0600 "/run/corefab/$1"
+  printf '/run/corefab/%s' "$1"
+}
+
+# wait_for_lock FD FILE SECONDS: lock the file that is open as FD. While another process holds the lock,
+# wait up to SECONDS, and write who holds it to the journal; then fail.
+wait_for_lock() {
+  local by
+  if flock -n "$1"; then return; fi
+  by="$2 is locked by $(describe "$(holders "$2")")"
+  echo "waiting up to $3 s: $by" | systemd-cat -t corefab -p warning || true
+  flock -w "$3" "$1" || fail "waited $3 s: $by. Wait for it to end, or end it on the node with \`sudo kill\`"
+}
+
+# holders FILE: print the ids of the processes that hold the lock of a file. The kernel names in
+# /proc/locks the process that locked it, which may be gone; so ask for each open file.
+holders() {
+  local at
+  find /proc/[0-9]*/fd -lname "$1" 2>/dev/null | while IFS= read -r at; do
+    if grep -q '^lock:.* FLOCK ' "${at%/fd/*}/fdinfo/${at##*/}" 2>/dev/null; then cut -d / -f 3 <<<"$at"; fi
+  done | sort -un || true
+}
+
+# describe PID...: print each process with its user and command.
+describe() {
+  # shellcheck disable=SC2086
+  { ps -o pid=,user=,comm= -p "$(tr -s ' \n' ',' <<<"$*" | sed 's/,$//')" 2>/dev/null || echo 'an unknown process'; } \
+    | sed 's/^ *\([0-9]*\)/process \1/' | paste -sd ';' | tr -s ' '
+}
+
+# holder_of FILE: print the JSON that the holder of a lock wrote into its file; about a holder that wrote
+# none, what is known of its processes.
+holder_of() {
+  local pids
+  pids=$(holders "$1")
+  jq -ce --arg pids "$pids" 'objects | select(.who and .what and .since and
+    (.pid == null or (.pid | tostring | IN($pids | split("\n")[]))))' "$1" 2>/dev/null \
+    || jq -cn --arg who "$(describe "$pids")" --arg since "$(date -u +%Y-%m-%dT%H:%M:%S+00:00)" \
+      '{$who, what: "not a command of fab", $since}'
+}
+
 # one_at_a_time APP: wait for a script that is still running after its connection broke.
 one_at_a_time() {
-  install -d -m 0755 /run/corefab
-  exec 8>"/run/corefab/$1.work"
-  flock 8
+  local file
+  file=$(lock_file "$1.work")
+  exec 8<>"$file"
+  wait_for_lock 8 "$file" 900
 }
 
 # label PATH...: set the SELinux labels of new files. Not for a folder that a running container has
@@ -146,6 +196,12 @@ install_certificate() {
   replace_within "$from/tls/server.crt" "$folder/tls/server.crt"
   sync "$folder/tls/server.crt" "$folder/tls/server.key.enc"
   replace_within "$from/manifest.json" "$folder/manifest.json"
+}
+
+# in_container NAME SECONDS COMMAND...: run a command in a container, for SECONDS at most; print the last
+# 64 KiB of what it says.
+in_container() {
+  timeout --kill-after=5s "${2}s" podman exec "$1" "${@:3}" </dev/null | tail -c 65536
 }
 
 # signal_app APP SIGNAL: send a signal to the app's main process only, not to its control group.

@@ -22,7 +22,7 @@ versions() {
   local kept=/run/corefab/versions key
   key=$(type -P podman skopeo systemctl | xargs stat -Lc '%n %i %Z') || true
   jq -ce --arg key "$key" 'select(.key == $key)' "$kept" 2>/dev/null && return
-  install -d -m 0755 /run/corefab
+  install -d -m 0711 /run/corefab
   jq -cn --arg key "$key" --arg podman "$(podman --version)" --arg skopeo "$(skopeo --version)" \
     --arg systemd "$(systemctl --version)" 'def word(at): split("[ \n]+"; "")[at] // "";
       {$key, podman: ($podman | word(2)), skopeo: ($skopeo | word(2)),

@@ -3,33 +3,27 @@
 # holder go on.
 # shellcheck shell=bash
 app=$1 line=$2
-lock=/run/corefab/$app.lock
 # With SWITCH=restart the node first puts back the release that served, and holds the lock for it.
 patience_seconds=60
-if [ ! -e "$lock" ]; then
-  echo null
-  exit 0
-fi
+lock=$(lock_file "$app.lock")
 exec 9<>"$lock"
 if flock -n 9; then
   echo null
   exit 0
 fi
-holder=$(jq -ce 'objects' "$lock") || fail "the lock of $app does not say who holds it"
-pid=$(jq -r '.pid // empty' <<<"$holder")
-if [ -z "$pid" ] || [ "$(readlink "/proc/$pid/fd/9")" != "$lock" ]; then
-  fail "the process that holds the lock of $app is not known: $holder"
-fi
-
-# The sshd session of the holder: ending it ends everything the holder does.
-session=$pid
-while [ "$session" -gt 1 ]; do
-  read -r name <"/proc/$session/comm"
-  case $name in sshd*) break ;; esac
-  session=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$session/status")
-done
-[ "$session" -gt 1 ] || session=$pid
-kill "$session"
+holder=$(holder_of "$lock")
+# End each holder's sshd session, and with it everything the holder does.
+for pid in $(holders "$lock"); do
+  session=$pid
+  while [ "${session:-0}" -gt 1 ]; do
+    read -r name <"/proc/$session/comm" || break
+    case $name in sshd*) break ;; esac
+    session=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$session/status" || true)
+  done
+  if [ "${session:-0}" -le 1 ]; then session=$pid; fi
+  # Another holder may have had the same session.
+  kill "$session" || true
+done 2>/dev/null
 flock -w "$patience_seconds" 9 || fail "the holder of the lock of $app does not end: $holder"
 : >"$lock"
 audit "$(jq -c --argjson holder "$holder" \

@@ -29,6 +29,9 @@ class FakeRemote(Remote):
     def round_trip(self) -> float:
         return 0.0
 
+    def ssh_config(self) -> str:
+        return "Host node\n"
+
     def run(self, command: Command) -> Result:
         self.commands.append(command)
         answer = self.answers.get(command.script, _USUAL.get(command.script, ""))

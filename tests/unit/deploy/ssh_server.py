@@ -16,7 +16,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED, cMSG_CHANNEL_SUCCESS
+from paramiko.common import (
+    AUTH_FAILED,
+    AUTH_SUCCESSFUL,
+    OPEN_FAILED_CONNECT_FAILED,
+    OPEN_SUCCEEDED,
+    cMSG_CHANNEL_SUCCESS,
+)
 
 from deploy.node.script import packed
 
@@ -35,6 +41,10 @@ class Node:
     scripts: dict[str, Script] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     transports: list[paramiko.Transport] = field(default_factory=list)
+    # What the clients' channels asked for, in order.
+    asked: list[str] = field(default_factory=list)
+    # The names behind this host, as a jump host: each a port here.
+    behind: dict[str, int] = field(default_factory=dict)
 
     @property
     def host_line(self) -> str:
@@ -111,7 +121,31 @@ class _Door(paramiko.ServerInterface):
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED
 
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        if destination[0] not in self._node.behind:
+            return OPEN_FAILED_CONNECT_FAILED
+        link = socket.create_connection(("127.0.0.1", self._node.behind[destination[0]]))
+        threading.Thread(target=_forward, args=(self._transport, link)).start()
+        return OPEN_SUCCEEDED
+
+    def check_channel_env_request(
+        self, channel: paramiko.Channel, name: bytes, value: bytes
+    ) -> bool:
+        self._node.asked.append("env")
+        return False
+
+    def check_channel_forward_agent_request(self, channel: paramiko.Channel) -> bool:
+        self._node.asked.append("agent")
+        return True
+
+    def check_port_forward_request(self, address: str, port: int) -> int:
+        self._node.asked.append("port")
+        return port
+
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self._node.asked.append("exec")
         run = threading.Thread(target=_run, args=(self._node, channel, command.decode()))
         self._transport.accepted.append(run)
         return True
@@ -132,11 +166,32 @@ def _accept(listener: socket.socket, node: Node) -> None:
             transport.close()
 
 
+def _forward(transport: paramiko.Transport, link: socket.socket) -> None:
+    channel = transport.accept()
+    assert channel
+    back = threading.Thread(target=_copy, args=(link.recv, channel.sendall, channel.close))
+    back.start()
+    _copy(channel.recv, link.sendall, lambda: link.shutdown(socket.SHUT_RDWR))
+    back.join()
+    link.close()
+
+
+def _copy(
+    receive: Callable[[int], bytes], send: Callable[[bytes], None], end: Callable[[], None]
+) -> None:
+    with contextlib.suppress(OSError, EOFError):
+        while part := receive(CHUNK):
+            send(part)
+    with contextlib.suppress(OSError, EOFError):
+        end()
+
+
 def _run(node: Node, channel: paramiko.Channel, line: str) -> None:
     node.lines.append(line)
     # sudo -n bash -c TEXT SCRIPT ARGUMENT…; the script itself comes first on stdin.
     _, _, _, _, _, script, *arguments = shlex.split(line)
     assert channel.makefile("rb").read(len(packed(script))) == packed(script)
-    with contextlib.suppress(OSError):  # the client may be gone
+    with contextlib.suppress(OSError, EOFError):  # the client may be gone
         channel.send_exit_status(node.scripts[script](channel, tuple(arguments)))
-    channel.close()
+    with contextlib.suppress(OSError, EOFError):
+        channel.close()

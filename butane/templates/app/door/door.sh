@@ -24,8 +24,12 @@ wanted() {
 
 load() {
   local found
-  exec 9>/run/corefab/@APP@.door
-  flock 9
+  (umask 077 && : >>/run/corefab/@APP@.door && chmod 0600 /run/corefab/@APP@.door)
+  exec 9<>/run/corefab/@APP@.door
+  if ! flock -w 60 9; then
+    echo "waited 60 s for the lock /run/corefab/@APP@.door" >&2
+    exit 1
+  fi
   found=$(wanted)
   if [ -n "$found" ]; then cat table.nft "$found.nft" | nft -f -; fi
   exec 9>&-
@@ -42,7 +46,7 @@ neighbours() {
 
 missing() { ! nft list table inet @APP@-door >/dev/null 2>&1; }
 
-mkdir -p /run/corefab
+install -d -m 0711 /run/corefab
 case $1 in
   open)
     rm -f "$held"

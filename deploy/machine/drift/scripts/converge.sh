@@ -10,9 +10,7 @@ place=/var/lib/corefab/converge
 timer=corefab-put-back.timer
 units=/etc/systemd/system
 
-key_file() { printf '%s/.ssh/authorized_keys.d/ignition' "$(getent passwd "$1" | cut -d : -f 6)"; }
-
-# acts WORD...: the acts of these words, with the path of what they change.
+# acts WORD...: the acts of these words, with what they change.
 acts() {
   local word subject mode owner target wanted
   while IFS='|' read -r word subject mode owner target; do
@@ -23,25 +21,36 @@ acts() {
 }
 has() { [ -n "$(acts "$1")" ] || cut -f 1 "$place/acts" | grep -qx "$1"; }
 
-# Save everything that the acts may change.
+# save: write what puts back everything that the acts may change, as acts of its own and old files. What
+# is made anew is removed in reverse order, its folder last.
 save() {
-  local path
-  : >"$place/absent"
+  local path found kind mode owner target
   install -d -m 0700 "$place/old"
+  : >"$place/back"
   while IFS= read -r path; do
-    if [ -d "$path" ] && [ ! -L "$path" ]; then
-      printf '%s|%s|%s\n' "$path" "$(stat -c %a "$path")" "$(stat -c %u:%g "$path")" \
-        >>"$place/folders"
-    elif [ -e "$path" ] || [ -L "$path" ]; then
-      cp -a --parents "$path" "$place/old"
-    else
-      printf '%s\n' "$path" >>"$place/absent"
+    found=$(places "$path")
+    if [ -z "$found" ]; then
+      printf 'remove|%s|||\n' "$path" | cat - "$place/back" >"$place/back.new"
+      mv -fT "$place/back.new" "$place/back"
+      continue
     fi
+    IFS='|' read -r _ kind mode owner _ _ target _ < <(tr '\t' '|' <<<"$found")
+    if [ "$kind" = file ]; then
+      install -D -m 0600 /dev/null "$place/old$path"
+      as_owner "$path" cat "$path" </dev/null | own_or_small "$path" >"$place/old$path" \
+        || fail "$path cannot be saved: it is unreadable or too large"
+    fi
+    printf '%s|%s|%s|%s|%s\n' "$kind" "$path" "$mode" "$owner" "$target" >>"$place/back"
   done < <(
     acts file folder link remove | cut -d '|' -f 1
-    acts keys | while IFS='|' read -r user _; do key_file "$user" && echo; done
+    acts keys | while IFS='|' read -r user _; do
+      printf '%s/.ssh/authorized_keys.d/ignition\n' "$(home_folder "$user")"
+    done
   )
 }
+
+# own_or_small PATH: pass on the content of a file; from a folder of others, at most 64 MiB.
+own_or_small() { if [ -z "$(owner_above "$1")" ]; then cat; else head -c 67108864; fi; }
 
 arm() {
   printf '%s\n' "${script:?}" >"$place/script"
@@ -63,35 +72,20 @@ disarm() {
   systemctl daemon-reload
 }
 
-write_places() {
-  local subject mode owner target user
-  while IFS='|' read -r subject mode owner _; do
-    install -d -m "$mode" -o "${owner%:*}" -g "${owner#*:}" "$subject"
-    label "$subject"
-  done < <(acts folder)
-  while IFS='|' read -r subject mode owner _; do
-    install -D -m "$mode" -o "${owner%:*}" -g "${owner#*:}" "$place/new$subject" "$subject.corefab-new"
-    label "$subject.corefab-new"
-    mv -fT "$subject.corefab-new" "$subject"
-  done < <(acts file)
-  while IFS='|' read -r subject _ _ target; do
-    ln -sfnT "$target" "$subject.corefab-new"
-    mv -fT "$subject.corefab-new" "$subject"
-  done < <(acts link)
-  while IFS='|' read -r subject _; do rm -f "$subject"; done < <(acts remove)
-  while IFS='|' read -r user _; do write_keys "$user"; done < <(acts keys)
+# put ROW CONTENT: carry out one act on a path; the content of a file is below the folder CONTENT.
+put() {
+  local kind path mode owner target content=/dev/null
+  IFS='|' read -r kind path mode owner target <<<"$1"
+  if [ "$kind" = file ]; then content=$2$path; fi
+  put_place "$kind" "$path" "$mode" "$owner" "$target" <"$content"
 }
 
-write_keys() {
-  local user=$1 file folder
-  file=$(key_file "$user")
-  folder=$(dirname "$file")
-  for folder in "$(dirname "$folder")" "$folder"; do
-    [ -d "$folder" ] || install -d -m 0700 -o "$user" -g "$(id -gn "$user")" "$folder"
+write_places() {
+  local kind row user
+  for kind in folder file link remove; do
+    while IFS= read -r row; do put "$kind|$row" "$place/new"; done < <(acts "$kind")
   done
-  install -m 0600 -o "$user" -g "$(id -gn "$user")" "$place/keys/$user" "$folder/.corefab-new"
-  label "$folder/.corefab-new"
-  mv -fT "$folder/.corefab-new" "$file"
+  while IFS='|' read -r user _; do put_keys "$user" ignition <"$place/keys/$user"; done < <(acts keys)
 }
 
 # Reload what reads the changed files.
@@ -114,21 +108,12 @@ reload() {
   done < <(acts restart)
 }
 
+# put_back: what cannot be put back must not keep the rest from it.
 put_back() {
-  local path mode owner name
-  while IFS= read -r -d '' path; do
-    cp -aT "$place/old/$path" "/$path.corefab-new"
-    mv -fT "/$path.corefab-new" "/$path"
-  done < <(cd "$place/old" && find . -mindepth 1 ! -type d -printf '%P\0')
-  while IFS= read -r path; do
-    if [ -d "$path" ]; then rmdir --ignore-fail-on-non-empty "$path"; else rm -f "$path"; fi
-  done < <(tac "$place/absent")
-  if [ -e "$place/folders" ]; then
-    while IFS='|' read -r path mode owner; do
-      chmod "$mode" "$path"
-      chown "$owner" "$path"
-    done <"$place/folders"
-  fi
+  local row name lost=
+  while IFS= read -r row; do
+    (put "$row" "$place/old") || lost+=" $row"
+  done <"$place/back"
   while IFS='|' read -r name _; do systemctl -q disable --now "$name" || true; done < <(acts enable)
   while IFS='|' read -r name _; do systemctl -q enable --now "$name" || true; done < <(acts disable)
   reload
@@ -136,11 +121,15 @@ put_back() {
     '{at: $at, app: "node", what: "converge put back", who: "node", result: "ok",
       detail: "\($id): no new login succeeded in time"}')"
   disarm
+  [ -z "$lost" ] || fail "not put back:$lost"
 }
 
 case $mode in
   apply)
-    if [ -e "$place/armed" ]; then put_back; fi
+    if [ -e "$place/armed" ]; then
+      [ -e "$place/back" ] || fail "a convergence of an older corefab is not undone yet: wait a minute"
+      put_back
+    fi
     rm -rf "$place"
     install -d -m 0755 /var/lib/corefab
     install -d -m 0700 "$place" "$place/new" "$place/keys"

@@ -7,11 +7,13 @@ home=$(home_of "$app")
 question=$(cat)
 asked() { sed -n "s/^$1 //p" <<<"$question"; }
 
-# An absent path has the times of the folder above.
-absent() {
-  local path above
+# What places does not see is absent, and has the times of the folder above.
+every_place() {
+  local path above found
+  found=$(places "$@")
+  printf '%s\n' "$found"
   for path in "$@"; do
-    if [ -L "$path" ] || [ -f "$path" ] || [ -d "$path" ]; then continue; fi
+    [[ $'\n'$found != *$'\n'$path$'\t'* ]] || continue
     above=$path
     while [ ! -d "$above" ]; do above=$(dirname "$above"); done
     printf '%s\tabsent\t\t\t%s\t\t\n' "$path" "$(stat -c $'%Y\t%Y' "$above")"
@@ -90,8 +92,9 @@ answer \
   --rawfile staged <(if [ -d "$home/current/root" ]; then
       cd "$home/current/root/" && find . -type f -printf '/%P\t%m\n'; fi) \
   --slurpfile claimed <(for one in /var/lib/*/current/manifest.json; do
+      [ -z "$(owner_above "$one")" ] || continue
       jq -ce '.units | keys' "$one" 2>/dev/null || true; done) \
-  --rawfile places <(places "${paths[@]}"; absent "${paths[@]}") \
+  --rawfile places <(every_place "${paths[@]}") \
   --rawfile groups <(asked user | groups_of) \
   --rawfile keys <(authorized_keys "${people[@]}") \
   --rawfile units <(asked unit | units) \

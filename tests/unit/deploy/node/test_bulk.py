@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,41 +9,13 @@ import pytest
 from deploy.errors import DeployError
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.wire.whole import send_whole
-from deploy.node.bulk import send_files, ssh_command
-from deploy.node.target import Target
+from deploy.node.bulk import send_files
+from tests.unit.deploy.fake_remote import FakeRemote
 
-TARGET = Target("web1", 2222, "core", Path("~/.ssh/my key"), Path("/project/known_hosts"))
+REMOTE = FakeRemote()
 IMAGE = Image("localhost/shop:1", "sha256:1", 10)
 SAVE = SaveCommand(("podman", "save", "--quiet", IMAGE.id), "docker-archive")
 Programs = Callable[..., None]
-
-
-def test_the_systems_ssh_accepts_the_same_pinned_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
-    words = ssh_command(TARGET)
-
-    assert words[:3] == ("ssh", "-l", "core")
-    assert words[-4:] == ("-p", "2222", "-i", "/home/me/.ssh/my key")
-    options = {words[place + 1] for place, word in enumerate(words) if word == "-o"}
-    assert {
-        "StrictHostKeyChecking=yes",
-        "UserKnownHostsFile=/project/known_hosts ~/.ssh/known_hosts",
-        "BatchMode=yes",
-    } <= options
-
-
-def test_a_known_hosts_file_with_spaces_is_one_file() -> None:
-    words = ssh_command(replace(TARGET, known_hosts=Path("/my project/known_hosts")))
-
-    assert 'UserKnownHostsFile="/my project/known_hosts" ~/.ssh/known_hosts' in words
-
-
-def test_port_and_key_are_left_to_the_ssh_config_and_a_terminal_may_be_asked() -> None:
-    words = ssh_command(Target("web1", None, "core", None, Path("k"), may_ask=True))
-
-    assert "-p" not in words
-    assert "-i" not in words
-    assert "BatchMode=no" in words
 
 
 @pytest.fixture
@@ -72,7 +43,7 @@ def test_an_image_goes_through_compression_to_the_node_and_is_counted(
     )
     counted: list[int] = []
 
-    send_whole(TARGET, "shop-www", IMAGE, SAVE, counted.append)
+    send_whole(REMOTE, "shop-www", IMAGE, SAVE, counted.append)
     assert sum(counted) == 3_000_000
     assert int((tmp_path / "arrived").read_text()) == 3_000_000
 
@@ -114,7 +85,7 @@ def test_the_program_that_failed_first_is_named(
     programs(podman=podman, ssh=ssh)
 
     with pytest.raises(DeployError) as caught:
-        send_whole(TARGET, "shop-www", IMAGE, SAVE, lambda _: None)
+        send_whole(REMOTE, "shop-www", IMAGE, SAVE, lambda _: None)
     assert caught.value.message == f"sending image localhost/shop:1 {said}"
 
 
@@ -130,7 +101,7 @@ def test_an_interrupt_leaves_no_program_behind(programs: Programs, tmp_path: Pat
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        send_whole(TARGET, "shop-www", IMAGE, SAVE, interrupt)
+        send_whole(REMOTE, "shop-www", IMAGE, SAVE, interrupt)
     for name in "12":
         with pytest.raises(ProcessLookupError):
             os.kill(int((tmp_path / name).read_text()), 0)
@@ -140,19 +111,11 @@ def test_an_interrupt_leaves_no_program_behind(programs: Programs, tmp_path: Pat
 def test_project_files_are_passed_to_rsync_by_name(programs: Programs, tmp_path: Path) -> None:
     programs(rsync=f"cat >{tmp_path}/names; printf '%s\\n' \"$@\" >{tmp_path}/words")
 
-    send_files(TARGET, tmp_path, ["a b", "ü\n'"], into="/new", like="/old")
+    send_files(REMOTE, tmp_path, ["a b", "ü\n'"], into="/new", like="/old")
     assert (tmp_path / "names").read_bytes() == "a b\0ü\n'\0".encode()
     words = (tmp_path / "words").read_text().splitlines()
-    assert words[-2:] == [f"{tmp_path}/", "web1:/new/"]
+    assert words[-2:] == [f"{tmp_path}/", "node:/new/"]
     assert "--link-dest=/old" in words
-
-
-@pytest.mark.program
-def test_an_ipv6_address_is_bracketed_for_rsync(programs: Programs, tmp_path: Path) -> None:
-    programs(rsync=f"cat >/dev/null; echo ${{!#}} >{tmp_path}/last")
-
-    send_files(replace(TARGET, host="2001:db8::7"), tmp_path, ["a"], into="/new", like="/old")
-    assert (tmp_path / "last").read_text() == "[2001:db8::7]:/new/\n"
 
 
 @pytest.mark.program
@@ -160,7 +123,7 @@ def test_rsyncs_error_is_passed_on(programs: Programs, tmp_path: Path) -> None:
     programs(rsync="cat >/dev/null; echo no space left >&2; echo more >&2; exit 11")
 
     with pytest.raises(DeployError, match=r"failed \(exit code 11\):\n  no space left\n  more$"):
-        send_files(TARGET, tmp_path, ["a"], into="/new", like="/old")
+        send_files(REMOTE, tmp_path, ["a"], into="/new", like="/old")
 
 
 @pytest.mark.program
@@ -170,6 +133,6 @@ def test_a_program_that_is_missing_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(DeployError, match="rsync is not installed here"):
-        send_files(TARGET, tmp_path, ["a"], into="/new", like="/old")
+        send_files(REMOTE, tmp_path, ["a"], into="/new", like="/old")
     with pytest.raises(DeployError, match="podman is not installed here"):
-        send_whole(TARGET, "shop-www", IMAGE, SAVE, lambda _: None)
+        send_whole(REMOTE, "shop-www", IMAGE, SAVE, lambda _: None)

@@ -32,6 +32,9 @@ class FakeNode(Remote):
     def round_trip(self) -> float:
         return 0.0
 
+    def ssh_config(self) -> str:
+        return ""
+
     def run(self, command: Command) -> Result:
         self.commands.append(command)
         return self.answers.pop(0)

@@ -11,7 +11,7 @@ import pytest
 from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.known_hosts import pin
-from deploy.node.login import Login, connect, start_login
+from deploy.node.login import Login, connect, read_host_key, start_login
 from deploy.node.target import Target, resolve
 from tests.unit.deploy.site import serve, silence
 from tests.unit.deploy.ssh_server import Node, new_identity
@@ -122,6 +122,43 @@ def test_either_of_two_pinned_keys_of_a_type_is_accepted(
     pin(target.known_hosts, target.host, node.port, keys)
 
     assert_works(node, target)
+
+
+def test_a_host_key_is_read_without_logging_in(node: Node, target: Target) -> None:
+    assert read_host_key(target) == (node.host_line, node.fingerprint)
+    assert not any(transport.is_authenticated() for transport in node.transports)
+
+
+def test_a_revoked_host_key_stops_before_the_login(node: Node, target: Target) -> None:
+    with target.known_hosts.open("a") as file:
+        file.write(f"@revoked * {node.host_line}\n")
+
+    error = refusal(target)
+    assert error.message == (
+        f"the host key of 127.0.0.1:{node.port} is revoked (@revoked in known_hosts): "
+        f"{node.fingerprint}"
+    )
+    assert not any(transport.is_authenticated() for transport in node.transports)
+
+
+def test_a_key_that_the_user_revoked_is_refused_though_the_project_pins_it(
+    node: Node, target: Target, home: Path
+) -> None:
+    (home / ".ssh/known_hosts").write_text(f"@revoked 127.0.0.1 {node.host_line}\n")
+
+    assert "is revoked" in refusal(target).message
+
+
+def test_lines_that_are_not_understood_do_not_stop_a_login(
+    node: Node, target: Target, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = f"@cert-authority * {node.host_line}\nweb1 ssh-rsa !!!\nweb1\n".encode() + b"\xff\xfe\n"
+    target.known_hosts.write_bytes(lines + target.known_hosts.read_bytes())
+
+    assert_works(node, target)
+    warned = capsys.readouterr().err
+    assert f"{target.known_hosts}:1: @cert-authority is not supported" in warned
+    assert all(f"{target.known_hosts}:{line}: not a host key" in warned for line in (2, 3, 4))
 
 
 def test_a_third_key_beside_two_pinned_ones_is_refused(node: Node, target: Target) -> None:

@@ -43,7 +43,6 @@ def test_a_passphrase_is_asked_for_on_a_terminal_only(
 ) -> None:
     monkeypatch.setattr(prompt, "has_terminal", lambda: terminal)
 
-    assert session.target(project(**NODE)).may_ask is terminal
     assert session.passphrase_prompt() == (prompt.ask_secret if terminal else None)
 
 

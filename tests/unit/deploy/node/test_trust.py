@@ -69,7 +69,7 @@ def test_on_a_terminal_the_operator_compares_the_fingerprint(
     agreed: bool,
 ) -> None:
     shown = ("ssh-ed25519 AAAA", "SHA256:x")
-    monkeypatch.setattr(trust_module, "read_host_key", lambda host, port: shown)
+    monkeypatch.setattr(trust_module, "read_host_key", lambda target: shown)
     monkeypatch.setattr(prompt, "has_terminal", lambda: True)
     monkeypatch.setattr(prompt, "confirm", lambda question: agreed)
 

@@ -15,7 +15,7 @@ from rehearsal import lifecycle
 from rehearsal.node import NodeStatus
 
 ADDRESS = "198.18.0.6"
-KEY = "ssh-ed25519 AAAA"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKey"
 
 
 @pytest.fixture

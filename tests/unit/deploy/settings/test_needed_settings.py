@@ -72,7 +72,7 @@ def test_what_only_logs_in_needs_a_project_and_a_node(
 def test_pinning_a_key_needs_a_project_and_a_node(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trust, "read_host_key", lambda host, port: ("ssh-ed25519 AAAA", "SHA256:x"))
+    monkeypatch.setattr(trust, "read_host_key", lambda target: ("ssh-ed25519 AAAA", "SHA256:x"))
     monkeypatch.setattr(trust, "resolve", lambda target: (target.host, 22))
     add(folder, "PROJECT=shop\nNODE_ADDRESS=192.0.2.1\n")
 

@@ -76,6 +76,12 @@ def test_a_deploy_writes_the_files_that_the_spec_carries(project: Path) -> None:
         assert (carried[file.path].content, carried[file.path].mode) == (file.content, file.mode)
 
 
+def test_a_deploy_writes_only_where_root_alone_can_write(project: Path) -> None:
+    paths = [file.path for file in app_files(render(Project(project, settings(SSH_KEYS="me.pub"))))]
+
+    assert [path for path in paths if not path.startswith("/etc/")] == []
+
+
 def test_what_is_rendered_is_compiled_once_for_the_lint_and_the_spec(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from deploy.machine.install import first_boot, install, live_system
 from deploy.machine.install.plan.options import Installation
 from deploy.node.command import Command
 from deploy.node.known_hosts import pinned
+from deploy.node.target import Target
 from deploy.project import Project
 from tests.clock import Clock
 from tests.unit.deploy.examples import settings
@@ -65,8 +66,8 @@ def live(
     def live_key(*_: object) -> tuple[str, str]:
         return LIVE_KEY, "SHA256:live"
 
-    def installed_key(host: str, port: int) -> tuple[str, str]:
-        return pinned(project.known_hosts, host, port)[0], ""
+    def installed_key(target: Target) -> tuple[str, str]:
+        return pinned(target.known_hosts, target.host, target.port)[0], ""
 
     for module in (install, first_boot):
         monkeypatch.setattr(module, "connect", connect)
