@@ -123,7 +123,7 @@ def _things(record: Record, kind: str, key: str, minor: int) -> Iterator[Item]:
         if each.name in record.values and each.name not in (key, *_APART)
     ]
     name = record.text(key)
-    content: bytes | None = field(default=None, repr=False)
+    content: bytes | None = None
     if kind == "file":
         content = _file_content(record)
         facts += _sources(record)

@@ -101,8 +101,13 @@ def test_every_function_that_prints_is_tried() -> None:
 
 def test_prompts_are_shown_with_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(click, "prompt", lambda question, **_: asked.append(question) or "x")
-    monkeypatch.setattr(click, "confirm", lambda question, **_: asked.append(question) or True)
+
+    def answer(question: str, **_: object) -> str:
+        asked.append(question)
+        return "x"
+
+    monkeypatch.setattr(click, "prompt", answer)
+    monkeypatch.setattr(click, "confirm", answer)
 
     prompt.ask(HOSTILE)
     prompt.ask_secret(HOSTILE)
