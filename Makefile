@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .PHONY: help setup system demo unit test check bench clean lock container oracle parity \
-  test-install demo-install installer \
+  test-install test-stress demo-install installer \
   bench-butane bench-supervise bench-image bench-switch
 
 help: ## list the targets
@@ -40,7 +40,7 @@ unit: $(STAMP) ## the tests that need neither root nor other programs, in half a
 
 test: check ## check, then every test, two at a time, with programs and rehearsal nodes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile=thorough \
-	  -m "not parity and not install and not vm"
+	  -m "not parity and not install and not vm and not stress"
 
 oracle: ## build the real butane and ignition-validate to compare with (needs Go)
 	@scripts/butane-oracle
@@ -56,6 +56,9 @@ installer: ## the real coreos-installer (needs Rust) and a kernel, once, into th
 
 test-install: $(STAMP) installer ## prepare, install to a disk, first boot, deploy, page; and QEMU
 	@$(BIN)/python -m pytest -m "install or vm"
+
+test-stress: $(STAMP) ## 200 starts and stops of slots on a busy node while podman is killed; minutes
+	@$(BIN)/python -m pytest -s -m stress tests/system/test_stress.py
 
 demo-install: $(STAMP) installer ## the same chain, to watch: a machine installed from its medium
 	@scripts/demo-install

@@ -19,6 +19,7 @@ from certs.names import general_names
 
 # Clocks of nodes and visitors may be a little behind ours.
 SKEW = timedelta(minutes=5)
+_SERVERS_ONLY = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
 _P256_BITS = 256
 _LONGEST_COMMON_NAME = 64  # RFC 5280, ub-common-name
 _NEW = "make a new authority"
@@ -43,14 +44,16 @@ def new_authority(
 ) -> Authority:
     """Make an authority that vouches for itself and issues servers' certificates only.
 
-    With `permitted` it can vouch for nothing but these domains (and what is below them) and
-    addresses or networks. Raises CertError with every entry that is neither.
+    Its extended key usage says so to visitors. With `permitted` it can vouch for nothing but these
+    domains (and what is below them) and addresses or networks. Raises CertError with every entry
+    that is neither.
     """
     subject = _subject(name)
     builder = (
         _draft(subject, subject, key.public_key(), (now, now + lifetime))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(_SERVERS_ONLY, critical=False)
     )
     if permitted:
         builder = builder.add_extension(name_constraints(permitted), critical=True)
@@ -87,7 +90,7 @@ def issue(
         _draft(subject, issuer.subject, key.public_key(), (now, until))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(_SERVERS_ONLY, critical=False)
         .add_extension(x509.SubjectAlternativeName(general), critical=not subject.rdns)
         .add_extension(issued_by, critical=False)
     )

@@ -12,6 +12,7 @@ from certs.checks import issued
 from certs.errors import CertError, no_panic
 from certs.import_key import find_key, usable
 from certs.keyfile import PrivateKey
+from certs.work import check_work
 
 _PKCS7_PEM = b"-----BEGIN PKCS7-----"
 _SEQUENCE, _OBJECT_IDENTIFIER, _INTEGER = 0x30, 0x06, 0x02
@@ -78,6 +79,7 @@ def _load_pkcs7(
 
 
 def _read_pkcs12(data: bytes, source: str, password: bytes | None) -> Bundle:
+    check_work(data, source=source)
     try:
         with tolerant(), no_panic(source):
             store = pkcs12.load_pkcs12(data, password)

@@ -12,6 +12,10 @@ from certs.names import name_problem, normal
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
+# A reserved domain (RFC 2606) that nothing is in. OpenSSL takes an empty name to match nothing, so
+# kinds of names are not excluded but limited to this one. Directory names are left to the extended
+# key usage: Go and cryptography refuse an authority whose constraints mention them.
+_NO_DOMAIN = "invalid"
 _EVERY_ADDRESS: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
@@ -19,7 +23,8 @@ def name_constraints(permitted: Sequence[str]) -> x509.NameConstraints:
     """Make the constraint from domains, addresses and networks; raise CertError with every other.
 
     RFC 5280 leaves a kind of name that is not mentioned unconstrained, so a list of domains alone
-    also excludes every address, and a list of networks alone every domain.
+    also excludes every address, and a list of networks alone every domain; each excludes every
+    e-mail address and URI.
     """
     problems = [problem for entry in permitted if (problem := _entry_problem(entry))]
     if problems:
@@ -27,7 +32,12 @@ def name_constraints(permitted: Sequence[str]) -> x509.NameConstraints:
     networks = [found for entry in permitted if (found := _network(entry))]
     domains = [normal(entry) for entry in permitted if _network(entry) is None]
     return x509.NameConstraints(
-        permitted_subtrees=[*map(x509.DNSName, domains), *map(x509.IPAddress, networks)],
+        permitted_subtrees=[
+            *map(x509.DNSName, domains),
+            *map(x509.IPAddress, networks),
+            x509.RFC822Name(_NO_DOMAIN),
+            x509.UniformResourceIdentifier(_NO_DOMAIN),
+        ],
         excluded_subtrees=_excluded(domains, networks) or None,
     )
 

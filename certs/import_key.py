@@ -6,10 +6,10 @@ from collections.abc import Callable
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
-from certs import keyfile
 from certs.certificate import key_type
 from certs.errors import CertError, no_panic
-from certs.keyfile import PrivateKey
+from certs.keyfile import PrivateKey, envelope
+from certs.work import check_work
 
 _BLOCK = re.compile(
     rb"-----BEGIN (?P<label>[A-Z0-9 ]{0,32}PRIVATE KEY)-----.*?(?:-----END (?P=label)-----|\Z)",
@@ -27,7 +27,7 @@ def find_key(data: bytes, *, source: str, password: bytes | None = None) -> Priv
     if not blocks:
         return None
     if _ENCRYPTED[0] in blocks[0]:
-        keyfile.check_rounds(keyfile.envelope(blocks[0], source=source), source=source)
+        check_work(envelope(blocks[0], source=source), source=source)
     encrypted = any(mark in blocks[0] for mark in _ENCRYPTED)
     return _load(load_pem_private_key, blocks[0], source, password if encrypted else None)
 
@@ -41,7 +41,7 @@ def read_key(data: bytes, *, source: str, password: bytes | None = None) -> Priv
     if found is not None:
         return found
     if data.startswith(b"\x30"):
-        keyfile.check_rounds(data, source=source)
+        check_work(data, source=source)
         return _load(load_der_private_key, data, source, password)
     what = "the file is empty" if not data.strip() else "no private key in it"
     raise CertError(f"{source}: {what}", _UNREADABLE)

@@ -19,12 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
 from certs.certificate import key_type
 from certs.errors import CertError
 from certs.pbes2 import Protection, read_protection, seal
+from certs.work import check_work
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 ROUNDS = 600_000  # OWASP's figure of 2023 for PBKDF2-HMAC-SHA256
-# A forged file could name a count that takes hours; this many take a second or two.
-MOST_ROUNDS = 5_000_000
 # openssl's -passin file: and fd: read one line of at most 1,023 bytes.
 LONGEST_PASSWORD = 1023
 
@@ -63,7 +62,7 @@ def decrypt(pem: bytes, password: bytes, *, source: str) -> PrivateKey:
     """Open an encrypted key file; raise CertError that names `source`, never the password."""
     der = envelope(pem, source=source)
     _read(der, source)
-    check_rounds(der, source=source)
+    check_work(der, source=source)
     try:
         key = load_der_private_key(der, password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -75,6 +74,15 @@ def decrypt(pem: bytes, password: bytes, *, source: str) -> PrivateKey:
     if not isinstance(key, PrivateKey):
         raise CertError(f"{source}: {key_type(key)} keys are not supported", _USE)
     return key
+
+
+def opens(pem: bytes, password: bytes) -> bool:
+    """Return whether a password opens an encrypted key file."""
+    try:
+        decrypt(pem, password, source="key")
+    except CertError:
+        return False
+    return True
 
 
 def envelope(pem: bytes, *, source: str) -> bytes:
@@ -92,18 +100,6 @@ def envelope(pem: bytes, *, source: str) -> bytes:
         )
     what = "the file is empty" if not pem.strip() else "no encrypted private key in it"
     raise CertError(f"{source}: {what}", f"expected PEM: -----BEGIN {_LABEL}-----")
-
-
-def check_rounds(der: bytes, *, source: str) -> None:
-    """Refuse an absurd number of rounds before deriving a key; accept other files as they are."""
-    try:
-        found = read_protection(der).rounds
-    except ValueError:
-        return
-    if not 1 <= found <= MOST_ROUNDS:
-        raise CertError(
-            f"{source}: {found} rounds of PBKDF2; from 1 to {MOST_ROUNDS} are taken", _RESTORE
-        )
 
 
 def _check_password(password: bytes) -> None:

@@ -81,7 +81,9 @@ def _read(path: Path, *, private: bool) -> bytes:
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
-        raise CertError(f"{path}: no such file", "make or import a certificate first") from error
+        raise CertError(
+            f"{path}: no such file", "check the path; `fab cert-issue` makes a certificate"
+        ) from error
     except OSError as error:
         raise CertError(
             f"{path}: {error.strerror}", "check the path and who may read it"

@@ -1,5 +1,6 @@
 """Gather the commands of every noun into the one collection that `fab` loads."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task
 
-from deploy.options import NO_USER
+from deploy.errors import DeployError
+from deploy.options import NO_USER, hosts
 from deploy.task import Group, task
 
+_NODES = re.compile(r"(?:-H|--hosts)=?(?P<nodes>.*)")
 _RENAMED = {
     "cert-rotate-host": "host-key-rotate",
     "image": "os-image",
@@ -29,9 +32,9 @@ def gather(modules: Iterable[ModuleType], folder: Path) -> Collection:
     """Collect the tasks of modules, for the operator's folder; `fab` alone runs `help`.
 
     Raises:
-        Exit: when a command was typed by its old name.
+        Exit: when a command was typed by its old name, or -H names no node.
     """
-    _refuse_renamed(sys.argv[1:])
+    _check_typed(sys.argv[1:])
     found = Collection()
     for module in modules:
         for one in vars(module).values():
@@ -68,13 +71,21 @@ def summary(command: Task[Any]) -> str:
     return str(command.__doc__).strip().splitlines()[0]
 
 
-def _refuse_renamed(words: Sequence[str]) -> None:
-    """Look at the first command that was typed."""
+def _check_typed(words: Sequence[str]) -> None:
+    """Refuse what Fabric would answer badly: a command's old name, a wrong node after -H."""
     rest = iter(words)
+    command = ""
     for word in rest:
-        if word in {"-H", "--hosts"}:
-            next(rest, None)
-        elif word in _RENAMED:
+        if option := _NODES.fullmatch(word):
+            _check_nodes(option["nodes"] or next(rest, ""))
+        elif not command and word in _RENAMED:
             raise Exit(f"renamed: fab {_RENAMED[word]}", code=1)
         elif not word.startswith("-"):
-            return
+            command = word
+
+
+def _check_nodes(text: str) -> None:
+    try:
+        hosts(text)
+    except DeployError as error:
+        raise Exit(f"error: -H: {error.message}\nwhat to do: {error.hint}", code=1) from error

@@ -1,5 +1,6 @@
 """Parse what several commands take from the command line: folder, instance, nodes, files."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,6 @@ NO_USER = "-"
 LOGIN = ("PROJECT", "NODE_ADDRESS", "NODE_PORT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
 # The settings of a command that starts a machine here from the app's Ignition file.
 MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
-_HOSTS = "write them as user@host:port, with commas between"
 
 
 def folder_of(context: Context) -> Path:
@@ -69,19 +69,23 @@ def target(context: Context) -> tuple[str, int | None, str | None] | None:
     return str(context.original_host), int(context.port), user
 
 
-def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
-    """Parse a list of nodes `user@host:port,…`: address, port and user of each.
+def host(text: str) -> tuple[str, int | None, str | None]:
+    """Parse a node `user@host:port`: address, port and user.
 
     Raises:
-        DeployError: when one has no host, or a port that is not a number.
+        DeployError: when it has no host, or a port that is not from 1 to 65535.
     """
-    found = []
-    for one in filter(None, (part.strip() for part in text.split(","))):
-        try:
-            parts = derive_shorthand(one)
-        except ValueError as error:
-            raise DeployError(f"{one!r} is not a node: {error}", _HOSTS) from error
-        if not parts["host"]:
-            raise DeployError(f"{one!r} is not a node: it has no host", _HOSTS)
-        found.append((str(parts["host"]), parts["port"], parts["user"]))
-    return found
+    with contextlib.suppress(ValueError):
+        parts = derive_shorthand(text)
+        if parts["host"] and parts["port"] in (None, *range(1, 2**16)):
+            return str(parts["host"]), parts["port"], parts["user"]
+    raise DeployError(f"{text!r} is not a node", "write it as user@host:port")
+
+
+def hosts(text: str) -> list[tuple[str, int | None, str | None]]:
+    """Parse a list of nodes, with commas between.
+
+    Raises:
+        DeployError: for a node that has no host, or a port that is not from 1 to 65535.
+    """
+    return [host(one) for one in map(str.strip, text.split(",")) if one]

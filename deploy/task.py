@@ -6,6 +6,7 @@ import functools
 import inspect
 import logging
 import os
+import re
 import signal
 import traceback
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from butane.errors import ButaneError
 from certs.errors import CertError
 from container.errors import ContainerError
 from deploy.errors import DeployError
+from deploy.settings.secrets import take_secrets
 from rehearsal.errors import RehearsalError
 
 Group: TypeAlias = Literal[
@@ -68,11 +70,15 @@ def task(
 
         @functools.wraps(body)
         def run(context: Context, **given: Any) -> None:
-            taken = _with_fields(given, fields) if fields else given
-            if code := _guarded(functools.partial(body, context, **taken)):
+            def start() -> int | None:
+                taken = _with_numbers(given, signature)
+                taken = _with_fields(taken, fields) if fields else taken
+                return body(context, **taken)  # type: ignore[call-arg]
+
+            if code := _guarded(start):
                 raise Exit(code=code)
 
-        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__signature__ = _numbers_as_text(signature)  # type: ignore[attr-defined]
         made = fabric.task(
             help=_help(signature, fields) | dict(help or {}),
             iterable=_repeatable(fields),
@@ -98,6 +104,29 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
     # Fabric makes an empty list of None, for an option that can be given several times.
     default = None if isinstance(field.default, tuple) else field.default
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default)
+
+
+def _numbers_as_text(signature: inspect.Signature) -> inspect.Signature:
+    """Let Fabric take numbers as text: it shows a traceback when a word is no number."""
+    return signature.replace(
+        parameters=[
+            one.replace(default=str(one.default)) if type(one.default) is int else one
+            for one in signature.parameters.values()
+        ]
+    )
+
+
+def _with_numbers(given: Mapping[str, Any], signature: inspect.Signature) -> dict[str, Any]:
+    """Parse the options that are whole numbers; so many days from today are still a date."""
+    found = dict(given)
+    for name, text in given.items():
+        if type(signature.parameters[name].default) is not int:
+            continue
+        if not re.fullmatch(r"[0-9]{1,6}", str(text)):
+            option = name.replace("_", "-")
+            raise DeployError(f"--{option} is {text!r}", "give a whole number from 0 to 999999")
+        found[name] = int(text)
+    return found
 
 
 def _repeatable(fields: type[Any] | None) -> list[str]:
@@ -128,6 +157,7 @@ def _guarded(body: Callable[[], int | None]) -> int | None:
         signal.signal(number, _interrupt)
     # Whatever the umask, other users do not write what a command writes.
     os.umask(os.umask(_OTHERS_WRITE) | _OTHERS_WRITE)
+    take_secrets()
     try:
         return body()
     except (ButaneError, CertError, ContainerError, DeployError, RehearsalError) as error:

@@ -26,12 +26,13 @@ lay_out() {
     env -i "HOME=$HOME" "PATH=$checkout/.venv/bin:$PATH" "LANG=${LANG-C.UTF-8}"
     "TERM=${TERM-dumb}" "TMPDIR=${TMPDIR-/tmp}" "XDG_CACHE_HOME=${XDG_CACHE_HOME-}"
     "PROJECT=demo$$" "IMAGE=$image" SSH_KEYS=id.pub IDENTITY_FILE=id
+    "AUTHORITY_PASSWORD_COMMAND=cat '$folder/authority_pass'"
     "CERT_PASSWORD_COMMAND=cat '$folder/cert_pass'" "SMTP_PASSWORD_COMMAND=cat '$folder/smtp_pass'"
   )
   "$checkout/scripts/checkout" "$folder"
   cd "$folder"
   ssh-keygen -q -t ed25519 -N '' -C demo -f id
-  (umask 077 && for name in cert smtp; do base64 <(head -c 24 /dev/urandom) >"${name}_pass"; done)
+  (umask 077 && for name in authority cert smtp; do base64 <(head -c 24 /dev/urandom) >"${name}_pass"; done)
 }
 
 # Shows a command, runs it and notes how long it took; the demo ends where it fails.

@@ -17,7 +17,7 @@ for profile in ("quick", "thorough"):
     hypothesis.settings.register_profile(profile, deadline=None, max_examples=100)
 hypothesis.settings.load_profile("quick")
 
-_OUTSIDE = {"install", "node", "parity", "program", "vm"}
+_OUTSIDE = {"install", "node", "parity", "program", "stress", "vm"}
 
 
 class SealBroken(BaseException):

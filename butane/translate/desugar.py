@@ -36,14 +36,14 @@ def desugar(source: Record, at: Lowering) -> Record:
     _check_partitions(config, at.minor, partitions)
     config = _add_grub_users(source, config, at)
     for each in partitions.found:
-        # the real tool names the size by its place in the result, whatever its source
+        # the butane program reports size_mib by its path in the result, not in the source
         known = each.path[-1] != "size_mib"
         at.findings.warn(at.sources.find(each.path) if known else each.path, each.message)
     return config
 
 
 def _check_partitions(config: Record, minor: int, findings: Findings) -> None:
-    """Warn of partitions that would not become what their labels promise."""
+    """Warn about partitions whose number or size does not fit their label."""
     for i, disk in enumerate(config.record("storage").records("disks")):
         partitions = disk.records("partitions")
         for p, partition in enumerate(partitions):
@@ -67,7 +67,7 @@ def _check_root(root: Record, others: list[Record], path: Path, findings: Findin
 
 
 def _add_grub_users(source: Record, config: Record, at: Lowering) -> Record:
-    """Merge the boot filesystem and its user file beneath the user's own."""
+    """Add the boot filesystem and the file of GRUB's users; what the source has wins."""
     users = source.record("grub").records("users")
     if not users:
         return config

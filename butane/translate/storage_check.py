@@ -25,7 +25,7 @@ def check_file(file: Record, at: Place) -> None:
 
 
 def check_link(link: Record, at: Place) -> None:
-    """Check a link, or what any node has: its path."""
+    """Check a link's path; files and directories share this check."""
     at.error("path", message=path_problem(link.text("path")))
 
 

@@ -106,7 +106,7 @@ class _Tree:
         self.at.sources.add(self.origin, ("storage", "links", index, "target"))
 
     def _take(self, kind: str, to: str) -> tuple[int, Record]:
-        """Give the node of a path, the user's own if it is there; refuse one of another kind."""
+        """Find or add the node of a path; refuse a path that has a node of another kind."""
         if found := self.nodes.find(kind, to):
             return found
         self.nodes.refuse(to)

@@ -1,4 +1,4 @@
-"""A YAML document as nodes that keep their source text and their place.
+"""A YAML document as nodes that keep their source text and position.
 
 Scalars stay as written, because Butane takes the source text of `1.50` where a text is wanted.
 Only the first document of a stream is read, as go-yaml does.

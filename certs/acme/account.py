@@ -17,8 +17,8 @@ from certs.acme.failure import speaking
 from certs.errors import CertError
 from certs.keyfile import PrivateKey
 
-# The library itself tries twice. An authority behind several front ends may refuse nonces of
-# its own more often, and Pebble does so on purpose.
+# The library tries twice. An authority with several front ends may refuse its own nonces more
+# often, and Pebble does so on purpose.
 _NONCE_TRIES = 8
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _NEEDED = ("newNonce", "newAccount", "newOrder")
@@ -104,15 +104,15 @@ def _client(server: Server, network: _Network) -> client.ClientV2:
         try:
             directory = client.ClientV2.get_directory(server.directory, network)
         except OSError as error:
-            # requests says so of a file of roots that is missing; its network errors go on.
+            # requests raises a plain OSError only when the file of roots is missing.
             if isinstance(error, requests.RequestException):
                 raise
             raise CertError(
                 f"{server.trust}: {error}", "give a PEM file with the authority's root"
             ) from error
-        strange = [name for name in _NEEDED if not isinstance(directory[name], str)]
-    if strange:
-        raise CertError(f"{server.directory}: names no {', '.join(strange)}", "check the address")
+        lacking = [name for name in _NEEDED if not isinstance(directory[name], str)]
+    if lacking:
+        raise CertError(f"{server.directory}: lacks {', '.join(lacking)}", "check the address")
     return client.ClientV2(directory, network)
 
 
@@ -123,7 +123,9 @@ def _check_address(directory: str) -> None:
     except ValueError:
         sound = False
     if not sound:
-        raise CertError(f"{directory!r} is no address of a directory", "it begins with https://")
+        raise CertError(
+            f"{directory!r} is not the address of an ACME directory", "give an https:// address"
+        )
 
 
 def _register(found: client.ClientV2, server: Server, account: Account) -> None:

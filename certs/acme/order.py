@@ -71,8 +71,8 @@ def obtain(
 ) -> Chain:
     """Get a certificate for a PEM signing request; raise CertError, or the solver's own errors.
 
-    Each name that is not yet proven is proven with the solver, and what it showed is taken away in
-    the end. `patience` bounds all waiting. The chain still has to pass the usual checks.
+    Each name that is not yet proven is proven with the solver; challenges are removed at the end.
+    `patience` bounds all waiting. The chain still has to pass the usual checks.
     """
     with connect(server, account) as found:
         # The library compares with the local time without a zone.
@@ -97,7 +97,7 @@ def obtain(
 def suggested_renewal(server: Server, certificate: Certificate) -> datetime | None:
     """Ask when to renew (RFC 9773); None if the authority does not say."""
     if extension(certificate.x509(), x509.AuthorityKeyIdentifier) is None:
-        return None  # by which certificates are named to the authority
+        return None  # the authority knows certificates by it
     with speaking(server.directory), reach(server) as found:
         return found.renewal_time(certificate.pem)[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -80,6 +81,12 @@ def _argv(out: Path, hook: Path = _HOOK) -> tuple[str, ...]:
 
 
 def _bootstrap(out: Path) -> None:
+    if os.geteuid() and not shutil.which("newuidmap"):
+        raise ContainerError(
+            "the sample's root file system needs newuidmap, unless root builds it",
+            "apt-get install uidmap",
+            code=os.EX_UNAVAILABLE,
+        )
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8"}
     run_program(_argv(out), "the sample's root file system could not be built", environment)
 

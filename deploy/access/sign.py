@@ -9,12 +9,12 @@ from deploy.access import act
 from deploy.access.act import run_audited
 from deploy.access.keys import file_name, renew_specs
 from deploy.app.credentials import Credentials
-from deploy.app.tls import material, own_key
+from deploy.app.own_keys import own_key
+from deploy.app.tls import material
 from deploy.console import output, progress
 from deploy.fleet.nodes import Node, instances
 from deploy.node.session import passphrase_prompt
 from deploy.project import Project
-from deploy.settings.model import CERT_PASS
 from deploy.spec.access_key import AUTHORITY, AccessKey
 from deploy.spec.people import check_name, keys_by_person, write_keys
 
@@ -27,22 +27,22 @@ def access_sign(
 ) -> None:
     """Sign a public key for some hours; the first time, make every node trust the authority.
 
-    The authority's private key is kept encrypted with CERT_PASSWORD. The certificate is written
-    beside the key as FILE-cert.pub, where ssh looks for it.
+    The authority's private key is kept encrypted with AUTHORITY_PASSWORD. The certificate is
+    written beside the key as FILE-cert.pub, where ssh looks for it.
 
     Raises:
         CertError: for a wrong password, or a file that is not a public key.
         DeployError: when a node does not accept the authority.
     """
     check_name(person)
-    password = Credentials(project.settings, passphrase_prompt()).value(CERT_PASS).encode()
-    key = own_key(material(project).ssh_authority_key, password)
+    credentials = Credentials(project.settings, passphrase_prompt())
+    key = own_key(material(project).ssh_authority_key, credentials)
     kind, blob = public_line(key).split()[:2]
     comment = f"{project.settings.project} authority"
-    _trust(nodes, AccessKey(kind, blob, comment, AUTHORITY))
     users = sorted({one.node_user for one in instances(nodes)})
     valid = (datetime.now(UTC), timedelta(hours=hours))
     signed = sign_person(key, read(file), person=person, users=users, valid=valid)
+    _trust(nodes, AccessKey(kind, blob, comment, AUTHORITY))
     target = file.with_name(f"{file.name.removesuffix('.pub')}-cert.pub")
     write_public(target, signed)
     output.good(f"{target}: {person} may log in as {', '.join(users)} for {hours} hours")

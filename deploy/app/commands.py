@@ -74,7 +74,7 @@ def status(context: Context, *, name: str = "", json: bool = False) -> int:
 @task(
     "look", help={"lines": "how many", "release": "another than the current one; a failed one too"}
 )
-def logs(context: Context, *, name: str = "", lines: str = "50", release: str = "") -> None:
+def logs(context: Context, *, name: str = "", lines: int = 50, release: str = "") -> None:
     """Show the last lines that the app and its unit wrote."""
     from deploy.app.logs import logs as show
 

@@ -7,33 +7,42 @@ from pathlib import Path
 from deploy.console import prompt
 from deploy.errors import DeployError
 from deploy.settings.model import Settings, Source
-from deploy.workstation.programs import run
+from deploy.workstation.programs import Start, run
 
 _LONGEST_SECONDS = 120
 
 
 class Credentials:
-    """The values of an app's credentials, each fetched once, when it is needed."""
+    """The values of an app's credentials, each fetched once, when it is needed.
+
+    Passwords that never leave the workstation are fetched here too, but have no part in `names` and
+    `known`, by which credentials reach a node.
+    """
 
     def __init__(self, settings: Settings, ask: Callable[[str], str] | None) -> None:
-        self._sources = {source.credential: source for source in settings.sources}
+        self._names = tuple(source.credential for source in settings.sources)
+        self._sources = {source.credential: source for source in settings.all_sources}
         self._ask = ask
         self._values: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"Credentials({', '.join(self._sources)})"
+        return f"Credentials({', '.join(self._names)})"
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the app's credentials."""
-        return tuple(self._sources)
+        return self._names
 
     def known(self) -> dict[str, str | None]:
-        """Return every value that need not be typed in; None for the others."""
-        return {
-            name: self.value(name) if source.value or source.command else self._values.get(name)
-            for name, source in self._sources.items()
-        }
+        """Return each credential's value if it need not be typed in; None for the others."""
+        return {name: self.known_value(name) for name in self._names}
+
+    def known_value(self, credential: str) -> str | None:
+        """Return a value that need not be typed in, or was already; None for any other."""
+        source = self._sources[credential]
+        if source.value or source.command:
+            return self.value(credential)
+        return self._values.get(credential)
 
     def give(self, credential: str, value: str) -> None:
         """Set a value, instead of fetching it from its source."""
@@ -70,7 +79,13 @@ def fetch(source: Source, ask: Callable[[str], str] | None) -> str:
 
 def _output(source: Source) -> str:
     where, hint = f"{source.key}_COMMAND", f"try it: {source.command}"
-    printed = run(["sh", "-c", source.command], doing=where, hint=hint, seconds=_LONGEST_SECONDS)
+    printed = run(
+        ["sh", "-c", source.command],
+        doing=where,
+        hint=hint,
+        seconds=_LONGEST_SECONDS,
+        start=Start(operators=True),
+    )
     try:
         value = printed.decode().removesuffix("\n")
     except UnicodeDecodeError as error:

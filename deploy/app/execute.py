@@ -15,6 +15,7 @@ from deploy.node.answer import reading
 from deploy.node.bulk import send_files
 from deploy.node.file import File, pack
 from deploy.node.release import Manifest
+from deploy.spec.project_files import mode_of
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
 
@@ -48,9 +49,7 @@ def _stage(execution: Execution, step: Step) -> None:
     artifacts = execution.sent()
     files = [File(f"root{unit.path}", unit.content, unit.mode) for unit in artifacts.desired.units]
     files += [
-        File("tls/server.crt", artifacts.pair.chain.pem),
-        # Encrypted, and readable by the container's user, whose uid is not root's.
-        File("tls/server.key.enc", artifacts.pair.key_file),
+        *artifacts.pair.files(execution.settings),
         File("manifest.json", _written(execution.manifest)),
     ]
     arguments = (release, previous, *artifacts.desired.credentials)
@@ -73,7 +72,7 @@ def _files(execution: Execution, _: Step) -> None:
         send_files(
             execution.remote,
             folder,
-            files,
+            {name: mode_of(mark) for name, mark in files.items()},
             into=f"{home}/releases/{execution.release}/files",
             like=f"{home}/current/files",
         )

@@ -16,6 +16,7 @@ from deploy.app.tls import Pair, check_pair, load_pair
 from deploy.errors import DeployError
 from deploy.image.export.export import Export
 from deploy.image.open import open_image
+from deploy.image.plan.image import missing
 from deploy.image.transfer import Transfer
 from deploy.node import session
 from deploy.node.answer import reading
@@ -39,10 +40,15 @@ class Artifacts:
     """The desired state of an app, and all that a deploy sends to reach it."""
 
     rendered: Rendered
-    desired: DesiredState
+    wanted: DesiredState
     export: Export
     pair: Pair
     credentials: Credentials
+
+    @property
+    def desired(self) -> DesiredState:
+        """The desired state, with the image that was chosen for the node."""
+        return replace(self.wanted, image=self.export.image)
 
     @property
     def project(self) -> Project:
@@ -101,6 +107,7 @@ def make_plan(
         DeployError: when the node does not answer, or the desired state cannot be reached.
     """
     state = ask_state(remote, artifacts)
+    artifacts.export.choose(state.platform)
     inputs = PlanInputs(artifacts.project.settings.node_address, first=first)
     plan = plan_deploy(artifacts.desired, state, inputs)
     if not plan and (trouble := _FORCED if force else _trouble(artifacts)):
@@ -177,6 +184,7 @@ def _node_texts(remote: Remote, app: str, paths: Iterable[str]) -> dict[str, byt
 def _patched(remote: Remote, artifacts: Artifacts, state: NodeState) -> int:
     if artifacts.desired.image.id in state.images:
         return 0
+    artifacts.export.measure(missing(artifacts.desired.image, state))
     target = session.target(artifacts.project)
     transfer = Transfer(remote, target, artifacts.project.settings, artifacts.export)
     return len(transfer.plan(state).bases)

@@ -2,6 +2,7 @@
 
 from deploy.app.plan.history import KeptRelease, PastRelease, history
 from deploy.console import output
+from deploy.console.size import size
 from deploy.image.plan.image import short
 from deploy.node import session
 from deploy.node.answer import read_answer
@@ -41,8 +42,8 @@ def kept_releases(remote: Remote, app: str) -> tuple[KeptRelease, ...]:
 
 def _row(one: PastRelease) -> tuple[str, ...]:
     commit = one.commit[:12] + (" (dirty)" if one.dirty else "")
-    size = output.size(one.bytes + one.image_bytes) if one.kept else "gone"
+    held = size(one.bytes + one.image_bytes) if one.kept else "gone"
     took = f"{sum(one.seconds.values()):.1f} s" if one.seconds else ""
     image = short(one.image_id)
     files = str(one.files) if one.kept else ""
-    return (one.release, one.result, image, files, size, one.by, commit, took, one.detail)
+    return (one.release, one.result, image, files, held, one.by, commit, took, one.detail)

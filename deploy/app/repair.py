@@ -27,6 +27,8 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         f"{settings.app} stops until its image is repaired; images of other apps that share a "
         "damaged layer are removed too"
     )
+    if not asked and not prompt.has_terminal():
+        raise DeployError("not a terminal", "run it again with --yes")
     if not asked and not prompt.confirm("repair it?"):
         raise DeployError("not confirmed; nothing was changed")
     # Find what the deploy would refuse while the app still serves.

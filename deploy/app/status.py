@@ -3,6 +3,7 @@
 from deploy.app.health import check
 from deploy.app.workers import ask_workers
 from deploy.console import output
+from deploy.console.size import size
 from deploy.image.plan.image import short
 from deploy.node import session
 from deploy.node.login import Login
@@ -28,6 +29,8 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     if as_json:
         output.as_json(facts)
     else:
+        facts["storage_free"] = size(state.disks["storage"].free)
+        del facts["storage_free_bytes"]
         rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
         output.table(settings.app, ("", ""), rows)
     return 0 if health == _HEALTHY else _UNHEALTHY

@@ -4,17 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from certs.certificate import Certificate
 from certs.chain import Chain, read_chain
 from certs.checks import problems
 from certs.errors import refusal
-from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
+from certs.keyfile import decrypt
 from certs.pair import load
-from certs.store import Material, locked, read_secret, write_secret
+from certs.store import Material, locked
+from deploy.node.file import File
 from deploy.project import Project
 from deploy.settings.model import Settings
+from deploy.spec.plan.values import secrets_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +30,17 @@ class Pair:
         """The app's own certificate."""
         return self.chain.leaf
 
+    def files(self, settings: Settings) -> tuple[File, File]:
+        """Return both as files of a release; only the container's user can read the key."""
+        return (
+            File("tls/server.crt", self.chain.pem),
+            File("tls/server.key.enc", self.key_file, 0o400, secrets_uid(settings)),
+        )
+
 
 def material(project: Project) -> Material:
     """Return where an app's certificate and key lie."""
     return Material(project.settings.app, project.material)
-
-
-def own_key(path: Path, password: bytes) -> PrivateKey:
-    """Read a key of the project's own, such as an account's; make it at its first use.
-
-    Raises:
-        CertError: for another password than it was made with.
-    """
-    if not path.exists():
-        write_secret(path, encrypt(new_key(), password))
-    return decrypt(read_secret(path), password, source=str(path))
 
 
 @contextmanager

@@ -11,17 +11,19 @@ from certs.chain import Chain
 from certs.errors import CertError
 from certs.keyfile import PrivateKey
 from certs.signing_request import signing_request
-from deploy.app.tls import material, own_key
+from deploy.app.credentials import Credentials
+from deploy.app.own_keys import own_key
+from deploy.app.tls import material
 from deploy.certificate.challenge import DnsCommand, NodeResponder
 from deploy.console import output
 from deploy.node import session
 from deploy.project import Project
 
 
-def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:
+def acme_chain(project: Project, key: PrivateKey, credentials: Credentials) -> Chain:
     """Get a certificate of CERT_NAMES for `key`.
 
-    The account's key is made at first use, and stored encrypted with the same password.
+    The account's key is made at first use, and stored encrypted with AUTHORITY_PASSWORD.
 
     Raises:
         CertError: when the authority refuses or cannot be reached.
@@ -30,7 +32,7 @@ def acme_chain(project: Project, key: PrivateKey, password: bytes) -> Chain:
     settings = project.settings
     hmac_key = settings.acme_hmac_key
     account = Account(
-        own_key(material(project).account_key(settings.acme_directory), password),
+        own_key(material(project).account_key(settings.acme_directory), credentials),
         email=settings.acme_email,
         terms_agreed=settings.acme_terms_agreed == "true",
         binding=None

@@ -7,7 +7,7 @@ from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.remote import Remote
-from deploy.workstation.programs import run
+from deploy.workstation.programs import Start, run
 
 _LONGEST_SECONDS = 900
 
@@ -44,6 +44,7 @@ class DnsCommand:
             doing=f"ACME_DNS_COMMAND {verb} {challenge.where}",
             hint=f"try it: {self.command} {verb} {challenge.where} VALUE",
             seconds=self.timeout_seconds,
+            start=Start(operators=True),
         )
 
 

@@ -10,7 +10,6 @@ from deploy.task import task
 if TYPE_CHECKING:
     from deploy.app.credentials import Credentials
     from deploy.certificate.source import CertOptions
-    from deploy.project import Project
     from deploy.settings.model import Settings
 
 _LIFE = "how long a certificate of the project's own authority is valid"
@@ -47,7 +46,7 @@ def cert_request(context: Context, *, name: str = "") -> None:
         "days": _LIFE,
         "certificate": _GIVEN,
         "key": _GIVEN_KEY,
-        "password_only": "the same key, encrypted again with a CERT_PASSWORD that was changed",
+        "password_only": "the same keys, encrypted again with a changed password",
     },
 )
 def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
@@ -61,12 +60,14 @@ def cert_rotate_https(  # noqa: PLR0913 -- a task's arguments are its options
 ) -> None:
     """Serve a new key and certificate, proven by a live handshake, undone if not."""
     from deploy.certificate.rotate import cert_rotate_https as rotate
+    from deploy.certificate.rotate import change_password
 
     project = project_of(context, name)
+    credentials = _credentials(project.settings)
     if password_only:
-        _change_password(project)
+        change_password(project, credentials)
     else:
-        rotate(project, _options(days, certificate, key), _credentials(project.settings))
+        rotate(project, _options(days, certificate, key), credentials)
 
 
 @task("certificates and credentials", help={"days": _LIFE, "force": "also when it is not due"})
@@ -85,17 +86,6 @@ def cert_restore(context: Context, *, name: str = "") -> None:
 
     project = project_of(context, name)
     restore(project, _credentials(project.settings))
-
-
-def _change_password(project: "Project") -> None:
-    from deploy.app.credentials import fetch
-    from deploy.certificate.rotate import change_password
-    from deploy.node.session import passphrase_prompt
-
-    settings = project.settings
-    change_password(
-        project, _credentials(settings), lambda: fetch(settings.old_password, passphrase_prompt())
-    )
 
 
 def _credentials(settings: "Settings") -> "Credentials":

@@ -1,19 +1,20 @@
 """Serve a new certificate, the previous one, or the same key with a new password."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from certs.errors import CertError
-from certs.keyfile import decrypt, encrypt
+from certs.keyfile import decrypt, encrypt, opens
 from certs.pair import Pair, load, replace, restore
 from certs.store import Material, read_secret, write_secret
 from deploy.app.credentials import Credentials
+from deploy.app.own_keys import open_own_key
 from deploy.app.tls import alone, check_pair, load_pair, material
 from deploy.certificate.serve import serve_pair
 from deploy.certificate.source import CertOptions, new_pair
 from deploy.console import output
 from deploy.project import Project
-from deploy.settings.model import CERT_PASS
+from deploy.settings.model import AUTHORITY_PASS, CERT_PASS, CERT_PASS_OLD
 
 
 def cert_rotate_https(project: Project, options: CertOptions, credentials: Credentials) -> None:
@@ -58,29 +59,34 @@ def cert_restore(project: Project, credentials: Credentials) -> None:
         output.good(f"certificate {leaf.sha256[:16]} until {leaf.not_after:%Y-%m-%d} serves again")
 
 
-def change_password(project: Project, credentials: Credentials, old: Callable[[], str]) -> None:
+def change_password(project: Project, credentials: Credentials) -> None:
     """Encrypt the key with a changed CERT_PASSWORD, and seal that on the node.
 
-    The keys of the authority and of ACME accounts are encrypted with it too, where the old password
-    opens them. Another run finishes an interrupted one.
+    The keys that never leave the workstation are encrypted with a changed AUTHORITY_PASSWORD.
+    Another run finishes an interrupted one.
 
     Raises:
         CertError: when neither password opens the key.
         DeployError: when the node refuses; the key and the node are unchanged.
     """
     password = credentials.value(CERT_PASS).encode()
+    kept = material(project)
+    own = _own_keys(kept)
+    if own:
+        credentials.value(AUTHORITY_PASS)  # or fail before anything changes
     with alone(project):
-        kept = material(project)
         present = load(kept)
-        before = b""
-        if _opens(present.key, password):
-            output.say("CERT_PASSWORD opens the key already")
-        else:
-            before = old().encode()
+        changes = not opens(present.key, password)
+        if changes:
+            before = credentials.value(CERT_PASS_OLD).encode()
             key = decrypt(present.key, before, source="server.key.enc")
             replace(kept, Pair(present.chain, encrypt(key, password)), now=datetime.now(UTC))
-        _serve_or_restore(project, credentials, restoring=bool(before))
-        _encrypt_others(kept, lambda: before or old().encode(), password)
+        else:
+            output.say("CERT_PASSWORD opens the key already")
+        _serve_or_restore(project, credentials, restoring=changes)
+        _encrypt_request(kept, credentials)
+        for path in own:
+            _encrypt_own(path, credentials)
         output.good("the key is encrypted with the new password, here and on the node")
 
 
@@ -96,23 +102,26 @@ def _serve_or_restore(
         raise
 
 
-def _encrypt_others(kept: Material, before: Callable[[], bytes], new: bytes) -> None:
-    others = (kept.authority_key, kept.ssh_authority_key, kept.request_key)
+def _encrypt_request(kept: Material, credentials: Credentials) -> None:
+    new = credentials.value(CERT_PASS).encode()
+    if not kept.request_key.exists() or opens(sealed := read_secret(kept.request_key), new):
+        return
+    old = credentials.value(CERT_PASS_OLD).encode()
+    if opens(sealed, old):
+        write_secret(kept.request_key, encrypt(decrypt(sealed, old, source="request"), new))
+        output.say(f"  {kept.request_key.name} is encrypted with it too")
+    else:
+        output.warn(f"{kept.request_key.name} opens with neither password; not changed")
+
+
+def _own_keys(kept: Material) -> tuple[Path, ...]:
     accounts = sorted((kept.root / "acme").glob("*.key.enc"))
-    for path in (*others, *accounts):
-        if not path.exists() or _opens(sealed := read_secret(path), new):
-            continue
-        old = before()
-        if not _opens(sealed, old):
-            output.warn(f"{path.relative_to(kept.root)} opens with neither password; not changed")
-            continue
-        write_secret(path, encrypt(decrypt(sealed, old, source=str(path)), new))
-        output.say(f"  {path.relative_to(kept.root)} is encrypted with it too")
+    authorities = (kept.authority_key, kept.ssh_authority_key)
+    return (*(path for path in authorities if path.exists()), *accounts)
 
 
-def _opens(sealed: bytes, password: bytes) -> bool:
+def _encrypt_own(path: Path, credentials: Credentials) -> None:
     try:
-        decrypt(sealed, password, source="key")
-    except CertError:
-        return False
-    return True
+        open_own_key(path, credentials)
+    except CertError as error:
+        output.warn(f"{error.message}; not changed: {error.hint}")

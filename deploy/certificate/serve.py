@@ -92,9 +92,7 @@ class Reload:
         manifest = self.held.model_copy(update=changes)
         return pack(
             [
-                File("tls/server.crt", self.pair.chain.pem),
-                # Encrypted, and readable: the container's user has a UID of its own.
-                File("tls/server.key.enc", self.pair.key_file),
+                *self.pair.files(self.settings),
                 File("manifest.json", manifest.model_dump_json(indent=1).encode()),
             ]
         )

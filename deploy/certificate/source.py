@@ -12,8 +12,9 @@ from certs.errors import refusal
 from certs.import_key import read_key
 from certs.keyfile import PrivateKey, decrypt, encrypt, new_key
 from certs.pair import Pair
-from certs.store import Material, read, read_secret, write_public, write_secret
+from certs.store import Material, read, read_secret, write_public
 from deploy.app.credentials import Credentials
+from deploy.app.own_keys import open_own_key, write_own_key
 from deploy.app.tls import material
 from deploy.certificate.acme import acme_chain
 from deploy.console import output
@@ -56,10 +57,10 @@ def new_pair(project: Project, options: CertOptions, credentials: Credentials) -
     else:
         key = new_key(settings.cert_key)
         if settings.cert_from == "acme":
-            chain = acme_chain(project, key, password)
+            chain = acme_chain(project, key, credentials)
         else:
             now = datetime.now(UTC)
-            authority = _authority(material(project), settings, password, now)
+            authority = _authority(material(project), settings, credentials, now)
             life = timedelta(days=options.days)
             chain = issue(authority, settings.cert_names, now=now, lifetime=life, key=key)
     found = problems(chain, key, names=settings.cert_names, now=datetime.now(UTC))
@@ -89,12 +90,13 @@ def _given(
     return bundle.chain, own
 
 
-def _authority(kept: Material, settings: Settings, password: bytes, now: datetime) -> Authority:
+def _authority(
+    kept: Material, settings: Settings, credentials: Credentials, now: datetime
+) -> Authority:
     if kept.authority_certificate.exists():
         source = str(kept.authority_certificate)
         chain = read_chain(read(kept.authority_certificate), source=source)
-        sealed = read_secret(kept.authority_key)
-        return Authority(chain.leaf, decrypt(sealed, password, source=str(kept.authority_key)))
+        return Authority(chain.leaf, open_own_key(kept.authority_key, credentials))
     key: PrivateKey = new_key("ecdsa-p384")
     made = new_authority(
         f"{settings.project} authority",
@@ -105,7 +107,7 @@ def _authority(kept: Material, settings: Settings, password: bytes, now: datetim
     )
     # Fails, before anything is stored, when the bounds exclude CERT_NAMES.
     issue(made, settings.cert_names, now=now, lifetime=timedelta(days=1), key=key)
-    write_secret(kept.authority_key, encrypt(key, password))
+    write_own_key(kept.authority_key, key, credentials)
     write_public(kept.authority_certificate, made.certificate.pem)
     output.good(f"new authority: {made.certificate.common_name}")
     return made

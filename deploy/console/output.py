@@ -55,15 +55,6 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def size(count: float) -> str:
-    """Format a number of bytes for people, with three digits."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:  # noqa: PLR2004 -- the next unit
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"
-
-
 def trace(text: str) -> None:
     """Print a traceback on stderr."""
     _errors.print(visible(text), markup=False, end="")

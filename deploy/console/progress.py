@@ -20,8 +20,8 @@ from rich.progress import (
 )
 
 from deploy.console import output
-from deploy.console.output import size
 from deploy.console.prompt import has_terminal
+from deploy.console.size import size
 
 _NOTHING_SENT = "nothing to send: the node has every layer already"
 

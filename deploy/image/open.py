@@ -1,7 +1,10 @@
 """Resolve IMAGE to a local image."""
 
+import contextlib
+import os
 from pathlib import Path
 
+from deploy.errors import DeployError
 from deploy.image.export.export import Export
 from deploy.image.layers.cache import Cache
 from deploy.image.store.archive import Archive
@@ -28,8 +31,17 @@ def source_of(name: str, folder: Path) -> Source:
 
 
 def cache_of(project: Project) -> Cache:
-    """Open the layer cache that the settings name."""
-    return Cache(project.image_cache, project.settings.image_cache_megabytes * 1_000_000)
+    """Open the layer cache that the settings name.
+
+    Raises:
+        DeployError: when IMAGE_CACHE is no folder that can be written to.
+    """
+    folder = project.image_cache
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DeployError(f"{folder} cannot be written", "free its disk, or change IMAGE_CACHE")
+    return Cache(folder, project.settings.image_cache_megabytes * 1_000_000)
 
 
 def open_image(project: Project, *, nodes: int = 1) -> Export:

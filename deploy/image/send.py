@@ -9,7 +9,7 @@ from deploy.console import output
 from deploy.errors import DeployError
 from deploy.image.export.export import Export
 from deploy.image.open import open_image
-from deploy.image.plan.image import refuse_full_disk, short
+from deploy.image.plan.image import refuse_full_disk, refuse_platform, short
 from deploy.image.transfer import Transfer
 from deploy.node import session
 from deploy.node.login import Login
@@ -70,10 +70,13 @@ def _send(
     settings = project.settings
     ask_state = partial(probe, remote, settings.app, paths=(), credentials={})
     state = ask_state()
+    if not where:
+        export.result().choose(state.platform)
     image = export.result().image
     if image.id in state.images:
         output.good(f"nothing to send: {settings.node_address} already has {short(image.id)}")
         return
+    refuse_platform(image, state)
     refuse_full_disk(image, state)
     target = session.target(project)
     transfer = Transfer(remote, target, settings, export.result(), where, events)

@@ -24,8 +24,9 @@ def image_verify(project: Project) -> int:
         DeployError: when the node does not have the image, or it cannot be read.
     """
     with open_image(project) as export, session.open_session(project) as remote:
-        image = export.image
         state = probe(remote, project.settings.app, paths=(), credentials={})
+        export.choose(state.platform)
+        image = export.image
         if image.id not in state.images:
             raise DeployError(
                 f"the node does not have {image.name} ({short(image.id)})",

@@ -1,7 +1,6 @@
 """Verb: show a node's journal of changes."""
 
 from deploy.console import output
-from deploy.errors import DeployError
 from deploy.node import session
 from deploy.node.journal import MACHINE, AuditLine, read_journal
 from deploy.project import Project
@@ -9,16 +8,10 @@ from deploy.project import Project
 _COLUMNS = ("when", "what", "result", "release", "who", "from", "commit", "detail")
 
 
-def audit(project: Project, *, lines: str, every: bool, as_json: bool) -> None:
-    """Print the last changes of the app and of the machine; with `every`, of all apps.
-
-    Raises:
-        DeployError: when `lines` is not a number.
-    """
-    if not lines.isdecimal():
-        raise DeployError(f"--lines is {lines!r}", "give a whole number such as 20")
+def audit(project: Project, *, lines: int, every: bool, as_json: bool) -> None:
+    """Print the last changes of the app and of the machine; with `every`, of all apps."""
     with session.open_session(project) as remote:
-        found = read_journal(remote, "-" if every else project.settings.app, int(lines))
+        found = read_journal(remote, "-" if every else project.settings.app, lines)
     if as_json:
         shown = [line.model_dump(mode="json", by_alias=True) for line in found]
         output.as_json({"lines": shown})

@@ -2,7 +2,7 @@
 
 import shlex
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,17 +28,24 @@ def ssh_command(remote: Remote) -> Iterator[tuple[str, ...]]:
         yield ("ssh", "-F", config.name, "-a", "-x", "-T", "-o", f"BatchMode={ask}", NODE)
 
 
-def send_files(remote: Remote, folder: Path, names: Iterable[str], *, into: str, like: str) -> None:
+def send_files(
+    remote: Remote, folder: Path, modes: Mapping[str, int], *, into: str, like: str
+) -> None:
     """Copy files by rsync; one that equals a file below `like` on the node becomes a hard link.
+
+    Each arrives with the mode it is mapped to.
 
     Raises:
         DeployError: when rsync fails, with its last lines.
     """
-    listing = b"".join(name.encode() + b"\0" for name in names)
     with ssh_command(remote) as (*ssh, host):
-        words = [
-            "rsync", "-rlpc", "--from0", "--files-from=-", "--chmod=D755,Fu=rwX,Fgo=rX",
-            f"--link-dest={like}", "--rsync-path=sudo -n rsync", "-e", shlex.join(ssh),
-            f"{folder}/", f"{host}:{into}/",
-        ]  # fmt: skip
-        run(words, doing="rsync of the project files", hint=_HINT, start=Start(listing, lines=8))
+        for mode in sorted(set(modes.values())):
+            # rsync takes a name that begins with # or ; for a comment.
+            names = (f"./{name}".encode() + b"\0" for name in modes if modes[name] == mode)
+            words = [
+                "rsync", "-rlpc", "--from0", "--files-from=-", f"--chmod=D755,F{mode:o}",
+                f"--link-dest={like}", "--rsync-path=sudo -n rsync", "-e", shlex.join(ssh),
+                f"{folder}/", f"{host}:{into}/",
+            ]  # fmt: skip
+            start = Start(b"".join(names), lines=8)
+            run(words, doing="rsync of the project files", hint=_HINT, start=start)

@@ -24,7 +24,7 @@ def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
 
 @task("look", help={"lines": "how many", "every": "of every app of the node"})
 def audit(
-    context: Context, *, name: str = "", lines: str = "20", every: bool = False, json: bool = False
+    context: Context, *, name: str = "", lines: int = 20, every: bool = False, json: bool = False
 ) -> None:
     """Show who changed what on the node, when, from where, and with what result."""
     from deploy.node.audit import audit as show

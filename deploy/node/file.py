@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file owned by root: absolute path, content, permission bits."""
+    """A file: absolute path, content, permission bits, and the user and group that own it."""
 
     path: str
     content: bytes = field(repr=False)
     mode: int = 0o644
+    uid: int = 0
 
     @property
     def sha256(self) -> str:
@@ -27,11 +28,12 @@ class File:
 
 
 def pack(files: Iterable[File]) -> bytes:
-    """Pack files into a tar: each at its path, owned by root."""
+    """Pack files into a tar: each at its path, with its mode and owner."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for file in files:
             entry = tarfile.TarInfo(file.path.lstrip("/"))
             entry.size, entry.mode = len(file.content), file.mode
+            entry.uid = entry.gid = file.uid
             archive.addfile(entry, io.BytesIO(file.content))
     return packed.getvalue()

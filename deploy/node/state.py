@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from deploy.node.holdings import CredentialState, credential_lines
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.node.schema import Versioned
+
+# The names of `uname -m` that differ from those of image configs.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class FileState(Value):
@@ -61,13 +64,14 @@ class Route(Value):
 class NodeState(Value):
     """The answer to `probe`; sizes are in bytes, images and layers are named by digest.
 
-    `clock` is the node's time in seconds since 1970. `slot` is the serving slot, empty for none;
-    `leftover` is the other slot if it still runs. `active`, `sub_state`, `result`, `exit_status`
-    and `status_text` are ActiveState, SubState, Result, ExecMainStatus and StatusText of the unit
-    that serves.
+    `clock` is the node's time in seconds since 1970, `machine` what `uname -m` prints. `slot` is
+    the serving slot, empty for none; `leftover` is the other slot if it still runs. `active`,
+    `sub_state`, `result`, `exit_status` and `status_text` are ActiveState, SubState, Result,
+    ExecMainStatus and StatusText of the unit that serves.
     """
 
     clock: Seconds
+    machine: Annotated[str, Field(pattern="^[a-z0-9_]{1,32}$")]
     boot_id: str
     os: str
     podman: str
@@ -93,6 +97,11 @@ class NodeState(Value):
     files: dict[str, FileState]
     credentials: dict[str, CredentialState]
     staged_update: str
+
+    @property
+    def platform(self) -> str:
+        """The platform that images have to be built for, as podman names it."""
+        return f"linux/{_ARCHITECTURES.get(self.machine, self.machine)}"
 
     @property
     def images(self) -> frozenset[str]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from deploy.settings.model import Settings
+from deploy.settings.model import AUTHORITY_PASS, Settings
 
 # A user name's limit: the app's user bears the app's name.
 _LONGEST_APP = 31
 _SSH_PORT = 22
+ALIKE = "AUTHORITY_PASSWORD is CERT_PASSWORD, which every container of the app has; choose another"
 
 
 def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -50,13 +51,15 @@ def _port_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _source_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     credentials: dict[str, str] = {}
-    for source in settings.sources:
+    for source in settings.all_sources:
         key, name = source.key, source.credential
         if source.value is not None and source.command:
             yield key, f"{key} and {key}_COMMAND are both set; remove one"
         if name in credentials:
             yield key, f"{key} makes the credential {name}, and so does {credentials[name]}"
         credentials[name] = key
+    if settings.authority_password and settings.authority_password == settings.cert_password:
+        yield AUTHORITY_PASS, ALIKE
 
 
 def _acme_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:

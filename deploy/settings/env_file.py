@@ -10,6 +10,7 @@ from pathlib import Path
 from dotenv.parser import Binding, parse_stream
 
 from deploy.settings.model import KEYS
+from deploy.settings.secrets import refuse_readable, take_secrets
 
 # SECRET_ keys are upper case only: credentials have lower-case names, two cases would collide.
 GROUP = re.compile(r"ENV_(?P<variable>[A-Za-z][A-Za-z0-9_]*)|SECRET_(?P<secret>[A-Z][A-Z0-9_]*)")
@@ -37,7 +38,11 @@ class Problem:
 
 
 def file_entries(file: Path, problems: list[Problem]) -> dict[str, Entry]:
-    """Parse a file; add its problems to the list."""
+    """Parse a file; add its problems to the list.
+
+    Raises:
+        DeployError: when it holds secrets and others can read it.
+    """
     found: dict[str, Entry] = {}
     for binding in _bindings(file, problems):
         text = binding.original.string
@@ -48,15 +53,15 @@ def file_entries(file: Path, problems: list[Problem]) -> dict[str, Entry]:
             problems.append(Problem(binding.key or "", problem))
         if binding.key:
             found[binding.key] = Entry(binding.key, binding.value or "", where)
+    refuse_readable(file, [key for key, entry in found.items() if entry.value])
     return found
 
 
 def environment_entries(known: Mapping[str, Entry]) -> dict[str, Entry]:
     """Read every setting from the environment; of ENV_ and SECRET_ keys the known ones only."""
     keys = set(KEYS) - _NOT_FROM_ENVIRONMENT | {key for key in known if GROUP.fullmatch(key)}
-    return {
-        key: Entry(key, os.environ[key], "environment") for key in sorted(keys) if key in os.environ
-    }
+    there = {**os.environ, **take_secrets()}
+    return {key: Entry(key, there[key], "environment") for key in sorted(keys & there.keys())}
 
 
 def _bindings(file: Path, problems: list[Problem]) -> list[Binding]:

@@ -9,7 +9,8 @@ from pydantic import ValidationError, create_model
 from deploy.errors import DeployError
 from deploy.settings.conflicts import conflicts
 from deploy.settings.env_file import GROUP, Entry, Problem, environment_entries, file_entries
-from deploy.settings.model import KEYS, SECRET_KEYS, Settings, allowed
+from deploy.settings.model import KEYS, Settings, allowed
+from deploy.settings.secrets import SECRET_KEYS
 
 
 class SettingsError(DeployError):
@@ -20,7 +21,7 @@ class SettingsError(DeployError):
         lines = "\n".join(f"  {problem.text}" for problem in problems)
         super().__init__(
             f"{count} in the settings:\n{lines}",
-            f"correct {files}; .env.example explains every setting",
+            f"correct {files}; corefab's .env.example explains every setting",
         )
         self.problems = problems
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -11,6 +11,10 @@ from deploy.settings.types import Allowed, UpdateWindow
 
 KNOWN_HOSTS = Path("certs/known_hosts")
 CERT_PASS = "cert_pass"  # noqa: S105 -- the name of a credential
+# Passwords that never leave the workstation go by their settings, unlike any credential.
+CERT_PASS_OLD = "CERT_PASSWORD_OLD"  # noqa: S105
+AUTHORITY_PASS = "AUTHORITY_PASSWORD"  # noqa: S105
+AUTHORITY_PASS_OLD = "AUTHORITY_PASSWORD_OLD"  # noqa: S105
 
 
 class Settings(BaseModel):
@@ -24,7 +28,7 @@ class Settings(BaseModel):
     name: types.Label = "www"
 
     node_address: types.Address = ""
-    node_port: types.Port | None = None
+    node_port: Annotated[types.Port | None, Allowed("a port from 1 to 65535")] = None
     node_user: types.User = "core"
     node_hostname: types.HostName = "corefab"
     identity_file: Path | None = None
@@ -75,6 +79,10 @@ class Settings(BaseModel):
     cert_password_command: str = ""
     cert_password_old: SecretStr | None = None
     cert_password_old_command: str = ""
+    authority_password: SecretStr | None = None
+    authority_password_command: str = ""
+    authority_password_old: SecretStr | None = None
+    authority_password_old_command: str = ""
     cert_warn_days: types.Days = 30
     cert_from: Literal["own", "acme", "files"] = "own"
     cert_authority_bounds: types.Words = ()
@@ -118,10 +126,14 @@ class Settings(BaseModel):
         return tuple(sorted(found, key=lambda source: source.credential))
 
     @property
-    def old_password(self) -> "Source":
-        """The source of the password that the TLS key had before CERT_PASSWORD."""
-        value, command = self.cert_password_old, self.cert_password_old_command
-        return Source("cert_pass_old", "CERT_PASSWORD_OLD", value, command)
+    def all_sources(self) -> tuple["Source", ...]:
+        """The sources of credentials, and of passwords that never leave the workstation."""
+        own = ((key, key.lower()) for key in (AUTHORITY_PASS, AUTHORITY_PASS_OLD, CERT_PASS_OLD))
+        found = (
+            Source(key, key, getattr(self, field), getattr(self, f"{field}_command"))
+            for key, field in own
+        )
+        return (*self.sources, *found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,6 @@ class Source:
 
 _GROUPS = {"environment", "secrets", "secret_commands"}
 KEYS = tuple(name.upper() for name in Settings.model_fields if name not in _GROUPS)
-SECRET_KEYS = frozenset({"CERT_PASSWORD", "CERT_PASSWORD_OLD", "ACME_HMAC_KEY", "SMTP_PASSWORD"})
 
 
 def allowed(key: str) -> str:

@@ -86,8 +86,9 @@ def read_key_file(path: Path) -> tuple[AccessKey, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise DeployError(
-            f"{path} cannot be read: {error}", "check the path and its permissions"
+            f"{path} cannot be read: {reason}", "check the path and its permissions"
         ) from error
     found = []
     for number, line in enumerate(lines, 1):

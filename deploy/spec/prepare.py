@@ -8,7 +8,8 @@ from deploy.console import output, prompt
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.load import SettingsError, read_settings
-from deploy.settings.model import SECRET_KEYS, Settings, allowed
+from deploy.settings.model import Settings, allowed
+from deploy.settings.secrets import SECRET_KEYS
 from deploy.spec.access_key import read_key
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.spec import render_spec
@@ -60,7 +61,7 @@ def _refuse_secrets(settings: Settings, rendered: Mapping[str, bytes]) -> None:
     """Search the sources for secrets: in the spec itself, files are encoded and compressed."""
     places = {name: content.decode(errors="replace") for name, content in rendered.items()}
     places |= {f"ENV_{name}": value for name, value in settings.environment.items()}
-    for source in settings.sources:
+    for source in settings.all_sources:
         value = source.value.get_secret_value() if source.value else ""
         found = sorted(name for name, text in places.items() if value and value in text)
         if found:

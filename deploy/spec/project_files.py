@@ -44,6 +44,12 @@ def list_files(folder: Path | None) -> dict[str, str]:
     return fingerprints
 
 
+def mode_of(fingerprint: str) -> int:
+    """Return the mode that a file of this fingerprint has on a node; no other bit arrives there."""
+    program = fingerprint.endswith(" x") and not fingerprint.startswith("link ")
+    return 0o755 if program else 0o644
+
+
 def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
     try:
         entries = sorted(folder.iterdir())

@@ -36,7 +36,7 @@ def run_hook(folder: Path, hook: Hook, plan: str) -> None:
         doing=f"hook {hook}",
         hint=f"nothing on the node has changed; run {HOOKS / hook} to see why",
         seconds=_LONGEST_SECONDS,
-        start=Start(stdin=plan.encode(), folder=folder, shown=True),
+        start=Start(stdin=plan.encode(), folder=folder, shown=True, operators=True),
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -46,7 +47,7 @@ def init(folder: Path, *, project: str = "") -> None:
     for name in _FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     output.good(f"{folder} is ready")
-    output.say(f"next: cd {folder}, edit .env, then fab prepare")
+    output.say(f"next: cd {shlex.quote(str(folder))}, edit .env, then fab prepare")
 
 
 def _chosen(project: str) -> str:
@@ -78,6 +79,8 @@ def _settings(project: str) -> str:
 
 
 def _refuse_existing(folder: Path, files: dict[str, bytes]) -> None:
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise DeployError(f"{folder} is not a folder", "choose another folder")
     found = [folder / name for name in files if os.path.lexists(folder / name)]
     found += [
         path for path in map(folder.joinpath, _FOLDERS) if path.exists() and not path.is_dir()

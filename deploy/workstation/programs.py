@@ -1,5 +1,7 @@
 """Run local programs; the one place that turns their failures into messages."""
 
+import os
+import re
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -8,6 +10,12 @@ from pathlib import Path
 from threading import Thread
 
 from deploy.errors import DeployError
+
+_NEEDED = re.compile(
+    "PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|TMPDIR|LANG|LANGUAGE|LC_.*|LD_LIBRARY_PATH|XDG_.*"
+    "|SSH_.*|DISPLAY|WAYLAND_DISPLAY|DBUS_SESSION_BUS_ADDRESS|GNUPGHOME|GIT_.*"
+    "|DOCKER_.*|CONTAINERS?_.*|_CONTAINERS_.*|STORAGE_.*|[A-Za-z]+_(proxy|PROXY)"
+)
 
 
 class ProgramError(DeployError):
@@ -23,6 +31,7 @@ class Start:
     """How to start a program; by default with an empty stdin in the current folder.
 
     `shown`: its output goes to the terminal. `lines`: how much of stderr an error repeats.
+    `operators`: it is the operator's own program, and gets the environment of `fab`.
     """
 
     stdin: bytes = field(default=b"", repr=False)
@@ -31,6 +40,7 @@ class Start:
     descriptors: tuple[int, ...] = ()
     umask: int = -1
     lines: int = 1
+    operators: bool = False
 
 
 def run(
@@ -57,6 +67,7 @@ def run(
             cwd=start.folder,
             pass_fds=start.descriptors,
             umask=start.umask,
+            env=None if start.operators else environment(),
             timeout=seconds,
             check=False,
         )
@@ -69,6 +80,11 @@ def run(
     if done.returncode:
         raise failed(name, done.returncode, done.stderr or b"", hint, start.lines)
     return done.stdout or b""
+
+
+def environment() -> dict[str, str]:
+    """Give what programs need of the environment, and nothing else of it."""
+    return {key: value for key, value in os.environ.items() if _NEEDED.fullmatch(key)}
 
 
 def link(command: str) -> socket.socket:

@@ -1,6 +1,7 @@
 """A checkout of its own, as a new user has it, and `fab` in it."""
 
 import os
+import secrets
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from rehearsal.node import NodeStatus
 from rehearsal.ready import Login
 from tests.root import ROOT
 
+# Never leaves the workstation; no node may have it.
+AUTHORITY_PASSWORD = secrets.token_urlsafe(24)
 FAB = Path(sys.executable).with_name("fab")
 
 
@@ -80,7 +83,7 @@ class Project:
         slot = self.ssh(f"[ {home}/blue -ef {home}/current ] && echo blue || echo green").strip()
         return f"{self.settings['PROJECT']}-{name}-{slot}"
 
-    def ssh(self, script: str) -> str:
+    def ssh(self, script: str, *, seconds: float = 60) -> str:
         """Run a script as root on the node."""
         pins = self.folder / "certs/known_hosts"
         options = ("-o", f"UserKnownHostsFile={pins}", "-o", "BatchMode=yes", "-F", "none")
@@ -91,7 +94,7 @@ class Project:
             input=script,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -101,7 +104,7 @@ class Project:
 def make_project(folder: Path, project: str, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
     subprocess.run([ROOT / "scripts/checkout", folder], check=True)
-    return configure(folder, project, **settings)
+    return configure(folder, project, **{"AUTHORITY_PASSWORD": AUTHORITY_PASSWORD} | settings)
 
 
 def configure(folder: Path, project: str, **settings: str) -> Project:

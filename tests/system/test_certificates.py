@@ -3,10 +3,11 @@
 import http.client
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,25 @@ def test_a_renewal_happens_when_it_is_due_and_not_before(serving: Project) -> No
     assert fingerprint(serving) != before
 
 
+def test_only_the_apps_user_can_read_the_key_file_of_any_release(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    key = f"/var/lib/{app}/current/tls/server.key.enc"
+    as_before = f"chown root:root {key}; chmod 0644 {key}"  # as an older corefab left it
+    look = f"stat -Lc '%a %U %G' {key} /var/lib/{app}/releases/*/tls/server.key.enc | sort -u"
+
+    serving.ssh(as_before)
+    serving.must("cert-rotate-https")
+    assert serving.ssh(look) == f"400 {app} {app}\n"
+
+    serving.ssh(as_before)
+    serving.must("deploy", "--force")
+    assert serving.ssh(look) == f"400 {app} {app}\n"
+    refused = serving.ssh(
+        f"setpriv --reuid 65534 --regid 65534 --clear-groups cat {key} 2>&1 || true"
+    )
+    assert "Permission denied" in refused
+
+
 def test_the_password_of_the_key_changes_and_changes_back(serving: Project) -> None:
     before, started, kept = fingerprint(serving), invocation(serving), pair(serving)
     other = {"CERT_PASSWORD": "another password"}
@@ -354,14 +374,21 @@ def test_an_authority_in_trouble_changes_nothing(
     assert closed(serving)
 
 
-def test_port_80_leads_visitors_on_while_a_name_is_proven(serving: Project) -> None:
+@pytest.fixture
+def proving(serving: Project) -> Iterator[Project]:
+    """A node that answers a challenge; afterwards, nothing of that is left on it."""
     body = script_text("challenge")
     serving.ssh(f"cat >/run/challenge.sh <<'SCRIPT'\n{body}\nSCRIPT")
     run = """script=$(cat /run/challenge.sh) bash -c 'eval "$script"' challenge"""
     serving.ssh(f"printf proof | {run} show token_1")
+    yield serving
+    serving.ssh(f"{run} hide token_1; rm /run/challenge.sh")
+    assert closed(serving)
 
+
+def test_port_80_leads_visitors_on_while_a_name_is_proven(proving: Project) -> None:
     def ask(path: str) -> tuple[int, str, str]:
-        connection = http.client.HTTPConnection(serving.node.address, 80, timeout=5)
+        connection = http.client.HTTPConnection(proving.node.address, 80, timeout=5)
         connection.request("GET", path, headers={"Host": NAME})
         answer = connection.getresponse()
         page = answer.read().decode()
@@ -372,8 +399,53 @@ def test_port_80_leads_visitors_on_while_a_name_is_proven(serving: Project) -> N
     assert ask("/.well-known/acme-challenge/token_2")[0] == 307
     assert ask("/a?b=c")[::2] == (307, f"https://{NAME}/a?b=c")
     assert ask("/../../etc/shadow")[0] in {307, 404}
-    serving.ssh(f"{run} hide token_1; rm /run/challenge.sh")
-    assert closed(serving)
+
+
+@contextmanager
+def dripping(addresses: list[str], many: int) -> Iterator[list[socket.socket]]:
+    """Hold connections to port 80 of a node open, by a header line a second on each."""
+    held = [
+        socket.create_connection((address, 80), timeout=60)
+        for address in addresses
+        for _ in range(many)
+    ]
+    stop = threading.Event()
+
+    def drip() -> None:
+        while not stop.wait(1):
+            for one in held:
+                with suppress(OSError):
+                    one.sendall(b"X: y\r\n")
+
+    thread = threading.Thread(target=drip)
+    try:
+        for one in held:
+            one.sendall(b"GET / HTTP/1.1\r\n")
+        thread.start()
+        yield held
+    finally:
+        stop.set()
+        thread.join()
+        for one in held:
+            one.close()
+
+
+def test_slow_connections_of_one_source_do_not_keep_the_authority_from_its_answer(
+    proving: Project,
+) -> None:
+    node = lifecycle.find(proving.settings["PROJECT"])
+    assert node
+    ask = "curl -sS --max-time 30 http://127.0.0.1:52080/.well-known/acme-challenge/token_1"
+
+    with dripping([node.address, node.address6], many=64):
+        assert proving.ssh(ask) == "proof"
+
+
+@pytest.mark.parametrize("request_text", [b"", b"GET " + b"a" * 100_000, b"GET / HTTP/1.1\r\n"])
+def test_a_request_without_an_end_is_ended(proving: Project, request_text: bytes) -> None:
+    with dripping([proving.node.address], many=1) as (connection,), suppress(ConnectionError):
+        connection.sendall(request_text)
+        assert connection.recv(1) == b""
 
 
 def test_two_rotations_at_a_time_wait_for_each_other(serving: Project) -> None:

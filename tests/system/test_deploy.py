@@ -61,6 +61,43 @@ def test_only_changed_files_travel_and_deletions_are_shown(serving: Project) -> 
     assert held.split() == ["index.html"]
 
 
+def test_project_files_of_any_name_arrive_with_plain_modes(serving: Project) -> None:
+    files = serving.folder / "container/sample/files"
+    names = ("#index", ";index", "-e", "a\nb", "program")
+    for name in names:
+        (files / name).write_text(name)
+        (files / name).chmod(0o6755 if name == "program" else 0o6654)
+
+    serving.must("deploy")
+
+    app = serving.settings["PROJECT"] + "-www"
+    look = f"cd /var/lib/{app}/current/files; find . -type f -printf '%m %P\\0'"
+    found = serving.ssh(look).removesuffix("\0").split("\0")
+    for name in names:
+        (files / name).unlink()
+    serving.must("deploy")
+    assert sorted(found) == sorted(
+        ["644 index.html", "755 program", *(f"644 {name}" for name in names[:-1])]
+    )
+
+
+def test_a_kept_release_whose_files_changed_on_the_node_is_not_started(serving: Project) -> None:
+    app = serving.settings["PROJECT"] + "-www"
+    serving.must("deploy", ENV_GREETING="for the rollback")
+    serving.must("deploy")
+    slot = serving.container()
+    page = f"$(ls -d /var/lib/{app}/releases/* | tail -n 2 | head -n 1)/files/index.html"
+    serving.ssh(f"cp -p {page} /run/kept; rm {page}; echo changed >{page}")
+
+    said = serving.fab("rollback")
+
+    serving.ssh(f"rm {page}; mv /run/kept {page}")
+    assert said.code == 1
+    assert "on this node are not those that were listed: 1, such as" in said.out
+    assert "index.html" in said.out
+    assert serving.container() == slot
+
+
 def test_first_is_refused_where_a_release_is(serving: Project) -> None:
     said = serving.fab("deploy", "--first")
 
@@ -72,6 +109,7 @@ def test_first_is_refused_where_a_release_is(serving: Project) -> None:
 def test_deploying_to_a_fresh_node_needs_first(staging: Project) -> None:
     settings = (staging.folder / ".env.staging").read_text()
     other = staging.folder / ".env.other"
+    other.touch(mode=0o600)
     other.write_text(settings.replace("staging", "other").replace("8444", "8445"))
     staging.must("cert-issue", "--name", "other")
 

@@ -87,6 +87,14 @@ def test_an_image_that_never_answers_is_put_back(
     assert release_of(serving) == before
 
 
+def test_the_log_has_the_lines_that_the_app_wrote_and_no_other(serving: Project) -> None:
+    lines = serving.must("logs", "--lines", "20").splitlines()
+
+    assert any("GET /health" in line for line in lines)
+    assert all(lines)
+    assert not any("container health_status" in line for line in lines)
+
+
 def test_a_failed_release_is_kept_stopped_with_its_logs_and_only_the_last_one(
     serving: Project, broken_images: dict[str, str]
 ) -> None:

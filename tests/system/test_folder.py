@@ -40,6 +40,7 @@ def make_folder(folder: Path) -> Project:
         "SSH_KEYS": "id.pub",
         "IDENTITY_FILE": "id",
         "CERT_PASSWORD": "of the first",
+        "AUTHORITY_PASSWORD": "of the authority",
         "SMTP_PASSWORD": "of the second",
         "SETTLE_SECONDS": "0",
     }

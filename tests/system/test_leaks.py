@@ -15,7 +15,7 @@ from certs.keyfile import decrypt
 from rehearsal import machine, places, state
 from tests.system.conftest import API_TOKEN, CERT_PASSWORD, SMTP_PASSWORD
 from tests.system.leaks import files_with, sampled
-from tests.system.project import Project
+from tests.system.project import AUTHORITY_PASSWORD, Project
 from tests.unit.certs.pebble import Pebble, running
 
 pytestmark = pytest.mark.node
@@ -24,9 +24,10 @@ NEW_PASSWORD, NEW_TOKEN, TYPED = (secrets.token_urlsafe(24) for _ in range(3))
 WRONG = secrets.token_urlsafe(24)
 PLANTED = secrets.token_urlsafe(24)
 HMAC_KEY = secrets.token_urlsafe(48)
+NEW_AUTHORITY_PASSWORD = secrets.token_urlsafe(24)
 SECRETS = (
     *(CERT_PASSWORD, SMTP_PASSWORD, API_TOKEN, NEW_PASSWORD, NEW_TOKEN, TYPED, WRONG, PLANTED),
-    HMAC_KEY,
+    *(HMAC_KEY, AUTHORITY_PASSWORD, NEW_AUTHORITY_PASSWORD),
 )
 # The app cannot be reached with it: a deploy fails after all of it was begun.
 UNHEALTHY = {"ENV_BIND": "127.0.0.1", "HEALTH_TIMEOUT_SECONDS": "2"}
@@ -70,6 +71,8 @@ def every_operation(project: Project, env: Path, folder: Path, pebble: Pebble) -
     yield from changes_of_keys(fab, folder.with_name("person"))
     yield from an_outside_authority(fab, env, pebble)
     change(env, CERT_PASSWORD=CERT_PASSWORD, CERT_PASSWORD_OLD=NEW_PASSWORD)
+    authority = {"AUTHORITY_PASSWORD_OLD": NEW_AUTHORITY_PASSWORD}
+    change(env, AUTHORITY_PASSWORD=AUTHORITY_PASSWORD, **authority)
     yield fab("cert-rotate-https", "--password-only")
     for words in ("plan --json", "drift --json", "converge", "releases", "status --json", "logs"):
         yield fab(*words.split())
@@ -110,6 +113,8 @@ def changes_of_secrets(fab: Callable[..., str], env: Path, value: Path) -> Itera
     yield fab("deploy", **UNHEALTHY)
     yield fab("cert-status", "--json")
     yield fab("creds-list", "--json")
+    authority = {"AUTHORITY_PASSWORD_OLD": AUTHORITY_PASSWORD}
+    change(env, AUTHORITY_PASSWORD=NEW_AUTHORITY_PASSWORD, **authority)
     change(env, CERT_PASSWORD=NEW_PASSWORD, CERT_PASSWORD_OLD=WRONG)
     yield fab("cert-rotate-https", "--password-only")
     change(env, CERT_PASSWORD_OLD=CERT_PASSWORD)
@@ -205,7 +210,9 @@ def plain_keys(project: Project) -> tuple[str, ...]:
     lines = (project.folder / "id").read_text().splitlines()[4:5]
     for file in material.rglob("*.key.enc"):
         if "previous" not in file.parts:
-            key = decrypt(file.read_bytes(), CERT_PASSWORD.encode(), source=file.name)
+            own = file.parent.name in ("authority", "acme")
+            password = AUTHORITY_PASSWORD if own else CERT_PASSWORD
+            key = decrypt(file.read_bytes(), password.encode(), source=file.name)
             pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             lines += pem.decode().splitlines()[1:3]
     assert len(lines) > 8

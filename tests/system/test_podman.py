@@ -43,7 +43,8 @@ def test_podman_killed_while_it_starts_a_slot_fails_no_deploy(
 
         assert killer.ssh("ls /run/killer").split() == ["netavark"]
     said = killer.ssh("journalctl -q -t corefab -p warning -o cat")
-    assert "is already allocated to container ID" in said
+    assert said.count("podman failed, starting it again: it was killed") >= 2
+    assert "is already allocated" not in said
     killer.must("deploy")
 
 

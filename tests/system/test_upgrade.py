@@ -69,6 +69,7 @@ def upgrade(project: Project, tracked: tuple[str, ...]) -> None:
     for name in tracked:
         (project.folder / name).unlink(missing_ok=True)
     subprocess.run([ROOT / "scripts/checkout", project.folder], check=True)
+    project.settings["AUTHORITY_PASSWORD"] = "of the authority"
     example = (project.folder / ".env.example").read_text()
     write_settings(project.folder / ".env", example, project.settings)
 
@@ -96,13 +97,16 @@ def test_a_node_of_an_older_version_is_taken_over(upgraded: Project) -> None:
     upgraded.must("deploy")
     assert "old one" not in greeting(upgraded)
     shown = certificate(upgraded)
-    upgraded.must("cert-rotate-https")
+    said = upgraded.must("cert-rotate-https")
+    assert "authority/ca.key.enc is encrypted with AUTHORITY_PASSWORD now" in said
+    said = upgraded.must("cert-rotate-https")
+    assert "encrypted with" not in said
     assert certificate(upgraded) != shown
 
     upgraded.must("rollback", "--to", old)
     assert "old one" in greeting(upgraded)
-    said = upgraded.fab("drift")
-    assert said.code == 0, said.out
+    drift = upgraded.fab("drift")
+    assert drift.code == 0, drift.out
     assert [one["result"] for one in releases(upgraded)].count("serves") == 1
     versions = "jq -s 'map(.schema_version)' /var/lib/*/current/manifest.json"
     assert json.loads(upgraded.ssh(versions)) == [1]

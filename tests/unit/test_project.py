@@ -136,6 +136,28 @@ def test_a_copied_checkout_has_commands_and_templates_but_no_keys_or_settings(
     assert names & {".env", "material", "known_hosts", "__pycache__", ".git"} == set()
 
 
+@pytest.mark.program
+def test_an_ordinary_user_s_setup_finds_programs_of_the_administrator(
+    tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    if not Path("/usr/sbin/nft").exists():
+        pytest.skip("nft is not installed")
+    for name, text in (("id", "echo 1000"), ("newuidmap", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+
+    done = subprocess.run(
+        [program("bash"), ROOT / "scripts/system-packages"],
+        cwd=ROOT,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "nftables" not in done.stderr
+
+
 def test_every_command_says_what_it_does_in_one_line() -> None:
     for name, summary in tasks().items():
         assert re.fullmatch(r"[A-Z][^\n]{10,99}\.", summary), name

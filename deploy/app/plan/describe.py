@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from deploy.app.plan.changes import FileChange, ImageChange
 from deploy.app.plan.plan import Plan
-from deploy.image.plan.image import megabytes, short
+from deploy.console.size import size
+from deploy.image.plan.image import short
 
 _SHOWN_OF_A_HASH = 16
 
@@ -44,7 +45,7 @@ def _image(change: ImageChange) -> str:
     if not change.missing and change.layers:
         return f"{text}, nothing to send"
     layers = f"{change.missing} of {change.layers} layers, " if change.layers else ""
-    text += f", {layers}at most {change.bytes} bytes ({megabytes(change.bytes)}) to send"
+    text += f", {layers}at most {size(change.bytes)} to send"
     if change.patched:
         text += f"; {change.patched} of these as a patch against a layer on the node"
     return text

@@ -15,7 +15,7 @@ from deploy.app.plan.desired_state import DesiredState
 from deploy.app.plan.diff import PlanInputs, diff
 from deploy.app.plan.steps import Step, release_steps
 from deploy.errors import DeployError
-from deploy.image.plan.image import refuse_full_disk
+from deploy.image.plan.image import refuse_full_disk, refuse_platform
 from deploy.node.state import NodeState
 from deploy.spec.plan.addresses import other
 
@@ -132,7 +132,8 @@ def plan_deploy(desired: DesiredState, state: NodeState, inputs: PlanInputs) -> 
     """Plan a deploy.
 
     Raises:
-        DeployError: when `--first` does not match the node, its disk is full, or the addresses of
+        DeployError: when `--first` does not match the node, the image is for another platform, the
+            node's disk is full, or the addresses of
             the app's network are in use.
     """
     was = state.release
@@ -144,6 +145,7 @@ def plan_deploy(desired: DesiredState, state: NodeState, inputs: PlanInputs) -> 
     found = tuple(diff(desired, state, inputs))
     if not found:
         return replace(unchanged, leftover=state.leftover)
+    refuse_platform(desired.image, state)
     refuse_full_disk(desired.image, state)
     refuse_clash(desired.app, desired.subnets, state.routes)
     return replace(

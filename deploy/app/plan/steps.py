@@ -1,4 +1,4 @@
-"""The steps of a deploy in order, each with its title and its text for when it is done."""
+"""The steps of a deploy in order, each with a title and a text that reports it done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from typing import Literal
 
 from deploy.app.plan.desired_state import DesiredState, Switch
 from deploy.app.plan.diff import credential_changes
-from deploy.image.plan.image import Image, megabytes, missing, missing_bytes, short
+from deploy.console.size import size
+from deploy.image.plan.image import Image, missing, missing_bytes, short
 from deploy.node.state import NodeState
 from deploy.spec.plan.addresses import other
 
@@ -18,7 +19,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its title in the plan and while it runs, and `done` for when it is done.
+    """One step: `title` for the plan and while it runs, `done` for afterwards.
 
     `credential` is the credential to seal, `source` the kept release that a rollback copies.
     """
@@ -82,9 +83,9 @@ def _image_step(image: Image, state: NodeState) -> Step:
 
 def _parts(image: Image, state: NodeState) -> str:
     if not image.layers:
-        return f"{megabytes(image.size)}, compressed"
+        return f"{size(image.size)}, compressed"
     count = f"{len(missing(image, state))} of {len(image.layers)} layers"
-    return f"{count}, {megabytes(missing_bytes(image, state))} before compression"
+    return f"{count}, {size(missing_bytes(image, state))} before compression"
 
 
 def _start(switch: Switch, serving: str, slot: str) -> Step:

@@ -124,6 +124,27 @@ remove_files() {
   done < <(cd "$home/releases/$2/root" && find . -type f -printf '%P\0')
 }
 
+# check_files APP RELEASE: compare names, contents and modes of a release's project files with its manifest.
+check_files() {
+  local release problems
+  release=$(home_of "$1")/releases/$2
+  problems=$(cd "$release/files" && jq -rn --slurpfile manifest ../manifest.json \
+    --rawfile hashes <(find . -type f -print0 | xargs -0r sha256sum -z --) \
+    --rawfile others <(find . ! -type d -printf '%y %#m\0%l\0%P\0') '
+    def hash: {key: .[68:], value: .[:64]};
+    ($hashes | split("\u0000")[:-1] | map(hash) | from_entries) as $hash
+    | $manifest[0].files as $wanted
+    | ($others | split("\u0000") | [range(0; length - 1; 3) as $at | .[$at:$at + 3] | {key: .[2], value: (
+        if .[0][:1] == "l" then "link \(.[1])"
+        elif .[0] == "f 0644" then $hash[.[2]]
+        elif .[0] == "f 0755" then "\($hash[.[2]]) x"
+        else .[0] end)}] | from_entries) as $found
+    | [$wanted + $found | keys[] | select($wanted[.] != $found[.])]
+    | if . == [] then empty else "\(length), such as \(.[0] | tojson)" end') \
+    || fail "the project files of release $2 cannot be compared with its manifest"
+  [ -z "$problems" ] || fail "project files of release $2 on this node are not those that were listed: $problems"
+}
+
 # stop_slot APP SLOT: stop a slot, note when, and remove what would start it again.
 stop_slot() {
   local home link

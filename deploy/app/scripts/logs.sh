@@ -11,12 +11,14 @@ if [ -z "$release" ]; then release=$(current_of "$app"); fi
   read -r slot since
   read -r until || until=
 } <"$home/releases/$release/ran"
-unit=_SYSTEMD_UNIT=$app-$slot.service
-journal() {
-  journalctl --quiet --no-pager --output=cat --since="@$since" ${until:+--until="@$((until + 1))"} "$@"
-}
-# What systemd says of the unit, the unit's own output, and the container's; not podman's events, each
-# of which repeats every label of the image, nor the ids that podman prints.
-journal _PID=1 UNIT="$app-$slot.service" + "$unit" _TRANSPORT=stdout + "$unit" CONTAINER_NAME="$app-$slot" \
-  | { grep -avxFf <(journal --output-fields=PODMAN_ID "$unit" PODMAN_EVENT=start | sort -u) || true; } \
-  | tail -n "$lines"
+# Leave out podman's events, each of which repeats every label of the image, and conmon's warnings. Bytes
+# that are not text are written in octal, for printf; some versions of conmon add a line end.
+journalctl --quiet --no-pager --all --output=json --output-fields=MESSAGE,_COMM,CONTAINER_NAME \
+  --unit="$app-$slot.service" --since="@$since" ${until:+--until="@$((until + 1))"} \
+  | jq -r '.CONTAINER_NAME as $container
+    | select($container or (._COMM | IN("podman", "conmon") | not)
+      or (._COMM == "podman" and (.MESSAGE | strings | startswith("Error"))))
+    | .MESSAGE | values | if type == "array"
+      then map("\\0\(. / 64 | floor)\(. / 8 % 8 | floor)\(. % 8)") | add | sub("\\\\0012$"; "")
+      else sub("\n$"; "") | gsub("\\\\"; "\\\\") end' \
+  | tail -n "$lines" | while IFS= read -r line; do printf '%b\n' "$line"; done

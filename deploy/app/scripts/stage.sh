@@ -12,7 +12,7 @@ rm -rf "$home"/releases/*.new
 mark_deploying "$app" "$release" "$previous"
 staged=$home/releases/$release
 install -d -m 0755 "$staged.new"
-tar -x -f - -C "$staged.new" --no-same-owner
+tar -x -f - -C "$staged.new" --numeric-owner
 install -d -m 0755 "$staged.new/files"
 install -d -m 0700 "$staged.new/credentials"
 
@@ -43,6 +43,16 @@ if [ "$accepted" = no ]; then
   fail "systemd-analyze of this node refuses the units:
 $said"
 fi
+
+# In releases of an older corefab every user of the node can read the key file.
+container=root/etc/containers/systemd/$app-blue.container
+for old in "$home"/releases/*/; do
+  if [ -e "$old/tls/server.key.enc" ] \
+    && cmp -s <(grep ^User= "$old/$container") <(grep ^User= "$staged.new/$container"); then
+    chown --reference="$staged.new/tls/server.key.enc" "$old/tls/server.key.enc"
+    chmod 0400 "$old/tls/server.key.enc"
+  fi
+done
 
 # Keep the sealed credentials that the release still has; those that changed are sealed again later.
 for name in "$@"; do

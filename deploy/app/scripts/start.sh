@@ -12,6 +12,7 @@ home=$(home_of "$app")
 old=$(serving_slot "$app")
 [ "$old" != "$slot" ] || fail "slot $slot serves: another deploy ran meanwhile"
 [ -e "$home/releases/$release/manifest.json" ] || fail "release $release is not on this node"
+check_files "$app" "$release"
 if [ -n "$old" ] && takes_socket "$app" "$old" && takes_socket "$app" "releases/$release" \
   && ! socket_fits "$app" "releases/$release"; then
   switch=restart

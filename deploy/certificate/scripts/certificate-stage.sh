@@ -13,4 +13,4 @@ if cmp -s "$folder/before/manifest.json" "$folder/manifest.json"; then
 fi
 rm -rf "$folder/next" "$folder/before"
 install -d -m 0755 "$folder/next"
-tar -x -f - -C "$folder/next" --no-same-owner
+tar -x -f - -C "$folder/next" --numeric-owner

@@ -7,13 +7,41 @@ verb=$1 token=${2:-}
 folder=/run/corefab/challenge
 port=52080
 
+# A source has 8 of 64 connections. Each has 10 seconds for its request, of 64 lines of 2048 bytes at most.
+each=8 all=64 seconds=10 lines=64 longest=2048
+
+# has_place: take one of the places of the connection's source; fail when they are all taken. A source is an
+# IPv4 address (socat writes it as an IPv6 one) or an IPv6 network of 64 bits, which one host may have whole.
+has_place() {
+  local source=${SOCAT_PEERADDR//[][]/} place
+  case $source in
+    0000:0000:0000:0000:0000:ffff:*) ;;
+    *:*) source=$(cut -d : -f 1-4 <<<"$source") ;;
+  esac
+  for place in $(seq "$each"); do
+    exec 9>"$RUNTIME_DIRECTORY/$source.$place"
+    if flock -n 9; then return; fi
+  done
+  return 1
+}
+
+# next_line NAME...: read a line of the request into these variables; fail when it is too late or too long.
+next_line() {
+  local left=$((seconds - SECONDS))
+  [ "$left" -gt 0 ] && IFS=$' \r' read -r -n "$longest" -t "$left" "$@"
+}
+
 # Reads a request from stdin and answers it: a challenge, or the same page over HTTPS.
 answer() {
-  local path name value host='' content
-  IFS=$' \r' read -r -t 10 _ path _ || return 0
-  while IFS=$' \r' read -r -t 10 name value _ && [ -n "$name" ]; do
+  local path version name=unread value host='' content
+  next_line _ path version || return 0
+  [ -n "$version" ] || return 0 # a line that was cut off
+  for _ in $(seq "$lines"); do
+    next_line name value _ || return 0
+    [ -n "$name" ] || break
     if [ "${name,,}" = host: ]; then host=${value%%:*}; fi
   done
+  [ -z "$name" ] || return 0
   token=${path#/.well-known/acme-challenge/}
   if [[ "$token" =~ ^[A-Za-z0-9_-]+$ ]] && [ -f "$folder/$token" ]; then
     content=$(cat "$folder/$token")
@@ -42,9 +70,9 @@ listen() {
   systemctl reset-failed corefab-challenge.service 2>/dev/null || true
   systemd-run -q --collect --unit=corefab-challenge --property=SuccessExitStatus=143 \
     --property=User=65534 --property=RuntimeMaxSec=600 --property=NoNewPrivileges=yes \
-    --property=ProtectSystem=strict --property=ProtectHome=yes --property=TasksMax=128 \
-    --property=MemoryMax=128M --property="ExecStopPost=+/usr/bin/bash $folder.sh close" \
-    socat "$address,fork,reuseaddr,backlog=128,max-children=64" "EXEC:/usr/bin/bash $folder.sh answer"
+    --property=ProtectSystem=strict --property=ProtectHome=yes --property=TasksMax=512 \
+    --property=MemoryMax=256M --property=RuntimeDirectory=corefab-challenge --property="ExecStopPost=+/usr/bin/bash $folder.sh close" \
+    socat "$address,fork,reuseaddr,backlog=128,max-children=$all" "EXEC:/usr/bin/bash $folder.sh answer"
   for _ in $(seq 100); do
     if listens; then return; fi
     sleep 0.05
@@ -53,8 +81,14 @@ listen() {
 }
 
 case $verb in
-  answer) answer && exit ;;
-  close) close && exit ;;
+  answer)
+    if has_place; then answer; fi
+    exit
+    ;;
+  close)
+    close
+    exit
+    ;;
 esac
 one_at_a_time challenge
 [[ "$token" =~ ^[A-Za-z0-9_-]{1,128}$ ]] || fail "$token is not a valid token"

@@ -44,6 +44,10 @@ class Export:
         The slower export, which reads the whole image, starts early only when some layers are
         cached already.
         """
+        self._begin()
+        return self
+
+    def _begin(self) -> None:
         known = self.cache.content(self.image.id)
         self._stored = stored_layers(self.image)
         if known is None:
@@ -63,7 +67,6 @@ class Export:
             self._started = self._thread.submit(
                 self.source.export, self.image, self.cache, self.image.layers
             )
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         # Stop reading first: the compressor waits for data that is being read.
@@ -73,6 +76,33 @@ class Export:
         self._thread.shutdown(wait=True, cancel_futures=True)
         if self._content and kind is None:
             self.cache.add_image(self._content)
+
+    def choose(self, platform: str) -> None:
+        """Take the image for this platform, where there are several.
+
+        Raises:
+            DeployError: when the image cannot be read.
+        """
+        if self.image.platforms[:1] in {(), (platform,)}:
+            return
+        image = self.source.image(platform)
+        with self._lock:
+            if image.id == self.image.id:
+                self.image = replace(self.image, platforms=image.platforms)
+                return
+            self._forget()
+            self.image, self._started = image, None
+            self._begin()
+
+    def measure(self, wanted: Collection[str]) -> None:
+        """Find the sizes of these layers, by reading them where nothing else tells.
+
+        Raises:
+            DeployError: when the image is damaged, or gone.
+        """
+        if not all(one in self.image.sizes for one in wanted):
+            layers = self.content(wanted).layers
+            self.image = replace(self.image, sizes={one.diff_id: one.size for one in layers})
 
     def content(self, wanted: Collection[str]) -> Content:
         """Return the manifest and config, and start reading these layers.
@@ -122,10 +152,14 @@ class Export:
     def discard_layers(self) -> None:
         """Discard all cached layers of the image, because one turned out to be damaged."""
         with self._lock:
-            self._reader.stop_except(())
-            self._stored, self._content = {}, None
-            self.compressor.clear()
+            self._forget()
             self.cache.remove_layers(frozenset(self.image.layers))
+
+    def _forget(self) -> None:
+        """Stop reading the image."""
+        self._reader.stop_except(())
+        self._stored, self._content = {}, None
+        self.compressor.clear()
 
     def _export(self, wanted: Collection[str]) -> Content:
         """Export these layers with the image's program, which reads the whole image."""

@@ -134,6 +134,12 @@ def diff_ids_of(config: bytes) -> tuple[str, ...]:
     return found
 
 
+def platform_of(config: Mapping[str, Any]) -> str:
+    """Return the platform that a config or a description of an image names, as `linux/amd64`."""
+    named = {key.lower(): value for key, value in config.items()}
+    return f"{named.get('os') or 'linux'}/{named.get('architecture') or 'unknown'}"
+
+
 def history_lines(history: Iterable[Mapping[str, Any]] | None, layers: int) -> tuple[str, ...]:
     """List the line that made each layer; empty when the history leaves some out."""
     made = [one for one in history or () if not one.get("empty_layer")]

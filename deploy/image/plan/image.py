@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from deploy.console.size import size
 from deploy.errors import DeployError
 from deploy.node.state import NodeState
 
@@ -23,6 +24,7 @@ class Image:
 
     `made_by` has a line of the history for each layer, or is empty when there is none; `sizes` has
     the layers whose size is known, `folders` the folder of each layer in podman's storage.
+    `platforms` are those that the name has an image for, as `linux/amd64`; this one's is the first.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Image:
     made_by: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,20 @@ def missing_bytes(image: Image, state: NodeState) -> int:
     return max(image.size - there, 0)
 
 
+def refuse_platform(image: Image, state: NodeState) -> None:
+    """Check that the image is built for the node's platform.
+
+    Raises:
+        DeployError: when it is for others, naming all of them.
+    """
+    if image.platforms and state.platform != image.platforms[0]:
+        raise DeployError(
+            f"the image {image.name} is for {', '.join(sorted(image.platforms))}, and the node is "
+            f"{state.platform}",
+            f"build it for the node: `podman build --platform {state.platform} …`",
+        )
+
+
 def refuse_full_disk(image: Image, state: NodeState) -> None:
     """Check that the node has disk space for the missing layers.
 
@@ -78,7 +95,7 @@ def refuse_full_disk(image: Image, state: NodeState) -> None:
     count = missing_bytes(image, state)
     if problems := "; ".join(_shortages(count, min(arrived, count), state)):
         raise DeployError(
-            f"not enough disk space on the node for {image.name} ({megabytes(count)} to send): "
+            f"not enough disk space on the node for {image.name} ({size(count)} to send): "
             f"{problems}",
             "run `fab prune` to remove images that no release needs; "
             "`podman image ls` on the node lists the rest",
@@ -96,16 +113,10 @@ def _shortages(count: int, arrived: int, state: NodeState) -> Iterator[str]:
         if free < needs:
             named = ", ".join(_PLACES[place][0] for place in places)
             yield (
-                f"{named}: {megabytes(free)} free, {megabytes(needs)} needed, "
-                f"{megabytes(needs - free)} missing"
+                f"{named}: {size(free)} free, {size(needs)} needed, {size(needs - free)} missing"
             )
 
 
 def short(image_id: str) -> str:
     """Shorten an image id for display."""
     return image_id.removeprefix("sha256:")[:12]
-
-
-def megabytes(count: int) -> str:
-    """Format a number of bytes for display."""
-    return f"{count / 1e6:.0f} MB"

@@ -17,12 +17,14 @@ from zstandard import ZstdError
 
 from deploy.errors import DeployError
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.oci import Content, compose, diff_ids_of, digest, hex_of
+from deploy.image.layers.oci import Content, compose, diff_ids_of, digest, hex_of, platform_of
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.wire import zstd
 
 _BLOCK_BYTES = 1 << 20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+# What an attestation in an index is for.
+_NO_PLATFORM = "unknown/unknown"
 _REF = "org.opencontainers.image.ref.name"
 # Open a file of an archive or a layout by its name.
 _Open: TypeAlias = Callable[[str], IO[bytes]]
@@ -36,16 +38,19 @@ class Archive:
     path: Path
     ref: str = ""
 
-    def image(self) -> Image:
-        """Look up the image."""
-        with self._opened() as (open_file, parts):
+    def image(self, platform: str = "") -> Image:
+        """Look up the image; in an index, the one for the platform."""
+        with self._opened() as (open_file, found):
+            parts = next((one for one in found if one.platform == platform), found[0])
             size = sum(_size(open_file, name) for name in parts.layers)
         layers = diff_ids_of(parts.config)
-        return Image(self.name, digest(parts.config), size, layers)
+        platforms = tuple(dict.fromkeys(one.platform for one in (parts, *found)))
+        return Image(self.name, digest(parts.config), size, layers, platforms=platforms)
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         """Export these layers into the cache."""
-        with self._opened() as (open_file, parts):
+        with self._opened() as (open_file, found):
+            parts = next((one for one in found if digest(one.config) == image.id), found[0])
             known = cache.content(image.id)
             diff_ids = diff_ids_of(parts.config)
             if len(diff_ids) != len(parts.layers):
@@ -68,13 +73,13 @@ class Archive:
         """Return the command that writes the whole image as one stream."""
         path = str(self.path)
         words = ("tar", "-C", path, "-cf", "-", ".") if self.path.is_dir() else ("cat", path)
-        with self._opened() as (_, parts):
-            if parts.is_oci:
+        with self._opened() as (_, found):
+            if found[0].is_oci:
                 return SaveCommand(words, "oci-archive", self.ref)
         return SaveCommand(words, "docker-archive", "@0")
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[_Open, "_Parts"]]:
+    def _opened(self) -> Iterator[tuple[_Open, "list[_Parts]"]]:
         try:
             with _opener(self.path) as open_file:
                 yield open_file, _parts(open_file, self.ref)
@@ -91,6 +96,10 @@ class _Parts:
     config: bytes
     layers: tuple[str, ...]
     is_oci: bool
+
+    @property
+    def platform(self) -> str:
+        return platform_of(json.loads(self.config))
 
 
 @contextmanager
@@ -109,12 +118,19 @@ def _opener(path: Path) -> Iterator[_Open]:
         yield open_member
 
 
-def _parts(open_file: _Open, ref: str) -> _Parts:
+def _parts(open_file: _Open, ref: str) -> list[_Parts]:
+    """Find the image, or the images for several platforms."""
     try:
         index = _json(open_file, "index.json")
     except FileNotFoundError:
-        return _docker(open_file)
-    return _oci(open_file, index, ref)
+        return [_docker(open_file)]
+    chosen = [
+        one for one in index["manifests"] if not ref or one.get("annotations", {}).get(_REF) == ref
+    ]
+    found = [parts for one in chosen for parts in _images(open_file, one)]
+    if len(chosen) != 1 and len({one.platform for one in found}) != max(len(chosen), 1):
+        raise ValueError(f"{len(chosen)} images match {ref or 'the layout'}; select one by its tag")
+    return found
 
 
 def _docker(open_file: _Open) -> _Parts:
@@ -125,16 +141,17 @@ def _docker(open_file: _Open) -> _Parts:
         return _Parts(kind, stream.read(), layers, is_oci=False)
 
 
-def _oci(open_file: _Open, index: Any, ref: str) -> _Parts:
-    chosen = [
-        one for one in index["manifests"] if not ref or one.get("annotations", {}).get(_REF) == ref
-    ]
-    if len(chosen) != 1:
-        raise ValueError(f"{len(chosen)} images match {ref or 'the layout'}; select one by its tag")
-    manifest = _json(open_file, _blob(chosen[0]["digest"]))
+def _images(open_file: _Open, named: Any) -> Iterator[_Parts]:
+    """Read an image, or those of an index; attestations in it are for no platform."""
+    manifest = _json(open_file, _blob(named["digest"]))
+    if "manifests" in manifest:
+        for one in manifest["manifests"]:
+            if platform_of(one.get("platform", {})) != _NO_PLATFORM:
+                yield from _images(open_file, one)
+        return
     with open_file(_blob(manifest["config"]["digest"])) as stream:
         layers = tuple(_blob(one["digest"]) for one in manifest["layers"])
-        return _Parts(manifest, stream.read(), layers, is_oci=True)
+        yield _Parts(manifest, stream.read(), layers, is_oci=True)
 
 
 def _blob(diff_id: str) -> str:

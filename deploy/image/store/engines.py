@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.oci import Content, hex_of, history_lines, read
+from deploy.image.layers.oci import Content, hex_of, history_lines, platform_of, read
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.store.archive import Archive
-from deploy.workstation.programs import run
+from deploy.workstation.programs import ProgramError, run
 
 _ASK_SECONDS = 60
 
@@ -21,10 +21,18 @@ class Podman:
 
     name: str
 
-    def image(self) -> Image:
-        """Look up the image."""
+    def image(self, platform: str = "") -> Image:
+        """Look up the image; in a manifest list, the one for the platform."""
         hint = "build it first (`fab sample-build` builds the sample), or change IMAGE"
-        found = _inspected("podman", self.name, hint)
+        own = _instances(self.name) if platform else {}
+        try:
+            found = _inspected("podman", own.get(platform, self.name), hint)
+        except ProgramError:
+            # Podman looks for this machine's platform in a manifest list, which may be without it.
+            own = own or _instances(self.name)
+            if not own:
+                raise
+            found = _inspected("podman", next(iter(own.values())), hint)
         layers = tuple(found["RootFS"]["Layers"])
         return Image(
             self.name,
@@ -33,6 +41,7 @@ class Podman:
             layers,
             history_lines(found.get("History"), len(layers)),
             folders=_folders(found),
+            platforms=tuple(dict.fromkeys((platform_of(found), *own))),
         )
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
@@ -64,11 +73,12 @@ class Docker:
 
     name: str
 
-    def image(self) -> Image:
+    def image(self, platform: str = "") -> Image:  # noqa: ARG002 -- the daemon chooses
         """Look up the image."""
         hint = "start the Docker daemon, and look for the image with `docker image ls`"
         found = _inspected("docker", self.name, hint)
-        return Image(self.name, found["Id"], found["Size"], tuple(found["RootFS"]["Layers"]))
+        layers = tuple(found["RootFS"]["Layers"])
+        return Image(self.name, found["Id"], found["Size"], layers, platforms=(platform_of(found),))
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         """Export these layers into the cache."""
@@ -85,6 +95,21 @@ class Docker:
 def _inspected(program: str, name: str, hint: str) -> Any:
     words = (program, "image", "inspect", name)
     return json.loads(run(words, doing=f"reading image {name}", hint=hint, seconds=_ASK_SECONDS))[0]
+
+
+def _instances(name: str) -> dict[str, str]:
+    """List the image for each platform in a manifest list; empty for a plain image."""
+    words = ("podman", "manifest", "inspect", f"containers-storage:{name}")
+    try:
+        found = json.loads(run(words, seconds=_ASK_SECONDS))
+    except ProgramError:
+        return {}
+    head, _, tag = name.rpartition(":")
+    repository = name if not head or "/" in tag else head
+    return {
+        platform_of(one["platform"]): f"{repository}@{one['digest']}"
+        for one in found.get("manifests", ())
+    }
 
 
 def _export_archive(

@@ -11,8 +11,10 @@ from deploy.image.plan.image import Image, SaveCommand
 class Source(Protocol):
     """A local image in podman, Docker, an OCI layout or an archive."""
 
-    def image(self) -> Image:
-        """Look up the image.
+    def image(self, platform: str = "") -> Image:
+        """Look up the image; where there are several, the one for a platform.
+
+        Without one for that platform, or without `platform`, any of them is returned.
 
         Raises:
             DeployError: when it does not exist or cannot be read.

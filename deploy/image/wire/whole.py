@@ -16,7 +16,7 @@ from deploy.node.bulk import ssh_command
 from deploy.node.command import Command
 from deploy.node.remote import Remote
 from deploy.node.script import whole_line
-from deploy.workstation.programs import missing
+from deploy.workstation.programs import environment, missing
 
 _BLOCK_BYTES = 1 << 20
 _HINT = "run the same command again; the running release was not changed"
@@ -78,7 +78,9 @@ def _start(
 ) -> _Program:
     errors = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- the stack closes it
     try:
-        process = subprocess.Popen(words, stdin=reads, stdout=writes, stderr=errors)
+        process = subprocess.Popen(
+            words, stdin=reads, stdout=writes, stderr=errors, env=environment()
+        )
     except FileNotFoundError as error:
         raise missing(words[0]) from error
     stack.callback(_stop, process)

@@ -49,7 +49,7 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
 
 def _refuse_secrets(settings: Settings, config: bytes) -> None:
     values = {
-        one.key: one.value.get_secret_value() if one.value else "" for one in settings.sources
+        one.key: one.value.get_secret_value() if one.value else "" for one in settings.all_sources
     }
     if found := secrets_in(config, values):
         raise DeployError(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from certs.ssh import SshKey, new_ssh_key
 from deploy.console import output, progress, prompt
+from deploy.console.size import size
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import Awaited, await_first_boot
 from deploy.machine.install.live_system import live_target
@@ -110,7 +111,7 @@ def _completed(settings: Settings, wanted: Installation, facts: LiveFacts) -> In
 
 def _show(facts: LiveFacts) -> None:
     rows = [
-        (one.path, output.size(one.size), _hardware(one), ", ".join(one.contents) or "empty")
+        (one.path, size(one.size), _hardware(one), ", ".join(one.contents) or "empty")
         for one in facts.disks
     ]
     output.table(f"disks of {facts.system}", ("disk", "size", "model", "contents"), rows)

@@ -9,6 +9,7 @@ from deploy.node.known_hosts import pin, pinned
 from deploy.node.login import read_host_key
 from deploy.node.target import Target, resolve
 from deploy.node.trust import check_host_key
+from deploy.options import host as parse_host
 from deploy.project import Project
 
 LIVE_USER = "core"
@@ -19,10 +20,10 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
     """Make the target of the live system at `[user@]host[:port]`; verify and pin its host key.
 
     Raises:
-        DeployError: when it shows another key than expected, or an unknown one without a terminal.
+        DeployError: when `host` is no address; when it shows another key than expected, or an
+            unknown one without a terminal.
     """
-    user, _, address = host.rpartition("@")
-    address, port = _split_port(address)
+    address, port, user = parse_host(host)
     target = Target(
         address,
         port,
@@ -42,13 +43,6 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
 def medium_keys(project: Project) -> Path:
     """The file of the host keys that `fab iso` and `fab pxe` put into media, one per line."""
     return project.media / "host_keys.pub"
-
-
-def _split_port(address: str) -> tuple[str, int | None]:
-    name, colon, number = address.rpartition(":")
-    if colon and ":" not in name and number.isdecimal():
-        return name, int(number)
-    return address, None
 
 
 def _known_media(project: Project) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def _literal(word: str) -> str:
 def _check(source: Path, target: Path, wanted: Customization) -> None:
     if not source.is_file():
         raise DeployError(
-            f"{source} does not exist", "fetch it with `fab os-image`, or give its path"
+            f"{source} is not a file", "fetch it with `fab os-image`, or give its path"
         )
     if target.exists() and not wanted.force:
         raise DeployError(f"{target} exists", "give another --output, or --force")

@@ -130,19 +130,19 @@ start_slot() {
 }
 
 # clean_podman APP SLOT SINCE: remove what podman left of a slot whose start failed because of that, or
-# because podman was killed; fails when the start failed for another reason.
+# because podman was killed; fails when podman reported no error: the app ended by itself, or took too long.
 clean_podman() {
   local unit=$1-$2.service said
   journalctl --sync 2>/dev/null || true
   said=$(journalctl -q -o cat --since "@$3" "_SYSTEMD_UNIT=$unit" _COMM=podman + _PID=1 "UNIT=$unit")
   case $said in
     *'start operation timed out'*) return 1 ;;
-    *'is already allocated to container ID'*) free_addresses "$1" ;;
-    *'conmon exited prematurely'* | *'is already in use'* | *'Error: netavark'* | *'status=9/KILL'*) ;;
+    *'Error: '* | *'status=9/KILL'*) ;;
     *) return 1 ;;
   esac
   systemctl stop "$unit" 2>/dev/null || true
   podman rm --force --ignore --time 0 "$1-$2" >/dev/null 2>&1 || true
+  free_addresses "$1"
   echo "$unit: podman failed, starting it again: $(grep -m 1 '^Error' <<<"$said" || echo 'it was killed')" \
     | systemd-cat -t corefab -p warning
 }
@@ -163,15 +163,15 @@ free_addresses() {
 # serving_container APP: print the name of the serving container.
 serving_container() { printf '%s-%s' "$1" "$(serving_slot "$1")"; }
 
-# replace_within FILE TARGET: replace a file in a folder that a running container has mounted; keep the
-# old file's label, owner and mode.
+# replace_within FILE TARGET [LIKE]: replace a file in a folder that a running container has mounted; keep
+# the old file's label, and its owner and mode, or take those of LIKE.
 replace_within() {
   local beside
   beside=$(dirname "$2")/.${2##*/}.new
   cp "$1" "$beside"
   if [ -e "$2" ]; then
-    chown --reference="$2" "$beside"
-    chmod --reference="$2" "$beside"
+    chown --reference="${3:-$2}" "$beside"
+    chmod --reference="${3:-$2}" "$beside"
     chcon --reference="$2" "$beside" 2>/dev/null || true
   fi
   mv -fT "$beside" "$2"
@@ -192,7 +192,7 @@ install_certificate() {
     replace_within "$plain" "$secrets/cert_pass"
     rm -f "$plain"
   fi
-  replace_within "$from/tls/server.key.enc" "$folder/tls/server.key.enc"
+  replace_within "$from/tls/server.key.enc" "$folder/tls/server.key.enc" "$from/tls/server.key.enc"
   replace_within "$from/tls/server.crt" "$folder/tls/server.crt"
   sync "$folder/tls/server.crt" "$folder/tls/server.key.enc"
   replace_within "$from/manifest.json" "$folder/manifest.json"

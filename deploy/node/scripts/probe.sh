@@ -157,6 +157,7 @@ unit() {
 exec 3<&0
 answer \
   --argjson clock "$(date +%s)" \
+  --arg machine "$(uname -m)" \
   --arg boot_id "$(</proc/sys/kernel/random/boot_id)" \
   --arg os "$(. /etc/os-release && printf '%s' "$PRETTY_NAME")" \
   --slurpfile versions <(versions) \
@@ -179,7 +180,7 @@ answer \
   'def line: split("\n")[0] // "";
    ($unit | split("\n") | map(select(. != "") | capture("^(?<key>[^=]*)=(?<value>.*)$")) | from_entries)
      as $unit |
-   {clock: $clock, boot_id: $boot_id, os: $os,
+   {clock: $clock, machine: $machine, boot_id: $boot_id, os: $os,
     podman: $versions[0].podman, skopeo: $versions[0].skopeo, systemd: $versions[0].systemd,
     manifest: $manifest[0], interrupted: $interrupted[0],
     disks: ($disks | split("\n") | map(select(. != "") | split(" ") | map(tonumber)

@@ -33,6 +33,11 @@ def template_values(
     }
 
 
+def secrets_uid(settings: Settings) -> int:
+    """Return the user in the container that alone can read its secrets and its key file."""
+    return app_uid(settings.app) if settings.container_user == "app" else 0
+
+
 def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str | tuple[str, ...]]:
     window = settings.update_window
     off = settings.update_strategy == "off"
@@ -77,7 +82,7 @@ def _app_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
         "APP": settings.app,
         "UID": uid,
         "CONTAINER_UID": _when(in_container, uid),
-        "SECRETS_UID": uid if in_container else "0",
+        "SECRETS_UID": str(secrets_uid(settings)),
         "HTTPS_PORT": str(settings.https_port),
         "HTTP_PORT": _when(settings.http_port, str(settings.http_port)),
         "SOCKET": _when(by_socket, f"{settings.app}.socket"),

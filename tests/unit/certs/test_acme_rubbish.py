@@ -136,7 +136,7 @@ def test_the_good_answers_are_good_up_to_waiting(fake: Fake) -> None:
 def test_what_is_no_directory_is_told(fake: Fake, body: bytes) -> None:
     refused = refusal(fake, dir=(200, body))
 
-    assert "makes no sense" in refused.message or "names no newNonce" in refused.message
+    assert "makes no sense" in refused.message or "lacks newNonce" in refused.message
     assert "check" in refused.hint
 
 

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from certs.authority import SKEW, Authority, issue, new_authority
 from certs.certificate import Certificate
 from certs.chain import Chain
+from certs.constraints import forbidden
 from certs.errors import CertError
 from certs.keyfile import new_key
 from tests.unit.certs.forge import DAY, NOW
@@ -162,6 +164,42 @@ def test_a_bound_authority_is_bound_for_visitors_too() -> None:
 
     with pytest.raises(VerificationError):
         assert_trusted(chain, bound, "www.example.com")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [x509.RFC822Name("ann@example.org"), x509.UniformResourceIdentifier("https://example.org/")],
+)
+@pytest.mark.parametrize("permitted", ["example.org", "192.0.2.0/24"])
+def test_a_bound_authoritys_stolen_key_certifies_no_email_and_no_uri(
+    other: x509.GeneralName, permitted: str
+) -> None:
+    found = extension(made((permitted,)).certificate, x509.NameConstraints).value
+
+    assert any(isinstance(one, type(other)) for one in found.permitted_subtrees or ())
+    assert forbidden(made((permitted,)).certificate.x509(), [other]) == (other.value,)
+
+
+def test_a_stolen_authoritys_key_certifies_servers_only() -> None:
+    root, key = made(), new_key()
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key())
+    stolen = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "admin")]))
+        .issuer_name(root.certificate.x509().subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + DAY)
+        .add_extension(issuer, critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("admin.example")]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(root.key, hashes.SHA256())
+    )
+
+    verifier = PolicyBuilder().store(Store([root.certificate.x509()])).time(NOW)
+    with pytest.raises(VerificationError):
+        verifier.build_client_verifier().verify(stolen, [])
 
 
 @pytest.mark.parametrize("entry", ["*.example.org", "https://example.org", "", "10.0.0.1/8"])

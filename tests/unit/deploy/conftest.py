@@ -9,9 +9,16 @@ from deploy.app import health
 from deploy.machine.install import first_boot
 from deploy.node.known_hosts import pin
 from deploy.node.target import Target
+from deploy.settings import secrets
 from tests.clock import Clock
 from tests.unit.deploy.fake_remote import FakeRemote, reach
 from tests.unit.deploy.ssh_server import Node, new_identity, running
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the secrets that another test took out of the environment."""
+    monkeypatch.setattr(secrets, "_taken", {})
 
 
 @pytest.fixture

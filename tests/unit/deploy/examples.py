@@ -10,6 +10,7 @@ from deploy.node.release import Manifest
 from deploy.node.state import Disk, FileState, NodeState
 from deploy.settings.model import Settings
 
+AUTHORITY_PASSWORD = "only here"
 NOW = datetime(2030, 6, 15, 12, 0, tzinfo=UTC)
 UNIT = File("/etc/containers/systemd/shop-www.container", b"[Container]\n")
 IMAGE = Image(
@@ -34,7 +35,13 @@ DESIRED = DesiredState(
 def settings(**values: object) -> Settings:
     """Make settings; fill in the required ones."""
     return Settings.model_validate(
-        {"PROJECT": "shop", "IMAGE": "localhost/shop:1", "CERT_NAMES": "shop.example.org"} | values
+        {
+            "PROJECT": "shop",
+            "IMAGE": "localhost/shop:1",
+            "CERT_NAMES": "shop.example.org",
+            "AUTHORITY_PASSWORD": AUTHORITY_PASSWORD,
+        }
+        | values
     )
 
 
@@ -66,6 +73,7 @@ def state(**changes: object) -> NodeState:
     """Make the state of a node that holds and runs what is desired."""
     held = NodeState(
         clock=int(NOW.timestamp()),
+        machine="x86_64",
         boot_id="b",
         os="an OS",
         podman="5.8.2",

@@ -75,6 +75,34 @@ def test_an_old_name_is_answered_by_the_new_one(
     assert (refused.value.message, refused.value.code) == (message, 1)
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["-H", "core@", "see"],
+        ["see", "-H", "web1:ssh"],
+        ["--hosts=web1,web2:65536", "see"],
+        ["-H=:22", "see"],
+    ],
+)
+def test_what_is_no_node_after_the_option_for_nodes_is_refused(
+    typed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fab", *typed])
+
+    with pytest.raises(Exit, match=r"-H: .* is not a node") as refused:
+        gather([module()], tmp_path)
+    assert refused.value.code == 1
+
+
+@pytest.mark.parametrize("typed", [["-H", "core@web1:2222,[fd00::1]:22", "see"], ["see", "-H"]])
+def test_nodes_are_left_to_fabric(
+    typed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fab", *typed])
+
+    assert gather([module()], tmp_path)
+
+
 def test_an_old_name_as_an_options_value_is_no_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

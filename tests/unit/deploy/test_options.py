@@ -103,7 +103,7 @@ def test_nodes_are_read_from_a_list() -> None:
     assert hosts("") == []
 
 
-@pytest.mark.parametrize("text", ["core@", "web1:ssh", ":22"])
+@pytest.mark.parametrize("text", ["core@", "web1:ssh", ":22", "web1:0", "web1:65536", "web1,core@"])
 def test_an_invalid_node_in_a_list_is_refused(text: str) -> None:
     with pytest.raises(DeployError, match="is not a node"):
         hosts(text)

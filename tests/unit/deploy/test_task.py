@@ -1,11 +1,12 @@
 """An expected error is a message and an exit code; a bug keeps its traceback."""
 
 import errno
+import importlib
 import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 import pytest
@@ -14,12 +15,9 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.program import Program
 
-from butane.errors import ButaneError
-from certs.errors import CertError
-from container.errors import ContainerError
 from deploy.errors import DeployError
 from deploy.task import task
-from rehearsal.errors import RehearsalError
+from tests.root import ROOT
 
 
 def run(error: BaseException | None = None, code: int | None = None) -> int:
@@ -42,9 +40,22 @@ def test_a_task_exits_with_what_it_returns() -> None:
     assert (run(), run(code=0), run(code=1)) == (0, 0, 1)
 
 
-@pytest.mark.parametrize(
-    "kind", [ButaneError, CertError, ContainerError, DeployError, RehearsalError]
-)
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/errors.py"))
+
+
+def errors_of(package: str) -> list[Any]:
+    """List the exceptions that a package's errors.py defines."""
+    module = importlib.import_module(f"{package}.errors")
+    classes = [one for one in vars(module).values() if isinstance(one, type)]
+    own = [one for one in classes if one.__module__ == module.__name__]
+    return [one for one in own if issubclass(one, Exception)]
+
+
+def test_every_package_that_raises_errors_is_known_here() -> None:
+    assert {"butane", "certs", "container", "deploy", "rehearsal"} <= set(PACKAGES)
+
+
+@pytest.mark.parametrize("kind", [kind for one in PACKAGES for kind in errors_of(one)])
 def test_an_expected_error_is_shown_with_what_to_do(
     kind: type[DeployError], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,6 +157,23 @@ def test_each_field_of_a_dataclass_is_an_option() -> None:
     assert parsed() == Options()
     assert parsed("--disk=9G", "--karg=a", "--karg=b", "--offline", "--port=2222") == Options(
         "9G", ("a", "b"), offline=True, port=2222
+    )
+
+
+@pytest.mark.parametrize("text", ["x", "-5", "1.5", "1000000", "", "٣"])
+def test_an_option_that_is_no_whole_number_is_refused(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @task("look")
+    def example(_: Context, *, wait_here: int = 0) -> None:
+        pytest.fail(f"took {wait_here}")
+
+    program = Program(namespace=Collection(example))
+    with pytest.raises(SystemExit, match="1"):
+        program.run(["fab", "example", f"--wait-here={text}"])
+
+    assert capsys.readouterr().err == (
+        f"error: --wait-here is {text!r}\nwhat to do: give a whole number from 0 to 999999\n"
     )
 
 

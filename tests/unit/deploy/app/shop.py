@@ -34,7 +34,7 @@ NOWHERE = Endpoint("192.0.2.1", 443, "x")
 class NamedImage:
     """An image whose layers are all on the node: here only its name and digests are known."""
 
-    def image(self) -> Image:
+    def image(self, platform: str = "") -> Image:
         return IMAGE
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:

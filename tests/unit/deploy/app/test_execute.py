@@ -1,5 +1,7 @@
 """Each step runs its script on the node, with secrets and content on stdin."""
 
+import io
+import tarfile
 from dataclasses import replace
 from typing import get_args
 
@@ -9,6 +11,7 @@ from deploy.app.execute import ACTIONS, carry_out
 from deploy.app.plan.steps import Kind, Step, rollback_steps
 from deploy.errors import DeployError
 from deploy.node.endpoint import Endpoint
+from deploy.spec.plan.addresses import app_uid
 from tests.unit.deploy.app.shop import NOWHERE, PASSWORD, before, execution
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 
@@ -43,6 +46,14 @@ def test_secrets_and_content_go_on_stdin(remote: FakeRemote) -> None:
     assert all(name in stage.stdin for name in (b"root/etc/", b"server.key.enc", b"manifest.json"))
     assert (seal.arguments, seal.stdin) == (("shop-www", "r2", "cert_pass"), PASSWORD.encode())
     assert PASSWORD not in repr(remote.commands)
+    with tarfile.open(fileobj=io.BytesIO(stage.stdin)) as archive:
+        key, certificate = (
+            archive.getmember("tls/server.key.enc"),
+            archive.getmember("tls/server.crt"),
+        )
+    uid = app_uid("shop-www")
+    assert (key.mode, key.uid, key.gid) == (0o400, uid, uid)
+    assert (certificate.mode, certificate.uid, certificate.gid) == (0o644, 0, 0)
 
 
 def test_an_image_on_the_node_is_only_tagged(remote: FakeRemote) -> None:

@@ -19,24 +19,14 @@ def test_the_last_lines_of_a_release_are_printed(
 ) -> None:
     remote.answers["logs"] = "one\ntwo\n"
 
-    logs(PROJECT, "50", release=release)
+    logs(PROJECT, 50, release=release)
 
     assert remote.the("logs").arguments == ("shop-www", "50", release)
     assert capsys.readouterr().out == "one\ntwo\n"
-
-
-@pytest.mark.parametrize("lines", ["", "-1", "many", "5;reboot"])
-def test_lines_that_are_no_count_are_refused_before_the_login(
-    remote: FakeRemote, lines: str
-) -> None:
-    with pytest.raises(DeployError, match="--lines"):
-        logs(PROJECT, lines)
-
-    assert not remote.commands
 
 
 def test_a_node_that_refuses_is_quoted(remote: FakeRemote) -> None:
     remote.answers["logs"] = refusal("release r1 was never started")
 
     with pytest.raises(DeployError, match=r"the log of shop-www failed .*: release r1 was never"):
-        logs(PROJECT, "50", release="r1")
+        logs(PROJECT, 50, release="r1")

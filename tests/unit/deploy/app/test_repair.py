@@ -30,11 +30,20 @@ def test_what_was_removed_is_printed_recorded_and_deployed(
 
 
 def test_without_a_yes_nothing_is_changed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "has_terminal", lambda: True)
     monkeypatch.setattr(prompt, "confirm", lambda _: False)
 
     with pytest.raises(DeployError, match="nothing was changed"):
         image_repair(shop.project())
 
+    assert shop.remote.scripts == []
+
+
+def test_without_a_terminal_a_repair_needs_a_yes(shop: Shop) -> None:
+    with pytest.raises(DeployError, match="not a terminal") as refused:
+        image_repair(shop.project())
+
+    assert "--yes" in refused.value.hint
     assert shop.remote.scripts == []
 
 

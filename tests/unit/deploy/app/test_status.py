@@ -60,6 +60,19 @@ def test_an_empty_node_is_not_visited(shop: Shop, capsys: pytest.CaptureFixture[
     assert shop.site.requests == []
 
 
+def test_free_space_is_bytes_for_programs_and_a_size_for_people(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.probed(shop.deployed())
+
+    assert facts(shop, capsys)[1]["storage_free_bytes"] == 10**12
+    status(shop.project(), as_json=False)
+
+    shown = capsys.readouterr().out
+    assert "1 TB" in shown
+    assert "free bytes" not in shown
+
+
 def test_workers_and_credentials_are_a_line_each_of_the_table(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,7 +22,7 @@ from deploy.node import session
 from deploy.node.endpoint import Endpoint
 from deploy.node.state import NodeState
 from deploy.project import Project
-from tests.unit.deploy.examples import fresh, manifest, settings, state
+from tests.unit.deploy.examples import AUTHORITY_PASSWORD, fresh, manifest, settings, state
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 
 STEPS = ["certificate-stage", "certificate-swap", "certificate-finish"]
@@ -195,22 +195,57 @@ def test_a_changed_password_encrypts_every_key_and_is_sealed_on_the_node(
 ) -> None:
     node(remote, credentials={"cert_pass": "different"})
     certificate = serving(shop)
-    changed = project(shop.folder, CERT_PASSWORD="new one")
+    cert_request(shop, credentials(shop))
+    changed = project(
+        shop.folder,
+        CERT_PASSWORD="new one",
+        CERT_PASSWORD_OLD="hunter2",
+        AUTHORITY_PASSWORD="new too",
+        AUTHORITY_PASSWORD_OLD=AUTHORITY_PASSWORD,
+    )
 
-    change_password(changed, credentials(changed), lambda: "hunter2")
+    change_password(changed, credentials(changed))
 
     assert remote.the("certificate-seal").stdin == b"new one"
     assert serving(shop) == certificate
-    for key in (load(material(shop)).key, material(shop).authority_key.read_bytes()):
+    for key in (load(material(shop)).key, material(shop).request_key.read_bytes()):
         decrypt(key, b"new one", source="key")
+    decrypt(material(shop).authority_key.read_bytes(), b"new too", source="key")
 
 
 def test_a_refused_password_leaves_the_key_as_it_was(shop: Project, remote: FakeRemote) -> None:
     node(remote, credentials={"cert_pass": "different"})
     remote.answers["certificate-seal"] = refusal("no TPM")
-    changed = project(shop.folder, CERT_PASSWORD="new one")
+    changed = project(shop.folder, CERT_PASSWORD="new one", CERT_PASSWORD_OLD="hunter2")
 
     with pytest.raises(DeployError, match="no TPM"):
-        change_password(changed, credentials(changed), lambda: "hunter2")
+        change_password(changed, credentials(changed))
 
     decrypt(load(material(shop)).key, b"hunter2", source="key")
+
+
+def test_without_the_authoritys_password_a_changed_one_changes_nothing(
+    shop: Project, remote: FakeRemote
+) -> None:
+    changed = project(
+        shop.folder, CERT_PASSWORD="new one", CERT_PASSWORD_OLD="hunter2", AUTHORITY_PASSWORD=None
+    )
+
+    with pytest.raises(DeployError, match="AUTHORITY_PASSWORD is not set"):
+        change_password(changed, credentials(changed))
+
+    decrypt(load(material(shop)).key, b"hunter2", source="key")
+    assert remote.commands == []
+
+
+def test_an_authority_that_no_password_opens_is_left_with_a_warning(
+    shop: Project, remote: FakeRemote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node(remote)
+    before = material(shop).authority_key.read_bytes()
+    changed = project(shop.folder, AUTHORITY_PASSWORD="another")
+
+    change_password(changed, credentials(changed))
+
+    assert "AUTHORITY_PASSWORD does not open this key" in capsys.readouterr().err
+    assert material(shop).authority_key.read_bytes() == before

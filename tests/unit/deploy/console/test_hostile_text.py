@@ -43,7 +43,7 @@ PRINTING: dict[str, Callable[[], object]] = {
     "transfer": lambda: transfer(events=False),
 }
 # These print nothing.
-SILENT = {"count", "shown", "size"}
+SILENT = {"count", "shown"}
 
 
 def unseen(text: str) -> set[str]:

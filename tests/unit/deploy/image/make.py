@@ -58,10 +58,12 @@ class Made:
         return [digest(one) for one in self.layers]
 
 
-def image(layers: Sequence[bytes], *, lines: bool = True, label: str = "") -> Made:
+def image(
+    layers: Sequence[bytes], *, lines: bool = True, label: str = "", architecture: str = "amd64"
+) -> Made:
     """Make the config of an image of some layers."""
     config: dict[str, object] = {
-        "architecture": "amd64",
+        "architecture": architecture,
         "os": "linux",
         "config": {"Cmd": ["/bin/true"], "Labels": {"made": label}},
         "rootfs": {"type": "layers", "diff_ids": [digest(one) for one in layers]},
@@ -104,6 +106,23 @@ def write_layout(made: Made, folder: Path, *, packed: str = "", ref: str = "") -
         index.write_text(json.dumps({"schemaVersion": 2, "manifests": [*found, named]}))
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     return folder
+
+
+def join_platforms(folder: Path, *, ref: str = "") -> None:
+    """Replace what an OCI layout lists by an index of all of it, with an attestation."""
+    blobs, index = folder / "blobs/sha256", folder / "index.json"
+    listed = json.loads(index.read_bytes())["manifests"]
+    for one in listed:
+        manifest = json.loads((blobs / one["digest"][7:]).read_bytes())
+        config = json.loads((blobs / manifest["config"]["digest"][7:]).read_bytes())
+        one["platform"] = {"os": config["os"], "architecture": config["architecture"]}
+    attestation = {"os": "unknown", "architecture": "unknown"}
+    listed.append({"digest": _put(blobs, b"{}"), "platform": attestation})
+    nested = json.dumps({"schemaVersion": 2, "manifests": listed}).encode()
+    named: dict[str, object] = {"digest": _put(blobs, nested), "size": len(nested)}
+    if ref:
+        named["annotations"] = {"org.opencontainers.image.ref.name": ref}
+    index.write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
 
 
 def _zstd(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ from deploy.node.state import NodeState
 from deploy.project import Project
 from tests.unit.deploy.examples import fresh, settings
 from tests.unit.deploy.fake_remote import FakeRemote, lost, refusal
-from tests.unit.deploy.image.make import Made, image, layer, write_layout
+from tests.unit.deploy.image.make import Made, image, join_platforms, layer, write_layout
 
 MADE = image([layer({"a": b"1"}), layer({"b": b"2"})])
 
@@ -57,6 +57,30 @@ def test_an_image_that_the_node_has_is_not_sent(
 
     assert nodes["web1"].scripts == ["probe"]
     assert "nothing to send: web1 already has" in capsys.readouterr().out
+
+
+def test_an_image_for_another_platform_is_not_sent(
+    nodes: dict[str, FakeRemote], tmp_path: Path
+) -> None:
+    nodes["web1"] = answering(fresh(machine="aarch64"))
+
+    with pytest.raises(DeployError, match="is for linux/amd64, and the node is linux/arm64"):
+        image_send([project(tmp_path, "web1")], events=False)
+
+    assert nodes["web1"].scripts == ["probe"]
+
+
+def test_of_an_index_the_image_for_the_node_is_sent(
+    nodes: dict[str, FakeRemote], tmp_path: Path
+) -> None:
+    arm = image([layer({"a": b"arm"})], architecture="arm64")
+    nodes["web1"] = answering(fresh(machine="aarch64"), **{"receive-image": "proven\n"})
+    both = project(tmp_path, "web1")
+    join_platforms(write_layout(arm, tmp_path / "layout"))
+
+    image_send([both], events=False)
+
+    assert nodes["web1"].the("receive-image").arguments == ("shop-www", arm.id)
 
 
 def test_a_node_that_fails_does_not_affect_the_others(

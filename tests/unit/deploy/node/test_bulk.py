@@ -111,11 +111,37 @@ def test_an_interrupt_leaves_no_program_behind(programs: Programs, tmp_path: Pat
 def test_project_files_are_passed_to_rsync_by_name(programs: Programs, tmp_path: Path) -> None:
     programs(rsync=f"cat >{tmp_path}/names; printf '%s\\n' \"$@\" >{tmp_path}/words")
 
-    send_files(REMOTE, tmp_path, ["a b", "ü\n'"], into="/new", like="/old")
-    assert (tmp_path / "names").read_bytes() == "a b\0ü\n'\0".encode()
+    send_files(REMOTE, tmp_path, {"a b": 0o644, "ü\n'": 0o644}, into="/new", like="/old")
+    assert (tmp_path / "names").read_bytes() == "./a b\0./ü\n'\0".encode()
     words = (tmp_path / "words").read_text().splitlines()
     assert words[-2:] == [f"{tmp_path}/", "node:/new/"]
     assert "--link-dest=/old" in words
+
+
+@pytest.mark.program
+def test_files_of_any_name_arrive_with_their_computed_mode(
+    programs: Programs, tmp_path: Path
+) -> None:
+    programs(
+        ssh='while [ "$1" != node ]; do shift; done; shift; exec bash -c "$*"',
+        sudo='shift; exec "$@"',
+    )
+    modes = dict.fromkeys(["#a", ";b", "-c", " d ", "e\nf", "deep/#g", "*", "...", "ü"], 0o644)
+    modes |= {"#program": 0o755, "deep/program": 0o755}
+    (tmp_path / "from/deep").mkdir(parents=True)
+    (tmp_path / "to").mkdir()
+    for name in modes:
+        (tmp_path / "from" / name).write_text(name)
+        (tmp_path / "from" / name).chmod(0o6711)
+    (tmp_path / "from/deep").chmod(0o3777)
+
+    send_files(REMOTE, tmp_path / "from", modes, into=f"{tmp_path}/to", like=f"{tmp_path}/old")
+
+    to = tmp_path / "to"
+    arrived = {str(path.relative_to(to)): path for path in to.rglob("*") if path.is_file()}
+    assert {name: path.stat().st_mode & 0o7777 for name, path in arrived.items()} == modes
+    assert all(path.read_text() == name for name, path in arrived.items())
+    assert (to / "deep").stat().st_mode & 0o7777 == 0o755
 
 
 @pytest.mark.program
@@ -123,7 +149,7 @@ def test_rsyncs_error_is_passed_on(programs: Programs, tmp_path: Path) -> None:
     programs(rsync="cat >/dev/null; echo no space left >&2; echo more >&2; exit 11")
 
     with pytest.raises(DeployError, match=r"failed \(exit code 11\):\n  no space left\n  more$"):
-        send_files(REMOTE, tmp_path, ["a"], into="/new", like="/old")
+        send_files(REMOTE, tmp_path, {"a": 0o644}, into="/new", like="/old")
 
 
 @pytest.mark.program
@@ -133,6 +159,6 @@ def test_a_program_that_is_missing_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(DeployError, match="rsync is not installed here"):
-        send_files(REMOTE, tmp_path, ["a"], into="/new", like="/old")
+        send_files(REMOTE, tmp_path, {"a": 0o644}, into="/new", like="/old")
     with pytest.raises(DeployError, match="podman is not installed here"):
         send_whole(REMOTE, "shop-www", IMAGE, SAVE, lambda _: None)

@@ -98,7 +98,7 @@ def test_an_answer_without_an_end_is_refused_while_it_is_read(
     node: Node, remote: FabricRemote, stream: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def flood(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, EOFError):
             while True:
                 getattr(channel, stream)(b"x" * CHUNK)
         ended.set()
@@ -123,7 +123,7 @@ def test_a_node_that_reads_nothing_and_prints_without_end_is_refused(
     node: Node, remote: FabricRemote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def flood(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, EOFError):
             while True:
                 channel.sendall(b"x" * CHUNK)
         return 0

@@ -25,6 +25,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     def write_env(**values: str) -> Path:
         lines = [f"{key}={value}\n" for key, value in {**REQUIRED, **values}.items()]
         (tmp_path / ".env").write_text("".join(lines), encoding="utf-8")
+        (tmp_path / ".env").chmod(0o600)
         return tmp_path
 
     return write_env

@@ -15,6 +15,7 @@ LINES = st.tuples(st.sampled_from([*KEYS, "ENV_X", "SECRET_X", "NO"]), VALUES).m
 
 def outcome(content: bytes) -> Settings | SettingsError:
     with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / ".env").touch(mode=0o600)
         (Path(folder) / ".env").write_bytes(content)
         try:
             return read_settings(Path(folder))

@@ -255,13 +255,18 @@ def test_the_mail_password_is_a_credential_only_where_there_is_mail(write: Write
 
 
 def test_a_secret_is_never_shown(write: Write) -> None:
-    secrets = {"CERT_PASSWORD": "hunter2-a", "SMTP_PASSWORD": "hunter2-b", "SECRET_X": "hunter2-c"}
+    secrets = {
+        "CERT_PASSWORD": "hunter2-a",
+        "SMTP_PASSWORD": "hunter2-b",
+        "SECRET_X": "hunter2-c",
+        "AUTHORITY_PASSWORD": "hunter2-e",
+    }
     folder = write(**secrets, SMTP_HOST="mail")
 
     settings = read_settings(folder)
     assert "hunter2" not in repr(settings)
     assert "hunter2" not in str(settings)
-    assert "hunter2" not in repr(settings.sources)
+    assert "hunter2" not in repr(settings.all_sources)
     assert "hunter2" not in settings.model_dump_json()
 
     error = refused(write(**secrets, CERT_PASWORD="hunter2-d", PROJECT="!", SECRET_X_COMMAND="x"))
@@ -281,6 +286,14 @@ def test_a_secret_is_never_shown(write: Write) -> None:
         (
             {"SECRET_API": "x", "SECRET_API_COMMAND": "y"},
             "SECRET_API and SECRET_API_COMMAND are both set; remove one",
+        ),
+        (
+            {"AUTHORITY_PASSWORD": "x", "AUTHORITY_PASSWORD_COMMAND": "y"},
+            "AUTHORITY_PASSWORD and AUTHORITY_PASSWORD_COMMAND are both set; remove one",
+        ),
+        (
+            {"CERT_PASSWORD": "x", "AUTHORITY_PASSWORD": "x"},
+            "AUTHORITY_PASSWORD is CERT_PASSWORD, which every container of the app has",
         ),
         (
             {"SECRET_CERT_PASS": "x"},
@@ -333,6 +346,7 @@ def test_another_node_replaces_address_port_and_public_address(write: Write) -> 
 
 def test_every_key_says_what_it_allows() -> None:
     assert all(allowed(key) for key in KEYS)
+    assert allowed("NODE_PORT") == allowed("HTTPS_PORT") == "a port from 1 to 65535"
     assert set(KEYS) < {name.upper() for name in Settings.model_fields}
 
 

@@ -178,7 +178,7 @@ def test_a_medium_needs_keys_to_let_in_and_no_image_of_the_app(
     for command in ("iso", "pxe"):
         with pytest.raises(Exit):
             fab(folder, command, image="absent.iso")
-        assert "error: absent.iso does not exist" in capsys.readouterr().err
+        assert "error: absent.iso is not a file" in capsys.readouterr().err
 
 
 def test_installing_needs_a_machine_spec_and_no_image_of_the_app(

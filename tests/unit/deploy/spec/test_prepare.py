@@ -158,6 +158,13 @@ def test_a_secret_in_an_overlay_is_refused_before_anything_is_written(
     assert not (project / "build").exists()
 
 
+def test_the_authoritys_password_in_an_overlay_is_refused_too(project: Path) -> None:
+    overlay(project, "password=hunter2\n", "mine/secret.conf")
+
+    with pytest.raises(DeployError, match="value of AUTHORITY_PASSWORD appears in mine/secret"):
+        made(project, AUTHORITY_PASSWORD="hunter2")
+
+
 @pytest.mark.parametrize("secret", ["hunter2", 'a"b\\c%d$e'])
 def test_a_secret_among_the_containers_variables_is_refused(project: Path, secret: str) -> None:
     with pytest.raises(DeployError, match=r"value of SECRET_TOKEN appears in .*ENV_URL"):
@@ -167,6 +174,7 @@ def test_a_secret_among_the_containers_variables_is_refused(project: Path, secre
 def test_no_written_file_contains_a_secret(project: Path) -> None:
     given: dict[str, object] = {
         "CERT_PASSWORD": "hunter2-a",
+        "AUTHORITY_PASSWORD": "hunter2-d",
         "SMTP_HOST": "mail",
         "SMTP_PASSWORD": "hunter2-b",
         "SECRET_*": {"token": "hunter2-c"},

@@ -181,3 +181,18 @@ def test_without_a_terminal_the_project_has_to_be_given(
 
     with pytest.raises(DeployError, match="no PROJECT is given"):
         init(tmp_path, project="")
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shop").write_text("")
+
+    with pytest.raises(DeployError, match="shop is not a folder"):
+        init(tmp_path / "shop", project="books")
+
+
+def test_the_next_step_can_be_copied_into_a_shell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(tmp_path / "my shop", project="books")
+
+    assert f"cd '{tmp_path}/my shop'," in capsys.readouterr().out

@@ -165,7 +165,7 @@ def test_the_plan_in_words_has_each_part() -> None:
 
     for part in (
         "shop-www on web1 (release 20300615-120000-ab12):",
-        "image: localhost/shop:1 111111111111 -> 222222222222, 1 of 3 layers, at most 100000000",
+        "-> 222222222222, 1 of 3 layers, at most 100 MB to send",
         f"  changed {UNIT.path}\n    --- node:{UNIT.path}",
         "  deleted old.js",
         f"certificate: SHA-256 {'c' * 64} -> {'e' * 64}",

@@ -174,7 +174,7 @@ def test_a_full_disk_is_found_before_anything_is_sent(
 
     assert caught.value.message == (
         "not enough disk space on the node for localhost/shop:1 (100 MB to send): "
-        f"{place}: {needs} MB free, {needs} MB needed, 0 MB missing"
+        f"{place}: {needs} MB free, {needs} MB needed, 1 B missing"
     )
     assert "fab prune" in caught.value.hint
 

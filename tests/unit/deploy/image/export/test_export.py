@@ -46,7 +46,7 @@ class Storage:
     made: Made
     exported: list[Collection[str]] = field(default_factory=list)
 
-    def image(self) -> Image:
+    def image(self, platform: str = "") -> Image:
         folders = tuple(
             str(self.folder / f"overlay/{n}/diff") for n in range(len(self.made.layers))
         )
@@ -247,7 +247,7 @@ class ReadOnly:
 
     podman: Podman
 
-    def image(self) -> Image:
+    def image(self, platform: str = "") -> Image:
         return self.podman.image()
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
@@ -286,3 +286,14 @@ def test_a_layer_that_cannot_be_read_in_place_comes_whole_from_its_program(
 
     assert all(map(storage.cache().has, storage.made.diff_ids))
     assert storage.exported == [storage.made.diff_ids]
+
+
+def test_sizes_that_nothing_else_tells_are_found_by_reading_the_layers(tmp_path: Path) -> None:
+    made = image([LOWER, UPPER])
+    archive = Archive("made", write_layout(made, tmp_path / "layout"))
+
+    with Export(archive, Cache(tmp_path / "cache", 10**9)) as export:
+        assert export.image.sizes == {}
+        export.measure(made.diff_ids[1:])
+
+        assert export.image.sizes[made.diff_ids[1]] == len(UPPER)

@@ -8,7 +8,14 @@ import pytest
 from deploy.errors import DeployError
 from deploy.image.layers.cache import Cache
 from deploy.image.store.archive import Archive
-from tests.unit.deploy.image.make import image, layer, write_archive, write_docker, write_layout
+from tests.unit.deploy.image.make import (
+    image,
+    join_platforms,
+    layer,
+    write_archive,
+    write_docker,
+    write_layout,
+)
 
 MADE = image([layer({"a": b"1" * 5000}), layer({"b": b"2"}), layer({"c": b"3"})])
 
@@ -71,6 +78,31 @@ def test_one_of_several_images_is_chosen_by_its_tag(tmp_path: Path) -> None:
         Archive("x", folder).image()
     with pytest.raises(DeployError, match="0 images match three"):
         Archive("x", folder, "three").image()
+
+
+ARM = image([layer({"a": b"arm"})], architecture="arm64")
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_of_an_index_the_image_for_the_platform_is_chosen(tmp_path: Path, *, nested: bool) -> None:
+    folder = write_layout(ARM, write_layout(MADE, tmp_path / "both"))
+    if nested:
+        join_platforms(folder)
+    archive = Archive("x", write_archive(folder, tmp_path / "both.tar"))
+
+    found = archive.image("linux/arm64")
+    content = archive.export(found, Cache(tmp_path / "cache", 10**9), found.layers)
+
+    assert (found.id, found.layers, content.id) == (ARM.id, tuple(ARM.diff_ids), ARM.id)
+    assert found.platforms == ("linux/arm64", "linux/amd64")
+    assert archive.image("linux/amd64").id == MADE.id
+    assert archive.image("linux/s390x").platforms == ("linux/amd64", "linux/arm64")
+
+
+def test_the_platform_of_an_archive_is_in_its_config(tmp_path: Path) -> None:
+    archive = Archive("x", write_docker(ARM, tmp_path / "docker.tar"))
+
+    assert archive.image().platforms == ("linux/arm64",)
 
 
 def test_a_damaged_layer_is_refused_by_its_digest(tmp_path: Path) -> None:

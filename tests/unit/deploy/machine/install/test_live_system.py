@@ -62,3 +62,9 @@ def test_media_made_before_stay_known(tmp_path: Path) -> None:
         remember_medium(Project(tmp_path, settings()), key)
 
     assert len(set((tmp_path / MEDIA / "host_keys.pub").read_text().splitlines())) == 2
+
+
+@pytest.mark.parametrize("host", ["", "core@", "web1:ssh", "web1:65536"])
+def test_what_is_no_host_is_refused(host: str, tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match="is not a node"):
+        live_target(Project(tmp_path, settings()), host, fingerprint="")

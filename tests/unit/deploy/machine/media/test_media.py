@@ -117,7 +117,7 @@ def test_an_installer_that_fails_is_quoted_and_nothing_is_remembered(
 @pytest.mark.parametrize(
     ("source", "wanted", "problem"),
     [
-        ("missing.iso", Customization(), "missing.iso does not exist"),
+        ("missing.iso", Customization(), "missing.iso is not a file"),
         ("live.iso", Customization(output="live.iso"), "live.iso exists"),
         ("live.iso", Customization(console=("ttyS0",)), "no --device is given"),
         ("live.iso", Customization(installer="/nonexistent"), "/nonexistent does not exist"),

@@ -1,0 +1,25 @@
+"""The sample's root file system: what an ordinary user needs to build it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from container.errors import ContainerError
+from container.sample.rootfs import build_rootfs
+
+
+def test_an_ordinary_user_without_newuidmap_reads_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+
+    with pytest.raises(ContainerError, match="needs newuidmap") as caught:
+        build_rootfs()
+
+    assert caught.value.hint == "apt-get install uidmap"
