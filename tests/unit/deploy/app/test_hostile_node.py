@@ -69,7 +69,7 @@ pytestmark = pytest.mark.loopback
 
 # Sets the clipboard, clears the screen, overwrites the line, turns the text around.
 HOSTILE = "\x1b]52;c;eA==\x07\x9b2J\r\x00\x7f\u202e\u2028\u0085\U000e0041[bold]"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVl"
 MADE = image([layer({"a": b"1"})])
 # What the n-th command of a verb, and every later one, does: fail.
 FAILURES = (0, 3, 99)
