@@ -32,6 +32,10 @@ class HostKeyError(paramiko.SSHException):
         self.known = known
 
 
+class QuestionError(paramiko.AuthenticationException):
+    """A host takes the key, and asks for a password or a code as well."""
+
+
 def new_connection(target: Target, key: paramiko.PKey | None = None) -> Connection:
     """Prepare a connection through its jump hosts, not opened yet; `key` logs in."""
     connection = Connection(
@@ -143,7 +147,7 @@ def _options(target: Target) -> dict[str, object]:
 
 def _transport(kinds: set[str], *words: Any, **options: Any) -> paramiko.Transport:
     """Prefer the known kinds of host key, and authenticated ciphers (GCM), which are quicker."""
-    made = paramiko.Transport(*words, **options)
+    made = _Transport(*words, **options)
     security = made.get_security_options()
     security.ciphers = sorted(security.ciphers, key=lambda name: "gcm" not in name)
     security.key_types = sorted(
@@ -151,6 +155,12 @@ def _transport(kinds: set[str], *words: Any, **options: Any) -> paramiko.Transpo
         key=lambda name: ("ssh-rsa" if name.startswith("rsa-") else name) not in kinds,
     )
     return made
+
+
+class _Transport(paramiko.Transport):
+    def auth_interactive_dumb(self, *_: object, **__: object) -> list[str]:
+        """Answer no question; paramiko would print it as it came, and send what is typed."""
+        raise QuestionError
 
 
 class _Accept(paramiko.MissingHostKeyPolicy):

@@ -30,7 +30,7 @@ _SEALS = {
 class NodeHostKey(Value):
     """A host key `TYPE BASE64` and its age; a `next` one is announced but not shown yet."""
 
-    key: Annotated[str, Field(pattern=r"^\S+ \S+")]
+    key: Annotated[str, Field(pattern=r"^[a-z0-9@.-]{1,64} [A-Za-z0-9+/=]{1,16384}$")]
     age_seconds: Seconds
     next: bool = False
 

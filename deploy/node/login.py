@@ -11,7 +11,7 @@ import paramiko
 from fabric.connection import Connection
 
 from deploy.errors import DeployError
-from deploy.node.connection import HostKeyError, accept, new_connection, route, tune
+from deploy.node.connection import HostKeyError, QuestionError, accept, new_connection, route, tune
 from deploy.node.fabric_remote import FabricRemote
 from deploy.node.host_key import fingerprint_of, key_line
 from deploy.node.known_hosts import KnownKeys
@@ -163,6 +163,14 @@ def _failure(error: Exception, connection: Connection, *, is_node: bool) -> Depl
     name = f"{connection.original_host}:{connection.port}".removesuffix(f":{SSH_PORT}")
     if isinstance(error, HostKeyError):
         return _refused_key(error, connection, name, is_node=is_node)
+    if isinstance(error, QuestionError):
+        return DeployError(
+            f"{name} asks {connection.user} for more than a key, which is not answered",
+            "it may be compromised; otherwise set its sshd up to let the key in alone"
+            if is_node
+            else "if it is yours and asks for a code, reach the node through a ProxyCommand "
+            "(`ssh -W %h:%p JUMPHOST`): then ssh asks you",
+        )
     transport = connection.client.get_transport()
     # After the key exchange it is the login that failed, whatever paramiko's last error says.
     # Before it, a timeout may leave the transport active.

@@ -35,6 +35,8 @@ def _host(name: str, hop: Connection, via: str) -> Iterator[str]:
         yield f"ProxyJump {via}"
     elif isinstance(hop.gateway, str):
         yield f"ProxyCommand {hop.gateway.replace('%', '%%')}"
+    # A compromised host could ask for any password of the operator's.
+    yield "PreferredAuthentications publickey"
     yield f"HostKeyAlias {name}"
     yield f"KnownHostsCommand /usr/bin/env echo {name} {key}"
     yield "UserKnownHostsFile /dev/null"

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from paramiko.common import (
     AUTH_FAILED,
+    AUTH_PARTIALLY_SUCCESSFUL,
     AUTH_SUCCESSFUL,
     OPEN_FAILED_CONNECT_FAILED,
     OPEN_SUCCEEDED,
@@ -43,6 +44,9 @@ class Node:
     transports: list[paramiko.Transport] = field(default_factory=list)
     # What the clients' channels asked for, in order.
     asked: list[str] = field(default_factory=list)
+    # What it asks who logs in, beside the key.
+    question: str = ""
+    answers: list[str] = field(default_factory=list)
     # The names behind this host, as a jump host: each a port here.
     behind: dict[str, int] = field(default_factory=dict)
 
@@ -110,13 +114,23 @@ class _Door(paramiko.ServerInterface):
     def __init__(self, node: Node, transport: "_Transport") -> None:
         self._node = node
         self._transport = transport
+        self._key_taken = False
 
     def get_allowed_auths(self, username: str) -> str:
-        return "publickey"
+        return "keyboard-interactive" if self._key_taken else "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        known = self._node.users.get(username) == key.get_base64()
-        return AUTH_SUCCESSFUL if known else AUTH_FAILED
+        if self._node.users.get(username) != key.get_base64():
+            return AUTH_FAILED
+        self._key_taken = bool(self._node.question)
+        return AUTH_PARTIALLY_SUCCESSFUL if self._key_taken else AUTH_SUCCESSFUL
+
+    def check_auth_interactive(self, username: str, submethods: str) -> paramiko.InteractiveQuery:
+        return paramiko.InteractiveQuery("", self._node.question, self._node.question)
+
+    def check_auth_interactive_response(self, responses: list[str]) -> int:
+        self._node.answers += responses
+        return AUTH_SUCCESSFUL
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED

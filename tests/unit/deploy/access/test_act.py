@@ -38,3 +38,11 @@ def test_a_change_that_the_node_refuses_is_recorded_as_a_failure(
     line = journal(remote)
     assert line["result"] == "failed"
     assert "no other key" in line["detail"]
+
+
+@pytest.mark.parametrize("key", ["\x1c \x1c", "ssh-ed25519 AAAA\n* ssh-ed25519 AAAA", "a", ""])
+def test_a_host_key_is_a_type_and_base64(key: str) -> None:
+    answer = json.dumps({"keys": [{"key": key, "age_seconds": 1}], "changing": False})
+
+    with pytest.raises(DeployError, match=r"host keys cannot be read at keys\.0\.key"):
+        ask_host_keys(FakeRemote({"host-key": answer}))

@@ -9,6 +9,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
+from deploy.console import prompt
 from deploy.errors import DeployError
 from deploy.node.bulk import ssh_command
 from deploy.node.command import Command
@@ -224,6 +225,24 @@ def test_the_systems_ssh_takes_nothing_else_from_the_ssh_config(
     assert not (tmp_path / "master").exists()
     assert not (tmp_path / "local").exists()
     assert node.asked == ["exec"]
+
+
+@pytest.mark.program
+def test_the_systems_ssh_answers_no_question(
+    node: Node, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "answer").write_text("#!/bin/sh\necho secret\n")
+    (tmp_path / "answer").chmod(0o700)
+    monkeypatch.setenv("SSH_ASKPASS", str(tmp_path / "answer"))
+    monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "force")
+    monkeypatch.setattr(prompt, "has_terminal", lambda: True)
+
+    with connect(target, None) as remote, ssh_command(remote) as words:
+        node.question = "AUTHORITY_PASSWORD"
+        done = subprocess.run([*words, "true"], capture_output=True, check=False)
+
+    assert node.answers == []
+    assert b"Permission denied" in done.stderr
 
 
 @pytest.mark.program

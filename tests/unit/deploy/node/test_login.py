@@ -1,5 +1,6 @@
 """A login happens only when the node shows its pinned host key."""
 
+import io
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -54,6 +55,21 @@ def test_the_connection_ends_with_the_block(node: Node, target: Target) -> None:
 
     transport.join(5)
     assert not transport.is_active()
+
+
+def test_what_a_node_asks_beside_the_key_is_neither_shown_nor_answered(
+    node: Node,
+    target: Target,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
+    node.question = "\x1b]0;x\x07AUTHORITY_PASSWORD"
+
+    assert "asks core for more than a key" in refusal(target).message
+
+    assert node.answers == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_login_that_was_started_early_is_used(node: Node, target: Target) -> None:
