@@ -93,8 +93,8 @@ def tune(connection: Connection) -> None:
 def _gateway(connection: Connection, *beyond: str) -> Connection | str | None:
     """Make the jump hosts of ProxyJump, visited in their order, or give the ProxyCommand.
 
-    Fabric visits several in the reverse order, takes `none` for a host, and ends no loop. `beyond` are the hosts
-    that this one leads to.
+    Fabric visits several in the reverse order, takes `none` for a host, and ends no loop.
+    `beyond` are the hosts that this one leads to.
 
     Raises:
         DeployError: when jump hosts lead to each other.

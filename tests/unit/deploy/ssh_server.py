@@ -24,6 +24,7 @@ from paramiko.common import (
     OPEN_SUCCEEDED,
     cMSG_CHANNEL_SUCCESS,
 )
+from paramiko.server import InteractiveQuery
 
 from deploy.node.script import packed
 
@@ -125,8 +126,8 @@ class _Door(paramiko.ServerInterface):
         self._key_taken = bool(self._node.question)
         return AUTH_PARTIALLY_SUCCESSFUL if self._key_taken else AUTH_SUCCESSFUL
 
-    def check_auth_interactive(self, username: str, submethods: str) -> paramiko.InteractiveQuery:
-        return paramiko.InteractiveQuery("", self._node.question, self._node.question)
+    def check_auth_interactive(self, username: str, submethods: str) -> InteractiveQuery:
+        return InteractiveQuery("", self._node.question, self._node.question)
 
     def check_auth_interactive_response(self, responses: list[str]) -> int:
         self._node.answers += responses

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.access.act import access_drop, run_audited
+from deploy.access.act import access_drop, ask_host_keys, run_audited
 from deploy.errors import DeployError
 from deploy.project import Project
 from tests.unit.deploy.examples import settings
