@@ -131,7 +131,7 @@ class _Door(paramiko.ServerInterface):
 
     def check_auth_interactive_response(self, responses: list[str]) -> int:
         self._node.answers += responses
-        return AUTH_SUCCESSFUL
+        return AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED
