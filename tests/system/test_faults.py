@@ -453,6 +453,7 @@ def test_a_first_deploy_that_fails_can_be_tried_again(
 ) -> None:
     settings = (staging.folder / ".env.staging").read_text()
     other = staging.folder / ".env.again"
+    other.touch(mode=0o600)
     other.write_text(
         settings.replace("=staging", "=again").replace("8444", "8446").replace("8081", "8082")
     )

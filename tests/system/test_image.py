@@ -630,7 +630,7 @@ def test_a_disk_without_room_is_found_before_anything_travels(bench: Bench) -> N
 
     bench.project.ssh("umount /var/tmp")
     assert said.code == 1
-    assert ": 105 MB free, 201 MB needed, 96 MB missing" in said.out
+    assert ": 105 MB free, 201 MB needed, 96.2 MB missing" in said.out
     assert "fab prune" in said.out
     assert bench.left() == ""
 
