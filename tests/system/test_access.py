@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ HOST_KEYS = (
     "old keys removed",
     "new login with a pinned key",
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgiving(deployed: Project) -> Iterator[None]:
+    """Have sshd take no offence at the failed logins that follow each other here."""
+    drop_in = "/etc/ssh/sshd_config.d/00-forgiving.conf"
+    deployed.ssh(f"echo PerSourcePenalties no >{drop_in}; systemctl reload ssh")
+    yield
+    deployed.ssh(f"rm {drop_in}; systemctl reload ssh")
 
 
 def kill_after(project: Project, line: str, *words: str) -> str:
