@@ -167,3 +167,12 @@ def test_a_script_that_waits_for_another_names_it_when_its_time_is_over(serving:
     assert f"waited 1 s: {work} is locked by process " in said
     assert "root sleep" in said
     assert f"waiting up to 1 s: {work} is locked by process " in said
+
+
+def test_another_user_cannot_open_the_locks_of_podman(serving: Project) -> None:
+    said = serving.ssh(
+        "setpriv --reuid 12345 --regid 12345 --clear-groups"
+        " head -c 1 /var/lib/containers/storage/storage.lock 2>&1 || true"
+    )
+
+    assert "Permission denied" in said
