@@ -26,7 +26,7 @@ class Item:
     kind: str
     name: str
     facts: tuple[tuple[str, str], ...] = ()
-    content: bytes | None = None
+    content: bytes | None = field(default=None, repr=False)
     secret: str = field(default="", repr=False)
 
     @property

@@ -5,6 +5,7 @@ import errno
 import functools
 import inspect
 import logging
+import os
 import re
 import signal
 import traceback
@@ -35,6 +36,7 @@ Group: TypeAlias = Literal[
 ]
 _Options = ParamSpec("_Options")
 _INTERRUPTED = 130
+_OTHERS_WRITE = 0o002
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _FREE_SPACE = (
     "free some space, or set IMAGE_CACHE and IMAGE_CACHE_MEGABYTES; then run the command again"
@@ -153,6 +155,8 @@ def _with_fields(given: Mapping[str, Any], fields: type[Any]) -> dict[str, Any]:
 def _guarded(body: Callable[[], int | None]) -> int | None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    # Whatever the umask, other users do not write what a command writes.
+    os.umask(os.umask(_OTHERS_WRITE) | _OTHERS_WRITE)
     take_secrets()
     try:
         return body()

@@ -1,6 +1,6 @@
 """Ignition's merge of a parent and a child config, with the sources of both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from butane.translate.record import (
@@ -23,7 +23,7 @@ _Pairs: TypeAlias = "list[tuple[Side, Side | None]]"
 class Side:
     """One side of a merge: a value, where it stands in its config, and that config's sources."""
 
-    value: Value | None
+    value: Value | None = field(repr=False)
     sources: SourceMap
     path: Path = ()
 

@@ -115,7 +115,7 @@ class Record:
     """The values of one struct, by Butane name; unset ones are absent."""
 
     struct: Struct
-    values: "dict[str, Value]" = field(default_factory=dict)
+    values: "dict[str, Value]" = field(default_factory=dict, repr=False)
 
     def put(self, wanted: Field, value: "Value | None") -> None:
         """Set a field, or unset it: by None, or by what an unset plain field equals."""

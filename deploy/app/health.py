@@ -2,11 +2,13 @@
 
 import contextlib
 import http.client
+import math
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from certs.certificate import Certificate, from_der
 from certs.errors import CertError
@@ -42,15 +44,31 @@ class HealthCheck:
         return ""
 
 
-def check(endpoint: Endpoint, path: str) -> HealthCheck:
+class _BoundedSocket(ssl.SSLSocket):
+    """A connection on which all reads together end at a time."""
+
+    until = math.inf
+
+    def recv_into(self, *words: Any, **options: Any) -> int:
+        """Read into a buffer."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer timed out")
+        self.settimeout(left)
+        return super().recv_into(*words, **options)
+
+
+def check(endpoint: Endpoint, path: str, most_seconds: float = _TIMEOUT_SECONDS) -> HealthCheck:
     """Fetch a page once. Any certificate is accepted here; `problem` compares it."""
     # The expected certificate is compared whole, by its hash: stricter than verifying its chain.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.sslsocket_class = _BoundedSocket
     certificate = None
+    seconds = min(most_seconds, _TIMEOUT_SECONDS)
     try:
-        with contextlib.closing(_socket(endpoint, context)) as tls:
+        with contextlib.closing(_socket(endpoint, context, seconds)) as tls:
             certificate = from_der(tls.getpeercert(binary_form=True) or b"", source=str(endpoint))
             return HealthCheck(certificate, _status(tls, endpoint, path), "")
     except (OSError, http.client.HTTPException, CertError) as error:
@@ -72,7 +90,7 @@ def wait_until_healthy(
     """
     until = time.monotonic() + timeout_seconds
     pause = _FIRST_PAUSE_SECONDS
-    while problem := check(endpoint, path).problem(fingerprint):
+    while problem := check(endpoint, path, max(1, until - time.monotonic())).problem(fingerprint):
         reason = died()
         if reason or time.monotonic() > until:
             ended = reason or f"not healthy within {timeout_seconds:.0f} s"
@@ -98,14 +116,16 @@ def served_certificate(endpoint: Endpoint) -> Certificate:
     return found.certificate
 
 
-def _socket(endpoint: Endpoint, context: ssl.SSLContext) -> ssl.SSLSocket:
-    plain = socket.create_connection((endpoint.address, endpoint.port), timeout=_TIMEOUT_SECONDS)
+def _socket(endpoint: Endpoint, context: ssl.SSLContext, seconds: float) -> ssl.SSLSocket:
+    plain = socket.create_connection((endpoint.address, endpoint.port), timeout=seconds)
     try:
         plain.getpeername()  # ssl would leave its socket open if the other end has gone already
-        return context.wrap_socket(plain, server_hostname=endpoint.host)
+        tls = context.wrap_socket(plain, server_hostname=endpoint.host)
     except BaseException:
         plain.close()
         raise
+    tls.until = time.monotonic() + seconds  # type: ignore[attr-defined]
+    return tls
 
 
 def _status(tls: ssl.SSLSocket, endpoint: Endpoint, path: str) -> int:

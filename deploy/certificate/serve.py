@@ -1,7 +1,7 @@
 """Serve the workstation's certificate on the node, checked by TLS handshakes; else undo."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from deploy.app.credentials import Credentials
@@ -35,7 +35,7 @@ class Reload:
     endpoints: tuple[Endpoint, ...]
     pair: Pair
     held: Manifest
-    password: bytes | None
+    password: bytes | None = field(repr=False)
 
     def carry_out(self, audit: str) -> None:
         """Stage, swap and check the new certificate; on failure put the previous one back.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -30,7 +29,7 @@ _NOTHING_SENT = "nothing to send: the node has every layer already"
 @contextmanager
 def step(title: str, done: str = "") -> Iterator[None]:
     """Show a title while the block runs; then `done` with the time taken, or a cross."""
-    with _timed(title, done), output.console.status(escape(title)):
+    with _timed(title, done), output.console.status(output.shown(title)):
         yield
 
 
@@ -38,7 +37,7 @@ def step(title: str, done: str = "") -> Iterator[None]:
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar of `total` bytes; the block gets a function that adds bytes."""
     with _crossed(title), _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
-        task = bar.add_task(escape(title), total=total)
+        task = bar.add_task(output.shown(title), total=total)
         yield lambda count: bar.advance(task, count)
 
 
@@ -47,7 +46,7 @@ def percentage(title: str) -> Iterator[Callable[[int], None]]:
     """Show a bar in percent; the block gets a function that sets the percentage."""
     shown = _bar(TaskProgressColumn(), TimeRemainingColumn(), shown=has_terminal())
     with _timed(title), shown as bar:
-        task = bar.add_task(escape(title), total=100)
+        task = bar.add_task(output.shown(title), total=100)
         yield lambda percent: bar.update(task, completed=percent)
 
 
@@ -145,12 +144,14 @@ class _Count:
 def _bars(title: str, total: int, *, shown: bool) -> Iterator[Callable[[str, _Count], None]]:
     columns = (DownloadColumn(), TextColumn("{task.fields[sent]}"), TimeRemainingColumn())
     with _bar(*columns, shown=shown) as bar:
-        whole = bar.add_task(escape(title), total=total, sent="")
+        whole = bar.add_task(output.shown(title), total=total, sent="")
         tasks: dict[str, TaskID] = {}
 
         def show(layer: str, count: _Count) -> None:
             if layer not in tasks:
-                tasks[layer] = bar.add_task(f"  layer {layer[7:19]}", total=None, sent="")
+                tasks[layer] = bar.add_task(
+                    output.shown(f"  layer {layer[7:19]}"), total=None, sent=""
+                )
             sent = f"{size(count.sent[layer])} sent"
             bar.update(tasks[layer], completed=count.there[layer], sent=sent)
             bar.update(whole, completed=count.there.total(), sent=str(count))

@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from deploy.console.visible import visible
+
 
 def has_terminal() -> bool:
     """Tell whether stdin and stdout are a terminal."""
@@ -12,16 +14,16 @@ def has_terminal() -> bool:
 
 def ask(question: str, *, hidden: bool = False) -> str:
     """Ask for a value; a hidden one is typed twice and not shown."""
-    answer: str = click.prompt(question, hide_input=hidden, confirmation_prompt=hidden)
+    answer: str = click.prompt(visible(question), hide_input=hidden, confirmation_prompt=hidden)
     return answer
 
 
 def ask_secret(question: str) -> str:
     """Ask for an existing secret; it is typed once and not shown."""
-    answer: str = click.prompt(question, hide_input=True)
+    answer: str = click.prompt(visible(question), hide_input=True)
     return answer
 
 
 def confirm(question: str) -> bool:
     """Ask yes or no; the default is no."""
-    return click.confirm(question, default=False)
+    return click.confirm(visible(question), default=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from deploy.console.visible import visible
 from deploy.inventory.app import Inventory
 from deploy.inventory.places import agree
 
@@ -60,4 +61,4 @@ def _written(labels: Labels) -> str:
 
 
 def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return visible(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

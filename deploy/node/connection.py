@@ -9,6 +9,7 @@ from typing import Any
 import paramiko
 from fabric.connection import Connection
 
+from deploy.errors import DeployError
 from deploy.node.host_key import key_line
 from deploy.node.known_hosts import KnownKeys, known_keys
 from deploy.node.target import Target
@@ -39,6 +40,7 @@ def new_connection(target: Target, key: paramiko.PKey | None = None) -> Connecti
         port=target.port,
         connect_timeout=CONNECT_SECONDS,
         connect_kwargs=_options(target),
+        gateway=False,  # not Fabric's, see _gateway
     )
     connection.gateway = _gateway(connection)
     if target.alone and target.identity:
@@ -84,10 +86,14 @@ def tune(connection: Connection) -> None:
             plain.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def _gateway(connection: Connection) -> Connection | str | None:
+def _gateway(connection: Connection, *beyond: str) -> Connection | str | None:
     """Make the jump hosts of ProxyJump, visited in their order, or give the ProxyCommand.
 
-    Fabric visits several in the reverse order, and takes `none` for a host.
+    Fabric visits several in the reverse order, takes `none` for a host, and ends no loop. `beyond` are the hosts
+    that this one leads to.
+
+    Raises:
+        DeployError: when jump hosts lead to each other.
     """
     config = connection.ssh_config
     hops = config.get("proxyjump", "none").split(",")
@@ -100,10 +106,16 @@ def _gateway(connection: Connection) -> Connection | str | None:
             hop.strip().removeprefix("ssh://"),
             connect_timeout=CONNECT_SECONDS,
             connect_kwargs={"banner_timeout": CONNECT_SECONDS},
+            gateway=False,
         )
         if made.host == connection.host:
             return None  # `Host *` in the config: the jump host itself is reached directly
-        made.gateway = last or _gateway(made)
+        if made.host in beyond:
+            raise DeployError(
+                f"the jump hosts {made.host} and {connection.host} lead to each other",
+                "correct ProxyJump in ~/.ssh/config",
+            )
+        made.gateway = last or _gateway(made, *beyond, str(connection.host))
         last = made
     return last
 

@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
@@ -24,7 +24,7 @@ class Entry:
     """A setting as found: key, value, and the file and line or other source."""
 
     key: str
-    value: str
+    value: str = field(repr=False)
     where: str
 
 

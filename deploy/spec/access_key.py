@@ -4,9 +4,10 @@ import base64
 import binascii
 import hashlib
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy.errors import DeployError
@@ -16,7 +17,11 @@ AUTHORITY = "cert-authority"
 # Two words and the rest.
 _WORDS = re.compile(r"([^ \t]+)[ \t]+([^ \t]+)[ \t]*(.*)", re.DOTALL)
 _KIND = re.compile(r"[a-z0-9@.-]{1,64}")
-_EXPIRY = re.compile(r"(\d{8})(\d{4}|\d{6})?(?:Z|UTC)?", re.IGNORECASE | re.ASCII)
+# Year, month, day, hour and minute, each with blanks or zeros before it; seconds are ignored.
+_EXPIRY = re.compile(
+    r"([ \d]{3}\d)([ \d]\d)([ \d]\d)(?:([ \d]\d)([ \d]\d)(?:[ 0-5]\d|6[01])?)?(?:Z|UTC)?",
+    re.IGNORECASE | re.ASCII,
+)
 _FORMAT = "%Y%m%d%H%M"
 _EXPIRY_OPTION = "expiry-time"
 # Names of signatures, which sshd takes for the type of a key too.
@@ -24,6 +29,9 @@ _SIGNATURES = {
     "ssh-rsa": ("rsa-sha2-256", "rsa-sha2-512"),
     "sk-ecdsa-sha2-nistp256@openssh.com": ("webauthn-sk-ecdsa-sha2-nistp256@openssh.com",),
 }
+# How many numbers such a key consists of.
+_NUMBERS = {"ssh-rsa": 2, "ssh-dss": 4}
+_LAST_DAY = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +168,57 @@ def _plain_key(text: str) -> AccessKey | None:
     match = _WORDS.fullmatch(text)
     if not match:
         return None
-    key = re.sub(r"[\r\n\v\f]", "", match[2])
     try:
-        blob = base64.b64decode(key, validate=True)
-        kind = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("ascii")
+        kind, key = _as_sshd_writes(re.sub(r"[\r\n\v\f]", "", match[2]))
     except ValueError:
         return None
     if not _KIND.fullmatch(kind) or match[1] not in {kind, *_SIGNATURES.get(kind, ())}:
         return None
     comment = re.sub(r"[^A-Za-z0-9@._+ -]", "_", match[3]).strip()
-    return AccessKey(kind, base64.b64encode(blob).decode(), comment)
+    return AccessKey(kind, key, comment)
+
+
+def _as_sshd_writes(key: str) -> tuple[str, str]:
+    """Give a key's type, and its base64 text as sshd writes it: fingerprints are of that.
+
+    sshd takes numbers with zeros before them, and names of signatures for the type.
+
+    Raises:
+        ValueError: for what is no key.
+    """
+    blob = base64.b64decode(key, validate=True)
+    if base64.b64encode(blob).decode() != key:
+        raise ValueError("sshd takes no base64 with other bits or too many `=` at its end")
+    name, rest = _cut(blob)
+    kind = name.decode("ascii")
+    kind = next((one for one, others in _SIGNATURES.items() if kind in others), kind)
+    numbers = b""
+    for _ in range(_NUMBERS.get(kind, 0)):
+        number, rest = _cut(rest)
+        numbers += _number(number)
+    if numbers and rest:
+        raise ValueError("something stands behind its numbers")
+    return kind, base64.b64encode(_string(kind.encode()) + numbers + rest).decode()
+
+
+def _cut(blob: bytes) -> tuple[bytes, bytes]:
+    """Cut off the string that a key begins with."""
+    end = 4 + int.from_bytes(blob[:4], "big")
+    if end > len(blob):
+        raise ValueError("it ends too early")
+    return blob[4:end], blob[end:]
+
+
+def _string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def _number(part: bytes) -> bytes:
+    """Write a positive number with no more zeros before it than needed."""
+    if part[:1] >= b"\x80":
+        raise ValueError("it is negative")
+    digits = part.lstrip(b"\0")
+    return _string(b"\0" + digits if digits[:1] >= b"\x80" else digits)
 
 
 def _end_of_options(text: str) -> int:
@@ -185,10 +234,13 @@ def _end_of_options(text: str) -> int:
 
 
 def _options(text: str) -> Iterator[tuple[str, str]]:
-    """Split options at commas outside of quotes: names in lower case, values without quotes."""
+    """Split options at commas outside of quotes: names in lower case, values without quotes.
+
+    A value without quotes, which sshd does not read, is empty.
+    """
     for part in re.findall(r'(?:\\"|"(?:\\"|[^"\\]|\\(?!"))*"|[^,"\\]|\\(?!"))+', text):
         name, _, value = part.partition("=")
-        yield name.lower(), value[1:-1] if value.startswith('"') else value
+        yield name.lower(), value[1:-1] if value.startswith('"') else ""
 
 
 def _moment(text: str) -> datetime:
@@ -196,9 +248,12 @@ def _moment(text: str) -> datetime:
     match = _EXPIRY.fullmatch(text)
     try:
         if match:
-            day_and_time = f"{match[1]}{(match[2] or '0000')[:4]}"
-            return datetime.strptime(day_and_time, _FORMAT).replace(tzinfo=UTC)
-    except ValueError:  # no such day
+            year, month, day, hour, minute = (int(part or 0) for part in match.groups())
+            # sshd counts a day that the month does not have on into the next month.
+            if 1 <= day <= _LAST_DAY:
+                first = datetime(year, month, 1, hour, minute, tzinfo=UTC)
+                return first + timedelta(days=day - 1)
+    except ValueError:  # no such month
         pass
     return datetime.min.replace(tzinfo=UTC)
 

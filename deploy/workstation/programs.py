@@ -5,7 +5,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
@@ -34,7 +34,7 @@ class Start:
     `operators`: it is the operator's own program, and gets the environment of `fab`.
     """
 
-    stdin: bytes = b""
+    stdin: bytes = field(default=b"", repr=False)
     folder: Path | None = None
     shown: bool = False
     descriptors: tuple[int, ...] = ()

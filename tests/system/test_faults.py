@@ -35,6 +35,8 @@ def broken_images(deployed: Project) -> Iterator[dict[str, str]]:
         "crash": "import sys; sys.exit('no such table')",
         "hang": "import time; time.sleep(900)",
         "new": "import sys; sys.exit('new')",
+        "mimic": "import sys; print('a container died ' + 'a' * 64 + ' b'); print('b' * 64); "
+        "print('conmon 12ab has died'); sys.exit(chr(27) + '[31mred ' + chr(233))",
     }
     names = {}
     for kind, program in programs.items():
@@ -110,6 +112,22 @@ def test_a_failed_release_is_kept_stopped_with_its_logs_and_only_the_last_one(
     assert after[:-1] == before[:-1]
     assert after[-1] != before[-1]
     assert "nothing to do" in serving.must("deploy")
+
+
+def test_the_log_has_every_line_of_the_app_also_one_that_looks_like_podmans(
+    serving: Project, broken_images: dict[str, str]
+) -> None:
+    said = serving.fab("deploy", IMAGE=broken_images["mimic"])
+
+    release = said.out.split("fab logs --release ")[1].split("`")[0]
+    log = serving.must("logs", "--release", release, "--lines", "500").splitlines()
+    assert f"a container died {'a' * 64} b" in log
+    assert "b" * 64 in log
+    assert "conmon 12ab has died" in log
+    assert r"\x1b[31mred é" in log
+    # Podman's own: the ids of containers, and events with the image's labels.
+    assert not [one for one in log if len(one) == 64 and set(one) != {"b"}]
+    assert not [one for one in log if "io.corefab" in one]
 
 
 @pytest.mark.parametrize("line", UNDER_WAY)

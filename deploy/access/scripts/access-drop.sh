@@ -16,7 +16,7 @@ lines() {
 }
 
 mapfile -d "" -t files < <(as_owner "$home/.ssh/authorized_keys.d/" find "$home/.ssh/authorized_keys" \
-  "$home/.ssh/authorized_keys2" "$home/.ssh/authorized_keys.d" -maxdepth 1 -xtype f -readable \
+  "$home/.ssh/authorized_keys2" "$home/.ssh/authorized_keys.d/" -maxdepth 1 -xtype f -readable \
   -not -name '.*' -print0 </dev/null 2>/dev/null || true)
 left=0
 for at in "${!files[@]}"; do

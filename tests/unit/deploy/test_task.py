@@ -3,7 +3,9 @@
 import errno
 import importlib
 import logging
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import click
@@ -81,6 +83,21 @@ def test_a_full_disk_here_is_shown_with_what_to_do(capsys: pytest.CaptureFixture
         "local disk full or read-only: [Errno 28] No space left on device: '/cache/layer'" in said
     )
     assert "what to do: free some space" in said
+
+
+def test_other_users_cannot_write_what_a_command_writes_whatever_the_umask(tmp_path: Path) -> None:
+    @task("look")
+    def example(_: Context) -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "file").write_text("")
+
+    before = os.umask(0)
+    try:
+        example(Context())
+    finally:
+        os.umask(before)
+
+    assert [(tmp_path / name).stat().st_mode & 0o002 for name in ("folder", "file")] == [0, 0]
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(errno.ENOENT, "gone")])

@@ -16,6 +16,7 @@ _FILE_OF_THE_SPEC = ".ssh/authorized_keys.d/ignition"
 
 def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Difference]:
     """Compare the spec's users, groups and SSH keys; find users of neither the spec nor an app."""
+    people = tuple(people)
     known = {_STOCK_PERSON}
     for person in people:
         known.add(person.name)
@@ -27,6 +28,8 @@ def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Differ
             expected, is_in = f"in {', '.join(person.groups)}", f"in {', '.join(groups)}"
             yield Difference("user", person.name, expected, is_in, remedy="by hand")
         yield from _keys(person, found)
+    for name in sorted({one.user for one in found.keys} - {person.name for person in people}):
+        yield from _keys(Person(name, (), ()), found, of_spec=False)
     for one in found.people:
         is_person = _FIRST_PERSON <= one.uid < _LAST_PERSON
         if is_person and one.name not in known and not one.login_shell.endswith(_NO_LOGIN):
@@ -34,7 +37,7 @@ def people_drift(people: Iterable[Person], found: Inspection) -> Iterator[Differ
             yield Difference("user", one.name, "absent", is_now, remedy="reinstall")
 
 
-def _keys(person: Person, found: Inspection) -> Iterator[Difference]:
+def _keys(person: Person, found: Inspection, *, of_spec: bool = True) -> Iterator[Difference]:
     lines = [one for one in found.keys if one.user == person.name and not is_ignored(one.line)]
     there = {identity_of(one.line) for one in lines}
     expected = {identity_of(line): line for line in person.keys}
@@ -42,7 +45,8 @@ def _keys(person: Person, found: Inspection) -> Iterator[Difference]:
         yield Difference("key", f"{person.name}: {expected[key]}", "may log in", "absent")
     for one in sorted(lines, key=lambda one: (identity_of(one.line), one.file)):
         if identity_of(one.line) not in expected:
-            remedy: Remedy = "fab converge" if one.file.endswith(_FILE_OF_THE_SPEC) else "by hand"
+            ours = of_spec and one.file.endswith(_FILE_OF_THE_SPEC)
+            remedy: Remedy = "fab converge" if ours else "by hand"
             unclear = "" if read_key(one.line) else ", not understood: it may let someone log in"
             subject, is_now = f"{person.name}: {one.line}", f"in {one.file}{unclear}"
             yield Difference("key", subject, "absent", is_now, found.since(one), remedy)

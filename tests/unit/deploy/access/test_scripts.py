@@ -73,6 +73,18 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_left(
     assert (tmp_path / "elsewhere").read_text() == f"{ANN}\n{BOB}\n"
 
 
+def test_lines_go_in_a_folder_that_a_link_leads_to(
+    drop: Callable[..., tuple[int, str]], folder: Path, tmp_path: Path
+) -> None:
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    (folder / "ann").write_text(f"{ANN}\n{BOB}\n")
+
+    assert drop([ANN], [BOB]) == (0, "1")
+
+    assert (folder / "ann").read_text() == f"{BOB}\n"
+
+
 @pytest.mark.parametrize("keep", [[], ["x"], [ANN], [f"{BOB} x"]])
 def test_nothing_goes_when_no_line_to_keep_would_be_left(
     drop: Callable[..., tuple[int, str]], folder: Path, keep: list[str]

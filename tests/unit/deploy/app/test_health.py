@@ -80,6 +80,26 @@ def test_a_silent_server_times_out(site: Site, monkeypatch: pytest.MonkeyPatch) 
     assert found.problem(site.certificate)
 
 
+def test_a_server_whose_answer_does_not_end_times_out(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go_on(tls: socket.socket) -> None:
+        while True:
+            tls.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    monkeypatch.setattr("deploy.app.health._TIMEOUT_SECONDS", 0.5)
+    site.answer = go_on
+
+    assert "timed out" in check(site.endpoint, "/").error
+
+
+def test_a_check_takes_no_longer_than_its_caller_waits(site: Site) -> None:
+    site.answer = silence
+
+    found = check(site.endpoint, "/", 0.2)
+    assert "timed out" in found.error
+
+
 def test_a_server_without_a_handshake_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploy.app.health._TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:

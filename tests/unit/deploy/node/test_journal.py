@@ -41,3 +41,12 @@ def test_an_incomplete_line_is_skipped() -> None:
     text = f"{LINE.to_json()[:20]}\n[]\n\n{LINE.to_json()}\n"
 
     assert list(read_audit(text)) == [LINE]
+
+
+def test_a_line_may_hold_what_unicode_calls_a_lines_end() -> None:
+    line = LINE.model_copy(update={"detail": "a\u0085b\u2028c\u2029d"})
+    # As jq writes it on the node.
+    text = json.dumps(json.loads(line.to_json()), ensure_ascii=False)
+    assert "\u2028" in text
+
+    assert list(read_audit(f"{text}\n")) == [line]

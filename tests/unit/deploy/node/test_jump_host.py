@@ -126,6 +126,17 @@ def test_several_jump_hosts_are_visited_in_the_order_of_the_config(way: Way, hom
         assert works(way.target, way.node)
 
 
+def test_jump_hosts_that_lead_to_each_other_are_refused(way: Way, home: Path) -> None:
+    (home / ".ssh/config").write_text(
+        "Host inner\n ProxyJump one.test\n"
+        "Host one.test\n ProxyJump two.test\nHost two.test\n ProxyJump one.test\n"
+    )
+
+    error = refusal(way.target)
+    assert error.message == "the jump hosts one.test and two.test lead to each other"
+    assert "ProxyJump" in error.hint
+
+
 def test_proxyjump_none_means_no_jump_host(node: Node, target: Target, home: Path) -> None:
     (home / ".ssh/config").write_text("Host 127.0.0.1\n ProxyJump none\n")
 

@@ -1,5 +1,6 @@
 """A line of authorized_keys is read as OpenSSH reads it; a revocation list is one that it reads."""
 
+import base64
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,22 @@ GOOD, EVIL, RSA = (
     )
 )
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
+
+
+def rsa_line(kind: str, name: str, *numbers: bytes) -> str:
+    """Write an RSA key as someone may who does not keep to the shortest form."""
+    parts = (name.encode(), *numbers)
+    blob = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return f"{kind} {base64.b64encode(blob).decode()}"
+
+
+EXPONENT, MODULUS = b"\1\0\1", (2**2047 + 1).to_bytes(257, "big")
+SAME_AS_RSA = (
+    rsa_line("ssh-rsa", "ssh-rsa", b"\0\0" + EXPONENT, MODULUS),
+    rsa_line("ssh-rsa", "ssh-rsa", EXPONENT, bytes(9) + MODULUS),
+    rsa_line("ssh-rsa", "rsa-sha2-512", EXPONENT, MODULUS),
+    rsa_line("rsa-sha2-256", "rsa-sha2-512", EXPONENT, MODULUS),
+)
 PIECES = (
     *(word for key in (GOOD, EVIL, RSA) for word in (key, key, *key.split())),
     *("rsa-sha2-256", "rsa-sha2-512", "ssh-rsa", "ssh-dss", "AAAA", "=", "#", "x", "1", "a,b"),
@@ -51,6 +68,10 @@ def fingerprint(line: str) -> str | None:
 @example("\t " + EVIL.replace(" ", "\t"))
 @example(f"rsa-sha2-512 {RSA.split()[1]} x")
 @example(f"{EVIL}\0junk")
+@example(SAME_AS_RSA[0])
+@example(SAME_AS_RSA[1])
+@example(SAME_AS_RSA[2])
+@example(SAME_AS_RSA[3])
 def test_every_key_that_ssh_keygen_finds_in_a_line_is_found(line: str) -> None:
     found = fingerprint(line)
     key = read_key(line)
@@ -118,6 +139,26 @@ def test_the_name_of_a_signature_is_no_other_key() -> None:
     assert read_key(f"ssh-ed25519 {blob}") is None
 
 
+@pytest.mark.parametrize("line", SAME_AS_RSA)
+def test_a_key_written_in_a_longer_form_is_no_other_key(line: str) -> None:
+    assert identity_of(line) == identity_of(RSA)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{RSA}=",
+        f"{EVIL}====",
+        f"{EVIL[:-2]}{chr(ord(EVIL[-2]) + 1)}=",
+        rsa_line("ssh-rsa", "ssh-rsa", EXPONENT, MODULUS, b""),
+        rsa_line("ssh-rsa", "ssh-rsa", EXPONENT, MODULUS[1:]),
+        rsa_line("ssh-rsa", "ssh-rsa", EXPONENT),
+    ],
+)
+def test_what_sshd_refuses_is_no_key(line: str) -> None:
+    assert read_key(line) is None
+
+
 @pytest.mark.parametrize(
     ("options", "expires", "logs_in"),
     [
@@ -131,6 +172,11 @@ def test_the_name_of_a_signature_is_no_other_key() -> None:
             datetime(2026, 11, 27, tzinfo=UTC),
             False,
         ),
+        ('expiry-time="20300231Z"', datetime(2030, 3, 3, tzinfo=UTC), True),
+        ('expiry-time="2030 1 2Z"', datetime(2030, 1, 2, tzinfo=UTC), True),
+        ('expiry-time="20300100Z"', datetime.min.replace(tzinfo=UTC), False),
+        ('expiry-time="2 300101Z"', datetime.min.replace(tzinfo=UTC), False),
+        ("expiry-time=20300101Z", datetime.min.replace(tzinfo=UTC), False),
         ('expiry-time="soon"', datetime.min.replace(tzinfo=UTC), False),
         ('command="expiry-time=\\"20261127Z\\",x"', None, False),
         ("cert-authority", None, False),

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Callable, Collection, Iterator
@@ -22,6 +23,7 @@ from deploy.image.layers.partial_layer import PartialLayer
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.store.archive import Archive
 from deploy.image.store.engines import Podman
+from deploy.image.store.podman_storage import StoredLayer
 from deploy.image.wire.chunks import cut_chunks
 from deploy.image.wire.compress import Job
 from deploy.image.wire.compressor import Compressor
@@ -130,6 +132,36 @@ def test_a_layer_that_changed_where_it_is_kept_is_never_given_away_whole(storage
             assert found[0 : len(found)] == LOWER
 
     assert storage.exported == [[one]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["link/secret", "a/../link/secret", "../secret", "../../outside/secret", "secret-link", "pipe"],
+)
+def test_a_record_cannot_name_a_file_that_is_not_in_its_layer(tmp_path: Path, name: str) -> None:
+    folder, outside = tmp_path / "overlay/0/diff", tmp_path / "outside"
+    for made in (folder / "a", outside):
+        made.mkdir(parents=True)
+    for secret in (outside / "secret", folder.parent / "secret"):
+        secret.write_bytes(b"secret")
+    (folder / "link").symlink_to(outside)
+    (folder / "secret-link").symlink_to(outside / "secret")
+    os.mkfifo(folder / "pipe")
+    record = tmp_path / "record"
+    record.write_bytes(gzip.compress(json.dumps({"type": 1, "name": name, "size": 6}).encode()))
+
+    with pytest.raises((OSError, ValueError)):
+        list(StoredLayer(folder, record).blocks())
+
+
+def test_a_record_may_write_a_file_of_its_layer_in_any_way(tmp_path: Path) -> None:
+    folder, record = tmp_path / "diff", tmp_path / "record"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a/b").write_bytes(b"inside")
+    lines = [{"type": 1, "name": name, "size": 6} for name in ("./a/b", "a//b", "/a/b")]
+    record.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+
+    assert b"".join(StoredLayer(folder, record).blocks()) == b"inside" * 3
 
 
 @pytest.mark.parametrize("gone", ["overlay-images", "overlay-layers/1.tar-split.gz", "overlay/0"])

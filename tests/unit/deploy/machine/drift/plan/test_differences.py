@@ -239,6 +239,15 @@ def test_an_unchanged_node_has_no_drift() -> None:
             ("key", f"core: {OTHER_KEY}", "absent", "in /x", "by hand"),
         ),
         (
+            found(
+                keys=(
+                    *found().keys,
+                    AuthorizedKey(user="root", file=IN_SPEC, age_seconds=1, line=OTHER_KEY),
+                )
+            ),
+            ("key", f"root: {OTHER_KEY}", "absent", f"in {IN_SPEC}", "by hand"),
+        ),
+        (
             found(people=(FoundPerson(name="eve", uid=1001, login_shell="/bin/bash"),)),
             ("user", "eve", "absent", "uid 1001, /bin/bash", "reinstall"),
         ),
