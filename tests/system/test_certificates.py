@@ -308,7 +308,9 @@ def closed(project: Project) -> bool:
     left = project.ssh(
         "systemctl is-active corefab-challenge || true; nft list ruleset; ls /run/corefab"
     )
-    return "inactive" in left and "corefab_challenge" not in left and "52080" not in left
+    return (
+        "inactive" in left and "corefab_challenge" not in left and "dport 80 redirect" not in left
+    )
 
 
 HOOK = """#!/usr/bin/env python3
@@ -401,6 +403,18 @@ def test_port_80_leads_visitors_on_while_a_name_is_proven(proving: Project) -> N
     assert ask("/../../etc/shadow")[0] in {307, 404}
 
 
+def test_no_other_user_can_listen_where_challenges_are_answered(proving: Project) -> None:
+    table = proving.ssh("nft list table inet corefab_challenge")
+    port = table.partition("redirect to :")[2].split()[0]
+
+    said = proving.ssh(
+        "setpriv --reuid 12345 --regid 12345 --clear-groups"
+        f" socat -u TCP-LISTEN:{port},bind=127.0.0.2 - 2>&1 || true"
+    )
+
+    assert "Permission denied" in said
+
+
 @contextmanager
 def dripping(addresses: list[str], many: int) -> Iterator[list[socket.socket]]:
     """Hold connections to port 80 of a node open, by a header line a second on each."""
@@ -435,7 +449,7 @@ def test_slow_connections_of_one_source_do_not_keep_the_authority_from_its_answe
 ) -> None:
     node = lifecycle.find(proving.settings["PROJECT"])
     assert node
-    ask = "curl -sS --max-time 30 http://127.0.0.1:52080/.well-known/acme-challenge/token_1"
+    ask = "curl -sS --max-time 30 http://127.0.0.1:880/.well-known/acme-challenge/token_1"
 
     with dripping([node.address, node.address6], many=64):
         assert proving.ssh(ask) == "proof"

@@ -86,6 +86,26 @@ def test_unlocking_ends_the_holders_connection_and_is_written_down(
     assert "the connection to" in rest
 
 
+def test_unlocking_ends_no_process_that_holds_another_file_of_the_same_name(
+    serving: Project, held: subprocess.Popen[str]
+) -> None:
+    """In a mount namespace of its own, a container or a user can make a file of any name."""
+    hold = (
+        "mount -t tmpfs none /run/corefab && exec 9>/run/corefab/$0.lock && flock 9"
+        " && systemd-notify --ready && exec sleep infinity"
+    )
+    serving.ssh(
+        "systemd-run -q --collect --unit=decoy -p Type=notify -p NotifyAccess=all"
+        f" unshare --mount bash -c '{hold}' {serving.settings['PROJECT']}-www"
+    )
+    try:
+        serving.must("unlock", "--reason", "went on holiday")
+
+        assert serving.ssh("systemctl is-active decoy || true").strip() == "active"
+    finally:
+        serving.ssh("systemctl stop decoy")
+
+
 def test_unlocking_wants_a_reason_and_a_lock_that_is_held(serving: Project) -> None:
     refused = serving.fab("unlock")
 
@@ -147,3 +167,12 @@ def test_a_script_that_waits_for_another_names_it_when_its_time_is_over(serving:
     assert f"waited 1 s: {work} is locked by process " in said
     assert "root sleep" in said
     assert f"waiting up to 1 s: {work} is locked by process " in said
+
+
+def test_another_user_cannot_open_the_locks_of_podman(serving: Project) -> None:
+    said = serving.ssh(
+        "setpriv --reuid 12345 --regid 12345 --clear-groups"
+        " head -c 1 /var/lib/containers/storage/storage.lock 2>&1 || true"
+    )
+
+    assert "Permission denied" in said

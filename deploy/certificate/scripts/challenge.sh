@@ -5,7 +5,8 @@
 # shellcheck shell=bash
 verb=$1 token=${2:-}
 folder=/run/corefab/challenge
-port=52080
+# Below 1024: another user of the node cannot listen there first and be sent the challenges.
+port=880
 
 # A source has 8 of 64 connections. Each has 10 seconds for its request, of 64 lines of 2048 bytes at most.
 each=8 all=64 seconds=10 lines=64 longest=2048
@@ -69,7 +70,8 @@ listen() {
   printf '%s\n' "${script:?}" >"$folder.sh"
   systemctl reset-failed corefab-challenge.service 2>/dev/null || true
   systemd-run -q --collect --unit=corefab-challenge --property=SuccessExitStatus=143 \
-    --property=User=65534 --property=RuntimeMaxSec=600 --property=NoNewPrivileges=yes \
+    --property=User=65534 --property=AmbientCapabilities=CAP_NET_BIND_SERVICE \
+    --property=CapabilityBoundingSet=CAP_NET_BIND_SERVICE --property=RuntimeMaxSec=600 --property=NoNewPrivileges=yes \
     --property=ProtectSystem=strict --property=ProtectHome=yes --property=TasksMax=512 \
     --property=MemoryMax=256M --property=RuntimeDirectory=corefab-challenge --property="ExecStopPost=+/usr/bin/bash $folder.sh close" \
     socat "$address,fork,reuseaddr,backlog=128,max-children=$all" "EXEC:/usr/bin/bash $folder.sh answer"

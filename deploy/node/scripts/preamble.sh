@@ -46,12 +46,14 @@ wait_for_lock() {
 }
 
 # holders FILE: print the ids of the processes that hold the lock of a file. The kernel names in
-# /proc/locks the process that locked it, which may be gone; so ask for each open file.
+# /proc/locks the process that locked it, which may be gone; so ask for each open file. The name alone
+# proves nothing: in a container, or in a user's own namespace, another file can have the same.
 holders() {
-  local at
-  find /proc/[0-9]*/fd -lname "$1" 2>/dev/null | while IFS= read -r at; do
-    if grep -q '^lock:.* FLOCK ' "${at%/fd/*}/fdinfo/${at##*/}" 2>/dev/null; then cut -d / -f 3 <<<"$at"; fi
-  done | sort -un || true
+  local id
+  # shellcheck disable=SC2046,SC2183
+  id=$(printf '%02x:%02x:%d' $(stat -c '%Hd %Ld %i' "$1"))
+  find /proc/[0-9]*/fd -lname "$1" -printf '%h/../fdinfo/%f\0' 2>/dev/null \
+    | xargs -0r grep -lse "^lock:.* FLOCK .* $id " | cut -d / -f 3 | sort -un || true
 }
 
 # describe PID...: print each process with its user and command.
