@@ -262,8 +262,8 @@ def test_as_process_1_it_heeds_a_stop_before_it_is_ready(
     supervision.until(lambda: bool(children.read_text()))
     inside = int(children.read_text())
 
-    # The front holds signals from its first lines on; the core is there before it can hear any. On a
-    # busy machine the core may have taken the front's place between two looks.
+    # The front holds signals from its first lines on; the core is there before it can hear any.
+    # On a busy machine the core may have taken the front's place between two looks.
     supervision.until(
         lambda: b"--core" in command(inside) or (moment == "front" and holds_signals(inside))
     )
