@@ -29,10 +29,9 @@ class Podman:
             found = _inspected("podman", own.get(platform, self.name), hint)
         except ProgramError:
             # Podman looks for this machine's platform in a manifest list, which may be without it.
+            # Without a list: another program may have changed the storage meanwhile, look again.
             own = own or _instances(self.name)
-            if not own:
-                raise
-            found = _inspected("podman", next(iter(own.values())), hint)
+            found = _inspected("podman", next(iter(own.values()), self.name), hint)
         layers = tuple(found["RootFS"]["Layers"])
         return Image(
             self.name,

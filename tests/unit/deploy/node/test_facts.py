@@ -76,14 +76,16 @@ def test_missing_paths_give_an_empty_answer(ask: Callable[..., str], tmp_path: P
 
 def test_rows_are_parsed_by_the_models(ask: Callable[..., str]) -> None:
     keys = ask(
-        "answer --rawfile rows <(row 'ssh-ed25519 AAAA' 12 yes 'ssh-rsa B\tB\nB' 0 no) "
+        "answer --rawfile rows <(row 'ssh-ed25519 AAAA' 12 yes 'ssh-rsa BBBB' 0 no) "
         "'$rows | table(\"key age_seconds next\")'"
     )
 
     assert read_answer(tuple[NodeHostKey, ...], keys, "keys") == (
         NodeHostKey(key="ssh-ed25519 AAAA", age_seconds=12, next=True),
-        NodeHostKey(key="ssh-rsa B\tB\nB", age_seconds=0, next=False),
+        NodeHostKey(key="ssh-rsa BBBB", age_seconds=0, next=False),
     )
+    odd = ask("answer --rawfile rows <(row 'a\tb\nc' d) '$rows | table(\"one two\")'")
+    assert read_answer(tuple[dict[str, str], ...], odd, "rows") == ({"one": "a\tb\nc", "two": "d"},)
     assert ask("answer --rawfile rows <(:) '$rows | pairs'") == "{}\n"
 
 
