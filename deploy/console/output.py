@@ -18,7 +18,7 @@ _errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def shown(text: str) -> str:
-    """Prepare a text, whoever wrote it, to stand in rich's markup; rich gets no other."""
+    """Escape rich's markup and control characters; every text that rich shows passes here."""
     return escape(visible(text))
 
 
