@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .PHONY: help setup system demo unit test check bench clean lock container oracle parity \
-  test-install test-stress demo-install installer \
-  bench-butane bench-supervise bench-image bench-switch
+  test-forky test-forky-core test-workstations test-update test-install test-selinux test-stress demo-install installer \
+  bench-butane bench-supervise bench-image bench-switch bench-limits bench-login bench-proxy
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with `fab` in it; on Debian as root also the system packages
 	@echo 'ready: $(BIN)/fab --list'
@@ -40,7 +40,20 @@ unit: $(STAMP) ## the tests that need neither root nor other programs, in half a
 
 test: check ## check, then every test, two at a time, with programs and rehearsal nodes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile=thorough \
-	  -m "not parity and not install and not vm and not stress"
+	  -m "not parity and not install and not vm and not selinux and not stress"
+
+test-forky-core: $(STAMP) ## the core of the tests on a rehearsal node, with nodes of Debian forky
+	@REHEARSAL_SUITE=forky $(BIN)/python -m pytest -n 2 --dist loadfile -m core tests/system
+
+test-forky: $(STAMP) ## every test on a rehearsal node, with nodes of Debian forky
+	@REHEARSAL_SUITE=forky $(BIN)/python -m pytest -n 2 --dist loadfile \
+	  -m "node and not install and not vm and not selinux and not stress" tests/system
+
+test-workstations: $(STAMP) ## try Debian 12, 13 and forky, Pythons, podman and Docker; writes docs/workstations.md
+	@$(BIN)/python -m tests.workstations
+
+test-update: $(STAMP) ## an update of the operating system under an app, and its rollback
+	@$(BIN)/python -m pytest -m node tests/system/test_update.py
 
 oracle: ## build the real butane and ignition-validate to compare with (needs Go)
 	@scripts/butane-oracle
@@ -57,6 +70,11 @@ installer: ## the real coreos-installer (needs Rust) and a kernel, once, into th
 test-install: $(STAMP) installer ## prepare, install to a disk, first boot, deploy, page; and QEMU
 	@$(BIN)/python -m pytest -m "install or vm"
 
+test-selinux: $(STAMP) ## deploys to a machine that enforces SELinux, under QEMU; many minutes
+	@scripts/system-packages --installer
+	@scripts/fetch-kernel >/dev/null
+	@$(BIN)/python -m pytest -m selinux tests/install/test_selinux.py
+
 test-stress: $(STAMP) ## 200 starts and stops of slots on a busy node while podman is killed; minutes
 	@$(BIN)/python -m pytest -s -m stress tests/system/test_stress.py
 
@@ -69,7 +87,7 @@ bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the r
 container: $(STAMP) ## build/supervise.pyz: the supervisor as one file for any image with Python
 	@$(BIN)/python -m container.pack build/supervise.pyz
 
-bench: bench-butane bench-supervise bench-image bench-switch ## every measurement
+bench: bench-butane bench-supervise bench-image bench-switch bench-limits bench-login ## every measurement
 
 bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini + systemd
 	@$(BIN)/python -m bench.supervise
@@ -77,8 +95,19 @@ bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord an
 bench-image: $(STAMP) ## bytes, time and memory of sending images, beside other ways
 	@$(BIN)/python -m bench.image
 
-bench-switch: $(STAMP) ## deploys under load: failed requests, latency, gaps, beside Caddy
-	@$(BIN)/python -m bench.switch
+bench-switch: $(STAMP) ## deploys under load: failed requests, latency, gaps, beside Caddy; bench-proxy too
+	@scripts/system-packages --bench
+	@$(BIN)/python -m bench.switch; first=$$?; $(BIN)/python -m bench.proxy && exit $$first
+
+bench-proxy: $(STAMP) ## deploys behind the proxy under mixed load; its cost, beside plain Caddy
+	@scripts/system-packages --bench
+	@$(BIN)/python -m bench.proxy
+
+bench-limits: $(STAMP) ## small machines and long distances: seconds and round trips of each verb
+	@$(BIN)/python -m bench.limits
+
+bench-login: $(STAMP) ## what one login saves, beside a second client
+	@$(BIN)/python -m bench.login
 
 lock: ## write requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

@@ -20,6 +20,9 @@ from deploy.image import commands as image
 from deploy.inventory import commands as inventory
 from deploy.machine import commands as machine
 from deploy.node import commands as node
+from deploy.proxy import commands as proxy
+from deploy.pull import commands as pull
+from deploy.registry import commands as registry
 from deploy.rehearse import commands as rehearse
 from deploy.spec import commands as spec
 from deploy.workstation import commands as workstation
@@ -32,8 +35,8 @@ atexit.register(gc.freeze)
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 _NOUNS = (
-    workstation, spec, image, app, machine, node,
-    certificate, credential, inventory, access, rehearse,
+    rehearse, workstation, spec, image, app, proxy, machine, node,
+    certificate, credential, inventory, access, registry, pull,
 )  # fmt: skip
 
 

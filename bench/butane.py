@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.ending import ending_whole
-from butane.assemble import assemble
+from butane.assemble import Fragment, assemble
 from butane.translate.translation import translate
 from deploy.settings.load import read_settings
 from deploy.spec.plan.values import template_values
@@ -53,7 +53,8 @@ def node_spec(folder: Path) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     source = folder / "whole.bu"
-    source.write_text(assemble({name: rendered[name].decode() for name in ("node.bu", "app.bu")}))
+    parts = (Fragment(name, rendered[name].decode()) for name in ("node.bu", "app.bu"))
+    source.write_text(assemble(parts).text)
     return source
 
 

@@ -50,7 +50,7 @@ class Meter:
         words = ("ip", "-j", "route", "get", address)
         said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
         self._link = json.loads(said)[0]["dev"]
-        self._group = Path(_cgroup(), self._link)
+        self.group = Path(_cgroup(), self._link)
 
     def measure(self, work: Callable[[], None]) -> Cost:
         """Run something and count what it took, on both sides."""
@@ -59,7 +59,7 @@ class Meter:
         up, down = self._bytes("tx"), self._bytes("rx")
         here = resource.getrusage(resource.RUSAGE_CHILDREN)
         there = self._processor()
-        with _peak_memory(self._group) as peak:
+        with _peak_memory(self.group) as peak:
             began = time.monotonic()
             work()
             wall = time.monotonic() - began
@@ -78,7 +78,7 @@ class Meter:
         return int(Path(f"/sys/class/net/{self._link}/statistics/{way}_bytes").read_text())
 
     def _processor(self) -> float:
-        found = re.search(r"usage_usec (\d+)", (self._group / "cpu.stat").read_text())
+        found = re.search(r"usage_usec (\d+)", (self.group / "cpu.stat").read_text())
         return int(found[1]) / 1e6 if found else 0.0
 
 
@@ -90,14 +90,18 @@ class _Peak:
 
 @contextmanager
 def _peak_memory(group: Path) -> Iterator[_Peak]:
-    """Look every 50 ms at what memory new processes hold alone, the sum of them on each side."""
+    """Look every 50 ms at what memory new processes hold alone, the sum of them on each side.
+
+    What runs inside containers does not count.
+    """
     peak, ended = _Peak(), threading.Event()
     known, own = set(processes(group)), os.getpid()
 
     def look() -> None:
         while not ended.wait(0.05):
             inside = set(processes(group)) - known
-            peak.there = max(peak.there, sum(map(_anonymous, inside)))
+            there = inside - set(processes(group, below="libpod-payload-"))
+            peak.there = max(peak.there, sum(map(_anonymous, there)))
             peak.here = max(peak.here, sum(map(_anonymous, descendants(own) - inside - known)))
 
     thread = threading.Thread(target=look, daemon=True)
@@ -109,9 +113,14 @@ def _peak_memory(group: Path) -> Iterator[_Peak]:
         thread.join()
 
 
-def processes(group: Path) -> Iterator[str]:
-    """List the processes of a control group; groups go away while they are looked at."""
+def processes(group: Path, below: str = "") -> Iterator[str]:
+    """List the processes of a control group; groups go away while they are looked at.
+
+    With `below`, only those in a group of which a part of the path begins so.
+    """
     for folder, _, _ in os.walk(group):
+        if f"/{below}" not in f"{folder}/":
+            continue
         try:
             yield from Path(folder, "cgroup.procs").read_text().split()
         except OSError:

@@ -63,6 +63,7 @@ class Bench:
 
     project: Project
     folder: Path
+    app: str = f"{PROJECT}-www"
     lines: list[str] = field(default_factory=list)
 
     def tell(self, text: str, *, met: bool | None = None) -> None:
@@ -80,9 +81,9 @@ class Bench:
     def digest(self) -> str:
         """Name the image and the release that serve."""
         container = self.project.container()
-        app = f"{PROJECT}-www"
         return self.project.ssh(
-            f"podman inspect --format '{{{{.Image}}}}' {container}; readlink /var/lib/{app}/current"
+            f"podman inspect --format '{{{{.Image}}}}' {container}; "
+            f"readlink /var/lib/{self.app}/current"
         )
 
     def deploy(self, wrong: str = "", **settings: str) -> Deploy:

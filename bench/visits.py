@@ -36,10 +36,10 @@ class Site:
 
 
 @contextmanager
-def visiting(site: Site, log: Path) -> Iterator[None]:
-    """Send the load while the block lasts."""
+def visiting(site: Site, log: Path, load: str = "bench.load") -> Iterator[None]:
+    """Send the load, a module's, while the block lasts."""
     words = [site.address, str(site.port), site.name, str(site.authority), str(RATE), str(log)]
-    process = subprocess.Popen([sys.executable, "-m", "bench.load", *words])
+    process = subprocess.Popen([sys.executable, "-m", load, *words])
     try:
         time.sleep(2)  # its own start is not what is measured
         yield

@@ -3,13 +3,12 @@
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.images import Built
-from tests.root import ROOT
+from bench.relay import relayed
 from tests.system.project import FAB, Project
 
 OURS, PLAIN, ZSTD = "corefab", "podman save | load", "podman save | zstd | load"
@@ -162,23 +161,12 @@ class Ways:
     @contextmanager
     def relay(self, megabits: int, milliseconds: int) -> Iterator[tuple[str, int]]:
         """Run a slow line to the node; give the door to log in by, and leave `door` as it is."""
-        words = (sys.executable, "-m", "bench.relay", self.address, "22", megabits, milliseconds)
-        with subprocess.Popen(
-            list(map(str, words)),
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as relay:
-            port = int(relay.stdout.readline()) if relay.stdout else 0
+        with relayed(self.address, 22, megabits, milliseconds) as port:
             door = "core@127.0.0.1", port
-            self._pin(port)
-            try:
-                with self.through(door):
-                    self._let_scp_in()
-                yield door
-            finally:
-                relay.communicate()
+            pin(self.project, port)
+            with self.through(door):
+                self._let_scp_in()
+            yield door
 
     @contextmanager
     def through(self, door: tuple[str, int]) -> Iterator[None]:
@@ -189,12 +177,13 @@ class Ways:
         finally:
             self.door = before
 
-    def _pin(self, port: int) -> None:
-        """Pin the node's own key for the relay as well."""
-        file = self.project.folder / "certs/known_hosts"
-        keys = [line.split(None, 1)[1] for line in file.read_text().splitlines() if line]
-        with file.open("a") as out:
-            out.writelines(f"[127.0.0.1]:{port} {key}\n" for key in dict.fromkeys(keys))
+
+def pin(project: Project, port: int) -> None:
+    """Pin the node's own key for a port of loopback as well."""
+    file = project.folder / "certs/known_hosts"
+    keys = [line.split(None, 1)[1] for line in file.read_text().splitlines() if line]
+    with file.open("a") as out:
+        out.writelines(f"[127.0.0.1]:{port} {key}\n" for key in dict.fromkeys(keys))
 
 
 def _link(source: str, target: str) -> None:

@@ -1,15 +1,17 @@
 """Join several Butane files into one: the machine, its app, and the operator's overlays.
 
 The files are joined as YAML nodes, so that every scalar keeps the text its author wrote (a mode
-stays 0644). Mappings are joined key by key; a list's items are joined by the key that names them
-in Ignition (path, name, device), later files over earlier ones; other lists are appended.
+stays 0644), and every node the file and line it is from. Mappings are joined key by key; a list's
+items are joined by the key that names them in Ignition (path, name, device), later files over
+earlier ones; other lists are appended.
 """
 
-from collections.abc import Mapping
-
-import yaml
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from butane.errors import ButaneError
+from butane.translate.yaml_node import Node, read_document
+from butane.translate.yaml_text import to_text
 
 _NAMES = ("path", "name", "device")
 # Where a file's content comes from: a later file replaces all three.
@@ -17,30 +19,48 @@ _ORIGINS = ("inline", "local", "source")
 _TEXTS = {"contents": "contents_local", "contents_local": "contents"}
 
 
-def assemble(files: Mapping[str, str]) -> str:
-    """Join Butane texts, given by the name to show in errors, in their order.
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A Butane text to join, and the name to show in errors.
+
+    `lines` has the line of that file which each line of the text is from; empty: the same.
+    """
+
+    name: str
+    text: str = field(repr=False)
+    lines: tuple[int, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """Butane files joined into one, as a text and as nodes that know their own file and line."""
+
+    text: str = field(repr=False)
+    root: Node = field(repr=False)
+
+
+def assemble(fragments: Iterable[Fragment]) -> Assembled:
+    """Join Butane texts in their order.
 
     Raises:
         ButaneError: with file and line, for what is not a Butane file of variant fcos.
     """
-    nodes = [_read(name, text) for name, text in files.items()]
+    fragments = tuple(fragments)
+    nodes = [_read(one) for one in fragments]
     whole = nodes[0]
     for node in nodes[1:]:
         whole = _join_mappings(whole, node)
-    _set_version(whole, max(_version(node) for node in nodes))
-    header = f"# Assembled by corefab from {', '.join(files)}; edits here are lost.\n"
-    return header + yaml.serialize(whole, allow_unicode=True, width=1000)
+    newest = max(nodes, key=_version)
+    whole = _with_version(whole, _get(newest, "version"))
+    names = ", ".join(one.name for one in fragments)
+    header = f"# Assembled by corefab from {names}; edits here are lost.\n"
+    return Assembled(header + to_text(whole), whole)
 
 
-def _read(name: str, text: str) -> yaml.MappingNode:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ButaneError(f"{name}:{line}: {error.problem}", "correct the YAML") from error
-    except yaml.YAMLError as error:
-        raise ButaneError(f"{name}: {error}", "correct the YAML") from error
-    if not isinstance(node, yaml.MappingNode) or _scalar(node, "variant") != "fcos":
+def _read(fragment: Fragment) -> Node:
+    name = fragment.name
+    node = read_document(fragment.text, name, fragment.lines)
+    if node.kind != "mapping" or _scalar(node, "variant") != "fcos":
         raise ButaneError(
             f"{name}:1: not a Butane file of variant fcos",
             "start it with `variant: fcos` and a `version:` such as 1.4.0",
@@ -51,79 +71,99 @@ def _read(name: str, text: str) -> yaml.MappingNode:
     return node
 
 
-def _check_keys(name: str, node: yaml.Node, done: set[int]) -> None:
-    if id(node) in done or not isinstance(node, yaml.CollectionNode):
+def _check_keys(name: str, node: Node, done: set[int]) -> None:
+    node = _real(node)
+    if id(node) in done or node.kind == "scalar":
         return
     done.add(id(node))
-    if not isinstance(node, yaml.MappingNode):
-        for item in node.value:
+    if node.kind != "mapping":
+        for item in node.items:
             _check_keys(name, item, done)
         return
     found: set[str] = set()
-    for key, value in node.value:
-        where = f"{name}:{key.start_mark.line + 1}"
-        if not isinstance(key, yaml.ScalarNode):
+    for key, value in node.pairs():
+        where, text = f"{name}:{key.line}", _real(key).text
+        if _real(key).kind != "scalar":
             raise ButaneError(f"{where}: a key must be a plain scalar", "correct the YAML")
-        if key.value in found:
-            raise ButaneError(f"{where}: duplicate key {key.value}", "merge the two entries")
-        found.add(key.value)
+        if text in found:
+            raise ButaneError(f"{where}: duplicate key {text}", "merge the two entries")
+        found.add(text)
         _check_keys(name, value, done)
 
 
-def _scalar(node: yaml.MappingNode, key: str) -> str:
+def _real(node: Node) -> Node:
+    """Follow an alias."""
+    return node.target or node
+
+
+def _key(node: Node) -> str:
+    return _real(node).text
+
+
+def _get(node: Node, key: str) -> Node | None:
+    return next((_real(value) for name, value in node.pairs() if _key(name) == key), None)
+
+
+def _scalar(node: Node, key: str) -> str:
     found = _get(node, key)
-    return found.value if isinstance(found, yaml.ScalarNode) else ""
+    return found.text if found and found.kind == "scalar" else ""
 
 
-def _get(node: yaml.MappingNode, key: str) -> yaml.Node | None:
-    return next((value for name, value in node.value if name.value == key), None)
-
-
-def _version(node: yaml.MappingNode) -> tuple[int, ...]:
+def _version(node: Node) -> tuple[int, ...]:
     parts = _scalar(node, "version").split(".")
     plain = len(parts) == 3 and all(part.isdecimal() for part in parts)  # noqa: PLR2004 -- x.y.z
     return tuple(int(part) for part in parts) if plain else ()
 
 
-def _set_version(node: yaml.MappingNode, version: tuple[int, ...]) -> None:
-    found = _get(node, "version")
-    if isinstance(found, yaml.ScalarNode):
-        found.value = ".".join(str(part) for part in version)
+def _with_version(node: Node, version: Node | None) -> Node:
+    pairs = [
+        (key, version if version and _key(key) == "version" else value)
+        for key, value in node.pairs()
+    ]
+    return _mapping(node, pairs)
 
 
-def _join(old: yaml.Node, new: yaml.Node) -> yaml.Node:
-    if isinstance(old, yaml.MappingNode) and isinstance(new, yaml.MappingNode):
-        replaced = any(key.value in _ORIGINS for key, _ in new.value)
-        return new if replaced else _join_mappings(old, new)
-    if isinstance(old, yaml.SequenceNode) and isinstance(new, yaml.SequenceNode):
-        return _join_lists(old, new)
+def _mapping(like: Node, pairs: Iterable[tuple[Node, Node]]) -> Node:
+    return replace(like, items=[part for pair in pairs for part in pair])
+
+
+def _join(old: Node, new: Node) -> Node:
+    one, other = _real(old), _real(new)
+    if one.kind == other.kind == "mapping":
+        replaced = any(_key(key) in _ORIGINS for key, _ in other.pairs())
+        return new if replaced else _join_mappings(one, other)
+    if one.kind == other.kind == "sequence":
+        return _join_lists(one, other)
     return new
 
 
-def _join_mappings(old: yaml.MappingNode, new: yaml.MappingNode) -> yaml.MappingNode:
-    later = {key.value: value for key, value in new.value}
-    pairs = [
-        (key, _join(value, later.pop(key.value)) if key.value in later else value)
-        for key, value in old.value
-        if _TEXTS.get(key.value) not in later
-    ]
-    pairs += [(key, value) for key, value in new.value if key.value in later]
-    return yaml.MappingNode(old.tag, pairs, flow_style=False)
+def _join_mappings(old: Node, new: Node) -> Node:
+    later = {_key(key): (key, value) for key, value in new.pairs()}
+    pairs = []
+    for key, value in old.pairs():
+        if _TEXTS.get(_key(key)) in later:
+            continue
+        other = later.pop(_key(key), None)
+        # Errors in a value that was replaced are those of the later file, as is its key.
+        pairs.append((other[0] if other else key, _join(value, other[1]) if other else value))
+    pairs += later.values()
+    return _mapping(old, pairs)
 
 
-def _join_lists(old: yaml.SequenceNode, new: yaml.SequenceNode) -> yaml.SequenceNode:
-    items = list(old.value)
+def _join_lists(old: Node, new: Node) -> Node:
+    items = list(old.items)
     places = {_name(item): place for place, item in enumerate(items) if _name(item)}
-    for item in new.value:
+    for item in new.items:
         place = places.get(_name(item))
         if place is None:
             items.append(item)
         else:
             items[place] = _join(items[place], item)
-    return yaml.SequenceNode(old.tag, items, flow_style=old.flow_style)
+    return replace(old, items=items)
 
 
-def _name(item: yaml.Node) -> str:
-    if not isinstance(item, yaml.MappingNode):
+def _name(item: Node) -> str:
+    item = _real(item)
+    if item.kind != "mapping":
         return ""
     return next((found for key in _NAMES if (found := _scalar(item, key))), "")

@@ -38,13 +38,24 @@ def render_text(text: str, values: Values, *, source: str) -> str:
     return "".join(filled for line in lines for filled in _fill(line, values))
 
 
+def origin_lines(text: str, values: Values) -> tuple[int, ...]:
+    """Give the line of a template that each line of its rendered text is from."""
+    return tuple(
+        number
+        for number, line in enumerate(text.splitlines(keepends=True), 1)
+        for filled in _fill(line, values)
+        for _ in filled.splitlines()
+    )
+
+
 def render_folder(folder: Path, values: Values) -> dict[str, bytes]:
     """Fill every file below a folder: path relative to the folder -> content.
 
     Files that are not UTF-8 text are copied unchanged.
 
     Raises:
-        ButaneError: naming file and line of every blank without a value, in all files.
+        ButaneError: naming file and line of every blank without a value, in all files, and names
+            that are not UTF-8.
     """
     rendered: dict[str, bytes] = {}
     problems: list[ButaneError] = []
@@ -52,6 +63,10 @@ def render_folder(folder: Path, values: Values) -> dict[str, bytes]:
         if not path.is_file() or path.name == ".gitkeep":
             continue
         content = path.read_bytes()
+        if not _is_text(str(path)):
+            shown = str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+            problems.append(ButaneError(f"{shown}: the name is not UTF-8", "rename it"))
+            continue
         for name, own in _named(path.relative_to(folder).as_posix(), values):
             try:
                 rendered[name] = _render(content, own, source=str(path))
@@ -60,6 +75,14 @@ def render_folder(folder: Path, values: Values) -> dict[str, bytes]:
     if problems:
         raise ButaneError("\n".join(error.message for error in problems), problems[0].hint)
     return rendered
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _named(name: str, values: Values) -> Iterator[tuple[str, Values]]:

@@ -1,9 +1,12 @@
 """Read certificates from an outside authority: PEM, DER, PKCS#7 or PKCS#12."""
 
-from collections.abc import Callable, Sequence
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 from certs.certificate import PARSE_ERRORS, Certificate, from_der, from_x509, tolerant
@@ -14,7 +17,12 @@ from certs.import_key import find_key, usable
 from certs.keyfile import PrivateKey
 from certs.work import check_work
 
-_PKCS7_PEM = b"-----BEGIN PKCS7-----"
+# The labels that programs give to PKCS#7 in PEM; some of Microsoft's write CERTIFICATE.
+_PKCS7_PEM = re.compile(
+    rb"-----BEGIN (PKCS7|PKCS #7 SIGNED DATA|CMS|CERTIFICATE CHAIN)-----(.*?)-----END \1-----",
+    re.DOTALL,
+)
+_CERTIFICATE_PEM = re.compile(rb"-----BEGIN (CERTIFICATE)-----(.*?)-----END \1-----", re.DOTALL)
 _SEQUENCE, _OBJECT_IDENTIFIER, _INTEGER = 0x30, 0x06, 0x02
 _AGAIN = "export it again: as PEM, DER, PKCS#7 (.p7b) or PKCS#12 (.p12, .pfx)"
 
@@ -41,9 +49,8 @@ def read_bundle(
     """
     if not data.strip():
         raise CertError(f"{source}: the file is empty", _AGAIN)
-    if _PKCS7_PEM in data:
-        listed = _load_pkcs7(pkcs7.load_pem_pkcs7_certificates, data, source)
-        return Bundle(_arranged(listed, key, source))
+    if (der := _pkcs7_in_pem(data)) is not None:
+        return Bundle(_arranged(_load_pkcs7(der, source), key, source))
     if data.startswith(b"\x30"):
         return _read_der(data, source, key, password)
     found = find_key(data, source=source, password=password)
@@ -55,8 +62,7 @@ def _read_der(data: bytes, source: str, key: PrivateKey | None, password: bytes 
     if kind == _SEQUENCE:
         return Bundle(Chain((from_der(data, source=source),), source))
     if kind == _OBJECT_IDENTIFIER:
-        found = _load_pkcs7(pkcs7.load_der_pkcs7_certificates, data, source)
-        return Bundle(_arranged(found, key, source))
+        return Bundle(_arranged(_load_pkcs7(data, source), key, source))
     if kind == _INTEGER:
         return _read_pkcs12(data, source, password)
     raise CertError(f"{source}: neither a certificate nor PKCS#7 nor PKCS#12", _AGAIN)
@@ -68,12 +74,21 @@ def _first_tag(data: bytes) -> int | None:
     return data[2 + length_bytes] if len(data) > 2 + length_bytes else None
 
 
-def _load_pkcs7(
-    load: Callable[[bytes], list[x509.Certificate]], data: bytes, source: str
-) -> list[Certificate]:
+def _pkcs7_in_pem(data: bytes) -> bytes | None:
+    """Decode PKCS#7 in PEM to DER, whatever its label; None if there is none."""
+    for pattern in (_PKCS7_PEM, _CERTIFICATE_PEM):
+        if block := pattern.search(data):
+            with suppress(binascii.Error):
+                der = base64.b64decode(b"".join(block[2].split()), validate=True)
+                if _first_tag(der) == _OBJECT_IDENTIFIER:
+                    return der
+    return None
+
+
+def _load_pkcs7(der: bytes, source: str) -> list[Certificate]:
     try:
         with tolerant():
-            return [from_x509(found) for found in load(data)]
+            return [from_x509(found) for found in pkcs7.load_der_pkcs7_certificates(der)]
     except PARSE_ERRORS as error:
         raise CertError(f"{source}: no readable PKCS#7: {error}", _AGAIN) from error
 
@@ -81,17 +96,28 @@ def _load_pkcs7(
 def _read_pkcs12(data: bytes, source: str, password: bytes | None) -> Bundle:
     check_work(data, source=source)
     try:
-        with tolerant(), no_panic(source):
-            store = pkcs12.load_pkcs12(data, password)
+        store = _open_pkcs12(data, source, password)
         held = [store.cert, *store.additional_certs]
         found = [from_x509(one.certificate) for one in held if one is not None]
     except PARSE_ERRORS as error:
-        hint = "give the password of the file" if password is None else "give another password"
+        hint = "give the password of the file" if password is None else "CERT_PASSWORD was tried"
         raise CertError(
-            f"{source}: this PKCS#12 file does not open: {error}", f"{hint}, or {_AGAIN}"
+            f"{source}: this PKCS#12 file does not open: {error}",
+            f"{hint}; or export it again, with that password or none",
         ) from error
     key = None if store.key is None else usable(store.key, source=source)
     return Bundle(_arranged(found, key, source), key)
+
+
+def _open_pkcs12(
+    data: bytes, source: str, password: bytes | None
+) -> pkcs12.PKCS12KeyAndCertificates:
+    """Open a PKCS#12 file with the password, or without: one may be set that the file lacks."""
+    with tolerant(), no_panic(source):
+        if password:
+            with suppress(ValueError):
+                return pkcs12.load_pkcs12(data, password)
+        return pkcs12.load_pkcs12(data, None)
 
 
 def _arranged(found: Sequence[Certificate], key: PrivateKey | None, source: str) -> Chain:
@@ -99,8 +125,11 @@ def _arranged(found: Sequence[Certificate], key: PrivateKey | None, source: str)
     leaf = _leaf(list(dict.fromkeys(found)), key)
     if leaf is None:
         raise CertError(
-            f"{source}: no server's certificate for this key among {len(found)}",
-            "import it with the key that the request was made with",
+            f"{source}: no server's certificate {'for this key ' if key else ''}among {len(found)}",
+            "import it with the key that the request was made with"
+            if key
+            else "export the server's certificate; an authority's, or a self-signed one with "
+            "CA:TRUE, is none",
         )
     chain = [leaf]
     while above := next(

@@ -77,6 +77,8 @@ def tolerant() -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        # What other programs write as BER is read, with a warning that helps no one.
+        warnings.filterwarnings("ignore", "PKCS#7 certificates could not be parsed as DER")
         yield
 
 
@@ -122,7 +124,9 @@ def key_type(key: object) -> str:
 def _common_name(subject: x509.Name) -> str:
     found = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     value = found[0].value if found else ""
-    return value if isinstance(value, str) else value.hex()
+    text = value if isinstance(value, str) else value.hex()
+    # On one line: an unverified peer chooses it, and X.509 allows 64 characters.
+    return " ".join(text.split())[:64]
 
 
 def extension(found: x509.Certificate, kind: type[_E]) -> _E | None:

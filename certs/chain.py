@@ -12,6 +12,12 @@ _BLOCK = re.compile(
     rb"-----BEGIN (?P<label>[A-Z0-9 ]{1,64})-----(?P<body>.*?)(?P<end>-----END (?P=label)-----|\Z)",
     re.DOTALL,
 )
+_OLD_LABELS = ("X509 CERTIFICATE",)
+_OTHER_LABELS = {
+    "TRUSTED CERTIFICATE": "write it as an ordinary one: `openssl x509 -in FILE -out NEW`",
+    "CERTIFICATE REQUEST": "give the certificate that the authority issued for this request",
+    "NEW CERTIFICATE REQUEST": "give the certificate that the authority issued for this request",
+}
 _AGAIN = "get the file again from whoever issued it"
 
 
@@ -47,9 +53,10 @@ def read_chain(pem: bytes, *, source: str) -> Chain:
 
 
 def without_keys(pem: bytes) -> bytes:
-    """Remove private keys from PEM text."""
+    """Remove private keys from PEM text, and parameters, which some programs write before them."""
     return _BLOCK.sub(
-        lambda block: b"" if block["label"].endswith(b"PRIVATE KEY") else block[0], pem
+        lambda block: b"" if block["label"].endswith((b"PRIVATE KEY", b"PARAMETERS")) else block[0],
+        pem,
     )
 
 
@@ -60,8 +67,9 @@ def _read(match: re.Match[bytes], place: int) -> Certificate | Problem:
             f"block {place} is a private key",
             "keep the key in its own file, and consider it seen by whoever could read this one",
         )
-    if label != "CERTIFICATE":
-        return Problem(f"block {place} is a {label}, not a CERTIFICATE", "leave it out")
+    if label not in {"CERTIFICATE", *_OLD_LABELS}:
+        hint = _OTHER_LABELS.get(label, "leave it out")
+        return Problem(f"block {place} is a {label}, not a CERTIFICATE", hint)
     if not match["end"]:
         return Problem(f"certificate {place} has no END line: the file is cut off", _AGAIN)
     try:
@@ -78,4 +86,6 @@ def _absent(pem: bytes, read: list[Certificate | Problem]) -> list[Problem]:
         return [Problem("the file is empty", _AGAIN)]
     if pem.startswith(b"\x30"):
         return [Problem("this is DER or PKCS, not PEM", "import the file instead of copying it")]
+    if b"\0" in pem[:4]:
+        return [Problem("this is UTF-16 text", "convert it: `iconv -f UTF-16 -t UTF-8 FILE >NEW`")]
     return [Problem("no certificate in it", "expected PEM: -----BEGIN CERTIFICATE-----")]

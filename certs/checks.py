@@ -1,5 +1,6 @@
 """Check whether a chain and a key can serve an app; list every problem."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise, permutations
@@ -8,7 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID
 
 from certs.certificate import Certificate, extension, key_type
 from certs.chain import Chain
@@ -73,6 +74,12 @@ def _leaf_problems(leaf: Certificate) -> Iterator[Problem]:
         )
     if not leaf.names:
         yield Problem(f"{leaf.subject} names no host: browsers look at nothing else", _REISSUE)
+    if leaf.x509().public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        yield Problem(
+            f"{leaf.subject} is for an RSA-PSS key, which no browser takes",
+            "have one issued for a key of another kind: `fab cert-request`, or "
+            "`openssl genpkey -algorithm RSA` or EC",
+        )
     if not _serves(leaf.x509()):
         yield Problem(f"{leaf.subject} is not for servers (no serverAuth)", _REISSUE)
 
@@ -116,6 +123,12 @@ def _strength_problems(found: Certificate) -> Iterator[Problem]:
 
 
 def _order_problems(chain: Chain) -> Iterator[Problem]:
+    doubles = [found for found, count in Counter(chain.certificates).items() if count > 1]
+    if doubles:
+        for found in doubles:
+            times = chain.certificates.count(found)
+            yield Problem(f"{found.subject} is in the file {times} times", "leave it in once")
+        return
     links = list(pairwise(chain.certificates))
     broken = [(below, above) for below, above in links if not issued(above, below)]
     if broken and _orderly(chain.certificates):

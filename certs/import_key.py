@@ -72,6 +72,7 @@ def _load(
         if password:
             raise CertError(
                 f"{source}: the password does not open this key, or the file is damaged",
-                "give the password it was made with",
+                "CERT_PASSWORD was tried; write the key again with that password or none: "
+                "`openssl pkey -in FILE -out NEW`",
             ) from error
         raise CertError(f"{source}: the key cannot be read", _UNREADABLE) from error

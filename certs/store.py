@@ -43,6 +43,9 @@ class Material:
         self.authority_key = root / "authority" / "ca.key.enc"
         # The encrypted key that signs SSH certificates of people.
         self.ssh_authority_key = root / "authority" / "ssh.key.enc"
+        # The encrypted key that signs images, and the one that will replace it.
+        self.publish_key = root / "authority" / "publish.key.enc"
+        self.next_publish_key = root / "authority" / "publish-next.key.enc"
 
     def account_key(self, directory: str) -> Path:
         """Return the file of the account with the ACME authority of a directory's URL."""

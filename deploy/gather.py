@@ -1,8 +1,10 @@
 """Gather the commands of every noun into the one collection that `fab` loads."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
@@ -12,11 +14,13 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task
 
+from deploy.console.debug import escape_log, escape_tracebacks
 from deploy.errors import DeployError
-from deploy.options import NO_USER, hosts
+from deploy.options import NO_PORT, NO_USER, hosts, leave_ssh_files_to_ssh
 from deploy.task import Group, task
 
 _NODES = re.compile(r"(?:-H|--hosts)=?(?P<nodes>.*)")
+_HELP = ("--help", "-h")
 _RENAMED = {
     "cert-rotate-host": "host-key-rotate",
     "image": "os-image",
@@ -34,12 +38,17 @@ def gather(modules: Iterable[ModuleType], folder: Path) -> Collection:
     Raises:
         Exit: when a command was typed by its old name, or -H names no node.
     """
+    escape_log()
+    escape_tracebacks()
     _check_typed(sys.argv[1:])
     found = Collection()
     for module in modules:
         for one in vars(module).values():
             if isinstance(one, Task):
                 found.add_task(one)
+
+    _show_help(sys.argv[1:], found)
+    _name_bare_word(sys.argv[1:], found)
 
     @task("look", name="help", default=True)
     def show(_: Context) -> None:
@@ -49,8 +58,9 @@ def gather(modules: Iterable[ModuleType], folder: Path) -> Collection:
         output.say(contents(found))
 
     found.add_task(show)  # type: ignore[arg-type]
-    # Fabric hands these to every task: a host without a user shows as such.
-    found.configure({"user": NO_USER, "folder": folder})
+    # Fabric hands these to every task: a host without a user or a port shows as such.
+    found.configure({"user": NO_USER, "port": NO_PORT, "folder": folder})
+    leave_ssh_files_to_ssh()
     return found
 
 
@@ -69,6 +79,29 @@ def contents(commands: Collection) -> str:
 def summary(command: Task[Any]) -> str:
     """Read the first line of a command's docstring."""
     return str(command.__doc__).strip().splitlines()[0]
+
+
+def _show_help(words: Sequence[str], commands: Collection) -> None:
+    """Start `fab --help COMMAND` for `fab COMMAND --help` and `fab COMMAND -h`.
+
+    Fabric takes `-h` for the command's first argument where that is still missing.
+    """
+    asked = next((number for number, word in enumerate(words) if word in _HELP), 0)
+    before = words[:asked]
+    if command := next((word for word in before if word in commands.tasks), ""):
+        _start("--help", command)
+
+
+def _name_bare_word(words: Sequence[str], commands: Collection) -> None:
+    """Start `fab COMMAND --OPTION=WORD` for `fab COMMAND WORD`, where the command allows that."""
+    for place, (command, word) in enumerate(pairwise(words)):
+        option = commands.tasks[command].bare if command in commands.tasks else ""
+        if option and not word.startswith("-"):
+            _start(*words[: place + 1], f"--{option}={word}", *words[place + 2 :])
+
+
+def _start(*words: str) -> None:
+    os.execv(sys.executable, (sys.executable, sys.argv[0], *words))  # noqa: S606
 
 
 def _check_typed(words: Sequence[str]) -> None:

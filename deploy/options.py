@@ -1,11 +1,12 @@
 """Parse what several commands take from the command line: folder, instance, nodes, files."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fabric.connection import Connection, derive_shorthand
+from fabric.main import program
 from invoke.context import Context
 
 from deploy.errors import DeployError
@@ -15,10 +16,18 @@ if TYPE_CHECKING:
 
 # Fabric fills in the local user where -H names none; NODE_USER is meant then.
 NO_USER = "-"
+# And a port; the one of the SSH config is meant, which ssh reads.
+NO_PORT = 0
 # The settings of a command that only logs in to a node and names its app.
 LOGIN = ("PROJECT", "NODE_ADDRESS", "NODE_PORT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
 # The settings of a command that starts a machine here from the app's Ignition file.
 MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
+
+
+def leave_ssh_files_to_ssh() -> None:
+    """Keep Fabric from reading the SSH config: it knows less of it, and ends in a traceback."""
+    if config := getattr(program, "config", None):
+        config.load_ssh_configs = False
 
 
 def folder_of(context: Context) -> Path:
@@ -26,8 +35,15 @@ def folder_of(context: Context) -> Path:
     return Path(context.config["folder"])
 
 
-def project_of(context: Context, name: str, needed: Sequence[str] = ()) -> "Project":
+def project_of(
+    context: Context,
+    name: str,
+    needed: Sequence[str] = (),
+    options: Mapping[str, str] | None = None,
+) -> "Project":
     """Load an instance's settings, or only the `needed` ones; `-H` names another node.
+
+    `options` replace some of the needed ones.
 
     Raises:
         SettingsError: with every problem of the settings.
@@ -36,7 +52,11 @@ def project_of(context: Context, name: str, needed: Sequence[str] = ()) -> "Proj
     from deploy.settings.load import read_needed, read_settings, with_node
 
     folder, instance = folder_of(context), name or None
-    settings = read_needed(folder, instance, needed) if needed else read_settings(folder, instance)
+    settings = (
+        read_needed(folder, instance, needed, options)
+        if needed
+        else read_settings(folder, instance)
+    )
     host = target(context)
     return Project(folder, with_node(settings, *host) if host else settings)
 
@@ -66,7 +86,7 @@ def target(context: Context) -> tuple[str, int | None, str | None] | None:
     if not isinstance(context, Connection):
         return None
     user = None if context.user == NO_USER else str(context.user)
-    return str(context.original_host), int(context.port), user
+    return str(context.original_host), int(context.port) or None, user
 
 
 def host(text: str) -> tuple[str, int | None, str | None]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.settings.model import Settings
+from deploy.settings.model import PUBLISH_KEY, Settings
 
 # Templates are the tool's own; what the operator adds lies in OVERLAYS of the operator's folder.
 TEMPLATES = Path(__file__).parents[1] / "butane/templates"
@@ -41,9 +41,34 @@ class Project:
         return self._optional(self.settings.acme_root)
 
     @property
+    def pull_root(self) -> Path | None:
+        """The root certificate of a registry's private authority; None without PULL_ROOT."""
+        return self._optional(self.settings.pull_root)
+
+    @property
+    def pull_keys(self) -> tuple[Path, ...]:
+        """The public keys of which one must have signed an image."""
+        return tuple(self._resolve(Path(name)) for name in self.settings.pull_keys)
+
+    @property
+    def publish_key(self) -> Path:
+        """The public half of the key that signs images here."""
+        return self._resolve(PUBLISH_KEY)
+
+    @property
+    def next_publish_key(self) -> Path:
+        """The public half of the key that will replace it."""
+        return self.publish_key.with_name("publish-next.pub")
+
+    @property
     def image_cache(self) -> Path:
         """The cache of image layers; several projects may share it."""
         return self._resolve(self.settings.image_cache)
+
+    @property
+    def proxy(self) -> Path:
+        """The operator's own directives and error pages for the proxy."""
+        return self.folder / "proxy"
 
     @property
     def access(self) -> Path:

@@ -29,9 +29,11 @@ Group: TypeAlias = Literal[
     "prepare and install",
     "deploy and go back",
     "look",
+    "proxy",
     "certificates and credentials",
     "access",
     "image",
+    "registry",
     "rehearsal",
 ]
 _Options = ParamSpec("_Options")
@@ -55,22 +57,26 @@ def task(
     *,
     fields: type[Any] | None = None,
     help: Mapping[str, str] | None = None,  # noqa: A002 -- Fabric's name
+    bare: str = "",
     **options: Any,
 ) -> Callable[[Callable[Concatenate[Context, _Options], int | None]], Callable[..., None]]:
     """Make a function a `fab` task; what it returns is the exit code, None for 0.
 
     Each field of the dataclass `fields` is an option, annotated with its help; the function gets
-    the values as `wanted`.
+    the values as `wanted`. `bare` is the option that a word right after the command stands for:
+    a positional argument of Fabric's cannot be left out.
     """
 
     def decorate(
         body: Callable[Concatenate[Context, _Options], int | None],
     ) -> Callable[..., None]:
         signature = _signature(body, fields)
+        names = signature.parameters
 
         @functools.wraps(body)
         def run(context: Context, **given: Any) -> None:
             def start() -> int | None:
+                _check_given(given, signature)
                 taken = _with_numbers(given, signature)
                 taken = _with_fields(taken, fields) if fields else taken
                 return body(context, **taken)  # type: ignore[call-arg]
@@ -82,10 +88,11 @@ def task(
         made = fabric.task(
             help=_help(signature, fields) | dict(help or {}),
             iterable=_repeatable(fields),
-            auto_shortflags=fields is None,
+            # An option whose name begins with h would take `-h`, which is help.
+            auto_shortflags=fields is None and not any(name[0] == "h" for name in names),
             **options,
         )(run)
-        made.group = group
+        made.group, made.bare = group, bare
         return made  # type: ignore[no-any-return]
 
     return decorate
@@ -114,6 +121,15 @@ def _numbers_as_text(signature: inspect.Signature) -> inspect.Signature:
             for one in signature.parameters.values()
         ]
     )
+
+
+def _check_given(given: Mapping[str, Any], signature: inspect.Signature) -> None:
+    """Refuse a missing option that has no default; Fabric passes None for it."""
+    for name, value in given.items():
+        if value is None and signature.parameters[name].default is inspect.Parameter.empty:
+            raise DeployError(
+                f"--{name.replace('_', '-')} is missing", "`fab --help COMMAND` says what to give"
+            )
 
 
 def _with_numbers(given: Mapping[str, Any], signature: inspect.Signature) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Turns the Debian tree $1, fresh from mmdebstrap, into the stock node's shape.
+# Turns the Debian tree $1, fresh from mmdebstrap, into the stock node's shape; in a private mount
+# namespace.
 set -euo pipefail
 shopt -s nullglob
 root=$1
@@ -51,13 +52,18 @@ rm -rf "$root"/usr/lib/systemd/{systemd-networkd*,system/systemd-networkd*,syste
   "$root"/usr/lib/systemd/{network,system-preset/90-systemd.preset} \
   "$root"/usr/lib/systemd/system/{sysinit.target.wants/systemd-firstboot.service,getty.target.wants} \
   "$root"/usr/lib/systemd/system/*/systemd-networkd* "$root"/usr/bin/networkctl
+# Debian makes the stock node's name of ssh.service when that is enabled, over a mask of that name.
+sed -i '/^Alias=sshd.service/d' "$root/usr/lib/systemd/system/ssh.service"
+ln -s ssh.service "$root/usr/lib/systemd/system/sshd.service"
 chroot "$root" systemctl preset-all --quiet
 
 # These would make folders of /home, /srv and /root at every boot, which are links here.
 rm "$root/usr/lib/tmpfiles.d/home.conf"
 sed -i '/[[:space:]]\/root/d' "$root/usr/lib/tmpfiles.d/provision.conf"
 
-# What the first boot would otherwise compute again on every node.
+# What the first boot would otherwise compute again on every node. Systemd's programs need /proc; the
+# caller's mount namespace ends with this script.
+mount --bind /proc "$root/proc"
 chroot "$root" ldconfig
 chroot "$root" systemd-sysusers
 chroot "$root" journalctl --update-catalog

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from rehearsal import machine, network, places, programs, provision, ready, state, stock
+from rehearsal import etc, machine, network, places, programs, provision, ready, state, stock
 from rehearsal.errors import RehearsalError
 from rehearsal.network import Network
 from rehearsal.node import Node, NodeStatus
@@ -18,6 +18,7 @@ from rehearsal.state import Record, may_change, owner_of, refuse_others
 NODE_BYTES = 512 << 20
 _WITHOUT_KEY = Login()
 _OTHER_NAME = "use another name: set another PROJECT, or give one with `--node NAME`"
+_NAME_THE_SYSTEM = ["sh", "-c", '. /etc/os-release; echo "$PRETTY_NAME"']
 _RUN_IT_THERE = "run the command in that folder"
 
 
@@ -60,14 +61,53 @@ def reboot(
 ) -> Node:
     """Restart a node as `systemctl reboot` does, and wait until it is ready again."""
     started = time.monotonic()
-    programs.require()
-    folder = places.folder(name)
-    record = state.load(folder)
-    if record is None or not machine.running(folder):
-        raise RehearsalError(f"there is no node {name} running", "make one: fab rehearsal-up")
+    folder, record = _running(name)
     with folder.alone():
         refuse_others(folder, owner, _RUN_IT_THERE)
         port = ready.reboot(folder, record.network, login, seconds)
+        return _ready(folder, record, port, time.monotonic() - started)
+
+
+def update(
+    name: str,
+    owner: Path,
+    *,
+    rollback: bool = False,
+    login: Login = _WITHOUT_KEY,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Node:
+    """Power a node off and boot it with the other generation, as Fedora CoreOS is updated.
+
+    /etc is merged three ways, /var stays. With `rollback`, boot the system before, with its /etc as
+    it was at the update.
+    """
+    started = time.monotonic()
+    folder, record = _running(name)
+    with folder.alone():
+        refuse_others(folder, owner, _RUN_IT_THERE)
+        old = places.cache() / record.base
+        if rollback:
+            if not record.previous:
+                raise RehearsalError(
+                    f"node {name} was not updated", "update it first: fab rehearsal-update"
+                )
+            new = places.cache() / record.previous
+        else:
+            new = stock.tree(on_step, _other_suite(record))
+        on_step(f"powering off {name}")
+        ready.inside(record.network, ["systemctl", "poweroff"], 10)
+        machine.await_end(folder)
+        machine.stop(folder, record.network)
+        if rollback:
+            etc.roll_back(folder)
+        else:
+            etc.update(folder, old, new)
+        record = replace(record, base=new.name, previous=old.name, ready=False)
+        state.save(folder, record)
+        on_step(f"booting the {'previous' if rollback else 'new'} system")
+        machine.start(folder, new, record.network)
+        machine.await_start(folder)
+        port = ready.wait(folder, record.network, login)
         return _ready(folder, record, port, time.monotonic() - started)
 
 
@@ -141,6 +181,20 @@ def status() -> tuple[NodeStatus, ...]:
     return tuple(_status(folder) for folder in places.folders())
 
 
+def _running(name: str) -> tuple[Folder, Record]:
+    programs.require()
+    folder = places.folder(name)
+    record = state.load(folder)
+    if record is None or not machine.running(folder):
+        raise RehearsalError(f"there is no node {name} running", "make one: fab rehearsal-up")
+    return folder, record
+
+
+def _other_suite(record: Record) -> str:
+    others = [one for one in stock.SUITES if record.base != f"base-{stock.fingerprint(one)}"]
+    return others[-1]
+
+
 def _take_down(folder: Folder) -> NodeStatus | None:
     found = _status(folder) if folder.path.exists() else None
     remove(folder)
@@ -181,6 +235,7 @@ def _node(folder: Folder, record: Record) -> Node:
         state="degraded" if failed else "running",
         failed_units=failed,
         seconds=record.seconds,
+        system=ready.inside(record.network, _NAME_THE_SYSTEM, 10),
     )
 
 

@@ -14,6 +14,7 @@ from rehearsal.places import Folder
 HERE = Path(__file__).parent
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
+END_SECONDS = 120.0
 PAUSE_SECONDS = 0.05
 
 
@@ -58,6 +59,11 @@ def nspawn(folder: Folder, network: Network, *more: str) -> list[str]:
 def await_start(folder: Folder) -> None:
     """Wait until the supervisor has written its pid."""
     _wait(folder.pidfile.exists, START_SECONDS, f"node {folder.name} was not started")
+
+
+def await_end(folder: Folder) -> None:
+    """Wait until a node that was told to power off has ended."""
+    _wait(lambda: not running(folder), END_SECONDS, f"node {folder.name} did not power off")
 
 
 def running(folder: Folder) -> bool:

@@ -19,6 +19,7 @@ class Node:
     state: Literal["running", "degraded"]
     failed_units: tuple[str, ...]
     seconds: float
+    system: str
 
 
 @dataclass(frozen=True, slots=True)

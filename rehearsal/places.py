@@ -70,6 +70,11 @@ class Folder:
         return self.path / "etc"
 
     @property
+    def previous_etc(self) -> Path:
+        """The /etc of the system before the last update, as it was then."""
+        return self.path / "etc.previous"
+
+    @property
     def var(self) -> Path:
         """The node's /var."""
         return self.path / "var"

@@ -14,6 +14,7 @@ from rehearsal.state import write_private
 BOOT_SECONDS = 120.0
 SSH_PORT = 22
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+MASKED = "/dev/null"
 SETTLED = ("running", "degraded")
 
 
@@ -35,7 +36,8 @@ def wait(
 ) -> int:
     """Wait until systemd has settled and a login works, in another boot than the given one.
 
-    Returns sshd's port. Raises when the node ends or the time is up.
+    On a node whose spec masks sshd, no login is tried. Returns sshd's port. Raises when the node
+    ends or the time is up.
     """
     deadline = time.monotonic() + seconds
 
@@ -57,6 +59,8 @@ def wait(
         f"/proc/{pid}/root/run/nologin"
     ).exists():
         pause("/run/nologin stayed")
+    if not has_ssh(folder):
+        return SSH_PORT
     port = ssh_port(network)
     pin(folder, network, port)
     while problem := _refusal(folder, str(network.address), port, login):
@@ -106,10 +110,18 @@ def host_keys(folder: Folder) -> tuple[str, ...]:
     return tuple(" ".join(file.read_text(encoding="ascii").split()[:2]) for file in files)
 
 
+def has_ssh(folder: Folder) -> bool:
+    """Tell whether a node lets anybody log in over SSH: its spec does not mask sshd."""
+    unit = folder.etc / "systemd/system/sshd.service"
+    return not unit.is_symlink() or str(unit.readlink()) != MASKED
+
+
 def ssh_port(network: Network) -> int:
     """Ask the node's sshd which port it listens on."""
     said = inside(network, ["sshd", "-T"], 10).splitlines()
-    return next((int(line.split()[1]) for line in said if line.startswith("port ")), SSH_PORT)
+    # In lower case up to OpenSSH 10.5.
+    ports = (int(line.split()[1]) for line in said if line.lower().startswith("port "))
+    return next(ports, SSH_PORT)
 
 
 def pin(folder: Folder, network: Network, port: int) -> None:

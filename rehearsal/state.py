@@ -14,6 +14,8 @@ from rehearsal.places import Folder
 class Record:
     """A node's network, stock tree and owner; once it is ready, its SSH port and the time it took.
 
+    `previous` is the stock tree that it ran before its last update.
+
     The owner is the operator's folder it was started for; empty where an older version recorded
     none. A node whose folder no longer exists belongs to none: every folder may remove it.
     """
@@ -24,6 +26,7 @@ class Record:
     port: int = 22
     ready: bool = False
     owner: str = ""
+    previous: str = ""
 
     @property
     def network(self) -> Network:

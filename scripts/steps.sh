@@ -66,18 +66,21 @@ seconds_since() {
   echo "$((tenths / 10)).$((tenths % 10))"
 }
 
-# page ADDRESS [TEXT]: fetches the page with the project's own authority; it has to say TEXT.
+# page ADDRESS [TEXT [SITE [OPTION...]]]: fetches the page of a site, NAME or NAME:PORT, with the project's own
+# authority and these options of curl; it has to say TEXT.
 page() {
+  local address=$1 text=${2-} at=${3-$site} heading port
+  port=${at#*:}
+  if [ "$port" = "$at" ]; then port=443; fi
   run curl -q -sSf --max-time 10 --output page.html --cacert certs/material/authority/ca.crt \
-    --resolve "$site:443:$1" "https://$site/"
-  local heading
+    "${@:4}" --resolve "${at%:*}:$port:$address" "https://$at/"
   heading=$(sed -n 's:.*<h2>\(.*\)</h2>.*:\1:p' page.html | tail -n 1)
-  if [[ $heading != *"${2-}"* ]]; then
-    echo "✗ https://$site/ says: $heading; expected: $2" >&2
+  if [[ $heading != *"$text"* ]]; then
+    echo "✗ https://$at/ says: $heading; expected: $text" >&2
     exit 1
   fi
-  summary[-1]=${summary[-1]%%curl*}"https://$site/ says: $heading"
-  echo "✓ https://$site/ says: $heading"
+  summary[-1]=${summary[-1]%%curl*}"https://$at/ says: $heading${4:+ ($4)}"
+  echo "✓ https://$at/ says: $heading"
 }
 
 # Removes all that the demo started, whatever its end; shows the summary if it was a good one.

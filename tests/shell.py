@@ -1,5 +1,6 @@
 """Which words of a shell script stand where a program's name stands; enough of bash for ours."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,14 +11,34 @@ _GRAMMAR = frozenset(
 )
 # Programs that start the program they are given.
 _STARTERS = frozenset(("command", "env", "exec", "nice", "nohup", "sudo", "timeout", "xargs"))
+# Programs whose options belong to a verb, of one word or two.
+_WITH_VERBS = frozenset(("podman", "skopeo"))
+_VERB = re.compile(r"[a-z]+")
+_OPTION = re.compile(r"--[a-z][a-z-]*(?==|$)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[^\]]*\])?\+?=")
 _REDIRECTION = re.compile(r"(\d*|&)(<<<|<<-?|<>|>>|>\||>&|<&|&>>|&>|<|>)")
-_DURATION = re.compile(r"(\d+|\$\{\w+\})[smhd]|\d+")
+# What may stand between such a program and the one it starts.
+_PREFIX = re.compile(rf"-|{_ASSIGNMENT.pattern}|((\d+|\$\{{\w+\}})[smhd]|\d+)$")
 
 
 def programs(script: str) -> Iterator[str]:
     """Name what the script starts; `$name` where a variable is started."""
-    yield from _Scanner(script).commands("")
+    yield from (words[0] for words in _Scanner(script).commands(""))
+
+
+def options(script: str) -> Iterator[tuple[str, str]]:
+    """Name each long option that the script gives a program, after the program and its verb.
+
+    A verb is named as well.
+    """
+    for words in _Scanner(script).commands(""):
+        verbs = itertools.takewhile(_VERB.fullmatch, words[1:3] if words[0] in _WITH_VERBS else ())
+        asked = " ".join((words[0], *verbs))
+        if asked != words[0]:
+            yield asked, asked
+        for word in itertools.takewhile(lambda word: word != "--", words):
+            if option := _OPTION.match(word):
+                yield asked, option[0]
 
 
 def functions(script: str) -> set[str]:
@@ -29,9 +50,9 @@ def functions(script: str) -> set[str]:
 class _Scanner:
     text: str
     at: int = 0
-    found: list[str] = field(default_factory=list)
+    found: list[list[str]] = field(default_factory=list)
 
-    def commands(self, end: str) -> list[str]:
+    def commands(self, end: str) -> list[list[str]]:
         """Read commands up to the bracket that ends them."""
         words: list[str] = []
         while self.at < len(self.text) and not (end and self.text.startswith(end, self.at)):
@@ -142,15 +163,12 @@ class _Scanner:
         self.at = inner.at
 
 
-def _started(words: list[str]) -> Iterator[str]:
+def _started(words: list[str]) -> Iterator[list[str]]:
+    """Cut a command before the one that it starts, and so on."""
     if not words or words[0] in {"for", "select"}:
         return
-    yield words[0]
+    at = len(words)
     if words[0] in _STARTERS and not (words[0] == "command" and "-v" in words[1:2]):
-        rest = [
-            word
-            for word in words[1:]
-            if not (word.startswith("-") or _ASSIGNMENT.match(word) or _DURATION.fullmatch(word))
-        ]
-        if rest:
-            yield from _started(rest)
+        at = next((at for at in range(1, at) if not _PREFIX.match(words[at])), at)
+    yield words[:at]
+    yield from _started(words[at:])

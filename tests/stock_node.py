@@ -1,6 +1,9 @@
 """The programs of a stock Fedora CoreOS node that remote scripts may start; nothing is installed.
 
-Notably absent there: python, perl, wget, buildah, firewalld, semanage.
+Source: the package lists of github.com/coreos/fedora-coreos-config, `manifests/*.yaml` and
+`manifest-lock.x86_64.json`, with the changes since then that its pull requests record. Compared
+last on 2 August 2026, with Fedora CoreOS 44. tests/system/rehearsal/test_stock.py compares it with
+a running node of each generation.
 """
 
 _BUILTINS = (
@@ -28,11 +31,19 @@ _OTHERS = (
     "afterburn awk bash bootc bsdtar bzip2 chattr cmp conmon cpio crun curl diff find file "
     "gawk getenforce getent git gpg grep gzip ip jq lsof nft nmcli openssl pgrep pkill podman ps "
     "restorecon rpm rpm-ostree rsync sed sh skopeo socat ss ssh ssh-keygen sshd sudo tar "
-    "wg xargs xz zcat zincati zstd zstdcat"
+    "wg xargs xz zcat zincati zstd zstdcat matchpathcon ping useradd usermod"
 )
 BUILTINS = frozenset(_BUILTINS.split())
 PROGRAMS = frozenset(f"{_COREUTILS} {_UTIL_LINUX} {_SYSTEMD} {_OTHERS}".split())
 # On the live system that a machine is installed from, which is Fedora CoreOS too.
 PROGRAMS |= {"coreos-installer"}
+# Of these a rehearsal node, which is made of Debian packages, has none.
+_NOT_REHEARSED = (
+    "afterburn bootc coreos-installer git nmcli resolvectl rpm rpm-ostree "
+    "udevadm uuidgen wg zincati"
+)
+_ABSENT = "python python3 perl wget gdb strace tmux tcpdump buildah semanage firewall-cmd"
+NOT_REHEARSED = frozenset(_NOT_REHEARSED.split())
+ABSENT = frozenset(_ABSENT.split())
 # Programs outside PATH, called by their whole name.
 FILES = frozenset({"/usr/lib/systemd/system-generators/podman-system-generator", "/usr/sbin/sshd"})

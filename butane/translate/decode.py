@@ -63,7 +63,8 @@ class Decoder:
         self._report(node, f"cannot unmarshal {found} into {wanted}")
 
     def _report(self, node: Node, message: str) -> None:
-        self.problems.append(Report("error", "", node.line, node.column, message))
+        found = Report("error", "", node.line, node.column, message, file=node.file)
+        self.problems.append(found)
 
     def _mapping(self, node: Node, into: Record, merged: set[str] | None) -> bool:
         with self._open(node) as found:

@@ -13,7 +13,10 @@ _AROUND = 2
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One message about a file; line and column count from 1, and are 0 without a place."""
+    """One message about a file; line and column count from 1, and are 0 without a place.
+
+    `file` is empty unless the translated text was joined of several.
+    """
 
     kind: Kind
     path: str
@@ -21,6 +24,7 @@ class Report:
     column: int
     message: str
     excerpt: str = ""
+    file: str = ""
 
     def __str__(self) -> str:
         """Format it as one line."""
@@ -31,15 +35,14 @@ class Report:
         return f"{self.kind}{at}: {self.message}"
 
 
-def make_reports(
-    findings: Iterable[Finding], root: Node, lines: list[str], name: str
-) -> tuple[Report, ...]:
-    """Make reports of findings: locate each in the lines of the source."""
+def make_reports(findings: Iterable[Finding], root: Node) -> tuple[Report, ...]:
+    """Make reports of findings: locate each in the source."""
     reports = []
     for each in findings:
         node = _locate(root, each.path, at_key=each.at_key)
-        bare = Report(each.kind, render_path(each.path), node.line, node.column, each.message)
-        reports.append(with_excerpt(bare, lines, name))
+        path = render_path(each.path)
+        found = Report(each.kind, path, node.line, node.column, each.message, file=node.file)
+        reports.append(found)
     return tuple(reports)
 
 

@@ -51,21 +51,40 @@ def translate(
     """
     try:
         root = read_document(text)
+    except ButaneError as error:
+        return _failed(error)
+    done = translate_node(root, files=files, strict=strict, pretty=pretty)
+    lines = text.split("\n")
+    return replace(done, reports=tuple(with_excerpt(each, lines, name) for each in done.reports))
+
+
+def translate_node(
+    root: Node, *, files: Path | None = None, strict: bool = False, pretty: bool = False
+) -> Translation:
+    """Translate a document that was read before; its reports have no excerpts."""
+    try:
         version = _find_version(root)
+    except ButaneError as error:
+        return _failed(error, root.child("version") if root.file else None)
+    try:
         decoder = Decoder(version.minor)
         source = decoder.record(root, CONFIG)
-        lines = text.split("\n")
         if source is None or decoder.problems:
-            shown = [with_excerpt(each, lines, name) for each in decoder.problems]
-            return Translation(None, tuple(shown), _UNREADABLE)
+            return Translation(None, tuple(decoder.problems), _UNREADABLE)
         at = Lowering(version, FilesFolder(files))
         config, failure = _make(source, root, at)
     except ButaneError as error:
-        return Translation(None, (Report("error", "", 0, 0, error.message),), error.message)
-    reports = make_reports(at.findings.found, root, lines, name)
+        return _failed(error)
+    reports = make_reports(at.findings.found, root)
     if strict and reports:
         failure = failure or STRICT
     return Translation(None if failure else write(config, version, pretty=pretty), reports, failure)
+
+
+def _failed(error: ButaneError, at: Node | None = None) -> Translation:
+    line, file = (at.line, at.file) if at else (0, "")
+    report = Report("error", "", line, 0, error.message, file=file)
+    return Translation(None, (report,), error.message)
 
 
 def _make(source: Record, root: Node, at: Lowering) -> tuple[Record, str]:

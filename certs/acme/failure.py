@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
-from acme import errors, messages
+from acme import challenges, errors, messages
 from josepy.errors import Error as JoseError
 
 from certs.errors import CertError, Problem, refusal
@@ -38,6 +38,13 @@ _STRANGE = (
     AttributeError,
     RecursionError,
 )
+
+
+def challenge_type(body: messages.ChallengeBody) -> str:
+    """Read the type of a challenge, also one that the library does not know."""
+    if isinstance(body.chall, challenges.UnrecognizedChallenge):
+        return str(body.chall.jobj.get("type") or "one without a type")
+    return str(body.chall.typ)
 
 
 @contextmanager
@@ -116,8 +123,9 @@ def _unproven(error: errors.ValidationError) -> Iterator[Problem]:
     for authorization in error.failed_authzrs:
         for shown in authorization.body.challenges:
             if shown.error is not None:
+                kind = challenge_type(shown)
                 yield Problem(
-                    f"{authorization.body.identifier.value} was not proven by {shown.chall.typ}: "
+                    f"{authorization.body.identifier.value} was not proven by {kind}: "
                     f"{shown.error.detail}",
-                    _SHOWN.get(shown.chall.typ, ""),
+                    _SHOWN.get(kind, ""),
                 )

@@ -12,7 +12,7 @@ from cryptography import x509
 from josepy.jwk import JWK
 
 from certs.acme.account import Account, Server, connect, reach
-from certs.acme.failure import speaking
+from certs.acme.failure import challenge_type, speaking
 from certs.certificate import Certificate, extension
 from certs.chain import Chain, read_chain
 from certs.errors import CertError, Problem, refusal
@@ -132,7 +132,7 @@ def _check_asked(server: Server, request: bytes, tasks: Sequence[_Task]) -> None
 
 
 def _unprovable(wanted: messages.Authorization, kind: str) -> Problem:
-    offered = ", ".join(sorted(body.chall.typ for body in wanted.challenges)) or "nothing"
+    offered = ", ".join(sorted(map(challenge_type, wanted.challenges))) or "nothing"
     star = "*." if wanted.wildcard else ""
     return Problem(
         f"{star}{wanted.identifier.value} cannot be proven by {kind}; offered: {offered}",
@@ -141,7 +141,7 @@ def _unprovable(wanted: messages.Authorization, kind: str) -> Problem:
 
 
 def _task(key: JWK | None, wanted: messages.Authorization, kind: str) -> _Task | None:
-    body = next((one for one in wanted.challenges if one.chall.typ == kind), None)
+    body = next((one for one in wanted.challenges if challenge_type(one) == kind), None)
     if body is None or key is None:
         return None
     token = body.chall.encode("token")

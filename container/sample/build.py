@@ -8,9 +8,16 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import copyfile
 
+from container.image import alone, podman_build
 from container.pack import pack, sources
-from container.sample.rootfs import EPOCH, alone, build_rootfs, cached_rootfs, run_program
+from container.rootfs import Recipe, build_rootfs, cached_rootfs
 
+PACKAGES = Recipe(
+    name="sample",
+    suite="trixie",
+    packages=("python3.13-minimal", "libpython3.13-stdlib"),
+    trim=Path(__file__).with_name("trim.sh"),
+)
 _PACKAGE = Path(__file__).parents[1]  # the folder `container`
 _MODULES = (
     "__init__.py", "errors.py", "heartbeat.py", "notify.py", "entrypoint", "sample/__init__.py",
@@ -25,17 +32,17 @@ def build(tag: str, *, version: str = "", on_step: Callable[[str], object] = str
     Raises ContainerError.
     """
     with alone():
-        rootfs = cached_rootfs()
+        rootfs = cached_rootfs(PACKAGES)
         if rootfs is None:
             on_step("building the sample's root file system from Debian packages")
-            rootfs = build_rootfs()
+            rootfs = build_rootfs(PACKAGES)
         on_step(f"building the image {tag}")
         with tempfile.TemporaryDirectory(dir=rootfs.parent, prefix="context-") as folder:
             context = Path(folder)
             copyfile(Path(__file__).with_name("Containerfile"), context / "Containerfile")
             (context / "rootfs.tar").hardlink_to(rootfs)
             found = lay_out_app(context / "app")
-            return _podman_build(tag, version or found, context)
+            return podman_build(tag, context, f"--build-arg=VERSION={version or found}")
 
 
 def lay_out_app(folder: Path) -> str:
@@ -54,12 +61,3 @@ def lay_out_app(folder: Path) -> str:
             digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes() + b"\0")
     folder.chmod(0o755)
     return f"0.1.0+{digest.hexdigest()[:8]}"
-
-
-def _podman_build(tag: str, version: str, context: Path) -> str:
-    # No cache of layers: podman 4.3 takes one although the value of an ARG in it has changed.
-    argv = (
-        "podman", "build", "--quiet", "--layers=false", f"--timestamp={EPOCH}", "--format=oci",
-        f"--build-arg=VERSION={version}", f"--tag={tag}", str(context),
-    )  # fmt: skip
-    return run_program(argv, f"podman could not build {tag}").split()[-1]

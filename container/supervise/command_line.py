@@ -51,7 +51,9 @@ def parse(arguments: Sequence[str], settings: Sequence[str] = ()) -> Wanted:
         problems.append("several workers need --sd-notify or --watchdog")
     if problems:
         raise ContainerError("; ".join(problems), code=os.EX_CONFIG)
-    return Wanted(mode, workers, stop, given.socket, given.tls, given.pass_in_environment)
+    # Where a proxy ends TLS, the container is told a port for plain HTTP and none for HTTPS.
+    tls = given.tls and ("HTTPS_PORT" in os.environ or "PORT" not in os.environ)
+    return Wanted(mode, workers, stop, given.socket, tls, given.pass_in_environment)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stop", type=float, metavar="SECONDS",
                         help="for all workers to stop, below podman's own 10 (8)")  # fmt: skip
     parser.add_argument("--socket", metavar="PATH", default="", help="where status is asked")
-    parser.add_argument("--tls", action="store_true", help="decrypt the TLS key into memory first")
+    parser.add_argument("--tls", action="store_true",
+                        help="decrypt the TLS key into memory first, unless a proxy ends TLS: "
+                        "then PORT is set, and not HTTPS_PORT")  # fmt: skip
     parser.add_argument("--pass-in-environment", action="store_true",
                         help="also put the key's password into CERT_PASS")  # fmt: skip
     parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="a single worker, `main`")

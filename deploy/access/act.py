@@ -15,12 +15,12 @@ from deploy.project import Project
 from deploy.spec.access_key import AccessKey, read_key
 from deploy.spec.people import revoked_keys
 
-HostKeyStep = Literal["list", "begin", "announce", "finish"]
+HostKeyStep = Literal["list", "begin", "announce", "finish", "forget"]
 
 
-def access_list(user: str) -> Command:
-    """List the keys authorized for a user."""
-    return Command("access-list", (user,))
+def access_list(user: str = "") -> Command:
+    """List the keys authorized for a user, by default for every user."""
+    return Command("access-list", (user,) if user else ())
 
 
 def access_add(user: str, name: str, line: str) -> Command:
@@ -48,14 +48,14 @@ def host_key(step: HostKeyStep) -> Command:
     return Command("host-key", (step,))
 
 
-def ask_access(remote: Remote, user: str) -> tuple[AuthorizedKey, ...]:
-    """Read the authorized keys of a user.
+def ask_access(remote: Remote, user: str = "") -> tuple[AuthorizedKey, ...]:
+    """Read the authorized keys of a user, by default of every user.
 
     Raises:
         DeployError: when the node has no such user.
     """
     answer = remote.checked(access_list(user), "listing the keys")
-    return read_answer(tuple[AuthorizedKey, ...], answer, f"the SSH keys of {user}")
+    return read_answer(tuple[AuthorizedKey, ...], answer, f"the SSH keys of {user or 'all users'}")
 
 
 def drop_keys(

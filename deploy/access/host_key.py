@@ -8,7 +8,7 @@ from deploy.fleet.nodes import Node
 from deploy.node.holdings import HostKeys, NodeHostKey
 from deploy.node.known_hosts import pin
 from deploy.node.remote import Remote
-from deploy.node.target import resolve
+from deploy.node.target import known_as
 from deploy.spec.access_key import read_key
 
 _VERB = "host-key-rotate"
@@ -57,11 +57,16 @@ def _finish(node: Node) -> None:
         progress.step(f"Remove the old keys of {node.name}", f"{node.name}: old keys removed"),
         node.connected() as remote,
     ):
-        old = _fingerprints(ask_host_keys(remote), new=False)
+        held = ask_host_keys(remote)
+        removed = any(key.next for key in held.keys)
+        old = _fingerprints(held, new=False) if removed else "by a run that was interrupted"
         run_audited(remote, node.project, act.host_key("finish"), _VERB, f"removed: {old}")
     keys = _check_login(node)
     with progress.step("Unpin the old keys", "old keys unpinned"):
         _pin(node, keys)
+        # Last: until then the command finishes an interrupted change, whose old keys are pinned.
+        with node.connected() as remote:
+            ask_host_keys(remote, "forget")
     for key in keys.keys:
         output.good(f"{node.name} uses {key.key.split()[0]} {_fingerprint(key)}")
 
@@ -75,7 +80,7 @@ def _check_login(node: Node) -> HostKeys:
 
 def _pin(node: Node, held: HostKeys) -> None:
     keys = tuple(key.key for key in held.keys)
-    pin(node.target.known_hosts, *resolve(node.target), keys)
+    pin(node.target.known_hosts, *known_as(node.target), keys)
 
 
 def _fingerprints(held: HostKeys, *, new: bool) -> str:

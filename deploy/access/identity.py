@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from certs.ssh import new_ssh_key
 from deploy.errors import DeployError
-from deploy.spec.access_key import AccessKey, read_key, read_key_file
+from deploy.spec.access_key import AccessKey, read_key
+from deploy.spec.key_file import read_key_file
 from deploy.workstation.files import write_atomically
 
 
@@ -77,7 +78,7 @@ def public_key(path: Path) -> AccessKey:
     """
     beside = _beside(path, ".pub")
     if is_locked(path):
-        if beside.exists() and (found := read_key_file(beside)):
+        if beside.exists() and (found := read_key_file(beside, any_kind=True)):
             return found[0]
         raise DeployError(
             f"{beside} is missing, and {path} has a passphrase",
@@ -100,7 +101,7 @@ def public_key(path: Path) -> AccessKey:
 
 def _comments(beside: Path) -> tuple[AccessKey, ...]:
     try:
-        return read_key_file(beside)
+        return read_key_file(beside, any_kind=True)
     except DeployError:
         return ()
 

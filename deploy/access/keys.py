@@ -13,7 +13,8 @@ from deploy.app.tls import material
 from deploy.console import output, progress
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node
-from deploy.spec.access_key import AccessKey, read_key_file
+from deploy.spec.access_key import AccessKey
+from deploy.spec.key_file import read_key_file
 from deploy.spec.login_keys import agent_keys
 from deploy.spec.people import (
     check_name,

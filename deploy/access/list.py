@@ -12,7 +12,7 @@ from deploy.spec.access_key import AccessKey, is_ignored, read_key
 from deploy.spec.login_keys import key_owners
 from deploy.spec.people import retired_keys, running_certificates
 
-_COLUMNS = ("node", "person", "key", "comment", "options", "age", "expires")
+_COLUMNS = ("node", "user", "person", "key", "comment", "options", "age", "expires")
 _DAY_SECONDS = 86400
 _UNKNOWN, _RETIRED = "?", "retired"
 _LONGEST_LINE = 200
@@ -22,9 +22,10 @@ _LONGEST_LINE = 200
 class OwnedKey:
     """A line of an authorized_keys file; `key` is None when the line is not understood.
 
-    `person` is the owner as far as known, `path` the file.
+    `user` is whom it logs in as, `person` the owner as far as known, `path` the file.
     """
 
+    user: str
     person: str
     key: AccessKey | None
     line: str
@@ -72,7 +73,7 @@ def access_list(nodes: tuple[Node, ...], *, as_json: bool) -> None:
     found: list[tuple[str, OwnedKey]] = []
     for node in nodes:
         with node.connected() as remote:
-            held = ask_access(remote, node.target.user)
+            held = ask_access(remote)
         found += [(node.name, one) for one in find_owners(held, owners, retired)]
     if as_json:
         output.as_json({
@@ -98,7 +99,7 @@ def find_owners(
         person, key = _UNKNOWN, read_key(one.line)
         if key:
             person = owners.get(key.holder, _RETIRED if key.blob in retired else _UNKNOWN)
-        yield OwnedKey(person, key, one.line, one.age_seconds, one.file)
+        yield OwnedKey(one.user, person, key, one.line, one.age_seconds, one.file)
 
 
 def describe_certificate(key: AccessKey) -> str:
@@ -114,6 +115,7 @@ def _certificate_facts(key: AccessKey) -> dict[str, object]:
 def _facts(node: str, one: OwnedKey) -> dict[str, object]:
     return {
         "node": node,
+        "user": one.user,
         "person": one.person,
         "fingerprint": one.fingerprint if one.key else None,
         "kind": one.key.kind if one.key else None,
@@ -131,4 +133,4 @@ def _cells(node: str, one: OwnedKey) -> tuple[str, ...]:
     key = one.key
     options = key.options if key and key.options != key.until(key.expires).options else ""
     age = f"{one.age_days} d"
-    return (node, one.person, one.fingerprint, one.comment, options, age, expires)
+    return (node, one.user, one.person, one.fingerprint, one.comment, options, age, expires)

@@ -13,7 +13,8 @@ from deploy.console import output, progress, prompt
 from deploy.errors import DeployError
 from deploy.fleet.nodes import Node
 from deploy.project import Project
-from deploy.spec.access_key import AccessKey, read_key_file
+from deploy.spec.access_key import AccessKey
+from deploy.spec.key_file import read_key_file
 from deploy.spec.people import check_name, keys_by_person, retire, write_keys
 
 _LONGEST_NAME = 31
@@ -89,7 +90,7 @@ def _authorize(mine: Identity, nodes: tuple[Node, ...]) -> None:
 
 def _retire_old(nodes: tuple[Node, ...], mine: Identity) -> None:
     """Remove the old key from every node and from later machine specs."""
-    (old,) = read_key_file(mine.old_public)
+    (old,) = read_key_file(mine.old_public, any_kind=True)
     new = public_key(mine.path)
     with progress.step("Retire the old key", "old key retired from later machine specs"):
         _retire_here(nodes[0].project, old)

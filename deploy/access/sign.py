@@ -17,7 +17,8 @@ from deploy.errors import DeployError
 from deploy.fleet.nodes import Node, instances
 from deploy.node.session import passphrase_prompt
 from deploy.project import Project
-from deploy.spec.access_key import AUTHORITY, AccessKey, read_key_file
+from deploy.spec.access_key import AUTHORITY, AccessKey
+from deploy.spec.key_file import read_key_file
 from deploy.spec.people import (
     check_name,
     keys_by_person,

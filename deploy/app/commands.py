@@ -54,9 +54,13 @@ def deploy(
 )
 def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -> None:
     """Go back to a release that the node keeps, proven like a deploy."""
+    from deploy.node.session import expect_login
+
+    project = project_of(context, name)
+    login = expect_login(project)
     from deploy.app.rollback import rollback as go_back
 
-    go_back(project_of(context, name), to=to, wait_seconds=wait)
+    go_back(project, to=to, wait_seconds=wait, login=login)
 
 
 @task("look")

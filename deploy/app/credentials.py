@@ -1,7 +1,7 @@
 """The values of an app's credentials: from a setting, a command's output, or typed in."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.console import prompt
@@ -10,6 +10,8 @@ from deploy.settings.model import Settings, Source
 from deploy.workstation.programs import Start, run
 
 _LONGEST_SECONDS = 120
+# Of all credentials of a unit: systemd's CREDENTIALS_TOTAL_SIZE_MAX.
+_MOST_BYTES = 1024 * 1024
 
 
 class Credentials:
@@ -34,8 +36,14 @@ class Credentials:
         return self._names
 
     def known(self) -> dict[str, str | None]:
-        """Return each credential's value if it need not be typed in; None for the others."""
-        return {name: self.known_value(name) for name in self._names}
+        """Return each credential's value if it need not be typed in; None for the others.
+
+        Raises:
+            DeployError: when they are larger than systemd allows.
+        """
+        values = {name: self.known_value(name) for name in self._names}
+        _refuse_large(values)
+        return values
 
     def known_value(self, credential: str) -> str | None:
         """Return a value that need not be typed in, or was already; None for any other."""
@@ -57,6 +65,18 @@ class Credentials:
         if credential not in self._values:
             self._values[credential] = fetch(self._sources[credential], self._ask)
         return self._values[credential]
+
+
+def _refuse_large(values: Mapping[str, str | None]) -> None:
+    # systemd counts the names too.
+    sizes = {name: len(name) + len(value.encode()) for name, value in values.items() if value}
+    if sum(sizes.values()) > _MOST_BYTES:
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise DeployError(
+            f"the credentials take {sum(sizes.values())} bytes, and systemd gives an app "
+            f"{_MOST_BYTES} at most; the largest is {largest} with {sizes[largest]}",
+            "put what need not be secret into PROJECT_FILES",
+        )
 
 
 def fetch(source: Source, ask: Callable[[str], str] | None) -> str:
@@ -84,7 +104,7 @@ def _output(source: Source) -> str:
         doing=where,
         hint=hint,
         seconds=_LONGEST_SECONDS,
-        start=Start(operators=True),
+        start=Start(operators=True, prints=True),
     )
     try:
         value = printed.decode().removesuffix("\n")

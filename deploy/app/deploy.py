@@ -14,6 +14,7 @@ from deploy.app.plan.describe import summary
 from deploy.app.plan.diff import generations
 from deploy.app.plan.plan import Plan
 from deploy.app.planner import Artifacts, check_material, load_artifacts, make_plan
+from deploy.app.proxy import fetch_image, proxy_of
 from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError
@@ -78,8 +79,11 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
         release = f" (release {plan.was})" if plan.was else ""
         output.good(f"nothing to do: {plan.app} is up to date{release}")
         return
+    artifacts = artifacts.fitting(state)
     refuse_errors(artifacts.rendered, podman=state.podman)
     check_material(artifacts, state)
+    if project.settings.tls == "proxy" and not state.proxy:
+        start_proxy(remote, project)
     for line in summary(plan):
         output.say(line)
     if plan.staged_update:
@@ -87,8 +91,20 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
             f"the node has an OS update staged ({plan.staged_update}) and may restart for it"
         )
     manifest = _manifest(artifacts, state)
-    endpoint = session.endpoint(project)
-    _carry_out(Execution(remote, project, endpoint, manifest, state, options.what, artifacts), plan)
+    endpoints, switch = session.endpoints(project), project.settings.switch
+    _carry_out(
+        Execution(remote, project, endpoints, manifest, state, switch, options.what, artifacts),
+        plan,
+    )
+
+
+def start_proxy(remote: Remote, project: Project) -> None:
+    """Deploy the proxy for the first time, on a node that has none."""
+    proxy = proxy_of(project)
+    output.say(f"{project.settings.app} is served by the node's proxy, which is not there yet")
+    fetch_image(proxy)
+    with load_artifacts(render(proxy)) as artifacts:
+        _deploy(remote, artifacts, DeployOptions(first=True, what="proxy-deploy"))
 
 
 def _final_plan(
@@ -122,7 +138,7 @@ def _carry_out(execution: Execution, plan: Plan) -> None:
         run_hook(folder, "before-deploy", json.dumps(document))
         manifest = run_steps(execution, plan.steps)
     save_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
-    output.good(f"{plan.app} serves release {manifest.release} at {execution.endpoint}")
+    output.good(f"{plan.app} serves release {manifest.release} at {execution.endpoints[0]}")
 
 
 @contextmanager
@@ -164,4 +180,5 @@ def _manifest(artifacts: Artifacts, state: NodeState) -> Manifest:
         commit=made_by.commit,
         dirty=made_by.dirty,
         at=now,
+        proof=desired.proof,
     )

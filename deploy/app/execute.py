@@ -16,8 +16,11 @@ from deploy.node.bulk import send_files
 from deploy.node.file import File, pack
 from deploy.node.release import Manifest
 from deploy.spec.project_files import mode_of
+from deploy.spec.route_lines import in_own_file
 
 _RESTARTS_OF_A_CRASH_LOOP = 3
+# For a first deploy: an image that has served before needs no other settings.
+_TRY_FIRST = "`fab try` runs the image on a throwaway node and prints the settings that it needs"
 
 
 def carry_out(execution: Execution, step: Step) -> None:
@@ -48,10 +51,9 @@ def _stage(execution: Execution, step: Step) -> None:
         return
     artifacts = execution.sent()
     files = [File(f"root{unit.path}", unit.content, unit.mode) for unit in artifacts.desired.units]
-    files += [
-        *artifacts.pair.files(execution.settings),
-        File("manifest.json", _written(execution.manifest)),
-    ]
+    if artifacts.pair:
+        files += artifacts.pair.files(execution.settings)
+    files.append(File("manifest.json", _written(execution.manifest)))
     arguments = (release, previous, *artifacts.desired.credentials)
     execution.run("staging the release", "stage", *arguments, stdin=pack(files))
 
@@ -85,24 +87,34 @@ def _seal(execution: Execution, step: Step) -> None:
 
 
 def _start(execution: Execution, _: Step) -> None:
-    mode, slot = execution.settings.switch, execution.slot
+    mode, slot = execution.switch, execution.slot
     # The old slot may stop before the new one is healthy: the node must be able to undo that alone.
     guards = "" if mode == "slots" else f"{script.line('guard')}\n{script.line('undo')}\n"
     arguments = (execution.release, slot, mode)
-    execution.run(f"starting slot {slot}", "start", *arguments, stdin=guards.encode())
+    try:
+        warnings = execution.run(
+            f"starting slot {slot}", "start", *arguments, stdin=guards.encode()
+        )
+    except DeployError as error:
+        # The proxy checks the route, and knows it as a file of its own.
+        raise DeployError(in_own_file(error.message, execution.project), error.hint) from error
+    for line in warnings.splitlines():
+        output.warn(line)
 
 
 def _check(execution: Execution, _: Step) -> None:
-    settings, host = execution.settings, execution.endpoint.host
+    settings = execution.settings
     arguments = (
         execution.slot,
-        f"[{host}]" if ":" in host else host,
-        settings.health_path,
+        execution.proof.tls,
+        execution.endpoints[0].authority,
+        execution.proof.path,
         execution.manifest.certificate,
         str(settings.health_timeout_seconds),
         str(settings.settle_seconds),
     )
-    execution.run(f"checking slot {execution.slot}", "prove-slot", *arguments)
+    hint = "" if execution.before.release else _TRY_FIRST
+    execution.run(f"checking slot {execution.slot}", "prove-slot", *arguments, hint=hint)
 
 
 def _before(execution: Execution, _: Step) -> None:
@@ -124,8 +136,8 @@ def _move(execution: Execution, _: Step) -> None:
 def _prove(execution: Execution, _: Step) -> None:
     settings = execution.settings
     wait_until_healthy(
-        execution.endpoint,
-        settings.health_path,
+        execution.endpoints,
+        execution.proof.path,
         execution.manifest.certificate,
         timeout_seconds=settings.health_timeout_seconds,
         died=lambda: _died(execution),

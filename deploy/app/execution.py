@@ -6,7 +6,7 @@ from deploy.app.planner import Artifacts
 from deploy.node.command import Command
 from deploy.node.endpoint import Endpoint
 from deploy.node.journal import AuditLine
-from deploy.node.release import Manifest
+from deploy.node.release import Manifest, Proof, proof_of
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
 from deploy.project import Project
@@ -18,15 +18,16 @@ from deploy.spec.plan.addresses import other
 class Execution:
     """A deploy or rollback: its node, the new release, and the node's state before it.
 
-    `what` names the change in the node's journal. `artifacts` is None for a rollback, which sends
-    nothing.
+    `endpoints` is where the new release answers, `switch` how it takes over. `what` names the
+    change in the node's journal. `artifacts` is None for a rollback, which sends nothing.
     """
 
     remote: Remote
     project: Project
-    endpoint: Endpoint
+    endpoints: tuple[Endpoint, ...]
     manifest: Manifest
     before: NodeState
+    switch: str
     what: str = "deploy"
     artifacts: Artifacts | None = None
 
@@ -49,6 +50,11 @@ class Execution:
     def settings(self) -> Settings:
         """The app's settings."""
         return self.project.settings
+
+    @property
+    def proof(self) -> Proof:
+        """How the new release is checked."""
+        return self.manifest.proof or proof_of(self.settings)
 
     @property
     def audit_line(self) -> AuditLine:
@@ -76,10 +82,12 @@ class Execution:
             raise ValueError("a rollback has no artifacts")
         return self.artifacts
 
-    def run(self, doing: str, script: str, *arguments: str, stdin: bytes = b"") -> str:
+    def run(
+        self, doing: str, script: str, *arguments: str, stdin: bytes = b"", hint: str = ""
+    ) -> str:
         """Run a script for the app on the node and return its output.
 
         Raises:
             DeployError: `DOING failed on NODE: …`, with the node's error.
         """
-        return self.remote.checked(Command(script, (self.app, *arguments), stdin), doing)
+        return self.remote.checked(Command(script, (self.app, *arguments), stdin), doing, hint)

@@ -15,4 +15,5 @@ def logs(project: Project, lines: int, *, release: str = "") -> None:
     with session.open_session(project) as remote:
         command = Command("logs", (project.settings.app, str(lines), release))
         log = remote.checked(command, f"reading the log of {project.settings.app}")
-    output.say(log.rstrip("\n"))
+    # An app for a terminal, or for Windows, ends its lines so.
+    output.say(log.replace("\r\n", "\n").rstrip("\n"))

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,26 +14,30 @@ from deploy.app.plan.diff import PlanInputs, credential_changes
 from deploy.app.plan.plan import Plan, plan_deploy
 from deploy.app.plan.text_diff import LARGEST_BYTES, Texts
 from deploy.app.tls import Pair, check_pair, load_pair
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.image.export.export import Export
 from deploy.image.open import open_image
 from deploy.image.plan.image import missing
+from deploy.image.startable import refuse_unstartable
 from deploy.image.transfer import Transfer
 from deploy.node import session
 from deploy.node.answer import reading
 from deploy.node.command import Command
+from deploy.node.release import proof_of
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
 from deploy.settings.model import CERT_PASS
 from deploy.spec.plan.addresses import subnets
-from deploy.spec.project_files import list_files
-from deploy.spec.render import Rendered, app_files
+from deploy.spec.project_files import left_out, list_files
+from deploy.spec.render import Rendered, app_files, render, values_of
 
 _HEALTH_SECONDS = 5
 _FORCED = "a new release was asked for"
 # The diffs of more files than this are not worth the transfer: the rest show their hashes.
 _MOST_DIFFS = 50
+_MOST_NAMES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Artifacts:
     rendered: Rendered
     wanted: DesiredState
     export: Export
-    pair: Pair
+    pair: Pair | None
     credentials: Credentials
 
     @property
@@ -54,6 +59,16 @@ class Artifacts:
     def project(self) -> Project:
         """The instance."""
         return self.rendered.project
+
+    def fitting(self, state: NodeState) -> "Artifacts":
+        """Fit the app's network to the node: one without IPv6 could not make it with that."""
+        if state.ipv6:
+            return self
+        rendered = render(self.project, values_of(self.project, ipv6=False))
+        units, own = app_files(rendered), self.wanted.subnets[:1]
+        return replace(
+            self, rendered=rendered, wanted=replace(self.wanted, units=units, subnets=own)
+        )
 
 
 @contextmanager
@@ -69,8 +84,10 @@ def load_artifacts(
     """
     project = rendered.project
     settings = project.settings
-    pair = load_pair(project)
-    check_pair(pair, settings, None)
+    pair = load_pair(project) if settings.has_key else None
+    if pair:
+        check_pair(pair, settings, None)
+    _show_left_out(project)
     credentials = credentials or Credentials(settings, session.passphrase_prompt())
     with open_image(project) as export:
         desired = DesiredState(
@@ -78,14 +95,24 @@ def load_artifacts(
             image=export.image,
             units=app_files(rendered),
             files=list_files(project.files),
-            certificate=pair.leaf.sha256,
-            key=hashlib.sha256(pair.key_file).hexdigest(),
+            certificate=pair.leaf.sha256 if pair else "",
+            key=hashlib.sha256(pair.key_file).hexdigest() if pair else "",
             credentials=tuple(source.credential for source in settings.sources),
             subnets=subnets(settings),
-            switch=Switch(settings.switch, settings.before_switch),
+            switch=Switch(settings.switch, settings.before_switch, settings.tls),
+            proof=proof_of(settings),
             reseal=reseal,
         )
         yield Artifacts(rendered, desired, export, pair, credentials)
+
+
+def _show_left_out(project: Project) -> None:
+    if names := left_out(project.files):
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        output.warn(
+            f"of {project.settings.project_files}, these are not sent (settings, caches, version "
+            f"control, empty folders): {', '.join(names[:_MOST_NAMES])}{more}"
+        )
 
 
 def ask_state(remote: Remote, artifacts: Artifacts) -> NodeState:
@@ -107,12 +134,20 @@ def make_plan(
         DeployError: when the node does not answer, or the desired state cannot be reached.
     """
     state = ask_state(remote, artifacts)
+    artifacts = artifacts.fitting(state)
     artifacts.export.choose(state.platform)
     inputs = PlanInputs(artifacts.project.settings.node_address, first=first)
     plan = plan_deploy(artifacts.desired, state, inputs)
     if not plan and (trouble := _FORCED if force else _trouble(artifacts)):
         inputs = replace(inputs, trouble=trouble)
         plan = plan_deploy(artifacts.desired, state, inputs)
+    if plan.steps:
+        refuse_unstartable(
+            artifacts.export,
+            command_set=_sets_command(artifacts.rendered),
+            own_user=artifacts.project.settings.container_user == "image",
+            sent=artifacts.desired.image.id in state.images,
+        )
     if plan and diffs:
         texts, patched = _texts(remote, artifacts, plan), _patched(remote, artifacts, state)
         plan = plan_deploy(artifacts.desired, state, replace(inputs, texts=texts, patched=patched))
@@ -126,6 +161,8 @@ def check_material(artifacts: Artifacts, state: NodeState) -> None:
         CertError: when they do not.
     """
     manifest, desired = state.manifest, artifacts.desired
+    if artifacts.pair is None:
+        return
     known = manifest and (manifest.certificate, manifest.key) == (desired.certificate, desired.key)
     sealed = {change.name for change in credential_changes(desired, state)}
     if not known or CERT_PASS in sealed:
@@ -133,12 +170,19 @@ def check_material(artifacts: Artifacts, state: NodeState) -> None:
         check_pair(artifacts.pair, artifacts.project.settings, password)
 
 
+def _sets_command(rendered: Rendered) -> bool:
+    """Return whether an overlay may set the command of the container."""
+    texts = rendered.sources.overlays.values()
+    return any(re.search(rb"(?m)^\s*(Exec|Entrypoint)=", text) for text in texts)
+
+
 def _trouble(artifacts: Artifacts) -> str:
-    """Describe why the app is not healthy over HTTPS; empty when it is."""
-    endpoint = session.endpoint(artifacts.project)
-    path, certificate = artifacts.project.settings.health_path, artifacts.desired.certificate
+    """Describe why the app is not healthy; empty when it is."""
+    desired = artifacts.desired
+    path, certificate = desired.proof.path, desired.certificate
     try:
-        wait_until_healthy(endpoint, path, certificate, timeout_seconds=_HEALTH_SECONDS)
+        endpoints = session.endpoints(artifacts.project, desired.proof)
+        wait_until_healthy(endpoints, path, certificate, timeout_seconds=_HEALTH_SECONDS)
     except DeployError as error:
         return error.message
     return ""

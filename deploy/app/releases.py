@@ -7,12 +7,25 @@ from deploy.image.plan.image import short
 from deploy.node import session
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
+from deploy.node.endpoint import Endpoint
 from deploy.node.journal import read_journal
+from deploy.node.release import Proof
 from deploy.node.remote import Remote
 from deploy.project import Project
 
 _JOURNAL_LINES = 200
-_COLUMNS = ("release", "result", "image", "files", "size", "who", "commit", "took", "detail")
+_COLUMNS = (
+    "release",
+    "result",
+    "image",
+    "files",
+    "size",
+    "who",
+    "commit",
+    "took",
+    "checked by",
+    "detail",
+)
 
 
 def releases(project: Project, *, as_json: bool) -> None:
@@ -46,4 +59,12 @@ def _row(one: PastRelease) -> tuple[str, ...]:
     took = f"{sum(one.seconds.values()):.1f} s" if one.seconds else ""
     image = short(one.image_id)
     files = str(one.files) if one.kept else ""
-    return (one.release, one.result, image, files, held, one.by, commit, took, one.detail)
+    proof = _proof(one.proof) if one.proof else ""
+    return (one.release, one.result, image, files, held, one.by, commit, took, proof, one.detail)
+
+
+def _proof(proof: Proof) -> str:
+    """Describe how a release is checked: URL, address if it is not the node's, SWITCH."""
+    at = f" at {proof.address}" if proof.address else ""
+    url = f"https://{Endpoint(proof.address, proof.port, proof.host).authority}{proof.path}"
+    return f"{url}{at}, {proof.switch}"

@@ -33,7 +33,8 @@ def image_repair(project: Project, *, asked: bool = False, wait_seconds: int = 0
         raise DeployError("not confirmed; nothing was changed")
     # Find what the deploy would refuse while the app still serves.
     with load_artifacts(render(project)) as artifacts:
-        check_pair(artifacts.pair, settings, artifacts.credentials.value(CERT_PASS))
+        if artifacts.pair:
+            check_pair(artifacts.pair, settings, artifacts.credentials.value(CERT_PASS))
     with session.open_session(project) as remote:
         acquire_lock(remote, project, "image-repair", wait_seconds=wait_seconds)
         removed = _repair(remote, project)

@@ -4,6 +4,7 @@ import secrets
 from datetime import UTC, datetime
 
 from deploy.app.execution import Execution
+from deploy.app.plan.desired_state import Switch
 from deploy.app.plan.history import rollback_target
 from deploy.app.plan.steps import rollback_steps
 from deploy.app.releases import kept_releases
@@ -12,7 +13,8 @@ from deploy.console import output
 from deploy.node import session
 from deploy.node.journal import audit_failures
 from deploy.node.lock import acquire_lock
-from deploy.node.release import Manifest, release_id
+from deploy.node.login import Login
+from deploy.node.release import Manifest, proof_of, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
@@ -20,7 +22,9 @@ from deploy.workstation.git import author
 from deploy.workstation.state import save_manifest
 
 
-def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
+def rollback(
+    project: Project, *, to: str, wait_seconds: int = 0, login: Login | None = None
+) -> None:
     """Roll back to a kept release: its image, units, files, credentials and certificate.
 
     The copy is a new release. BEFORE_SWITCH belongs to the release that is left, and does not run.
@@ -29,17 +33,20 @@ def rollback(project: Project, *, to: str, wait_seconds: int = 0) -> None:
         DeployError: when there is no such release or it is not healthy; what served still serves.
     """
     settings = project.settings
-    with session.open_session(project) as remote:
+    with session.open_session(project, login) as remote:
         acquire_lock(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         target = rollback_target(kept_releases(remote, settings.app), state.release, to)
         change = f"{state.release} -> {target.release}"
         output.say(f"{settings.app} on {settings.node_address}: {change}")
         manifest = _manifest(project, target, state.release)
-        endpoint = session.endpoint(project)
-        execution = Execution(remote, project, endpoint, manifest, state, "rollback")
+        endpoints = session.endpoints(project, manifest.proof)
+        switch = _switch(project, state.manifest, manifest)
+        execution = Execution(remote, project, endpoints, manifest, state, switch, "rollback")
         with audit_failures(remote, execution.audit_line):
-            steps = tuple(rollback_steps(settings.switch, state.slot, target.release))
+            tls = manifest.proof.tls if manifest.proof else settings.tls
+            how = Switch(switch, tls=tls)
+            steps = tuple(rollback_steps(how, state.slot, target.release))
             manifest = run_steps(execution, steps)
     save_manifest(
         project.folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1)
@@ -56,10 +63,19 @@ def _ready(remote: Remote, project: Project) -> NodeState:
     return state
 
 
+def _switch(project: Project, *releases: Manifest | None) -> str:
+    """Choose how the last release takes over; one that may not run twice runs beside no other."""
+    usual = project.settings.switch
+    own = [one.proof.switch if one and one.proof else usual for one in releases]
+    return "restart" if "restart" in own else own[-1]
+
+
 def _manifest(project: Project, target: Manifest, serving: str) -> Manifest:
     """Make the manifest of a new release that is a copy of the target."""
     now = datetime.now(UTC)
     release = release_id(now, secrets.token_hex(2), serving)
     by = author(project.folder).who
     own = {"release": release, "by": by, "at": now, "seconds": {}, "health": ""}
+    # Releases of an older corefab have no proof of their own.
+    own["proof"] = target.proof or proof_of(project.settings)
     return target.model_copy(update=own)

@@ -35,6 +35,10 @@ def show_plan(
         output.as_json(plan.document())
         return code
     if plan:
+        if project.settings.tls == "proxy" and not state.proxy:
+            output.say(
+                "first the node's proxy is deployed, which is not there yet: ports 443 and 80"
+            )
         for line in describe(plan):
             output.say(line)
     else:

@@ -1,12 +1,14 @@
 """Verb: show the state of an app on its node."""
 
-from deploy.app.health import check
+from deploy.app.health import visit
 from deploy.app.workers import ask_workers
 from deploy.console import output
 from deploy.console.size import size
+from deploy.errors import DeployError
 from deploy.image.plan.image import short
 from deploy.node import session
 from deploy.node.login import Login
+from deploy.node.release import proof_of
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
 
@@ -39,8 +41,15 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
 def _health(project: Project, state: NodeState) -> str:
     if state.manifest is None:
         return "nothing deployed"
-    found = check(session.endpoint(project), project.settings.health_path)
-    return found.problem(state.manifest.certificate) or _HEALTHY
+    proof = state.manifest.proof or proof_of(project.settings)
+    try:
+        endpoints = session.endpoints(project, proof)
+    except DeployError as error:
+        return error.message
+    found = visit(endpoints, proof.path, state.manifest.certificate)
+    for line in found.unreached:
+        output.warn(line)
+    return found.problem or _HEALTHY
 
 
 def _facts(project: Project, state: NodeState) -> dict[str, object]:
@@ -51,7 +60,7 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
     return {
         "app": settings.app,
         "node": settings.node_address,
-        "endpoint": str(session.endpoint(project)),
+        "endpoint": str(session.endpoint(project, manifest.proof if manifest else None)),
         "release": state.release or None,
         "image": f"{manifest.image} {short(manifest.image_id)}" if manifest else None,
         "commit": commit,

@@ -15,7 +15,7 @@ from certs.store import Material, locked
 from deploy.node.file import File
 from deploy.project import Project
 from deploy.settings.model import Settings
-from deploy.spec.plan.values import secrets_uid
+from deploy.spec.plan.values import key_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Pair:
         """Return both as files of a release; only the container's user can read the key."""
         return (
             File("tls/server.crt", self.chain.pem),
-            File("tls/server.key.enc", self.key_file, 0o400, secrets_uid(settings)),
+            File("tls/server.key.enc", self.key_file, 0o400, key_uid(settings)),
         )
 
 
@@ -73,6 +73,6 @@ def check_pair(pair: Pair, settings: Settings, password: str | None) -> None:
     key = None
     if password is not None:
         key = decrypt(pair.key_file, password.encode(), source="server.key.enc")
-    found = problems(pair.chain, key, names=settings.cert_names, now=datetime.now(UTC))
+    found = problems(pair.chain, key, names=settings.all_names, now=datetime.now(UTC))
     if found:
         raise refusal(pair.chain.source, found)

@@ -10,9 +10,10 @@ from deploy.app.health import wait_until_healthy
 from deploy.app.plan.steps import Step
 from deploy.console import output, progress
 from deploy.errors import DeployError
+from deploy.node import session
 from deploy.node.command import Command
 from deploy.node.journal import audit_line, write_audit
-from deploy.node.release import Manifest
+from deploy.node.release import Manifest, proof_of
 from deploy.node.remote import Remote
 from deploy.project import Project
 
@@ -76,7 +77,9 @@ def _undo(execution: Execution) -> str:
         return f"{error.message}: the next `fab deploy` undoes this one"
     if result.code:
         return f"undo failed: {result.error_text}; the next `fab deploy` tries again"
-    serves = result.stdout.strip()
+    serves, _, changed = result.stdout.strip().partition("\n")
+    if changed:
+        output.warn(changed)
     if serves == execution.release:
         return f"release {serves} serves: it is healthy and recorded"
     if before.manifest is None:
@@ -87,10 +90,11 @@ def _undo(execution: Execution) -> str:
 
 
 def _check_restored(execution: Execution, before: Manifest) -> str:
-    path, release = execution.settings.health_path, before.release
+    release, proof = before.release, before.proof or proof_of(execution.settings)
     try:
+        endpoints = session.endpoints(execution.project, proof)
         wait_until_healthy(
-            execution.endpoint, path, before.certificate, timeout_seconds=_HEALTH_SECONDS
+            endpoints, proof.path, before.certificate, timeout_seconds=_HEALTH_SECONDS
         )
     except DeployError as error:
         return f"release {release} was restored, but is not healthy: {error.message}"

@@ -39,9 +39,9 @@ def acme_chain(project: Project, key: PrivateKey, credentials: Credentials) -> C
         if hmac_key is None
         else Binding(settings.acme_key_id, hmac_key.get_secret_value()),
     )
-    request = signing_request(settings.cert_names, key=key)
+    request = signing_request(settings.all_names, key=key)
     with _solver(project) as solver:
-        output.say(f"asking {settings.acme_directory} for {', '.join(settings.cert_names)}")
+        output.say(f"asking {settings.acme_directory} for {', '.join(settings.all_names)}")
         return obtain(_server(project), account, request, solver)
 
 

@@ -26,3 +26,8 @@ def certificate_undo(app: str, release: str, signal: str) -> Command:
 def certificate_finish(app: str, release: str, audit: str) -> Command:
     """Record that the new certificate serves; `audit` is a line of JSON."""
     return Command("certificate-finish", (app, release, audit))
+
+
+def proxy_certificates(verb: str, names: tuple[str, ...]) -> Command:
+    """Set the proxy's certificates for these names aside, put them back, or forget them."""
+    return Command("proxy-certificates", (verb, *names))

@@ -42,7 +42,7 @@ def cert_request(project: Project, credentials: Credentials) -> None:
     """
     password = credentials.value(CERT_PASS).encode()
     key = new_key(project.settings.cert_key)
-    request = signing_request(project.settings.cert_names, key=key)
+    request = signing_request(project.settings.all_names, key=key)
     kept = material(project)
     write_secret(kept.request_key, encrypt(key, password))
     write_public(kept.request, request)

@@ -42,7 +42,7 @@ def due(
     leaf: Certificate, settings: Settings, *, now: datetime, at: datetime | None = None
 ) -> Renewal:
     """Decide by its age, the authority's advice, and whether it has every name of the app."""
-    missing = [name for name in settings.cert_names if not leaf.covers(name)]
+    missing = [name for name in settings.all_names if not leaf.covers(name)]
     if missing:
         return Renewal(due=True, reason=f"{', '.join(missing)} is not among its names")
     return renewal(leaf, now=now, suggested=at)

@@ -116,7 +116,9 @@ def _encrypt_request(kept: Material, credentials: Credentials) -> None:
 
 def _own_keys(kept: Material) -> tuple[Path, ...]:
     accounts = sorted((kept.root / "acme").glob("*.key.enc"))
-    authorities = (kept.authority_key, kept.ssh_authority_key)
+    authorities = (
+        kept.authority_key, kept.ssh_authority_key, kept.publish_key, kept.next_publish_key
+    )  # fmt: skip
     return (*(path for path in authorities if path.exists()), *accounts)
 
 

@@ -1,12 +1,12 @@
 """Serve the workstation's certificate on the node, checked by TLS handshakes; else undo."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from deploy.app.credentials import Credentials
 from deploy.app.deploy import DeployOptions, deploy
-from deploy.app.health import wait_until_healthy
+from deploy.app.health import visit, wait_until_healthy
 from deploy.app.tls import Pair, check_pair, load_pair
 from deploy.certificate import act
 from deploy.console import output, progress
@@ -17,7 +17,7 @@ from deploy.node.endpoint import Endpoint
 from deploy.node.file import File, pack
 from deploy.node.journal import audit_failures, audit_line
 from deploy.node.lock import acquire_lock
-from deploy.node.release import Manifest
+from deploy.node.release import Manifest, Proof, proof_of
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
@@ -28,7 +28,10 @@ _SKEW = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """Replace the certificate of a running app without restarting it."""
+    """Replace the certificate of a running app without restarting it.
+
+    It is checked as its release is, by the names of the new certificate.
+    """
 
     remote: Remote
     settings: Settings
@@ -58,7 +61,7 @@ class Reload:
                     )
             with progress.step(f"Swap and send SIG{signal}", f"swapped; SIG{signal} sent to {app}"):
                 remote.checked(act.certificate_swap(app, release, signal), "swapping certificates")
-            self._prove(self.pair.leaf.sha256)
+            self._prove(self.pair.leaf.sha256, self._proof)
         except DeployError as error:
             raise DeployError(f"{error.message}\n{self._put_back()}", error.hint) from error
         except BaseException:
@@ -66,19 +69,25 @@ class Reload:
             raise
         remote.checked(act.certificate_finish(app, release, audit), "finishing the rotation")
 
-    def _prove(self, fingerprint: str) -> None:
-        short = fingerprint[:16]
-        for endpoint in self.endpoints:
-            with progress.step(f"Check {endpoint}", f"{endpoint} shows {short} and is healthy"):
-                seconds = self.settings.health_timeout_seconds
-                wait_until_healthy(
-                    endpoint, self.settings.health_path, fingerprint, timeout_seconds=seconds
-                )
+    @property
+    def _held_proof(self) -> Proof:
+        return self.held.proof or proof_of(self.settings)
+
+    @property
+    def _proof(self) -> Proof:
+        return self._held_proof.model_copy(update={"names": self.settings.cert_names})
+
+    def _prove(self, fingerprint: str, proof: Proof) -> None:
+        endpoints = tuple(replace(one, host=proof.host) for one in self.endpoints)
+        where, short = ", ".join(map(str, endpoints)), fingerprint[:16]
+        with progress.step(f"Check {where}", f"{where}: healthy, certificate {short} shown"):
+            seconds = self.settings.health_timeout_seconds
+            wait_until_healthy(endpoints, proof.path, fingerprint, timeout_seconds=seconds)
 
     def _put_back(self) -> str:
         try:
             self.remote.checked(act.certificate_undo(*self._words), "undoing the rotation")
-            self._prove(self.held.certificate)
+            self._prove(self.held.certificate, self._held_proof)
         except DeployError as error:
             return f"putting the previous certificate back failed: {error.message}"
         return f"certificate {self.held.certificate[:16]} serves again, proven by handshake"
@@ -88,8 +97,14 @@ class Reload:
         count = dict(self.held.generations)
         if self.password is not None:
             count[CERT_PASS] = count.get(CERT_PASS, 0) + 1
-        changes = {"certificate": self.pair.leaf.sha256, "key": key, "generations": count}
-        manifest = self.held.model_copy(update=changes)
+        manifest = self.held.model_copy(
+            update={
+                "certificate": self.pair.leaf.sha256,
+                "key": key,
+                "generations": count,
+                "proof": self._proof,
+            }
+        )
         return pack(
             [
                 *self.pair.files(self.settings),
@@ -122,7 +137,11 @@ def serve_pair(project: Project, credentials: Credentials) -> None:
         if state.manifest is None:
             output.say(f"{settings.app} is not on the node yet; run `fab deploy --first`")
             return
-        reloads = settings.reload_signal and state.active == "active" and not state.interrupted
+        reloads = (
+            (settings.reload_signal or settings.tls == "proxy")
+            and state.active == "active"
+            and not state.interrupted
+        )
         if reloads:
             sealed = state.credentials.get(CERT_PASS) == "same"
             password = None if sealed else credentials.value(CERT_PASS).encode()
@@ -143,10 +162,11 @@ def _reload(
     project: Project, remote: Remote, pair: Pair, manifest: Manifest, password: bytes | None
 ) -> None:
     settings = project.settings
-    endpoints = session.endpoints(project)
+    proof = manifest.proof or proof_of(settings)
+    endpoints = session.endpoints(project, proof)
     marks = (pair.leaf.sha256, hashlib.sha256(pair.key_file).hexdigest())
     held_already = (manifest.certificate, manifest.key) == marks and password is None
-    if held_already and _shown_already(settings, endpoints, pair.leaf.sha256):
+    if held_already and not visit(endpoints, proof.path, pair.leaf.sha256).problem:
         output.good(f"{settings.app} serves {pair.leaf.sha256[:16]} already")
         return
     acquire_lock(remote, project, "certificate")
@@ -154,12 +174,3 @@ def _reload(
     line = line.model_copy(update={"release": manifest.release})
     with audit_failures(remote, line):
         Reload(remote, settings, endpoints, pair, manifest, password).carry_out(line.to_json())
-
-
-def _shown_already(settings: Settings, endpoints: tuple[Endpoint, ...], wanted: str) -> bool:
-    try:
-        for endpoint in endpoints:
-            wait_until_healthy(endpoint, settings.health_path, wanted, timeout_seconds=0)
-    except DeployError:
-        return False
-    return True

@@ -62,10 +62,19 @@ def new_pair(project: Project, options: CertOptions, credentials: Credentials) -
             now = datetime.now(UTC)
             authority = _authority(material(project), settings, credentials, now)
             life = timedelta(days=options.days)
-            chain = issue(authority, settings.cert_names, now=now, lifetime=life, key=key)
-    found = problems(chain, key, names=settings.cert_names, now=datetime.now(UTC))
+            chain = issue(authority, settings.all_names, now=now, lifetime=life, key=key)
+    found = problems(chain, key, names=settings.all_names, now=datetime.now(UTC))
     if found:
         raise refusal(chain.source, found)
+    if (
+        options.certificate
+        and len(chain.certificates) == 1
+        and chain.leaf.issuer != chain.leaf.subject
+    ):
+        output.warn(
+            f"{chain.source} holds the server's certificate alone: clients that lack the one of "
+            f"{chain.leaf.issuer} refuse it. Add the certificates in between, after the server's"
+        )
     return Pair(chain.pem, encrypt(key, password))
 
 
@@ -106,7 +115,7 @@ def _authority(
         permitted=settings.cert_authority_bounds,
     )
     # Fails, before anything is stored, when the bounds exclude CERT_NAMES.
-    issue(made, settings.cert_names, now=now, lifetime=timedelta(days=1), key=key)
+    issue(made, settings.all_names, now=now, lifetime=timedelta(days=1), key=key)
     write_own_key(kept.authority_key, key, credentials)
     write_public(kept.authority_certificate, made.certificate.pem)
     output.good(f"new authority: {made.certificate.common_name}")

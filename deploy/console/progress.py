@@ -36,7 +36,8 @@ def step(title: str, done: str = "") -> Iterator[None]:
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar of `total` bytes; the block gets a function that adds bytes."""
-    with _crossed(title), _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
+    shown = has_terminal()
+    with _crossed(title), _bar(DownloadColumn(), TransferSpeedColumn(), shown=shown) as bar:
         task = bar.add_task(output.shown(title), total=total)
         yield lambda count: bar.advance(task, count)
 

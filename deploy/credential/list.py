@@ -23,7 +23,7 @@ def creds_list(project: Project, *, as_json: bool) -> int:
     settings = project.settings
     values = Credentials(settings, None).known()
     with session.open_session(project) as remote:
-        holdings = ask_holdings(remote, settings.app, settings.node_user, values)
+        holdings = ask_holdings(remote, settings.app, values)
     held = {one.name: one for one in holdings.credentials}
     rows = [_facts(source, holdings, held.get(source.credential)) for source in settings.sources]
     if as_json:

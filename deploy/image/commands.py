@@ -29,7 +29,7 @@ def image_send(context: Context, *, name: str = "", events: bool = False, nodes:
 
 @task("image")
 def image_verify(context: Context, *, name: str = "") -> int:
-    """Compare the node's image with IMAGE, path by path; exit code 1 if they differ."""
+    """Compare the node's image with IMAGE, path by path; exit code 1: different, 3: unknown."""
     from deploy.image.verify import image_verify as verify
 
     return verify(project_of(context, name, _IMAGE))
@@ -38,9 +38,13 @@ def image_verify(context: Context, *, name: str = "") -> int:
 @task("image")
 def prune(context: Context, *, name: str = "", wait: int = 0) -> None:
     """Remove images that no release needs, and what interrupted transfers left."""
+    from deploy.node.session import expect_login
+
+    project = project_of(context, name, LOGIN)
+    login = expect_login(project)
     from deploy.image.prune import prune as remove
 
-    remove(project_of(context, name, LOGIN), wait_seconds=wait)
+    remove(project, wait_seconds=wait, login=login)
 
 
 @task("rehearsal")

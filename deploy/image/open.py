@@ -12,22 +12,41 @@ from deploy.image.store.engines import Docker, Podman
 from deploy.image.store.source import Source
 from deploy.project import Project
 
+# Kinds of images in a file or a folder.
+_FILES = {"oci", "oci-archive", "docker-archive"}
+# Where skopeo reads images from and this does not, with what to do instead.
+_OTHERS = {
+    "docker": "`podman pull NAME`, and IMAGE=NAME",
+    "dir": "convert it: `skopeo copy dir:NAME oci:FOLDER`, and IMAGE=oci:FOLDER",
+    "sif": "convert it: `skopeo copy sif:NAME oci:FOLDER`, and IMAGE=oci:FOLDER",
+}
+
 
 def source_of(name: str, folder: Path) -> Source:
     """Choose the source for an image name; relative paths start at the project's folder.
 
-    A plain name is in podman's storage. `docker-daemon:NAME`, `oci:FOLDER[:TAG]`,
-    `oci-archive:FILE` and `docker-archive:FILE` are skopeo's notation.
+    A plain name is in podman's storage. `docker-daemon:NAME`, and `oci:`, `oci-archive:` or
+    `docker-archive:` with `PATH[:NAME]` or `PATH:@NUMBER` are skopeo's notation.
+
+    Raises:
+        DeployError: for what skopeo reads and this does not.
     """
     kind, _, rest = name.partition(":")
     if kind == "docker-daemon":
         return Docker(rest)
-    if kind in {"oci-archive", "docker-archive"}:
-        return Archive(name, folder / rest)
-    if kind == "oci":
-        place, _, tag = rest.partition(":")
-        return Archive(name, folder / place, tag)
-    return Podman(name)
+    if kind in _FILES:
+        # A path of which a part looks like a name is a path all the same.
+        whole = folder / Path(rest).expanduser()
+        place, _, ref = rest.partition(":")
+        if whole.exists():
+            return Archive(name, whole)
+        return Archive(name, folder / Path(place).expanduser(), ref)
+    if hint := _OTHERS.get(kind):
+        raise DeployError(
+            f"IMAGE is {name}: corefab sends an image that is on this machine",
+            hint.replace("NAME", rest.removeprefix("//")),
+        )
+    return Podman(rest if kind == "containers-storage" else name)
 
 
 def cache_of(project: Project) -> Cache:
@@ -44,10 +63,21 @@ def cache_of(project: Project) -> Cache:
     return Cache(folder, project.settings.image_cache_megabytes * 1_000_000)
 
 
-def open_image(project: Project, *, nodes: int = 1) -> Export:
-    """Look up IMAGE; use the result in a `with` block, which starts and ends the reading.
+def open_image(project: Project, *, nodes: int = 1, platform: str = "") -> Export:
+    """Look up IMAGE, for `platform` where there are several.
+
+    Use the result in a `with` block, which starts and ends the reading.
 
     Raises:
         DeployError: when the image or the program that stores it is missing.
     """
-    return Export(source_of(project.settings.image, project.folder), cache_of(project), nodes=nodes)
+    source = source_of(project.settings.image, project.folder)
+    return Export(source, cache_of(project), nodes=nodes, platform=platform)
+
+
+def at_absolute_path(name: str, folder: Path) -> str:
+    """Write an image name so that it means the same in any folder."""
+    kind, colon, rest = name.partition(":")
+    if kind not in _FILES or not colon:
+        return name
+    return f"{kind}:{folder / Path(rest).expanduser()}"

@@ -5,10 +5,11 @@ from deploy.image import act
 from deploy.node import session
 from deploy.node.journal import audit_failures, audit_line, write_audit
 from deploy.node.lock import acquire_lock
+from deploy.node.login import Login
 from deploy.project import Project
 
 
-def prune(project: Project, *, wait_seconds: int = 0) -> None:
+def prune(project: Project, *, wait_seconds: int = 0, login: Login | None = None) -> None:
     """Prune this app's images and what interrupted transfers left; print each removal.
 
     Raises:
@@ -16,7 +17,7 @@ def prune(project: Project, *, wait_seconds: int = 0) -> None:
     """
     settings = project.settings
     line = audit_line(project, "prune")
-    with session.open_session(project) as remote:
+    with session.open_session(project, login) as remote:
         acquire_lock(remote, project, "prune", wait_seconds=wait_seconds)
         with audit_failures(remote, line):
             output_text = remote.checked(act.prune(settings.app), f"pruning {settings.app}")

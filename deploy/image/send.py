@@ -1,12 +1,15 @@
 """Send an image to one node or to several at once, without deploying."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 
 from deploy.console import output
 from deploy.errors import DeployError
+from deploy.image import act
 from deploy.image.export.export import Export
 from deploy.image.open import open_image
 from deploy.image.plan.image import refuse_full_disk, refuse_platform, short
@@ -30,7 +33,8 @@ def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = 
     several = len(nodes) > 1
     with ExitStack() as image, ThreadPoolExecutor(len(nodes) + 1) as beside, ExitStack() as logins:
         # Read the image while the login is under way: a new image most probably has to be sent.
-        export = beside.submit(lambda: image.enter_context(open_image(nodes[0], nodes=len(nodes))))
+        exports = _Exports(nodes[0], len(nodes), image)
+        beside.submit(exports.first)
         failed: list[DeployError] = []
         sending = []
         for project in nodes:
@@ -38,7 +42,7 @@ def image_send(nodes: Sequence[Project], *, events: bool, login: Login | None = 
                 # Log in on this thread, so that an interrupt closes the connection.
                 remote = logins.enter_context(session.open_session(project, login))
                 where = project.settings.node_address if several else ""
-                done = beside.submit(_send, remote, project, export, where=where, events=events)
+                done = beside.submit(_send, remote, project, exports, where=where, events=events)
                 sending.append((project, done))
         for project, done in sending:
             with _collecting(failed, project, several=several):
@@ -64,21 +68,51 @@ def _collecting(failed: list[DeployError], project: Project, *, several: bool) -
         failed.append(error)
 
 
-def _send(
-    remote: Remote, project: Project, export: Future[Export], *, where: str, events: bool
-) -> None:
+@dataclass(slots=True)
+class _Exports:
+    """The image for each platform of the nodes, opened when the first of them needs it."""
+
+    project: Project
+    nodes: int
+    stack: ExitStack
+    _opened: dict[str, Export] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def first(self) -> Export:
+        """Open the image, before any platform is known."""
+        with self._lock:
+            return self._open("")
+
+    def export(self, platform: str) -> Export:
+        """Open the image for a platform, where there is one."""
+        with self._lock:
+            first = self._open("")
+            if self.nodes == 1:
+                first.choose(platform)
+            if self.nodes == 1 or platform not in first.image.platforms[1:]:
+                return first
+            return self._open(platform)
+
+    def _open(self, platform: str) -> Export:
+        if platform not in self._opened:
+            opened = open_image(self.project, nodes=self.nodes, platform=platform)
+            self._opened[platform] = self.stack.enter_context(opened)
+        return self._opened[platform]
+
+
+def _send(remote: Remote, project: Project, exports: _Exports, *, where: str, events: bool) -> None:
     settings = project.settings
     ask_state = partial(probe, remote, settings.app, paths=(), credentials={})
     state = ask_state()
-    if not where:
-        export.result().choose(state.platform)
-    image = export.result().image
+    export = exports.export(state.platform)
+    image = export.image
     if image.id in state.images:
+        remote.checked(act.tag_image(settings.app, "sent", image.id), f"naming {short(image.id)}")
         output.good(f"nothing to send: {settings.node_address} already has {short(image.id)}")
         return
     refuse_platform(image, state)
     refuse_full_disk(image, state)
     target = session.target(project)
-    transfer = Transfer(remote, target, settings, export.result(), where, events)
+    transfer = Transfer(remote, target, settings, export, where, events)
     transfer.run(state, ask_state)
     output.good(f"{settings.node_address} received {short(image.id)} and verified it")

@@ -13,7 +13,7 @@ from deploy.image.plan.image import Image, refuse_full_disk
 from deploy.image.rate_store import RateStore
 from deploy.image.stream import ImageStream
 from deploy.image.wire.rate_meter import RateMeter
-from deploy.image.wire.whole import send_whole
+from deploy.image.wire.whole import REFUSED, REFUSED_HINT, send_whole
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, Partial
 from deploy.node.target import Target
@@ -67,6 +67,7 @@ class Transfer:
         try:
             self._send_layers(state)
         except TransferError as error:
+            _refuse_refused(error)
             output.warn(f"{error.message}; trying again")
             self._retry(state, again, error)
 
@@ -87,6 +88,7 @@ class Transfer:
         try:
             self._send_layers(state, patches=patches, resume=first.code != _LOCAL)
         except TransferError as error:
+            _refuse_refused(error)
             output.warn(f"{error.message}; sending the whole image")
             self._send_whole()
 
@@ -106,8 +108,7 @@ class Transfer:
             result = self.remote.send(command, _local_errors(stream.parts()))
         self._store_rates(meter, result.stdout)
         if result.code:
-            lines = result.stderr.strip().splitlines()
-            raise TransferError(result.code, lines[-1] if lines else f"exit code {result.code}")
+            raise TransferError(result.code, result.error_text.splitlines()[-1])
         self.export.cache.trim(frozenset(self.image.layers))
 
     def plan(self, state: NodeState) -> TransferPlan:
@@ -147,6 +148,12 @@ class Transfer:
     def image(self) -> Image:
         """The image, with the sizes of the layers that are known."""
         return self.export.image
+
+
+def _refuse_refused(error: TransferError) -> None:
+    """Stop where podman refuses a layer that arrived intact: it would refuse it again."""
+    if error.code == REFUSED:
+        raise DeployError(error.message, REFUSED_HINT) from error
 
 
 def _local_errors(parts: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,19 +10,34 @@ from deploy.image.open import open_image
 from deploy.image.plan.image import short
 from deploy.image.tree.answer import read_node_tree, tar_bytes
 from deploy.image.tree.compare import compare
-from deploy.image.tree.entries import Entry, read_layer
+from deploy.image.tree.entries import Entry, TreeError, read_layer
 from deploy.image.tree.tree import flatten
 from deploy.node import session
 from deploy.node.state import probe
 from deploy.project import Project
 
+_DIFFERENT, _UNKNOWN = 1, 3
+
 
 def image_verify(project: Project) -> int:
-    """Print every difference between IMAGE and the node's copy; return 1 if they differ.
+    """Print every difference between IMAGE and the node's copy.
+
+    Returns 0 when there are none, 1 when they differ, 3 when they cannot be compared.
 
     Raises:
         DeployError: when the node does not have the image, or it cannot be read.
     """
+    try:
+        return _verify(project)
+    except TreeError as error:
+        output.warn(
+            f"{project.settings.image} cannot be compared path by path, so nothing is known of "
+            f"the node's copy: {error.message}"
+        )
+        return _UNKNOWN
+
+
+def _verify(project: Project) -> int:
     with open_image(project) as export, session.open_session(project) as remote:
         state = probe(remote, project.settings.app, paths=(), credentials={})
         export.choose(state.platform)
@@ -44,7 +59,7 @@ def image_verify(project: Project) -> int:
         output.warn(
             f"{len(differences)} differences between {short(image.id)} here and on the node"
         )
-        return 1
+        return _DIFFERENT
     output.good(
         f"{short(image.id)} on {project.settings.node_address}: {len(built)} paths, "
         "no differences in content, modes, owners, times, attributes, links"

@@ -1,18 +1,18 @@
 """Take one app's inventory: its certificates, SSH keys and credentials, and their problems."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from certs.certificate import Certificate
 from certs.chain import read_chain
 from certs.errors import CertError
 from deploy.access.list import OwnedKey, find_owners
-from deploy.app.health import served_certificate
+from deploy.app.health import checks
 from deploy.app.tls import load_pair
+from deploy.console import output
 from deploy.errors import DeployError
-from deploy.inventory.places import Finding, Place, findings
+from deploy.inventory.places import Finding, Place, agree, findings
 from deploy.node import session
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
@@ -37,10 +37,22 @@ class Inventory:
     retired: frozenset[str]
 
     @property
+    def agrees(self) -> bool:
+        """Whether every place has a certificate; where one is for all, the same one."""
+        if self.settings.has_key:
+            return agree(self.places)
+        return all(place.certificate for place in self.places)
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """Every problem."""
         return (
-            *findings(self.places, warn_days=self.settings.cert_warn_days, now=self.now),
+            *findings(
+                self.places,
+                warn_days=self.settings.cert_warn_days,
+                now=self.now,
+                alike=self.settings.has_key,
+            ),
             *self._credential_findings(),
             *self._host_key_findings(),
             *self._access_findings(),
@@ -58,7 +70,7 @@ class Inventory:
                 yield Finding(f"credential {source.credential} is not on the node", is_error=True)
 
     def _host_key_findings(self) -> Iterator[Finding]:
-        if any(key.next for key in self.holdings.host_keys):
+        if self.holdings.host_keys_changing:
             text = "the host keys are being changed"
             yield Finding(f"{text}; finish with `fab host-key-rotate --finish`")
 
@@ -71,8 +83,12 @@ class Inventory:
             name, expires = one.fingerprint, one.expires
             if one.key.blob in self.retired:
                 text = f"retired key {name} is still authorized"
-                again = "run `fab cert-rotate-ssh` or `fab access-remove` again"
-                yield Finding(f"{text}; {again}, which was interrupted")
+                again = (
+                    "run `fab cert-rotate-ssh` or `fab access-remove` again, which was interrupted"
+                )
+                if one.user != self.settings.node_user:
+                    again = f"remove it from {one.path} by hand"
+                yield Finding(f"{text}; {again}")
             if expires and expires < self.now:
                 yield Finding(f"the key of {one.person}, {name}, has expired")
             elif expires and expires < soon:
@@ -91,16 +107,31 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
     """
     settings = project.settings
     with session.open_session(project) as remote:
-        holdings = ask_holdings(remote, settings.app, settings.node_user, {})
-    places = (
-        _place("workstation", lambda: load_pair(project).leaf),
-        _on_node("node", holdings.release),
-        _on_node("container", holdings.inside),
-        *_served(session.endpoints(project)),
-    )
+        holdings = ask_holdings(remote, settings.app, {})
+    places = tuple(_places(project, holdings))
     retired = retired_keys(project)
     access = tuple(find_owners(holdings.access, key_owners((project,)), retired))
     return Inventory(settings, now, places, holdings, access, retired)
+
+
+def _places(project: Project, holdings: Holdings) -> Iterator[Place]:
+    settings, manifest = project.settings, holdings.manifest
+    if settings.tls == "none":
+        return
+    if settings.has_key:
+        yield _place("workstation", lambda: load_pair(project).leaf)
+        yield _on_node("node", holdings.release)
+    if settings.tls == "app":
+        yield _on_node("container", holdings.inside)
+    endpoints = session.endpoints(project, manifest.proof if manifest else None)
+    if settings.has_key:
+        yield from _served(endpoints)
+        return
+    # The proxy has a certificate for each name.
+    for name in settings.all_names:
+        named = tuple(replace(one, host=name) for one in endpoints)
+        for place in _served(named):
+            yield replace(place, where=f"{name} {place.where}")
 
 
 def _place(where: str, read: Callable[[], Certificate]) -> Place:
@@ -117,6 +148,10 @@ def _on_node(where: str, chain: str) -> Place:
 
 
 def _served(endpoints: tuple[Endpoint, ...]) -> Iterator[Place]:
-    for endpoint in endpoints:
+    found, unreached = checks(endpoints, "/")
+    for line in unreached:
+        output.warn(line)
+    for endpoint, one in found.items():
         where = "served" if len(endpoints) == 1 else f"served at {endpoint.address}"
-        yield _place(where, partial(served_certificate, endpoint))
+        trouble = "" if one.certificate else f"{endpoint} shows no certificate: {one.error}"
+        yield Place(where, one.certificate, trouble)

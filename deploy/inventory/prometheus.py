@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 from deploy.console.visible import visible
 from deploy.inventory.app import Inventory
-from deploy.inventory.places import agree
 
 Labels = dict[str, str]
 _HELP = {
@@ -38,14 +37,19 @@ def _samples(one: Inventory) -> Iterator[tuple[str, Labels, int]]:
             labels = {"place": place.where, "sha256": place.certificate.sha256}
             expires = int(place.certificate.not_after.timestamp())
             yield "corefab_certificate_expires_seconds", labels, expires
-    yield "corefab_certificate_agrees", {}, int(agree(one.places))
+    yield "corefab_certificate_agrees", {}, int(one.agrees)
     for held in one.holdings.credentials:
         labels = {"credential": held.name, "sealed_with": held.sealed_with}
         yield "corefab_credential_opens", labels, int(held.opens)
         yield "corefab_credential_age_seconds", labels, held.age_seconds
+    # A key may be in several files.
+    ages: dict[tuple[str, str, str], int] = {}
     for access in one.access:
-        labels = {"person": access.person, "fingerprint": access.fingerprint}
-        yield "corefab_access_key_age_seconds", labels, access.age_seconds
+        key = (access.user, access.person, access.fingerprint)
+        ages[key] = max(access.age_seconds, ages.get(key, 0))
+    for (user, person, fingerprint), age in ages.items():
+        labels = {"user": user, "person": person, "fingerprint": fingerprint}
+        yield "corefab_access_key_age_seconds", labels, age
     for host in one.holdings.host_keys:
         labels = {"type": host.key.split()[0], "next": str(host.next).lower()}
         yield "corefab_host_key_age_seconds", labels, host.age_seconds

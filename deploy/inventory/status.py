@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from deploy.console import output
 from deploy.inventory.app import Inventory, take_inventory
-from deploy.inventory.places import agree, cells, facts
+from deploy.inventory.places import cells, facts
 from deploy.inventory.prometheus import as_prometheus
 from deploy.node.holdings import NodeHostKey
 from deploy.project import Project
@@ -14,7 +14,7 @@ from deploy.spec.access_key import read_key
 _PLACES = (
     "where", "subject", "names", "issuer", "days left", "expires", "key", "SHA-256 begins"
 )  # fmt: skip
-_KEYS = ("SSH key", "whose", "comment", "age", "until")
+_KEYS = ("SSH key", "user", "whose", "comment", "age", "until")
 _CREDENTIALS = ("credential", "age", "sealed with", "generation", "opens")
 _DAY_SECONDS = 86400
 _WARNING, _ERROR = 1, 2
@@ -47,7 +47,7 @@ def show_inventory(one: Inventory) -> None:
     app = one.settings.app
     rows = [cells(place, one.now) for place in one.places]
     output.table(f"certificates of {app}", _PLACES, rows)
-    if agree(one.places):
+    if one.settings.has_key and one.agrees:
         output.good(f"all {len(one.places)} places have the same certificate")
     for found in dict.fromkeys(place.certificate for place in one.places if place.certificate):
         output.say(f"serial {found.serial}, SHA-256 {found.sha256}")
@@ -71,18 +71,18 @@ def _key_cells(one: Inventory) -> Iterable[tuple[str, ...]]:
     for host in one.holdings.host_keys:
         whose = "the node, next" if host.next else "the node"
         kind = host.key.split()[0]
-        yield _fingerprint(host) or "unreadable", whose, kind, _days(host.age_seconds), ""
+        yield _fingerprint(host) or "unreadable", "", whose, kind, _days(host.age_seconds), ""
     for access in one.access:
         until = f"{access.expires:%Y-%m-%d}" if access.expires else ""
         age = _days(access.age_seconds)
-        yield access.fingerprint, access.person, access.comment, age, until
+        yield access.fingerprint, access.user, access.person, access.comment, age, until
 
 
 def _facts(one: Inventory) -> dict[str, object]:
     return {
         "app": one.settings.app,
         "places": [facts(place, one.now) for place in one.places],
-        "agree": agree(one.places),
+        "agree": one.agrees,
         "credentials": [
             {
                 "name": held.name,
@@ -105,6 +105,7 @@ def _facts(one: Inventory) -> dict[str, object]:
         "access": [
             {
                 "fingerprint": access.fingerprint,
+                "user": access.user,
                 "person": access.person,
                 "comment": access.comment,
                 "age_days": access.age_days,

@@ -153,8 +153,12 @@ def converge(
     context: Context, *, name: str = "", yes: bool = False, gate: int = 60, wait: int = 0
 ) -> int:
     """Bring a running node in line with its machine spec, and never lock you out."""
+    from deploy.node.session import expect_login
+
+    project = project_of(context, name)
+    login = expect_login(project)
     from deploy.machine.drift.converge import ConvergeOptions
     from deploy.machine.drift.converge import converge as apply
 
     options = ConvergeOptions(may_change=yes, wait_seconds=wait, gate_seconds=gate)
-    return apply(project_of(context, name), options)
+    return apply(project, options, login)

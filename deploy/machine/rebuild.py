@@ -7,6 +7,7 @@ from deploy.app.status import status
 from deploy.console import output
 from deploy.machine.install.install import PATIENCE_SECONDS, install
 from deploy.machine.install.plan.options import Installation
+from deploy.options import host as parse_host
 from deploy.project import Project
 
 
@@ -29,7 +30,7 @@ def rebuild(
     began = time.monotonic()
     install(project, host, wanted, fingerprint=fingerprint, seconds=seconds)
     installed = time.monotonic()
-    address = host.rpartition("@")[2].partition(":")[0]
+    address, _, _ = parse_host(host)
     settings = project.settings.model_copy(update={"node_address": address})
     there = Project(project.folder, settings)
     deploy(there, DeployOptions(first=True, what="rebuild"))

@@ -36,6 +36,10 @@ def _release(name: str) -> str:
     return name
 
 
+def _on_one_line(text: str) -> str:
+    return text.replace("\n", "\\n")
+
+
 def _within_centuries(value: Any) -> Any:
     """Any user of a node can give a file any time: it is centuries away then, not refused."""
     if isinstance(value, int | float):
@@ -63,6 +67,8 @@ Mode = Annotated[str, Field(pattern=r"^[0-7]{0,6}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 ReleaseName = Annotated[str, AfterValidator(_release)]
+# A name that any user of the node can choose: it must not add lines to our output.
+OneLine = Annotated[str, AfterValidator(_on_one_line)]
 # The app that was asked about, and no other.
 AskedApp = Annotated[str, AfterValidator(_same_app)]
 

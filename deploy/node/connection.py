@@ -2,24 +2,35 @@
 
 import functools
 import logging
+import os
 import socket
-from pathlib import Path
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
+import fabric
 import paramiko
 from fabric.connection import Connection
+from paramiko.common import cMSG_GLOBAL_REQUEST
 
 from deploy.errors import DeployError
 from deploy.node.host_key import key_line
 from deploy.node.known_hosts import KnownKeys, known_keys
+from deploy.node.private_key import Keys
+from deploy.node.ssh_config import SshOptions, jump_options
 from deploy.node.target import Target
 from deploy.workstation.programs import link
 
 CONNECT_SECONDS = 10
 # Our own errors say what failed; paramiko's log would say it twice.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
-_KEEPALIVE_SECONDS = 15
-# A dead link ends after three unanswered probes, or a minute with unacknowledged data (ms).
+# A host that is silent for so long is asked whether it is there; after four times that, given up.
+ALIVE_SECONDS = 15.0
+_PATIENCE = 4
+# The kernel notices a dead link by itself, or a minute with unacknowledged data (ms).
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 _SILENCE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
 
 
@@ -32,117 +43,116 @@ class HostKeyError(paramiko.SSHException):
         self.known = known
 
 
-class QuestionError(paramiko.AuthenticationException):
-    """A host takes the key, and asks for a password or a code as well."""
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A host on the way to a node, or the node: its connection, and the keys to log in with."""
+
+    options: SshOptions
+    connection: Connection
+    keys: Keys
+
+    def open(self) -> None:
+        """Connect and log in."""
+        self.connection.open()
+        self.connection.transport.keep_asking()
+
+    def close(self) -> None:
+        """Close the connection, opened or not."""
+        self.connection.client.close()
+
+    def accept(self, known: KnownKeys) -> None:
+        """Accept these host keys only.
+
+        Fabric's own policy accepts any; paramiko's table of keys holds one of a type.
+        """
+        self.connection.client.set_missing_host_key_policy(_Accept(known))
+        kinds = {key.split()[0] for key in known.keys}
+        self.connection.connect_kwargs["transport_factory"] = functools.partial(_transport, kinds)
 
 
-def new_connection(target: Target, key: paramiko.PKey | None = None) -> Connection:
-    """Prepare a connection through its jump hosts, not opened yet; `key` logs in."""
-    connection = Connection(
-        target.host,
-        user=target.user,
-        port=target.port,
-        connect_timeout=CONNECT_SECONDS,
-        connect_kwargs=_options(target),
-        gateway=False,  # not Fabric's, see _gateway
+def new_hops(target: Target, key: paramiko.PKey | None = None) -> tuple[Hop, ...]:
+    """Prepare the connections to a node in the order to open them: its jump hosts, then the node.
+
+    `key` logs in.
+
+    Raises:
+        DeployError: when ssh refuses its configuration, or jump hosts lead to each other.
+    """
+    hops: list[Hop] = []
+    for options in (*_jumps(target.options), target.options):
+        keys = Keys(options, target.identity, key, target.alone)
+        hop = Hop(options, _connection(options, hops[-1].connection if hops else None, keys), keys)
+        hop.accept(known_keys((target.known_hosts, *options.known_hosts), options.known_as))
+        hops.append(hop)
+    return tuple(hops)
+
+
+def _jumps(options: SshOptions, *beyond: SshOptions) -> Iterable[SshOptions]:
+    """List the jump hosts that lead to a host, the first one first, each with those before it.
+
+    `beyond` are the hosts that this one leads to.
+    """
+    jumps = [jump_options(one) for one in options.jumps]
+    for jump in jumps:
+        if jump.place == options.place:
+            return ()  # `Host *` in the config: the jump host itself is reached directly
+        if any(jump.place == one.place for one in beyond):
+            raise DeployError(
+                f"the jump hosts {jump.name} and {options.name} lead to each other",
+                "correct ProxyJump in ~/.ssh/config",
+            )
+    return (*_jumps(jumps[0], options, *beyond), *jumps) if jumps else ()
+
+
+def _connection(options: SshOptions, gateway: Connection | None, keys: Keys) -> Connection:
+    seconds = options.connect_seconds or CONNECT_SECONDS
+    made = Connection(
+        options.host,
+        user=options.user,
+        port=options.port,
+        config=fabric.Config(overrides={"load_ssh_configs": False}),
+        gateway=gateway or "ours",
+        connect_timeout=seconds,
+        connect_kwargs={"banner_timeout": seconds, "auth_strategy": keys},
     )
-    connection.gateway = _gateway(connection)
-    if target.alone and target.identity:
-        connection.connect_kwargs["key_filename"] = [str(target.identity.expanduser())]
-    for one in route(connection):
-        _prepare(one, key)
-        files = (target.known_hosts, Path("~/.ssh/known_hosts").expanduser())
-        accept(one, known_keys(files, str(one.host), int(one.port)))
-    return connection
+    if not gateway:
+        # Fabric's own ways never notice that a ProxyCommand has ended, and try one address only.
+        made.open_gateway = functools.partial(_dial, options, seconds)
+    return made
 
 
-def route(connection: Connection) -> list[Connection]:
-    """List the connections that lead to a node: the node's, then its jump hosts, the nearest last.
-
-    A ProxyCommand is not among them.
-    """
-    found = [connection]
-    while isinstance(found[-1].gateway, Connection):
-        found.append(found[-1].gateway)
-    return found
-
-
-def accept(connection: Connection, known: KnownKeys) -> None:
-    """Accept these host keys only.
-
-    Fabric's own policy accepts any; paramiko's table of keys holds one of a type.
-    """
-    connection.client.set_missing_host_key_policy(_Accept(known))
-    kinds = {key.split()[0] for key in known.keys}
-    connection.connect_kwargs["transport_factory"] = functools.partial(_transport, kinds)
-
-
-def tune(connection: Connection) -> None:
-    """Send small packets at once and notice a dead link, which paramiko does not by itself."""
-    connection.transport.set_keepalive(_KEEPALIVE_SECONDS)
-    plain = connection.transport.sock
-    if not isinstance(plain, socket.socket) or plain.family == socket.AF_UNIX:
-        return
+def _dial(options: SshOptions, seconds: float) -> socket.socket:
+    if options.proxy_command:
+        return link(options.proxy_command)
+    plain = _connected(options, seconds)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _SILENCE.items():
         if option := getattr(socket, name, None):
             plain.setsockopt(socket.IPPROTO_TCP, option, value)
+    return plain
 
 
-def _gateway(connection: Connection, *beyond: str) -> Connection | str | None:
-    """Make the jump hosts of ProxyJump, visited in their order, or give the ProxyCommand.
-
-    Fabric visits several in the reverse order, takes `none` for a host, and ends no loop.
-    `beyond` are the hosts that this one leads to.
-
-    Raises:
-        DeployError: when jump hosts lead to each other.
-    """
-    config = connection.ssh_config
-    hops = config.get("proxyjump", "none").split(",")
-    if hops[0].lower() == "none":
-        command: str | None = config.get("proxycommand")
-        return command
-    last: Connection | None = None
-    for hop in hops:
-        made = Connection(
-            hop.strip().removeprefix("ssh://"),
-            connect_timeout=CONNECT_SECONDS,
-            connect_kwargs={"banner_timeout": CONNECT_SECONDS},
-            gateway=False,
-        )
-        if made.host == connection.host:
-            return None  # `Host *` in the config: the jump host itself is reached directly
-        if made.host in beyond:
-            raise DeployError(
-                f"the jump hosts {made.host} and {connection.host} lead to each other",
-                "correct ProxyJump in ~/.ssh/config",
-            )
-        made.gateway = last or _gateway(made, *beyond, str(connection.host))
-        last = made
-    return last
-
-
-def _prepare(connection: Connection, key: paramiko.PKey | None) -> None:
-    if isinstance(connection.gateway, str):
-        # Fabric's own way never notices that the command has ended.
-        connection.open_gateway = functools.partial(link, connection.gateway)
-    options = connection.connect_kwargs
-    # An SSH config may name identities that this machine lacks.
-    named = [name for name in options.get("key_filename", []) if Path(name).is_file()]
-    options["key_filename"] = named
-    if key:
-        options["pkey"] = key
-
-
-def _options(target: Target) -> dict[str, object]:
-    options: dict[str, object] = {"banner_timeout": CONNECT_SECONDS}
-    if target.alone:
-        options |= {"allow_agent": False, "look_for_keys": False}
-    if target.identity:
-        options["key_filename"] = str(target.identity.expanduser())
-    return options
+def _connected(options: SshOptions, seconds: float) -> socket.socket:
+    """Connect to the first address of the host that answers."""
+    family = _FAMILIES.get(options.family, socket.AF_UNSPEC)
+    # As bytes: Python itself refuses some names that the system only fails to find.
+    host = os.fsencode(options.host)
+    found = socket.getaddrinfo(host, options.port, family, socket.SOCK_STREAM)
+    for last, (kind, *_, address) in enumerate(found, 1 - len(found)):
+        plain = socket.socket(kind)
+        try:
+            plain.settimeout(seconds)
+            if options.bind:
+                plain.bind((options.bind, 0))
+            plain.connect(address)
+        except OSError:
+            plain.close()
+            if last == 0:
+                raise
+        else:
+            return plain
+    raise AssertionError("a name was found without an address")
 
 
 def _transport(kinds: set[str], *words: Any, **options: Any) -> paramiko.Transport:
@@ -157,10 +167,49 @@ def _transport(kinds: set[str], *words: Any, **options: Any) -> paramiko.Transpo
     return made
 
 
+class _Line:
+    """The socket or channel that a transport uses; it knows when something last came."""
+
+    def __init__(self, link: socket.socket | paramiko.Channel) -> None:
+        self._link = link
+        self.heard = time.monotonic()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._link, name)
+
+    def recv(self, size: int) -> bytes:
+        data = self._link.recv(size)
+        self.heard = time.monotonic()
+        return data
+
+
 class _Transport(paramiko.Transport):
-    def auth_interactive_dumb(self, *_: object, **__: object) -> list[str]:
-        """Answer no question; paramiko would print it as it came, and send what is typed."""
-        raise QuestionError
+    """Ends when the host is silent for too long, as ssh does with ServerAliveInterval."""
+
+    def __init__(self, link: socket.socket | paramiko.Channel, **options: Any) -> None:
+        self._line = _Line(link)
+        super().__init__(self._line, **options)  # type: ignore[arg-type]
+
+    def keep_asking(self) -> None:
+        """Ask a silent host whether it is there; end the connection when it does not answer."""
+        self.packetizer.set_keepalive(ALIVE_SECONDS, self._ask)
+        Thread(target=self._watch, daemon=True).start()
+
+    def _ask(self) -> None:
+        """Send what has to be answered; unlike global_request, do not wait for the answer."""
+        question = paramiko.Message()
+        question.add_byte(cMSG_GLOBAL_REQUEST)
+        question.add_string("keepalive@openssh.com")
+        question.add_boolean(True)  # noqa: FBT003
+        self._send_user_message(question)  # type: ignore[attr-defined]
+
+    def _watch(self) -> None:
+        """Close the line under a reader or a writer that is stuck."""
+        while self.is_active():
+            self.join(ALIVE_SECONDS)
+            if time.monotonic() - self._line.heard > _PATIENCE * ALIVE_SECONDS:
+                self._line.close()
+                return
 
 
 class _Accept(paramiko.MissingHostKeyPolicy):

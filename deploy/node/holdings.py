@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deploy.node.answer import Seconds, Value, read_answer
+from deploy.node.answer import OneLine, Seconds, Value, read_answer
 from deploy.node.command import Command
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
@@ -46,7 +46,7 @@ class AuthorizedKey(Value):
     """A line of an authorized_keys file, with the file and its age."""
 
     user: str
-    file: str
+    file: OneLine
     line: str
     age_seconds: Seconds
 
@@ -78,6 +78,7 @@ class Holdings(Value):
     inside: str
     manifest: Manifest | None
     host_keys: tuple[NodeHostKey, ...]
+    host_keys_changing: bool
     access: tuple[AuthorizedKey, ...]
     credentials: tuple[SealedCredential, ...]
     compared: dict[str, CredentialState]
@@ -88,15 +89,13 @@ class Holdings(Value):
         return self.manifest.generations if self.manifest else {}
 
 
-def ask_holdings(
-    remote: Remote, app: str, user: str, credentials: Mapping[str, str | None]
-) -> Holdings:
+def ask_holdings(remote: Remote, app: str, credentials: Mapping[str, str | None]) -> Holdings:
     """Read an app's holdings; credentials with a value are compared on the node.
 
     Raises:
         DeployError: when the node fails to answer.
     """
-    wanted = Command("holdings", (app, user), credential_lines(credentials))
+    wanted = Command("holdings", (app,), credential_lines(credentials))
     answer = remote.checked(wanted, "listing certificates, keys and credentials")
     what = "the node's list of certificates, keys and credentials"
     return read_answer(Holdings, answer, what, app=app)

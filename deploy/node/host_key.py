@@ -5,6 +5,9 @@ import hashlib
 
 import paramiko
 
+# The types that paramiko can check; ssh may know more.
+KINDS = {"ssh-ed25519", "ssh-rsa", *(f"ecdsa-sha2-nistp{bits}" for bits in (256, 384, 521))}
+
 
 def key_line(key: paramiko.PKey) -> str:
     """Write a host key as known_hosts has it: `ssh-ed25519 AAAA…`."""

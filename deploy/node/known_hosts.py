@@ -1,15 +1,17 @@
 """Files of known host keys: the project's own, which `pin` writes, and the user's."""
 
 import base64
+import fnmatch
 import functools
 import hmac
-import re
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import DeployError
-from deploy.node.target import SSH_PORT
+from deploy.node.host_key import KINDS
+from deploy.node.ssh_config import SSH_PORT
 from deploy.workstation.files import write_atomically
 
 _MARKERS = ("@revoked", "@cert-authority")
@@ -23,20 +25,21 @@ class KnownKeys:
     revoked: frozenset[str] = frozenset()
 
 
-def known_keys(files: Iterable[Path], host: str, port: int | None) -> KnownKeys:
-    """Read a host's keys from the first file that has some, and its revoked keys from all.
+def known_keys(files: Iterable[Path], names: Iterable[tuple[str, int | None]]) -> KnownKeys:
+    """Read a host's keys from the first file, and by the first name, that has some.
 
-    What cannot be used is skipped with a warning.
+    Revoked keys are read from all files. What cannot be used is skipped, with a warning unless it
+    is a key of a type that only ssh can check.
     """
     keys: tuple[str, ...] = ()
     revoked: frozenset[str] = frozenset()
-    for file in files:
+    for file, (host, port) in itertools.product(files, names):
         found = [one for one in _entries(file) if one.is_for(host, port)]
         for one in found:
             if one.marker == "@cert-authority":
                 _warn(f"{file}:{one.line}: @cert-authority is not supported, the line is ignored")
         revoked |= {one.key for one in found if one.marker == "@revoked"}
-        keys = keys or tuple(one.key for one in found if not one.marker)
+        keys = keys or tuple(one.key for one in found if not one.marker and one.kind in KINDS)
     return KnownKeys(tuple(key for key in keys if key not in revoked), revoked)
 
 
@@ -54,7 +57,7 @@ def unpin(path: Path, host: str, port: int | None) -> None:
 
 def pinned(path: Path, host: str, port: int | None) -> tuple[str, ...]:
     """List the keys that a node may show, each as `ssh-ed25519 AAAA…`."""
-    return known_keys((path,), host, port).keys
+    return known_keys((path,), ((host, port),)).keys
 
 
 def host_pattern(host: str, port: int | None) -> str:
@@ -68,6 +71,10 @@ class _Entry:
     marker: str
     hosts: str
     key: str
+
+    @property
+    def kind(self) -> str:
+        return self.key.partition(" ")[0]
 
     def is_for(self, host: str, port: int | None) -> bool:
         # A revoked key is refused at every port of its host.
@@ -108,8 +115,7 @@ def _is_like(pattern: str, name: str) -> bool:
         _, _, salt, digest = pattern.split("|")
         made = hmac.digest(base64.b64decode(salt), name.encode(), "sha1")
         return hmac.compare_digest(made, base64.b64decode(digest))
-    wild = re.escape(pattern.lower()).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(wild, name.lower()) is not None
+    return fnmatch.fnmatchcase(name.lower(), pattern.lower().replace("[", "[[]"))
 
 
 @functools.cache
@@ -121,8 +127,28 @@ def _warn(text: str) -> None:
 
 
 def _other_lines(path: Path, host: str, port: int | None) -> list[str]:
-    pattern = host_pattern(host, port)
-    return [f"{line}\n" for line in _lines(path) if line.split(" ", 1)[0] != pattern]
+    left = (_without(line, host_pattern(host, port)) for line in _lines(path))
+    return [f"{line}\n" for line in left if line is not None]
+
+
+def _without(line: str, name: str) -> str | None:
+    """Remove a host from a line, hashed or not; exclude it from wildcards; None if no host is left.
+
+    Comments, lines with a marker and what is not understood stay.
+    """
+    hosts, *rest = line.split(None, 1)[:2] or [""]
+    if hosts[:1] in {"", "#", "@"}:
+        return line
+    try:
+        patterns = hosts.split(",")
+        left = [one for one in patterns if not (_is_like(one, name) and not {"*", "?"} & set(one))]
+        if _matches(",".join(left), name):
+            left.append(f"!{name}")
+    except ValueError:
+        return line
+    if left == patterns:
+        return line
+    return " ".join([",".join(left), *rest]) if left else None
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,22 +1,24 @@
 """Log in to a node: early in a thread, by a locked key, and why a login failed."""
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import Thread
 
 import paramiko
-from fabric.connection import Connection
 
 from deploy.errors import DeployError
-from deploy.node.connection import HostKeyError, QuestionError, accept, new_connection, route, tune
+from deploy.node.connection import Hop, HostKeyError, new_hops
+from deploy.node.early import started
 from deploy.node.fabric_remote import FabricRemote
 from deploy.node.host_key import fingerprint_of, key_line
-from deploy.node.known_hosts import KnownKeys
-from deploy.node.private_key import first_locked, load_key
-from deploy.node.target import SSH_PORT, Target
+from deploy.node.known_hosts import KnownKeys, known_keys
+from deploy.node.private_key import QuestionError, TooManyError, load_key
+from deploy.node.ssh_config import SSH_PORT
+from deploy.node.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +26,12 @@ class Login:
     """A login that runs in a thread of its own, for one `connect` to use."""
 
     target: Target
-    connection: Future[Connection]
+    hops: Future[tuple[Hop, ...]]
 
 
 def start_login(target: Target) -> Login:
     """Start to log in; `connect` waits for the connection and raises what failed."""
-    login = Login(target, Future())
-
-    def run() -> None:
-        try:
-            login.connection.set_result(_log_in(target))
-        except BaseException as error:  # noqa: BLE001 -- raised again where the result is read
-            login.connection.set_exception(error)
-
-    # As a daemon: a command that ends before it needs the node does not wait for a silent one.
-    Thread(target=run, daemon=True).start()
-    return login
+    return Login(target, started(partial(_log_in, target)))
 
 
 @contextmanager
@@ -57,12 +49,12 @@ def connect(
         DeployError: when the host key is unknown or changed, the node refuses or does not
             answer, or the login fails.
     """
-    early = login.connection if login and login.target == target else None
-    connection = _open(target, ask_passphrase, early)
+    early = login.hops if login and login.target == target else None
+    hops = _open(target, ask_passphrase, early)
     try:
-        yield FabricRemote(connection)
+        yield FabricRemote(hops[-1].connection)
     finally:
-        _close(connection)
+        _close(hops)
 
 
 def read_host_key(target: Target) -> tuple[str, str]:
@@ -71,41 +63,44 @@ def read_host_key(target: Target) -> tuple[str, str]:
     Jump hosts are logged in to, if their keys are known.
 
     Raises:
-        DeployError: when no SSH server answers there.
+        DeployError: when no SSH server answers there, or the key is revoked.
     """
-    connection = new_connection(target)
-    accept(connection, KnownKeys())
+    hops = new_hops(target)
+    files = (target.known_hosts, *target.options.known_hosts)
+    revoked = known_keys(files, target.options.known_as).revoked
+    hops[-1].accept(KnownKeys(revoked=revoked))
     try:
-        _opened(connection)
+        _opened(hops)
     except _HostKeyRefusedError as error:
-        if error.connection is connection:
-            return key_line(error.key), error.key.fingerprint
+        line = key_line(error.key)
+        if error.hop is hops[-1] and line not in revoked:
+            return line, error.key.fingerprint
         raise
     raise AssertionError("a connection that accepts no host key was opened")
 
 
 class _LoginRefusedError(DeployError):
-    """A host does not let the operator in; `keys` are the key files that were tried."""
+    """A host does not let the operator in; `locked` are key files that want a passphrase."""
 
-    def __init__(self, connection: Connection, message: str, hint: str) -> None:
+    def __init__(self, hop: Hop, message: str, hint: str) -> None:
         super().__init__(message, hint)
-        self.keys = tuple(map(Path, connection.connect_kwargs["key_filename"]))
+        self.locked = hop.keys.locked
 
 
 class _HostKeyRefusedError(DeployError):
     """A host shows a key that is not accepted."""
 
-    def __init__(self, connection: Connection, key: paramiko.PKey, message: str, hint: str) -> None:
+    def __init__(self, hop: Hop, key: paramiko.PKey, message: str, hint: str) -> None:
         super().__init__(message, hint)
-        self.connection = connection
+        self.hop = hop
         self.key = key
 
 
 def _open(
     target: Target,
     ask_passphrase: Callable[[str], str] | None,
-    early: Future[Connection] | None,
-) -> Connection:
+    early: Future[tuple[Hop, ...]] | None,
+) -> tuple[Hop, ...]:
     if target.identity and not target.identity.expanduser().is_file():
         raise DeployError(
             f"IDENTITY_FILE is {target.identity}, which is not a file", "correct it in .env"
@@ -113,9 +108,9 @@ def _open(
     try:
         return early.result() if early else _log_in(target)
     except _LoginRefusedError as error:
-        locked = first_locked(error.keys)
-        if locked is None:
+        if not error.locked:
             raise
+        locked = error.locked[0]
     return _log_in(target, _unlock(locked, ask_passphrase))
 
 
@@ -131,72 +126,104 @@ def _unlock(locked: Path, ask_passphrase: Callable[[str], str] | None) -> parami
     return key
 
 
-def _log_in(target: Target, key: paramiko.PKey | None = None) -> Connection:
-    return _opened(new_connection(target, key))
+def _log_in(target: Target, key: paramiko.PKey | None = None) -> tuple[Hop, ...]:
+    return _opened(new_hops(target, key))
 
 
-def _opened(connection: Connection) -> Connection:
+def _opened(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
     try:
-        for one in reversed(route(connection)):
-            _open_one(one, is_node=one is connection)
+        for hop in hops:
+            try:
+                hop.open()
+            except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+                raise _failure(error, hop, is_node=hop is hops[-1]) from error
     except DeployError:
-        _close(connection)
+        _close(hops)
         raise
-    # At once: an early login may wait while the operator types a password.
-    tune(connection)
-    return connection
+    return hops
 
 
-def _open_one(connection: Connection, *, is_node: bool) -> None:
-    try:
-        connection.open()
-    except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-        raise _failure(error, connection, is_node=is_node) from error
+def _close(hops: tuple[Hop, ...]) -> None:
+    for hop in reversed(hops):
+        hop.close()
 
 
-def _close(connection: Connection) -> None:
-    for one in route(connection):
-        one.client.close()
-
-
-def _failure(error: Exception, connection: Connection, *, is_node: bool) -> DeployError:
-    name = f"{connection.original_host}:{connection.port}".removesuffix(f":{SSH_PORT}")
+def _failure(error: Exception, hop: Hop, *, is_node: bool) -> DeployError:
+    user = hop.options.user
+    name = f"{hop.options.name}:{hop.options.port}".removesuffix(f":{SSH_PORT}")
     if isinstance(error, HostKeyError):
-        return _refused_key(error, connection, name, is_node=is_node)
+        return _refused_key(error, hop, name, is_node=is_node)
     if isinstance(error, QuestionError):
         return DeployError(
-            f"{name} asks {connection.user} for more than a key, which is not answered",
+            f"{name} asks {user} for more than a key, which is not answered",
             "it may be compromised; otherwise set its sshd up to let the key in alone"
             if is_node
             else "if it is yours and asks for a code, reach the node through a ProxyCommand "
             "(`ssh -W %h:%p JUMPHOST`): then ssh asks you",
         )
-    transport = connection.client.get_transport()
+    if isinstance(error, TooManyError):
+        return _LoginRefusedError(
+            hop,
+            f"{name} ended the login of {user} before all your keys were tried",
+            "name the right one: IDENTITY_FILE in .env, or IdentityFile in ~/.ssh/config",
+        )
+    transport = hop.connection.client.get_transport()
     # After the key exchange it is the login that failed, whatever paramiko's last error says.
     # Before it, a timeout may leave the transport active.
     met = transport and transport.initial_kex_done and transport.is_active()
     if isinstance(error, paramiko.AuthenticationException) or met:
         return _LoginRefusedError(
-            connection,
-            f"{name} does not let {connection.user} in",
+            hop,
+            f"{name} does not let {user} in",
             "is your key among the machine's (SSH_KEYS), in the agent, or named by IDENTITY_FILE?"
             if is_node
             else "it is a jump host of ~/.ssh/config: is its IdentityFile right, or your key in "
             "the agent?",
         )
+    return _unreachable(error, hop, name, is_node=is_node)
+
+
+def _unreachable(error: Exception, hop: Hop, name: str, *, is_node: bool) -> DeployError:
+    if hop.options.proxy_command:
+        return DeployError(
+            f"{name} cannot be reached through its ProxyCommand: {_reason(error)}",
+            f"does `ssh {hop.options.name}` reach it? Otherwise correct ProxyCommand in "
+            "~/.ssh/config",
+        )
+    if _closed(error):
+        return DeployError(
+            f"{name} cannot be reached: {_reason(error)}",
+            "sshd does so for some minutes after several failed logins: wait, and name the right "
+            "key (IDENTITY_FILE); otherwise look at its log on the machine's console",
+        )
     return DeployError(
-        f"{name} cannot be reached: {str(error) or type(error).__name__}",
+        f"{name} cannot be reached: {_reason(error)}",
         "is the machine up, its SSH port open, NODE_ADDRESS and NODE_PORT right?"
         if is_node
         else "it is a jump host of ~/.ssh/config: is it up, and its HostName and Port right?",
     )
 
 
-def _refused_key(
-    error: HostKeyError, connection: Connection, name: str, *, is_node: bool
-) -> DeployError:
-    shown, known = error.key.fingerprint, error.known
-    other = "" if is_node else f" -H {connection.user}@{connection.host}:{connection.port}"
+def _reason(error: Exception) -> str:
+    """Say why, without Python's numbers of errors."""
+    if isinstance(error, paramiko.ChannelException):
+        return f"its jump host answers {error.text!r}"
+    if _closed(error):
+        return "the connection was closed before the login"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return re.sub(r"\s*\[Errno [^]]*\]\s*", ": ", text).strip(": ")
+
+
+def _closed(error: Exception) -> bool:
+    """Check whether the other side closed the connection; paramiko's own error may hide that."""
+    ends = (EOFError, ConnectionResetError, BrokenPipeError)
+    return isinstance(error, ends) or isinstance(error.__context__, ends)
+
+
+def _refused_key(error: HostKeyError, hop: Hop, name: str, *, is_node: bool) -> DeployError:
+    shown, known, to = error.key.fingerprint, error.known, hop.options
+    place = f"[{to.name}]" if ":" in to.name else to.name
+    other = "" if is_node else f" -H {to.user}@{place}:{to.port}"
     fix = f"`fab{other} trust --fingerprint {shown}`"
     if key_line(error.key) in known.revoked:
         message = f"the host key of {name} is revoked (@revoked in known_hosts): {shown}"
@@ -211,4 +238,4 @@ def _refused_key(
             "another machine may answer at that address. If you reinstalled yours, compare with "
             f"its console and pin the new key with {fix}"
         )
-    return _HostKeyRefusedError(connection, error.key, message, hint)
+    return _HostKeyRefusedError(hop, error.key, message, hint)

@@ -48,8 +48,8 @@ class Remote(Protocol):
         """Return the shortest round trip measured so far, in seconds; infinite before the first."""
         ...
 
-    def ssh_config(self) -> str:
-        """Write the config that leads the system's ssh to the node as this connection goes."""
+    def relay(self, line: str, stdin: int, stdout: int, stderr: int) -> int:
+        """Run a shell's command line with open files as its own; return its exit code."""
         ...
 
     def run(self, command: Command) -> Result:

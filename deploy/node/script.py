@@ -10,6 +10,9 @@ from pathlib import Path
 from deploy.node.command import Command
 
 _DEPLOY = Path(__file__).parents[1]
+# A line that stands before what a command prints: the login shell may have printed something. It
+# comes once the script has arrived: without it the shell did not run the command as it was sent.
+MARK = "--corefab--"
 # Files of functions for all scripts.
 LIBRARIES = ("preamble", "owners", "facts", "lib")
 # A function on one line, or from its first line to its closing brace.
@@ -61,17 +64,9 @@ def command_line(command: Command) -> str:
     finds its own text in `$script`.
     """
     size = len(packed(command.script))
-    unpack = f'set -o pipefail; script=$(head -c {size} | gzip -dc) || exit; eval "$script"'
-    return _as_root(unpack, command)
-
-
-def whole_line(command: Command) -> str:
-    """Build a command line with the script's text in it, for a program that needs stdin itself."""
-    return _as_root(script_text(command.script), command)
-
-
-def _as_root(script: str, command: Command) -> str:
-    return shlex.join(("sudo", "-n", "bash", "-c", script, command.script, *command.arguments))
+    unpack = f"set -o pipefail; script=$(head -c {size} | gzip -dc) || exit; echo {MARK}; "
+    words = ("bash", "-c", f'{unpack}eval "$script"', command.script, *command.arguments)
+    return shlex.join(("sudo", "-n", *words))
 
 
 def _read(name: str) -> str:

@@ -9,11 +9,10 @@ from deploy.errors import DeployError
 from deploy.node.endpoint import Endpoint, addresses_of
 from deploy.node.fabric_remote import FabricRemote
 from deploy.node.login import Login, connect, start_login
+from deploy.node.release import Proof, proof_of
 from deploy.node.target import Target, resolve
 from deploy.project import Project
-
-# As NODE_ADDRESS: the rehearsal node named after the project.
-REHEARSAL = "rehearsal"
+from deploy.settings.model import REHEARSAL
 
 
 def target(project: Project) -> Target:
@@ -56,25 +55,24 @@ def _address(project: Project) -> str:
     )
 
 
-def endpoint(project: Project) -> Endpoint:
-    """Say where the app answers, and the host name to ask for."""
-    settings = project.settings
-    address = settings.public_address or resolve(target(project))[0]
-    name = settings.cert_names[0]
-    host = f"www{name[1:]}" if name.startswith("*") else name
-    return Endpoint(address, settings.https_port, host)
+def endpoint(project: Project, proof: Proof | None = None) -> Endpoint:
+    """Say where a release answers, and the host name to ask for; by default as the settings say."""
+    proof = proof or proof_of(project.settings)
+    address = proof.address or resolve(target(project))[0]
+    return Endpoint(address, proof.port, proof.host, tls=proof.tls != "none")
 
 
-def endpoints(project: Project) -> tuple[Endpoint, ...]:
-    """List every IPv4 and IPv6 address at which visitors reach the app.
+def endpoints(project: Project, proof: Proof | None = None) -> tuple[Endpoint, ...]:
+    """List every IPv4 and IPv6 address at which visitors reach a release.
 
     Raises:
         DeployError: when the host name has no address.
     """
     settings = project.settings
-    first = endpoint(project)
+    proof = proof or proof_of(settings)
+    first = endpoint(project, proof)
     addresses: tuple[str, ...] = ()
-    if settings.node_address == REHEARSAL and not settings.public_address:
+    if settings.node_address == REHEARSAL and not proof.address:
         from rehearsal import lifecycle  # noqa: PLC0415 -- loaded for a rehearsal alone
 
         found = lifecycle.find(settings.project)

@@ -1,18 +1,22 @@
 """Probe the state of an app on a node."""
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from deploy.node.answer import Count, ReleaseName, Seconds, Value, read_answer
+from deploy.node.answer import Count, Digest, ReleaseName, Seconds, Value, read_answer
 from deploy.node.command import Command
 from deploy.node.holdings import CredentialState, credential_lines
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
 from deploy.node.schema import Versioned
 
+_PLACES = {"storage", "scratch", "incoming"}
+# Four times what the kernel stacks.
+_MOST_LAYERS = 2000
 # The names of `uname -m` that differ from those of image configs.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -48,10 +52,21 @@ class Disk(Value):
     free: Count
 
 
+def _every_place(disks: dict[str, Disk]) -> dict[str, Disk]:
+    if lacking := _PLACES - disks.keys():
+        raise ValueError(f"without {', '.join(sorted(lacking))}")
+    return disks
+
+
+def _subnet(text: str) -> str:
+    ip_network(text, strict=False)
+    return text
+
+
 class Route(Value):
     """A subnet in use on a node; `network` is the podman network it belongs to, if any."""
 
-    subnet: str
+    subnet: Annotated[str, AfterValidator(_subnet)]
     interface: str
     network: str = ""
 
@@ -65,9 +80,10 @@ class NodeState(Value):
     """The answer to `probe`; sizes are in bytes, images and layers are named by digest.
 
     `clock` is the node's time in seconds since 1970, `machine` what `uname -m` prints. `slot` is
-    the serving slot, empty for none; `leftover` is the other slot if it still runs. `active`,
-    `sub_state`, `result`, `exit_status` and `status_text` are ActiveState, SubState, Result,
-    ExecMainStatus and StatusText of the unit that serves.
+    the serving slot, empty for none; `leftover` is the other slot if it still runs, `proxy` the
+    release of the node's proxy, empty for none. `active`, `sub_state`, `result`, `exit_status` and
+    `status_text` are ActiveState, SubState, Result, ExecMainStatus and StatusText of the unit that
+    serves. `ipv6` tells whether a new interface of the node can have an IPv6 address.
     """
 
     clock: Seconds
@@ -79,16 +95,18 @@ class NodeState(Value):
     systemd: str
     manifest: Manifest | None
     interrupted: Interrupted | None
-    disks: dict[str, Disk]
+    disks: Annotated[dict[str, Disk], AfterValidator(_every_place)]
     firewall: str
     door: str
     slot: str
+    proxy: Literal[""] | ReleaseName = ""
     leftover: str
     routes: tuple[Route, ...]
+    ipv6: bool = True
     active: str
     since: str
     restarts: Count
-    layers: dict[str, tuple[str, ...]]
+    layers: dict[Digest, Annotated[tuple[Digest, ...], Field(max_length=_MOST_LAYERS)]]
     partial: dict[str, Partial]
     sub_state: str
     result: str

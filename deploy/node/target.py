@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fabric.connection import Connection
-
-SSH_PORT = 22
+from deploy.node.ssh_config import SSH_PORT, SshOptions, ssh_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +23,17 @@ class Target:
     def __str__(self) -> str:
         return self.host if self.port in {None, SSH_PORT} else f"{self.host}:{self.port}"
 
+    @property
+    def options(self) -> SshOptions:
+        """How ssh would reach it."""
+        return ssh_options(self.host, self.port, self.user)
+
 
 def resolve(target: Target) -> tuple[str, int]:
     """Look the host up in the SSH config; return its address and port."""
-    connection = Connection(target.host, user=target.user, port=target.port)
-    return str(connection.host), int(connection.port)
+    return target.options.host, target.options.port
+
+
+def known_as(target: Target) -> tuple[str, int]:
+    """Return the name and port under which its host key is pinned."""
+    return target.options.known_as[0]

@@ -5,7 +5,7 @@ from deploy.errors import DeployError
 from deploy.node import session
 from deploy.node.known_hosts import pin
 from deploy.node.login import read_host_key
-from deploy.node.target import resolve
+from deploy.node.target import known_as
 from deploy.project import Project
 
 
@@ -16,7 +16,7 @@ def trust(project: Project, *, fingerprint: str) -> None:
         DeployError: when it is another key, or no one confirms it.
     """
     target = session.target(project)
-    host, port = resolve(target)
+    host, port = known_as(target)
     line, shown = read_host_key(target)
     check_host_key(host, shown, fingerprint)
     pin(target.known_hosts, host, port, (line,))

@@ -5,7 +5,25 @@ from invoke.context import Context
 from deploy.options import LOGIN, MACHINE, folder_of, project_of
 from deploy.task import task
 
+_TRIED = ("IMAGE", "IMAGE_CACHE", "IMAGE_CACHE_MEGABYTES", "CONTAINER_COMMAND", "ENV_*")
 _NODE = "the rehearsal node, PROJECT unless given"
+
+
+@task(
+    "prepare and install",
+    name="try",
+    bare="image",
+    help={
+        "image": "its name in podman's storage, or as in .env; IMAGE of .env unless given",
+        "seconds": "how long it may take to start",
+    },
+)
+def try_image(context: Context, *, image: str = "", name: str = "", seconds: int = 20) -> int:
+    """Run an image on a throwaway node, and print the settings that it needs."""
+    from deploy.rehearse.try_image import try_image as run
+
+    given = {"IMAGE": image} if image else {}
+    return run(project_of(context, name, _TRIED, given), seconds=seconds)
 
 
 @task("rehearsal", help={"node": _NODE})
@@ -30,6 +48,19 @@ def rehearsal_reboot(context: Context, *, name: str = "", node: str = "") -> Non
     from deploy.rehearse import nodes
 
     nodes.reboot(project_of(context, name, MACHINE), name=node)
+
+
+@task(
+    "rehearsal",
+    help={"node": _NODE, "rollback": "back to the system before, with its /etc of that time"},
+)
+def rehearsal_update(
+    context: Context, *, name: str = "", node: str = "", rollback: bool = False
+) -> None:
+    """Restart a rehearsal node into the other generation of its system, as an OS update does."""
+    from deploy.rehearse import nodes
+
+    nodes.update(project_of(context, name, MACHINE), name=node, rollback=rollback)
 
 
 @task("rehearsal", help={"node": _NODE, "all": "every node of this folder"})

@@ -28,8 +28,7 @@ def up(project: Project, *, name: str = "") -> Node:
     )
     pin(project.known_hosts, made.address, made.port, made.host_keys)
     output.good(f"node {made.name} is {made.state} at {made.address} after {made.seconds:.1f} s")
-    for unit in made.failed_units:
-        output.warn(f"failed on the node: {unit}")
+    _warn_of_failed_units(made)
     return made
 
 
@@ -73,6 +72,24 @@ def reboot(project: Project, *, name: str = "") -> None:
         login=Login(project.settings.node_user, project.identity),
     )
     output.good(f"node {made.name} is {made.state} again after {made.seconds:.1f} s")
+
+
+def update(project: Project, *, name: str = "", rollback: bool = False) -> None:
+    """Restart a node of this folder into the other generation of its system, or back."""
+    made = lifecycle.update(
+        name or project.settings.project,
+        project.folder,
+        rollback=rollback,
+        login=Login(project.settings.node_user, project.identity),
+        on_step=output.say,
+    )
+    output.good(f"node {made.name} is {made.state} with {made.system} after {made.seconds:.1f} s")
+    _warn_of_failed_units(made)
+
+
+def _warn_of_failed_units(node: Node) -> None:
+    for unit in node.failed_units:
+        output.warn(f"failed on the node: {unit}")
 
 
 def _forget(project: Project, node: NodeStatus) -> None:

@@ -1,12 +1,40 @@
 """Find settings that contradict each other."""
 
+import contextlib
+import ipaddress
+import re
 from collections.abc import Iterator
 
-from deploy.settings.model import AUTHORITY_PASS, Settings
+from deploy.settings.model import AUTHORITY_PASS, PROXY_APP, Settings
 
 # A user name's limit: the app's user bears the app's name.
 _LONGEST_APP = 31
 _SSH_PORT = 22
+_HTTPS_PORT, _HTTP_PORT = 443, 80
+# Settings that only the proxy uses, and their fields.
+_PROXY_ONLY = {"REDIRECT_NAMES": "redirect_names", "TRUSTED_PROXIES": "trusted_proxies"}
+# Variables that the container gets without ENV_, each with the settings it comes from.
+SET_BY_US = {
+    "APP": "PROJECT and NAME",
+    "HTTPS_PORT": "CONTAINER_HTTPS_PORT",
+    "PUBLIC_HTTPS_PORT": "HTTPS_PORT",
+    "HTTP_PORT": "CONTAINER_HTTP_PORT",
+    "PORT": "CONTAINER_PORT",
+    "HTTP_SOCKET": "CONTAINER_PORT",
+    "HEALTH_PATH": "HEALTH_PATH",
+    "SMTP_HOST": "SMTP_HOST",
+    "SMTP_PORT": "SMTP_PORT",
+    "SMTP_USER": "SMTP_USER",
+    "WATCHDOG_USEC": "WATCHDOG_SECONDS",
+    "NOTIFY_SOCKET": "NOTIFY",
+    "LISTEN_FDS": "SWITCH",
+    "LISTEN_PID": "SWITCH",
+    "LISTEN_FDNAMES": "SWITCH",
+}
+# What an ACME account's key and its id are made of; both are words of Caddy's language.
+_PLAIN = re.compile(r"[\w.:/+=@-]*", re.ASCII)
+# Folders of the container that corefab mounts; below /proc, /sys and /dev is the kernel's.
+_MOUNTED = ("/data", "/etc/tls", "/srv/files", "/run/secrets", "/run/tls", "/proc", "/sys", "/dev")
 ALIKE = "AUTHORITY_PASSWORD is CERT_PASSWORD, which every container of the app has; choose another"
 
 
@@ -19,6 +47,14 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _source_conflicts(settings)
     yield from _acme_conflicts(settings)
     yield from _socket_conflicts(settings)
+    yield from _mount_conflicts(settings)
+    yield from _empty_words(settings)
+    yield from _proxy_conflicts(settings)
+    yield from _upstream_conflicts(settings)
+    taken = SET_BY_US.keys() - ({"PORT", "HTTP_SOCKET"} if settings.tls == "app" else set())
+    for name in settings.environment.keys() & taken:
+        text = f"ENV_{name}: the container gets {name} from {SET_BY_US[name]}; set that instead"
+        yield f"ENV_{name}", text
     if settings.node_user == "root":
         yield (
             "NODE_USER",
@@ -27,6 +63,12 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.watchdog_seconds and settings.notify != "true":
         text = "WATCHDOG_SECONDS needs NOTIFY=true: without it the watchdog is never fed, and "
         yield "WATCHDOG_SECONDS", f"{text}systemd would restart a healthy app again and again"
+
+
+def _is_address(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
 
 
 def _socket_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -40,9 +82,97 @@ def _socket_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "BEFORE_SWITCH", f"{text}app itself do this before it says READY"
 
 
+def _upstream_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    port = settings.container_port
+    if settings.tls != "proxy" and (port.h2c or port.socket):
+        text = f"CONTAINER_PORT is {port}, which needs TLS=proxy; name a port alone"
+        yield "CONTAINER_PORT", text
+    if port.socket and settings.container_user == "image":
+        text = f"CONTAINER_PORT is {port}, which needs CONTAINER_USER=app: the folder of the socket"
+        yield "CONTAINER_PORT", f"{text} is the app's own user's"
+
+
+def _mount_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    volumes = [("VOLUMES", one.target) for one in settings.volumes]
+    memory = [("CONTAINER_TMPFS", one.target) for one in settings.container_tmpfs]
+    names = [one.name for one in settings.volumes]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield "VOLUMES", f"VOLUMES names {name} more than once"
+    port = settings.container_port
+    socket = [("CONTAINER_PORT", port.folder)] if port.socket else []
+    for key, target in (*volumes, *memory, *socket):
+        # The tmpfs /run is below the mounts in it.
+        taken = [one for one in _MOUNTED if (key, target) != ("CONTAINER_TMPFS", "/run")]
+        for other in (*taken, *(("/run",) if key == "VOLUMES" else ())):
+            if _overlap(target, other):
+                yield key, f"{key} has {target}, and corefab mounts {other}; choose another folder"
+                break
+    mounts = (*volumes, *memory, *socket)
+    for place, (key, target) in enumerate(mounts):
+        for _, other in mounts[:place]:
+            if _overlap(target, other):
+                text = f"{key} has {target}, and {other} is a mount as well: neither may lie in the"
+                yield key, f"{text} other"
+
+
+def _empty_words(settings: Settings) -> Iterator[tuple[str, str]]:
+    if "" in settings.container_command:
+        text = "CONTAINER_COMMAND has an empty word, which podman leaves out of a unit's command"
+        yield "CONTAINER_COMMAND", f"{text}; write sh -c '…' around it"
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _proxy_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.is_proxy:
+        yield "NAME", f"{PROXY_APP} is the proxy of a node; choose another PROJECT or NAME"
+    if settings.tls != "app" and settings.switch == "socket":
+        yield "SWITCH", f"SWITCH is socket, which needs TLS=app: TLS is {settings.tls}"
+    if settings.tls == "none" and not settings.http_port:
+        yield "HTTP_PORT", "TLS is none, which needs HTTP_PORT: visitors use that port"
+    yield from (_proxied if settings.tls == "proxy" else _unproxied)(settings)
+
+
+def _unproxied(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.cert_from == "node":
+        yield "CERT_FROM", "CERT_FROM is node, which needs TLS=proxy: the proxy gets it"
+    for key, found in _PROXY_ONLY.items():
+        if getattr(settings, found):
+            yield key, f"{key} is for TLS=proxy"
+
+
+def _proxied(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.https_port != _HTTPS_PORT:
+        yield "HTTPS_PORT", "TLS is proxy, and the proxy answers at port 443; remove HTTPS_PORT"
+    if settings.http_port not in {None, _HTTP_PORT}:
+        yield "HTTP_PORT", "TLS is proxy, and the proxy answers at port 80; remove HTTP_PORT"
+    both = set(settings.cert_names) & set(settings.redirect_names)
+    if both:
+        yield "REDIRECT_NAMES", f"{min(both)} is in CERT_NAMES too; a name serves or redirects"
+    if settings.cert_from != "node":
+        return
+    stars = [name for name in settings.all_names if name.startswith("*")]
+    if stars:
+        key = "CERT_NAMES" if stars[0] in settings.cert_names else "REDIRECT_NAMES"
+        text = (
+            "the proxy cannot prove a wildcard; name each host, or use CERT_FROM=acme with dns-01"
+        )
+        yield key, f"{stars[0]}: {text}"
+    yield from _account_conflicts(settings)
+    if not _PLAIN.fullmatch(settings.acme_key_id):
+        yield "ACME_KEY_ID", "ACME_KEY_ID has characters that none has; copy it from the authority"
+    if settings.acme_hmac_key and not _PLAIN.fullmatch(settings.acme_hmac_key.get_secret_value()):
+        yield "ACME_HMAC_KEY", "ACME_HMAC_KEY is not Base64; copy it from the authority"
+
+
 def _port_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.tls == "proxy":
+        return
     taken = {settings.node_port or _SSH_PORT: "SSH"}
-    for key, port in (("HTTPS_PORT", settings.https_port), ("HTTP_PORT", settings.http_port)):
+    https = None if settings.tls == "none" else settings.https_port
+    for key, port in (("HTTPS_PORT", https), ("HTTP_PORT", settings.http_port)):
         if port in taken:
             yield key, f"{key} is {port}, which {taken[port]} uses too"
         if port:
@@ -72,5 +202,12 @@ def _acme_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     stars = [name for name in settings.cert_names if name.startswith("*")]
     if settings.acme_challenge == "http-01" and stars:
         yield "ACME_CHALLENGE", f"{stars[0]} needs dns-01: a wildcard cannot be proven by http-01"
+    addresses = [name for name in settings.cert_names if _is_address(name)]
+    if settings.acme_challenge == "dns-01" and addresses:
+        yield "ACME_CHALLENGE", f"{addresses[0]} needs http-01: an address has no TXT record"
+    yield from _account_conflicts(settings)
+
+
+def _account_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     if bool(settings.acme_key_id) != (settings.acme_hmac_key is not None):
         yield "ACME_KEY_ID", "set both ACME_KEY_ID and ACME_HMAC_KEY, or neither"

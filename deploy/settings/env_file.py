@@ -1,6 +1,7 @@
 """Parse `.env` files and the environment into entries, with their places and problems."""
 
 import difflib
+import io
 import os
 import re
 from collections.abc import Mapping
@@ -9,11 +10,16 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
+from deploy.settings.encoding import not_utf8
 from deploy.settings.model import KEYS
 from deploy.settings.secrets import refuse_readable, take_secrets
 
 # SECRET_ keys are upper case only: credentials have lower-case names, two cases would collide.
 GROUP = re.compile(r"ENV_(?P<variable>[A-Za-z][A-Za-z0-9_]*)|SECRET_(?P<secret>[A-Z][A-Z0-9_]*)")
+_GROUP_RULES = {
+    "ENV_": "a letter, then letters, digits and _",
+    "SECRET_": "a capital letter, then capital letters, digits and _",
+}
 # Some shells export NAME (WSL does); the instance is chosen by `--name` or in `.env`.
 _NOT_FROM_ENVIRONMENT = {"NAME"}
 _REMOVED = {"IMAGE_MODE": "every image is sent as it was built"}
@@ -66,16 +72,18 @@ def environment_entries(known: Mapping[str, Entry]) -> dict[str, Entry]:
 
 def _bindings(file: Path, problems: list[Problem]) -> list[Binding]:
     try:
-        # Editors on Windows may write a byte order mark.
-        with file.open(encoding="utf-8-sig") as stream:
-            return list(parse_stream(stream))
+        data = file.read_bytes()
     except FileNotFoundError:
         return []
     except OSError as error:
         problems.append(Problem("", f"{file.name} cannot be read: {error.strerror}"))
-    except UnicodeDecodeError as error:
-        problems.append(Problem("", f"{file.name}: not UTF-8 text (byte {error.start})"))
-    return []
+        return []
+    what, hint = not_utf8(file.name, data)
+    if what:
+        problems.append(Problem("", f"{file.name}: {what}; {hint}"))
+        return []
+    # Editors on Windows may write a byte order mark.
+    return list(parse_stream(io.StringIO(data.decode("utf-8-sig"), newline=None)))
 
 
 def _form_problem(binding: Binding, where: str, found: Mapping[str, Entry]) -> str:
@@ -95,5 +103,10 @@ def _unknown(key: str, where: str) -> str:
         return ""
     if reason := _REMOVED.get(key):
         return f"{where}: {key} was removed ({reason}); delete the line"
+    if GROUP.fullmatch(key.upper()):
+        return f"{where}: unknown setting {key}; did you mean {key.upper()}?"
+    for start, rule in _GROUP_RULES.items():
+        if key.upper().startswith(start):
+            return f"{where}: unknown setting {key}; after {start} stand {rule}"
     near = difflib.get_close_matches(key.upper(), KEYS, n=1)
     return f"{where}: unknown setting {key}" + (f"; did you mean {near[0]}?" if near else "")

@@ -56,16 +56,28 @@ def read_settings(
     return settings
 
 
-def read_needed(folder: Path, name: str | None, keys: Collection[str]) -> Settings:
+def read_needed(
+    folder: Path,
+    name: str | None,
+    keys: Collection[str],
+    options: Mapping[str, str] | None = None,
+) -> Settings:
     """Load only these settings of an instance, and NAME; the others are None and not checked.
+
+    `ENV_*` stands for the app's own variables. `options` are settings from the command line.
 
     Raises:
         SettingsError: with every problem of these settings.
     """
     problems: list[Problem] = []
     entries, files = _entries(folder, name, problems)
+    for key, value in (options or {}).items():
+        entries[key] = Entry(key, value, f"--{key.lower()}")
     wanted = {*keys, "NAME"}
-    given = {key: entries[key].value for key in wanted & entries.keys() if entries[key].value}
+    given: dict[str, object] = {
+        key: entries[key].value for key in wanted & entries.keys() if entries[key].value
+    }
+    given |= {key: found for key, found in _groups(entries).items() if key in wanted}
     settings = _validated(_only(wanted), given, entries, problems)
     wrong = [problem for problem in problems if problem.key in wanted]
     if wrong or settings is None:
@@ -135,7 +147,8 @@ def _validated(
 
 def _only(keys: Collection[str]) -> type[Settings]:
     """Make a model that checks these settings only; the others are None."""
-    others = {field: (Any, None) for field in Settings.model_fields if field.upper() not in keys}
+    fields = Settings.model_fields.items()
+    others = {name: (Any, None) for name, field in fields if field.alias not in keys}
     return create_model("SomeSettings", __base__=Settings, **cast("dict[str, Any]", others))
 
 

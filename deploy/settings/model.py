@@ -2,19 +2,38 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from deploy.settings import types
-from deploy.settings.types import Allowed, UpdateWindow
+from deploy.settings.types import Allowed, ContainerPort, UpdateWindow
 
 KNOWN_HOSTS = Path("certs/known_hosts")
+# The public half of the key that signs images.
+PUBLISH_KEY = Path("certs/publish.pub")
 CERT_PASS = "cert_pass"  # noqa: S105 -- the name of a credential
+# The key of an external ACME account, which the proxy registers with.
+ACME_HMAC = "acme_hmac_key"
 # Passwords that never leave the workstation go by their settings, unlike any credential.
 CERT_PASS_OLD = "CERT_PASSWORD_OLD"  # noqa: S105
 AUTHORITY_PASS = "AUTHORITY_PASSWORD"  # noqa: S105
 AUTHORITY_PASS_OLD = "AUTHORITY_PASSWORD_OLD"  # noqa: S105
+PUBLISH_LOGIN = "PUBLISH_LOGIN"
+PULL_LOGIN = "pull_login"
+
+
+# The proxy of a node is an app of this name; a node has one for all its apps.
+PROXY_APP = "corefab-proxy"
+# Caddy 2.11.4-alpine, all platforms.
+PROXY_IMAGE = (
+    "docker.io/library/caddy"
+    "@sha256:5f5c8640aae01df9654968d946d8f1a56c497f1dd5c5cda4cf95ab7c14d58648"
+)
+# The image that `fab proxy-build` makes of Debian packages.
+PROXY_BUILT = "localhost/corefab-proxy:latest"
+# As NODE_ADDRESS: the rehearsal node named after the project.
+REHEARSAL = "rehearsal"
 
 
 class Settings(BaseModel):
@@ -35,13 +54,20 @@ class Settings(BaseModel):
     known_hosts: Path = KNOWN_HOSTS
     public_address: types.Address = ""
 
+    tls: Literal["app", "proxy", "none"] = "proxy"
     image: types.Image
     project_files: Path | None = None
     https_port: types.Port = 443
     http_port: types.OptionalPort = None
     container_https_port: types.Port = 8443
     container_http_port: types.Port = 8080
+    container_port: types.UpstreamPort = ContainerPort(8080)
     container_user: Literal["app", "image"] = "app"
+    container_command: types.CommandWords = ()
+    container_capabilities: types.Capabilities = ()
+    container_tmpfs: types.TmpfsFolders = ()
+    read_only: Literal["true", "false"] = "true"
+    volumes: types.Volumes = ()
     notify: Literal["true", "false"] = "false"
     watchdog_seconds: types.OptionalSeconds = 0
     health_path: types.UrlPath = "/"
@@ -84,13 +110,13 @@ class Settings(BaseModel):
     authority_password_old: SecretStr | None = None
     authority_password_old_command: str = ""
     cert_warn_days: types.Days = 30
-    cert_from: Literal["own", "acme", "files"] = "own"
+    cert_from: Literal["node", "own", "acme", "files"] = "own"
     cert_authority_bounds: types.Words = ()
     cert_key: Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"] = "ecdsa-p256"
     reload_signal: Literal["HUP", "USR1", "USR2", ""] = ""
 
     acme_directory: types.DirectoryUrl = "https://acme-v02.api.letsencrypt.org/directory"
-    acme_email: str = ""
+    acme_email: types.Mail = ""
     acme_terms_agreed: Literal["true", "false"] = "false"
     acme_challenge: Literal["http-01", "dns-01"] = "http-01"
     acme_dns_command: str = ""
@@ -98,15 +124,49 @@ class Settings(BaseModel):
     acme_key_id: str = ""
     acme_hmac_key: SecretStr | None = None
 
+    proxy_image: types.Image = PROXY_IMAGE
+    redirect_names: types.HostNames = ()
+    trusted_proxies: types.Networks = ()
+    access_log: Literal["true", "false"] = "true"
+
     smtp_host: types.Address = ""
     smtp_port: types.Port = 587
     smtp_user: str = ""
     smtp_password: SecretStr | None = None
     smtp_password_command: str = ""
 
+    pull: types.RegistryTag = ""
+    pull_every: types.Calendar = "hourly"
+    pull_spread: types.Span = 600
+    pull_mode: Literal["auto", "notify", "off"] = "auto"
+    pull_delay: types.Span = 0
+    pull_login: SecretStr | None = None
+    pull_login_command: str = ""
+    pull_keys: types.Words = (str(PUBLISH_KEY),)
+    pull_root: Path | None = None
+    pull_http: Literal["true", "false"] = "false"
+    publish_login: SecretStr | None = None
+    publish_login_command: str = ""
+    publish_format: Literal["gzip", "zstd", "zstd:chunked"] = "zstd"
+
     environment: dict[str, str] = Field(default_factory=dict, alias="ENV_*")
     secrets: dict[str, SecretStr] = Field(default_factory=dict, alias="SECRET_*")
     secret_commands: dict[str, str] = Field(default_factory=dict, alias="SECRET_*_COMMAND")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fit_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Choose the defaults that depend on other settings.
+
+        The proxy gets certificates itself, but on a rehearsal node, which no authority can reach.
+        """
+        rehearsed = given.get("NODE_ADDRESS") == REHEARSAL
+        usual = {}
+        if given.get("TLS", "proxy") == "proxy" and not rehearsed:
+            usual["CERT_FROM"] = "node"
+        if rehearsed:
+            usual["PROXY_IMAGE"] = PROXY_BUILT
+        return usual | given
 
     @property
     def app(self) -> str:
@@ -114,12 +174,45 @@ class Settings(BaseModel):
         return f"{self.project}-{self.name}"
 
     @property
+    def all_names(self) -> tuple[str, ...]:
+        """The names that a certificate is needed for: those that serve, and those that redirect."""
+        return (*self.cert_names, *self.redirect_names)
+
+    @property
+    def is_proxy(self) -> bool:
+        """Whether the app is the node's proxy itself."""
+        return self.app == PROXY_APP
+
+    @property
+    def follows(self) -> bool:
+        """Whether the node follows a tag of a registry by itself."""
+        return bool(self.pull) and self.pull_mode != "off"
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the app has a TLS key of ours; the proxy may get its own, or there is no TLS."""
+        return self.tls == "app" or (self.tls == "proxy" and self.cert_from != "node")
+
+    @property
+    def binds_account(self) -> bool:
+        """Whether the proxy registers with an external account at the ACME authority."""
+        return self.tls == "proxy" and self.cert_from == "node" and bool(self.acme_key_id)
+
+    @property
     def sources(self) -> tuple["Source", ...]:
         """The source of each of the app's credentials, sorted by name."""
-        found = [Source(CERT_PASS, "CERT_PASSWORD", self.cert_password, self.cert_password_command)]
+        found: list[Source] = []
+        if self.has_key:
+            value, command = self.cert_password, self.cert_password_command
+            found.append(Source(CERT_PASS, "CERT_PASSWORD", value, command))
+        if self.binds_account:
+            found.append(Source(ACME_HMAC, "ACME_HMAC_KEY", self.acme_hmac_key, ""))
         if self.smtp_host:
             value, command = self.smtp_password, self.smtp_password_command
             found.append(Source("smtp_pass", "SMTP_PASSWORD", value, command))
+        if self.follows and (self.pull_login or self.pull_login_command):
+            value, command = self.pull_login, self.pull_login_command
+            found.append(Source(PULL_LOGIN, "PULL_LOGIN", value, command))
         for name in self.secrets.keys() | self.secret_commands.keys():
             key, command = f"SECRET_{name.upper()}", self.secret_commands.get(name, "")
             found.append(Source(name, key, self.secrets.get(name), command))
@@ -127,13 +220,15 @@ class Settings(BaseModel):
 
     @property
     def all_sources(self) -> tuple["Source", ...]:
-        """The sources of credentials, and of passwords that never leave the workstation."""
-        own = ((key, key.lower()) for key in (AUTHORITY_PASS, AUTHORITY_PASS_OLD, CERT_PASS_OLD))
+        """The sources of credentials, and of passwords that do not go to the node."""
+        here = (AUTHORITY_PASS, AUTHORITY_PASS_OLD, CERT_PASS_OLD, PUBLISH_LOGIN)
+        own = ((key, key.lower()) for key in here)
         found = (
             Source(key, key, getattr(self, field), getattr(self, f"{field}_command"))
             for key, field in own
         )
-        return (*self.sources, *found)
+        cert = Source(CERT_PASS, "CERT_PASSWORD", self.cert_password, self.cert_password_command)
+        return (*self.sources, *(() if self.has_key else (cert,)), *found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ SECRET_KEYS = frozenset(
         "AUTHORITY_PASSWORD",
         "AUTHORITY_PASSWORD_OLD",
         "ACME_HMAC_KEY",
+        "PUBLISH_LOGIN",
+        "PULL_LOGIN",
         "SMTP_PASSWORD",
     }
 )

@@ -1,36 +1,25 @@
 """SSH public keys as lines of authorized_keys and .pub files, parsed by sshd's rules."""
 
 import base64
-import binascii
 import hashlib
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from deploy.errors import DeployError
+from deploy.spec.key_blob import SIGNATURES, normalize, problem_of
 
 # The option that makes a key an authority: certificates it signed log in as the user they name.
 AUTHORITY = "cert-authority"
 # Two words and the rest.
 _WORDS = re.compile(r"([^ \t]+)[ \t]+([^ \t]+)[ \t]*(.*)", re.DOTALL)
-_KIND = re.compile(r"[a-z0-9@.-]{1,64}")
 # Year, month, day, hour and minute, each with blanks or zeros before it; seconds are ignored.
 _EXPIRY = re.compile(
     r"([ \d]{3}\d)([ \d]\d)([ \d]\d)(?:([ \d]\d)([ \d]\d)(?:[ 0-5]\d|6[01])?)?(?:Z|UTC)?",
     re.IGNORECASE | re.ASCII,
 )
 _FORMAT = "%Y%m%d%H%M"
-_EXPIRY_OPTION = "expiry-time"
-# Names of signatures, which sshd takes for the type of a key too.
-_SIGNATURES = {
-    "ssh-rsa": ("rsa-sha2-256", "rsa-sha2-512"),
-    "sk-ecdsa-sha2-nistp256@openssh.com": ("webauthn-sk-ecdsa-sha2-nistp256@openssh.com",),
-}
-# How many numbers such a key consists of.
-_NUMBERS = {"ssh-rsa": 2, "ssh-dss": 4}
+EXPIRY_OPTION = "expiry-time"
 _LAST_DAY = 31
 
 
@@ -60,9 +49,14 @@ class AccessKey:
         return f"{AUTHORITY} {self.blob}" if self.is_authority else self.blob
 
     @property
+    def option_names(self) -> tuple[str, ...]:
+        """The names of its options, each once."""
+        return tuple(dict.fromkeys(name for name, _ in _options(self.options)))
+
+    @property
     def is_authority(self) -> bool:
         """Whether certificates that the key signed log in, instead of the key itself."""
-        return any(name == AUTHORITY for name, _ in _options(self.options))
+        return AUTHORITY in self.option_names
 
     @property
     def line(self) -> str:
@@ -72,27 +66,28 @@ class AccessKey:
     @property
     def fingerprint(self) -> str:
         """The SHA-256 fingerprint as OpenSSH writes it."""
-        digest = base64.b64encode(self.digest).decode().rstrip("=")
-        return f"SHA256:{digest}" if digest else "unreadable"
+        return f"SHA256:{base64.b64encode(self.digest).decode().rstrip('=')}"
 
     @property
     def digest(self) -> bytes:
-        """The SHA-256 hash of the key; empty when it is not base64."""
-        try:
-            return hashlib.sha256(base64.b64decode(self.key)).digest()
-        except binascii.Error:
-            return b""
+        """The SHA-256 hash of the key."""
+        return hashlib.sha256(base64.b64decode(self.key)).digest()
+
+    @property
+    def problem(self) -> str:
+        """Why nodes do not let the key in, whoever has it; empty when they do."""
+        return problem_of(self.kind, self.key)
 
     @property
     def expires(self) -> datetime | None:
         """When sshd stops accepting the key; None for never, the past for what it cannot read."""
-        found = [_moment(value) for name, value in _options(self.options) if name == _EXPIRY_OPTION]
+        found = [_moment(value) for name, value in _options(self.options) if name == EXPIRY_OPTION]
         return min(found, default=None)
 
     def logs_in(self, now: datetime) -> bool:
         """Check that the key logs in at `now`, from anywhere and without a forced command."""
-        names = {name for name, _ in _options(self.options)}
-        return names <= {_EXPIRY_OPTION} and not self.has_expired(now)
+        names = set(self.option_names)
+        return names <= {EXPIRY_OPTION} and not self.problem and not self.has_expired(now)
 
     def has_expired(self, now: datetime) -> bool:
         """Check whether sshd refuses the key at `now` because of its age."""
@@ -100,7 +95,7 @@ class AccessKey:
 
     def until(self, expires: datetime | None) -> "AccessKey":
         """Return the same key with this expiry (None: never) and no other option."""
-        options = f'{_EXPIRY_OPTION}="{expires.astimezone(UTC):{_FORMAT}}Z"' if expires else ""
+        options = f'{EXPIRY_OPTION}="{expires.astimezone(UTC):{_FORMAT}}Z"' if expires else ""
         return AccessKey(self.kind, self.key, self.comment, options)
 
 
@@ -131,33 +126,6 @@ def identity_of(line: str) -> str:
     return key.identity if key else _seen(line)
 
 
-def read_key_file(path: Path) -> tuple[AccessKey, ...]:
-    """Read every key of a public key file.
-
-    Raises:
-        DeployError: when the file cannot be read, or naming the line that is not a public key.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise DeployError(
-            f"{path} cannot be read: {reason}", "check the path and its permissions"
-        ) from error
-    found = []
-    for number, line in enumerate(lines, 1):
-        if is_ignored(line):
-            continue
-        key = read_key(line)
-        if key is None or not _has_known_options(key):
-            raise DeployError(
-                f"{path}:{number}: not an SSH public key, with or without an expiry-time",
-                "use .pub files, never private keys",
-            )
-        found.append(key)
-    return tuple(found)
-
-
 def _seen(line: str) -> str:
     """Return the part of a line that sshd sees: without blanks before it, up to a zero byte."""
     return line.partition("\0")[0].rstrip("\r\n").lstrip(" \t")
@@ -169,56 +137,13 @@ def _plain_key(text: str) -> AccessKey | None:
     if not match:
         return None
     try:
-        kind, key = _as_sshd_writes(re.sub(r"[\r\n\v\f]", "", match[2]))
+        kind, key = normalize(re.sub(r"[\r\n\v\f]", "", match[2]))
     except ValueError:
         return None
-    if not _KIND.fullmatch(kind) or match[1] not in {kind, *_SIGNATURES.get(kind, ())}:
+    if match[1] not in {kind, *SIGNATURES.get(kind, ())}:
         return None
     comment = re.sub(r"[^A-Za-z0-9@._+ -]", "_", match[3]).strip()
     return AccessKey(kind, key, comment)
-
-
-def _as_sshd_writes(key: str) -> tuple[str, str]:
-    """Give a key's type, and its base64 text as sshd writes it: fingerprints are of that.
-
-    sshd takes numbers with zeros before them, and names of signatures for the type.
-
-    Raises:
-        ValueError: for what is no key.
-    """
-    blob = base64.b64decode(key, validate=True)
-    if base64.b64encode(blob).decode() != key:
-        raise ValueError("sshd takes no base64 with other bits or too many `=` at its end")
-    name, rest = _cut(blob)
-    kind = name.decode("ascii")
-    kind = next((one for one, others in _SIGNATURES.items() if kind in others), kind)
-    numbers = b""
-    for _ in range(_NUMBERS.get(kind, 0)):
-        number, rest = _cut(rest)
-        numbers += _number(number)
-    if numbers and rest:
-        raise ValueError("something stands behind its numbers")
-    return kind, base64.b64encode(_string(kind.encode()) + numbers + rest).decode()
-
-
-def _cut(blob: bytes) -> tuple[bytes, bytes]:
-    """Cut off the string that a key begins with."""
-    end = 4 + int.from_bytes(blob[:4], "big")
-    if end > len(blob):
-        raise ValueError("it ends too early")
-    return blob[4:end], blob[end:]
-
-
-def _string(data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + data
-
-
-def _number(part: bytes) -> bytes:
-    """Write a positive number with no more zeros before it than needed."""
-    if part[:1] >= b"\x80":
-        raise ValueError("it is negative")
-    digits = part.lstrip(b"\0")
-    return _string(b"\0" + digits if digits[:1] >= b"\x80" else digits)
 
 
 def _end_of_options(text: str) -> int:
@@ -256,8 +181,3 @@ def _moment(text: str) -> datetime:
     except ValueError:  # no such month
         pass
     return datetime.min.replace(tzinfo=UTC)
-
-
-def _has_known_options(key: AccessKey) -> bool:
-    """Check that its options are the ones that this tool writes."""
-    return key.options in {"", AUTHORITY, key.until(key.expires).options}

@@ -44,7 +44,11 @@ def _findings(folder: Path, name: str | None) -> list[Finding]:
     except DeployError as error:
         found += _problems("project-files", error)
     try:
-        found += lint_units(render(project))
+        rendered = render(project)
+        found += lint_units(rendered)
+        remedy = "correct it, or accept what it says"
+        warnings = [_problem("butane", line, remedy) for line in rendered.compiled.warnings]
+        found += [dataclasses.replace(one, severity="warning") for one in warnings]
     except ButaneError as error:
         found += [*_problems("butane", error), *lint_overlays(folder)]
     return found

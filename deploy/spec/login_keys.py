@@ -1,13 +1,16 @@
 """Collect the public keys that may log in to a node: people's, SSH_KEYS' and the agent's."""
 
 import contextlib
+import functools
 import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.spec.access_key import AccessKey, read_key, read_key_file
+from deploy.spec.access_key import AccessKey, read_key
+from deploy.spec.key_file import read_good_keys, read_key_file
 from deploy.spec.people import keys_by_person, retired_keys
 from deploy.workstation.programs import ProgramError, run
 
@@ -17,10 +20,10 @@ _LONGEST_SECONDS = 5
 def collect_keys(project: Project) -> tuple[str, ...]:
     """Read the keys of `certs/access` and SSH_KEYS (`agent`, a path or a pattern), each once.
 
-    Retired keys are left out.
+    Retired keys are left out. What a pattern finds that is no key is passed over with a warning.
 
     Raises:
-        DeployError: when no key is found, or a file holds anything but public keys.
+        DeployError: when no key is found, or a named file holds anything but public keys.
     """
     sources = project.settings.ssh_keys
     keys: dict[str, str] = {}
@@ -64,7 +67,7 @@ def agent_keys() -> tuple[AccessKey, ...]:
     except ProgramError:
         return ()
     found = (read_key(line) for line in output.split("\n"))
-    return tuple(key for key in found if key and not key.options)
+    return tuple(key for key in found if key and not key.options and not key.problem)
 
 
 def _keys(source: str, folder: Path) -> Iterable[AccessKey]:
@@ -80,4 +83,25 @@ def _files(pattern: str, folder: Path) -> list[AccessKey]:
     found = sorted(glob.glob(whole))  # noqa: PTH207 -- the pattern may be absolute
     if not found and not glob.has_magic(pattern):
         raise DeployError(f"SSH_KEYS names {pattern}, which does not exist", "correct SSH_KEYS")
-    return [key for name in found for key in read_key_file(Path(name))]
+    if not glob.has_magic(pattern):
+        return [key for name in found for key in _named(Path(name))]
+    good: list[AccessKey] = []
+    for name in found:
+        keys, problems = read_good_keys(Path(name))
+        good += keys
+        for problem in problems:
+            _warn(f"passed over: {problem.message}")
+    return good
+
+
+def _named(path: Path) -> tuple[AccessKey, ...]:
+    found = read_key_file(path)
+    if not found:
+        raise DeployError(f"{path} holds no key", "name the .pub file of a key in SSH_KEYS")
+    return found
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    """Warn once, though several steps of a command collect the keys."""
+    output.warn(text)

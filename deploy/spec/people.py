@@ -13,10 +13,12 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.spec.access_key import AccessKey, read_key_file
+from deploy.spec.access_key import AccessKey
+from deploy.spec.key_file import read_key_file
 from deploy.workstation.files import write_atomically
 
 _SHA256_SECTION = 5
+_CERTIFICATE = "-cert"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,30}")
 
 
@@ -26,7 +28,10 @@ def keys_by_person(project: Project) -> dict[str, tuple[AccessKey, ...]]:
     Raises:
         DeployError: when a file holds anything but public keys.
     """
-    return {file.stem: read_key_file(file) for file in sorted(project.access.glob("*.pub"))}
+    files = sorted(project.access.glob("*.pub"))
+    # ssh keeps the certificate of a key beside it.
+    people = (file for file in files if not file.stem.endswith(_CERTIFICATE))
+    return {file.stem: read_key_file(file) for file in people}
 
 
 def write_keys(project: Project, person: str, keys: Iterable[AccessKey]) -> None:
@@ -94,10 +99,10 @@ def check_name(person: str) -> str:
     Raises:
         DeployError: when it is not.
     """
-    if not _NAME.fullmatch(person):
+    if not _NAME.fullmatch(person) or person.endswith(_CERTIFICATE):
         raise DeployError(
             f"{person!r} is not a valid name for a person",
-            "use lower case letters, digits, '.', '_' and '-', 31 at most",
+            "use lower case letters, digits, '.', '_' and '-', 31 at most; not -cert at the end",
         )
     return person
 
@@ -111,7 +116,7 @@ def _read_retired(project: Project) -> tuple[AccessKey, ...]:
 
 
 def _read(file: Path) -> tuple[AccessKey, ...]:
-    return read_key_file(file) if file.exists() else ()
+    return read_key_file(file, any_kind=True) if file.exists() else ()
 
 
 def _write(file: Path, keys: Iterable[AccessKey]) -> None:

@@ -12,6 +12,8 @@ from deploy.settings.model import Settings, allowed
 from deploy.settings.secrets import SECRET_KEYS
 from deploy.spec.access_key import read_key
 from deploy.spec.login_keys import collect_keys
+from deploy.spec.overlays import write_entries
+from deploy.spec.render import Sources
 from deploy.spec.spec import render_spec
 from deploy.spec.units import refuse_errors
 from deploy.workstation.files import write_atomically
@@ -32,7 +34,7 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
     sha256, rendered = render_spec(project, keys, compiler)
     refuse_errors(rendered)
     _refuse_secrets(settings, rendered.sources.all)
-    _write_tree(project.build / settings.app, rendered.sources.all)
+    _write_tree(project.build / settings.app, rendered.sources)
     write_atomically(project.butane, rendered.text.encode(), _PRIVATE)
     ignition = rendered.compiled.ignition
     write_atomically(project.ignition, ignition.encode(), _PRIVATE)
@@ -94,9 +96,12 @@ def _keep(file: Path, answers: Mapping[str, str]) -> None:
     output.good(f"your answers were written to {file.name}")
 
 
-def _write_tree(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
+def _write_tree(folder: Path, sources: Sources) -> None:
+    for name, content in sources.all.items():
         write_atomically(folder / name, content, _PRIVATE)
+    write_entries(folder, sources.tree)
+    known = sources.all.keys() | sources.tree.keys()
     for stale in folder.rglob("*"):
-        if stale.is_file() and stale.relative_to(folder).as_posix() not in files:
+        is_file = stale.is_symlink() or stale.is_file()
+        if is_file and stale.relative_to(folder).as_posix() not in known:
             stale.unlink()

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 
-# Never sent to a node; `.env*` neither.
+# Never sent to a node; `.env` and `.env.*` neither.
 _SKIPPED = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv", "node_modules"})
 
 
 def list_files(folder: Path | None) -> dict[str, str]:
     """List the files below a folder: relative path -> fingerprint.
 
-    A file's fingerprint is its hash, with ` x` when it is executable, a link's its target. Version
-    control, `.env*` and caches are skipped.
+    A file's fingerprint is its hash, with ` x` when it is executable, a link's its target. What
+    `left_out` lists is skipped.
 
     Raises:
         DeployError: naming everything that cannot be sent.
@@ -29,7 +29,7 @@ def list_files(folder: Path | None) -> dict[str, str]:
         )
     fingerprints: dict[str, str] = {}
     problems: list[str] = []
-    for path in _walk(folder, problems):
+    for path in _walk(folder, problems, []):
         name = path.relative_to(folder).as_posix()
         try:
             fingerprints[name] = _fingerprint(path)
@@ -44,23 +44,35 @@ def list_files(folder: Path | None) -> dict[str, str]:
     return fingerprints
 
 
+def left_out(folder: Path | None) -> tuple[str, ...]:
+    """List what of a folder is not sent: version control, settings, caches and empty folders."""
+    if folder is None or not folder.is_dir():
+        return ()
+    skipped: list[Path] = []
+    for _ in _walk(folder, [], skipped):
+        pass
+    return tuple(f"{_shown(path.relative_to(folder))}{'/' * path.is_dir()}" for path in skipped)
+
+
 def mode_of(fingerprint: str) -> int:
     """Return the mode that a file of this fingerprint has on a node; no other bit arrives there."""
     program = fingerprint.endswith(" x") and not fingerprint.startswith("link ")
     return 0o755 if program else 0o644
 
 
-def _walk(folder: Path, problems: list[str]) -> Iterator[Path]:
+def _walk(folder: Path, problems: list[str], skipped: list[Path]) -> Iterator[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
         problems.append(f"{_shown(folder)}: {error.strerror}")
         return
+    if not entries:
+        skipped.append(folder)
     for path in entries:
-        if path.name in _SKIPPED or path.name.startswith(".env"):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            yield from _walk(path, problems)
+        if path.name in _SKIPPED or path.name == ".env" or path.name.startswith(".env."):
+            skipped.append(path)
+        elif path.is_dir() and not path.is_symlink():
+            yield from _walk(path, problems, skipped)
         else:
             yield path
 

@@ -2,17 +2,21 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from butane.assemble import assemble
+from butane.assemble import Assembled, Fragment, assemble
 from butane.compile import Compiled, compile_text
 from butane.errors import ButaneError
 from butane.files import carried_files
-from butane.render import Values, render_folder
+from butane.render import Values, origin_lines, render_folder
 from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
+from deploy.spec.overlays import is_link, tree_entries, tree_roots, write_entries
+from deploy.spec.plan.pull import pull_values
 from deploy.spec.plan.values import template_values
+from deploy.spec.pull_files import read_pull_files
+from deploy.spec.route_files import read_route_files
 
 _APP = "app.bu"
 
@@ -23,6 +27,10 @@ class Sources:
 
     templates: Mapping[str, bytes] = field(repr=False)
     overlays: Mapping[str, bytes] = field(repr=False)
+    # Of each overlay, the line of the file that each rendered line is from.
+    lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    # Links, folders and executable files below the overlays that are trees.
+    tree: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all(self) -> dict[str, bytes]:
@@ -32,12 +40,17 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A project's rendered sources, the assembled Butane text, and the compiled Ignition config."""
+    """A project's rendered sources, these assembled, and the compiled Ignition config."""
 
     project: Project
     sources: Sources
-    text: str = field(repr=False)
+    assembled: Assembled = field(repr=False)
     compiled: Compiled = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The assembled Butane text."""
+        return self.assembled.text
 
 
 def render(project: Project, values: Values | None = None, *, tool: str = "python") -> Rendered:
@@ -46,10 +59,29 @@ def render(project: Project, values: Values | None = None, *, tool: str = "pytho
     Raises:
         ButaneError: when a template or an overlay is wrong.
     """
-    sources = render_sources(project.folder, values or template_values(project.settings))
-    text = assemble(fragments(sources.all))
+    values = values or values_of(project)
+    sources = render_sources(project.folder, values)
+    assembled = assemble(fragments(sources))
     name = f"build/{project.settings.app}.bu"
-    return Rendered(project, sources, text, compile_with(sources.all, text, name=name, tool=tool))
+    return Rendered(
+        project, sources, assembled, compile_with(sources, assembled, name=name, tool=tool)
+    )
+
+
+def values_of(
+    project: Project, keys: tuple[str, ...] = (), revoked: bytes = b"", *, ipv6: bool = True
+) -> Values:
+    """Make the values of a project's templates.
+
+    Raises:
+        CertError: for what is no key that signs images.
+        DeployError: when one of the operator's files for proxy or updater cannot be used.
+    """
+    settings, route = project.settings, read_route_files(project)
+    return {
+        **template_values(settings, keys, revoked, route=route, ipv6=ipv6),
+        **pull_values(settings, read_pull_files(project)),
+    }
 
 
 def app_files(rendered: Rendered) -> tuple[File, ...]:
@@ -58,8 +90,9 @@ def app_files(rendered: Rendered) -> tuple[File, ...]:
     Raises:
         ButaneError: when the template is wrong.
     """
-    templates = rendered.sources.templates
-    compiled = compile_with(templates, templates[_APP].decode(), name=_APP)
+    sources = Sources(rendered.sources.templates, {})
+    app = assemble([Fragment(_APP, sources.templates[_APP].decode())])
+    compiled = compile_with(sources, app, name=_APP)
     return tuple(
         File(file.path, file.content, file.mode) for file in carried_files(compiled.ignition)
     )
@@ -71,43 +104,75 @@ def render_sources(folder: Path, values: Values) -> Sources:
     Raises:
         ButaneError: for a blank without a value, or an overlay with the name of a template.
     """
-    sources = Sources(render_folder(TEMPLATES, values), render_folder(folder / OVERLAYS, values))
+    overlays = render_folder(folder / OVERLAYS, values)
+    lines = {name: _lines(folder / OVERLAYS / name, values) for name in overlays}
+    sources = Sources(render_folder(TEMPLATES, values), overlays, lines)
     clash = sorted(sources.templates.keys() & sources.overlays.keys())
     if clash:
         raise ButaneError(
             f"{OVERLAYS / clash[0]} has the name of a template",
             "rename the overlay; its contents override the template's under any name",
         )
-    return sources
+    if not any(b"trees" in content for content in sources.overlays.values()):
+        return sources
+    root = assemble(fragments(sources)).root
+    tree = tree_entries(folder / OVERLAYS, tree_roots(root))
+    contents = {
+        name: content
+        for name, content in sources.overlays.items()
+        if not is_link(tree.get(name, ""))
+    }
+    return replace(sources, overlays=contents, tree=tree)
 
 
-def fragments(rendered: Mapping[str, bytes]) -> dict[str, str]:
+def fragments(sources: Sources) -> tuple[Fragment, ...]:
     """Pick the Butane files, in the order in which `assemble` joins them."""
     first = ("node.bu", _APP)
-    others = sorted(name for name in rendered if name.endswith(".bu") and name not in first)
-    return {name: _text(name, rendered[name]) for name in (*first, *others)}
+    others = sorted(sources.templates.keys() - set(first))
+    templates = [
+        Fragment(name, sources.templates[name].decode())
+        for name in (*first, *others)
+        if name.endswith(".bu")
+    ]
+    overlays = [
+        Fragment(str(OVERLAYS / name), _text(name, content), sources.lines.get(name, ()))
+        for name, content in sorted(sources.overlays.items())
+        if name.endswith(".bu")
+    ]
+    return (*templates, *overlays)
 
 
 def compile_with(
-    files: Mapping[str, bytes], text: str, *, name: str, tool: str = "python"
+    sources: Sources, assembled: Assembled, *, name: str, tool: str = "python"
 ) -> Compiled:
-    """Compile a Butane text that refers to these files; errors call it `name`.
+    """Compile Butane that refers to these files; the installed program calls it `name`.
 
     Raises:
         ButaneError: with every error.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        for file, content in files.items():
+        for file, content in sources.all.items():
             path = Path(scratch) / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        return compile_text(text, files=Path(scratch), name=name, tool=tool)
+        write_entries(Path(scratch), sources.tree)
+        return compile_text(
+            assembled.text, files=Path(scratch), name=name, tool=tool, root=assembled.root
+        )
+
+
+def _lines(file: Path, values: Values) -> tuple[int, ...]:
+    """Give the line of a source file that each rendered line is from, if its name has no blank."""
+    try:
+        return origin_lines(file.read_text(encoding="utf-8"), values)
+    except (OSError, UnicodeDecodeError):
+        return ()
 
 
 def _text(name: str, content: bytes) -> str:
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ButaneError(
-            f"{name}: not UTF-8 text (byte {error.start})", "save it as UTF-8"
+            f"{OVERLAYS / name}: not UTF-8 text (byte {error.start})", "save it as UTF-8"
         ) from error

@@ -8,8 +8,7 @@ from deploy.project import Project
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.people import revoked_keys
 from deploy.spec.plan.machine import Machine, read_machine
-from deploy.spec.plan.values import template_values
-from deploy.spec.render import Rendered, render, render_sources
+from deploy.spec.render import Rendered, render, render_sources, values_of
 from deploy.workstation.state import load_spec
 
 
@@ -62,10 +61,13 @@ def render_spec(
     Raises:
         ButaneError: when a template or an overlay is wrong.
     """
-    values = template_values(project.settings, keys, revoked_keys(project))
+    values = values_of(project, keys, revoked_keys(project))
     digest = hashlib.sha256()
-    for name, content in sorted(render_sources(project.folder, values).all.items()):
+    sources = render_sources(project.folder, values)
+    for name, content in sorted(sources.all.items()):
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    for name, kind in sorted(sources.tree.items()):
+        digest.update(f"{name}\0{kind}\0".encode(errors="surrogateescape"))
     sha256 = digest.hexdigest()
     return sha256, render(project, {**values, "SPEC": sha256}, tool=compiler)
 

@@ -3,9 +3,10 @@
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from butane.translate.yaml_node import Node
 from container.supervise.specification import shortest_watchdog, worker
 from deploy.console import output
 from deploy.errors import DeployError
@@ -13,6 +14,7 @@ from deploy.project import OVERLAYS
 from deploy.spec.lint.finding import Facts, Finding, Home, Rhythm
 from deploy.spec.lint.lint import lint
 from deploy.spec.lint.unit import is_drop_in, is_unit
+from deploy.spec.overlays import nodes_below, unused_overlays
 from deploy.spec.plan.machine import Machine, Place, read_machine
 from deploy.spec.render import Rendered, Sources
 
@@ -20,17 +22,34 @@ _USERS = "/etc/sysusers.d/"
 _IGNORED = {"command": "app", "name": "app"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A unit's source, for display, its text, and the source's line of each line of it."""
+
+    shown: str
+    text: str
+    lines: tuple[int, ...]
+
+    def own(self, found: Finding) -> Finding:
+        """Show a finding at the unit's source."""
+        known = 0 < found.line <= len(self.lines)
+        line = self.lines[found.line - 1] if known else found.line
+        return replace(found, file=self.shown, line=line)
+
+
 def lint_units(rendered: Rendered, *, podman: str = "") -> tuple[Finding, ...]:
-    """Lint every unit of the machine spec."""
+    """Lint every unit of the machine spec, and find overlays that are none."""
     sources = rendered.sources
     machine = read_machine(rendered.compiled.ignition)
-    files = _carried(machine.places, sources)
+    files = _carried(machine.places, sources, rendered.assembled.root)
     files |= _loose(sources, files)
-    texts = {name: text for name, (_, text) in files.items()}
-    places = {name: place for name, (place, _) in files.items()}
+    texts = {name: unit.text for name, unit in files.items()}
     facts = Facts(rhythm, podman, tuple(_homes(sources, machine)))
     found = lint(texts, facts)
-    return tuple(replace(one, file=places.get(one.file, one.file)) for one in found)
+    return (
+        *(files[one.file].own(one) if one.file in files else one for one in found),
+        *unused_overlays(sources.overlays, rendered.assembled.root),
+    )
 
 
 def lint_overlays(folder: Path) -> tuple[Finding, ...]:
@@ -102,26 +121,45 @@ def _origin(sources: Sources, name: str) -> Path:
     return (OVERLAYS if name in sources.overlays else Path("butane/templates")) / name
 
 
-def _carried(places: tuple[Place, ...], sources: Sources) -> dict[str, tuple[str, str]]:
-    """Map each unit's path on the node to its source, for display, and its text."""
-    origins = {content: str(_origin(sources, name)) for name, content in sources.all.items()}
-    found: dict[str, tuple[str, str]] = {}
+def _carried(places: tuple[Place, ...], sources: Sources, root: Node) -> dict[str, _Unit]:
+    """Find each unit of the machine by its path on the node."""
+    origins = {content: name for name, content in sources.all.items()}
+    inline = {node.text: node for node in nodes_below(root) if node.kind == "scalar"}
+    found: dict[str, _Unit] = {}
     for place in places:
         if place.content and (is_unit(place.path) or is_drop_in(place.path)):
-            origin = origins.get(place.content)
-            shown = f"{origin} ({place.path})" if origin else place.path
-            found[place.path] = (shown, place.text)
+            if origin := origins.get(place.content):
+                file, lines = _origin(sources, origin), sources.lines.get(origin, ())
+                found[place.path] = _Unit(f"{file} ({place.path})", place.text, lines)
+            elif node := inline.get(place.text):
+                found[place.path] = _inline(place, node, sources)
+            else:
+                found[place.path] = _Unit(f"{place.path} of the machine", place.text, ())
     return found
 
 
-def _loose(sources: Sources, carried: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+def _inline(place: Place, node: Node, sources: Sources) -> _Unit:
+    """Describe a unit whose text is part of a Butane file."""
+    count = place.text.count("\n") + 1
+    overlay = node.file.removeprefix(f"{OVERLAYS}/")
+    file = _origin(sources, overlay)
+    lines = (node.line,) * count
+    if node.style == "|":
+        # The lines after the sign, each where it is in the file before its blanks were filled.
+        every = sources.lines.get(overlay) or range(1, node.line + count + 1)
+        first = every.index(node.line) + 1
+        lines = tuple(every[first : first + count])
+    return _Unit(f"{file} ({place.path})", place.text, lines)
+
+
+def _loose(sources: Sources, carried: Mapping[str, _Unit]) -> dict[str, _Unit]:
     """Find unit files among the overlays that no Butane file refers to yet."""
-    texts = {text for _, text in carried.values()}
-    found: dict[str, tuple[str, str]] = {}
+    texts = {unit.text for unit in carried.values()}
+    found: dict[str, _Unit] = {}
     for name, content in sources.overlays.items():
         origin, text = str(OVERLAYS / name), content.decode(errors="replace")
         if text not in texts and (is_unit(name) or is_drop_in(name)):
-            found[origin] = (origin, text)
+            found[origin] = _Unit(origin, text, sources.lines.get(name, ()))
     return found
 
 

@@ -18,6 +18,15 @@ _PAGE = _CHECKOUT / "container/sample/files/index.html"
 _FOLDERS = ("butane/overlays", "hooks", "certs")
 # Pinned host keys (certs/known_hosts) and people's public keys (certs/access) are no secrets.
 _IGNORED = "/.env\n/.env.*\n/build/\n/state/\n/certs/material/\n__pycache__/\n"
+# In place of the example's values for the sample app: what fits an image not made for corefab.
+_ORDINARY = {
+    "PROJECT_FILES": "files",
+    "HEALTH_PATH": "/",
+    "NOTIFY": "false",
+    "WATCHDOG_SECONDS": "0",
+    "RELOAD_SIGNAL": "",
+    "SMTP_HOST": "",
+}
 _FABFILE = '''"""corefab's commands for this folder, made by `fab init`."""
 
 import runpy
@@ -73,9 +82,10 @@ def _files(project: str) -> dict[str, bytes]:
 
 def _settings(project: str) -> str:
     text = (_CHECKOUT / ".env.example").read_text(encoding="utf-8")
-    for key, value in {"PROJECT": project, "PROJECT_FILES": "files"}.items():
+    for key, value in {"PROJECT": project, **_ORDINARY}.items():
         text = re.sub(rf"^{key}=.*$", f"{key}={value}", text, flags=re.MULTILINE)
-    return text
+    # The sample app's variables are an example here.
+    return re.sub(r"^(?=ENV_)", "# ", text, flags=re.MULTILINE)
 
 
 def _refuse_existing(folder: Path, files: dict[str, bytes]) -> None:

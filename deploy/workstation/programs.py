@@ -31,7 +31,8 @@ class Start:
     """How to start a program; by default with an empty stdin in the current folder.
 
     `shown`: its output goes to the terminal. `lines`: how much of stderr an error repeats.
-    `operators`: it is the operator's own program, and gets the environment of `fab`.
+    `operators`: it is the operator's own program, and gets the environment of `fab`. `prints`: an
+    empty output is a failure.
     """
 
     stdin: bytes = field(default=b"", repr=False)
@@ -41,6 +42,7 @@ class Start:
     umask: int = -1
     lines: int = 1
     operators: bool = False
+    prints: bool = False
 
 
 def run(
@@ -79,6 +81,9 @@ def run(
         raise ProgramError(f"{name} took longer than {seconds:g} s", hint) from error
     if done.returncode:
         raise failed(name, done.returncode, done.stderr or b"", hint, start.lines)
+    if start.prints and not done.stdout:
+        said = _last_lines(done.stderr, 1)
+        raise ProgramError(f"{name} printed nothing{''.join(f': {line}' for line in said)}", hint)
     return done.stdout or b""
 
 
@@ -92,7 +97,9 @@ def link(command: str) -> socket.socket:
     ours, theirs = socket.socketpair()
     with theirs:
         end = theirs.fileno()
-        process = subprocess.Popen(("sh", "-c", f"exec {command}"), stdin=end, stdout=end)
+        # In the user's own shell, as ssh does.
+        shell = os.environ.get("SHELL") or "/bin/sh"
+        process = subprocess.Popen((shell, "-c", f"exec {command}"), stdin=end, stdout=end)
     Thread(target=process.wait, daemon=True).start()
     return ours
 
@@ -105,9 +112,13 @@ def missing(program: str) -> ProgramError:
 def failed(name: str, code: int, errors: bytes, hint: str = "", lines: int = 1) -> ProgramError:
     """Return the error for a program that ended with an exit code, or by signal `-code`."""
     by = f"was killed by signal {-code}" if code < 0 else f"failed (exit code {code})"
-    said = errors.decode(errors="replace").strip().splitlines()[-lines:]
+    said = _last_lines(errors, lines)
     if lines == 1:
         shown = "".join(f": {line.removeprefix('Error: ')}" for line in said)
     else:
         shown = ":\n" + "\n".join(f"  {line}" for line in said) if said else ""
     return ProgramError(f"{name} {by}{shown}", hint, code)
+
+
+def _last_lines(errors: bytes, lines: int) -> list[str]:
+    return errors.decode(errors="replace").strip().splitlines()[-lines:]

@@ -1,14 +1,19 @@
 """The local state store `state/`: manifests of deployed releases, machine specs by their hash.
 
+And the sequence numbers of published tags.
+
 Git ignores it and `make clean` keeps it; files have mode 0600.
 """
 
+import json
 import re
 from pathlib import Path
 
+from deploy.errors import DeployError
 from deploy.workstation.files import write_atomically
 
 STATE = Path("state")
+_SEQUENCES = STATE / "published.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -31,6 +36,32 @@ def load_spec(folder: Path, sha256: str) -> str | None:
     if not _SHA256.fullmatch(sha256) or not (path := _spec(folder, sha256)).exists():
         return None
     return path.read_text(encoding="utf-8")
+
+
+def save_sequence(folder: Path, reference: str, sequence: int) -> None:
+    """Save the highest sequence number that was signed for a tag of a registry."""
+    known = {**_sequences(folder), reference: sequence}
+    write_atomically(
+        folder / _SEQUENCES, json.dumps(known, indent=1).encode(), 0o600, folder_mode=0o700
+    )
+
+
+def load_sequence(folder: Path, reference: str) -> int:
+    """Load the highest sequence number that was signed here for a tag; 0 for none."""
+    return _sequences(folder).get(reference, 0)
+
+
+def _sequences(folder: Path) -> dict[str, int]:
+    try:
+        found = json.loads((folder / _SEQUENCES).read_bytes())
+        return {str(key): int(value) for key, value in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DeployError(
+            f"{folder / _SEQUENCES} cannot be read: {error}",
+            "restore it; without it, an older image of a registry is not noticed here",
+        ) from error
 
 
 def _spec(folder: Path, sha256: str) -> Path:

@@ -24,13 +24,12 @@ ip link set "$link" up
 ip address add 10.0.2.15/24 dev "$link"
 ip route add default via 10.0.2.2
 
-mount -t tmpfs -o mode=0755,size=60% run /new/run
-cp -r /lib/modules /new/run/modules
-ln -sfn /run/modules /new/usr/lib/modules
+mount -t tmpfs -o mode=0755,size=20% run /new/run
 mkdir -p /boot
 mount /dev/vda3 /boot
 if [ -e /boot/ignition.firstboot ]; then
   echo 'initramfs: first boot'
+  cp -r /lib/modules /new/usr/lib/
   mount -t proc proc /new/proc
   mount -t sysfs sys /new/sys
   mount -t devtmpfs dev /new/dev
@@ -42,6 +41,9 @@ if [ -e /boot/ignition.firstboot ]; then
       --stage="$stage" --root=/ --config-cache=/run/ignite/config --log-to-stdout
   done
   PATH=/usr/bin chroot /new systemctl preset-all --quiet
+  contexts=/etc/selinux/default/contexts/files/file_contexts
+  [ ! -e "/new$contexts" ] \
+    || PATH=/usr/bin chroot /new setfiles -m -F "$contexts" /etc/systemd /usr/lib/modules
   umount /new/dev /new/sys /new/proc
   rm -r /new/run/ignite
   rm /boot/ignition.firstboot

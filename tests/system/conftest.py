@@ -18,6 +18,11 @@ CERT_PASSWORD = secrets.token_urlsafe(24)
 SMTP_PASSWORD = secrets.token_urlsafe(24)
 API_TOKEN = secrets.token_urlsafe(24)
 NAME = "shop.example.org"
+# Debian forky's sudo does not find programs in /usr/local, where some tests put one before another.
+SHIMS = """
+path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
+echo "Defaults secure_path=\\"$path\\"" >/etc/sudoers.d/shims
+"""
 
 
 @contextmanager
@@ -42,6 +47,7 @@ def booted(folder: Path, name: str) -> Iterator[Project]:
         made.must("cert-issue")
         made.must("prepare", "--yes")
         made.must("rehearsal-up")
+        made.ssh(SHIMS)
         yield made
     finally:
         made.node_down()

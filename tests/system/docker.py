@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.system.debian import fetched
 
 _DEBS = ("docker.io", "containerd", "runc")
-_HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "corefab", "docker")
 _PATIENCE_SECONDS = 60
 _OPTIONS = ("--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs")
 
@@ -20,7 +19,7 @@ _OPTIONS = ("--iptables=false", "--ip6tables=false", "--bridge=none", "--storage
 @contextmanager
 def docker(folder: Path) -> Iterator[dict[str, str]]:
     """Run a daemon with all it has below a folder; lend the environment that reaches it."""
-    tree = _fetched()
+    tree = fetched("docker", _DEBS, "usr/sbin/dockerd")
     # A socket's path has at most 104 bytes.
     with tempfile.TemporaryDirectory(prefix="docker-", dir="/run") as short:
         path = f"{tree / 'usr/bin'}:{tree / 'usr/sbin'}:{os.environ['PATH']}"
@@ -54,18 +53,3 @@ def _await(daemon: subprocess.Popen[bytes], environment: dict[str, str], log: Pa
     while subprocess.run(asked, env=environment, capture_output=True, check=False).returncode:
         assert daemon.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
-
-
-def _fetched() -> Path:
-    tree, debs = _HOME / "tree", _HOME / "debs"
-    if not (tree / "usr/sbin/dockerd").exists():
-        debs.mkdir(parents=True, exist_ok=True)
-        words = ["apt-get", "download", "--quiet", *_DEBS]
-        done = subprocess.run(words, cwd=debs, capture_output=True, text=True, check=False)
-        if done.returncode and os.environ.get("CI") == "true":
-            pytest.fail(f"Docker cannot be fetched: {done.stderr}")
-        if done.returncode:
-            pytest.skip(f"Docker cannot be fetched: {done.stderr}")
-        for deb in debs.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "--extract", deb, tree], check=True)
-    return tree

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rehearsal import lifecycle
+from rehearsal import lifecycle, places, state
 from rehearsal.node import NodeStatus
 from rehearsal.ready import Login
 from tests.root import ROOT
@@ -27,6 +27,9 @@ class Said:
 class Project:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
+    # What a command may take; user@host:port of a machine that is no rehearsal node.
+    seconds: float = field(default=240, kw_only=True)
+    login: str = field(default="", kw_only=True)
 
     def fab(self, *words: str, **settings: str) -> Said:
         """Run fab to its end; its output is kept in one piece, as a person sees it."""
@@ -38,7 +41,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=240,
+            timeout=self.seconds,
             check=False,
         )
         return Said(done.returncode, done.stdout)
@@ -56,7 +59,8 @@ class Project:
         )
 
     def environment(self, **settings: str) -> dict[str, str]:
-        keep = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        kept = ("PATH", "HOME", "LANG", "REHEARSAL_SUITE")
+        keep = {key: os.environ[key] for key in kept if key in os.environ}
         return keep | {"PYTHONUNBUFFERED": "1"} | settings
 
     def must(self, *words: str, **settings: str) -> str:
@@ -67,6 +71,13 @@ class Project:
     @property
     def node(self) -> NodeStatus:
         return next(one for one in lifecycle.status() if one.name == self.settings["PROJECT"])
+
+    @property
+    def gateway(self) -> str:
+        """The address of this machine as the node sees it."""
+        record = state.load(places.folder(self.settings["PROJECT"]))
+        assert record
+        return str(record.network.gateway)
 
     def reboot(self) -> None:
         """Restart the node as `systemctl reboot` does, and wait until it is ready again."""
@@ -88,7 +99,7 @@ class Project:
         pins = self.folder / "certs/known_hosts"
         options = ("-o", f"UserKnownHostsFile={pins}", "-o", "BatchMode=yes", "-F", "none")
         identity = ("-i", str(self.folder / "id"))
-        host = f"core@{self.node.address}"
+        host = f"ssh://{self.login}" if self.login else f"core@{self.node.address}"
         done = subprocess.run(
             ["ssh", *options, *identity, host, "sudo", "bash", "-euo", "pipefail", "-s"],
             input=script,
@@ -104,7 +115,9 @@ class Project:
 def make_project(folder: Path, project: str, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
     subprocess.run([ROOT / "scripts/checkout", folder], check=True)
-    return configure(folder, project, **{"AUTHORITY_PASSWORD": AUTHORITY_PASSWORD} | settings)
+    usual = {"AUTHORITY_PASSWORD": AUTHORITY_PASSWORD, "TLS": "app"}
+    usual["CERT_NAMES"] = "shop.example.org, www.shop.example.org"
+    return configure(folder, project, **usual | settings)
 
 
 def configure(folder: Path, project: str, **settings: str) -> Project:

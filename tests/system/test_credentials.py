@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from certs.authority import issue, new_authority
 from certs.keyfile import new_key
-from rehearsal import lifecycle, places, state
+from rehearsal import lifecycle
 from tests.system.conftest import API_TOKEN, NAME, SMTP_PASSWORD, authority
 from tests.system.page import get
 from tests.system.project import Project
@@ -44,17 +44,10 @@ class Mailbox:
         return "250 taken"
 
 
-def gateway(project: Project) -> str:
-    """Name this machine as the node sees it."""
-    record = state.load(places.folder(project.settings["PROJECT"]))
-    assert record
-    return str(record.network.gateway)
-
-
 @pytest.fixture
 def mailbox(serving: Project, tmp_path: Path) -> Iterator[tuple[Mailbox, int]]:
     """A mail server on this machine that takes mail over TLS from who has the password."""
-    address, now, key = gateway(serving), datetime.now(UTC), new_key()
+    address, now, key = serving.gateway, datetime.now(UTC), new_key()
     root = new_authority("Mail", now=now, lifetime=timedelta(days=1), key=new_key())
     chain = issue(root, [address], now=now, lifetime=timedelta(days=1), key=key)
     plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -91,7 +84,7 @@ def test_the_app_sends_mail_with_the_user_and_the_password_that_were_given(
     env.write_text(usual + "ENV_SSL_CERT_FILE=/srv/files/mail-root.crt\n")
     app = serving.settings["PROJECT"] + "-www"
     try:
-        serving.must("deploy", SMTP_HOST=gateway(serving), SMTP_PORT=str(port), SMTP_USER=USER)
+        serving.must("deploy", SMTP_HOST=serving.gateway, SMTP_PORT=str(port), SMTP_USER=USER)
         said = serving.ssh(
             f"podman exec $(podman ps --format '{{{{.Names}}}}' | grep '^{app}' | head -n 1) "
             "/usr/bin/python3 -m container.sample.app.mail ann@example.org 2>&1"

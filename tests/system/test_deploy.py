@@ -15,6 +15,7 @@ from tests.system.project import Project
 pytestmark = pytest.mark.node
 
 
+@pytest.mark.core
 def test_the_first_deploy_serves_a_page_over_verified_https(serving: Project) -> None:
     status, page = get(serving.node.address, 443, NAME, authority(serving))
 
@@ -29,6 +30,7 @@ def test_the_app_answers_over_ipv6_as_well(serving: Project) -> None:
     assert get(found.address6, 443, NAME, authority(serving))[0] == 200
 
 
+@pytest.mark.core
 def test_a_deploy_with_nothing_changed_logs_in_once_and_says_so(serving: Project) -> None:
     count = "journalctl -q -u ssh -u sshd -o cat | grep -c 'Accepted publickey'"
     before = int(serving.ssh(count))
@@ -40,6 +42,7 @@ def test_a_deploy_with_nothing_changed_logs_in_once_and_says_so(serving: Project
     assert int(serving.ssh(count)) == before + 2
 
 
+@pytest.mark.core
 def test_only_changed_files_travel_and_deletions_are_shown(serving: Project) -> None:
     files = serving.folder / "container/sample/files"
     (files / "extra page.txt").write_text("extra")
@@ -120,6 +123,7 @@ def test_deploying_to_a_fresh_node_needs_first(staging: Project) -> None:
     assert "fab deploy --first" in said.out
 
 
+@pytest.mark.core
 def test_two_instances_share_a_node_and_neither_touches_the_other(
     staging: Project, serving: Project
 ) -> None:
@@ -154,6 +158,7 @@ def test_values_reach_the_container_as_they_were_written(serving: Project) -> No
     assert token == API_TOKEN
 
 
+@pytest.mark.core
 def test_secrets_are_nowhere_but_in_memory(serving: Project) -> None:
     # Written without a line end, so that the search itself is not found.
     patterns = [
@@ -221,12 +226,13 @@ def test_status_and_cert_status_agree_in_json(serving: Project) -> None:
     assert len({place["sha256"] for place in places}) == 1
 
 
+@pytest.mark.core
 def test_the_app_serves_again_after_the_node_restarts(serving: Project) -> None:
     serving.must("rehearsal-reboot")
 
     fingerprint = json.loads(serving.must("cert-status", "--json"))["places"][0]["sha256"]
     wait_until_healthy(
-        Endpoint(serving.node.address, 443, NAME), "/health", fingerprint, timeout_seconds=30
+        (Endpoint(serving.node.address, 443, NAME),), "/health", fingerprint, timeout_seconds=30
     )
 
 

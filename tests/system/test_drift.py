@@ -80,6 +80,7 @@ def findings(project: Project) -> set[tuple[str, str, str]]:
     return {(one["what"], one["subject"], one["remedy"]) for one in report["findings"]}
 
 
+@pytest.mark.core
 def test_an_unchanged_node_has_no_drift(serving: Project) -> None:
     said = serving.fab("drift")
 
@@ -122,6 +123,7 @@ def test_what_was_changed_by_hand_is_listed_with_what_fixes_it(serving: Project)
     assert serving.fab("drift").code == 0
 
 
+@pytest.mark.core
 def test_a_changed_spec_is_applied_and_what_only_the_old_one_brought_removed(
     serving: Project,
 ) -> None:
@@ -149,6 +151,54 @@ def test_a_changed_spec_is_applied_and_what_only_the_old_one_brought_removed(
     assert serving.fab("drift").code == 0
 
 
+IMPOSSIBLE = """\
+variant: fcos
+version: 1.5.0
+storage:
+  directories: [{path: /etc/trial-file}]
+  links: [{path: /etc/trial-folder, target: /etc/passwd}]
+  files:
+    - {path: /etc/trial-owner, user: {name: nemo}, contents: {inline: a}}
+    - {path: /proc/trial, contents: {inline: a}}
+    - path: /etc/trial-fetched
+      contents: {source: "https://example.org/x", verification: {hash: sha512-HASH}}
+    - {path: /etc/issue, append: [{inline: more}]}
+    - {path: /etc/trial-good, contents: {inline: good}}
+systemd:
+  units:
+    - {name: trial-nothing.service, enabled: true}
+    - {name: trial-masked.service, mask: true}
+"""
+REFUSED = (
+    "not done: folder /etc/trial-file: ",
+    "not done: link /etc/trial-folder: ",
+    "not done: file /etc/trial-owner: chown: invalid user",
+    "not done: file /proc/trial: ",
+    "not done: enable trial-nothing.service: ",
+    "not fixed by this command: file /etc/trial-fetched: absent",
+    "not fixed by this command: file /etc/issue: as its old spec says, not as the settings say",
+)
+
+
+def test_what_a_convergence_cannot_do_is_listed_and_the_rest_is_done(serving: Project) -> None:
+    overlay = serving.folder / "butane/overlays/impossible.bu"
+    serving.ssh("touch /etc/trial-file; mkdir -p /etc/trial-folder/full")
+    overlay.write_text(IMPOSSIBLE.replace("HASH", "0" * 128))
+
+    said = serving.fab("converge", "--yes")
+
+    assert said.code == 2
+    assert [one for one in REFUSED if one not in said.out] == []
+    masked = "systemctl is-enabled trial-masked.service || true"
+    assert serving.ssh(f"cat /etc/trial-good; {masked}") == "goodmasked\n"
+    overlay.unlink()
+    serving.fab("converge", "--yes")
+    assert serving.ssh("ls /etc/trial-good 2>/dev/null || true") == ""
+    serving.ssh("rm -rf /etc/trial-file /etc/trial-folder")
+    assert serving.fab("drift").code == 0
+
+
+@pytest.mark.core
 def test_a_convergence_that_locks_the_operator_out_is_undone(
     serving: Project, tmp_path: Path
 ) -> None:

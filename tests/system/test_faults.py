@@ -130,6 +130,7 @@ def test_the_log_has_every_line_of_the_app_also_one_that_looks_like_podmans(
     assert not [one for one in log if "io.corefab" in one]
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("line", UNDER_WAY)
 def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str) -> None:
     before = release_of(serving)
@@ -143,6 +144,7 @@ def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str
     serving.must("deploy")
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("line", UNDER_WAY)
 def test_after_a_kill_at_any_step_the_next_deploy_works(serving: Project, line: str) -> None:
     stopped_after(serving, line, signal.SIGKILL)
@@ -220,7 +222,8 @@ def test_a_certificate_of_another_key_is_refused_before_the_node_is_touched(
 def test_a_unit_the_generator_refuses_is_never_written(serving: Project) -> None:
     template = serving.folder / "butane/templates/app/@SLOT@.container"
     right = template.read_text()
-    template.write_text(right.replace("ReadOnly=true", "ReadOnyl=true"))
+    assert "ReadOnly=" in right
+    template.write_text(right.replace("ReadOnly=", "ReadOnyl="))
     before = release_of(serving)
 
     said = serving.fab("deploy")
@@ -406,13 +409,13 @@ def test_a_credential_that_is_no_longer_wanted_leaves_the_node(serving: Project)
     assert serving.ssh(look).strip() == "0"
 
 
-def test_a_firewall_that_was_flushed_is_told_of_and_comes_back(serving: Project) -> None:
-    serving.ssh("nft delete table inet corefab")
+def test_status_shows_a_firewall_that_is_not_loaded(serving: Project) -> None:
+    serving.ssh("systemctl stop corefab-firewall-keep; nft delete table inet corefab")
 
     said = serving.fab("status")
 
+    serving.ssh("systemctl restart corefab-firewall corefab-firewall-keep")
     assert "not loaded" in said.out
-    serving.ssh("systemctl restart corefab-firewall")
 
 
 def test_a_disk_that_is_too_full_is_seen_before_anything_travels(
@@ -448,6 +451,7 @@ def test_an_app_that_was_stopped_by_hand_is_started(serving: Project) -> None:
     assert "the app is inactive" in said
 
 
+@pytest.mark.core
 def test_a_first_deploy_that_fails_can_be_tried_again(
     staging: Project, serving: Project, broken_images: dict[str, str]
 ) -> None:

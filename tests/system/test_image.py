@@ -122,6 +122,31 @@ def test_an_image_that_is_there_is_not_sent_again(bench: Bench) -> None:
     assert bench.holds(made)
 
 
+def test_an_image_that_is_there_under_another_name_is_named_sent(bench: Bench) -> None:
+    app = bench.project.settings["PROJECT"] + "-www"
+    made, other = (image([layer({"a": unique()})]) for _ in range(2))
+    bench.send(made, "made")
+    bench.send(other, "other")
+
+    assert "nothing to send" in bench.send(made, "made")
+
+    named = bench.project.ssh(f"podman image inspect --format '{{{{.Id}}}}' localhost/{app}:sent")
+    assert named.strip() == made.id[7:]
+
+
+def test_a_layer_that_podman_refuses_is_sent_once_and_says_why(bench: Bench) -> None:
+    made = image([layer({"a": unique()}), unique(20_000)])
+
+    said = bench.project.fab("image-send", IMAGE=f"oci:{write_layout(made, bench.folder / 'bad')}")
+
+    assert said.code == 1
+    assert "podman cannot unpack a layer of the image: archive/tar: invalid" in said.out
+    assert "build the image again" in said.out
+    assert "trying again" not in said.out
+    assert "whole image" not in said.out
+
+
+@pytest.mark.core
 def test_only_the_layer_that_is_missing_travels(bench: Bench) -> None:
     base = layer({"base": unique(4 * MIB)})
     bench.send(image([base]))
@@ -186,6 +211,7 @@ def test_each_kind_of_archive_arrives_with_the_id_it_was_built_with(
     assert bench.holds(made)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("kind", ["oci", "docker"])
 def test_an_image_of_podman_arrives_with_the_id_it_was_built_with(bench: Bench, kind: str) -> None:
     name = f"localhost/corefab-kind-{kind}:{secrets.token_hex(4)}"
@@ -286,6 +312,7 @@ def layout_of_file(tar: Path, folder: Path) -> str:
     return made.id
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("quarter", range(4))
 def test_a_cut_transfer_goes_on_from_the_byte_it_reached(bench: Bench, quarter: int) -> None:
     size = 24 * MIB
@@ -340,8 +367,8 @@ class Flipping(Remote):
     def round_trip(self) -> float:
         return self.remote.round_trip()
 
-    def ssh_config(self) -> str:
-        return self.remote.ssh_config()
+    def relay(self, line: str, stdin: int, stdout: int, stderr: int) -> int:
+        return self.remote.relay(line, stdin, stdout, stderr)
 
     def run(self, command: Command) -> Result:
         return self.remote.run(command)
@@ -394,7 +421,7 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
         flipping = Flipping(remote, [MIB], times=2)
         run(bench, settings, flipping, look(remote, settings))
 
-    assert flipping.codes == [5, 5]
+    assert flipping.codes == [5, 5, 0], "in pieces twice, then whole"
     assert bench.holds(made)
 
 
@@ -759,6 +786,7 @@ def test_a_node_that_cannot_be_reached_keeps_no_other_from_its_image(bench: Benc
     assert bench.holds(made)
 
 
+@pytest.mark.core
 def test_prune_removes_what_no_release_needs_and_nothing_else(bench: Bench) -> None:
     app = bench.project.settings["PROJECT"] + "-www"
     made = image([layer({"a": unique()})])
@@ -793,6 +821,18 @@ def test_prune_removes_what_was_sent_and_followed_by_another(bench: Bench) -> No
     left = bench.project.ssh("podman image ls --all --quiet --no-trunc")
     assert [one.id in left for one in (sent, last, shared)] == [False, False, True]
     bench.project.ssh(f"podman rmi {shared.id}")
+
+
+def test_prune_removes_images_that_were_built_on_one_another(bench: Bench) -> None:
+    layers = [layer({"a": unique()}) for _ in range(3)]
+    made = [image(layers[:count]) for count in (1, 2, 3)]
+    for number, one in enumerate(made):
+        bench.send(one, str(number))
+
+    bench.project.must("prune")
+
+    left = bench.project.ssh("podman image ls --all --quiet --no-trunc")
+    assert [one.id in left for one in made] == [False, False, False]
 
 
 def test_a_cache_that_holds_a_damaged_layer_does_no_harm(bench: Bench) -> None:

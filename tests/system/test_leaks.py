@@ -109,6 +109,7 @@ def an_outside_authority(fab: Callable[..., str], env: Path, pebble: Pebble) -> 
 
 def changes_of_secrets(fab: Callable[..., str], env: Path, value: Path) -> Iterator[str]:
     """Each password and token changes, is refused, fails and comes back."""
+    change(env, ENV_BIND="::,0.0.0.0")
     yield fab("deploy", ENV_GREETING="for the leak test")
     yield fab("deploy", **UNHEALTHY)
     yield fab("cert-status", "--json")

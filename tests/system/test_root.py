@@ -25,10 +25,11 @@ GUARDED = (
     "find /etc/sudoers.d /etc/shadow /root/guarded /home/core/.ssh -printf '%p %u:%g %m %s %l\\n'"
 )
 # They run on a live system, or serve the folder that they make (test_certificates.py), or need an
-# interruption (test_faults.py) or another image (test_image.py).
+# interruption (test_faults.py), another image (test_image.py) or a proxy (test_proxy.py).
 ELSEWHERE = {
     *("install-disk", "live-facts", "read-back", "restart", "stop-install", "take-config"),
     *("challenge", "guard", "undo", "certificate-undo", "load-image", "receive-image", "state"),
+    *("maintenance", "proxy-certificates", "routes", "pull", "pull-status", "try-image"),
 }
 OVERLAY = """\
 variant: fcos
@@ -67,6 +68,15 @@ while :; do
   rm -rf authorized_keys.d; ln -s /home/core/.ssh/authorized_keys.d authorized_keys.d
   rm authorized_keys.d; mkdir authorized_keys.d
   mv ~ann/.ssh ~ann/.other; ln -s /home/core/.ssh ~ann/.ssh; rm ~ann/.ssh; mv ~ann/.other ~ann/.ssh
+done 2>/dev/null
+"""
+
+# The app's container swaps a folder for links to folders of root.
+MOVES = """
+cd {data} || exit
+while :; do
+  mv uploads away; ln -s /root/guarded uploads; rm uploads
+  ln -s /etc/sudoers.d uploads; rm uploads; mv away uploads
 done 2>/dev/null
 """
 
@@ -128,14 +138,57 @@ def test_a_link_in_the_apps_folder_is_not_followed_by_a_convergence(node: Projec
 
     with untouched(node):
         said = node.fab("converge", "--yes")
-        assert said.code == 1
-        assert f"folder {place}" in said.out
+        assert said.code == 2
+        assert f"not done: folder {place}" in said.out
         assert f"the rights of user {app_of(node)}" in said.out
 
     in_container(
         node, 'import os; os.unlink("/data/uploads"); os.rename("/data/away", "/data/uploads")'
     )
     assert node.fab("drift").code == 0
+
+
+def test_a_file_of_the_app_itself_is_not_installed_below_a_folder_of_the_container(
+    node: Project,
+) -> None:
+    template = node.folder / "butane/templates/app.bu"
+    usual = template.read_text()
+    more = "\n    - path: /var/lib/@APP@/data/links/planted\n      contents: {inline: planted}\n"
+    template.write_text(usual.rstrip() + more)
+    in_container(node, 'import os; os.symlink("/etc/sudoers.d", "/data/links")')
+
+    try:
+        with untouched(node):
+            said = node.fab("deploy")
+    finally:
+        template.write_text(usual)
+        node.ssh("rm -f /etc/sudoers.d/planted")
+        in_container(node, 'import os; os.unlink("/data/links")')
+
+    assert said.code == 1
+    assert f"/var/lib/{app_of(node)}/data/links/planted" in said.out
+    assert "nothing to do" in node.must("deploy")
+
+
+def test_keys_in_files_with_odd_names_are_removed(node: Project, tmp_path: Path) -> None:
+    key = tmp_path / "mallory"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    line = Path(f"{key}.pub").read_text().strip()
+    node.must("access-add", "mallory", "--key", f"{key}.pub")
+    for name in (b"n" * 255, b"-n", b"a\nb", b"\xff\x1b]0;x", b"a|b\tc", b" "):
+        quoted = "".join(f"\\x{byte:02x}" for byte in name)
+        node.ssh(
+            "cd ~core/.ssh/authorized_keys.d; "
+            f"printf '{line}\\n# left\\n' >./$'{quoted}'; chown core ./*"
+        )
+    drift = node.fab("drift").out
+
+    try:
+        node.must("access-remove", "mallory")
+        assert node.ssh(f"grep -rF '{line.split()[1]}' ~core/.ssh || true") == ""
+    finally:
+        node.ssh("find ~core/.ssh/authorized_keys.d -type f ! -name ignition -delete")
+    assert "a\\nb" in drift
 
 
 def test_what_the_app_may_do_in_its_folder_is_put_right(node: Project) -> None:
@@ -157,7 +210,8 @@ def test_the_keys_of_a_user_are_not_written_to_another_user(node: Project) -> No
 
     with untouched(node):
         said = node.fab("converge", "--yes")
-        assert said.code == 1
+        assert said.code == 2
+        assert "not done: keys of ann" in said.out
         assert "authorized_keys.d/ignition" in said.out
         assert "the rights of user ann" in said.out
 
@@ -185,7 +239,6 @@ def test_a_race_of_links_leads_nowhere(node: Project) -> None:
 def test_no_script_of_root_follows_reads_or_waits_for_what_others_planted(
     node: Project, tmp_path: Path
 ) -> None:
-    app = app_of(node)
     as_ann(node, PLANTS.replace("~ann", "~"))
     in_container(
         node,
@@ -193,39 +246,65 @@ def test_no_script_of_root_follows_reads_or_waits_for_what_others_planted(
         'os.rename("/data/uploads", "/data/away"); os.symlink("/root/guarded", "/data/uploads")',
     )
     since = node.ssh("date +%s").strip()
-    person = tmp_path / "eve"
+
+    with untouched(node):
+        said = "".join(every_script(node, tmp_path))
+
+    assert SECRET not in said
+    assert "root:$" not in said
+    logged = node.ssh(f"journalctl -q -o cat --since=@{since} _COMM=sudo")
+    ran = {name for name in scripts() if re.search(rf"eval \S+ {name}( |$)", logged, re.MULTILINE)}
+    assert scripts().keys() - LIBRARIES - ELSEWHERE - ran == set()
+
+
+def test_no_script_of_root_is_led_elsewhere_by_a_race(node: Project, tmp_path: Path) -> None:
+    node.ssh(
+        "rm -rf ~ann/.ssh ~ann/.other; runuser -u ann mkdir ~ann/.ssh; "
+        f"cd /var/lib/{app_of(node)}/data && rm -rf guarded fifo uploads away && "
+        f"install -d -o {app_of(node)} uploads; "
+        f"systemd-run -q --unit=swaps --uid=ann bash -c '{SWAPS}'; "
+        f"systemd-run -q --unit=moves --uid={app_of(node)} "
+        f"bash -c '{MOVES.format(data=f'/var/lib/{app_of(node)}/data')}'"
+    )
+
+    with untouched(node):
+        said = "".join(every_script(node, tmp_path))
+        node.ssh("systemctl stop swaps moves")
+
+    assert SECRET not in said
+    assert "root:$" not in said
+    assert "Traceback" not in said
+
+
+def every_script(project: Project, keys: Path) -> Iterator[str]:
+    """Run every script, with questions about places that others can change."""
+    app = app_of(project)
+    person = keys / "eve"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", person], check=True)
     asked = "".join(
         f"{line}\n"
         for line in (
             "user ann",
             *(f"path /var/lib/{app}/data/{name}" for name in ("guarded/secret", "fifo", "uploads")),
+            f"path /var/lib/{app}/data/uploads/secret",
             *(f"path /home/ann/.ssh/authorized_keys{name}" for name in ("", ".d/fifo", ".d/link")),
             "path /home/ann/.ssh/authorized_keys.d/sparse",
             "path /home/ann/.ssh/authorized_keys.d/folder/secret",
         )
     )
-
-    said = []
-    with untouched(node):
-        for words, given in (
-            (("inspect", app), asked),
-            (("access-list", "ann"), ""),
-            (("holdings", app, "ann"), ""),
-            (("access-add", "ann", "eve"), "ssh-ed25519 AAAAeve eve\n"),
-            (("access-drop", "ann"), '{"drop": ["ssh-ed25519 AAAAeve eve"], "keep": ["x"]}'),
-            (("spec-hash",), ""),
-            (("boot-id",), ""),
-        ):
-            done = send(node, *words, given=given.encode())
-            said += [done.stdout, done.stderr]
-        said += every_verb(node, Path(f"{person}.pub"))
-
-    assert SECRET not in "".join(said)
-    assert "root:$" not in "".join(said)
-    logged = node.ssh(f"journalctl -q -o cat --since=@{since} _COMM=sudo")
-    ran = {name for name in scripts() if re.search(rf"eval \S+ {name}( |$)", logged, re.MULTILINE)}
-    assert scripts().keys() - LIBRARIES - ELSEWHERE - ran == set()
+    for words, given in (
+        (("inspect", app), asked),
+        (("access-list", "ann"), ""),
+        (("holdings", app), ""),
+        (("access-add", "ann", "eve"), "ssh-ed25519 AAAAeve eve\n"),
+        (("access-drop", "ann"), '{"drop": ["ssh-ed25519 AAAAeve eve"], "keep": ["x"]}'),
+        (("spec-hash",), ""),
+        (("boot-id",), ""),
+    ):
+        done = send(project, *words, given=given.encode())
+        yield done.stdout
+        yield done.stderr
+    yield from every_verb(project, Path(f"{person}.pub"))
 
 
 def every_verb(project: Project, person: Path) -> Iterator[str]:
@@ -242,5 +321,7 @@ def every_verb(project: Project, person: Path) -> Iterator[str]:
         "unlock --reason x",
     ):
         yield project.fab(*line.split()).out
-    changed = {"CERT_PASSWORD": "another password", "CERT_PASSWORD_OLD": CERT_PASSWORD}
-    yield project.must("cert-rotate-https", "--password-only", **changed)
+    other = "another password"
+    for new, old in ((other, CERT_PASSWORD), (CERT_PASSWORD, other)):
+        changed = {"CERT_PASSWORD": new, "CERT_PASSWORD_OLD": old}
+        yield project.must("cert-rotate-https", "--password-only", **changed)

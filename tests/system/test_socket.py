@@ -1,5 +1,6 @@
 """SWITCH=socket: two slots on the same listening sockets, and to and from the other ways."""
 
+import base64
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,29 @@ SILENT = (
     "s.socket(s.AF_UNIX, s.SOCK_DGRAM).sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); "
     "time.sleep(900)"
 )
+# Uses the node's own sockets to connect, and to listen, as an app could that was taken over.
+TAKEN_OVER = """
+import ctypes, os, socket as s
+def attempt(what, one, port):
+    try:
+        one.settimeout(2)
+        one.connect(("::ffff:127.0.0.1", port))
+        print("reaches", what, flush=True)
+    except OSError:
+        print("reaches not", what, flush=True)
+listener = s.socket(fileno=3)
+s.socket(s.AF_UNIX, s.SOCK_DGRAM).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+accepted = [listener.accept()[0] for _ in range(3)]
+for one in accepted:
+    assert ctypes.CDLL(None).connect(one.fileno(), bytes(16), 16) == 0  # AF_UNSPEC: disconnect
+attempt("sshd by an accepted socket", accepted[0], 22)
+accepted[1].bind(("::", 2222))
+accepted[1].listen()
+attempt("itself by an accepted socket", accepted[2], 2222)
+listener.shutdown(s.SHUT_RDWR)
+attempt("sshd by the listening socket", listener, 22)
+print("tried", flush=True)
+"""
 UNDER_WAY = (
     "project files",
     " started",
@@ -77,6 +101,34 @@ def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visi
     serving.must("rollback")
     assert serving.container() == before
     serving.must("deploy")
+
+
+def test_a_container_that_is_taken_over_uses_no_socket_of_the_node(
+    serving: Project, by_socket: None
+) -> None:
+    # It also shuts the listening socket, so visitors notice.
+    program = base64.b64encode(TAKEN_OVER.encode()).decode()
+    since = serving.ssh("date +%s").strip()
+    limits = {"HEALTH_TIMEOUT_SECONDS": "15", "STOP_SECONDS": "1"}
+    before = release_of(serving)
+
+    with image_that_runs(serving, f"import base64; exec(base64.b64decode('{program}'))") as taken:
+        said = serving.fab("deploy", IMAGE=taken, **limits)
+
+    app = serving.settings["PROJECT"] + "-www"
+    tried = serving.ssh(
+        f"journalctl -q -o cat --since=@{since} CONTAINER_NAME={app}-blue "
+        f"+ CONTAINER_NAME={app}-green | grep -E '^(reaches|listens|tried)'"
+    )
+    assert tried == (
+        "reaches not sshd by an accepted socket\n"
+        "reaches not itself by an accepted socket\n"
+        "reaches not sshd by the listening socket\n"
+        "tried\n"
+    )
+    assert said.code == 1
+    assert "serves again, proven over HTTPS" in said.out
+    assert release_of(serving) == before
 
 
 @contextmanager

@@ -24,6 +24,7 @@ def digest_of(project: Project) -> str:
     return project.ssh(f"podman inspect --format '{{{{.Image}}}}' {project.container()}").strip()
 
 
+@pytest.mark.core
 def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visits) -> None:
     before = serving.container()
     first = release_of(serving)
@@ -84,6 +85,7 @@ def test_apps_of_a_node_reach_each_other_by_public_ports_only_and_no_link_local_
         serving.ssh("systemctl stop meta; ip netns del meta")
 
 
+@pytest.mark.core
 def test_a_rollback_brings_files_credentials_and_units_back(serving: Project) -> None:
     app = serving.settings["PROJECT"] + "-www"
     page = serving.folder / "container/sample/files/index.html"
@@ -221,6 +223,19 @@ def test_the_firewall_comes_back_when_nftables_is_reloaded(serving: Project) -> 
     serving.ssh("systemctl start nftables; systemctl reload nftables")
 
     assert "policy drop" in serving.ssh("nft list table inet corefab")
+
+
+@pytest.mark.parametrize("how", ["nft flush ruleset", "nft delete table inet corefab"])
+def test_the_firewall_comes_back_whoever_flushes_the_ruleset(serving: Project, how: str) -> None:
+    wait = "until nft list table inet corefab >/dev/null 2>&1; do sleep 0.05; done"
+
+    serving.ssh(f"{how}; timeout 10 bash -c '{wait}'")
+
+    assert "policy drop" in serving.ssh("nft list table inet corefab")
+
+    ports = serving.ssh("nft list set inet corefab tcp_ports")
+    assert all(f"{port}" in ports for port in (22, 443))
+    serving.ssh("podman network reload --all")
 
 
 def test_a_bad_file_of_one_app_costs_only_that_app_its_ports(serving: Project) -> None:

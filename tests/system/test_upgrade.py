@@ -36,7 +36,9 @@ def upgraded(
     """Deploy twice with the old version, and then have the new one in the same folder."""
     require_nodes()
     folder = tmp_path_factory.mktemp("project")
-    subprocess.run(["tar", "-x", "-C", folder], input=git("archive", OLD).stdout, check=True)
+    # Group and others may not write, as in a clone: the modes go into the node's base system.
+    archive = git("-c", "tar.umask=0022", "archive", OLD).stdout
+    subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
     project = configure(
         folder,
         f"upgrade{os.getpid()}",
@@ -70,6 +72,9 @@ def upgrade(project: Project, tracked: tuple[str, ...]) -> None:
         (project.folder / name).unlink(missing_ok=True)
     subprocess.run([ROOT / "scripts/checkout", project.folder], check=True)
     project.settings["AUTHORITY_PASSWORD"] = "of the authority"
+    # As CHANGELOG.md says: an app of before ends TLS itself.
+    project.settings["TLS"] = "app"
+    project.settings["CERT_NAMES"] = "shop.example.org, www.shop.example.org"
     example = (project.folder / ".env.example").read_text()
     write_settings(project.folder / ".env", example, project.settings)
 

@@ -106,6 +106,27 @@ def test_every_difference_on_the_node_is_reported(shelf: Shelf) -> None:
     assert "/one: without hard links, not one file with /one, /two" in reported
 
 
+def test_what_layers_say_of_the_root_is_no_difference(shelf: Shelf) -> None:
+    root = entry("./", tarfile.DIRTYPE, mode=0o700)
+    root.uid = 5
+    made = image([layer({"a": unique()}, root), layer({"b": unique()}, root)])
+
+    shelf.send(made)
+
+    assert "no differences" in shelf.verify(made)
+
+
+def test_an_image_that_cannot_be_compared_has_an_exit_code_of_its_own(shelf: Shelf) -> None:
+    again = entry("a", tarfile.DIRTYPE)
+    made = image([layer({"a/b": unique()}), layer({".wh.a": b""}, again)])
+    shelf.send(made)
+
+    said = shelf.project.fab("image-verify", **shelf.given(made))
+
+    assert said.code == 3
+    assert "cannot be compared path by path" in said.out
+
+
 def test_an_image_that_was_not_sent_cannot_be_verified(shelf: Shelf) -> None:
     made = image([layer({"a": unique()})])
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = 60
 _PAUSE_SECONDS = 0.02
 CROWD = 8
 CROWD_PAUSE_SECONDS = CROWD / 200  # two hundred requests a second in all

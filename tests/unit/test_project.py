@@ -17,7 +17,7 @@ from invoke.parser.context import ParserContext
 import fabfile
 from deploy.gather import contents
 from deploy.node.command import Command
-from deploy.node.script import LIBRARIES, command_line, packed, script_text, scripts
+from deploy.node.script import LIBRARIES, MARK, command_line, packed, script_text, scripts
 from deploy.settings.load import read_settings
 from deploy.settings.model import KEYS, Settings
 from tests.root import ROOT
@@ -45,6 +45,10 @@ def test_the_example_holds_every_setting_once_and_nothing_else() -> None:
 
     assert len(keys) == len(set(keys))
     assert {key for key in keys if not key.startswith(("ENV_", "SECRET_"))} == set(KEYS)
+
+
+def test_the_example_begins_with_the_five_settings_that_are_enough() -> None:
+    assert example_keys()[:5] == ["PROJECT", "IMAGE", "CERT_NAMES", "NODE_ADDRESS", "ACME_EMAIL"]
 
 
 def test_the_example_shows_how_the_apps_own_variables_are_set() -> None:
@@ -192,7 +196,8 @@ def test_a_script_is_unpacked_on_the_node_with_its_words_and_its_input(
     done = subprocess.run(
         [program("bash"), "-c", show, *words[5:]], input=given, capture_output=True, check=True
     )
-    assert done.stdout == Path("/proc/sys/kernel/random/boot_id").read_bytes() + b"boot-id|a b|c|in"
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    assert done.stdout == f"{MARK}\n".encode() + boot_id + b"boot-id|a b|c|in"
 
 
 @pytest.mark.program

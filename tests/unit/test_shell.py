@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.shell import functions, programs
+from tests.shell import functions, options, programs
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,27 @@ from tests.shell import functions, programs
 )
 def test_what_a_script_starts_is_found(script: str, started: str) -> None:
     assert sorted(programs(script)) == sorted(started.split())
+
+
+def test_the_options_that_programs_are_given_are_found() -> None:
+    script = """
+        a -b --c-d e --f=g "$(h --i)" -- --j
+        podman --k image ls --l | timeout --m=1s podman image exists --n x
+        podman run $x --o
+    """
+
+    assert sorted(options(script)) == [
+        ("a", "--c-d"),
+        ("a", "--f"),
+        ("h", "--i"),
+        ("podman", "--k"),
+        ("podman", "--l"),
+        ("podman image exists", "--n"),
+        ("podman image exists", "podman image exists"),
+        ("podman run", "--o"),
+        ("podman run", "podman run"),
+        ("timeout", "--m"),
+    ]
 
 
 def test_the_functions_of_a_script_are_found() -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from container.heartbeat import Heartbeat
@@ -53,7 +54,9 @@ class Jobs:
     def _keep(self, done: int) -> None:
         draft = self._count.with_suffix(".new")
         draft.write_text(f"{done}\n", encoding="ascii")
-        draft.replace(self._count)
+        # The other slot counts in the same folder, and may have renamed the draft first.
+        with suppress(FileNotFoundError):
+            draft.replace(self._count)
 
 
 def _say(line: str) -> None:

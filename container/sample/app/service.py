@@ -36,7 +36,7 @@ class Sample:
         self.started = time.monotonic()
         self.connections = Connections()
         self._notifier = Notifier(settings.notify_socket)
-        self._context = self._read_certificate()
+        self._context = None if settings.port else self._read_certificate()
         self._selector = selectors.DefaultSelector()
         self._signals = _signal_channel()
         self._watchdog_due = 0.0
@@ -49,8 +49,9 @@ class Sample:
         self._open()
         self.state = "ready"
         self._heart.beat()
-        self._notifier.send("READY=1", f"STATUS=serving on port {self.settings.https_port}")
-        _say(f"{self.settings.app} {self.settings.version} serves on {self.settings.https_port}")
+        port = self.settings.port or self.settings.https_port
+        self._notifier.send("READY=1", f"STATUS=serving on port {port}")
+        _say(f"{self.settings.app} {self.settings.version} serves on {port}")
         while self.state == "ready":
             self._turn()
         return self._drain()
@@ -62,7 +63,7 @@ class Sample:
             self._attend(given[:1], PageHandler)
             self._attend(given[1:], RedirectHandler)
             return
-        self._attend(listen(settings.addresses, settings.https_port), PageHandler)
+        self._attend(listen(settings.addresses, settings.port or settings.https_port), PageHandler)
         if settings.http_port is not None:
             self._attend(listen(settings.addresses, settings.http_port), RedirectHandler)
 
@@ -95,6 +96,8 @@ class Sample:
                 self._reload()
 
     def _reload(self) -> None:
+        if self._context is None:
+            return
         self._notifier.send(*reloading())
         try:
             self._context = self._read_certificate()
@@ -120,7 +123,7 @@ class Sample:
             if not self.connections.make_room():
                 connection.close()
                 continue
-            if handler is PageHandler:
+            if handler is PageHandler and self._context:
                 try:
                     connection.getpeername()
                     connection = self._context.wrap_socket(

@@ -15,13 +15,17 @@ _HIGHEST_PORT = 65535
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of the sample; `watchdog_seconds` is 0 without a watchdog."""
+    """All settings of the sample; `watchdog_seconds` is 0 without a watchdog.
+
+    With `port` it serves plain HTTP there, and has no certificate: a proxy ends TLS.
+    """
 
     app: str
     version: str
     release: str
     host: str
     addresses: tuple[str, ...]
+    port: int | None
     https_port: int
     http_port: int | None
     public_https_port: int
@@ -43,6 +47,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         release=environment.get("RELEASE", ""),
         host=socket.gethostname(),
         addresses=tuple(environment.get("BIND", "::,0.0.0.0").split(",")),
+        port=plain_port(environment, problems),
         https_port=_number(environment, "HTTPS_PORT", 8443, problems, highest=_HIGHEST_PORT),
         http_port=_number(environment, "HTTP_PORT", 0, problems, highest=_HIGHEST_PORT) or None,
         public_https_port=_number(
@@ -61,6 +66,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if problems:
         raise ContainerError("; ".join(problems), code=os.EX_CONFIG)
     return settings
+
+
+def plain_port(environment: Mapping[str, str], problems: list[str]) -> int | None:
+    """Return the port for plain HTTP; None where the app ends TLS itself."""
+    if environment.get("HTTPS_PORT"):
+        return None
+    return _number(environment, "PORT", 0, problems, highest=_HIGHEST_PORT) or None
 
 
 def _number(

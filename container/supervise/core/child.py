@@ -6,6 +6,7 @@ import os
 import signal
 
 from container.supervise.core.backoff import Backoff
+from container.supervise.core.reaper import signal_group
 from container.supervise.core.settings import Policy
 from container.supervise.core.spawn import Launch, SpawnError, spawn
 from container.supervise.core.tolerate import suppress
@@ -16,6 +17,8 @@ WAITING, STARTING, HEALTHY, ENDING, RESTING, ENDED = (
 )  # fmt: skip
 _REASONS = 5
 _NOT_FOUND = 127  # as a shell says it
+# How often what is left of a group is looked for: its end need not be reported to this process.
+_LOOK_SECONDS = 0.1
 
 
 class Child:
@@ -43,7 +46,14 @@ class Child:
         self._backoff = Backoff(policy)
         self.watch = Watch(policy, self._environment)
         self._why = ""
-        self._kill_at = self._restart_at = NEVER
+        self._kill_at = self._restart_at = self._look_at = NEVER
+        self._group = 0
+        self._ended = (0, False)
+
+    @property
+    def busy(self) -> bool:
+        """Check that its process, or one that it left in its group, is still there."""
+        return bool(self.pid or self._group)
 
     @property
     def settled(self) -> bool:
@@ -90,13 +100,31 @@ class Child:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(self.pid, number)
 
+    def main_ended(self, now: float, code: int, *, stopping: bool) -> None:
+        """Record that its main process ended with this code (minus the signal's number).
+
+        Others of its group, such as what a shell started, get the rest of the grace where the
+        worker was asked to stop; else they are killed.
+        """
+        group, patient = self.pid, self.state == ENDING and not self.killed
+        if signal_group(group, signal.SIGTERM if patient else signal.SIGKILL):
+            if patient:
+                self.events.append(f"{describe(code)}; waiting for the rest of its process group")
+                self.pid, self._group, self._ended = 0, group, (code, stopping)
+                self._look_at = now + _LOOK_SECONDS
+                return
+            if not self.killed:
+                self.events.append("the rest of its process group was killed")
+        self.exited(now, code, stopping=stopping)
+
     def exited(self, now: float, code: int, *, stopping: bool) -> None:
-        """Record that its process ended with this code (minus the signal's number)."""
+        """Record that all its processes ended, the main one with this code."""
         lived = now - self.watch.started
         why = self._why or f"{describe(code)} after {lived:.1f} s"
         meant = stopping or (self.state == ENDING and not self._why)
         self.watch.close()
-        self.pid, self.exit_code, self._kill_at = 0, code, NEVER
+        self.pid, self.exit_code = 0, code
+        self._group, self._kill_at, self._look_at = 0, NEVER, NEVER
         restart = self.policy.restart
         # One that was stopped for a failure has failed, even if it then exited with 0.
         failed = code != 0 or bool(self._why)
@@ -123,6 +151,11 @@ class Child:
             self.begin(now)
         if now >= self._kill_at:
             self._kill()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
+            if not signal_group(self._group, 0):
+                code, stopping = self._ended
+                self.exited(now, code, stopping=stopping)
         if self.state in {STARTING, HEALTHY}:
             wrong = self.watch.judge(now, self.pid)
             self._notice(now)
@@ -132,7 +165,7 @@ class Child:
     def due(self) -> float:
         """Return when `tick` has work next."""
         watched = self.watch.due() if self.state in {STARTING, HEALTHY} else NEVER
-        return min(watched, self._restart_at, self._kill_at)
+        return min(watched, self._restart_at, self._kill_at, self._look_at)
 
     def shift(self, seconds: float) -> None:
         """Extend all deadlines by a time in which the supervisor did not run."""
@@ -159,9 +192,9 @@ class Child:
     def _kill(self) -> None:
         self.killed = True
         self._kill_at = NEVER
-        self.events.append(f"did not heed SIGTERM; SIGKILL to its process group {self.pid}")
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        group = self.pid or self._group
+        self.events.append(f"did not heed SIGTERM; SIGKILL to its process group {group}")
+        signal_group(group, signal.SIGKILL)
         self.signal(signal.SIGKILL)  # it may have left its group
 
     def _not_started(self, error: SpawnError, now: float) -> None:

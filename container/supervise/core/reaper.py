@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from container.supervise.core.tolerate import suppress
 
@@ -13,25 +13,30 @@ _ROUNDS = 50
 _PAUSE_MILLISECONDS = 10
 
 
-def reap(is_worker: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
-    """Yield the id and exit code (minus a signal's number) of each process that ended.
-
-    A worker is looked at before it is collected: as long as its process exists no other process can
-    be given its number, so what is left of its group can be ended without hitting a stranger.
-    """
+def reap() -> Iterator[tuple[int, int]]:
+    """Yield the id and exit code (minus a signal's number) of each process that ended."""
     while True:
         try:
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return
-        if found is None:
+        if not pid:
             return
-        pid = found.si_pid
-        if is_worker(pid):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
         yield pid, os.waitstatus_to_exitcode(status)
+
+
+def signal_group(group: int, number: int) -> bool:
+    """Send a signal to what is left of a process group; return whether anything was.
+
+    As long as a process of the group exists, no other group can be given its number.
+    """
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def end_strays() -> None:
@@ -44,7 +49,7 @@ def end_strays() -> None:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         select.poll().poll(_PAUSE_MILLISECONDS)
-        for _ in reap(lambda _: False):
+        for _ in reap():
             pass
 
 

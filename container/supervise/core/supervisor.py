@@ -83,9 +83,9 @@ class Supervisor:
     def reap(self, now: float) -> None:
         """Reap processes that ended."""
         workers = {child.pid: child for child in self.children if child.pid}
-        for pid, code in reap(workers.__contains__):
+        for pid, code in reap():
             if pid in workers:
-                workers[pid].exited(now, code, stopping=self._stopping)
+                workers[pid].main_ended(now, code, stopping=self._stopping)
             elif pid == self._reload_pid:
                 self._reloaded(now, code)
             else:
@@ -140,8 +140,8 @@ class Supervisor:
             if child.state == ENDED:
                 continue
             child.end(now, 0.0 if late else child.policy.grace)
-            # The next worker is stopped once the process of this one has ended.
-            if child.pid and not late:
+            # The next worker is stopped once the processes of this one have ended.
+            if child.busy and not late:
                 return
 
     def _tell(self, now: float) -> None:

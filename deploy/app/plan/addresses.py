@@ -7,7 +7,7 @@ from deploy.errors import DeployError
 from deploy.node.state import Route
 
 
-def refuse_clash(app: str, wanted: tuple[str, str], routes: Iterable[Route]) -> None:
+def refuse_clash(app: str, wanted: tuple[str, ...], routes: Iterable[Route]) -> None:
     """Check that the app's addresses are free on a node, and that its network there has them.
 
     Raises:
@@ -22,10 +22,11 @@ def refuse_clash(app: str, wanted: tuple[str, str], routes: Iterable[Route]) -> 
         )
 
 
-def _clashes(app: str, wanted: tuple[str, str], routes: tuple[Route, ...]) -> Iterator[str]:
+def _clashes(app: str, wanted: tuple[str, ...], routes: tuple[Route, ...]) -> Iterator[str]:
     own = {route.subnet for route in routes if route.network == app}
     if own and own != set(wanted):
-        yield f"its network has {', '.join(sorted(own))}, and {', '.join(wanted)} is wanted"
+        where = " on a node without IPv6" if len(wanted) == 1 else ""
+        yield f"its network has {', '.join(sorted(own))}, and {', '.join(wanted)} is wanted{where}"
         return
     for one in wanted:
         network = ip_network(one)

@@ -20,6 +20,15 @@ from deploy.node.state import NodeState
 from deploy.settings.model import CERT_PASS
 
 _NO_TEXTS = Texts()
+# The settings by which a release is checked.
+_PROOF = {
+    "path": "HEALTH_PATH",
+    "address": "PUBLIC_ADDRESS",
+    "port": "HTTPS_PORT",
+    "names": "CERT_NAMES",
+    "switch": "SWITCH",
+    "tls": "TLS",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ def diff(desired: DesiredState, state: NodeState, inputs: PlanInputs) -> Iterato
     yield from file_changes(files, desired.files, inputs.texts)
     yield from _certificate(desired, state)
     yield from credential_changes(desired, state)
+    yield from _proof(desired, state)
     yield from _troubles(state, inputs.trouble)
 
 
@@ -111,10 +121,20 @@ def _units(desired: DesiredState, state: NodeState, texts: Texts) -> Iterator[Un
 def _certificate(desired: DesiredState, state: NodeState) -> Iterator[Change]:
     manifest = state.manifest
     was = manifest.certificate if manifest else ""
-    if was != desired.certificate:
+    if desired.certificate not in {was, ""}:
         yield CertificateChange(was, desired.certificate)
     elif manifest and manifest.key != desired.key:
         yield OtherChange("the TLS key file was encrypted again")
+
+
+def _proof(desired: DesiredState, state: NodeState) -> Iterator[OtherChange]:
+    held, wanted = state.manifest and state.manifest.proof, desired.proof
+    if held:
+        changed = [
+            key for field, key in _PROOF.items() if getattr(held, field) != getattr(wanted, field)
+        ]
+        if changed:
+            yield OtherChange(f"{', '.join(changed)} changed")
 
 
 def _differs(name: str, desired: DesiredState, state: NodeState) -> bool:

@@ -8,7 +8,7 @@ from pydantic import Field
 from deploy.errors import DeployError
 from deploy.node.answer import Count, Value
 from deploy.node.journal import AuditLine
-from deploy.node.release import Manifest
+from deploy.node.release import Manifest, Proof
 
 
 class KeptRelease(Value):
@@ -35,6 +35,7 @@ class PastRelease(Value):
     generations: dict[str, int] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
     health: str = ""
+    proof: Proof | None = None
     files: int = 0
     units: int = 0
     bytes: int = 0

@@ -45,7 +45,7 @@ def release_steps(desired: DesiredState, state: NodeState) -> Iterator[Step]:
     yield from switch_steps(desired.switch, state.slot)
 
 
-def rollback_steps(mode: str, serving: str, source: str) -> Iterator[Step]:
+def rollback_steps(switch: Switch, serving: str, source: str) -> Iterator[Step]:
     """List the steps that let a release kept on the node serve again."""
     yield Step(
         "stage",
@@ -53,7 +53,7 @@ def rollback_steps(mode: str, serving: str, source: str) -> Iterator[Step]:
         f"release {source} copied on the node",
         source=source,
     )
-    yield from switch_steps(Switch(mode), serving)
+    yield from switch_steps(switch, serving)
 
 
 def switch_steps(switch: Switch, serving: str) -> Iterator[Step]:
@@ -61,8 +61,11 @@ def switch_steps(switch: Switch, serving: str) -> Iterator[Step]:
     slot = other(serving)
     yield _start(switch, serving, slot)
     yield from _take_over(switch, serving, slot)
-    healthy = "HTTPS endpoint healthy, with the expected certificate"
-    yield Step("prove", "Check health and certificate of the HTTPS endpoint", healthy)
+    if switch.tls == "none":
+        yield Step("prove", "Check health of the HTTP endpoint", "HTTP endpoint healthy")
+    else:
+        healthy = "HTTPS endpoint healthy, with the expected certificate"
+        yield Step("prove", "Check health and certificate of the HTTPS endpoint", healthy)
     yield Step("finish", "Record the release", "release recorded")
     if serving:
         yield Step(
@@ -104,10 +107,13 @@ def _take_over(switch: Switch, serving: str, slot: str) -> Iterator[Step]:
         done = f"slot {serving} stopped, " if serving else ""
         yield Step("move", f"{title} the socket to slot {slot}", f"{done}socket moved to {slot}")
         return
-    healthy = f"slot {slot} healthy over HTTPS, with the expected certificate"
-    yield Step("check", f"Check health and certificate of slot {slot}", healthy)
+    if switch.tls == "app":
+        healthy = f"slot {slot} healthy over HTTPS, with the expected certificate"
+        yield Step("check", f"Check health and certificate of slot {slot}", healthy)
+    else:
+        yield Step("check", f"Check health of slot {slot}", f"slot {slot} healthy over HTTP")
     if switch.before:
         command = switch.before[0]
         yield Step("before", f"Run {command} in slot {slot}", f"{command} run in slot {slot}")
-    title = f"Move the front door to slot {slot}"
-    yield Step("move", title, f"front door moved to slot {slot}")
+    what = "route" if switch.tls == "proxy" else "front door"
+    yield Step("move", f"Move the {what} to slot {slot}", f"{what} moved to slot {slot}")

@@ -10,6 +10,9 @@ audit "$audit"
 # Until now, the other slot had the old release's unit.
 if [ -n "$previous" ]; then remove_files "$app" "$previous" "$release"; fi
 install_files "$app" "$release"
+if [ -n "$previous" ] && has_route "$app" "$previous" && ! has_route "$app" "$release"; then
+  remove_route "$app"
+fi
 rm -f "$home/switching" "$home/deploying"
 for tag in failed sent; do
   podman untag "localhost/$app:$tag" "localhost/$app:$tag" 2>/dev/null || true

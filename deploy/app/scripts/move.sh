@@ -11,6 +11,10 @@ old=$(serving_slot "$app")
 aim_socket "$app" "$slot"
 relink "releases/$release" "$home/current"
 door "$app" open
+if has_route "$app" "$release"; then
+  install_route "$app" "$release"
+  proxy reload "$app" "$release"
+fi
 if [ -e "/run/corefab/$app.gap" ]; then
   echo $(($(date +%s%3N) - $(cat "/run/corefab/$app.gap")))
   rm -f "/run/corefab/$app.gap"

@@ -44,10 +44,24 @@ if [ "$accepted" = no ]; then
 $said"
 fi
 
+# With two front doors at one port, chance decides which of them leads.
+for other in /etc/corefab/firewall.d/*.nft; do
+  name=$(basename "$other" .nft)
+  if [ "$name" = "$app" ] || [ ! -e "$(home_of "$name")/current/manifest.json" ]; then continue; fi
+  taken=$(comm -12 <(sed -n 's/^add element inet corefab tcp_ports { \(.*\) }/\1/p' "$other" | sort) \
+    <(sed -n 's/^add element inet corefab tcp_ports { \(.*\) }/\1/p' \
+      "$staged.new/root/etc/corefab/firewall.d/$app.nft" | sort) | head -n 1)
+  [ -z "$taken" ] || fail "port $taken of this node is $name's: give one of the two another port"
+done
+if [ -e "$staged.new/root/etc/corefab/routes/$app.caddy" ]; then
+  [ -e /etc/corefab/proxy/proxy.sh ] || fail "this node has no proxy; run \`fab proxy-deploy\`"
+  bash /etc/corefab/proxy/proxy.sh claim "$app" "$staged.new"
+fi
+
 # In releases of an older corefab every user of the node can read the key file.
 container=root/etc/containers/systemd/$app-blue.container
 for old in "$home"/releases/*/; do
-  if [ -e "$old/tls/server.key.enc" ] \
+  if [ -e "$old/tls/server.key.enc" ] && [ -e "$staged.new/tls/server.key.enc" ] && [ "$(stat -c %a "$old/tls/server.key.enc")" != 400 ] \
     && cmp -s <(grep ^User= "$old/$container") <(grep ^User= "$staged.new/$container"); then
     chown --reference="$staged.new/tls/server.key.enc" "$old/tls/server.key.enc"
     chmod 0400 "$old/tls/server.key.enc"

@@ -1,5 +1,6 @@
 # undo APP: undo an unfinished deploy, so that the release before it serves. Prints the release that
-# serves; without an unfinished deploy it changes nothing.
+# serves, and a second line if its project files are not those of its manifest; without an unfinished deploy
+# it changes nothing.
 # shellcheck shell=bash
 app=$1
 one_at_a_time "$app"
@@ -16,9 +17,11 @@ previous=$(jq -re .previous "$home/deploying" 2>/dev/null || current_of "$app")
 
 # to_previous SLOT SWITCH: have the other slot serve again, then stop SLOT.
 to_previous() {
-  local slot=$1 old
+  local slot=$1 switch=$2 old
   old=$(other_slot "$slot")
-  if [ "$2" = restart ]; then
+  # The slot to be stopped may hold the ports of sockets that it shut.
+  if takes_socket "$app" "$old" && ! socket_fits "$app" "$old"; then switch=restart; fi
+  if [ "$switch" = restart ]; then
     # Hold visitors until the old slot is back, instead of refusing them.
     systemctl -q is-active "$app-$old.service" || door "$app" hold
     systemctl stop "$app.socket" 2>/dev/null || true
@@ -32,9 +35,18 @@ to_previous() {
   relink "releases/$previous" "$home/current"
   podman tag "localhost/$app:$previous" "localhost/$app:$old" || true
   aim_socket "$app" "$old"
-  # With SWITCH=slots it usually still runs, and is left alone.
-  systemctl -q is-active "$app-$old.service" || start_slot "$app" "$old" || true
+  # With SWITCH=slots it usually still runs, and is left alone. It starts even if its files have changed:
+  # otherwise nothing would serve.
+  if ! systemctl -q is-active "$app-$old.service"; then
+    changed=$(check_files "$app" "$previous" 2>&1) || true
+    start_slot "$app" "$old" || true
+  fi
   door "$app" open
+  if has_route "$app" "$previous"; then
+    proxy reload "$app" "$previous" || true
+  elif [ -n "$release" ] && has_route "$app" "$release"; then
+    remove_route "$app" || true
+  fi
   systemctl start "$app-door.service"
   stop_slot "$app" "$slot"
   drop_socket "$app"
@@ -43,6 +55,7 @@ to_previous() {
 # to_nothing SLOT: remove a first release, before which nothing served.
 to_nothing() {
   rm -f "$home/current"
+  if has_route "$app" "$release"; then remove_route "$app" || true; fi
   systemctl stop "$app-door.service" 2>/dev/null || true
   nft delete table inet "$app-door" 2>/dev/null || true
   stop_slot "$app" "$1"
@@ -71,7 +84,7 @@ forget() {
   rm -rf "$home/releases/${release:?}"
 }
 
-whole=yes
+whole=yes changed=
 if [ -e "$home/switching" ]; then
   read -r slot switch <"$home/switching"
   # When the manifest of what served cannot be read, its slot still names the release.
@@ -86,3 +99,4 @@ elif [ -n "$release" ]; then
 fi
 rm -f "/run/corefab/$app.trial" "/run/corefab/$app.gap" "$home/switching" "$home/deploying"
 current_of "$app"
+[ -z "$changed" ] || echo "$changed"

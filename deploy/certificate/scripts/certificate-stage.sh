@@ -14,3 +14,8 @@ fi
 rm -rf "$folder/next" "$folder/before"
 install -d -m 0755 "$folder/next"
 tar -x -f - -C "$folder/next" --numeric-owner
+# Its user may be one that the image names: the key goes to whoever has the present one. An older corefab
+# left that readable by all, with root as its owner.
+if [ "$(stat -c %a "$folder/tls/server.key.enc")" = 400 ]; then
+  chown --reference="$folder/tls/server.key.enc" "$folder/next/tls/server.key.enc"
+fi

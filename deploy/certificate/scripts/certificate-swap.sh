@@ -25,4 +25,4 @@ fi
 sync "$folder/before.new/manifest.json"
 mv -T "$folder/before.new" "$folder/before"
 install_certificate "$app" "$folder" "$folder/next"
-signal_app "$app" "$signal"
+load_certificate "$app" "$signal"

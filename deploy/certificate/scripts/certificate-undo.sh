@@ -5,6 +5,6 @@ one_at_a_time "$app"
 folder=$(home_of "$app")/releases/$release
 if [ -d "$folder/before" ]; then
   install_certificate "$app" "$folder" "$folder/before"
-  signal_app "$app" "$signal"
+  load_certificate "$app" "$signal"
 fi
 rm -rf "$folder/next" "$folder/before" "$folder/before.new"

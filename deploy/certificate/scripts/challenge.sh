@@ -12,12 +12,17 @@ port=880
 each=8 all=64 seconds=10 lines=64 longest=2048
 
 # has_place: take one of the places of the connection's source; fail when they are all taken. A source is an
-# IPv4 address (socat writes it as an IPv6 one) or an IPv6 network of 64 bits, which one host may have whole.
+# IPv4 address, an IPv6 network of 64 bits, which one host may have whole, or this node with all its addresses.
 has_place() {
   local source=${SOCAT_PEERADDR//[][]/} place
-  case $source in
-    0000:0000:0000:0000:0000:ffff:*) ;;
-    *:*) source=$(cut -d : -f 1-4 <<<"$source") ;;
+  if [[ $source == 0000:0000:0000:0000:0000:ffff:* ]]; then
+    source=$(sed -E 's/.*:(..)(..):(..)(..)$/0x\1 0x\2 0x\3 0x\4/' <<<"$source")
+    # shellcheck disable=SC2086
+    source=$(printf '%d.%d.%d.%d' $source)
+  fi
+  case $(ip route get "$source" 2>/dev/null || true) in
+    local*) source=local ;;
+    *) source=$(cut -d : -f 1-4 <<<"$source") ;;
   esac
   for place in $(seq "$each"); do
     exec 9>"$RUNTIME_DIRECTORY/$source.$place"

@@ -9,6 +9,7 @@ from typing import Self
 
 from deploy.image.export.layer_reader import LayerReader
 from deploy.image.layers.cache import Cache
+from deploy.image.layers.file_of_tar import file_of_tar
 from deploy.image.layers.oci import Content
 from deploy.image.layers.similarity import Fingerprint, fingerprint_of
 from deploy.image.store.podman_storage import UNEXPECTED, StoredLayer, content_of, stored_layers
@@ -26,9 +27,9 @@ class Export:
     or the archive provides the layers.
     """
 
-    def __init__(self, source: Source, cache: Cache, *, nodes: int = 1) -> None:
+    def __init__(self, source: Source, cache: Cache, *, nodes: int = 1, platform: str = "") -> None:
         self.source, self.cache = source, cache
-        self.image = source.image()
+        self.image = source.image(platform)
         self.compressor = Compressor(cache, nodes=nodes)
         self._lock = Lock()
         self._reader = LayerReader(cache)
@@ -143,6 +144,25 @@ class Export:
             raise FileNotFoundError(f"layer {diff_id} is missing from {self.cache.folder}")
         with open_bytes(file) as opened:
             yield opened
+
+    def read_file(self, name: str) -> bytes | None:
+        """Read a small file of the image; empty where it has none, None where that is unclear.
+
+        Raises:
+            DeployError: when the image is damaged, or gone.
+        """
+        for diff_id in reversed(self.image.layers):
+            try:
+                if stored := self._stored.get(diff_id):
+                    found = stored.read_file(name)
+                else:
+                    self.cache_layers(self.image.layers)
+                    found = file_of_tar(self.cache.layer(diff_id), name)
+            except UNEXPECTED:
+                return None
+            if found is not None:
+                return found
+        return b""
 
     def fingerprints(self, diff_ids: Collection[str]) -> dict[str, Fingerprint]:
         """Return the fingerprints of these layers, as far as they can be read."""

@@ -54,6 +54,14 @@ class Content:
         return _json({"schemaVersion": 2, "manifests": [found]})
 
 
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """What an image's config says of its start: its user, and whether it has a command."""
+
+    user: str = ""
+    has_command: bool = True
+
+
 def digest(data: bytes) -> str:
     """Compute the SHA-256 digest of data, as `sha256:…`."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
@@ -138,6 +146,17 @@ def platform_of(config: Mapping[str, Any]) -> str:
     """Return the platform that a config or a description of an image names, as `linux/amd64`."""
     named = {key.lower(): value for key, value in config.items()}
     return f"{named.get('os') or 'linux'}/{named.get('architecture') or 'unknown'}"
+
+
+def run_config(config: bytes) -> RunConfig:
+    """Read from an image's config how a container of it starts."""
+    return run_of(json.loads(config).get("config"))
+
+
+def run_of(found: Mapping[str, Any] | None) -> RunConfig:
+    """Read the part of an image's config about its containers, as podman and Docker show it."""
+    part = found or {}
+    return RunConfig(str(part.get("User") or ""), bool(part.get("Entrypoint") or part.get("Cmd")))
 
 
 def history_lines(history: Iterable[Mapping[str, Any]] | None, layers: int) -> tuple[str, ...]:

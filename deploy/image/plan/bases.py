@@ -96,7 +96,7 @@ def _best_base(
                 image_id,
             )
             for image_id, layers in state.layers.items()
-            for one in layers
+            for one in dict.fromkeys(layers)
             if one in known.cached
         ),
         default=((0, 0), "", ""),

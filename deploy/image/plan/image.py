@@ -6,6 +6,7 @@ from typing import Literal
 
 from deploy.console.size import size
 from deploy.errors import DeployError
+from deploy.image.layers.oci import RunConfig
 from deploy.node.state import NodeState
 
 _MARGIN_BYTES = 200_000_000
@@ -35,6 +36,7 @@ class Image:
     sizes: Mapping[str, int] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
+    run: RunConfig = field(default_factory=RunConfig)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 # load-image APP ID FORM REF: load an image from stdin, in skopeo's format FORM compressed with zstd, and
-# tag it localhost/APP:sent if its id is ID. Tags inside the archive are ignored.
+# tag it localhost/APP:sent if its id is ID. Tags inside the archive are ignored. Exit code 7: podman
+# refuses a layer.
 # shellcheck shell=bash
 app=$1 id=${2#sha256:} form=$3 ref=$4
 place=/var/lib/corefab/images/$id
@@ -20,7 +21,10 @@ if [ "$form" = oci-archive ]; then
   zstd -dcq >"$file"
 fi
 # Without an id in the target, skopeo uses the digest of the config; with one it does not check it.
-skopeo copy -q "$form:$file${ref:+:$ref}" "containers-storage:$arriving"
+said=$(skopeo copy -q "$form:$file${ref:+:$ref}" "containers-storage:$arriving" 2>&1) || {
+  if why=$(unpacking_error "$said"); then fail "$why" 7; fi
+  fail "this node cannot assemble the image: ${said##*$'\n'}"
+}
 found=$(podman image inspect --format '{{.Id}}' "$arriving")
 if [ "$found" != "$id" ]; then
   podman rmi --no-prune "$arriving" >/dev/null 2>&1 || podman untag "$arriving" "$arriving"

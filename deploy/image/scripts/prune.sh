@@ -18,14 +18,22 @@ while IFS= read -r name; do
   echo "image $name"
 done < <(podman image ls --filter "reference=localhost/$app" --format '{{.Repository}}:{{.Tag}}')
 
-# Untagged images that only had tags of this app; one that a container uses stays.
-while read -r id names; do
-  [ -n "$names" ] || continue
-  for name in ${names//,/}; do
-    if [ "${name#"localhost/$app:"}" = "$name" ]; then continue 2; fi
-  done
-  if podman rmi --no-prune "$id" >/dev/null 2>&1; then echo "image $id, formerly ${names%%,*}"; fi
-done < <(podman image ls --filter dangling=true --format '{{.ID}} {{.History}}')
+# Untagged images that only had tags of this app; one that a container uses stays. Podman does not list
+# an image whose layers are the first ones of another: look again while there was one to remove.
+removed=yes
+while [ -n "$removed" ]; do
+  removed=
+  while read -r id names; do
+    [ -n "$names" ] || continue
+    for name in ${names//,/}; do
+      if [ "${name#"localhost/$app:"}" = "$name" ]; then continue 2; fi
+    done
+    if podman rmi --no-prune "$id" >/dev/null 2>&1; then
+      echo "image $id, formerly ${names%%,*}"
+      removed=yes
+    fi
+  done < <(podman image ls --filter dangling=true --format '{{.ID}} {{.History}}')
+done
 
 # A running transfer holds its lock; an interrupted one does not.
 for place in /var/lib/corefab/images/*/; do

@@ -2,14 +2,14 @@
 # tag it localhost/APP:sent. Header lines on stdin describe the bytes that follow. Received data stays
 # in one folder until the image is verified, so an interrupted transfer continues at its last byte.
 # Exit codes: 3 a layer is missing on this node, 4 stdin ended early, 5 data arrived damaged, 6 disk
-# full.
+# full, 7 podman refuses a layer.
 # shellcheck shell=bash
 app=$1 id=$2
 tag=localhost/$app:sent
 name=${id#sha256:}
 incoming=/var/lib/corefab/images
 place=$incoming/$name
-lacks=3 cut=4 damaged=5 full=6
+lacks=3 cut=4 damaged=5 full=6 refused=7
 
 install -d -m 0755 /var/lib/corefab
 lock=$(lock_file "image-$name.lock")
@@ -211,6 +211,10 @@ said=$(skopeo copy -q "oci:$layout" "containers-storage:$tag@$name" 2>&1) || {
     fi
   done
   [ $lost = no ] || fail "a layer arrived damaged: ${said##*$'\n'}" $damaged
+  if why=$(unpacking_error "$said"); then
+    rm -rf "$place"
+    fail "$why" $refused
+  fi
   fail "this node cannot assemble the image: ${said##*$'\n'}" "$(code_for "$said")"
 }
 rm -rf "$place"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.errors import DeployError
 from deploy.image.layers.cache import Cache
-from deploy.image.layers.oci import Content, hex_of, history_lines, platform_of, read
+from deploy.image.layers.oci import Content, hex_of, history_lines, platform_of, read, run_of
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.image.store.archive import Archive
 from deploy.workstation.programs import ProgramError, run
@@ -23,7 +24,9 @@ class Podman:
 
     def image(self, platform: str = "") -> Image:
         """Look up the image; in a manifest list, the one for the platform."""
-        hint = "build it first (`fab sample-build` builds the sample), or change IMAGE"
+        hint = (
+            "build it, or `podman pull` it (`fab sample-build` builds the sample), or change IMAGE"
+        )
         own = _instances(self.name) if platform else {}
         try:
             found = _inspected("podman", own.get(platform, self.name), hint)
@@ -41,6 +44,7 @@ class Podman:
             history_lines(found.get("History"), len(layers)),
             folders=_folders(found),
             platforms=tuple(dict.fromkeys((platform_of(found), *own))),
+            run=run_of(found.get("Config")),
         )
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
@@ -76,8 +80,15 @@ class Docker:
         """Look up the image."""
         hint = "start the Docker daemon, and look for the image with `docker image ls`"
         found = _inspected("docker", self.name, hint)
-        layers = tuple(found["RootFS"]["Layers"])
-        return Image(self.name, found["Id"], found["Size"], layers, platforms=(platform_of(found),))
+        if _is_in_containerd(found):
+            raise DeployError(
+                f"Docker has {self.name} in its containerd image store, which names images "
+                "differently",
+                f"`docker save {self.name} -o image.tar`, and IMAGE=docker-archive:image.tar",
+            )
+        layers, run = tuple(found["RootFS"]["Layers"]), run_of(found.get("Config"))
+        platforms = (platform_of(found),)
+        return Image(self.name, found["Id"], found["Size"], layers, platforms=platforms, run=run)
 
     def export(self, image: Image, cache: Cache, wanted: Collection[str]) -> Content:
         """Export these layers into the cache."""
@@ -94,6 +105,16 @@ class Docker:
 def _inspected(program: str, name: str, hint: str) -> Any:
     words = (program, "image", "inspect", name)
     return json.loads(run(words, doing=f"reading image {name}", hint=hint, seconds=_ASK_SECONDS))[0]
+
+
+def _is_in_containerd(found: dict[str, Any]) -> bool:
+    """Whether Docker keeps an image in its containerd image store.
+
+    Docker 27 and newer add a descriptor there; older ones show it by the snapshotter's name alone,
+    where a driver of Docker's own is called `overlay2`.
+    """
+    driver = found.get("GraphDriver") or {}
+    return bool(found.get("Descriptor")) or driver.get("Name") == "overlayfs"
 
 
 def _instances(name: str) -> dict[str, str]:

@@ -73,6 +73,20 @@ class StoredLayer:
                     waiting, count = [], 0
         yield b"".join(waiting)
 
+    def read_file(self, name: str) -> bytes | None:
+        """Read a small file; None where the layer does not have it, empty where it removes it.
+
+        Raises:
+            UNEXPECTED: when it is no plain file.
+        """
+        try:
+            found = (self.folder / name).lstat()
+        except FileNotFoundError:
+            return None
+        if stat.S_ISCHR(found.st_mode) and not found.st_rdev:
+            return b""
+        return b"".join(self._file(name, found.st_size))
+
     def _parts(self) -> Iterator[bytes | tuple[str, int]]:
         with gzip.open(self.record) as lines:
             for line in lines:

@@ -17,11 +17,12 @@ def compare(built: Tree, on_node: Tree) -> Iterator[str]:
     """Yield a line for each difference.
 
     Not compared are the times of the root and of folders that no layer names: these are set when
-    the node unpacks the image.
+    the node unpacks the image. What layers say of the root is not compared either: podman's root
+    is the same for every image.
     """
     groups, linked = hard_links(built), hard_links(on_node)
     root = {"": Node(ROOT, 0, 0)}
-    wanted, found = {**root, **built}, {**root, **on_node}
+    wanted, found = {**built, **root}, {**root, **on_node}
     for path in sorted(wanted.keys() | found.keys()):
         shown = _shown(path)
         if path not in found:

@@ -57,11 +57,12 @@ def read_layer(diff_id: str, file: Path) -> Iterator[Entry]:
     """Read every entry of a layer's tar, after verifying its digest.
 
     Raises:
-        TreeError: when the layer is damaged, or has an entry that cannot be compared.
+        DeployError: when the layer is damaged.
+        TreeError: when it has an entry that cannot be compared.
     """
     with file.open("rb") as stream:
         if hashlib.file_digest(stream, "sha256").hexdigest() != hex_of(diff_id):
-            raise TreeError(
+            raise DeployError(
                 f"layer {hex_of(diff_id)[:12]} is damaged in the cache",
                 f"remove {file} and run the command again",
             )

@@ -8,7 +8,7 @@ from deploy.image.tree.entries import Entry, TreeError
 # Mode of a folder that a layer implies but does not list: podman 5.4 creates it so when it unpacks
 # the layer, and it replaces the same folder of lower layers.
 _MADE_MODE = 0o755
-# The root of an image whose layers do not list it.
+# The root of every image, as podman makes it, whatever its layers say of it.
 ROOT = Entry("", "d", 0o555)
 
 
@@ -134,8 +134,8 @@ class _UnpackedLayer:
         self._put(entry, target.inode, target.entry)
 
     def _put(self, entry: Entry, inode: int, held: Entry | None = None) -> None:
-        if not entry.path and (entry.kind != "d" or entry.xattrs):
-            raise TreeError("the root is not a plain folder")
+        if not entry.path and entry.kind != "d":
+            raise TreeError("the root is not a folder")
         found = self.nodes.get(entry.path)
         if (
             found

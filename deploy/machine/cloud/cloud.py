@@ -60,10 +60,10 @@ def _refuse_secrets(settings: Settings, config: bytes) -> None:
 
 
 def _terraform(settings: Settings, provider: str, domain: str) -> str:
-    values = cloud_values(settings.node_hostname, domain, settings.cert_names)
+    values = cloud_values(settings.node_hostname, domain, settings.all_names)
     if domain and not values["RECORD"]:
         raise DeployError(
-            f"none of CERT_NAMES ({', '.join(settings.cert_names)}) is in the zone {domain}",
+            f"none of CERT_NAMES ({', '.join(settings.all_names)}) is in the zone {domain}",
             "give their zone with --domain",
         )
     template = _TEMPLATES / f"{provider}.tf"

@@ -13,6 +13,7 @@ from deploy.node import session
 from deploy.node.file import pack
 from deploy.node.journal import MACHINE, audit_failures, audit_line
 from deploy.node.lock import acquire_lock
+from deploy.node.login import Login
 from deploy.node.remote import Remote
 from deploy.project import Project
 from deploy.spec.spec import Spec, spec_from_settings, spec_from_state
@@ -20,6 +21,7 @@ from deploy.workstation.hooks import run_hook, run_hook_or_warn
 from deploy.workstation.state import save_spec
 
 _LEFT = 2
+_NOT_DONE = "not done: "
 GATE_SECONDS = 60
 
 
@@ -42,7 +44,7 @@ class _Work:
     options: ConvergeOptions
 
 
-def converge(project: Project, options: ConvergeOptions) -> int:
+def converge(project: Project, options: ConvergeOptions, login: Login | None = None) -> int:
     """Show what differs from the spec of the settings, ask, and apply it.
 
     Returns 2 when differences remain that this command cannot fix, else 0.
@@ -51,7 +53,7 @@ def converge(project: Project, options: ConvergeOptions) -> int:
         DeployError: when it fails; the node is as it was before.
     """
     work = _Work(project, spec_from_settings(project), options)
-    with session.open_session(project) as remote:
+    with session.open_session(project, login) as remote:
         plan = _plan(remote, work)
         for line in describe(plan):
             output.say(line)
@@ -116,9 +118,12 @@ def _apply(remote: Remote, work: _Work, plan: Convergence, line: str) -> None:
     name = secrets.token_hex(8)
     with progress.step("Apply the machine spec", "machine spec applied"):
         archive = pack(payload(plan, work.target.machine))
-        remote.checked(
+        said = remote.checked(
             act.converge(name, work.options.gate_seconds, archive), "applying the machine spec"
         )
+    for refused in said.splitlines():
+        if refused.startswith(_NOT_DONE):
+            output.warn(refused)
     with progress.step("Log in again", "a new login works"):
         try:
             with session.open_session(work.project) as fresh:

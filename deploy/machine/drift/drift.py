@@ -1,19 +1,27 @@
 """Verb: compare a node with its machine spec and with its release."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
 from pydantic import TypeAdapter
 
 from deploy.console import output
 from deploy.machine.drift.inspect import ask_spec_hash, inspect
-from deploy.machine.drift.plan.difference import Difference
+from deploy.machine.drift.plan.difference import Difference, Remedy
 from deploy.machine.drift.plan.machine_drift import machine_drift
 from deploy.machine.drift.plan.release_drift import release_drift
 from deploy.node import session
+from deploy.node.remote import Remote
 from deploy.project import Project
-from deploy.settings.model import Settings
+from deploy.settings.model import PROXY_APP, Settings
 from deploy.spec.spec import Spec, spec_from_settings, spec_from_state
 
 _DRIFT = 2
 _FINDINGS = TypeAdapter(tuple[Difference, ...])
+_OF_THE_PROXY: Mapping[Remedy, Remedy] = {
+    "fab deploy": "fab proxy-deploy",
+    "fab deploy --force": "fab proxy-deploy --force",
+}
 _COLUMNS = ("what", "where", "expected", "found", "since", "fix with")
 
 
@@ -28,7 +36,10 @@ def drift(project: Project, *, as_json: bool) -> int:
         sha256 = ask_spec_hash(remote)
         spec = _spec(project, sha256)
         found = inspect(remote, settings.app, spec.machine)
-    differences = (*machine_drift(spec.machine, found), *release_drift(settings.app, found))
+        proxy = tuple(_proxy_drift(remote)) if settings.tls == "proxy" else ()
+    own = release_drift(settings.app, found)
+    # What belongs to no app is found with each.
+    differences = tuple(dict.fromkeys((*machine_drift(spec.machine, found), *own, *proxy)))
     if as_json:
         output.as_json({
             "app": settings.app,
@@ -41,6 +52,12 @@ def drift(project: Project, *, as_json: bool) -> int:
     else:
         _show(settings, differences)
     return _DRIFT if differences else 0
+
+
+def _proxy_drift(remote: Remote) -> Iterator[Difference]:
+    """Compare the node's proxy with its own release."""
+    for one in release_drift(PROXY_APP, inspect(remote, PROXY_APP)):
+        yield replace(one, remedy=_OF_THE_PROXY.get(one.remedy, one.remedy))
 
 
 def _spec(project: Project, sha256: str) -> Spec:

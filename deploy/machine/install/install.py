@@ -23,7 +23,7 @@ from deploy.node.known_hosts import pin, pinned
 from deploy.node.login import connect
 from deploy.node.remote import Remote
 from deploy.node.session import passphrase_prompt
-from deploy.node.target import Target, resolve
+from deploy.node.target import Target, known_as
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.spec.spec import prepared_spec
@@ -70,7 +70,7 @@ def install(  # noqa: PLR0913 -- what the command line can say
         write(remote, job)
         verify(remote, job)
         awaited = _awaited(installed, live, job, facts)
-        pin(installed.known_hosts, *resolve(installed), (job.public,))
+        pin(installed.known_hosts, *known_as(installed), (job.public,))
         output.good(f"host key of the installed system pinned: {fingerprint_of(key.public)}")
         # There may be no answer: the machine shuts down.
         with contextlib.suppress(DeployError):
@@ -133,8 +133,8 @@ def _job(wanted: Installation, facts: LiveFacts, config: bytes, key: SshKey) -> 
 
 
 def _awaited(installed: Target, live: Target, job: Job, facts: LiveFacts) -> Awaited:
-    old = pinned(installed.known_hosts, *resolve(installed))
-    live_public = pinned(live.known_hosts, *resolve(live))[0]
+    old = pinned(installed.known_hosts, *known_as(installed))
+    live_public = pinned(live.known_hosts, *known_as(live))[0]
     return Awaited(installed, job.public, live, live_public, facts.boot_id, old)
 
 

@@ -9,9 +9,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from certs.store import locked
 from deploy.node.known_hosts import host_pattern, pin
 from deploy.node.login import read_host_key
-from deploy.node.target import Target, resolve
+from deploy.node.target import Target, known_as
 from deploy.node.trust import check_host_key
 from deploy.options import host as parse_host
 from deploy.project import Project
@@ -38,16 +39,12 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
         project.identity,
         project.media / "known_hosts",
     )
-    real, real_number = resolve(target)
+    real, real_number = known_as(target)
     line, shown = read_host_key(target)
-    known = _known_keys(project)
     place = host_pattern(real, real_number)
-    found = [one for one in known if one.key == line and one.address in {_ANY, place}]
-    if fingerprint or not found:
+    if fingerprint or not _bind(project, line, place):
         check_host_key(address, shown, fingerprint, _HINT)
-    made = found[0].made if found else time.time()
-    others = [one for one in known if one.key != line]
-    _write(project, [*others, _LiveKey(made, place, line)])
+        _bind(project, line, place, is_checked=True)
     pin(target.known_hosts, real, real_number, (line,))
     return target
 
@@ -55,7 +52,8 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
 def remember_medium(project: Project, public: str) -> None:
     """Know a medium's host key at the first address that shows it, for a day."""
     key = _LiveKey(time.time(), _ANY, " ".join(public.split()[:2]))
-    _write(project, [*_known_keys(project), key])
+    with _alone(project):
+        _write(project, [*_known_keys(project), key])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,23 @@ class _LiveKey:
     made: float
     address: str
     key: str
+
+
+def _bind(project: Project, line: str, place: str, *, is_checked: bool = False) -> bool:
+    """Know a host key at this address only; return whether it was known for it, or is checked."""
+    with _alone(project):
+        known = _known_keys(project)
+        found = [one for one in known if one.key == line and one.address in {_ANY, place}]
+        if not found and not is_checked:
+            return False
+        made = found[0].made if found else time.time()
+        others = [one for one in known if one.key != line]
+        _write(project, [*others, _LiveKey(made, place, line)])
+        return True
+
+
+def _alone(project: Project) -> contextlib.AbstractContextManager[None]:
+    return locked(project.media / ".host_keys.lock")
 
 
 def _file(project: Project) -> Path:

@@ -14,8 +14,8 @@ from deploy.machine.media.local_installer import find_installer, run_installer
 from deploy.machine.media.plan.options import Customization
 from deploy.node.host_key import fingerprint_of
 from deploy.node.known_hosts import pin
-from deploy.node.session import REHEARSAL
 from deploy.project import Project
+from deploy.settings.model import REHEARSAL
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.spec import prepared_spec
 

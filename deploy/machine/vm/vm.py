@@ -68,7 +68,8 @@ def vm_down(folder: Path) -> bool:
 def _check(project: Project, wanted: VmOptions) -> None:
     problems = []
     if not Path(wanted.image).is_file():
-        problems.append((f"{wanted.image} does not exist", "fetch one: fab os-image --kind qemu"))
+        reason = f"{wanted.image} does not exist" if wanted.image else "--image is missing"
+        problems.append((reason, "fetch one: fab os-image --kind qemu"))
     elif wanted.image.endswith(".xz"):
         problems.append((f"{wanted.image} is compressed", f"unpack it: unxz -k {wanted.image}"))
     if not project.ignition.exists():

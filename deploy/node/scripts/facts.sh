@@ -73,14 +73,29 @@ places_here() {
   done
 }
 
+# public_key FILE: print the type and the text of a host key, also of one that ssh-keygen does not know here.
+public_key() {
+  ssh-keygen -y -f "$1" </dev/null 2>/dev/null | cut -d ' ' -f 1,2 || head -n 1 "$1.pub" 2>/dev/null | cut -d ' ' -f 1,2
+}
+
 # host_keys: a row for each SSH host key: the key, its age, and yes if it is announced only.
 host_keys() {
-  local key next
+  local key next public
   for key in /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.corefab-next; do
     [ -f "$key" ] || continue
     case $key in *.corefab-next) next=yes ;; *) next=no ;; esac
-    row "$(ssh-keygen -y -f "$key" | cut -d ' ' -f 1,2)" "$(age "$key")" "$next"
+    public=$(public_key "$key") || true
+    if [[ $public =~ ^[a-z0-9@.-]+\ [A-Za-z0-9+/=]+$ ]]; then row "$public" "$(age "$key")" "$next"; fi
   done
+}
+
+# host_keys_changing: print yes until a change of the host keys is finished, its old keys unpinned.
+host_keys_changing() {
+  local file
+  for file in /etc/ssh/sshd_config.d/20-corefab-host-keys.conf /etc/ssh/ssh_host_*_key.corefab-next; do
+    if [ -e "$file" ]; then echo yes && return; fi
+  done
+  echo no
 }
 
 # authorized_keys USER...: print the lines of users' authorized_keys files as JSON objects. Files that begin
@@ -93,6 +108,14 @@ authorized_keys() {
       bash -uc "$(declare -f age as_lines key_lines); key_lines \"\$@\"" keys "$user" "$place/.ssh" </dev/null \
       || { echo && as_lines "$user" "$place/.ssh" 0 <<<'it could not be read within 20 s'; }
   done | jq -cR 'fromjson? | objects'
+}
+
+# key_holders: print the users that can have keys: those with a folder for them.
+key_holders() {
+  local name place
+  getent passwd | while IFS=: read -r name _ _ _ _ place _; do
+    if [ -d "$place/.ssh" ]; then printf '%s\n' "$name"; fi
+  done
 }
 
 # key_lines USER FOLDER: what authorized_keys does, with the rights that it has, for at most 1000 files and

@@ -70,7 +70,7 @@ put_place() {
   local said uid by=
   said=$(
     [ "$1" = file ] || exec </dev/null
-    as_owner "$2" bash -euc "$(declare -f place_here); place_here \"\$@\"" place "$@" 2>&1
+    as_owner "$2" bash -euc "$(declare -f label_as place_here); place_here \"\$@\"" place "$@" 2>&1
   ) && return
   uid=$(owner_above "$2")
   if [ -n "$uid" ]; then
@@ -81,7 +81,9 @@ put_place() {
 
 # place_here: what put_place does, with the rights that it has.
 place_here() {
-  local kind=$1 path=$2 mode=${3:-} owner=${4:-} target=${5:-} new=${2%/*}/.${2##*/}.corefab-new
+  local kind=$1 path=$2 mode=${3:-} owner=${4:-} target=${5:-} new=${2##*/}
+  # A name has 255 bytes at most.
+  new=${path%/*}/.${new:0:200}.corefab-new
   case $kind in
     folder)
       if [ "$EUID" -eq 0 ] && [ -L "$path" ]; then
@@ -92,7 +94,7 @@ place_here() {
       chown "$owner" "$path"
       chmod "$mode" "$path"
       # Not what is in it: that may be of others.
-      restorecon "$path" 2>/dev/null || true
+      restorecon "$path" 2>/dev/null 3>&- 7>&- 8>&- 9>&- || true
       ;;
     file)
       mkdir -p "${path%/*}"
@@ -101,7 +103,7 @@ place_here() {
       chown "$owner" "$new"
       chmod "$mode" "$new"
       sync "$new"
-      restorecon "$new" 2>/dev/null || true
+      label_as "$path" "$new"
       mv -fT "$new" "$path"
       ;;
     link)

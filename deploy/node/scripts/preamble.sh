@@ -82,9 +82,31 @@ one_at_a_time() {
   wait_for_lock 8 "$file" 900
 }
 
+# unpacking_error SAID: print why podman cannot unpack a layer that is as it was built, from skopeo's
+# output; fails for any other error.
+unpacking_error() {
+  case $1 in
+    *[Nn]'o space left'*) return 1 ;;
+    *'unpacking failed'*'output: '* | *'processing tar file'*) ;;
+    *) return 1 ;;
+  esac
+  local why=${1##*output: }
+  why=${why##*processing tar file}
+  why=${why%%\\n*}
+  why=${why%%\"*}
+  printf 'podman cannot unpack a layer of the image: %s\n' "${why%)}"
+}
+
 # label PATH...: set the SELinux labels of new files. Not for a folder that a running container has
-# mounted: podman labels that itself.
-label() { if command -v restorecon >/dev/null; then restorecon -R "$@" 2>/dev/null || true; fi; }
+# mounted: podman labels that itself. restorecon may not have the lock files that are open here.
+label() {
+  if command -v restorecon >/dev/null; then
+    restorecon -R "$@" 2>/dev/null 3>&- 7>&- 8>&- 9>&- || true
+  fi
+}
+
+# label_as PATH NEW: give a new file the SELinux label of PATH, to which it will be renamed.
+label_as() { chcon "$(matchpathcon -n "$1" 2>/dev/null)" "$2" 2>/dev/null || true; }
 
 # reload_sshd: have sshd read its configuration again.
 reload_sshd() {
@@ -124,41 +146,52 @@ socket_ports() {
   sed -n 's/^ListenStream=//p' "$(home_of "$1")/$2/root/etc/systemd/system/$1.socket"
 }
 
-# socket_fits APP PLACE: test whether the sockets are open on the ports such a release wants.
+# socket_fits APP PLACE: test whether the sockets are open on the ports such a release wants. A container
+# can have shut the sockets that systemd believes open.
 socket_fits() {
+  local port
   systemctl -q is-active "$1.socket" \
     && [ "$(systemctl show -P Listen "$1.socket" | sed 's/ (Stream)$//; s/.*://')" \
-      = "$(socket_ports "$1" "$2")" ]
+      = "$(socket_ports "$1" "$2")" ] || return
+  for port in $(socket_ports "$1" "$2"); do
+    [ -n "$(ss -Hltn "sport = :$port")" ] || return
+  done
 }
 
 # start_slot APP SLOT: restart the slot's service and wait until systemd has started it. A start that
 # fails because of podman, not of the release, is tried again.
 start_slot() {
-  local unit=$1-$2.service began
-  for _ in 1 2 3 4; do
+  local unit=$1-$2.service began next
+  for next in 'starting it again' 'starting it again' 'starting it again' 'giving up'; do
     began=$(date +%s)
     systemctl reset-failed "$unit" 2>/dev/null || true
     if systemctl restart "$unit" && systemctl -q is-active "$unit"; then return; fi
-    clean_podman "$1" "$2" "$began" || return 1
+    clean_podman "$1" "$2" "$began" "$next" || return 1
   done
   return 1
 }
 
-# clean_podman APP SLOT SINCE: remove what podman left of a slot whose start failed because of that, or
-# because podman was killed; fails when podman reported no error: the app ended by itself, or took too long.
+# clean_podman APP SLOT SINCE NEXT: remove what podman left of a slot whose start failed because of that, or
+# because podman was killed, and write to the journal what happens NEXT; fails when podman reported no
+# error: the app ended by itself, or took too long.
 clean_podman() {
   local unit=$1-$2.service said
   journalctl --sync 2>/dev/null || true
   said=$(journalctl -q -o cat --since "@$3" "_SYSTEMD_UNIT=$unit" _COMM=podman + _PID=1 "UNIT=$unit")
   case $said in
-    *'start operation timed out'*) return 1 ;;
+    *'start operation timed out'* | *"result 'protocol'"*)
+      if grep -qx Notify=true "/etc/containers/systemd/$1-$2.container"; then
+        echo "the app never said READY=1 (sd_notify); set NOTIFY=false if it cannot" >&2
+      fi
+      return 1
+      ;;
     *'Error: '* | *'status=9/KILL'*) ;;
     *) return 1 ;;
   esac
   systemctl stop "$unit" 2>/dev/null || true
   podman rm --force --ignore --time 0 "$1-$2" >/dev/null 2>&1 || true
   free_addresses "$1"
-  echo "$unit: podman failed, starting it again: $(grep -m 1 '^Error' <<<"$said" || echo 'it was killed')" \
+  echo "$unit: podman failed, $4: $(grep -m 1 '^Error' <<<"$said" || echo 'it was killed')" \
     | systemd-cat -t corefab -p warning
 }
 
@@ -198,6 +231,8 @@ install_certificate() {
   local app=$1 folder=$2 from=$3 secrets plain
   if [ -e "$from/cert_pass" ]; then
     replace_within "$from/cert_pass" "$folder/credentials/cert_pass"
+  fi
+  if [ -e "$from/cert_pass" ] && ! behind_proxy "$app"; then
     secrets=$(podman inspect "$(serving_container "$app")" \
       --format '{{range .Mounts}}{{if eq .Destination "/run/secrets"}}{{.Source}}{{end}}{{end}}')
     # On tmpfs, like the file it replaces.
@@ -219,8 +254,33 @@ in_container() {
   timeout --kill-after=5s "${2}s" podman exec "$1" "${@:3}" </dev/null | tail -c 65536
 }
 
-# signal_app APP SIGNAL: send a signal to the app's main process only, not to its control group.
-signal_app() { podman kill --signal "$2" "$(serving_container "$1")" >/dev/null; }
+# behind_proxy APP: test whether the node's proxy ends TLS for the release that serves.
+behind_proxy() { [ -e "$(home_of "$1")/current/root/etc/corefab/routes/$1.caddy" ]; }
+
+# upstream_of APP: print where the node's proxy sends an app's requests, or nothing.
+upstream_of() {
+  local file
+  file=$(sed -n '/^	reverse_proxy {file\.\(.*\)} {$/{s//\1/p;q}' "/etc/corefab/routes/$1.caddy" 2>/dev/null || true)
+  cat "/run/corefab/proxy/upstreams/${file:-none}" 2>/dev/null || true
+}
+
+# unix_socket APP SLOT: print the path that a slot's Unix socket has on the node; nothing for one with a port.
+unix_socket() {
+  local path
+  path=$(sed -n 's/^Environment=HTTP_SOCKET=//p' "/etc/containers/systemd/$1-$2.container" 2>/dev/null || true)
+  # Not ${path##*/}: that systemd-run would expand itself.
+  [ -z "$path" ] || printf '/run/corefab/proxy/sockets/%s-%s/%s' "$1" "$2" "$(basename "$path")"
+}
+
+# load_certificate APP SIGNAL: have the app read its certificate again, by a signal to its main process only,
+# not to its control group; or the node's proxy, where that ends TLS.
+load_certificate() {
+  if behind_proxy "$1"; then
+    bash /etc/corefab/proxy/proxy.sh reload
+  else
+    podman kill --signal "$2" "$(serving_container "$1")" >/dev/null
+  fi
+}
 
 # came_from: print the address this login came from. sudo drops SSH_CONNECTION from our environment, so
 # read it from a parent process.

@@ -10,7 +10,7 @@ slot=$(serving_slot "$app")
 disks() {
   local path paths
   mapfile -t paths < <(for path in "$@"; do
-    until [ -e "$path" ]; do path=${path%/*}; done
+    until [ -e "${path:=/}" ]; do path=${path%/*}; done
     echo "$path"
   done)
   paste -d ' ' <(stat -c %d "${paths[@]}") <(stat -f -c '%a %S' "${paths[@]}")
@@ -90,6 +90,14 @@ door() {
   rules=$(nft list table inet "$app-door" 2>/dev/null) || { echo 'not there' && return; }
   address=$(sed -n 's/^Network=.*:ip=\([0-9.]*\).*/\1/p' \
     "/etc/containers/systemd/$app-${slot:-none}.container" 2>/dev/null)
+  if [ -n "$slot" ] && [ -e "$home/$slot/root/etc/corefab/routes/$app.caddy" ]; then
+    case $(upstream_of "$app") in
+      "$address":* | unix//run/proxy/sockets/"$app-$slot"/*) echo open ;;
+      127.0.0.1:1) echo holds ;;
+      *) echo 'leads elsewhere' ;;
+    esac
+    return
+  fi
   if nft list set inet "$app-door" held 2>/dev/null | grep -q elements; then
     echo holds
   elif [ -n "$slot" ] && takes_socket "$app" "$slot"; then
@@ -135,6 +143,11 @@ routes() {
       | {subnet, interface: $interface, network: $name} end' /etc/containers/networks/*.json -
 }
 
+# ipv6: whether a new interface of this machine can have an IPv6 address.
+ipv6() {
+  if [ "$(cat /proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null)" = 0 ]; then echo true; else echo false; fi
+}
+
 # interrupted: the unfinished deploy, or null. An unreadable mark counts as an unfinished deploy.
 interrupted() {
   if [ -e "$home/deploying" ]; then
@@ -167,6 +180,7 @@ answer \
   --rawfile firewall <(firewall) \
   --rawfile door <(door) \
   --arg slot "$slot" \
+  --arg proxy "$(current_of corefab-proxy)" \
   --rawfile leftover <(leftover) \
   --slurpfile routes <(routes) \
   --rawfile unit <(unit) \
@@ -174,6 +188,7 @@ answer \
   --rawfile partial <(partial) \
   --rawfile places <(places "$@") \
   --rawfile credentials <(compared_credentials "$app" <&3) \
+  --argjson ipv6 "$(ipv6)" \
   --rawfile staged <(if [ -e /run/ostree/staged-deployment ]; then
     rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
   fi) \
@@ -185,11 +200,11 @@ answer \
     manifest: $manifest[0], interrupted: $interrupted[0],
     disks: ($disks | split("\n") | map(select(. != "") | split(" ") | map(tonumber)
       | {device: .[0], free: (.[1] * .[2])}) | {storage: .[0], scratch: .[1], incoming: .[2]}),
-    firewall: ($firewall | line), door: ($door | line), slot: $slot, leftover: ($leftover | line),
+    firewall: ($firewall | line), door: ($door | line), slot: $slot, $proxy, leftover: ($leftover | line),
     # A bridge of a podman network is listed with that network only.
     routes: (([$routes[] | select(.network) | .interface]) as $bridges
       | $routes | map(select(.network or (.interface as $one | $bridges | index($one) | not)))),
-    active: $unit.ActiveState, since: $unit.ActiveEnterTimestamp,
+    $ipv6, active: $unit.ActiveState, since: $unit.ActiveEnterTimestamp,
     restarts: ($unit.NRestarts | tonumber? // 0),
     layers: $layers[0],
     partial: ($partial | rows(4) | group_by(.[0]) | map({

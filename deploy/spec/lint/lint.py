@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from deploy.spec.lint import health, lines, sharing, timeouts, watchdog
+from deploy.spec.lint import hardening, health, lines, sharing, timeouts, watchdog
 from deploy.spec.lint.finding import Facts, Finding
 from deploy.spec.lint.unit import read_units
 
@@ -17,7 +17,7 @@ def lint(files: Mapping[str, str], facts: Facts) -> tuple[Finding, ...]:
     units = read_units(files)
     found = [*_homes(facts), *sharing.check(units, facts)]
     for unit in units:
-        found += [*unit.strays, *lines.check(unit)]
+        found += [*unit.strays, *lines.check(unit), *hardening.check(unit)]
         for check in _OF_WHOLE if unit.whole else ():
             found += check(unit, facts)
     found = [one for one in found if one.rule not in _allowed(files.get(one.file, ""))]

@@ -24,14 +24,17 @@ def app_uid(app: str) -> int:
 
 def subnets(settings: Settings) -> tuple[str, str]:
     """Choose the networks of an app, IPv4 and IPv6: derived from its name, unless set."""
-    number = app_uid(settings.app) - _FIRST_UID
-    return (
-        settings.subnet4 or f"{_POOL4[number * _ADDRESSES]}/28",
-        settings.subnet6 or f"{_POOL6[number << 64]}/64",
-    )
+    four, six = subnets_of(settings.app)
+    return settings.subnet4 or four, settings.subnet6 or six
 
 
-def address_values(settings: Settings) -> Mapping[str, str | tuple[str, ...]]:
+def subnets_of(app: str) -> tuple[str, str]:
+    """Derive networks, IPv4 and IPv6, from the name of an app."""
+    number = app_uid(app) - _FIRST_UID
+    return f"{_POOL4[number * _ADDRESSES]}/28", f"{_POOL6[number << 64]}/64"
+
+
+def address_values(settings: Settings, *, ipv6: bool = True) -> Mapping[str, str | tuple[str, ...]]:
     """Make the template values of the app's network.
 
     The gateway has the first address, the slots the next two; the upper half is for other
@@ -39,14 +42,18 @@ def address_values(settings: Settings) -> Mapping[str, str | tuple[str, ...]]:
     """
     four, six = (ip_network(one) for one in subnets(settings))
     upper4, upper6 = (list(one.subnets(prefixlen_diff=1))[1] for one in (four, six))
+    addresses = [f"ip={four[at]}" + (f",ip6={six[at]}" if ipv6 else "") for at in (2, 3)]
     return {
         "SUBNET4": str(four),
         "SUBNET6": str(six),
         "GATEWAY4": str(four[1]),
-        "GATEWAY6": str(six[1]),
         "RANGE4": str(upper4),
-        "RANGE6": str(upper6),
+        "IPV6": str(ipv6).lower(),
+        "NETWORK6": (str(six),) if ipv6 else (),
+        "GATEWAY6": (str(six[1]),) if ipv6 else (),
+        "RANGE6": (str(upper6),) if ipv6 else (),
         "SLOT": SLOTS,
+        "SLOT_ADDRESSES": tuple(addresses),
         "SLOT_IPV4": (str(four[2]), str(four[3])),
         "SLOT_IPV6": (str(six[2]), str(six[3])),
         "SLOT_MAC": (_mac(int(four[2])), _mac(int(four[3]))),

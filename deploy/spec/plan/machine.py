@@ -54,13 +54,18 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Everything that the config defines; `layout` is its disks and file systems, as JSON."""
+    """Everything that the config defines.
+
+    `layout` is its disks and file systems, as JSON. `first_boot` has, by path, what only a first
+    boot makes: appended text, hard links, and content that the machine downloads.
+    """
 
     places: tuple[Place, ...]
     people: tuple[Person, ...]
     enabled: tuple[str, ...]
     kernel_arguments: tuple[str, ...]
     layout: str
+    first_boot: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sysctl(self) -> Mapping[str, str]:
@@ -82,7 +87,18 @@ def read_machine(ignition: str) -> Machine:
         enabled=tuple(unit["name"] for unit in units if unit.get("enabled")),
         kernel_arguments=tuple(config.get("kernelArguments", {}).get("shouldExist", [])),
         layout=json.dumps(layout, sort_keys=True) if layout else "",
+        first_boot=dict(_first_boot(storage)),
     )
+
+
+def _first_boot(storage: dict[str, list[dict[str, Any]]]) -> Iterator[tuple[str, str]]:
+    for one in storage.get("files", []):
+        source = (one.get("contents") or {}).get("source") or "data:"
+        if one.get("append") or not source.startswith("data:"):
+            yield str(one["path"]), json.dumps(one, sort_keys=True)
+    for one in storage.get("links", []):
+        if one.get("hard"):
+            yield str(one["path"]), json.dumps(one, sort_keys=True)
 
 
 def _places(storage: dict[str, list[dict[str, Any]]]) -> Iterator[Place]:
@@ -103,7 +119,9 @@ def _places(storage: dict[str, list[dict[str, Any]]]) -> Iterator[Place]:
 def _unit_files(units: list[dict[str, Any]]) -> Iterator[Place]:
     for unit in units:
         path = f"{_SYSTEMD}/{unit['name']}"
-        if unit.get("contents"):
+        if unit.get("mask"):
+            yield Place(path, "link", target="/dev/null")
+        elif unit.get("contents"):
             yield Place(path, "file", f"{_FILE_MODE:o}", content=str(unit["contents"]).encode())
         for dropin in unit.get("dropins") or []:
             content = str(dropin.get("contents", "")).encode()

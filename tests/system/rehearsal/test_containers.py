@@ -56,7 +56,9 @@ def test_a_container_runs(shell: Shell, image: str) -> None:
 def test_a_quadlet_serves_a_sealed_secret_and_comes_back_after_a_reboot(
     shell: Shell, image: str
 ) -> None:
-    # As on Fedora CoreOS, user namespaces for containers need a range set aside.
+    # As on Fedora CoreOS, user namespaces for containers need a range set aside, and by newer
+    # versions of shadow a user of that name.
+    shell.run("sudo useradd --system --shell=/usr/sbin/nologin containers")
     shell.run("echo containers:2147483647:2147483648 | sudo tee -a /etc/subuid /etc/subgid")
     shell.run("sudo systemd-creds encrypt --name=word - /etc/credstore.encrypted/word", b"sesame")
     units = "/etc/containers/systemd"

@@ -1,13 +1,18 @@
 """A node comes up, reboots, goes down, and leaves nothing."""
 
+import errno
+import socket
 from pathlib import Path
 
 import pytest
 
 from rehearsal import lifecycle
-from tests.system.rehearsal.nodes import Shell, down, own_name, reboot, up
+from rehearsal.ready import SSH_PORT
+from tests.system.rehearsal.nodes import Shell, down, machine_spec, own_name, reboot, up
 
 pytestmark = pytest.mark.node
+# sshd, and the sockets that systemd makes for it beside the network.
+NO_SSH = ("sshd.service", "sshd-vsock.socket", "sshd-unix-local.socket")
 
 
 def test_a_node_is_up_when_its_own_spec_has_been_carried_out(shell: Shell) -> None:
@@ -38,3 +43,20 @@ def test_a_node_that_was_taken_down_leaves_nothing(spec: Path, ssh_key: Path) ->
     assert not node.tree.exists()
     assert lifecycle.find(own_name("tests-gone")) is None
     assert not down(own_name("tests-gone"))
+
+
+def test_a_node_without_ssh_is_up_when_systemd_has_settled(tmp_path: Path, ssh_key: Path) -> None:
+    units = [{"name": name, "mask": True} for name in NO_SSH]
+    spec = machine_spec(tmp_path, ssh_key, systemd={"units": units})
+    name = own_name("tests-alone")
+
+    node = up(name, spec, ssh_key)
+    try:
+        assert node.state == "running", node.failed_units
+        with socket.socket() as tried:
+            tried.settimeout(10)
+            assert tried.connect_ex((node.address, SSH_PORT)) == errno.ECONNREFUSED
+        again = reboot(name, ssh_key)
+        assert again.boot_id not in ("", node.boot_id)
+    finally:
+        down(name)

@@ -1,155 +1,84 @@
 """The stock system has the stock node's tools and no others that a deploy could lean on."""
 
+import os
+from pathlib import Path
+
 import pytest
 
+from deploy.node.script import scripts
+from rehearsal import stock
+from rehearsal.errors import RehearsalError
+from tests.shell import options
+from tests.stock_node import ABSENT, FILES, NOT_REHEARSED, PROGRAMS
 from tests.system.rehearsal.nodes import Shell
 
 pytestmark = pytest.mark.node
 
-# What remote commands may use, as on Fedora CoreOS.
-TOOLS = (
-    *(
-        "bash",
-        "sh",
-        "awk",
-        "gawk",
-        "sed",
-        "grep",
-        "find",
-        "xargs",
-        "cat",
-        "cp",
-        "mv",
-        "rm",
-        "ln",
-        "ls",
-        "mkdir",
-        "mktemp",
-        "install",
-        "chmod",
-        "chown",
-        "stat",
-    ),
-    *(
-        "sha256sum",
-        "sort",
-        "head",
-        "tail",
-        "tr",
-        "cut",
-        "tee",
-        "touch",
-        "date",
-        "sleep",
-        "test",
-        "printf",
-        "id",
-        "env",
-        "timeout",
-        "df",
-        "du",
-        "sync",
-    ),
-    *(
-        "podman",
-        "skopeo",
-        "crun",
-        "rsync",
-        "zstd",
-        "xz",
-        "gzip",
-        "bzip2",
-        "tar",
-        "bsdtar",
-        "cpio",
-        "file",
-        "diff",
-        "jq",
-        "curl",
-        "socat",
-        "openssl",
-    ),
-    *(
-        "nft",
-        "ip",
-        "ss",
-        "ping",
-        "ssh",
-        "sshd",
-        "ssh-keygen",
-        "sudo",
-        "lsof",
-        "ps",
-        "pgrep",
-        "flock",
-        "mount",
-        "umount",
-        "findmnt",
-        "nsenter",
-    ),
-    *(
-        "systemctl",
-        "journalctl",
-        "systemd-creds",
-        "systemd-run",
-        "systemd-analyze",
-        "systemd-escape",
-        "systemd-tmpfiles",
-    ),
-    *(
-        "hostnamectl",
-        "timedatectl",
-        "loginctl",
-        "restorecon",
-        "getenforce",
-        "matchpathcon",
-        "chcon",
-        "useradd",
-        "usermod",
-        "gpg",
-    ),
+# How a program shows its options, if not with `--help`. Where podman's verb comes after options, as
+# in `podman --root …`, it may be any of these.
+HELP = {
+    "curl": "curl --help all",
+    "diff": "diff --help | sed 's/--[GL]TYPE/--old/; p; s/--old/--new/; p; s/--new/--unchanged/'",
+    "podman": "podman --help; for verb in create info ps rm run stop; do podman $verb --help; done",
+    "podman image ls": "podman image ls --help | sed 's/podman image list/podman image ls/'",
+    "zstd": "zstd -H",
+}
+# Debian's own means to change a system; Fedora CoreOS has none of them.
+OF_DEBIAN = "apt apt-get dpkg dpkg-query debconf update-alternatives adduser networkctl"
+
+
+@pytest.mark.parametrize(
+    ("suite", "advice"),
+    [("trixie", "reach Debian's archive?"), ("forky", "for a node of trixie")],
 )
+def test_a_broken_archive_is_an_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: str, advice: str
+) -> None:
+    broken = tmp_path / "mmdebstrap"
+    broken.write_text(
+        "#!/bin/sh\necho 'E: podman depends on netavark, not installable' >&2\nexit 25\n"
+    )
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
-ABSENT = (
-    *(
-        "python",
-        "python3",
-        "perl",
-        "wget",
-        "gdb",
-        "strace",
-        "tmux",
-        "tcpdump",
-        "buildah",
-        "semanage",
-    ),
-    *(
-        "apt",
-        "apt-get",
-        "dpkg",
-        "dpkg-query",
-        "debconf",
-        "update-alternatives",
-        "adduser",
-        "networkctl",
-    ),
-)
+    with pytest.raises(RehearsalError, match=f"from Debian {suite}: .* exit code 25") as caught:
+        stock.tree(lambda _: None, suite)
+    assert "netavark, not installable\n" in caught.value.hint
+    assert caught.value.hint.endswith(advice)
+    assert not list((tmp_path / "corefab/rehearsal").glob("b*ing-*"))
 
 
-def test_every_tool_of_the_stock_node_is_there(shell: Shell) -> None:
+@pytest.mark.core
+def test_the_programs_of_a_stock_node_are_there(shell: Shell) -> None:
     missing = shell.run(
-        f"for tool in {' '.join(TOOLS)}; do type $tool >/dev/null || echo $tool; done"
+        f"for one in {' '.join(sorted(PROGRAMS))}; do type -P $one >/dev/null || echo $one; done\n"
+        f"for one in {' '.join(sorted(FILES))}; do test -x $one || echo $one; done"
     )
 
-    assert missing.split() == []
+    assert sorted(missing.split()) == sorted(NOT_REHEARSED)
 
 
+@pytest.mark.core
 def test_what_the_stock_node_lacks_is_absent(shell: Shell) -> None:
-    present = shell.run(
-        f"for tool in {' '.join(ABSENT)}; do PATH=$PATH:/usr/sbin type -P $tool; done; true"
-    )
+    words = f"{' '.join(ABSENT)} {OF_DEBIAN}"
+    present = shell.run(f"for one in {words}; do PATH=$PATH:/usr/sbin type -P $one; done; true")
 
     assert present.split() == []
+
+
+@pytest.mark.core
+def test_the_programs_of_this_generation_know_every_option_of_the_remote_scripts(
+    shell: Shell,
+) -> None:
+    texts = [file.read_text(encoding="utf-8") for file in scripts().values()]
+    given = {one for text in texts for one in options(text)}
+    asked = {words for words, _ in given if words.split()[0] in PROGRAMS - NOT_REHEARSED}
+    helps = {words: shell.run(f"({HELP.get(words, f'{words} --help')}) 2>&1") for words in asked}
+
+    assert {"podman image ls", "systemctl", "tar"} <= asked
+    known = {(words, option) for words, option in given if option in helps.get(words, option)}
+    assert given - known == set()
 
 
 def test_no_program_is_a_script_of_an_interpreter_that_is_missing(shell: Shell) -> None:

@@ -2,12 +2,13 @@
 
 import re
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import yaml
 
-from butane.assemble import assemble
+from butane.assemble import Fragment, assemble
 from butane.errors import ButaneError
 
 HEAD = "variant: fcos\nversion: 1.4.0\n"
@@ -16,9 +17,13 @@ HEAD = "variant: fcos\nversion: 1.4.0\n"
 def join(*texts: str) -> str:
     """Assemble texts as files a.bu, b.bu, … with the usual head before each."""
     names = ("a.bu", "b.bu", "c.bu")
-    return assemble(
+    return assembled(
         {name: HEAD + textwrap.dedent(text) for name, text in zip(names, texts, strict=False)}
     )
+
+
+def assembled(texts: Mapping[str, str]) -> str:
+    return assemble(Fragment(name, text) for name, text in texts.items()).text
 
 
 def tree(*texts: str) -> Any:
@@ -27,7 +32,7 @@ def tree(*texts: str) -> Any:
 
 def refused(text: str) -> str:
     with pytest.raises(ButaneError) as caught:
-        assemble({"node.bu": HEAD, "mine.bu": text})
+        assembled({"node.bu": HEAD, "mine.bu": text})
     return caught.value.message
 
 
@@ -131,7 +136,7 @@ def test_text_of_several_lines_and_of_any_language_survives() -> None:
 
 
 def test_the_highest_version_is_taken_as_numbers() -> None:
-    joined = assemble(
+    joined = assembled(
         {
             "a.bu": "variant: fcos\nversion: 1.9.0\n",
             "b.bu": 'variant: fcos\nversion: "1.10.0"\n',
@@ -170,7 +175,7 @@ def test_anchors_of_a_file_hold_in_the_whole() -> None:
         ("variant: fcos\n", "mine.bu:1: no version such as 1.4.0"),
         ("variant: fcos\nversion: 1.4\n", "mine.bu:1: no version such as 1.4.0"),
         (f"{HEAD}storage:\n  files: [\n", "mine.bu:5: "),
-        (f"{HEAD}a: *nowhere\n", "mine.bu:3: found undefined alias"),
+        (f"{HEAD}a: *nowhere\n", "mine.bu:3: unknown anchor 'nowhere' referenced"),
         (f"{HEAD}\t- x\n", "mine.bu:3: "),
         (f"{HEAD}---\n{HEAD}", "mine.bu:3: "),
         (f"{HEAD}a: \x07\n", "mine.bu"),
@@ -181,3 +186,17 @@ def test_anchors_of_a_file_hold_in_the_whole() -> None:
 )
 def test_a_text_that_is_not_butane_is_refused_with_file_and_line(text: str, start: str) -> None:
     assert refused(text).startswith(start)
+
+
+def test_the_nodes_of_the_whole_name_their_own_file_and_line() -> None:
+    whole = assemble(
+        [
+            Fragment("a.bu", f"{HEAD}storage:\n  files:\n    - path: /a\n"),
+            Fragment("b.bu", f"{HEAD}storage:\n  files:\n    - path: /b\n", (1, 2, 7, 8, 9)),
+        ]
+    ).root
+
+    storage = whole.child("storage")
+    files = storage.child("files") if storage else None
+    assert files
+    assert [(one.file, one.line) for one in files.items] == [("a.bu", 5), ("b.bu", 9)]

@@ -8,6 +8,7 @@ import pytest
 
 from butane.compile import compile_text
 from butane.errors import ButaneError
+from butane.translate.yaml_node import read_document
 
 TEXT = "variant: fcos\nversion: 1.4.0\nstorage:\n  files:\n    - path: /a\n      mode: {}\n"
 # Stands in for the program: shows its arguments and input, then ends as its input says.
@@ -93,3 +94,17 @@ def test_the_program_is_taken_where_it_is(butane: Path, tmp_path: Path, tool: st
 def test_what_the_program_says_is_passed_on(butane: Path, tmp_path: Path) -> None:
     with pytest.raises(ButaneError, match=f"a.bu: --files-dir {tmp_path}"):
         compile_text("broken", files=tmp_path, name="a.bu", tool="auto")
+
+
+@pytest.mark.program
+def test_an_error_of_the_program_is_shown_where_its_author_wrote_it(
+    butane: Path, tmp_path: Path
+) -> None:
+    text = TEXT.format("0644") + "    - path: broken\n"
+    root = read_document(text, "mine.bu", [*range(11, 11 + text.count("\n"))])
+
+    with pytest.raises(ButaneError) as caught:
+        compile_text(text, files=tmp_path, name="a.bu", tool="real", root=root)
+    line = 10 + text.count("\n")
+    assert caught.value.message.startswith(f"mine.bu:{line}: ")
+    assert caught.value.hint == "correct mine.bu"

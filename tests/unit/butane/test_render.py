@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from butane.errors import ButaneError
-from butane.render import Values, render_folder, render_text
+from butane.render import Values, origin_lines, render_folder, render_text
 
 VALUES: Values = {"APP": "shop", "PORT": ("80", "443"), "NONE": (), "A_1": "x", "ODD": "@APP@"}
 
@@ -113,3 +113,17 @@ def test_a_blank_in_a_files_name_repeats_the_file(tmp_path: Path) -> None:
         "a.conf": b"a has 1 of 9, not x\n",
         "b.conf": b"b has 2 of 9, not x\n",
     }
+
+
+def test_each_rendered_line_is_traced_to_the_line_of_its_template() -> None:
+    values: Values = {"ONE": "a", "NONE": (), "MANY": ("x", "y")}
+    text = "first\n@NONE@ gone\n@ONE@\n- @MANY@\nlast"
+
+    assert render_text(text, values, source="t").splitlines() == [
+        "first",
+        "a",
+        "- x",
+        "- y",
+        "last",
+    ]
+    assert origin_lines(text, values) == (1, 3, 4, 4, 5)

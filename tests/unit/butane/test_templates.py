@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from butane.assemble import assemble
+from butane.assemble import Fragment, assemble
 from butane.compile import compile_text
 from butane.diff import diff
 from butane.files import CarriedFile, carried_files
@@ -33,6 +33,12 @@ FULL = {
     "HEALTH_PATH": "/it's?a=$1&b=%20",
     "ENV_*": {"GREETING": 'say "hi" at 100%\nfor $5'},
     "SECRET_*": {"token": "hunter2"},
+    "VOLUMES": "uploads:/app/uploads, cache:/var/cache/app",
+    "CONTAINER_COMMAND": 'serve --name "a b"',
+    "CONTAINER_TMPFS": "/cache:64m, /run",
+    "CONTAINER_CAPABILITIES": "NET_BIND_SERVICE",
+    "READ_ONLY": "false",
+    "PULL": "registry.example.org/shop/www:live",
 }
 SPARE = {"SWAP_MEGABYTES": "0", "CONTAINER_USER": "image", "UPDATE_STRATEGY": "off"}
 
@@ -48,7 +54,7 @@ def machine(given: Settings, folder: Path) -> dict[str, CarriedFile]:
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    text = assemble({name: texts[name] for name in ("node.bu", "app.bu")})
+    text = assemble(Fragment(name, texts[name]) for name in ("node.bu", "app.bu")).text
     translation = translate(text, files=folder, name="shop-www.bu")
     assert translation.reports == ()
     return {file.path: file for file in carried_files(translation.ignition or "")}
@@ -226,7 +232,7 @@ def test_both_compilers_make_equal_machines_of_our_spec(
     for name, text in parts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    whole = assemble({name: parts[name] for name in ("node.bu", "app.bu")})
+    whole = assemble(Fragment(name, parts[name]) for name in ("node.bu", "app.bu")).text
 
     made = [
         compile_text(whole, files=tmp_path, name="whole.bu", tool=tool).ignition

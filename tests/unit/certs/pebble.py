@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -29,6 +30,20 @@ class Pebble:
     server: Server
     http_port: int
     dns_management: str
+    management: str
+    log: Path
+
+    @property
+    def authority(self) -> str:
+        """The root certificate that it issues with."""
+        trusted = ssl.create_default_context(cafile=str(self.server.trust))
+        with urllib.request.urlopen(f"{self.management}/roots/0", context=trusted) as answer:  # noqa: S310
+            return str(answer.read().decode())
+
+    @property
+    def orders(self) -> int:
+        """How many certificates were ordered."""
+        return self.log.read_text().count("Added order")
 
 
 @dataclass(slots=True)
@@ -101,23 +116,25 @@ class Zone:
 
 
 @contextmanager
-def running(
+def running(  # noqa: PLR0913 -- each has a usual value
     folder: Path,
     program: Callable[[str], str],
     environment: dict[str, str],
     *,
     binding: str = "",
     visits: tuple[str, int] | None = None,
+    at: str = "127.0.0.1",
 ) -> Iterator[Pebble]:
     """Run an authority until the block ends; PEBBLE_... variables set its moods.
 
     With `binding`, an HMAC key, it takes only accounts of the customer kid-1.
 
     It takes every name for `visits`, an address and its HTTP port, or a free one of this machine.
+    It listens `at` an address of this machine.
     """
-    api, management, http, dns, zone = _free_ports(5)
+    api, management, http, dns, zone = _free_ports(5, at)
     address, http = visits or ("127.0.0.1", http)
-    trust = _write_config(folder, (api, management, http), binding=binding)
+    trust = _write_config(folder, at, (api, management, http), binding=binding)
     challtestsrv = [program("pebble-challtestsrv"), "-dns01", f"127.0.0.1:{dns}"]
     challtestsrv += ["-management", f"127.0.0.1:{zone}", "-defaultIPv6", ""]
     challtestsrv += ["-defaultIPv4", address]
@@ -128,15 +145,21 @@ def running(
         stack.enter_context(_process(challtestsrv, folder / "dns.log", {}))
         stack.enter_context(_process(pebble, folder / "pebble.log", environment))
         for port in (zone, api):
-            _await_port(port, folder)
-        server = Server(f"https://127.0.0.1:{api}/dir", trust=trust)
-        yield Pebble(server, http, f"http://127.0.0.1:{zone}")
+            _await_port("127.0.0.1" if port == zone else at, port, folder)
+        server = Server(f"https://{at}:{api}/dir", trust=trust)
+        yield Pebble(
+            server,
+            http,
+            f"http://127.0.0.1:{zone}",
+            f"https://127.0.0.1:{management}",
+            folder / "pebble.log",
+        )
 
 
-def _write_config(folder: Path, ports: tuple[int, int, int], *, binding: str) -> Path:
+def _write_config(folder: Path, at: str, ports: tuple[int, int, int], *, binding: str) -> Path:
     now, key = datetime.now(UTC), new_key()
     root = new_authority("Pebble's own", now=now, lifetime=timedelta(days=1), key=new_key())
-    chain = issue(root, ["127.0.0.1"], now=now, lifetime=timedelta(days=1), key=key)
+    chain = issue(root, sorted({at, "127.0.0.1"}), now=now, lifetime=timedelta(days=1), key=key)
     (folder / "server.crt").write_bytes(chain.pem)
     (folder / "server.key").write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -144,12 +167,12 @@ def _write_config(folder: Path, ports: tuple[int, int, int], *, binding: str) ->
     (folder / "root.crt").write_bytes(root.certificate.pem)
     api, management, http = ports
     config = {
-        "listenAddress": f"127.0.0.1:{api}",
+        "listenAddress": f"{at}:{api}",
         "managementListenAddress": f"127.0.0.1:{management}",
         "certificate": str(folder / "server.crt"),
         "privateKey": str(folder / "server.key"),
         "httpPort": http,
-        "tlsPort": 1,
+        "tlsPort": 443,
         "externalAccountBindingRequired": bool(binding),
         "externalAccountMACKeys": {"kid-1": binding or HMAC_KEY},
     }
@@ -168,19 +191,19 @@ def _process(command: list[str], log: Path, environment: dict[str, str]) -> Iter
             started.wait(timeout=10)
 
 
-def _free_ports(count: int) -> list[int]:
+def _free_ports(count: int, at: str) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
-            one.bind(("127.0.0.1", 0))
+            one.bind((at, 0))
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-def _await_port(port: int, folder: Path) -> None:
+def _await_port(at: str, port: int, folder: Path) -> None:
     deadline = time.monotonic() + 20
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((at, port), timeout=1).close()
         except ConnectionRefusedError:
             if time.monotonic() > deadline:
                 logs = [path.read_text() for path in folder.glob("*.log")]

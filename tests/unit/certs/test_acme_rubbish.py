@@ -11,10 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeAlias
 
 import pytest
+from acme import errors, messages
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from certs.acme.account import Account, Server
+from certs.acme.failure import speaking
 from certs.acme.order import obtain, suggested_renewal
 from certs.authority import issue, new_authority
 from certs.errors import CertError
@@ -195,7 +197,39 @@ def test_a_token_that_could_leave_its_folder_is_refused(fake: Fake, token: str) 
 def test_a_challenge_without_a_type_is_refused(fake: Fake) -> None:
     body: Json = {**GOOD["/authorization"], "challenges": [{"type": None}]}  # type: ignore[dict-item]
 
-    assert "makes no sense" in refusal(fake, authorization=(200, body)).message
+    assert "offered: one without a type" in refusal(fake, authorization=(200, body)).message
+
+
+UNKNOWN: Json = {"type": "dns-persist-01", "url": "URL/challenge", "status": "pending"}
+
+
+def test_a_kind_of_challenge_that_is_not_known_is_passed_over(fake: Fake) -> None:
+    both: Json = {**GOOD["/authorization"], "challenges": [UNKNOWN, CHALLENGE]}  # type: ignore[dict-item]
+
+    assert "not finished in time" in refusal(fake, authorization=(200, both)).message
+
+
+def test_where_only_unknown_kinds_of_challenge_are_offered_they_are_named(fake: Fake) -> None:
+    alone: Json = {**GOOD["/authorization"], "challenges": [UNKNOWN]}  # type: ignore[dict-item]
+
+    said = refusal(fake, authorization=(200, alone)).message
+
+    assert "cannot be proven by http-01; offered: dns-persist-01" in said
+
+
+def test_a_failed_challenge_of_an_unknown_kind_is_named() -> None:
+    error = {"type": "urn:ietf:params:acme:error:dns", "detail": "no record"}
+    body = messages.Authorization.from_json({
+        **GOOD["/authorization"],  # type: ignore[dict-item]
+        "challenges": [{**UNKNOWN, "url": "https://a", "error": error}],  # type: ignore[dict-item]
+    })  # fmt: skip
+    failed = errors.ValidationError([messages.AuthorizationResource(body=body)])
+
+    with (
+        pytest.raises(CertError, match="was not proven by dns-persist-01: no record"),
+        speaking(""),
+    ):
+        raise failed
 
 
 def test_a_name_that_was_not_requested_is_refused(fake: Fake) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +113,66 @@ def test_pkcs12_without_a_key_gives_the_chain() -> None:
 def test_pkcs12_with_a_wrong_password_is_refused(password: bytes | None) -> None:
     with pytest.raises(CertError, match=r"www\.p12: this PKCS#12 file does not open"):
         read_bundle(packed(), source="www.p12", password=password)
+
+
+@pytest.mark.parametrize("label", [b"PKCS7", b"PKCS #7 SIGNED DATA", b"CMS", b"CERTIFICATE"])
+def test_pkcs7_is_read_under_every_label_of_pem_and_without_a_warning(label: bytes) -> None:
+    data = pkcs7.serialize_certificates(MIXED, Encoding.PEM)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read_bundle(data.replace(b"PKCS7", label), source="chain.p7b", key=LEAF.key)
+
+    assert found.chain.leaf == LEAF.certificate
+
+
+def test_pkcs7_in_ber_is_read_without_a_warning() -> None:
+    der = pkcs7.serialize_certificates(MIXED, Encoding.DER)
+    header = 4  # its tag, and a length of two bytes behind their number
+    ber = b"\x30\x80" + der[header:] + b"\0\0"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read_bundle(ber, source="chain.p7b", key=LEAF.key)
+
+    assert found.chain.leaf == LEAF.certificate
+
+
+def test_a_file_with_authorities_alone_says_so() -> None:
+    data = pkcs7.serialize_certificates([ROOT.certificate.x509()], Encoding.DER)
+
+    with pytest.raises(CertError, match="no server's certificate among 1") as caught:
+        read_bundle(data, source="chain.p7b")
+
+    assert "CA:TRUE" in caught.value.hint
+
+
+@pytest.mark.parametrize("password", [PASSWORD, b"", None])
+def test_pkcs12_without_a_password_opens_whatever_password_is_set(password: bytes | None) -> None:
+    found = read_bundle(packed(None), source="www.p12", password=password)
+
+    assert found.key is not None
+
+
+@pytest.mark.program
+@pytest.mark.parametrize("words", [(), ("-keypbe", "NONE", "-certpbe", "NONE")])
+@pytest.mark.parametrize("password", [PASSWORD, None])
+def test_pkcs12_that_openssl_made_with_an_empty_password_opens(
+    tmp_path: Path, program: Program, words: tuple[str, ...], password: bytes | None
+) -> None:
+    (tmp_path / "all.pem").write_bytes(key_pem() + CHAIN.pem)
+    command = [program("openssl"), "pkcs12", "-export", "-in", "all.pem", "-passout", "pass:"]
+    done = subprocess.run([*command, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    assert read_bundle(done.stdout, source="www.p12", password=password).key is not None
+
+
+def test_parameters_before_a_key_are_passed_over() -> None:
+    parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+
+    found = read_bundle(parameters + key_pem() + CHAIN.pem, source="all.pem")
+
+    assert found.chain.certificates == CHAIN.certificates
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,12 @@ def test_a_chain_is_read_in_its_order_with_text_and_line_ends_of_any_kind() -> N
     assert chain.pem == PEM
 
 
+def test_an_old_label_of_pem_is_read() -> None:
+    old = PEM.replace(b"CERTIFICATE", b"X509 CERTIFICATE")
+
+    assert read_chain(old, source="server.crt").pem == PEM
+
+
 def test_a_handshakes_bytes_are_the_same_certificate() -> None:
     assert from_der(LEAF.certificate.der) == LEAF.certificate
 
@@ -32,9 +38,11 @@ def test_a_handshakes_bytes_are_the_same_certificate() -> None:
     [
         (b"", "empty"),
         (b"hello", "no certificate"),
+        (PEM.decode().encode("utf-16"), "this is UTF-16 text"),
         (LEAF.certificate.der, "DER"),
         (PEM[:-40], "cut off"),
         (PEM.replace(b"CERTIFICATE", b"TRUSTED CERTIFICATE"), "block 1 is a TRUSTED CERTIFICATE"),
+        (PEM.replace(b"CERTIFICATE", b"CERTIFICATE REQUEST"), "block 1 is a CERTIFICATE REQUEST"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "1 cannot be read"),
         (PEM.replace(b"MII", b"MIZ"), "1 cannot be read"),
     ],

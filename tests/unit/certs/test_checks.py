@@ -1,14 +1,19 @@
 """What is refused before it is served."""
 
+import re
+import subprocess
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from certs.authority import new_authority
 from certs.certificate import from_der, key_type
-from certs.chain import Chain
+from certs.chain import Chain, read_chain
 from certs.checks import problems
+from certs.import_key import read_key
 from tests.unit.certs.forge import (
     CLIENT,
     DAY,
@@ -93,6 +98,33 @@ def test_a_wrong_order_is_told_as_one_problem(
     chain = chained(*((leaf, middle, root)[place] for place in order))
 
     assert "wrong order" in found(chain, leaf)
+
+
+@pytest.mark.parametrize("order", [(0, 0), (0, 1, 1), (0, 0, 1, 0), (0, 1, 2, 1)])
+def test_a_certificate_that_is_there_twice_is_named(
+    root: Made, middle: Made, leaf: Made, order: tuple[int, ...]
+) -> None:
+    said = found(chained(*((leaf, middle, root)[place] for place in order)), leaf)
+
+    assert re.fullmatch(r"CN=(www\.example\.org|Middle) is in the file [23] times", said)
+
+
+@pytest.mark.program
+def test_a_certificate_for_an_rsa_pss_key_is_refused(
+    tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    words = "req -x509 -newkey rsa-pss -nodes -subj /CN=www -addext basicConstraints=CA:FALSE"
+    names = ("-addext", "subjectAltName=DNS:www.example.org", "-keyout", "key", "-out", "crt")
+    command = [program("openssl"), *words.split(), *names]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    chain = read_chain((tmp_path / "crt").read_bytes(), source="crt")
+    key = read_key((tmp_path / "key").read_bytes(), source="key")
+
+    listed = problems(chain, key, names=NAMES, now=chain.leaf.not_before)
+
+    assert [one.message for one in listed] == [
+        "CN=www is for an RSA-PSS key, which no browser takes"
+    ]
 
 
 def test_a_missing_link_is_told_with_who_issued(root: Made, leaf: Made) -> None:

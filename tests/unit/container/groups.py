@@ -61,7 +61,7 @@ def _group(controller: str) -> Iterator[Path]:
 
 def _parent(controller: str) -> Path:
     first = _ROOT / controller
-    if os.geteuid() == 0 and (first / "cgroup.procs").exists():
+    if os.geteuid() == 0 and os.access(first / "cgroup.procs", os.W_OK):
         return first
     with suppress(OSError):
         (_ROOT / "cgroup.subtree_control").write_text(f"+{controller}")

@@ -1,4 +1,4 @@
-"""The sample's root file system: what an ordinary user needs to build it."""
+"""The root file system of an image: what an ordinary user needs to build it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from container.errors import ContainerError
-from container.sample.rootfs import build_rootfs
+from container.rootfs import build_rootfs
+from container.sample.build import PACKAGES
 
 
 def test_an_ordinary_user_without_newuidmap_reads_what_to_install(
@@ -20,6 +21,6 @@ def test_an_ordinary_user_without_newuidmap_reads_what_to_install(
     monkeypatch.setattr(shutil, "which", lambda _: None)
 
     with pytest.raises(ContainerError, match="needs newuidmap") as caught:
-        build_rootfs()
+        build_rootfs(PACKAGES)
 
     assert caught.value.hint == "apt-get install uidmap"

@@ -81,6 +81,65 @@ def test_a_worker_that_refuses_to_stop_is_killed_within_the_budget(
     assert "SIGKILL" in program.output
 
 
+PARENT = """
+import os, signal, sys, time
+pid = os.fork()
+if pid:
+    os.waitpid(pid, 0)
+    sys.exit()
+def finish(*_):
+    time.sleep(0.3)
+    print("child finished", flush=True)
+    os._exit(0)
+signal.signal(signal.SIGTERM, finish if sys.argv[1] == "finishes" else lambda *_: None)
+print("child up", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_what_a_shell_script_started_gets_the_rest_of_the_grace(
+    supervision: Supervision, tmp_path: Path
+) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    command = " ".join(python(str(tmp_path / "parent.py"), "finishes"))
+    program = supervision.begin({"a": command}, grace="30")
+    program.until("child up")
+
+    program.signal(signal.SIGTERM)
+
+    assert program.ended() == 0
+    assert "child finished" in program.output
+    assert "killed by SIGTERM; waiting for the rest of its process group" in program.output
+
+
+def test_what_a_shell_script_started_is_killed_when_the_grace_is_over(
+    supervision: Supervision, tmp_path: Path
+) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    command = " ".join(python(str(tmp_path / "parent.py"), "refuses"))
+    program = supervision.begin({"a": command}, grace="0.5")
+    program.until("child up")
+
+    program.signal(signal.SIGTERM)
+
+    assert program.ended() == os.EX_SOFTWARE
+    assert "SIGKILL to its process group" in program.output
+
+
+def test_what_a_worker_leaves_that_ends_by_itself_is_killed_and_logged(
+    supervision: Supervision, tmp_path: Path
+) -> None:
+    script = tmp_path / "leave"
+    script.write_text("sleep 60 & echo left=$!; exit 3\n")
+    program = supervision.begin({"a": f"sh {script}"}, "--set=a.restart=never")
+
+    assert program.ended() == 3
+    assert "a: the rest of its process group was killed" in program.output
+    (left,) = re.findall(r"left=(\d+)", program.output)
+    supervision.until(lambda: not Path(f"/proc/{left}").exists())
+
+
 def test_a_second_order_to_stop_does_not_wait(supervision: Supervision) -> None:
     program = supervision.begin({"a": "refuse"}, "--stop=60", grace="60")
     program.until("ready:")

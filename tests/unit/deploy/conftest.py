@@ -8,6 +8,7 @@ import pytest
 from deploy.app import health
 from deploy.machine.install import first_boot
 from deploy.node.known_hosts import pin
+from deploy.node.ssh_config import ssh_options
 from deploy.node.target import Target
 from deploy.settings import secrets
 from tests.clock import Clock
@@ -28,6 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / ".ssh").mkdir(parents=True, mode=0o700)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    ssh_options.cache_clear()
     return folder
 
 

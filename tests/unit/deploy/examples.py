@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from deploy.app.plan.desired_state import DesiredState, Switch
 from deploy.image.plan.image import Image
 from deploy.node.file import File
-from deploy.node.release import Manifest
+from deploy.node.release import Manifest, Proof
 from deploy.node.state import Disk, FileState, NodeState
 from deploy.settings.model import Settings
 
@@ -29,6 +29,7 @@ DESIRED = DesiredState(
     credentials=("cert_pass",),
     subnets=("10.160.0.0/28", "fdc7:2b1e:9d40::/64"),
     switch=Switch(),
+    proof=Proof(path="/", address="", port=443, names=("shop.example.org",), switch="slots"),
 )
 
 
@@ -39,6 +40,7 @@ def settings(**values: object) -> Settings:
             "PROJECT": "shop",
             "IMAGE": "localhost/shop:1",
             "CERT_NAMES": "shop.example.org",
+            "TLS": "app",
             "AUTHORITY_PASSWORD": AUTHORITY_PASSWORD,
         }
         | values

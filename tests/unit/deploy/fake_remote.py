@@ -1,5 +1,6 @@
 """A node for the tests of verbs: it records the commands that it gets and answers from a table."""
 
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from deploy.errors import DeployError
 from deploy.node import session
 from deploy.node.command import Command
 from deploy.node.remote import Remote, Result
+from deploy.node.script import MARK
 from deploy.workstation import git
 from deploy.workstation.programs import ProgramError
 
@@ -29,8 +31,15 @@ class FakeRemote(Remote):
     def round_trip(self) -> float:
         return 0.0
 
-    def ssh_config(self) -> str:
-        return "Host node\n"
+    def relay(self, line: str, stdin: int, stdout: int, stderr: int) -> int:
+        """Run the command line in a shell here."""
+        return subprocess.run(
+            ["bash", "-c", line.removeprefix(f"echo {MARK}; ")],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            check=False,
+        ).returncode
 
     def run(self, command: Command) -> Result:
         self.commands.append(command)

@@ -1,11 +1,14 @@
 """An SSH server in this process, whose scripts are Python functions."""
 
 import contextlib
+import os
 import shlex
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import paramiko
@@ -21,16 +24,23 @@ from paramiko.common import (
     AUTH_PARTIALLY_SUCCESSFUL,
     AUTH_SUCCESSFUL,
     OPEN_FAILED_CONNECT_FAILED,
+    OPEN_FAILED_RESOURCE_SHORTAGE,
     OPEN_SUCCEEDED,
     cMSG_CHANNEL_SUCCESS,
 )
 from paramiko.server import InteractiveQuery
 
-from deploy.node.script import packed
+from deploy.node.script import MARK, packed
 
 # A script's behaviour: the channel and the script's arguments in, its exit code out.
 Script = Callable[[paramiko.Channel, tuple[str, ...]], int]
 CHUNK = 65536
+
+
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
 
 
 @dataclass
@@ -45,6 +55,20 @@ class Node:
     transports: list[paramiko.Transport] = field(default_factory=list)
     # What the clients' channels asked for, in order.
     asked: list[str] = field(default_factory=list)
+    # How many sessions were opened, and which of them, counted from one, it refuses.
+    sessions: int = 0
+    refused_sessions: frozenset[int] = frozenset()
+    # Whether it answers, or says nothing until it is set again.
+    answers_again: threading.Event = field(default_factory=_set)
+    # What a login shell prints before the answer.
+    before: bytes = b""
+    # What it says instead of running anything, and the exit code then.
+    nothing_runs: tuple[bytes, int] | None = None
+    # After so many refused keys it ends the login; 0 for never.
+    most_tries: int = 0
+    # The certificates that it takes, beside keys.
+    takes_certificates: bool = False
+    tries: list[str] = field(default_factory=list)
     # What it asks who logs in, beside the key.
     question: str = ""
     answers: list[str] = field(default_factory=list)
@@ -121,7 +145,12 @@ class _Door(paramiko.ServerInterface):
         return "keyboard-interactive" if self._key_taken else "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        if self._node.users.get(username) != key.get_base64():
+        blob = key.public_blob
+        self._node.tries.append(blob.key_type if blob else key.get_base64())
+        refused = blob and not self._node.takes_certificates
+        if refused or self._node.users.get(username) != key.get_base64():
+            if len(self._node.tries) == self._node.most_tries:
+                self._transport.close()
             return AUTH_FAILED
         self._key_taken = bool(self._node.question)
         return AUTH_PARTIALLY_SUCCESSFUL if self._key_taken else AUTH_SUCCESSFUL
@@ -134,7 +163,9 @@ class _Door(paramiko.ServerInterface):
         return AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return OPEN_SUCCEEDED
+        self._node.sessions += 1
+        refused = self._node.sessions in self._node.refused_sessions
+        return OPEN_FAILED_RESOURCE_SHORTAGE if refused else OPEN_SUCCEEDED
 
     def check_channel_direct_tcpip_request(
         self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
@@ -158,6 +189,11 @@ class _Door(paramiko.ServerInterface):
     def check_port_forward_request(self, address: str, port: int) -> int:
         self._node.asked.append("port")
         return port
+
+    def check_global_request(self, kind: str, msg: paramiko.Message) -> bool:
+        self._node.asked.append(kind)
+        self._node.answers_again.wait()
+        return False
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self._node.asked.append("exec")
@@ -201,11 +237,46 @@ def _copy(
         end()
 
 
+def _run_program(node: Node, channel: paramiko.Channel, line: str) -> None:
+    """Run a command line here, as a shell on a node does."""
+    pipe = subprocess.PIPE
+    words = ("bash", "-c", f"printf %s {shlex.quote(node.before.decode())}; {line}")
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe) as program:
+        assert program.stdin
+        assert program.stdout
+        assert program.stderr
+        source, output, errors = program.stdin, program.stdout, program.stderr
+        copies = (
+            (channel.recv, partial(os.write, source.fileno()), source.close),
+            (partial(os.read, output.fileno()), channel.sendall, output.close),
+            (partial(os.read, errors.fileno()), channel.sendall_stderr, errors.close),
+        )
+        threads = [threading.Thread(target=_copy, args=copy) for copy in copies]
+        for thread in threads:
+            thread.start()
+        for thread in threads[1:]:
+            thread.join()
+    channel.send_exit_status(program.returncode)
+    channel.close()
+    threads[0].join()
+
+
 def _run(node: Node, channel: paramiko.Channel, line: str) -> None:
     node.lines.append(line)
+    if line.startswith(f"echo {MARK}; "):
+        _run_program(node, channel, line)
+        return
     # sudo -n bash -c TEXT SCRIPT ARGUMENT…; the script itself comes first on stdin.
     _, _, _, _, _, script, *arguments = shlex.split(line)
+    if node.nothing_runs:
+        said, code = node.nothing_runs
+        channel.sendall(said)
+        channel.send_exit_status(code)
+        channel.close()
+        return
+    channel.sendall(node.before)
     assert channel.makefile("rb").read(len(packed(script))) == packed(script)
+    channel.sendall(f"{MARK}\n".encode())
     with contextlib.suppress(OSError, EOFError):  # the client may be gone
         channel.send_exit_status(node.scripts[script](channel, tuple(arguments)))
     with contextlib.suppress(OSError, EOFError):

@@ -1,5 +1,6 @@
 """The commands of every module make one collection, with a table of contents."""
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +26,11 @@ def module() -> ModuleType:
     def see(context: Context) -> None:
         """See something."""
 
-    vars(found).update(send_it=send_it, see=see)
+    @task("image", bare="image")
+    def try_it(context: Context, *, image: str = "", lines: int = 1) -> None:
+        """Try something."""
+
+    vars(found).update(send_it=send_it, see=see, try_it=try_it)
     return found
 
 
@@ -34,7 +39,7 @@ def test_every_task_of_a_module_is_a_command_and_help_is_what_fab_alone_runs(
 ) -> None:
     found = gather([module()], tmp_path)
 
-    assert sorted(found.task_names) == ["help", "see", "send-it"]
+    assert sorted(found.task_names) == ["help", "see", "send-it", "try-it"]
     assert found.default == "help"
 
 
@@ -42,11 +47,59 @@ def test_the_contents_list_commands_by_group(tmp_path: Path) -> None:
     text = contents(gather([module()], tmp_path))
 
     assert [line for line in text.splitlines()[1:] if line and line[0] != " "] == [
-        *("prepare and install", "deploy and go back", "look", "certificates and credentials"),
-        *("access", "image", "rehearsal"),
+        *("prepare and install", "deploy and go back", "look", "proxy"),
+        "certificates and credentials",
+        *("access", "image", "registry", "rehearsal"),
     ]
     assert "look\n  see      See something.\n  help     List every command" in text
-    assert "image\n  send-it  Send something.\n" in text
+    assert "image\n  send-it  Send something.\n  try-it   Try something.\n" in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        (["send-it", "--help"], "send-it"),
+        (["-H", "web1", "send-it", "a", "--help"], "send-it"),
+        (["--help", "send-it"], ""),
+        (["send-it", "-h"], "send-it"),
+        (["send-it", "--lines", "-h"], "send-it"),
+        (["-h", "send-it"], ""),
+        (["send-it", "help"], ""),
+        (["--help"], ""),
+    ],
+)
+def test_help_after_a_command_is_help_about_it_even_where_an_argument_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], asked: str
+) -> None:
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(os, "execv", lambda _, words: started.append(words))
+    monkeypatch.setattr(sys, "argv", ["fab", *typed])
+
+    gather([module()], tmp_path)
+
+    assert started == ([(sys.executable, "fab", "--help", asked)] if asked else [])
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["try-it", "shop:1", "--lines", "3"], ["try-it", "--image=shop:1", "--lines", "3"]),
+        (["--debug", "try-it", "shop:1"], ["--debug", "try-it", "--image=shop:1"]),
+        (["try-it"], None),
+        (["try-it", "--image=shop:1"], None),
+        (["send-it", "try-it"], None),
+    ],
+)
+def test_a_word_after_a_command_can_stand_for_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], meant: list[str] | None
+) -> None:
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(os, "execv", lambda _, words: started.append(words))
+    monkeypatch.setattr(sys, "argv", ["fab", *typed])
+
+    gather([module()], tmp_path)
+
+    assert started == ([(sys.executable, "fab", *meant)] if meant else [])
 
 
 def test_a_command_knows_the_folder_of_its_fabfile(tmp_path: Path) -> None:

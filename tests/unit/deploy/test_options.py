@@ -9,11 +9,13 @@ from invoke.config import Config
 from invoke.context import Context
 
 from deploy.errors import DeployError
-from deploy.options import NO_USER, file_of, hosts, project_of, projects_of, target
+from deploy.options import NO_PORT, NO_USER, file_of, hosts, project_of, projects_of, target
 from deploy.settings.load import SettingsError
 from deploy.settings.model import KEYS
 
-BASE = "PROJECT=shop\nIMAGE=localhost/shop:1\nCERT_NAMES=shop.example.org\nNODE_ADDRESS=one\n"
+BASE = (
+    "PROJECT=shop\nIMAGE=localhost/shop:1\nCERT_NAMES=shop.example.org\nTLS=app\nNODE_ADDRESS=one\n"
+)
 
 
 @pytest.fixture
@@ -31,7 +33,8 @@ def context(folder: Path) -> Context:
 
 def at_host(folder: Path, host: str) -> Connection:
     """Make the context that `fab -H host` gives a task."""
-    return Connection(host, config=fabric.Config(overrides={"folder": folder, "user": NO_USER}))
+    given = {"folder": folder, "user": NO_USER, "port": NO_PORT, "load_ssh_configs": False}
+    return Connection(host, config=fabric.Config(overrides=given))
 
 
 def test_settings_come_from_the_folder_of_the_fabfile(folder: Path) -> None:
@@ -54,10 +57,10 @@ def test_a_command_that_needs_few_settings_reads_no_others(folder: Path) -> None
 
 @pytest.mark.parametrize(
     ("host", "node"),
-    [("three", ("three", 22, "core")), ("ann@three:2222", ("three", 2222, "ann"))],
+    [("three", ("three", None, "core")), ("ann@three:2222", ("three", 2222, "ann"))],
 )
 def test_a_host_points_an_instance_at_another_node(
-    host: str, node: tuple[str, int, str], folder: Path
+    host: str, node: tuple[str, int | None, str], folder: Path
 ) -> None:
     settings = project_of(at_host(folder, host), "").settings
 

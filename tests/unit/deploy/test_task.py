@@ -177,6 +177,25 @@ def test_an_option_that_is_no_whole_number_is_refused(
     )
 
 
+def test_an_option_that_has_to_be_given_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    @task("look", positional=[])
+    def example(_: Context, *, key_file: str, days: int = 0) -> None:
+        pytest.fail(f"took {key_file} {days}")
+
+    with pytest.raises(SystemExit, match="1"):
+        Program(namespace=Collection(example)).run(["fab", "example"])
+
+    assert capsys.readouterr().err.startswith("error: --key-file is missing\n")
+
+
+def test_h_is_the_short_form_of_no_option() -> None:
+    @task("look")
+    def example(_: Context, *, hours: int = 12) -> None:
+        """Do something."""
+
+    assert not [one for one in Collection(example)["example"].get_arguments() if "h" in one.names]
+
+
 def test_the_help_of_an_option_is_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     @task("look", fields=Options)
     def example(_: Context, *, name: str = "", wanted: Options) -> None:

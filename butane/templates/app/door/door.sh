@@ -31,8 +31,48 @@ load() {
     exit 1
   fi
   found=$(wanted)
-  if [ -n "$found" ]; then cat table.nft "$found.nft" | nft -f -; fi
+  # SELinux denies nft the lock file that is open here.
+  if [ -n "$found" ]; then cat table.nft "$found.nft" | nft -f - 9>&-; fi
+  lead "$found"  # @ROUTE@
   exec 9>&-
+}
+
+# lead SLOT: name the slot to the proxy, in the file that the route of its release reads for each request. While
+# the door holds, nothing listens at the address there, and the proxy tries again for long.
+lead() {
+  local unit=/etc/containers/systemd/@APP@-$1.container at=/run/corefab/proxy to=127.0.0.1:1 file socket
+  install -d -m 0755 "$at" "$at/upstreams"
+  [ -n "$1" ] || return 0
+  if [ "$1" = hold ]; then
+    # Another script may remove the folder between the two.
+    for _ in $(seq 50); do
+      if install -d -m 0755 "$at/unusual" && : >"$at/unusual/held.@APP@"; then break; fi
+    done
+  else
+    socket=$(sed -n 's/^Environment=HTTP_SOCKET=//p' "$unit")
+    if [ -n "$socket" ]; then
+      to=unix//run/proxy/sockets/@APP@-$1/${socket##*/}
+    else
+      to=$(sed -n 's/^Network=.*:ip=\([0-9.]*\).*/\1/p' "$unit"):$(sed -n 's/^Environment=PORT=//p' "$unit")
+    fi
+    file=$(sed -n '/^	reverse_proxy {file\.\(.*\)} {$/{s//\1/p;q}' "$home/$1/root/etc/corefab/routes/@APP@.caddy" \
+      2>/dev/null || true)
+    write "$at/upstreams/${file:-@APP@.upstream}" "$to"
+  fi
+  # Who waits may do so by the other file.
+  if [ -e "$at/unusual/held.@APP@" ]; then
+    for file in "$at"/upstreams/@APP@.{upstream,h2c}; do
+      [ ! -e "$file" ] || write "$file" "$to"
+    done
+  fi
+  [ "$1" = hold ] || rm -f "$at/unusual/held.@APP@"
+  rmdir "$at/unusual" 2>/dev/null || true
+}
+
+# write FILE TEXT: replace a file by a text, atomically.
+write() {
+  printf '%s' "$2" >"$1.new"
+  mv -fT "$1.new" "$1"
 }
 
 # Where bridged packets pass the rules as well, the bridge sends none back where it came from.

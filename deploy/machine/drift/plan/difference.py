@@ -9,7 +9,10 @@ What = Literal[
     "file", "mode", "owner", "unit", "firewall", "user", "key", "sysctl", "credential",
     "project file", "container", "kernel argument", "disk",
 ]  # fmt: skip
-Remedy = Literal["fab deploy", "fab deploy --force", "fab converge", "reinstall", "by hand"]
+Remedy = Literal[
+    "fab deploy", "fab deploy --force", "fab proxy-deploy", "fab proxy-deploy --force",
+    "fab converge", "reinstall", "by hand",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,11 @@ def machine_drift(machine: Machine, found: Inspection) -> tuple[Difference, ...]
 
 def differences(target: Machine, old: Machine | None, found: Inspection) -> tuple[Difference, ...]:
     """Compare a node with the spec to apply, and find what only its old spec brought."""
-    return (*machine_drift(target, found), *_left_over(target, old, found))
+    return (
+        *machine_drift(target, found),
+        *_left_over(target, old, found),
+        *_of_first_boot(target, old, found),
+    )
 
 
 def _places(places: Iterable[Place], found: Inspection) -> Iterator[Difference]:
@@ -99,6 +103,16 @@ def _left_over(target: Machine, old: Machine | None, found: Inspection) -> Itera
     for name in sorted(set(old.enabled) - set(target.enabled)):
         if found.units.get(name) == "enabled":
             yield Difference("unit", name, "disabled", "enabled")
+
+
+def _of_first_boot(target: Machine, old: Machine | None, found: Inspection) -> Iterator[Difference]:
+    """Find what only a first boot makes, where the old spec had it otherwise."""
+    if old is None:
+        return
+    expected, is_now = "as the settings say", "as its old spec says"
+    for path, how in target.first_boot.items():
+        there = found.paths.get(path)
+        if old.first_boot.get(path) != how and not (there and there.kind == "absent"):
+            yield Difference("file", path, expected, is_now, remedy="by hand")
     if old.layout != target.layout:
-        expected, is_now = "as the settings say", "as its old spec says"
         yield Difference("disk", "disks and file systems", expected, is_now, remedy="reinstall")

@@ -1,5 +1,5 @@
 # converge apply ID SECONDS: read a convergence from stdin (tar: `acts`, new/, keys/) and apply its
-#   acts. Unless `keep` comes from a new login within SECONDS, everything is undone, even when this
+#   acts. An act that this machine refuses is printed with the reason, as `not done: …`. Unless `keep` comes from a new login within SECONDS, everything is undone, even when this
 #   machine restarts in between.
 # converge keep ID LINE: a new login succeeded: keep the changes; append LINE (JSON) to the journal.
 # converge put-back ID: undo the changes.
@@ -81,12 +81,27 @@ put() {
   put_place "$kind" "$path" "$mode" "$owner" "$target" <"$content"
 }
 
+# attempt WHAT COMMAND...: run one act; where it fails, print why and go on.
+attempt() {
+  local what=$1 said
+  shift
+  # In the background, so that the act itself stops at its first error.
+  "$@" </dev/null >"$place/said" 2>&1 &
+  wait $! && return
+  said=$(head -n 1 "$place/said")
+  printf 'not done: %s: %s\n' "$what" "${said#"$what: "}"
+}
+
+keys_of() { put_keys "$1" ignition <"$place/keys/$1"; }
+
 write_places() {
   local kind row user
   for kind in folder file link remove; do
-    while IFS= read -r row; do put "$kind|$row" "$place/new"; done < <(acts "$kind")
+    while IFS= read -r row; do
+      attempt "$kind ${row%%|*}" put "$kind|$row" "$place/new"
+    done < <(acts "$kind")
   done
-  while IFS='|' read -r user _; do put_keys "$user" ignition <"$place/keys/$user"; done < <(acts keys)
+  while IFS='|' read -r user _; do attempt "keys of $user" keys_of "$user"; done < <(acts keys)
 }
 
 # Reload what reads the changed files.
@@ -143,19 +158,23 @@ case $mode in
     save
     arm "$3"
     trap 'put_back' EXIT
-    while IFS='|' read -r name _; do systemctl -q disable --now "$name"; done < <(acts disable)
+    while IFS='|' read -r name _; do
+      attempt "disable $name" systemctl --no-ask-password disable --now "$name"
+    done < <(acts disable)
     write_places
     systemctl daemon-reload
-    while IFS='|' read -r name _; do systemctl -q enable --now "$name"; done < <(acts enable)
+    while IFS='|' read -r name _; do
+      attempt "enable $name" systemctl --no-ask-password enable --now "$name"
+    done < <(acts enable)
     reload
     trap - EXIT
     ;;
   keep)
     [ "$(cat "$place/armed" 2>/dev/null || true)" = "$id" ] \
       || fail "convergence $id was put back already: it took too long to prove it"
+    audit "$3"
     disarm
     rm -rf "$place"
-    audit "$3"
     ;;
   put-back)
     if [ "$(cat "$place/armed" 2>/dev/null || true)" = "$id" ]; then put_back; fi

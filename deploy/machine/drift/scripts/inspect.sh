@@ -92,13 +92,7 @@ project_hashes() {
 }
 
 mapfile -t paths < <({ asked path; manifest_of "$app" | jq -r '.units? // {} | keys[]'; } | sort -u)
-# Keys can be with any user that has a folder for them.
-mapfile -t people < <({
-  asked user
-  getent passwd | while IFS=: read -r name _ _ _ _ place _; do
-    if [ -d "$place/.ssh" ]; then printf '%s\n' "$name"; fi
-  done
-} | sort -u)
+mapfile -t people < <({ asked user; key_holders; } | sort -u)
 answer \
   --argjson clock "$(date +%s)" \
   --slurpfile manifest <(manifest_of "$app") \

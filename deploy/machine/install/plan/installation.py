@@ -28,7 +28,8 @@ def refusals(wanted: Installation, facts: LiveFacts, config: bytes) -> tuple[Ref
 
 def chosen(facts: LiveFacts) -> Disk | None:
     """Find the disk that --device names, a link such as /dev/disk/by-id/… followed."""
-    return next((disk for disk in facts.disks if disk.path == facts.device), None)
+    named = (disk for disk in facts.disks if facts.device in {disk.path, disk.kernel_path})
+    return next(named, None) if facts.device else None
 
 
 def _live_refusals(facts: LiveFacts, config: bytes) -> Iterator[Refusal]:
@@ -77,6 +78,13 @@ def _disk_refusals(wanted: Installation, facts: LiveFacts) -> Iterator[Refusal]:
     disk = chosen(facts)
     if disk is None:
         names = ", ".join(one.path for one in facts.disks) or "none"
+        whole = next((one.path for one in facts.disks if facts.device in one.members), "")
+        if whole:
+            yield (
+                f"{wanted.device} is one of several ways to the multipath disk {whole}",
+                f"give that one: --device {whole}",
+            )
+            return
         yield (
             f"{wanted.device} is not a disk of this machine",
             f"give a whole disk with --device; this machine has: {names}",
@@ -84,8 +92,17 @@ def _disk_refusals(wanted: Installation, facts: LiveFacts) -> Iterator[Refusal]:
         return
     if disk.read_only:
         yield (f"{disk.path} is read-only", "remove its write protection, or choose another disk")
-    for user in disk.used_by:
-        yield (f"{disk.path} is in use: {user}", "unmount it, or choose another disk")
+    for use in disk.used_by:
+        yield (
+            f"{disk.path} is in use: {use.text}",
+            f"on the live system: {use.ended_by}; or choose another disk",
+        )
+    if disk.members and "rd.multipath=default" not in wanted.append_karg:
+        yield (
+            f"{disk.path} is a multipath disk, which the installed system would not put together",
+            "add --append-karg rd.multipath=default "
+            "--append-karg root=/dev/disk/by-label/dm-mpath-root --append-karg rw",
+        )
     if disk.size < SMALLEST_DISK:
         yield (
             f"{disk.path} has {disk.size / 1e9:.1f} GB, Fedora CoreOS needs "

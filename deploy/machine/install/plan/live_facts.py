@@ -1,16 +1,17 @@
 """The live system that a machine is installed from, and its disks, as `live-facts` reports them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass
 
 from deploy.node.answer import Count, Value
 
 _LARGEST = 2**63
 # Device types that can be installed to.
-_KINDS = {"disk", "loop", "mpath", "dm"}
+_MULTIPATH = "mpath"
+_KINDS = {"disk", "loop", _MULTIPATH, "dm"}
 _NO_DISKS = ("/dev/zram", "/dev/ram", "/dev/fd")
 # The first Ignition release that accepts a spec version (its release notes).
 _SPEC_SINCE = {
@@ -25,8 +26,20 @@ _SPEC_SINCE = {
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What uses a disk, and the command that ends that."""
+
+    text: str
+    ended_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
-    """A whole disk: its properties, what is on it, and what uses it."""
+    """A whole disk: its properties, what is on it, and what uses it, the innermost first.
+
+    `kernel_path` is the kernel's own name for it. `members` are the disks that a multipath disk is
+    reached by; they are no disks to install to.
+    """
 
     path: str
     size: int
@@ -35,14 +48,33 @@ class Disk:
     link: str
     read_only: bool
     contents: tuple[str, ...]
-    used_by: tuple[str, ...]
+    used_by: tuple[Use, ...]
     labels: tuple[str, ...]
+    kernel_path: str = ""
+    members: tuple[str, ...] = ()
 
 
 def read_disks(said: Mapping[str, Any]) -> tuple[Disk, ...]:
     """Parse the output of `lsblk --json`; devices that cannot be installed to are left out."""
-    found = (_disk(one) for one in said.get("blockdevices", []) if _is_disk(one))
+    every = said.get("blockdevices", [])
+    # lsblk lists a multipath disk below each of its members.
+    maps = {child["path"]: child for one in every for child in _maps(one)}
+    members = {one["path"]: [child["path"] for child in _maps(one)] for one in every}
+    devices = {one["path"]: one for one in every if not _is_member(one)} | maps
+    found = (
+        _disk(one, tuple(path for path, theirs in members.items() if one["path"] in theirs))
+        for one in devices.values()
+        if _is_disk(one)
+    )
     return tuple(sorted(found, key=lambda disk: disk.path))
+
+
+def _maps(one: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (child for child in one.get("children", []) if child["type"] == _MULTIPATH)
+
+
+def _is_member(one: Mapping[str, Any]) -> bool:
+    return one.get("fstype") == "mpath_member" or any(_maps(one))
 
 
 def _from_lsblk(value: Any) -> Any:
@@ -89,7 +121,7 @@ def _is_disk(one: Mapping[str, Any]) -> bool:
     )
 
 
-def _disk(one: Mapping[str, Any]) -> Disk:
+def _disk(one: Mapping[str, Any], members: tuple[str, ...]) -> Disk:
     inner = list(_inner(one))
     return Disk(
         path=one["path"],
@@ -99,8 +131,13 @@ def _disk(one: Mapping[str, Any]) -> Disk:
         link=one.get("tran") or "",
         read_only=bool(one.get("ro")),
         contents=tuple(filter(None, (_content(part) for part in (one, *inner)))),
-        used_by=tuple(user for part in (one, *inner) for user in _users(part)),
+        # What is inside has to end first; a volume of several parts is listed below each.
+        used_by=tuple(
+            dict.fromkeys(use for part in reversed((one, *inner)) for use in _uses(part))
+        ),
         labels=tuple(part["partlabel"] for part in inner if part.get("partlabel")),
+        kernel_path=f"/dev/{one['kname']}" if one.get("kname") else "",
+        members=members,
     )
 
 
@@ -119,10 +156,25 @@ def _content(part: Mapping[str, Any]) -> str:
     return " ".join(filter(None, (name or part["path"], kind)))
 
 
-def _users(part: Mapping[str, Any]) -> Iterator[str]:
+def _uses(part: Mapping[str, Any]) -> Iterator[Use]:
+    path = part["path"]
     for place in part.get("mountpoints") or []:
-        if place:
-            yield f"{part['path']} is " + ("swap" if place == "[SWAP]" else f"mounted on {place}")
+        if place == "[SWAP]":
+            yield Use(f"{path} is swap", f"sudo swapoff {path}")
+        elif place:
+            yield Use(f"{path} is mounted on {place}", f"sudo umount {place}")
     for child in part.get("children", []):
         if child["type"] not in {"part", *_KINDS}:
-            yield f"{part['path']} is part of {child['path']} ({child['type']})"
+            text = f"{path} is part of {child['path']} ({child['type']})"
+            yield Use(text, _end(child["type"], child["path"]))
+
+
+def _end(kind: str, path: str) -> str:
+    """Give the command that ends a volume of several parts, or an encrypted one."""
+    if kind == "lvm":
+        return f"sudo lvchange --activate n {path}"
+    if kind == "crypt":
+        return f"sudo cryptsetup close {path.rpartition('/')[2]}"
+    return (
+        f"sudo mdadm --stop {path}" if path.startswith("/dev/md") else f"sudo dmsetup remove {path}"
+    )

@@ -8,7 +8,7 @@ udevadm settle
 present() { while read -r path; do if [ -b "$path" ]; then echo "$path"; fi; done; }
 mapfile -t disks < <(lsblk --nodeps --noheadings --list --output PATH | present)
 # Only with NAME among the columns does lsblk nest partitions below their disk.
-columns=NAME,PATH,TYPE,SIZE,MODEL,SERIAL,TRAN,RO,PTTYPE,PARTLABEL,LABEL,FSTYPE,MOUNTPOINTS
+columns=NAME,KNAME,PATH,TYPE,SIZE,MODEL,SERIAL,TRAN,RO,PTTYPE,PARTLABEL,LABEL,FSTYPE,MOUNTPOINTS
 lsblk_json() {
   if [ ${#disks[@]} -eq 0 ]; then echo '{"blockdevices": []}' && return; fi
   lsblk --json --bytes --output "$columns" "${disks[@]}"

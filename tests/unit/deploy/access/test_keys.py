@@ -14,9 +14,19 @@ from deploy.spec.people import keys_by_person, retire, retired_keys, write_keys
 from tests.unit.deploy.access.fleet import HOSTS, Fleet
 from tests.unit.deploy.fake_remote import refusal
 
-ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
-OLD = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIOld", "ann@old")
-GONE = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIGon", "gone@desk")
+ANN = AccessKey(
+    "ssh-ed25519",
+    "AAAAC3NzaC1lZDI1NTE5AAAAIAnnxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "ann@desk",
+)
+OLD = AccessKey(
+    "ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIOldxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "ann@old"
+)
+GONE = AccessKey(
+    "ssh-ed25519",
+    "AAAAC3NzaC1lZDI1NTE5AAAAIGonxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "gone@desk",
+)
 
 
 @pytest.fixture
@@ -58,6 +68,16 @@ def test_a_file_without_a_key_is_refused_before_any_login(fleet: Fleet, file: Pa
     file.write_text("# none yet\n")
 
     with pytest.raises(DeployError, match="holds no key"):
+        access_add(fleet.nodes, "ann", file, days=0)
+
+    assert fleet.logins == []
+
+
+@pytest.mark.parametrize("key", [ANN.key[:-1], ANN.key[:-4], f"{ANN.key}AAAA"])
+def test_a_damaged_key_is_refused_before_any_login(fleet: Fleet, file: Path, key: str) -> None:
+    file.write_text(f"ssh-ed25519 {key} ann\n")
+
+    with pytest.raises(DeployError, match="not a whole ssh-ed25519 key"):
         access_add(fleet.nodes, "ann", file, days=0)
 
     assert fleet.logins == []
@@ -120,6 +140,10 @@ def test_an_interrupted_removal_still_knows_the_keys(fleet: Fleet) -> None:
         f"CERT-AUTHORITY {OLD.line}",
         f"restrict {OLD.line}",
         "ssh-ed25519 AAAA",
+        f"{OLD.kind} {OLD.key[:-4]} cut short",
+        f"{OLD.kind} {OLD.key}AAAA too long",
+        "ssh-dss AAAAB3NzaC1kc3MAAAABMQAAAAExAAAAATEAAAABMQ== no longer taken",
+        "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29t",
     ],
 )
 def test_what_lets_no_one_in_or_not_fully_is_not_another_key(

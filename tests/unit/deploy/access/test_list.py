@@ -10,9 +10,19 @@ from deploy.spec.access_key import AccessKey
 from deploy.spec.people import retire, write_keys
 from tests.unit.deploy.access.fleet import Fleet
 
-ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
-OLD = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIOld", "ann@old")
-EVE = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIEve", "eve@café")
+ANN = AccessKey(
+    "ssh-ed25519",
+    "AAAAC3NzaC1lZDI1NTE5AAAAIAnnxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "ann@desk",
+)
+OLD = AccessKey(
+    "ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIOldxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "ann@old"
+)
+EVE = AccessKey(
+    "ssh-ed25519",
+    "AAAAC3NzaC1lZDI1NTE5AAAAIEvexxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "eve@café",
+)
 
 
 @pytest.fixture
@@ -35,6 +45,8 @@ def test_owners_are_people_the_settings_the_retired_list_or_unknown(
     keys = json.loads(capsys.readouterr().out)["keys"]
     assert [one["person"] for one in keys] == ["ann", "retired", "?", "SSH_KEYS"]
     assert {one["node"] for one in keys} == {"one"}
+    assert {one["user"] for one in keys} == {"core"}
+    assert listed.remotes["one"].the("access-list").arguments == ()
     assert keys[0]["age_days"] == 1
 
 

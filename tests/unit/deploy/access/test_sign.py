@@ -12,7 +12,7 @@ from deploy.access.list import access_list
 from deploy.access.sign import access_sign
 from deploy.app.tls import material
 from deploy.errors import DeployError
-from deploy.spec.access_key import read_key_file
+from deploy.spec.key_file import read_key_file
 from deploy.spec.people import (
     keys_by_person,
     retire,

@@ -15,6 +15,7 @@ from deploy.image.layers.cache import Cache
 from deploy.image.layers.oci import Content
 from deploy.image.plan.image import Image, SaveCommand
 from deploy.node.endpoint import Endpoint
+from deploy.node.release import proof_of
 from deploy.node.state import NodeState
 from deploy.project import Project
 from deploy.spec.render import render
@@ -59,6 +60,7 @@ class Shop:
             "PUBLIC_ADDRESS": "127.0.0.1",
             "NODE_ADDRESS": "web1",
             "CERT_NAMES": NAME,
+            "TLS": "app",
             "CERT_PASSWORD": PASSWORD,
             "HEALTH_TIMEOUT_SECONDS": "1",
         }
@@ -92,13 +94,27 @@ def execution(
     remote: FakeRemote, endpoint: Endpoint, before: NodeState, **values: object
 ) -> Execution:
     """Make a deploy of release r2."""
-    given = {"CERT_PASSWORD": "hunter2", "HEALTH_TIMEOUT_SECONDS": "1", "NODE_ADDRESS": "web1"}
+    given = {
+        "CERT_PASSWORD": "hunter2",
+        "HEALTH_TIMEOUT_SECONDS": "1",
+        "NODE_ADDRESS": "web1",
+        "PUBLIC_ADDRESS": endpoint.address,
+        "HTTPS_PORT": str(endpoint.port),
+        "CERT_NAMES": endpoint.host,
+        "TLS": "app",
+    }
     project = Project(Path(), settings(**given | values))
     pair = Pair(chained(MADE), b"encrypted")
     export = Export(NamedImage(), Cache(Path(), 0))
     artifacts = Artifacts(render(project), SHOWN, export, pair, Credentials(project.settings, None))
     return Execution(
-        remote, project, endpoint, manifest(SHOWN, release="r2"), before, artifacts=artifacts
+        remote,
+        project,
+        (endpoint,),
+        manifest(SHOWN, release="r2", proof=proof_of(project.settings)),
+        before,
+        project.settings.switch,
+        artifacts=artifacts,
     )
 
 

@@ -40,6 +40,22 @@ def test_without_a_terminal_the_setting_and_its_command_are_named() -> None:
     assert "CERT_PASSWORD_COMMAND" in caught.value.hint
 
 
+@pytest.mark.parametrize("extra", [0, 1])
+def test_credentials_that_systemd_would_refuse_are_refused_here(extra: int) -> None:
+    # systemd counts names and values.
+    value = "é" * ((1024 * 1024 - len("cert_pass" + "token" + "hunter2")) // 2)
+    rest = 1024 * 1024 - len("cert_pass" + "token" + "hunter2") - len(value.encode())
+    found = credentials(
+        CERT_PASSWORD="hunter2", **{"SECRET_*": {"token": value + "x" * (rest + extra)}}
+    )
+
+    if not extra:
+        found.known()
+        return
+    with pytest.raises(DeployError, match=r"take 1048577 bytes, .* the largest is token"):
+        found.known()
+
+
 def test_no_value_is_shown() -> None:
     found = credentials(CERT_PASSWORD="hunter2")
     found.value("cert_pass")
@@ -74,7 +90,9 @@ def test_a_command_is_run_once(tmp_path: object) -> None:
 @pytest.mark.parametrize(
     ("command", "part"),
     [
-        ("true", "printed nothing"),
+        ("true", "printed nothing$"),
+        ("echo >&2 locked | cat", "printed nothing: locked$"),
+        ("echo", "printed nothing$"),
         ("echo hunter2; exit 3", r"failed \(exit code 3\)"),
         ("echo locked >&2; exit 1", r"failed \(exit code 1\): locked"),
         ("corefab-no-such-program", r"failed \(exit code 127\)"),

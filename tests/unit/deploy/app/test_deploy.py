@@ -1,6 +1,8 @@
 """A deploy changes the node only where something differs, and runs hooks around the change."""
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from certs.errors import CertError
 from deploy.app.deploy import DeployOptions, deploy
 from deploy.errors import DeployError
+from deploy.node import session
 from deploy.node.lock import LockHeldError
 from deploy.node.release import Manifest
 from deploy.node.state import Interrupted
@@ -80,6 +83,55 @@ def test_no_secret_is_an_argument_or_printed(
     assert PASSWORD not in repr(shop.remote.commands)
     assert PASSWORD not in str(capsys.readouterr())
     assert shop.remote.the("seal").stdin == PASSWORD.encode()
+
+
+def test_a_node_without_ipv6_gets_a_network_without(shop: Shop) -> None:
+    shop.probed(shop.empty().model_copy(update={"ipv6": False}))
+
+    deploy(shop.project(), DeployOptions(first=True))
+
+    with tarfile.open(fileobj=io.BytesIO(shop.remote.the("stage").stdin)) as archive:
+        folder = "root/etc/containers/systemd"
+        texts = {
+            name: (archive.extractfile(f"{folder}/shop-www{name}") or io.BytesIO()).read().decode()
+            for name in (".network", "-blue.container")
+        }
+    assert "IPv6=false" in texts[".network"]
+    assert "fdc7:" not in texts[".network"]
+    assert "ip6=" not in texts["-blue.container"]
+
+
+def test_credentials_that_are_too_large_are_refused_before_the_lock(shop: Shop) -> None:
+    shop.probed(shop.empty())
+
+    with pytest.raises(DeployError, match="the largest is token"):
+        deploy(shop.project(**{"SECRET_*": {"token": "x" * 2**20}}), DeployOptions(first=True))
+
+    assert shop.remote.scripts == []
+
+
+def test_warnings_of_the_node_are_shown(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.probed(shop.empty())
+    shop.remote.answers["start"] = "/data belongs to user 5\n"
+
+    deploy(shop.project(), DeployOptions(first=True))
+
+    assert "warning: /data belongs to user 5" in capsys.readouterr().err
+
+
+def test_a_public_address_without_an_address_is_refused_before_anything_is_sent(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(host: str) -> tuple[str, ...]:
+        raise DeployError(f"{host} has no address", "")
+
+    monkeypatch.setattr(session, "addresses_of", unknown)
+    shop.probed(shop.empty())
+
+    with pytest.raises(DeployError, match=r"shop\.invalid has no address"):
+        deploy(shop.project(PUBLIC_ADDRESS="shop.invalid"), DeployOptions(first=True))
+
+    assert "stage" not in shop.remote.scripts
 
 
 def test_force_makes_a_release_where_nothing_differs(shop: Shop) -> None:

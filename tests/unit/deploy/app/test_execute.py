@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from deploy.app.execute import ACTIONS, carry_out
+from deploy.app.plan.desired_state import Switch
 from deploy.app.plan.steps import Kind, Step, rollback_steps
 from deploy.errors import DeployError
 from deploy.node.endpoint import Endpoint
@@ -85,7 +86,7 @@ def test_the_slot_is_checked_by_host_path_certificate_and_times(
     carry_out(made, step("check"))
 
     assert remote.the("prove-slot").arguments == (
-        *("shop-www", "green", written, "/", made.manifest.certificate, "1", "7"),
+        *("shop-www", "green", "app", written, "/", made.manifest.certificate, "1", "7"),
     )
 
 
@@ -121,7 +122,7 @@ def test_the_release_is_recorded_with_how_many_to_keep(remote: FakeRemote) -> No
 
 def test_a_rollback_has_no_artifacts_to_send(remote: FakeRemote) -> None:
     made = replace(execution(remote, NOWHERE, before()), artifacts=None)
-    copy = next(rollback_steps("slots", "blue", "r0"))
+    copy = next(rollback_steps(Switch("slots"), "blue", "r0"))
 
     carry_out(made, copy)
 

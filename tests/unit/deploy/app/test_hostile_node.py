@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import socket
+import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +23,12 @@ from deploy.access.host_key import host_key_rotate
 from deploy.access.keys import access_add, access_remove
 from deploy.access.list import access_list
 from deploy.access.rotate_key import cert_rotate_ssh
+from deploy.access.sign import access_sign
 from deploy.app.credentials import Credentials
 from deploy.app.deploy import DeployOptions, deploy
 from deploy.app.logs import logs
 from deploy.app.plan.history import KeptRelease
+from deploy.app.proxy import proxy_of
 from deploy.app.releases import releases
 from deploy.app.repair import image_repair
 from deploy.app.rollback import rollback
@@ -44,6 +48,11 @@ from deploy.image.verify import image_verify
 from deploy.inventory.status import cert_status
 from deploy.machine.drift.converge import ConvergeOptions, converge
 from deploy.machine.drift.drift import drift
+from deploy.machine.install import first_boot, install, live_system
+from deploy.machine.install.plan.live_facts import LiveFacts
+from deploy.machine.install.plan.options import Installation
+from deploy.machine.rebuild import rebuild
+from deploy.node import session
 from deploy.node.audit import audit
 from deploy.node.command import Command
 from deploy.node.holdings import AuthorizedKey, Holdings, HostKeys, SealedCredential
@@ -51,10 +60,16 @@ from deploy.node.journal import AuditLine
 from deploy.node.lock import Holder
 from deploy.node.remote import Result
 from deploy.node.state import NodeState, Route
+from deploy.node.trust import trust
 from deploy.node.unlock import unlock
 from deploy.project import Project
+from deploy.proxy.deploy import proxy_deploy
+from deploy.proxy.routes import maintenance, proxy_routes
+from deploy.pull.status import Look, pull
 from deploy.rehearse import faults
 from deploy.rehearse.faults import rehearse_fault
+from deploy.rehearse.plan.observation import Observation
+from deploy.rehearse.try_image import report, try_on
 from deploy.spec.access_key import AccessKey
 from deploy.spec.people import write_keys
 from deploy.spec.spec import spec_from_settings
@@ -63,6 +78,9 @@ from tests.unit.deploy.app.shop import Shop
 from tests.unit.deploy.examples import NOW, settings
 from tests.unit.deploy.image.make import image, layer, write_layout
 from tests.unit.deploy.machine.drift.node import matching
+from tests.unit.deploy.machine.install.test_install import LIVE_KEY
+from tests.unit.deploy.machine.install.test_install import facts as live_facts
+from tests.unit.deploy.rehearse.plan.trials import seen, wrote
 from tests.unit.deploy.ssh_server import new_identity
 
 pytestmark = pytest.mark.loopback
@@ -83,9 +101,41 @@ def credentials(project: Project) -> Credentials:
     return Credentials(project.settings, None)
 
 
+def _trust_a_hostile_server(project: Project) -> None:
+    def greet() -> None:
+        plain, _ = listener.accept()
+        with plain:
+            plain.sendall(f"{HOSTILE}\r\nSSH-1.0{HOSTILE}-x\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=greet)
+        thread.start()
+        there = {"node_address": "127.0.0.1", "node_port": listener.getsockname()[1]}
+        try:
+            trust(
+                Project(project.folder, project.settings.model_copy(update=there)), fingerprint=""
+            )
+        finally:
+            thread.join()
+
+
+def _try_image(project: Project) -> None:
+    with session.open_session(project) as remote:
+        report(project.settings.image, try_on(remote, project, 20))
+
+
 VERBS: dict[str, Callable[[Project], object]] = {
+    "maintenance": lambda one: maintenance(one, "on"),
+    "proxy-deploy": lambda one: proxy_deploy(behind_proxy(one), force=True, wait_seconds=0),
+    "proxy-logs": lambda one: logs(proxy_of(one), 9),
+    "proxy-rollback": lambda one: rollback(proxy_of(one), to=""),
+    "proxy-routes": lambda one: proxy_routes(one, as_json=False),
+    "proxy-status": lambda one: status(proxy_of(one), as_json=False),
     "access-add": lambda one: access_add(nodes_of(one), "ann", one.folder / "ann.pub", days=0),
     "access-list": lambda one: access_list(nodes_of(one), as_json=False),
+    "access-sign": lambda one: access_sign(
+        nodes_of(one), one, "ann", one.folder / "ann.pub", hours=1
+    ),
     "access-remove": lambda one: access_remove(nodes_of(one), "eve", identity=one.folder / "id"),
     "audit": lambda one: audit(one, lines=9, every=True, as_json=False),
     "cert-renew": lambda one: cert_renew(one, CertOptions(), credentials(one), force=True),
@@ -104,20 +154,41 @@ VERBS: dict[str, Callable[[Project], object]] = {
     "image-repair": lambda one: image_repair(one, asked=True),
     "image-send": lambda one: image_send([_with_own_image(one)], events=False),
     "image-verify": lambda one: image_verify(_with_own_image(one)),
+    "install": lambda one: install.install(*_live(one), seconds=0, fingerprint="SHA256:live"),
     "logs": lambda one: logs(one, 9),
     "plan": lambda one: show_plan(one, first=False, as_json=False, exit_code=False),
     "prune": prune,
+    "pull": lambda one: pull(one, now=True, as_json=False),
+    "pull-status": lambda one: pull(one, now=False, as_json=False),
     "rehearsal-fault": lambda one: rehearse_fault(one, fault="hang", worker="web"),
+    "rebuild": lambda one: rebuild(*_live(one), seconds=0, fingerprint="SHA256:live"),
     "releases": lambda one: releases(one, as_json=False),
     "rollback": lambda one: rollback(one, to=""),
     "status": lambda one: status(one, as_json=False),
+    "trust": _trust_a_hostile_server,
+    "try": _try_image,
     "unlock": lambda one: unlock(one, reason="x"),
 }
-# These ask no node, ask one that runs no script yet, or are made of verbs above.
+# These ask no node, or are made of verbs above.
+
+
+def behind_proxy(project: Project) -> Project:
+    """Let the proxy's image be a file: no registry is asked."""
+    own = {"proxy_image": "oci:proxy"}
+    return Project(project.folder, project.settings.model_copy(update=own))
+
+
 OTHERS = {
     *("cert-issue", "cert-request", "check", "cloud", "help", "init", "iso", "os-image", "prepare"),
-    *("pxe", "rehearsal-down", "rehearsal-reboot", "rehearsal-status", "rehearsal-up"),
-    *("sample-build", "vm", "access-sign", "trust", "install", "rebuild"),
+    *(
+        "pxe",
+        "rehearsal-down",
+        "rehearsal-reboot",
+        "rehearsal-status",
+        "rehearsal-up",
+        "rehearsal-update",
+    ),
+    *("promote", "proxy-build", "publish", "publish-key", "sample-build", "vm", "withdraw"),
 }
 
 
@@ -134,6 +205,12 @@ def _with_own_image(project: Project) -> Project:
 def _with_typed_secret(project: Project) -> Project:
     own = {"secrets": settings(**{"SECRET_*": {"typed": ""}}).secrets}
     return Project(project.folder, project.settings.model_copy(update=own))
+
+
+def _live(project: Project) -> tuple[Project, str, Installation]:
+    project.build.mkdir(exist_ok=True)
+    project.ignition.write_text(json.dumps({"ignition": {"version": "3.3.0"}}))
+    return project, "192.0.2.7", Installation("/dev/sda")
 
 
 def hostile(model: Any, value: Any) -> Any:
@@ -214,6 +291,7 @@ def _answers(shop: Shop, project: Project) -> dict[str, str]:
         inside="y",
         manifest=held.manifest,
         host_keys=host_keys.keys,
+        host_keys_changing=True,
         access=keys,
         credentials=(SealedCredential(name="cert_pass", age_seconds=1, seal="x", opens=False),),
         compared={},
@@ -225,6 +303,10 @@ def _answers(shop: Shop, project: Project) -> dict[str, str]:
         state="bad",
         workers=(Worker(name="web", state="hung", last_sign=1, restarts=2, reasons=("hang",)),),
     )
+    look = Look(
+        at=NOW, result="failed", why="so", reference="registry.example.org/shop/www:live",
+        digest="sha256:" + "a" * 64, image_id="", release="20300615-120000-ab12",
+    )  # fmt: skip
     typed: dict[str, tuple[Any, Any]] = {
         "probe": (NodeState, held),
         "releases": (tuple[KeptRelease, ...], kept),
@@ -234,6 +316,9 @@ def _answers(shop: Shop, project: Project) -> dict[str, str]:
         "unlock": (Holder, Holder("eve", "deploy", NOW)),
         "access-list": (tuple[AuthorizedKey, ...], keys),
         "host-key": (HostKeys, host_keys),
+        "try-image": (Observation, seen(log="up", written=wrote("app/", "+app/1"))),
+        "pull-status": (Look, look),
+        "live-facts": (LiveFacts, LiveFacts.model_validate_json(live_facts())),
     }
     found = {
         script: json.dumps(hostile(model, value), ensure_ascii=False)
@@ -260,7 +345,10 @@ def project(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Project:
     def connect(*_: object, **__: object) -> Iterator[object]:
         yield shop.remote
 
-    monkeypatch.setattr(nodes, "connect", connect)
+    for module in (nodes, install, first_boot):
+        monkeypatch.setattr(module, "connect", connect)
+    for module in (live_system, first_boot):
+        monkeypatch.setattr(module, "read_host_key", lambda _: (LIVE_KEY, "SHA256:live"))
     monkeypatch.setattr(faults, "_LONGEST_SECONDS", 0)
     write_keys(made, "eve", (AccessKey(*KEY.split()),))
     pair = load(material(made))

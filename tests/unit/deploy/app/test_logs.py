@@ -25,6 +25,16 @@ def test_the_last_lines_of_a_release_are_printed(
     assert capsys.readouterr().out == "one\ntwo\n"
 
 
+def test_a_line_end_with_a_carriage_return_is_a_line_end(
+    remote: FakeRemote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remote.answers["logs"] = "one\r\n10%\r20%\r\n"
+
+    logs(PROJECT, 50)
+
+    assert capsys.readouterr().out == "one\n10%\\r20%\n"
+
+
 def test_a_node_that_refuses_is_quoted(remote: FakeRemote) -> None:
     remote.answers["logs"] = refusal("release r1 was never started")
 

@@ -9,6 +9,7 @@ from deploy.app.plan.history import KeptRelease
 from deploy.app.releases import releases
 from deploy.errors import DeployError
 from deploy.node.journal import AuditLine
+from deploy.node.release import Proof
 from deploy.project import Project
 from tests.unit.deploy.examples import NOW, manifest, settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
@@ -42,6 +43,29 @@ def test_kept_and_failed_releases_are_rows_of_one_table(
     assert all(word in failed for word in ("r2", "failed", "gone", "ann@desk", "not healthy"))
     assert all(word in kept for word in ("r1", "serves", "3 MB", "cccccccccccc (dirty)", "1.2 s"))
     assert node.scripts == ["releases", "audit-lines"]
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "shown"),
+    [
+        ("", 443, "https://shop.example.org/health, slots"),
+        ("192.0.2.7", 8443, "https://shop.example.org:8443/health at 192.0.2.7, slots"),
+    ],
+)
+def test_how_a_release_is_checked_is_shown(
+    node: FakeRemote, capsys: pytest.CaptureFixture[str], address: str, port: int, shown: str
+) -> None:
+    proof = Proof(
+        path="/health", address=address, port=port, names=("shop.example.org",), switch="slots"
+    )
+    kept = KEPT.model_copy(update={"manifest": manifest(release="r1", proof=proof)})
+    node.answers["releases"] = f"[{kept.model_dump_json()}]"
+
+    releases(PROJECT, as_json=False)
+    assert shown in capsys.readouterr().out
+
+    releases(PROJECT, as_json=True)
+    assert json.loads(capsys.readouterr().out)["releases"][1]["proof"]["port"] == port
 
 
 def test_programs_get_every_field(node: FakeRemote, capsys: pytest.CaptureFixture[str]) -> None:

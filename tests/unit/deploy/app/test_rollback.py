@@ -7,7 +7,7 @@ import pytest
 from deploy.app.plan.history import KeptRelease
 from deploy.app.rollback import rollback
 from deploy.errors import DeployError
-from deploy.node.release import Manifest
+from deploy.node.release import Manifest, proof_of
 from deploy.node.state import Interrupted, NodeState
 from tests.unit.deploy.app.shop import Shop
 from tests.unit.deploy.fake_remote import refusal
@@ -53,6 +53,40 @@ def test_the_release_before_is_copied_checked_and_recorded_as_a_new_one(
     assert "shop-www on web1: r1 -> r0" in shown
     assert f"shop-www rolled back to r0 (recorded as {release})" in shown
     assert (shop.folder / f"state/releases/shop-www/{release}.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "serving", "mode"),
+    [
+        ("slots", "slots", "slots"),
+        ("socket", "slots", "socket"),
+        ("restart", "slots", "restart"),
+        ("slots", "restart", "restart"),
+    ],
+)
+def test_a_rollback_goes_by_the_releases_own_check_and_switch(
+    shop: Shop, old: str, serving: str, mode: str
+) -> None:
+    proof = proof_of(shop.project().settings)
+    state = keeping(shop)
+    assert state.manifest
+    kept = json.loads(str(shop.remote.answers["releases"]))
+    kept[0]["manifest"]["proof"] = proof.model_copy(
+        update={"path": "/old", "switch": old}
+    ).model_dump()
+    shop.remote.answers["releases"] = json.dumps(kept)
+    present = proof.model_copy(update={"switch": serving})
+    manifest = state.manifest.model_copy(update={"proof": present})
+    shop.probed(state.model_copy(update={"manifest": manifest}))
+
+    rollback(shop.project(HEALTH_PATH="/new", PUBLIC_ADDRESS="192.0.2.9"), to="r0")
+
+    assert shop.remote.the("start").arguments[-1] == mode
+    assert shop.remote.the("prove-slot").arguments[4] == "/old"
+    assert all(request.startswith(b"GET /old ") for request in shop.site.requests)
+    recorded = Manifest.model_validate_json(shop.remote.the("finish").stdin)
+    assert recorded.proof
+    assert (recorded.proof.path, recorded.proof.switch) == ("/old", old)
 
 
 def test_the_journal_names_the_rollback(shop: Shop) -> None:

@@ -50,6 +50,22 @@ def test_changed_files_are_shown_with_a_diff_and_the_steps_in_order(
     assert shop.remote.the("texts").stdin == b"index.html\n"
 
 
+def test_what_is_not_sent_of_the_project_files_is_listed_beside_the_plan(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("node_modules", "empty"):
+        (shop.folder / "files" / folder).mkdir(parents=True)
+    (shop.folder / "files/.env.local").touch()
+    shop.probed(shop.deployed())
+
+    show(shop, as_json=True, PROJECT_FILES="files")
+
+    said = capsys.readouterr()
+    json.loads(said.out)
+    assert "are not sent" in said.err
+    assert said.err.strip().endswith(": .env.local, empty/, node_modules/")
+
+
 def test_the_document_is_one_value_in_json(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     shop.probed(shop.deployed(active="failed"))
 
@@ -101,3 +117,14 @@ def test_an_answer_with_too_few_texts_is_refused(shop: Shop) -> None:
         DeployError, match=r"about changed files cannot be read: it has 1 of \d+ files"
     ):
         show(shop)
+
+
+def test_the_proxy_that_the_node_lacks_is_named(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.probed(shop.deployed())
+    shop.remote.answers["texts"] = "\n" * 8
+
+    assert show(shop, TLS="proxy", HTTPS_PORT="443", CERT_FROM="own") == 2
+
+    assert capsys.readouterr().out.startswith("first the node's proxy is deployed, which is not")

@@ -6,6 +6,7 @@ import pytest
 
 from deploy.app.status import status
 from deploy.errors import DeployError
+from deploy.node.release import proof_of
 from tests.unit.deploy.app.shop import Shop
 from tests.unit.deploy.site import page
 
@@ -49,6 +50,23 @@ def test_an_unhealthy_app_ends_with_1_and_the_problem(
     assert found["unit"] == (
         "shop-www-blue.service activating (running), last run: exit-code, exit code 3, says: up"
     )
+
+
+def test_a_release_is_asked_as_it_was_deployed_whatever_the_settings_say_since(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = shop.deployed()
+    assert state.manifest
+    proof = proof_of(shop.project(HEALTH_PATH="/own").settings)
+    shop.probed(
+        state.model_copy(update={"manifest": state.manifest.model_copy(update={"proof": proof})})
+    )
+
+    code = status(shop.project(HEALTH_PATH="/new", PUBLIC_ADDRESS="192.0.2.9"), as_json=True)
+
+    found = json.loads(capsys.readouterr().out)
+    assert (code, found["endpoint"]) == (0, str(shop.site.endpoint))
+    assert shop.site.requests[0].startswith(b"GET /own ")
 
 
 def test_an_empty_node_is_not_visited(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Whatever ends a deploy early is undone, and the error says what serves then."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.app.execution import Execution
+from deploy.app.plan.desired_state import Switch
 from deploy.app.plan.steps import release_steps, rollback_steps
 from deploy.app.undo import run_steps, undo
 from deploy.errors import DeployError
@@ -91,6 +93,51 @@ def test_an_unhealthy_release_is_undone(site: Site) -> None:
     assert "not healthy within 1 s: the health path answers 500" in error.message
     assert "release r1 was restored, but is not healthy: " in error.message
     assert "HEALTH_PATH" in error.hint
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize(("path", "name"), [("/new", "www.example.org"), ("/", "new.example.org")])
+def test_what_was_restored_is_checked_as_it_was_deployed(site: Site, path: str, name: str) -> None:
+    def only_the_old(tls: socket.socket) -> None:
+        asked = site.requests[-1]
+        old = asked.startswith(b"GET / ") and b"Host: www.example.org:" in asked
+        page("200 OK" if old else "404 No")(tls)
+
+    site.answer = only_the_old
+    held = execution(node(), site.endpoint, before()).proof
+    state = before(site)
+    assert state.manifest
+    state = state.model_copy(update={"manifest": state.manifest.model_copy(update={"proof": held})})
+
+    new = replace(site.endpoint, host=name)
+    error = failure(execution(node(), new, state, HEALTH_PATH=path))
+
+    assert "the health path answers 404" in error.message
+    assert error.message.endswith("release r1 serves again, proven over HTTPS")
+
+
+@pytest.mark.loopback
+def test_what_was_restored_is_checked_where_it_was_deployed(site: Site) -> None:
+    held = execution(node(), site.endpoint, before()).proof
+    state = before(site)
+    assert state.manifest
+    state = state.model_copy(update={"manifest": state.manifest.model_copy(update={"proof": held})})
+
+    error = failure(execution(node(), refusing(), state))
+
+    assert error.message.endswith("release r1 serves again, proven over HTTPS")
+
+
+def test_project_files_that_changed_on_the_node_are_reported_after_the_undo(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    changed = "project files of release r1 on this node are not those that were listed"
+    remote = node({"stage": REFUSED, "undo": f"r7\n{changed}\n"})
+
+    error = failure(execution(remote, NOWHERE, before()))
+
+    assert error.message.endswith("release r7 serves: another deploy ran meanwhile")
+    assert f"warning: {changed}" in capsys.readouterr().err
 
 
 @pytest.mark.loopback
@@ -188,7 +235,7 @@ def test_a_rollback_sends_no_files_image_or_credentials(site: Site) -> None:
     remote = node()
     made = replace(execution(remote, site.endpoint, before(site)), artifacts=None)
 
-    rolled_back = run_steps(made, tuple(rollback_steps("slots", "blue", "r0")))
+    rolled_back = run_steps(made, tuple(rollback_steps(Switch("slots"), "blue", "r0")))
 
     assert remote.commands[0].arguments == ("shop-www", "r2", "r0", "r1")
     assert remote.scripts == ["stage-again", *SCRIPTS[3:], "retire"]

@@ -4,12 +4,14 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from deploy.app.tls import Pair
 from deploy.certificate.serve import Reload
 from deploy.errors import DeployError
+from deploy.node.release import proof_of
 from tests.unit.certs.forge import Recipe, chained, forge
 from tests.unit.deploy.examples import manifest, settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
@@ -106,3 +108,20 @@ def test_a_failed_undo_is_reported(site: Site) -> None:
 
     with pytest.raises(DeployError, match="putting the previous certificate back failed"):
         reload(remote, site).carry_out("{}")
+
+
+def test_it_is_checked_as_its_release_is_by_the_names_of_the_new_certificate(site: Site) -> None:
+    remote = FakeRemote()
+    made = reload(remote, site)
+    proof = proof_of(settings(HEALTH_PATH="/own", CERT_NAMES="old.example.org"))
+    held = made.held.model_copy(update={"proof": proof})
+
+    replace(made, held=held).carry_out("{}")
+
+    assert all(request.startswith(b"GET /own ") for request in site.requests)
+    assert all(b"\r\nHost: shop.example.org:" in request for request in site.requests)
+    with tarfile.open(fileobj=io.BytesIO(remote.commands[0].stdin)) as archive:
+        file = archive.extractfile("manifest.json")
+        assert file
+        recorded = json.load(file)["proof"]
+    assert recorded == proof.model_dump(mode="json") | {"names": ["shop.example.org"]}

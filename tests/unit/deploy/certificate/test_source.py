@@ -19,7 +19,7 @@ from deploy.certificate.source import CertOptions, new_pair
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.model import Settings
-from tests.unit.certs.forge import Key, Made, Recipe, forge
+from tests.unit.certs.forge import DAY, Key, Made, Recipe, forge
 from tests.unit.deploy.examples import settings
 
 PASSWORD = "hunter2"
@@ -95,6 +95,25 @@ def test_a_given_pair_is_taken_and_its_key_kept_encrypted(tmp_path: Path) -> Non
     assert pair.sha256 == made.certificate.sha256
     key = decrypt(pair.key, PASSWORD.encode(), source="f")
     assert key.public_key() == made.key.public_key()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_certificate_without_its_issuers_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, whole: bool
+) -> None:
+    now = datetime.now(UTC)
+    middle = forge(Recipe(subject="Middle", names=(), ca=True, start=now - DAY, end=now + DAY))
+    made = forge(Recipe(names=(NAME,), start=now - DAY, end=now + DAY), middle)
+    file = certificate(tmp_path, made)
+    if whole:
+        file.write_bytes(made.certificate.pem + middle.certificate.pem)
+
+    got(tmp_path, CertOptions(certificate=file, key=private(tmp_path, made)), CERT_FROM="files")
+
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("the server's certificate alone: clients that lack the one of CN=Middle" in said) == (
+        not whole
+    )
 
 
 def test_the_answer_to_a_request_belongs_to_the_key_that_waits(tmp_path: Path) -> None:

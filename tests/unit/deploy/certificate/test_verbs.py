@@ -11,6 +11,8 @@ from certs.errors import CertError
 from certs.keyfile import decrypt
 from certs.pair import load
 from deploy.app.credentials import Credentials
+from deploy.app.health import Visit
+from deploy.app.own_keys import own_key
 from deploy.app.tls import load_pair, material
 from deploy.certificate import serve
 from deploy.certificate.issue import cert_issue, cert_request
@@ -25,14 +27,16 @@ from deploy.project import Project
 from tests.unit.deploy.examples import AUTHORITY_PASSWORD, fresh, manifest, settings, state
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 
+WEB1 = Endpoint("192.0.2.1", 443, "x")
 STEPS = ["certificate-stage", "certificate-swap", "certificate-finish"]
 
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with a certificate, whose endpoint shows whatever is expected."""
-    monkeypatch.setattr(session, "endpoints", lambda _: (Endpoint("192.0.2.1", 443, "x"),))
+    monkeypatch.setattr(session, "endpoints", lambda *_: (WEB1,))
     monkeypatch.setattr(serve, "wait_until_healthy", lambda *_, **__: None)
+    monkeypatch.setattr(serve, "visit", lambda *_: Visit(WEB1, "", ()))
     made = project(tmp_path)
     cert_issue(made, CertOptions(), credentials(made))
     return made
@@ -196,6 +200,10 @@ def test_a_changed_password_encrypts_every_key_and_is_sealed_on_the_node(
     node(remote, credentials={"cert_pass": "different"})
     certificate = serving(shop)
     cert_request(shop, credentials(shop))
+    kept = material(shop)
+    own = (kept.ssh_authority_key, kept.publish_key, kept.next_publish_key)
+    for path in own:
+        own_key(path, credentials(shop))
     changed = project(
         shop.folder,
         CERT_PASSWORD="new one",
@@ -210,7 +218,8 @@ def test_a_changed_password_encrypts_every_key_and_is_sealed_on_the_node(
     assert serving(shop) == certificate
     for key in (load(material(shop)).key, material(shop).request_key.read_bytes()):
         decrypt(key, b"new one", source="key")
-    decrypt(material(shop).authority_key.read_bytes(), b"new too", source="key")
+    for path in (kept.authority_key, *own):
+        decrypt(path.read_bytes(), b"new too", source="key")
 
 
 def test_a_refused_password_leaves_the_key_as_it_was(shop: Project, remote: FakeRemote) -> None:

@@ -58,6 +58,7 @@ def holdings(**changes: object) -> str:
         inside="",
         manifest=manifest(generations={"token": 3}),
         host_keys=(),
+        host_keys_changing=False,
         access=(),
         credentials=tuple(
             SealedCredential(name=name, age_seconds=90000, seal=HOST, opens=True)

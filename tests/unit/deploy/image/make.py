@@ -59,13 +59,18 @@ class Made:
 
 
 def image(
-    layers: Sequence[bytes], *, lines: bool = True, label: str = "", architecture: str = "amd64"
+    layers: Sequence[bytes],
+    *,
+    lines: bool = True,
+    label: str = "",
+    architecture: str = "amd64",
+    start: Mapping[str, object] | None = None,
 ) -> Made:
-    """Make the config of an image of some layers."""
+    """Make the config of an image of some layers; `start` as Cmd, Entrypoint or User."""
     config: dict[str, object] = {
         "architecture": architecture,
         "os": "linux",
-        "config": {"Cmd": ["/bin/true"], "Labels": {"made": label}},
+        "config": {"Cmd": ["/bin/true"], "Labels": {"made": label}} | dict(start or {}),
         "rootfs": {"type": "layers", "diff_ids": [digest(one) for one in layers]},
     }
     if lines:
@@ -144,18 +149,37 @@ def write_archive(folder: Path, file: Path) -> Path:
 
 def write_docker(made: Made, file: Path, *, linked: bool = True) -> Path:
     """Write what `docker save` writes, `linked` with one layer behind a symbolic link."""
-    names = [f"{one[7:]}/layer.tar" for one in made.diff_ids]
-    shown = [{"Config": f"{made.id[7:]}.json", "RepoTags": ["made:1"], "Layers": names}]
+    return write_docker_images({("made:1",): made}, file, linked=linked)
+
+
+def write_docker_images(
+    images: Mapping[tuple[str, ...], Made], file: Path, *, linked: bool = False
+) -> Path:
+    """Write what `docker save` writes of several images, given by their names."""
+    shown = [
+        {
+            "Config": f"{made.id[7:]}.json",
+            "RepoTags": list(tags) or None,
+            "Layers": [f"{one[7:]}/layer.tar" for one in made.diff_ids],
+        }
+        for tags, made in images.items()
+    ]
     with tarfile.open(file, "w") as tar:
-        _add(tar, f"{made.id[7:]}.json", made.config)
-        for number, (name, content) in enumerate(zip(names, made.layers, strict=True)):
-            if number or not linked:
-                _add(tar, name, content)
-                continue
-            _add(tar, f"{name[:8]}.tar", content)
-            tar.addfile(entry(name, tarfile.SYMTYPE, f"../{name[:8]}.tar"))
+        for made in images.values():
+            _add_image(tar, made, linked=linked)
         _add(tar, "manifest.json", json.dumps(shown).encode())
     return file
+
+
+def _add_image(tar: tarfile.TarFile, made: Made, *, linked: bool) -> None:
+    _add(tar, f"{made.id[7:]}.json", made.config)
+    for number, (diff_id, content) in enumerate(zip(made.diff_ids, made.layers, strict=True)):
+        name = f"{diff_id[7:]}/layer.tar"
+        if number or not linked:
+            _add(tar, name, content)
+            continue
+        _add(tar, f"{name[:8]}.tar", content)
+        tar.addfile(entry(name, tarfile.SYMTYPE, f"../{name[:8]}.tar"))
 
 
 def sparse(file: Path, size: int) -> None:

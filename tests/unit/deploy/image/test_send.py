@@ -48,14 +48,15 @@ def answering(state: NodeState, **answers: object) -> FakeRemote:
     return FakeRemote(answers={"probe": state.model_dump_json(), **answers})  # type: ignore[dict-item]
 
 
-def test_an_image_that_the_node_has_is_not_sent(
+def test_an_image_that_the_node_has_is_not_sent_and_named(
     nodes: dict[str, FakeRemote], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nodes["web1"] = answering(having(MADE))
 
     image_send([project(tmp_path, "web1")], events=False)
 
-    assert nodes["web1"].scripts == ["probe"]
+    assert nodes["web1"].scripts == ["probe", "tag-image"]
+    assert nodes["web1"].the("tag-image").arguments == ("shop-www", "sent", MADE.id)
     assert "nothing to send: web1 already has" in capsys.readouterr().out
 
 
@@ -81,6 +82,34 @@ def test_of_an_index_the_image_for_the_node_is_sent(
     image_send([both], events=False)
 
     assert nodes["web1"].the("receive-image").arguments == ("shop-www", arm.id)
+
+
+def test_each_of_several_nodes_gets_the_image_for_its_platform(
+    nodes: dict[str, FakeRemote], tmp_path: Path
+) -> None:
+    arm = image([layer({"a": b"arm"})], architecture="arm64")
+    for name, machine in {"web1": "x86_64", "web2": "aarch64", "web3": "aarch64"}.items():
+        nodes[name] = answering(fresh(machine=machine), **{"receive-image": "proven\n"})
+    several = [project(tmp_path, name) for name in nodes]
+    join_platforms(write_layout(arm, tmp_path / "layout"))
+
+    image_send(several, events=False)
+
+    sent = [nodes[name].the("receive-image").arguments[1] for name in nodes]
+    assert sent == [MADE.id, arm.id, arm.id]
+
+
+def test_a_layer_that_podman_refuses_is_sent_once(
+    nodes: dict[str, FakeRemote], tmp_path: Path
+) -> None:
+    said = "podman cannot unpack a layer of the image: archive/tar: invalid tar header"
+    nodes["web1"] = answering(fresh(), **{"receive-image": refusal(said, 7)})
+
+    with pytest.raises(DeployError, match="podman cannot unpack a layer") as caught:
+        image_send([project(tmp_path, "web1")], events=False)
+
+    assert nodes["web1"].scripts == ["probe", "receive-image"]
+    assert "build the image again" in caught.value.hint
 
 
 def test_a_node_that_fails_does_not_affect_the_others(
@@ -125,3 +154,15 @@ def test_an_invalid_answer_to_verify_is_refused(
 
     with pytest.raises(DeployError, match="the node's list of the image's files cannot be read"):
         image_verify(project(tmp_path, "web1"))
+
+
+def test_what_cannot_be_compared_has_an_exit_code_of_its_own(
+    nodes: dict[str, FakeRemote], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = image([layer({"a": b"", ".wh.a": b""})])
+    nodes["web1"] = answering(having(odd))
+    own = {"IMAGE": f"oci:{write_layout(odd, tmp_path / 'odd')}", "NODE_ADDRESS": "web1"}
+    given = settings(**own, IMAGE_CACHE=str(tmp_path / "cache"))
+
+    assert image_verify(Project(tmp_path, given)) == 3
+    assert "cannot be compared path by path" in capsys.readouterr().err

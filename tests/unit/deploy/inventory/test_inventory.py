@@ -20,13 +20,18 @@ from tests.unit.deploy.examples import manifest, settings
 
 CERTIFICATE = forge(Recipe(names=("www.example.org",)), authority()).certificate
 NOW: datetime = CERTIFICATE.not_after - timedelta(days=60)
-ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", 'ann "of" desk')
+ANN = AccessKey(
+    "ssh-ed25519",
+    "AAAAC3NzaC1lZDI1NTE5AAAAIAnnxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    'ann "of" desk',
+)
 HOST = "5a1c6a86df9d4096b1d5a65e0862f19a"
 SOUND = Holdings(
     clock=int(NOW.timestamp()),
     release="",
     inside="",
     host_keys=(NodeHostKey(key="ssh-ed25519 AAAAhost", age_seconds=90000),),
+    host_keys_changing=False,
     access=(AuthorizedKey(user="core", file="/x", line=ANN.line, age_seconds=90000),),
     manifest=manifest(generations={"cert_pass": 2}),
     compared={},
@@ -76,7 +81,15 @@ def test_an_access_key_that_expires_soon_is_a_warning(days: int, word: str | Non
 def test_a_retired_key_that_is_still_authorized_is_a_warning() -> None:
     ((text, _),) = texts(replace(inventory(), retired=frozenset({ANN.blob})))
 
-    assert "is still authorized" in text
+    assert "is still authorized; run `fab" in text
+
+
+def test_a_retired_key_of_another_user_is_to_be_removed_by_hand() -> None:
+    found = inventory(access=(AuthorizedKey(user="root", file="/x", line=ANN.line, age_seconds=1),))
+
+    ((text, _),) = texts(replace(found, retired=frozenset({ANN.blob})))
+
+    assert text.endswith("is still authorized; remove it from /x by hand")
 
 
 def test_a_line_that_is_not_understood_is_a_warning_and_is_shown(
@@ -96,9 +109,7 @@ def test_a_line_that_is_not_understood_is_a_warning_and_is_shown(
 
 
 def test_host_keys_that_are_being_changed_are_a_warning() -> None:
-    coming = NodeHostKey(key="ssh-ed25519 AAAAnext", age_seconds=1, next=True)
-
-    ((text, is_error),) = texts(inventory(host_keys=(*SOUND.host_keys, coming)))
+    ((text, is_error),) = texts(inventory(host_keys_changing=True))
 
     assert not is_error
     assert "--finish" in text
@@ -162,3 +173,17 @@ def test_prometheus_text_has_help_type_and_samples_of_every_app() -> None:
     assert 'corefab_credential_opens{app="shop-www",node="",credential="cert_pass"' in text
     assert str(int(CERTIFICATE.not_after.timestamp())) in text
     assert text.endswith("\n")
+
+
+def test_a_key_in_several_files_is_one_sample_of_its_user() -> None:
+    held = tuple(
+        AuthorizedKey(user=user, file=file, line=ANN.line, age_seconds=age)
+        for user, file, age in (("core", "/a", 5), ("core", "/b", 7), ("root", "/c", 9))
+    )
+
+    text = as_prometheus([inventory(access=held)])
+
+    lines = [line for line in text.splitlines() if line.startswith("corefab_access_key_age")]
+    assert [line.rpartition(" ")[2] for line in lines] == ["7", "9"]
+    assert 'user="core"' in lines[0]
+    assert 'user="root"' in lines[1]

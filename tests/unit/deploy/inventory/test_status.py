@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.app.credentials import Credentials
+from deploy.app.health import HealthCheck
 from deploy.app.tls import load_pair
 from deploy.certificate.issue import cert_issue
 from deploy.certificate.source import CertOptions
@@ -20,6 +21,8 @@ from deploy.project import Project
 from tests.unit.deploy.examples import manifest, settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 
+WEB1 = Endpoint("192.0.2.1", 443, "x")
+
 
 @pytest.fixture
 def shop(tmp_path: Path, remote: FakeRemote, monkeypatch: pytest.MonkeyPatch) -> Project:
@@ -28,14 +31,15 @@ def shop(tmp_path: Path, remote: FakeRemote, monkeypatch: pytest.MonkeyPatch) ->
     made = Project(tmp_path, own)
     cert_issue(made, CertOptions(), Credentials(own, None))
     pair = load_pair(made)
-    monkeypatch.setattr(session, "endpoints", lambda _: (Endpoint("192.0.2.1", 443, "x"),))
-    monkeypatch.setattr(app, "served_certificate", lambda _: pair.leaf)
+    monkeypatch.setattr(session, "endpoints", lambda *_: (WEB1,))
+    monkeypatch.setattr(app, "checks", lambda *_: ({WEB1: HealthCheck(pair.leaf, 200, "")}, ()))
     held = Holdings(
         clock=int(datetime.now(UTC).timestamp()),
         release=pair.chain.pem.decode(),
         inside=pair.chain.pem.decode(),
         manifest=manifest(),
         host_keys=(),
+        host_keys_changing=False,
         access=(),
         credentials=(SealedCredential(name="cert_pass", age_seconds=1, seal="", opens=True),),
         compared={},
@@ -59,7 +63,7 @@ def test_a_node_in_order_makes_the_exit_code_0(
         *("workstation", "node", "container", "served")
     ]
     assert shown["agree"]
-    assert remote.the("holdings").arguments == ("shop-www", "core")
+    assert remote.the("holdings").arguments == ("shop-www",)
 
 
 def test_an_unreadable_certificate_and_one_that_is_not_served_are_errors(
@@ -68,24 +72,22 @@ def test_an_unreadable_certificate_and_one_that_is_not_served_are_errors(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refused(_: Endpoint) -> None:
-        raise DeployError("nothing listens there")
-
-    monkeypatch.setattr(app, "served_certificate", refused)
+    refused = HealthCheck(None, 0, "refused", reached=False)
+    monkeypatch.setattr(app, "checks", lambda *_: ({WEB1: refused}, ()))
     change(remote, release="rubbish", inside="")
 
     assert cert_status((shop,), as_json=True, prometheus=False) == 2
 
     errors = json.loads(capsys.readouterr().out)["errors"]
     assert any(text.startswith("container: no certificate there") for text in errors)
-    assert "served: nothing listens there" in errors
+    assert f"served: {WEB1} shows no certificate: refused" in errors
     assert any(text.startswith("node: ") for text in errors)
 
 
 def test_host_keys_that_are_being_changed_make_the_exit_code_1(
     shop: Project, remote: FakeRemote
 ) -> None:
-    change(remote, host_keys=[{"key": "ssh-ed25519 AAAA", "age_seconds": 1, "next": True}])
+    change(remote, host_keys_changing="yes")
 
     assert cert_status((shop,), as_json=False, prometheus=False) == 1
 

@@ -17,7 +17,7 @@ from deploy.machine.drift.plan.inspection import Inspection
 from deploy.machine.install.plan.installation import Written
 from deploy.machine.install.plan.live_facts import LiveFacts
 from deploy.node.answer import Value, read_answer, reading
-from deploy.node.holdings import Holdings, ask_holdings
+from deploy.node.holdings import AuthorizedKey, Holdings, ask_holdings
 from deploy.node.journal import AuditLine
 from deploy.node.release import Manifest
 from deploy.node.schema import Versioned
@@ -135,7 +135,7 @@ def test_a_manifest_of_another_app_than_the_one_asked_about_is_refused(ask: str)
     other = manifest(app="../../shop-www")
     kept = KeptRelease(manifest=other, serves=True, failed=False, bytes=1, image_bytes=1)
     holdings = {"clock": 0, "release": "", "inside": "", "manifest": other, "host_keys": ()}
-    holdings |= {"access": (), "credentials": (), "compared": {}}
+    holdings |= {"host_keys_changing": False, "access": (), "credentials": (), "compared": {}}
     remote = FakeRemote({
         "probe": state(manifest=other).model_dump_json(),
         "releases": f"[{kept.model_dump_json()}]",
@@ -145,7 +145,7 @@ def test_a_manifest_of_another_app_than_the_one_asked_about_is_refused(ask: str)
     asked: dict[str, Callable[[], object]] = {
         "probe": lambda: probe(remote, "shop-www"),
         "releases": lambda: kept_releases(remote, "shop-www"),
-        "holdings": lambda: ask_holdings(remote, "shop-www", "core", {}),
+        "holdings": lambda: ask_holdings(remote, "shop-www", {}),
         "inspect": lambda: inspect(remote, "shop-www"),
     }
 
@@ -184,6 +184,12 @@ def test_no_number_or_time_of_an_answer_is_unbounded() -> None:
     ]
 
     assert found == []
+
+
+def test_the_name_of_a_users_file_of_keys_adds_no_line() -> None:
+    said = {"user": "ann", "file": "/a\nb", "line": "x", "age_seconds": 1}
+
+    assert read_answer(AuthorizedKey, json.dumps(said), "a key").file == r"/a\nb"
 
 
 def test_a_time_that_a_user_gave_a_file_is_shown_as_centuries_away() -> None:

@@ -1,4 +1,4 @@
-"""Bulk data goes through ssh and rsync; the program that failed first is named."""
+"""Project files go through rsync, over the connection that is open."""
 
 import os
 from collections.abc import Callable
@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.image.plan.image import Image, SaveCommand
-from deploy.image.wire.whole import send_whole
 from deploy.node.bulk import send_files
+from deploy.node.login import connect
+from deploy.node.target import Target
 from tests.unit.deploy.fake_remote import FakeRemote
+from tests.unit.deploy.ssh_server import Node
 
 REMOTE = FakeRemote()
-IMAGE = Image("localhost/shop:1", "sha256:1", 10)
-SAVE = SaveCommand(("podman", "save", "--quiet", IMAGE.id), "docker-archive")
+# What rsync prints of itself before it does what a stand-in does.
+VERSION = '[ "$1" = --version ] && { echo "rsync  version 3.2.7  protocol version 31"; exit; }\n'
 Programs = Callable[..., None]
 
 
@@ -34,82 +35,8 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
 
 
 @pytest.mark.program
-def test_an_image_goes_through_compression_to_the_node_and_is_counted(
-    programs: Programs, tmp_path: Path
-) -> None:
-    programs(
-        podman="echo $* >&2; head -c 3000000 /dev/zero",
-        ssh=f"echo $# >{tmp_path}/words; zstd -dcq | wc -c >{tmp_path}/arrived",
-    )
-    counted: list[int] = []
-
-    send_whole(REMOTE, "shop-www", IMAGE, SAVE, counted.append)
-    assert sum(counted) == 3_000_000
-    assert int((tmp_path / "arrived").read_text()) == 3_000_000
-
-
-@pytest.mark.program
-@pytest.mark.parametrize(
-    ("podman", "ssh", "said"),
-    [
-        (
-            "head -c 500000 /dev/zero; echo no such image >&2; exit 125",
-            "cat >/dev/null; echo archive is cut short >&2; exit 1",
-            "failed at podman save: no such image",
-        ),
-        (
-            "head -c 9000000 /dev/urandom",
-            "head -c 100 >/dev/null; echo no space left >&2; exit 1",
-            "failed at the node: no space left",
-        ),
-        (
-            "head -c 500000 /dev/zero",
-            "cat >/dev/null; echo unknown layer >&2; exit 125",
-            "failed at the node: unknown layer",
-        ),
-        (
-            "head -c 9000000 /dev/urandom",
-            "exit 255",
-            "failed at the node: exit code 255",
-        ),
-        (
-            "echo small",
-            "echo Permission denied >&2; exit 255",
-            "failed at the node: Permission denied",
-        ),
-    ],
-)
-def test_the_program_that_failed_first_is_named(
-    programs: Programs, podman: str, ssh: str, said: str
-) -> None:
-    programs(podman=podman, ssh=ssh)
-
-    with pytest.raises(DeployError) as caught:
-        send_whole(REMOTE, "shop-www", IMAGE, SAVE, lambda _: None)
-    assert caught.value.message == f"sending image localhost/shop:1 {said}"
-
-
-@pytest.mark.program
-def test_an_interrupt_leaves_no_program_behind(programs: Programs, tmp_path: Path) -> None:
-    programs(
-        podman=f"echo $$ >{tmp_path}/1; exec yes",
-        ssh=f"echo $$ >{tmp_path}/2; exec cat >/dev/null",
-    )
-
-    def interrupt(_: int) -> None:
-        if all((tmp_path / name).exists() for name in "12"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        send_whole(REMOTE, "shop-www", IMAGE, SAVE, interrupt)
-    for name in "12":
-        with pytest.raises(ProcessLookupError):
-            os.kill(int((tmp_path / name).read_text()), 0)
-
-
-@pytest.mark.program
 def test_project_files_are_passed_to_rsync_by_name(programs: Programs, tmp_path: Path) -> None:
-    programs(rsync=f"cat >{tmp_path}/names; printf '%s\\n' \"$@\" >{tmp_path}/words")
+    programs(rsync=VERSION + f"cat >{tmp_path}/names; printf '%s\\n' \"$@\" >{tmp_path}/words")
 
     send_files(REMOTE, tmp_path, {"a b": 0o644, "ü\n'": 0o644}, into="/new", like="/old")
     assert (tmp_path / "names").read_bytes() == "./a b\0./ü\n'\0".encode()
@@ -122,10 +49,7 @@ def test_project_files_are_passed_to_rsync_by_name(programs: Programs, tmp_path:
 def test_files_of_any_name_arrive_with_their_computed_mode(
     programs: Programs, tmp_path: Path
 ) -> None:
-    programs(
-        ssh='while [ "$1" != node ]; do shift; done; shift; exec bash -c "$*"',
-        sudo='shift; exec "$@"',
-    )
+    programs(sudo='shift; exec "$@"')
     modes = dict.fromkeys(["#a", ";b", "-c", " d ", "e\nf", "deep/#g", "*", "...", "ü"], 0o644)
     modes |= {"#program": 0o755, "deep/program": 0o755}
     (tmp_path / "from/deep").mkdir(parents=True)
@@ -145,11 +69,74 @@ def test_files_of_any_name_arrive_with_their_computed_mode(
 
 
 @pytest.mark.program
+@pytest.mark.loopback
+def test_files_go_over_the_login_that_is_open_whatever_the_shell_prints(
+    programs: Programs, node: Node, target: Target, tmp_path: Path
+) -> None:
+    programs(sudo='shift; exec "$@"')
+    node.before = b"Welcome!\n"
+    for name in ("from", "to", "old"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "from/big").write_bytes(os.urandom(3_000_000))
+    (tmp_path / "from/same").write_text("same")
+    (tmp_path / "old/same").write_text("same")
+    modes = dict.fromkeys(["big", "same"], 0o644)
+    (tmp_path / "old/same").chmod(0o644)
+
+    with connect(target, None) as remote:
+        send_files(remote, tmp_path / "from", modes, into=f"{tmp_path}/to", like=f"{tmp_path}/old")
+
+    assert (tmp_path / "to/big").read_bytes() == (tmp_path / "from/big").read_bytes()
+    assert (tmp_path / "to/same").samefile(tmp_path / "old/same")
+    assert len(node.transports) == 1
+
+
+@pytest.mark.program
+@pytest.mark.loopback
+def test_a_command_that_fails_on_the_node_is_said(
+    programs: Programs, node: Node, target: Target, tmp_path: Path
+) -> None:
+    programs(sudo="echo you may not >&2; exit 1")
+    (tmp_path / "a").write_text("a")
+
+    with connect(target, None) as remote, pytest.raises(DeployError, match="you may not"):
+        send_files(remote, tmp_path, {"a": 0o644}, into=f"{tmp_path}/to", like="/old")
+
+
+@pytest.mark.program
+def test_an_rsync_that_never_starts_its_shell_is_over(programs: Programs, tmp_path: Path) -> None:
+    programs(rsync=VERSION + "exit 3")
+
+    with pytest.raises(DeployError, match="exit code 3"):
+        send_files(REMOTE, tmp_path, {"a": 0o644}, into="/new", like="/old")
+
+
+@pytest.mark.program
 def test_rsyncs_error_is_passed_on(programs: Programs, tmp_path: Path) -> None:
-    programs(rsync="cat >/dev/null; echo no space left >&2; echo more >&2; exit 11")
+    programs(rsync=VERSION + "cat >/dev/null; echo no space left >&2; echo more >&2; exit 11")
 
     with pytest.raises(DeployError, match=r"failed \(exit code 11\):\n  no space left\n  more$"):
         send_files(REMOTE, tmp_path, {"a": 0o644}, into="/new", like="/old")
+
+
+@pytest.mark.program
+@pytest.mark.parametrize(
+    "said",
+    [
+        "rsync  version 2.6.9  protocol version 29",
+        "openrsync: protocol version 29\nrsync version 2.6.9 compatible",
+        "openrsync: protocol version 27",
+    ],
+)
+def test_the_rsync_of_macos_is_refused_before_anything_is_sent(
+    programs: Programs, tmp_path: Path, said: str
+) -> None:
+    programs(rsync=f"echo '{said}'; echo \"$1\" >>{tmp_path}/started")
+
+    with pytest.raises(DeployError, match=rf"too old: {said.splitlines()[0]}$") as caught:
+        send_files(REMOTE, tmp_path, {"a": 0o644}, into="/new", like="/old")
+    assert "brew install rsync" in caught.value.hint
+    assert (tmp_path / "started").read_text() == "--version\n"
 
 
 @pytest.mark.program
@@ -160,5 +147,14 @@ def test_a_program_that_is_missing_is_named(
 
     with pytest.raises(DeployError, match="rsync is not installed here"):
         send_files(REMOTE, tmp_path, {"a": 0o644}, into="/new", like="/old")
-    with pytest.raises(DeployError, match="podman is not installed here"):
-        send_whole(REMOTE, "shop-www", IMAGE, SAVE, lambda _: None)
+
+
+@pytest.mark.program
+def test_a_node_that_does_not_stop_writing_errors_is_given_up(
+    programs: Programs, tmp_path: Path
+) -> None:
+    programs(rsync=VERSION + "yes 'cannot write' >&2; exit 23")
+
+    with pytest.raises(DeployError, match="cannot write") as caught:
+        send_files(REMOTE, tmp_path, {"a": 0o644}, into="/to", like="/like")
+    assert len(caught.value.message) < 1000

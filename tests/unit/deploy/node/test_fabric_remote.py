@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -174,6 +175,36 @@ def test_one_connection_serves_many_commands(node: Node, remote: FabricRemote) -
     assert len(node.transports) == 1
 
 
+def test_the_session_of_the_next_command_is_opened_ahead(node: Node, remote: FabricRemote) -> None:
+    def wait(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        while node.sessions < 2:
+            threading.Event().wait(0.01)
+        return 0
+
+    node.scripts["undo"] = wait
+
+    assert remote.run(Command("undo", ("a",))).code == 0
+
+
+@pytest.mark.parametrize("refused", [{1}, {2}, {3}, {1, 3}])
+def test_a_session_that_cannot_be_opened_ahead_is_opened_when_it_is_needed(
+    node: Node, target: Target, refused: set[int]
+) -> None:
+    node.scripts |= {"lock": hold, "undo": echo}
+    node.refused_sessions = frozenset(refused)
+
+    with connect(target, None) as remote:
+        assert remote.hold(LOCK).stdout == "held\n"
+        assert [remote.run(Command("undo", ("a",))).code for _ in range(3)] == [0, 0, 0]
+
+
+def test_a_node_that_opens_no_session_is_reported(node: Node, target: Target) -> None:
+    node.refused_sessions = frozenset(range(1, 9))
+
+    with connect(target, None) as remote, pytest.raises(DeployError, match="was lost"):
+        remote.run(Command("undo", ("a",)))
+
+
 def test_a_connection_that_is_lost_during_a_command_is_reported(
     node: Node, remote: FabricRemote
 ) -> None:
@@ -277,3 +308,81 @@ def test_a_failing_probe_says_why(node: Node, remote: FabricRemote) -> None:
     with pytest.raises(DeployError, match="jq: command not found") as caught:
         probe(remote, "shop-www", paths=(), credentials={})
     assert "podman, jq and systemd-creds" in caught.value.hint
+
+
+@pytest.mark.parametrize("noise", [b"Welcome!\n", b"no end of line", b"x" * 200_000 + b"\n"])
+def test_what_a_login_shell_prints_is_no_answer(
+    node: Node, remote: FabricRemote, noise: bytes
+) -> None:
+    def hello(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        channel.sendall(b"hello\n")
+        return 0
+
+    node.before = noise
+    node.scripts["undo"] = hello
+    lines: list[str] = []
+
+    assert remote.run(Command("undo")).stdout == "hello\n"
+    assert remote.follow(Command("undo"), lines.append).stdout == "hello\n"
+    assert lines == ["hello"]
+    assert remote.hold(Command("undo")).stdout == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "why"),
+    [
+        (b"This account is currently not available.\n", 1, "This account is currently not ava"),
+        (b"see you\n", 0, "the login shell ran something else (see you); ~/.bashrc"),
+        (b"", 0, "ran something else (it printed nothing)"),
+        (b"bash: line 1: `\x1f\x8b\x08'\n", 127, "(it took the command's input for its own)"),
+        (b"sudo: a password is required\n", 1, "x failed on 127.0.0.1: sudo: a password is"),
+    ],
+)
+def test_a_shell_that_lets_no_command_run_says_why(
+    node: Node, remote: FabricRemote, said: bytes, code: int, why: str
+) -> None:
+    node.nothing_runs = said, code
+
+    with pytest.raises(DeployError) as caught:
+        remote.checked(Command("undo"), "x")
+    assert why in caught.value.message
+
+
+def test_a_node_that_is_silent_for_too_long_is_given_up(
+    node: Node, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        node.answers_again.clear()
+        node.answers_again.wait()
+        return 0
+
+    monkeypatch.setattr("deploy.node.connection.ALIVE_SECONDS", 0.2)
+    node.scripts["undo"] = wait
+    with connect(target, None) as remote, pytest.raises(DeployError, match="was lost"):
+        remote.run(Command("undo"))
+    node.answers_again.set()
+
+
+def test_a_node_that_only_works_for_long_is_not_given_up(
+    node: Node, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
+        while node.asked.count("keepalive@openssh.com") < 10:
+            threading.Event().wait(0.01)
+        return 0
+
+    monkeypatch.setattr("deploy.node.connection.ALIVE_SECONDS", 0.1)
+    node.scripts["undo"] = work
+    with connect(target, None) as remote:
+        assert remote.run(Command("undo")).code == 0
+
+
+def test_a_system_without_the_options_for_dead_connections_of_linux_logs_in(
+    node: Node, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT"):
+        monkeypatch.delattr(socket, name)
+    node.scripts["undo"] = echo
+
+    with connect(target, None) as remote:
+        assert remote.run(Command("undo")).code == 0

@@ -122,7 +122,8 @@ def test_the_lines_of_authorized_keys_files_arrive_as_they_are(
         by_file.setdefault(one.file, []).append(one.line)
     assert by_file == {
         str(tmp_path / ".ssh/authorized_keys"): lines[:-1],
-        str(folder / "a\tb\nc"): ["\ufffd last"],
+        # A name is put on one line, so that no part of it looks like another message.
+        str(folder / "a\tb\\nc"): ["\ufffd last"],
         str(folder / "many"): [*["x"] * 5000, "there are too many lines to be listed"],
     }
     assert {one.user for one in found} == {"ann"}

@@ -1,21 +1,16 @@
 """A node behind a jump host or a ProxyCommand: each host on the way shows a known key."""
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import paramiko
 import pytest
 
-from deploy.console import prompt
 from deploy.errors import DeployError
-from deploy.node.bulk import ssh_command
 from deploy.node.command import Command
 from deploy.node.known_hosts import pin, pinned
 from deploy.node.login import connect, read_host_key
-from deploy.node.script import command_line, packed
 from deploy.node.target import Target
 from deploy.node.trust import trust
 from deploy.project import Project
@@ -113,6 +108,23 @@ def test_a_jump_host_that_is_down_is_named(way: Way, home: Path) -> None:
     assert "jump host" in error.hint
 
 
+def test_what_the_jump_host_answers_is_said(way: Way) -> None:
+    way.jump.behind.clear()
+
+    error = refusal(way.target)
+    assert error.message == "inner cannot be reached: its jump host answers 'Connect failed'"
+
+
+def test_another_port_of_the_jump_host_is_reached_through_it(way: Way, home: Path) -> None:
+    way.jump.behind["127.0.0.1"] = way.node.port
+    (home / ".ssh/config").write_text(
+        f"Host inner\n HostName 127.0.0.1\n Port 2\n HostKeyAlias inner.test\n"
+        f" ProxyJump hop@127.0.0.1:{way.jump.port}\n"
+    )
+
+    assert works(way.target, way.node)
+
+
 def test_several_jump_hosts_are_visited_in_the_order_of_the_config(way: Way, home: Path) -> None:
     with running() as first:
         first.behind["second.test"] = way.jump.port
@@ -173,92 +185,32 @@ def proxied(node: Node, target: Target, home: Path, tmp_path: Path) -> Target:
 
 
 @pytest.mark.program
+def test_a_proxy_command_that_ends_is_named(proxied: Target, home: Path) -> None:
+    (home / ".ssh/config").write_text("Host inner\n ProxyCommand false\n")
+
+    error = refusal(proxied)
+    assert error.message == (
+        "inner cannot be reached through its ProxyCommand: "
+        "the connection was closed before the login"
+    )
+    assert "`ssh inner`" in error.hint
+
+
+@pytest.mark.program
+def test_a_proxy_command_runs_in_the_users_shell(
+    proxied: Target, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = tmp_path / "shell"
+    shell.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/words\nexec sh "$@"\n')
+    shell.chmod(0o700)
+    monkeypatch.setenv("SHELL", str(shell))
+
+    assert read_host_key(proxied)
+    words = (tmp_path / "words").read_text().splitlines()
+    assert words[0] == "-c"
+    assert words[1].startswith(f"exec {sys.executable} ")
+
+
+@pytest.mark.program
 def test_the_host_key_is_read_through_a_proxy_command(node: Node, proxied: Target) -> None:
     assert read_host_key(proxied) == (node.host_line, node.fingerprint)
-
-
-def run_ssh(target: Target, node: Node) -> subprocess.CompletedProcess[bytes]:
-    """Run a script of the node through the system's ssh."""
-
-    def script(channel: paramiko.Channel, _: tuple[str, ...]) -> int:
-        channel.sendall(b"ran")
-        return 0
-
-    node.scripts["undo"] = script
-    with connect(target, None) as remote, ssh_command(remote) as words:
-        return subprocess.run(
-            [*words, command_line(Command("undo"))],
-            input=packed("undo"),
-            capture_output=True,
-            check=False,
-        )
-
-
-@pytest.mark.program
-def test_the_systems_ssh_goes_by_the_same_jump_host(way: Way) -> None:
-    done = run_ssh(way.target, way.node)
-
-    assert (done.returncode, done.stdout) == (0, b"ran"), done.stderr
-    assert len(way.jump.transports) == 2
-
-
-@pytest.mark.program
-def test_the_systems_ssh_goes_by_the_same_proxy_command(node: Node, proxied: Target) -> None:
-    done = run_ssh(proxied, node)
-
-    assert (done.returncode, done.stdout) == (0, b"ran"), done.stderr
-
-
-@pytest.mark.program
-def test_the_systems_ssh_takes_nothing_else_from_the_ssh_config(
-    node: Node, target: Target, home: Path, tmp_path: Path
-) -> None:
-    (home / ".ssh/config").write_text(
-        "Host *\n ForwardAgent yes\n ForwardX11 yes\n ControlMaster auto\n ControlPersist yes\n"
-        f" ControlPath {tmp_path}/master\n PermitLocalCommand yes\n"
-        f" LocalCommand touch {tmp_path}/local\n SendEnv *\n RemoteForward 2000 localhost:22\n"
-    )
-
-    done = run_ssh(target, node)
-
-    assert (done.returncode, done.stdout) == (0, b"ran"), done.stderr
-    assert not (tmp_path / "master").exists()
-    assert not (tmp_path / "local").exists()
-    assert node.asked == ["exec"]
-
-
-@pytest.mark.program
-def test_the_systems_ssh_answers_no_question(
-    node: Node, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "answer").write_text("#!/bin/sh\necho secret\n")
-    (tmp_path / "answer").chmod(0o700)
-    monkeypatch.setenv("SSH_ASKPASS", str(tmp_path / "answer"))
-    monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "force")
-    monkeypatch.setattr(prompt, "has_terminal", lambda: True)
-
-    with connect(target, None) as remote, ssh_command(remote) as words:
-        node.question = "AUTHORITY_PASSWORD"
-        done = subprocess.run([*words, "true"], capture_output=True, check=False)
-
-    assert node.answers == []
-    assert b"Permission denied" in done.stderr
-
-
-@pytest.mark.program
-@pytest.mark.parametrize("kind", ["project", "user"])
-def test_the_systems_ssh_accepts_only_the_key_that_the_connection_saw(
-    node: Node, target: Target, home: Path, kind: str
-) -> None:
-    other = paramiko.ECDSAKey.generate()
-    line = f"{other.get_name()} {other.get_base64()}"
-    file = target.known_hosts if kind == "project" else home / ".ssh/known_hosts"
-    pin(file, "127.0.0.1", node.port, (node.host_line, line))
-    node.scripts["undo"] = lambda *_: 0
-
-    with connect(target, None) as remote, ssh_command(remote) as words:
-        node.host_key = other
-        done = subprocess.run([*words, "true"], capture_output=True, check=False)
-
-    assert done.returncode == 255
-    assert b"Host key verification failed" in done.stderr

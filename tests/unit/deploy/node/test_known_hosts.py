@@ -1,5 +1,7 @@
 """The project's known_hosts has for each node the keys it may show."""
 
+import base64
+import hmac
 import subprocess
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 from deploy.errors import DeployError
 from deploy.node.known_hosts import KnownKeys, known_keys, pin, pinned, unpin
 
+LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOther00xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 ONE, TWO = "ssh-ed25519 AAAAOne", "ssh-rsa AAAATwo"
 
 
@@ -41,6 +45,43 @@ def test_pinning_again_replaces_the_hosts_keys_and_keeps_the_rest(file: Path) ->
     )
 
 
+HASHED = "|1|AAAAAAAAAAAAAAAAAAAAAAAAAAA=|{}"
+
+
+def hashed(name: str) -> str:
+    """Hash a name as ssh does."""
+    return HASHED.format(base64.b64encode(hmac.digest(bytes(20), name.encode(), "sha1")).decode())
+
+
+@pytest.mark.parametrize(
+    ("hosts", "left"),
+    [
+        (hashed("web1"), None),
+        ("WEB1", None),
+        ("web1,192.0.2.7", "192.0.2.7"),
+        (f"{hashed('web1')},web2", "web2"),
+        ("web*", "web*,!web1"),
+        ("web1,web?", "web?,!web1"),
+        ("web*,!web1", "web*,!web1"),
+        (hashed("web2"), hashed("web2")),
+        ("@revoked web1", "@revoked web1"),
+        (HASHED.format("!"), HASHED.format("!")),
+    ],
+)
+@pytest.mark.parametrize("blank", [" ", "\t"])
+def test_pinning_again_leaves_no_other_pin_of_the_host_however_it_is_written(
+    file: Path, hosts: str, left: str | None, blank: str
+) -> None:
+    file.parent.mkdir()
+    file.write_text(f"{hosts}{blank}{OTHER} a comment\n")
+
+    pin(file, "web1", None, (LINE,))
+
+    assert pinned(file, "web1", None) == (LINE,)
+    before = f"{left}{blank if left == hosts else ' '}{OTHER} a comment\n" if left else ""
+    assert file.read_text() == f"{before}web1 {LINE}\n"
+
+
 def test_a_last_line_without_a_newline_is_kept(file: Path) -> None:
     file.parent.mkdir()
     file.write_text(f"web2 {ONE}")
@@ -69,10 +110,6 @@ def test_no_temporary_file_is_left_and_known_hosts_is_readable_by_all(file: Path
 
     assert [path.name for path in file.parent.iterdir()] == ["known_hosts"]
     assert file.stat().st_mode & 0o777 == 0o644
-
-
-LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKey"
-OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOther00"
 
 
 @pytest.mark.parametrize(
@@ -120,8 +157,8 @@ def test_a_file_with_keys_of_the_host_hides_those_of_the_next(file: Path, tmp_pa
     pin(tmp_path / "user", "web1", None, (OTHER,))
     pin(tmp_path / "user", "web2", None, (OTHER,))
 
-    assert known_keys((file, tmp_path / "user"), "web1", None).keys == (LINE,)
-    assert known_keys((file, tmp_path / "user"), "web2", None).keys == (OTHER,)
+    assert known_keys((file, tmp_path / "user"), (("web1", None),)).keys == (LINE,)
+    assert known_keys((file, tmp_path / "user"), (("web2", None),)).keys == (OTHER,)
 
 
 @pytest.mark.parametrize("port", [None, 2222])
@@ -130,7 +167,7 @@ def test_a_revoked_key_is_not_accepted_at_any_port(file: Path, port: int | None)
     with file.open("a") as more:
         more.write(f"@revoked web1 {OTHER}\n")
 
-    assert known_keys((file,), "web1", port) == KnownKeys((LINE,), frozenset({OTHER}))
+    assert known_keys((file,), (("web1", port),)) == KnownKeys((LINE,), frozenset({OTHER}))
 
 
 @pytest.mark.parametrize(
@@ -166,3 +203,35 @@ def test_an_authority_is_warned_of_only_for_its_hosts(
     assert capsys.readouterr().err == ""
     assert pinned(file, "www.example.org", None) == ()
     assert "@cert-authority is not supported" in capsys.readouterr().err
+
+
+_BLOB = b"\0\0\0\x13ssh-mldsa44-ed25519" + bytes(40)
+MLDSA = f"ssh-mldsa44-ed25519 {base64.b64encode(_BLOB).decode()}"
+
+
+def test_keys_of_a_type_that_only_ssh_knows_are_passed_over_and_kept(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pin(file, "web1", None, (MLDSA, LINE))
+    pin(file, "web2", None, (MLDSA,))
+
+    assert pinned(file, "web1", None) == (LINE,)
+    assert pinned(file, "web2", None) == ()
+    pin(file, "web3", None, (LINE,))
+    assert file.read_text().count(MLDSA) == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_a_pattern_of_many_stars_takes_no_time(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text(f"{'*a' * 400}*b {LINE}\n")
+
+    assert pinned(file, "a" * 4000, None) == ()
+
+
+def test_a_pattern_with_brackets_is_no_range(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text(f"web[1] {LINE}\n")
+
+    assert pinned(file, "web1", None) == ()
+    assert pinned(file, "web[1]", None) == (LINE,)

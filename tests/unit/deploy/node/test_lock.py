@@ -32,8 +32,8 @@ class FakeNode(Remote):
     def round_trip(self) -> float:
         return 0.0
 
-    def ssh_config(self) -> str:
-        return ""
+    def relay(self, line: str, stdin: int, stdout: int, stderr: int) -> int:
+        return 0
 
     def run(self, command: Command) -> Result:
         self.commands.append(command)

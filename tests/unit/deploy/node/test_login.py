@@ -2,6 +2,10 @@
 
 import io
 import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +18,7 @@ from deploy.node.command import Command
 from deploy.node.known_hosts import pin
 from deploy.node.login import Login, connect, read_host_key, start_login
 from deploy.node.target import Target, resolve
+from deploy.workstation.init import init
 from tests.unit.deploy.site import serve, silence
 from tests.unit.deploy.ssh_server import Node, new_identity
 
@@ -83,7 +88,7 @@ def test_a_login_that_was_started_early_is_used(node: Node, target: Target) -> N
 def test_a_login_to_another_target_is_not_used(node: Node, target: Target) -> None:
     login = start_login(replace(target, user="ann"))
 
-    assert "does not let ann in" in str(login.connection.exception())
+    assert "does not let ann in" in str(login.hops.exception())
     assert_works(node, target, login)
 
 
@@ -143,6 +148,13 @@ def test_either_of_two_pinned_keys_of_a_type_is_accepted(
 def test_a_host_key_is_read_without_logging_in(node: Node, target: Target) -> None:
     assert read_host_key(target) == (node.host_line, node.fingerprint)
     assert not any(transport.is_authenticated() for transport in node.transports)
+
+
+def test_a_revoked_host_key_is_not_read_to_be_pinned(node: Node, target: Target) -> None:
+    target.known_hosts.write_text(f"@revoked * {node.host_line}\n")
+
+    with pytest.raises(DeployError, match="is revoked"):
+        read_host_key(target)
 
 
 def test_a_revoked_host_key_stops_before_the_login(node: Node, target: Target) -> None:
@@ -369,3 +381,228 @@ def alias(node: Node, target: Target, home: Path) -> Target:
 def test_address_port_and_key_of_a_host_come_from_the_ssh_config(node: Node, alias: Target) -> None:
     assert resolve(alias) == ("127.0.0.1", node.port)
     assert_works(node, alias)
+
+
+def certify(identity: Path, authority: Path, *options: str) -> None:
+    """Write a certificate for a key, beside it."""
+    words = ["ssh-keygen", "-q", "-s", str(authority), "-I", "eve", "-n", "core", *options]
+    subprocess.run([*words, str(identity.with_suffix(".pub"))], check=True, capture_output=True)
+
+
+@pytest.mark.program
+@pytest.mark.parametrize("kind", ["empty", "garbage", "other", "expired", "unknown"])
+def test_a_certificate_that_is_not_taken_does_not_shut_its_key_out(
+    node: Node, target: Target, tmp_path: Path, kind: str
+) -> None:
+    identity, authority = target.identity, new_identity(tmp_path / "authority")
+    assert identity
+    other = new_identity(tmp_path / "other")
+    certify(other, authority)
+    beside = identity.with_name(f"{identity.name}-cert.pub")
+    if kind in {"expired", "unknown"}:
+        certify(identity, authority, *(("-V", "-2d:-1d") if kind == "expired" else ()))
+    else:
+        texts = {"empty": "", "garbage": "ssh-ed25519-cert-v01@openssh.com AAAA\n\xff"}
+        beside.write_text(texts.get(kind, (tmp_path / "other-cert.pub").read_text()))
+
+    assert_works(node, target)
+    tried = [one for one in node.tries if "-cert-v01@" in one]
+    assert len(tried) == (kind in {"expired", "unknown"})
+
+
+@pytest.mark.program
+def test_a_certificate_is_tried_before_its_key(node: Node, target: Target, tmp_path: Path) -> None:
+    assert target.identity
+    certify(target.identity, new_identity(tmp_path / "authority"))
+    node.takes_certificates = True
+
+    assert_works(node, target)
+    assert node.tries == ["ssh-ed25519-cert-v01@openssh.com"]
+
+
+@pytest.fixture
+def agent(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An agent that holds ten keys, which no node accepts."""
+    place = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", place], stdout=subprocess.DEVNULL) as process:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
+        while not place.exists():
+            assert process.poll() is None
+        for number in range(10):
+            hold(new_identity(tmp_path / f"held{number}"))
+        yield place
+        process.terminate()
+
+
+def hold(identity: Path) -> None:
+    """Give a key to the agent."""
+    subprocess.run(["ssh-add", "-q", identity], check=True)
+
+
+@pytest.mark.program
+@pytest.mark.usefixtures("agent")
+def test_the_named_key_is_tried_before_those_of_a_full_agent(node: Node, target: Target) -> None:
+    node.most_tries = 6
+
+    assert_works(node, target)
+    assert len(node.tries) == 1
+
+
+@pytest.mark.program
+@pytest.mark.usefixtures("agent")
+def test_a_key_that_the_ssh_config_names_is_tried_before_a_full_agent(
+    node: Node, target: Target, home: Path
+) -> None:
+    node.most_tries = 6
+    (home / ".ssh/config").write_text(f"IdentityFile {target.identity}\n")
+
+    assert_works(node, replace(target, identity=None))
+
+
+@pytest.mark.program
+@pytest.mark.usefixtures("agent")
+def test_identitiesonly_with_a_public_key_takes_that_key_of_the_agent(
+    node: Node, target: Target, home: Path, tmp_path: Path
+) -> None:
+    node.most_tries = 2
+    mine = new_identity(tmp_path / "mine")
+    node.let_in(mine)
+    hold(mine)
+    mine.unlink()
+    (home / ".ssh/config").write_text(f"IdentitiesOnly yes\nIdentityFile {mine}.pub\n")
+
+    assert_works(node, replace(target, identity=None))
+    assert len(node.tries) == 1
+    node.tries.clear()
+    assert_works(node, replace(target, identity=mine.with_suffix(".pub")))
+
+
+@pytest.mark.program
+@pytest.mark.usefixtures("agent")
+def test_a_node_that_ends_a_login_of_many_keys_is_said(node: Node, target: Target) -> None:
+    node.most_tries = 6
+
+    error = refusal(replace(target, identity=None))
+    assert error.message == (
+        f"127.0.0.1:{node.port} ended the login of core before all your keys were tried"
+    )
+    assert "IDENTITY_FILE" in error.hint
+
+
+@pytest.mark.program
+@pytest.mark.usefixtures("agent")
+def test_with_identityagent_none_no_agent_is_asked(node: Node, target: Target, home: Path) -> None:
+    (home / ".ssh/config").write_text("IdentityAgent none\n")
+
+    assert "does not let core in" in refusal(replace(target, identity=None)).message
+    assert node.tries == []
+
+
+@pytest.mark.program
+@pytest.mark.usefixtures("agent")
+def test_a_locked_key_that_the_agent_holds_wants_no_passphrase(
+    node: Node, target: Target, tmp_path: Path
+) -> None:
+    identity = new_identity(tmp_path / "mine")
+    node.let_in(identity)
+    hold(identity)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-p", "-N", "open sesame", "-f", identity],
+        check=True,
+        capture_output=True,
+    )
+
+    assert_works(node, replace(target, identity=identity))
+
+
+def test_an_agent_that_does_not_answer_is_no_agent(
+    node: Node, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "none"))
+
+    assert_works(node, target)
+
+
+def test_an_identity_file_with_a_dollar_in_its_name_is_taken_as_it_is(
+    node: Node, target: Target, tmp_path: Path
+) -> None:
+    identity = new_identity(tmp_path / "${HOME}%h")
+    node.let_in(identity)
+
+    assert_works(node, replace(target, identity=identity))
+
+
+@pytest.mark.program
+def test_a_name_that_is_unknown_is_said_without_numbers(target: Target) -> None:
+    error = refusal(replace(target, host="none.invalid", port=None))
+
+    assert error.message.startswith("none.invalid cannot be reached: ")
+    assert "[Errno" not in error.message
+
+
+def test_a_closed_port_is_reported_without_numbers(target: Target) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    error = refusal(replace(target, port=port))
+    assert error.message == f"127.0.0.1:{port} cannot be reached: Connection refused"
+
+
+@pytest.mark.program
+@pytest.mark.parametrize("name", ["a..b", f"{'x' * 70}.invalid"])
+def test_a_name_that_no_dns_can_have_is_unknown_like_any_other(target: Target, name: str) -> None:
+    error = refusal(replace(target, host=name, port=None))
+
+    assert error.message.startswith(f"{name} cannot be reached: ")
+    assert "codec" not in error.message
+
+
+@pytest.mark.parametrize("way", ["at once", "reset"])
+def test_a_node_that_closes_the_connection_says_that_sshd_does_so(target: Target, way: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as beside:
+        beside.submit(_hang_up, listener, reset=way == "reset")
+        port = listener.getsockname()[1]
+
+        error = refusal(replace(target, port=port))
+    assert error.message == (
+        f"127.0.0.1:{port} cannot be reached: the connection was closed before the login"
+    )
+    assert "after several failed logins" in error.hint
+
+
+def _hang_up(listener: socket.socket, *, reset: bool) -> None:
+    with listener.accept()[0] as link:
+        if reset:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_family_without_an_address_is_not_replaced_by_the_other(
+    target: Target, home: Path
+) -> None:
+    (home / ".ssh/config").write_text("AddressFamily inet6\n")
+
+    assert "127.0.0.1:" in (message := refusal(target).message)
+    assert message.endswith(" cannot be reached: Address family for hostname not supported")
+
+
+def test_the_node_is_reached_from_the_address_that_the_ssh_config_names(
+    node: Node, target: Target, home: Path
+) -> None:
+    (home / ".ssh/config").write_text("BindAddress 127.0.0.7\n")
+
+    with connect(target, None):
+        (transport,) = node.transports
+        assert transport.getpeername()[0] == "127.0.0.7"
+
+
+@pytest.mark.program
+@pytest.mark.parametrize("config", ["# \xff\n", "ForwardAgent ask\n", "Include ../more\n"])
+def test_nothing_but_ssh_reads_the_ssh_config(node: Node, home: Path, config: str) -> None:
+    init(home / "site", project="shop")
+    (home / ".ssh/config").write_text(config, encoding="latin-1")
+    (home / "more").write_text(f"Host node\n HostName 127.0.0.1\n Port {node.port}\n")
+    host = "node" if "Include" in config else f"127.0.0.1:{node.port}"
+
+    words = [str(Path(sys.executable).with_name("fab")), "-H", host, "status"]
+    done = subprocess.run(words, cwd=home / "site", capture_output=True, text=True, check=False)
+    assert f"error: the host key of {host}" in done.stderr.replace(f"node:{node.port}", "node")

@@ -16,7 +16,7 @@ from rehearsal import lifecycle
 from rehearsal.node import Node, NodeStatus
 from tests.unit.deploy.examples import settings
 
-UP = Node("shop", "198.18.0.2", "fd00::2", 22, (), "b", Path("/tree"), "running", (), 1.0)
+UP = Node("shop", "198.18.0.2", "fd00::2", 22, (), "b", Path("/tree"), "running", (), 1.0, "Debian")
 NODE = {"NODE_ADDRESS": "192.0.2.1", "NODE_PORT": "2222", "NODE_USER": "ann"}
 
 

@@ -12,6 +12,7 @@ from deploy.node.answer import read_answer
 from deploy.node.state import NodeState
 from tests.unit.deploy.examples import fresh, state
 
+DIGEST = "sha256:" + "1" * 64
 ANSWER = json.loads(state().model_dump_json())
 
 
@@ -34,6 +35,11 @@ def test_unknown_fields_of_a_newer_probe_are_ignored() -> None:
         (json.dumps(ANSWER | {"restarts": "many"}), "restarts"),
         (json.dumps(ANSWER | {"manifest": {}}), "manifest.release"),
         (json.dumps(ANSWER | {"credentials": {"cert_pass": "odd"}}), "credentials.cert_pass"),
+        (json.dumps(ANSWER | {"disks": {}}), "disks"),
+        (json.dumps(ANSWER | {"layers": {"../../x": []}}), "layers.../../x.[key]"),
+        (json.dumps(ANSWER | {"layers": {DIGEST: ["../../x"]}}), f"layers.{DIGEST}.0"),
+        (json.dumps(ANSWER | {"layers": {DIGEST: [DIGEST] * 2001}}), f"layers.{DIGEST}"),
+        (json.dumps(ANSWER | {"routes": [{"subnet": "x", "interface": "a"}]}), "routes.0.subnet"),
         (json.dumps(ANSWER | {"files": {"/a": {"mode": "644 root:root"}}}), "files./a.sha256"),
     ],
 )

@@ -91,3 +91,30 @@ def test_a_host_of_the_ssh_config_is_pinned_by_its_address(
     trust(Project(tmp_path, alias), fingerprint=node.fingerprint)
     with connect(target(Project(tmp_path, alias)), None):
         assert node.transports[-1].is_authenticated()
+
+
+def test_a_revoked_key_is_not_pinned_though_its_fingerprint_is_right(
+    node: Node, given: Settings, tmp_path: Path, home: Path
+) -> None:
+    (home / ".ssh/known_hosts").write_text(f"@revoked * {node.host_line}\n")
+
+    with pytest.raises(DeployError, match="is revoked"):
+        trust(Project(tmp_path, given), fingerprint=node.fingerprint)
+
+    assert not (tmp_path / "certs/known_hosts").exists()
+
+
+def test_a_key_is_pinned_under_its_hostkeyalias(
+    node: Node, given: Settings, tmp_path: Path, home: Path
+) -> None:
+    config = f"Host web1\n HostName 127.0.0.1\n Port {node.port}\n HostKeyAlias shop\n"
+    (home / ".ssh/config").write_text(config)
+    project = Project(
+        tmp_path, given.model_copy(update={"node_address": "web1", "node_port": None})
+    )
+
+    trust(project, fingerprint=node.fingerprint)
+
+    assert (tmp_path / "certs/known_hosts").read_text() == f"shop {node.host_line}\n"
+    with connect(target(project), None):
+        assert node.transports[-1].is_authenticated()

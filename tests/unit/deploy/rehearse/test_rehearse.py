@@ -15,7 +15,7 @@ from rehearsal import lifecycle
 from rehearsal.node import NodeStatus
 
 ADDRESS = "198.18.0.6"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKey"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def project(tmp_path: Path) -> Project:
             "PROJECT": "shop",
             "IMAGE": "localhost/shop:1",
             "CERT_NAMES": "shop.example.org",
+            "TLS": "app",
             "NODE_ADDRESS": "rehearsal",
             "KNOWN_HOSTS": "pins/hosts",
         }

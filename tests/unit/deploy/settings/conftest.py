@@ -20,10 +20,10 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write `.env` with the required settings and the given ones."""
+    """Write `.env` with the required settings and the given ones, for an app that ends TLS."""
 
     def write_env(**values: str) -> Path:
-        lines = [f"{key}={value}\n" for key, value in {**REQUIRED, **values}.items()]
+        lines = [f"{key}={value}\n" for key, value in {**REQUIRED, "TLS": "app", **values}.items()]
         (tmp_path / ".env").write_text("".join(lines), encoding="utf-8")
         (tmp_path / ".env").chmod(0o600)
         return tmp_path

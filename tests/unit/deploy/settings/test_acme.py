@@ -22,6 +22,18 @@ def test_acme_with_agreed_terms_is_accepted() -> None:
         ({"ACME_TERMS_AGREED": "false"}, "ACME_TERMS_AGREED"),
         ({"ACME_CHALLENGE": "dns-01"}, "ACME_DNS_COMMAND"),
         ({"CERT_NAMES": "*.example.org"}, "ACME_CHALLENGE"),
+        (
+            {
+                "ACME_CHALLENGE": "dns-01",
+                "ACME_DNS_COMMAND": "x",
+                "CERT_NAMES": "a.example 192.0.2.7",
+            },
+            "ACME_CHALLENGE",
+        ),
+        (
+            {"ACME_CHALLENGE": "dns-01", "ACME_DNS_COMMAND": "x", "CERT_NAMES": "2001:db8::7"},
+            "ACME_CHALLENGE",
+        ),
         ({"ACME_KEY_ID": "kid-1"}, "ACME_KEY_ID"),
         ({"ACME_HMAC_KEY": "secret"}, "ACME_KEY_ID"),
     ],

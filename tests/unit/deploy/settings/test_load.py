@@ -1,12 +1,16 @@
 """`.env`, `.env.NAME` and the environment become settings, or one message with every problem."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from deploy.settings.conflicts import SET_BY_US
 from deploy.settings.load import SettingsError, read_settings, with_node
 from deploy.settings.model import KEYS, Settings, allowed
+from deploy.settings.types import ContainerPort
+from tests.root import ROOT
 from tests.unit.deploy.settings.conftest import REQUIRED
 
 Write = Callable[..., Path]
@@ -119,6 +123,41 @@ def test_text_that_is_not_utf8_is_refused_with_the_byte(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"PROJECT=sh\xffp\n")
 
     assert ".env: not UTF-8 text (byte 10)" in refused(tmp_path).message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_is_named_with_what_to_type(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".env").write_bytes("PROJECT=shop\n".encode(encoding))
+
+    message = refused(tmp_path).message
+
+    assert ".env: UTF-16 text" in message
+    assert "iconv -f UTF-16 -t UTF-8 .env >.env.new && mv .env.new .env" in message
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_byte_order_mark_and_line_ends_of_any_kind_are_read(tmp_path: Path, end: str) -> None:
+    lines = ("\ufeffPROJECT=shop", "IMAGE=i", "CERT_NAMES=a.example", "")
+    (tmp_path / ".env").write_bytes(end.join(lines).encode())
+
+    assert read_settings(tmp_path).project == "shop"
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (r"a\nb\\c", r"a\nb\\c"),
+        (r'"a\nb\tc\"d\\e"', 'a\nb\tc"d\\e'),
+        (r'"$HOME \d"', r"$HOME \d"),
+        (r"'a\nb\'c\\d'", r"a\nb'c\d"),
+        ('"a\nb"', "a\nb"),
+    ],
+)
+def test_a_backslash_escapes_between_quotes_only(tmp_path: Path, written: str, value: str) -> None:
+    text = f"PROJECT=shop\nIMAGE=i\nCERT_NAMES=a.example\nENV_X={written}\n"
+    (tmp_path / ".env").write_text(text)
+
+    assert read_settings(tmp_path).environment == {"X": value}
 
 
 def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -241,9 +280,22 @@ def test_a_secret_called_command_is_a_secret_and_not_run(write: Write) -> None:
     assert source.value.get_secret_value() == "t0ken"
 
 
-@pytest.mark.parametrize("key", ["ENV_", "SECRET_", "ENV_1X", "ENV_A-B", "SECRET_token"])
-def test_a_group_without_a_usable_name_is_unknown(write: Write, key: str) -> None:
-    assert f"unknown setting {key}" in refused(write(**{key: "x"})).message
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("ENV_", "; after ENV_ stand a letter, then letters, digits and _"),
+        ("ENV_1X", "; after ENV_ stand a letter, then letters, digits and _"),
+        ("ENV_A-B", "; after ENV_ stand a letter, then letters, digits and _"),
+        ("SECRET_", "; after SECRET_ stand a capital letter, then capital letters, digits and _"),
+        ("SECRET_A.B", "; after SECRET_ stand a capital letter"),
+        ("SECRET_token", "; did you mean SECRET_TOKEN?"),
+        ("env_x", "; did you mean ENV_X?"),
+    ],
+)
+def test_a_group_without_a_usable_name_is_unknown_and_says_why(
+    write: Write, key: str, why: str
+) -> None:
+    assert f"unknown setting {key}{why}" in refused(write(**{key: "x"})).message
 
 
 def test_the_mail_password_is_a_credential_only_where_there_is_mail(write: Write) -> None:
@@ -350,8 +402,106 @@ def test_every_key_says_what_it_allows() -> None:
     assert set(KEYS) < {name.upper() for name in Settings.model_fields}
 
 
+@pytest.mark.parametrize("name", SET_BY_US)
+def test_a_variable_that_the_container_gets_anyway_is_refused_with_the_setting_that_is_meant(
+    write: Write, name: str
+) -> None:
+    error = refused(write(**{"TLS": "proxy", f"ENV_{name}": "1"}))
+
+    assert f"ENV_{name}: the container gets {name} from {SET_BY_US[name]}" in error.message
+    assert ".env:" in error.message
+
+
+def test_every_variable_of_the_unit_is_refused_in_the_settings() -> None:
+    unit = (ROOT / "butane/templates/app/@SLOT@.container").read_text()
+
+    assert set(re.findall(r'^Environment="?([A-Z_]+)=', unit, re.MULTILINE)) <= SET_BY_US.keys()
+
+
 def test_a_switch_by_socket_needs_ready_and_cannot_run_anything_before(write: Write) -> None:
     error = refused(write(SWITCH="socket", BEFORE_SWITCH="migrate"))
 
     assert "SWITCH is socket, which needs NOTIFY=true" in error.message
     assert "gets visitors as soon as it is ready" in error.message
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"VOLUMES": "a:/x, a:/y"}, "VOLUMES names a more than once"),
+        ({"VOLUMES": "a:/x, b:/x"}, "VOLUMES has /x, and /x is a mount as well"),
+        ({"VOLUMES": "a:/x, b:/x/y"}, "VOLUMES has /x/y, and /x is a mount as well"),
+        ({"VOLUMES": "a:/x/y, b:/x"}, "VOLUMES has /x, and /x/y is a mount as well"),
+        ({"VOLUMES": "a:/data"}, "VOLUMES has /data, and corefab mounts /data"),
+        ({"VOLUMES": "a:/data/a"}, "VOLUMES has /data/a, and corefab mounts /data"),
+        ({"VOLUMES": "a:/srv"}, "VOLUMES has /srv, and corefab mounts /srv/files"),
+        ({"VOLUMES": "a:/etc/tls"}, "VOLUMES has /etc/tls, and corefab mounts /etc/tls"),
+        ({"VOLUMES": "a:/etc"}, "VOLUMES has /etc, and corefab mounts /etc/tls"),
+        ({"VOLUMES": "a:/run/mine"}, "VOLUMES has /run/mine, and corefab mounts /run"),
+        ({"VOLUMES": "a:/proc/self"}, "VOLUMES has /proc/self, and corefab mounts /proc"),
+        ({"CONTAINER_TMPFS": "/data"}, "CONTAINER_TMPFS has /data, and corefab mounts /data"),
+        ({"CONTAINER_TMPFS": "/run/tls"}, "CONTAINER_TMPFS has /run/tls, and corefab mounts"),
+        (
+            {"TLS": "proxy", "CONTAINER_PORT": "unix:/run/http.sock"},
+            "CONTAINER_PORT has /run, and corefab mounts /run/secrets",
+        ),
+        (
+            {"TLS": "proxy", "CONTAINER_PORT": "unix:/x/http.sock", "VOLUMES": "a:/x"},
+            "CONTAINER_PORT has /x, and /x is a mount as well",
+        ),
+        (
+            {"VOLUMES": "a:/x", "CONTAINER_TMPFS": "/x/y"},
+            "CONTAINER_TMPFS has /x/y, and /x is a mount as well",
+        ),
+    ],
+)
+def test_mounts_in_the_container_do_not_clash(
+    complaint: Callable[..., str], values: dict[str, str], problem: str
+) -> None:
+    assert problem in complaint(**values)
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("h2c:8080", ContainerPort(8080, h2c=True)),
+        ("unix:/run/app/a.sock", ContainerPort(socket="/run/app/a.sock")),
+    ],
+)
+def test_the_proxy_reaches_an_app_by_h2c_or_a_unix_socket(
+    write: Write, text: str, port: ContainerPort
+) -> None:
+    settings = read_settings(write(TLS="proxy", CONTAINER_PORT=text))
+
+    assert settings.container_port == port
+    assert str(port) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"TLS": "app"}, "which needs TLS=proxy"),
+        ({"TLS": "none", "HTTP_PORT": "80"}, "which needs TLS=proxy"),
+        ({"TLS": "proxy", "CONTAINER_USER": "image"}, "which needs CONTAINER_USER=app"),
+    ],
+)
+def test_a_unix_socket_is_for_the_proxy_and_in_a_folder_of_the_apps_user(
+    complaint: Callable[..., str], values: dict[str, str], problem: str
+) -> None:
+    said = complaint(CONTAINER_PORT="unix:/run/app/http.sock", **values)
+
+    assert f"CONTAINER_PORT is unix:/run/app/http.sock, {problem}" in said
+
+
+def test_mounts_beside_each_other_are_accepted(write: Callable[..., Path]) -> None:
+    settings = read_settings(
+        write(VOLUMES="a:/x/a, b:/x/ab, c:/database", CONTAINER_TMPFS="/run, /cache:1m")
+    )
+
+    assert [one.name for one in settings.volumes] == ["a", "b", "c"]
+
+
+def test_an_empty_word_of_the_containers_command_is_refused(
+    complaint: Callable[..., str],
+) -> None:
+    assert "CONTAINER_COMMAND has an empty word" in complaint(CONTAINER_COMMAND="serve --root ''")

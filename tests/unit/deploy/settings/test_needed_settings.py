@@ -55,11 +55,12 @@ def test_what_only_logs_in_needs_a_project_and_a_node(
 ) -> None:
     targets: list[Target] = []
 
-    def open_session(project: Project) -> None:
+    def open_session(project: Project, login: None = None) -> None:
         targets.append(session.target(project))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(session, "open_session", open_session)
+    monkeypatch.setattr(session, "expect_login", lambda project: None)
     monkeypatch.setattr(git, "_git", lambda folder, *words: "")
     add(folder, "PROJECT=shop\nNODE_ADDRESS=192.0.2.1\nNODE_PORT=2222\n")
 
@@ -73,7 +74,7 @@ def test_pinning_a_key_needs_a_project_and_a_node(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trust, "read_host_key", lambda target: ("ssh-ed25519 AAAA", "SHA256:x"))
-    monkeypatch.setattr(trust, "resolve", lambda target: (target.host, 22))
+    monkeypatch.setattr(trust, "known_as", lambda target: (target.host, 22))
     add(folder, "PROJECT=shop\nNODE_ADDRESS=192.0.2.1\n")
 
     fab(folder, "trust", fingerprint="SHA256:x")

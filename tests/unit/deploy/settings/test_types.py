@@ -7,7 +7,7 @@ import pytest
 
 from deploy.settings.load import read_settings
 from deploy.settings.model import allowed
-from deploy.settings.types import FirewallPort, UpdateWindow
+from deploy.settings.types import ContainerPort, FirewallPort, Tmpfs, UpdateWindow, Volume
 
 LONG = "x" * 64
 
@@ -19,6 +19,8 @@ ACCEPTED: list[tuple[str, str, object]] = [
     ("NODE_ADDRESS", "2001:db8::7", "2001:db8::7"),
     ("NODE_ADDRESS", "fe80::7%eth0", "fe80::7%eth0"),
     ("NODE_ADDRESS", "my_alias", "my_alias"),
+    ("PUBLIC_ADDRESS", "::1", "::1"),
+    ("PUBLIC_ADDRESS", "fd00::7", "fd00::7"),
     ("NODE_PORT", "2222", 2222),
     ("NODE_USER", "core", "core"),
     ("NODE_USER", "_svc-1", "_svc-1"),
@@ -26,7 +28,25 @@ ACCEPTED: list[tuple[str, str, object]] = [
     ("NODE_HOSTNAME", "x" * 63, "x" * 63),
     ("IDENTITY_FILE", "~/.ssh/id_ed25519", Path("~/.ssh/id_ed25519")),
     ("IMAGE", "localhost/shop:latest", "localhost/shop:latest"),
+    ("IMAGE", "localhost/shop:v1.2-RC1", "localhost/shop:v1.2-RC1"),
+    ("IMAGE", '"oci:build/my image:v1"', "oci:build/my image:v1"),
+    ("IMAGE", "'docker-archive:/Bücher/a b.tar'", "docker-archive:/Bücher/a b.tar"),
     ("IMAGE", "example.org:5000/a/b@sha256:00ff", "example.org:5000/a/b@sha256:00ff"),
+    ("BEFORE_SWITCH", "migrate --to 3", ("migrate", "--to", "3")),
+    ("BEFORE_SWITCH", "sh -c 'a && b | c >d'", ("sh", "-c", "a && b | c >d")),
+    ("BEFORE_SWITCH", 'say "a; b" \\&\\&', ("say", "a; b", "&&")),
+    ("BEFORE_SWITCH", """say "it's" '$x' $5""", ("say", "it's", "$x", "$5")),
+    ("BEFORE_SWITCH", "get http://x/?a=1&b=2 --k=v", ("get", "http://x/?a=1&b=2", "--k=v")),
+    ("VOLUMES", "uploads:/app/uploads", (Volume("uploads", "/app/uploads"),)),
+    ("VOLUMES", "a.b-c_1:/x, d:/.y/z@1+", (Volume("a.b-c_1", "/x"), Volume("d", "/.y/z@1+"))),
+    ("CONTAINER_TMPFS", "/cache:64m, /run", (Tmpfs("/cache", "64m"), Tmpfs("/run"))),
+    ("CONTAINER_TMPFS", "/c:2G", (Tmpfs("/c", "2g"),)),
+    ("CONTAINER_CAPABILITIES", "NET_BIND_SERVICE cap_chown", ("NET_BIND_SERVICE", "CHOWN")),
+    ("CONTAINER_COMMAND", "serve --port '80 81'", ("serve", "--port", "80 81")),
+    ("READ_ONLY", "false", "false"),
+    ("CONTAINER_PORT", "8080", ContainerPort(8080)),
+    ("PUBLIC_ADDRESS", "192.0.2.7", "192.0.2.7"),
+    ("NODE_ADDRESS", "web.7", "web.7"),
     ("PROJECT_FILES", "web files", Path("web files")),
     ("HTTPS_PORT", "1", 1),
     ("HTTPS_PORT", "65535", 65535),
@@ -59,9 +79,17 @@ ACCEPTED: list[tuple[str, str, object]] = [
     ("SMTP_HOST", "smtp.example.org", "smtp.example.org"),
     ("SMTP_PORT", "25", 25),
     ("SMTP_USER", "Shop Owner <shop@example.org>", "Shop Owner <shop@example.org>"),
+    ("PULL_EVERY", "Mon..Fri *-*-* 03:00/15", "Mon..Fri *-*-* 03:00/15"),
+    ("PULL_SPREAD", "10min", 600),
+    ("PULL_DELAY", "2h", 7200),
+    ("PULL_DELAY", "0", 0),
+    ("PULL_DELAY", "14d", 1_209_600),
 ]
 
 REFUSED: list[tuple[str, str]] = [
+    *(("PULL_DELAY", one) for one in ("1", "h", "2 h", "-1h", "15d", "1w", "1h30min")),
+    *(("PULL_EVERY", one) for one in ("%h", "@DAILY@", "hourly;daily")),
+    ("PULL_SPREAD", "soon"),
     ("PROJECT", "Shop"),
     ("PROJECT", "1shop"),
     ("PROJECT", "shop-"),
@@ -70,6 +98,12 @@ REFUSED: list[tuple[str, str]] = [
     ("PROJECT", "../etc"),
     ("NODE_ADDRESS", "-oProxyCommand=touch"),
     ("NODE_ADDRESS", "user@host"),
+    ("NODE_ADDRESS", "web1:2222"),
+    ("PUBLIC_ADDRESS", "shop.example.org:8443"),
+    ("PUBLIC_ADDRESS", "192.0.2.7:443"),
+    ("PUBLIC_ADDRESS", "[2001:db8::7]:443"),
+    ("PUBLIC_ADDRESS", "https://shop.example.org"),
+    ("SMTP_HOST", "smtp.example.org:587"),
     ("NODE_ADDRESS", "two words"),
     ("NODE_PORT", "0"),
     ("NODE_PORT", "ssh"),
@@ -81,6 +115,37 @@ REFUSED: list[tuple[str, str]] = [
     ("IMAGE", "Localhost/Shop"),
     ("IMAGE", "--help"),
     ("IMAGE", "shop;reboot"),
+    *(
+        ("BEFORE_SWITCH", command)
+        for command in (
+            *("a && b", "a || b", "a; b", "a ; b", "a | b", "a > f", "a >f", "a 2>&1", "a < f"),
+            *("a &", "a $(b)", "a `b`", "A=1 b", 'a "b', "a $HOME", 'a "${B}"', 'a "`b`"'),
+        )
+    ),
+    *(
+        ("VOLUMES", volume)
+        for volume in (
+            *("uploads", "/app", "uploads:app", "a:/", "a:/x/", "a://x", "a:/x/..", "a:/../x"),
+            *("a:/./x", "../a:/x", "A:/x", ".a:/x", "a/b:/x", "a:/x:ro", "a:/$x", "a:/%x", ":/x"),
+        )
+    ),
+    *(("CONTAINER_TMPFS", one) for one in ("c", "/", "/c:", "/c:64", "/c:0m", "/a/../b")),
+    *(("CONTAINER_CAPABILITIES", one) for one in ("ALL", "NET_BIND", "CAP_CAP_CHOWN")),
+    *(
+        ("CONTAINER_PORT", port)
+        for port in (
+            *("0", "65536", "h2c", "h2c:", "h2:80", "http:80", "80:h2c", "unix:", "unix:80"),
+            *("unix:run/a", "unix:/a", "unix:/run/", "unix:/run/../a", "unix:/a//b", "unix:/a/b$"),
+            *("unix:/a/" + "b" * 33, "unix:/" + "a" * 67 + "/b", "unix:/a/b:80"),
+        )
+    ),
+    ("CONTAINER_COMMAND", "serve && serve"),
+    ("READ_ONLY", "no"),
+    ("PUBLIC_ADDRESS", "192.0.2.300"),
+    ("NODE_ADDRESS", "192.0.2"),
+    ("NODE_HOSTNAME", "192.0.2.300"),
+    ("CERT_NAMES", "192.0.2.300"),
+    ("CERT_NAMES", "www.example.7"),
     ("HTTPS_PORT", "65536"),
     ("HTTPS_PORT", "-1"),
     ("HTTPS_PORT", "4 4 3"),

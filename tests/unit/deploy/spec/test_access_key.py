@@ -30,8 +30,8 @@ GOOD, EVIL, RSA = (
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-def rsa_line(kind: str, name: str, *numbers: bytes) -> str:
-    """Write an RSA key as someone may who does not keep to the shortest form."""
+def key_line(kind: str, name: str, *numbers: bytes) -> str:
+    """Write a key, as someone may who does not keep to the shortest form."""
     parts = (name.encode(), *numbers)
     blob = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
     return f"{kind} {base64.b64encode(blob).decode()}"
@@ -39,10 +39,25 @@ def rsa_line(kind: str, name: str, *numbers: bytes) -> str:
 
 EXPONENT, MODULUS = b"\1\0\1", (2**2047 + 1).to_bytes(257, "big")
 SAME_AS_RSA = (
-    rsa_line("ssh-rsa", "ssh-rsa", b"\0\0" + EXPONENT, MODULUS),
-    rsa_line("ssh-rsa", "ssh-rsa", EXPONENT, bytes(9) + MODULUS),
-    rsa_line("ssh-rsa", "rsa-sha2-512", EXPONENT, MODULUS),
-    rsa_line("rsa-sha2-256", "rsa-sha2-512", EXPONENT, MODULUS),
+    key_line("ssh-rsa", "ssh-rsa", b"\0\0" + EXPONENT, MODULUS),
+    key_line("ssh-rsa", "ssh-rsa", EXPONENT, bytes(9) + MODULUS),
+    key_line("ssh-rsa", "rsa-sha2-512", EXPONENT, MODULUS),
+    key_line("rsa-sha2-256", "rsa-sha2-512", EXPONENT, MODULUS),
+)
+SK_ED25519, SK_ECDSA = (
+    key_line(kind, kind, *parts, b"ssh:")
+    for kind, parts in (
+        ("sk-ssh-ed25519@openssh.com", (bytes(32),)),
+        (
+            "sk-ecdsa-sha2-nistp256@openssh.com",
+            (
+                b"nistp256",
+                ec.derive_private_key(7, ec.SECP256R1())
+                .public_key()
+                .public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+            ),
+        ),
+    )
 )
 PIECES = (
     *(word for key in (GOOD, EVIL, RSA) for word in (key, key, *key.split())),
@@ -98,6 +113,26 @@ def test_what_is_read_as_a_key_is_one_for_ssh_keygen(
     assert (found.fingerprint if found else None) == fingerprint(line)
 
 
+@pytest.mark.program
+@given(
+    st.sampled_from((GOOD, EVIL, RSA, SK_ED25519, SK_ECDSA)),
+    st.integers(0, 300),
+    st.sampled_from((b"", b"x", b"\0\0\0\0", b"\0\0\0\1x")),
+    st.binary(max_size=2),
+)
+def test_a_damaged_key_is_a_key_only_where_it_is_one_for_ssh_keygen(
+    line: str, cut: int, end: bytes, changed: bytes
+) -> None:
+    kind, text = line.split()
+    blob = base64.b64decode(text)
+    blob = blob[:cut] + changed + blob[cut + len(changed) :]
+    blob = blob[: len(blob) - cut % 4] + end
+    damaged = f"{kind} {base64.b64encode(blob).decode()}"
+    found = read_key(damaged)
+
+    assert (found.fingerprint if found else None) == fingerprint(damaged)
+
+
 @pytest.mark.parametrize(
     "line",
     [GOOD, f"{GOOD} ann", f"  {GOOD}\tx {EVIL}", GOOD.replace(" ", " \t "), f"{GOOD}\r\n"],
@@ -150,9 +185,9 @@ def test_a_key_written_in_a_longer_form_is_no_other_key(line: str) -> None:
         f"{RSA}=",
         f"{EVIL}====",
         f"{EVIL[:-2]}{chr(ord(EVIL[-2]) + 1)}=",
-        rsa_line("ssh-rsa", "ssh-rsa", EXPONENT, MODULUS, b""),
-        rsa_line("ssh-rsa", "ssh-rsa", EXPONENT, MODULUS[1:]),
-        rsa_line("ssh-rsa", "ssh-rsa", EXPONENT),
+        key_line("ssh-rsa", "ssh-rsa", EXPONENT, MODULUS, b""),
+        key_line("ssh-rsa", "ssh-rsa", EXPONENT, MODULUS[1:]),
+        key_line("ssh-rsa", "ssh-rsa", EXPONENT),
     ],
 )
 def test_what_sshd_refuses_is_no_key(line: str) -> None:

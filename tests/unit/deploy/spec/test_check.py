@@ -102,7 +102,7 @@ def test_an_overlays_drop_in_is_linted_together_with_its_unit(
 def test_a_finding_in_an_overlay_names_the_operators_own_file(
     project: Path, look: Callable[[], Looked]
 ) -> None:
-    drop_in(project, "# mine\n[Service]\nExecStartPre=/usr/bin/echo $(date)\n")
+    drop_in(project, "# @FIREWALL_UDP_PORT@ goes\n[Service]\nExecStartPre=/usr/bin/echo $(date)\n")
 
     _, found = look()
 
@@ -124,9 +124,98 @@ def test_units_written_into_a_butane_file_are_linted(
     _, found = look()
 
     assert places(found) == [
-        "no-shell /etc/systemd/system/job.service:2",
-        "watchdog-unfed /etc/systemd/system/job.service.d/x.conf:2",
+        "no-shell butane/overlays/job.bu (/etc/systemd/system/job.service):8",
+        "watchdog-unfed butane/overlays/job.bu (/etc/systemd/system/job.service.d/x.conf):13",
     ]
+
+
+def test_a_line_of_an_inline_unit_is_found_below_blanks_that_became_several_lines(
+    project: Path, look: Callable[[], Looked]
+) -> None:
+    overlay(
+        project,
+        "job.bu",
+        f"{HEAD}# @FIREWALL_UDP_PORT@ goes\nsystemd:\n  units:\n    - name: job.service\n"
+        "      contents: |\n        [Service]\n\n        # @FIREWALL_UDP_PORT@ goes\n"
+        "        ExecStart=/usr/bin/echo $(date)\n"
+        "    - name: one.service\n"
+        '      contents: "[Service]\\nExecStart=/usr/bin/echo $(date)\\n"\n',
+    )
+
+    _, found = look()
+
+    assert places(found) == [
+        "no-shell butane/overlays/job.bu (/etc/systemd/system/job.service):11",
+        "no-shell butane/overlays/job.bu (/etc/systemd/system/one.service):13",
+    ]
+
+
+def test_a_unit_that_stands_in_no_file_here_is_one_of_the_machine(
+    project: Path, look: Callable[[], Looked]
+) -> None:
+    unit = "/etc/systemd/system/job.service"
+    overlay(
+        project,
+        "job.bu",
+        f"{HEAD}storage:\n  files:\n    - path: {unit}\n      contents:\n"
+        "        source: data:,%5BService%5D%0AExecStart=/usr/bin/echo%20$(date)%0A\n",
+    )
+
+    _, found = look()
+
+    assert places(found) == [f"no-shell {unit} of the machine:2"]
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.yml", "mine.ign", "mine.BU", "sub/mine.fcc"])
+def test_a_file_that_looks_like_an_overlay_and_is_none_is_shown(
+    project: Path, look: Callable[[], Looked], name: str
+) -> None:
+    overlay(project, name, f"{HEAD}storage: {{}}\n")
+
+    code, found = look()
+
+    assert (code, found["warnings"]) == (0, 1)
+    assert places(found) == [f"overlay butane/overlays/{name}:0"]
+    assert "name it mine.bu" in found["findings"][0]["remedy"]
+
+
+def test_a_file_of_any_name_that_an_overlay_refers_to_is_not_shown(
+    project: Path, look: Callable[[], Looked]
+) -> None:
+    overlay(project, "more.ign", '{"ignition": {"version": "3.3.0"}}')
+    overlay(project, "tree/prometheus.yml", "a: b\n")
+    overlay(project, "conf/app.yaml", "a: b\n")
+    overlay(
+        project,
+        "mine.bu",
+        f"{HEAD}ignition: {{config: {{merge: [{{local: more.ign}}]}}}}\n"
+        "storage:\n  trees: [{local: ./tree}]\n"
+        "  files: [{path: /etc/app.yaml, contents: {local: conf/app.yaml}}]\n",
+    )
+
+    assert look()[1]["findings"] == []
+
+
+def test_warnings_of_the_translator_are_shown(project: Path, look: Callable[[], Looked]) -> None:
+    files = "storage:\n  filez: []\n  files:\n    - path: /etc/x\n      mode: 644\n"
+    overlay(project, "mine.bu", f"{HEAD}{files}")
+
+    code, found = look()
+
+    assert (code, found["errors"]) == (0, 0)
+    mine = "butane butane/overlays/mine.bu"
+    assert set(places(found)) == {f"{mine}:4", f"{mine}:7"}
+
+
+def test_an_error_in_an_overlay_is_shown_at_its_own_file_and_line(
+    project: Path, look: Callable[[], Looked]
+) -> None:
+    overlay(project, "mine.bu", f"{HEAD}storage:\n  files:\n    - path: etc/x\n")
+
+    code, found = look()
+
+    assert code == 1
+    assert places(found) == ["butane butane/overlays/mine.bu:5"]
 
 
 def test_a_quadlet_that_no_butane_file_refers_to_yet_is_linted(

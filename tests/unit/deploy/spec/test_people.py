@@ -9,13 +9,22 @@ from hypothesis import strategies as st
 
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.spec.access_key import AccessKey, read_key, read_key_file
+from deploy.spec.access_key import AccessKey, read_key
+from deploy.spec.key_file import read_key_file
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.people import keys_by_person, reinstate, retire, retired_keys, write_keys
 from tests.unit.deploy.examples import settings
 
-ANN = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIAnn", "ann@desk")
-BOB = AccessKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIBob", "bob@desk")
+ANN = AccessKey(
+    "ssh-ed25519",
+    "AAAAC3NzaC1lZDI1NTE5AAAAIAnnxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "ann@desk",
+)
+BOB = AccessKey(
+    "ssh-ed25519",
+    "AAAAC3NzaC1lZDI1NTE5AAAAIBobxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "bob@desk",
+)
 END = datetime(2026, 12, 24, 18, 30, tzinfo=UTC)
 
 
@@ -53,19 +62,19 @@ def test_a_line_of_a_node_keeps_its_options() -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "reason"),
     [
-        f'command="reboot" {ANN.line}',
-        f'expiry-time="soon" {ANN.line}',
-        f'expiry-time="20269999Z" {ANN.line}',
-        "-----BEGIN KEY-----",
+        (f'command="reboot" {ANN.line}', "options other than expiry-time: command"),
+        (f'expiry-time="soon" {ANN.line}', "an expiry-time in another form"),
+        (f'expiry-time="20269999Z" {ANN.line}', "an expiry-time in another form"),
+        ("-----BEGIN KEY-----", "a private key or a certificate"),
     ],
 )
-def test_a_key_file_accepts_no_option_but_an_expiry(tmp_path: Path, line: str) -> None:
+def test_a_key_file_accepts_no_option_but_an_expiry(tmp_path: Path, line: str, reason: str) -> None:
     file = tmp_path / "ann.pub"
     file.write_text(f"{BOB.line}\n{line}\n")
 
-    with pytest.raises(DeployError, match=r"ann\.pub:2: not an SSH public key"):
+    with pytest.raises(DeployError, match=rf"ann\.pub:2: .*{reason}"):
         read_key_file(file)
 
 
@@ -78,7 +87,26 @@ def test_keys_are_written_by_name_and_a_person_without_keys_is_removed(tmp_path:
     assert keys_by_person(project(tmp_path)) == {"bob": (BOB,)}
 
 
-@pytest.mark.parametrize("name", ["", "../ann", "Ann", "a b", ".ann", "a" * 40])
+def test_a_certificate_beside_a_key_is_not_a_persons_and_no_person_is_named_so(
+    tmp_path: Path,
+) -> None:
+    write_keys(project(tmp_path), "ann", (ANN,))
+    project(tmp_path).access.joinpath("ann-cert.pub").write_text(
+        "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29t\n"
+    )
+
+    assert keys_by_person(project(tmp_path)) == {"ann": (ANN,)}
+
+
+def test_a_retired_key_may_be_of_any_kind(tmp_path: Path) -> None:
+    dss = read_key("ssh-dss AAAAB3NzaC1kc3MAAAABMQAAAAExAAAAATEAAAABMQ==")
+    assert dss
+    retire(project(tmp_path), (dss,))
+
+    assert retired_keys(project(tmp_path)) == {dss.blob}
+
+
+@pytest.mark.parametrize("name", ["ann-cert", "", "../ann", "Ann", "a b", ".ann", "a" * 40])
 def test_a_name_that_cannot_be_a_file_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DeployError, match="is not a valid name"):
         write_keys(project(tmp_path), name, (ANN,))

@@ -18,12 +18,14 @@ from deploy.settings.load import SettingsError
 from deploy.settings.model import Settings
 from deploy.spec.prepare import prepare, settings_or_ask
 from deploy.spec.render import app_files, render
+from deploy.spec.spec import spec_from_settings
 from tests.root import ROOT
 from tests.unit.deploy.examples import settings
 
 TEMPLATES = ROOT / "butane/templates"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFak me@here"
 HEAD = "variant: fcos\nversion: 1.5.0\n"
+MINE = "butane/overlays/mine.bu"
 
 
 @pytest.fixture
@@ -115,6 +117,114 @@ def test_overlays_add_and_override_with_files_of_their_own(project: Path) -> Non
     assert json.loads(ignition)["ignition"]["version"] == "3.4.0", "an overlay may be newer"
 
 
+TREE = f"{HEAD}storage:\n  trees: [{{local: tree, path: /opt}}]\n"
+
+
+def plant_tree(project: Path) -> Path:
+    """Make an overlay of a folder with a program, links and a text with a blank."""
+    overlay(project, TREE)
+    overlay(project, "#!/bin/sh\n", "tree/bin/tool")
+    overlay(project, "of @APP@\n", "tree/text")
+    tree = project / "butane/overlays/tree"
+    (tree / "bin/tool").chmod(0o755)
+    (tree / "latest").symlink_to("bin/tool")
+    (tree / "zone").symlink_to("/usr/share/zoneinfo/UTC")
+    (tree / "folder").symlink_to("../outside")
+    return tree
+
+
+def test_a_tree_of_an_overlay_keeps_executable_bits_and_links(project: Path) -> None:
+    plant_tree(project)
+
+    found: Any = made(project)
+
+    links = {one["path"]: one["target"] for one in found["storage"]["links"]}
+    assert links["/opt/latest"] == "bin/tool"
+    assert links["/opt/zone"] == "/usr/share/zoneinfo/UTC"
+    assert links["/opt/folder"] == "../outside"
+    files = {one.path: one for one in carried_files(json.dumps(found))}
+    assert files["/opt/bin/tool"].mode == 0o755
+    assert (files["/opt/text"].mode, files["/opt/text"].content) == (0o644, b"of shop-www\n")
+
+
+def test_a_fifo_in_a_tree_is_refused(project: Path) -> None:
+    os.mkfifo(plant_tree(project) / "pipe")
+
+    with pytest.raises(ButaneError, match="tree/pipe: a tree has files, folders and symbolic"):
+        made(project)
+
+
+def test_a_name_that_is_not_text_is_refused(project: Path) -> None:
+    (plant_tree(project) / os.fsdecode(b"na\xefve")).touch()
+
+    with pytest.raises(ButaneError, match=r"na\\xefve: the name is not UTF-8"):
+        made(project)
+
+
+def test_an_empty_folder_of_a_tree_is_made_where_it_has_a_mode(project: Path) -> None:
+    overlay(project, TREE.replace("/opt", "/opt, dir_mode: 0700").replace("1.5.0", "1.7.0"))
+    (project / "butane/overlays/tree/empty").mkdir(parents=True)
+
+    found: Any = made(project)
+
+    assert "/opt/empty" in [one["path"] for one in found["storage"]["directories"]]
+
+
+def test_a_changed_link_or_bit_of_a_tree_is_another_spec(project: Path) -> None:
+    tree = plant_tree(project)
+    hashes = [spec_hash(project)]
+    (tree / "bin/tool").chmod(0o644)
+    hashes.append(spec_hash(project))
+    (tree / "latest").unlink()
+    (tree / "latest").symlink_to("text")
+    hashes.append(spec_hash(project))
+
+    assert len(set(hashes)) == 3
+
+
+def spec_hash(project: Path) -> str:
+    return spec_from_settings(Project(project, settings(SSH_KEYS="me.pub"))).sha256
+
+
+def test_the_sources_of_a_spec_are_left_as_the_overlays_have_them(project: Path) -> None:
+    tree = plant_tree(project)
+    made(project)
+    built = project / "build/shop-www/tree"
+    assert built.joinpath("latest").readlink() == Path("bin/tool")
+    assert built.joinpath("bin/tool").stat().st_mode & 0o777 == 0o700
+
+    (tree / "latest").unlink()
+    made(project)
+
+    assert not built.joinpath("latest").is_symlink()
+
+
+def test_a_link_among_the_overlays_is_read_as_a_file_outside_of_trees(project: Path) -> None:
+    (project / "shared").write_text("shared\n")
+    (project / "butane/overlays/motd").symlink_to(project / "shared")
+    overlay(project, f"{HEAD}storage: {{files: [{{path: /etc/motd, contents: {{local: motd}}}}]}}")
+
+    files = {file.path: file.content for file in carried_files(json.dumps(made(project)))}
+
+    assert files["/etc/motd"] == b"shared\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [("    - path:\t/etc/mine\n      contents: {inline: a\tb}\n", b"a\tb"),
+     ("    - {path: /etc/mine, contents: {inline: a:}}\n", b"a:")],
+)  # fmt: skip
+def test_an_overlay_is_read_by_butanes_rules_for_yaml(
+    project: Path, text: str, content: bytes
+) -> None:
+    """PyYAML's safe loader refuses both."""
+    overlay(project, f"{HEAD}storage:\n  files:\n{text}")
+
+    files = {file.path: file.content for file in carried_files(json.dumps(made(project)))}
+
+    assert files["/etc/mine"] == content
+
+
 def test_an_overlay_must_not_have_the_name_of_a_template(project: Path) -> None:
     overlay(project, HEAD, "node.bu")
 
@@ -127,8 +237,17 @@ def test_an_overlay_must_not_have_the_name_of_a_template(project: Path) -> None:
     [
         ("@NOTHING@\n", r"mine\.bu:1: the blank @NOTHING@ has no value"),
         (f"{HEAD}storage: [\n", r"mine\.bu:\d+: "),
-        (f"{HEAD}storage:\n  files:\n    - path: etc/x\n", r"build/shop-www\.bu:\d+: "),
-        (f"{HEAD}storage: {{files: [{{path: /x, contents: {{local: no}}}}]}}\n", "shop-www.bu"),
+        (f"{HEAD}storage:\n  files:\n    - path: etc/x\n", f"{MINE}:5: path not absolute"),
+        (
+            f"{HEAD}storage: {{files: [{{path: /x, contents: {{local: no}}}}]}}\n",
+            f"{MINE}:3: open no",
+        ),
+        (f"{HEAD}storage:\n  files: nothing\n", f"{MINE}:4: cannot unmarshal"),
+        ("variant: fcos\nversion: 1.99.0\n", f"{MINE}:2: No translator exists"),
+        (
+            f"{HEAD}# @FIREWALL_UDP_PORT@\nstorage:\n  files:\n    - path: x\n",
+            f"{MINE}:6: path not absolute",
+        ),
     ],
 )
 def test_an_error_in_an_overlay_leaves_the_old_spec(project: Path, text: str, part: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError
-from deploy.spec.project_files import list_files
+from deploy.spec.project_files import left_out, list_files
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 NOBODY = 65534
@@ -64,6 +64,27 @@ def test_version_control_settings_and_caches_are_skipped(tmp_path: Path) -> None
         (tmp_path / name).touch()
 
     assert list(list_files(tmp_path)) == [".htaccess"]
+    assert left_out(tmp_path) == (
+        ".env", ".env.staging", ".git/", ".venv/", "__pycache__/", "node_modules/",
+        "sub/.env", "sub/.git/",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [".envrc", ".environment", ".envoy.yaml", "x.env", "env"])
+def test_a_name_that_only_begins_like_a_settings_file_is_sent(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+
+    assert list(list_files(tmp_path)) == [name]
+    assert left_out(tmp_path) == ()
+
+
+def test_empty_folders_are_listed_as_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/file").touch()
+
+    assert left_out(tmp_path) == ("a/b/",)
+    assert left_out(tmp_path / "missing") == left_out(None) == ()
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])

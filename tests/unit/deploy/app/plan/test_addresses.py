@@ -19,6 +19,14 @@ def test_the_apps_own_network_and_others_beside_it_are_no_clash() -> None:
     refuse_clash("shop-www", WANTED, routes[:3])
 
 
+def test_a_network_with_ipv6_on_a_node_without_is_named() -> None:
+    own = [Route(subnet=one, interface="podman1", network="shop-www") for one in WANTED]
+
+    refuse_clash("shop-www", WANTED[:1], own[:1])
+    with pytest.raises(DeployError, match=r"and 10\.160\.0\.0/28 is wanted on a node without IPv6"):
+        refuse_clash("shop-www", WANTED[:1], own)
+
+
 @pytest.mark.parametrize(
     ("route", "says"),
     [

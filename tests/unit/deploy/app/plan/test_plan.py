@@ -200,6 +200,19 @@ def test_what_a_visitor_meets_is_a_reason_to_deploy() -> None:
     assert made.steps
 
 
+def test_a_release_that_would_be_checked_in_another_way_is_a_reason_to_deploy() -> None:
+    older = state()
+    assert older.manifest
+    held = older.manifest.model_copy(update={"proof": DESIRED.proof})
+    moved = DESIRED.proof.model_copy(update={"address": "192.0.2.9", "switch": "restart"})
+
+    assert not plan(DESIRED, state(manifest=held))
+    changed = plan(replace(DESIRED, proof=moved), state(manifest=held))
+    assert changed.reasons == ("PUBLIC_ADDRESS, SWITCH changed",)
+    # A release of an older corefab has no proof to compare with.
+    assert not plan(replace(DESIRED, proof=moved), older)
+
+
 def test_the_document_keeps_the_fields_that_hooks_read() -> None:
     document = json.loads(json.dumps(plan().document()))
 

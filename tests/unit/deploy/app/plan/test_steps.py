@@ -211,7 +211,7 @@ def test_layers_that_another_image_brought_make_the_image_without_sending() -> N
 
 
 def test_a_rollback_stages_what_the_node_keeps_and_switches_like_a_deploy() -> None:
-    first, *switch = rollback_steps("slots", "blue", "r1")
+    first, *switch = rollback_steps(Switch("slots"), "blue", "r1")
 
     assert (first.kind, first.source) == ("stage", "r1")
     assert switch == list(switch_steps(Switch(), "blue"))

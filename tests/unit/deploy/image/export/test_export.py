@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -100,6 +101,16 @@ def keep(tar: bytes, folder: Path, records: Path, name: str) -> None:
 
 def headers(data: bytes) -> dict[str, object]:
     return {"type": 2, "payload": base64.b64encode(data).decode()}
+
+
+def test_a_file_of_the_image_is_read_in_place(storage: Storage) -> None:
+    with Export(storage, storage.cache()) as export:
+        assert export.read_file(ODD) == noise(5_000, 2)
+        assert export.read_file("a/b") == noise(3_000_000)
+        assert export.read_file("nowhere/at/all") == b""
+        assert export.read_file("a") is None
+
+    assert storage.exported == []
 
 
 def test_layers_are_read_in_place_as_they_were_built(storage: Storage) -> None:
@@ -273,6 +284,57 @@ def test_an_image_in_the_storage_of_podman_itself_is_read_in_place(
                     assert found[0 : len(found)] == tar
     finally:
         subprocess.run(["podman", "rmi", made.id], check=True, capture_output=True)
+
+
+# As on macOS: podman is a client, and the storage is in another machine.
+ELSEWHERE = """
+mount -t tmpfs tmpfs {place}
+exec podman --root {place}/root --runroot {place}/run --storage-driver overlay \\
+  system service --time 0 unix://{place}.sock
+"""
+
+
+@pytest.fixture
+def podman_elsewhere(
+    tmp_path: Path, program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Put a client in podman's place whose storage no path of this machine leads to."""
+    podman = program("podman")
+    if os.geteuid():
+        pytest.skip("another machine's storage is played by a mount, which needs root")
+    # A socket's path has at most 104 bytes.
+    with tempfile.TemporaryDirectory(prefix="podman-") as place:
+        client = tmp_path / "podman"
+        client.write_text(f'#!/bin/sh\nexec {podman} --remote --url unix://{place}.sock "$@"\n')
+        client.chmod(0o700)
+        words = ["unshare", "--mount", "sh", "-ec", ELSEWHERE.format(place=place)]
+        with subprocess.Popen(words, stderr=subprocess.PIPE) as service:
+            try:
+                while subprocess.run([client, "info"], capture_output=True, check=False).returncode:
+                    assert service.poll() is None, service.communicate()[1]
+                monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+                yield
+            finally:
+                service.terminate()
+                Path(f"{place}.sock").unlink(missing_ok=True)
+
+
+@pytest.mark.program
+@pytest.mark.usefixtures("podman_elsewhere")
+def test_an_image_of_a_podman_that_answers_only_over_its_socket_is_written_out(
+    tmp_path: Path,
+) -> None:
+    made = image([LOWER, UPPER])
+    file = tmp_path / "made.tar"
+    with tarfile.open(file, "w") as archive:
+        archive.add(write_layout(made, tmp_path / "layout"), ".")
+    subprocess.run(["podman", "load", "-qi", file], check=True, capture_output=True)
+
+    with Export(Podman(made.id), Cache(tmp_path / "cache", 10**9)) as export:
+        assert export.content(made.diff_ids).id == made.id
+        for diff_id, tar in zip(made.diff_ids, made.layers, strict=True):
+            with export.layer(diff_id) as found:
+                assert found[0 : len(found)] == tar
 
 
 def test_a_layer_that_cannot_be_read_in_place_comes_whole_from_its_program(

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from deploy.errors import DeployError
+from deploy.image.layers.oci import RunConfig
 from deploy.image.store import engines
 from deploy.image.store.engines import Docker, Podman
 from deploy.workstation.programs import ProgramError
@@ -76,3 +78,28 @@ def test_an_image_that_is_in_no_list_has_one_platform(storage: Storage) -> None:
 def test_an_image_that_is_missing_keeps_its_message(storage: Storage) -> None:
     with pytest.raises(ProgramError, match="image not known"):
         Podman("gone").image()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"Descriptor": {"digest": "sha256:1"}}, {"GraphDriver": {"Name": "overlayfs", "Data": None}}],
+    ids=["docker-28", "docker-26"],
+)
+def test_an_image_in_dockers_containerd_store_is_refused_with_the_way_over(
+    monkeypatch: pytest.MonkeyPatch, own: dict[str, object]
+) -> None:
+    shown = inspected("plain", "amd64") | own
+    monkeypatch.setattr(engines, "run", lambda *_, **__: json.dumps([shown]).encode())
+
+    with pytest.raises(DeployError, match="containerd image store") as caught:
+        Docker("plain").image()
+
+    assert "docker save plain -o image.tar" in caught.value.hint
+
+
+def test_how_a_container_starts_is_read_from_podman(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = inspected("plain", "amd64") | {"Config": {"User": "app", "Entrypoint": ["/x"]}}
+    monkeypatch.setattr(engines, "run", lambda *_, **__: json.dumps([shown]).encode())
+
+    assert Podman("plain").image().run == RunConfig("app", has_command=True)
+    assert Docker("plain").image().run == RunConfig("app", has_command=True)

@@ -126,7 +126,8 @@ def overlay(layers: Iterable[Folder]) -> Folder:
 def show(layers: Sequence[bytes]) -> Shown:
     """Show an image of these layers as a container sees it."""
     merged = overlay(map(unpack, layers))
-    root = merged.pop("", None) or Thing(tarfile.DIRTYPE, 0o555)
+    merged.pop("", None)
+    root = Thing(tarfile.DIRTYPE, 0o555)
     names: dict[int, set[str]] = {}
     for path, thing in merged.items():
         if thing.kind == tarfile.REGTYPE:

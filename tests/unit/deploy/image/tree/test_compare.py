@@ -76,6 +76,12 @@ def test_a_time_that_each_unpacking_makes_anew_is_no_difference() -> None:
     ]
 
 
+def test_what_layers_say_of_the_root_is_no_difference() -> None:
+    said = Entry("", "d", 0o700, uid=5, xattrs=(("user.colour", "red"),))
+
+    assert told(tree(FILE, said), tree(FILE, Entry("", "d", 0o555))) == []
+
+
 def test_hard_links_that_were_parted_or_joined_are_told() -> None:
     two = (FILE, FILE._replace(path="b"))
 

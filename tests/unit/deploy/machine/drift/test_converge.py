@@ -67,6 +67,19 @@ def test_the_acts_are_applied_under_both_locks_and_kept_after_a_new_login(
     assert "web1 converged to its machine spec" in said
 
 
+def test_what_the_node_refuses_is_shown_and_the_rest_kept(
+    project: Project, remote: FakeRemote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = "not done: file /etc/x: chown: invalid user"
+    remote.answers["converge"] = [f"{refused}\n", ""]
+
+    converge(project, YES)
+
+    assert modes(remote) == ["apply", "keep"]
+    assert json.loads(remote.all_of("converge")[1].arguments[2])["what"] == "converge"
+    assert f"warning: {refused}" in capsys.readouterr().err
+
+
 def test_a_node_that_matches_is_left_alone(
     tmp_path: Path, remote: FakeRemote, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,8 +9,9 @@ import pytest
 from certs.ssh import new_ssh_key
 from deploy.errors import DeployError
 from deploy.machine.install.first_boot import Awaited, await_first_boot
+from deploy.node.known_hosts import pin
 from deploy.node.target import Target
-from tests.unit.deploy.ssh_server import Node
+from tests.unit.deploy.ssh_server import Node, new_identity, running
 
 pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("clock")]
 SECONDS = 3.0
@@ -72,3 +73,21 @@ def test_a_machine_that_never_comes_back_is_reported_with_what_to_check(
     with pytest.raises(DeployError, match="did not come back within 0 s") as refused:
         await_first_boot(gone, 0.3)
     assert "console" in refused.value.hint
+
+
+@pytest.mark.program
+def test_a_first_boot_is_awaited_through_a_jump_host(
+    node: Node, target: Target, home: Path
+) -> None:
+    with running() as jump:
+        jump.behind["inner.test"] = node.port
+        jump.let_in(new_identity(home / ".ssh/id_ed25519"), "hop")
+        pin(target.known_hosts, "127.0.0.1", jump.port, (jump.host_line,))
+        pin(target.known_hosts, "inner.test", None, (node.host_line,))
+        (home / ".ssh/config").write_text(
+            f"Host inner\n HostName inner.test\n ProxyJump hop@127.0.0.1:{jump.port}\n"
+        )
+        inner = replace(target, host="inner", port=None)
+
+        assert await_first_boot(awaited(node, inner, boot="after"), SECONDS) == "after"
+        assert jump.transports

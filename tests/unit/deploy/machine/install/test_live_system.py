@@ -1,15 +1,19 @@
 """A live system is known by its medium's key, by a fingerprint, or not at all."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from certs.ssh import new_ssh_key
 from deploy.errors import DeployError
+from deploy.machine.install import live_system
 from deploy.machine.install.live_system import live_target, remember_medium
 from deploy.machine.media.media import live_config
 from deploy.node.known_hosts import pinned
+from deploy.node.target import Target
 from deploy.project import MEDIA, Project
 from tests.unit.deploy.examples import settings
 from tests.unit.deploy.ssh_server import Node
@@ -53,6 +57,30 @@ def test_a_mediums_key_is_known_again_at_the_address_that_showed_it_first(
     (line,) = known(tmp_path)
     assert line.split(" ", 1)[1] == f"[127.0.0.1]:{node.port} {node.host_line}"
     assert look(node, tmp_path) == (node.host_line,)
+
+
+def test_a_mediums_key_is_known_to_one_of_two_installations_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, both = new_ssh_key().public, Barrier(2)
+
+    def read(_: Target) -> tuple[str, str]:
+        both.wait()
+        return key, "SHA256:x"
+
+    def is_known(host: str) -> bool:
+        try:
+            live_target(project(folder), host, fingerprint="")
+        except DeployError:
+            return False
+        return True
+
+    monkeypatch.setattr(live_system, "read_host_key", read)
+    for number in range(20):
+        folder = tmp_path / str(number)
+        remember_medium(project(folder), key)
+        with ThreadPoolExecutor(2) as beside:
+            assert sum(beside.map(is_known, ("192.0.2.1", "192.0.2.2"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -101,7 +129,9 @@ def test_an_unknown_medium_needs_a_terminal_or_a_fingerprint(node: Node, tmp_pat
 
 
 def test_media_made_before_stay_known(tmp_path: Path) -> None:
-    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEve me@here\n")
+    (tmp_path / "id.pub").write_text(
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEvexxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx me@here\n"
+    )
     chosen = settings(SSH_KEYS="id.pub")
 
     for _ in range(2):

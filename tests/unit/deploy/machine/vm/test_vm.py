@@ -100,6 +100,13 @@ def test_everything_that_is_missing_is_listed_at_once(
     assert "--no-tpm" in refused.value.hint
 
 
+def test_a_missing_option_for_the_image_is_named(project: Project) -> None:
+    with pytest.raises(DeployError, match="--image is missing") as refused:
+        vm.vm_up(project, VmOptions())
+
+    assert "fab os-image --kind qemu" in refused.value.hint
+
+
 def test_a_machine_that_ends_is_reported_with_the_end_of_its_console(
     project: Project, started: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

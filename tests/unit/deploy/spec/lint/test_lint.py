@@ -330,6 +330,29 @@ def test_a_comment_in_the_file_switches_a_rule_off() -> None:
     ]  # fmt: skip
 
 
+def test_each_capability_and_a_writable_root_are_warnings() -> None:
+    unit = "[Container]\nAddCapability=NET_BIND_SERVICE CAP_SYS_ADMIN\nReadOnly=false\n"
+
+    listed = found(unit)
+
+    assert [f"{one.severity} {one.rule} {one.line}" for one in listed] == [
+        "warning capability 2",
+        "warning capability 2",
+        "warning writable-root 3",
+    ]
+    assert "no isolation is left" in listed[0].why
+    assert "may listen on ports below 1024" in listed[1].why
+
+
+def test_what_a_drop_in_takes_back_is_no_finding() -> None:
+    files = {
+        "app.container": "[Container]\nAddCapability=CHOWN\nReadOnly=false\n",
+        "app.container.d/mine.conf": "[Container]\nAddCapability=\nReadOnly=true\n",
+    }
+
+    assert lint_of(files) == []
+
+
 def test_every_finding_says_what_to_do() -> None:
     unit = '[Container]\nNotify=healthy\nHealthCmd="x"\nPod=a.pod\nVolume=/etc:/e:Z\n' + WATCHED
 

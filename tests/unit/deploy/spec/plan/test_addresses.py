@@ -27,7 +27,16 @@ def test_addresses_can_be_set() -> None:
     assert values["RANGE4"] == "192.0.2.8/29"
     assert values["SLOT_MAC"] == ("02:cf:c0:00:02:02", "02:cf:c0:00:02:03")
     assert values["SLOT_IPV6"] == ("2001:db8::2", "2001:db8::3")
-    assert values["RANGE6"] == "2001:db8:0:0:8000::/65"
+    assert values["RANGE6"] == ("2001:db8:0:0:8000::/65",)
+
+
+def test_a_network_without_ipv6_has_no_word_of_it() -> None:
+    values = address_values(settings(), ipv6=False)
+
+    assert (values["IPV6"], values["NETWORK6"], values["GATEWAY6"], values["RANGE6"]) == (
+        *("false", (), (), ()),
+    )
+    assert values["SLOT_ADDRESSES"] == ("ip=10.161.120.2", "ip=10.161.120.3")
 
 
 def test_a_deploy_goes_to_the_slot_that_does_not_serve() -> None:

@@ -102,14 +102,55 @@ def test_what_is_off_has_no_line() -> None:
     assert {name: values[name] for name in (*off, "SMTP_HOST", "SMTP_PORT", "SMTP_USER")} == (
         dict.fromkeys((*off, "SMTP_HOST", "SMTP_PORT", "SMTP_USER"), ())
     )
-    assert values["SECRETS_UID"] == "0"
+    assert (values["DATA_USER"], values["DATA_UID"]) == ((), (values["UID"],))
+    assert values["DATA_OWNER"] == ":shop-www"
 
 
 def test_the_container_bears_the_apps_number_unless_the_image_decides() -> None:
     values = template_values(settings())
 
     assert values["CONTAINER_UID"] == (values["UID"],)
-    assert values["SECRETS_UID"] == values["UID"]
+    assert (values["DATA_USER"], values["DATA_UID"]) == (("shop-www",), ())
+    assert values["DATA_OWNER"] == "shop-www"
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=3))
+@example(["sh", "-c", "echo $HOME 100%", ""])
+def test_a_command_survives_in_a_unit_word_by_word(words: list[str]) -> None:
+    given_words = settings().model_copy(update={"container_command": tuple(words)})
+    line = template_values(given_words)["COMMAND"][0]
+
+    assert not re.search(r"[\n\r]", line)
+    assert [unescaped(word) for word in re.findall(r'"((?:\\.|[^"\\])*)"', line)] == words
+
+
+def test_what_the_container_gets_has_a_line_each() -> None:
+    values = template_values(
+        settings(
+            VOLUMES="uploads:/app/uploads, cache:/var/cache",
+            CONTAINER_TMPFS="/cache:64m, /run",
+            CONTAINER_CAPABILITIES="NET_BIND_SERVICE, CHOWN",
+        )
+    )
+
+    assert values["VOLUME"] == ("uploads", "cache")
+    assert values["VOLUME_TARGET"] == ("/app/uploads", "/var/cache")
+    assert values["TMPFS"] == ("/cache:rw,mode=1777,U,size=64m", "/run:rw,mode=1777,U")
+    assert values["CAPABILITY"] == ("NET_BIND_SERVICE", "CHOWN")
+
+
+def test_an_app_has_a_port_or_a_folder_for_its_socket() -> None:
+    port, socket = (
+        template_values(settings(TLS="proxy", CONTAINER_PORT=one))
+        for one in ("h2c:9000", "unix:/run/app/http.sock")
+    )
+
+    assert port["CONTAINER_PORT"] == ("9000",)
+    assert port["CONTAINER_SOCKET"] == port["SOCKET_FOLDER"] == port["SOCKETS"] == ()
+    assert socket["CONTAINER_PORT"] == ()
+    assert socket["CONTAINER_SOCKET"] == ("/run/app/http.sock",)
+    assert socket["SOCKET_FOLDER"] == ("/run/app",)
+    assert socket["SOCKET_GROUP"] == (str(app_uid("corefab-proxy")),)
 
 
 def test_systemd_waits_longer_than_podman() -> None:

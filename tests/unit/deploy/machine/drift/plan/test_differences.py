@@ -25,8 +25,10 @@ from deploy.spec.plan.machine import Machine, Place, read_machine
 from tests.unit.deploy.examples import DESIRED, UNIT, manifest
 
 APP = "shop-www"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAnn ann@desk"
-OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEve eve@there"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAnnxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ann@desk"
+OTHER_KEY = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEvexxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx eve@there"
+)
 SYSCTL = b"# why\nnet.ipv4.tcp_syncookies = 1\n"
 
 
@@ -355,6 +357,34 @@ def test_a_file_that_the_machine_downloaded_is_compared_by_mode_and_owner_alone(
     assert values(machine_drift(machine, found(paths={path: changed}))) == [
         ("mode", path, "644", "600", "by hand")
     ]
+
+
+def test_a_masked_unit_is_a_link_of_the_spec() -> None:
+    unit = {"name": "a.service", "mask": True, "contents": "[Unit]\n"}
+    masked = read_machine(json.dumps({"systemd": {"units": [unit]}}))
+
+    (one,) = masked.places
+    assert (one.path, one.kind, one.target) == (
+        "/etc/systemd/system/a.service", "link", "/dev/null",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {"files": [{"path": "/etc/x", "append": [data(b"more")]}]},
+        {"files": [{"path": "/etc/x", "contents": {"source": "https://example.org/x"}}]},
+        {"links": [{"path": "/etc/x", "target": "/etc/y", "hard": True}]},
+    ],
+)
+def test_a_change_of_what_only_a_first_boot_makes_is_listed(storage: dict[str, object]) -> None:
+    old = replace(MACHINE, places=())
+    target = replace(old, first_boot=read_machine(json.dumps({"storage": storage})).first_boot)
+
+    assert values(differences(target, old, found())) == [
+        ("file", "/etc/x", "as the settings say", "as its old spec says", "by hand")
+    ]
+    assert differences(target, target, found()) == ()
 
 
 def test_files_of_a_release_are_not_compared_with_the_spec() -> None:

@@ -14,7 +14,7 @@ from deploy.machine.install.plan.installation import (
     problems_of,
     refusals,
 )
-from deploy.machine.install.plan.live_facts import Disk, LiveFacts, read_disks
+from deploy.machine.install.plan.live_facts import Disk, LiveFacts, Use, read_disks
 from deploy.machine.install.plan.options import Installation
 
 CONFIG = json.dumps({"ignition": {"version": "3.3.0"}}).encode()
@@ -80,7 +80,13 @@ def test_an_empty_disk_of_a_machine_with_dhcp_is_installed_to() -> None:
         ({"disks": ()}, "/dev/sda is not a disk of this machine"),
         ({"disks": (replace(SDA, read_only=True),)}, "/dev/sda is read-only"),
         (
-            {"disks": (replace(SDA, used_by=("/dev/sda1 is mounted on /mnt",)),)},
+            {
+                "disks": (
+                    replace(
+                        SDA, used_by=(Use("/dev/sda1 is mounted on /mnt", "sudo umount /mnt"),)
+                    ),
+                )
+            },
             "/dev/sda is in use: /dev/sda1 is mounted on /mnt",
         ),
         (
@@ -224,13 +230,75 @@ def test_the_contents_and_users_of_a_disk_are_listed() -> None:
     sda, sdb = read_disks(LSBLK)
 
     assert sda.contents == ("gpt table", "boot ext4", "data", "/dev/mapper/x", "/dev/sda3 swap")
-    assert sda.used_by == (
-        "/dev/sda2 is part of /dev/mapper/x (crypt)",
-        "/dev/mapper/x is mounted on /mnt",
+    assert [use.text for use in sda.used_by] == [
         "/dev/sda3 is swap",
-    )
+        "/dev/mapper/x is mounted on /mnt",
+        "/dev/sda2 is part of /dev/mapper/x (crypt)",
+    ]
     assert sda.labels == ("boot", "data")
     assert (sdb.contents, sdb.model, sdb.link) == ((), "ACME", "usb")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "command"),
+    [
+        ("lvm", "/dev/mapper/vg-root", "sudo lvchange --activate n /dev/mapper/vg-root"),
+        ("raid1", "/dev/md127", "sudo mdadm --stop /dev/md127"),
+        ("crypt", "/dev/mapper/luks", "sudo cryptsetup close luks"),
+        ("linear", "/dev/mapper/x", "sudo dmsetup remove /dev/mapper/x"),
+    ],
+)
+def test_a_disk_in_use_is_refused_with_the_commands_that_free_it_in_their_order(
+    kind: str, path: str, command: str
+) -> None:
+    volume = {"path": path, "type": kind, "mountpoints": ["/mnt"]}
+    part = {"path": "/dev/sda1", "type": "part", "children": [volume]}
+    disk = {"path": "/dev/sda", "type": "disk", "size": 10**11, "children": [part, part]}
+    facts = FACTS.model_copy(update={"disks": read_disks({"blockdevices": [disk]})})
+
+    found = refusals(replace(WANTED, wipe="/dev/sda"), facts, CONFIG)
+
+    assert [hint for _, hint in found] == [
+        "on the live system: sudo umount /mnt; or choose another disk",
+        f"on the live system: {command}; or choose another disk",
+    ]
+
+
+MAP = {"path": "/dev/mapper/mpatha", "kname": "dm-0", "type": "mpath", "size": 10**11}
+PATHS: list[dict[str, Any]] = [
+    {"path": f"/dev/{name}", "kname": name, "type": "disk", "size": 10**11, "children": [MAP]}
+    for name in ("sda", "sdb")
+]
+
+
+@pytest.mark.parametrize("listed", [PATHS, [MAP, *PATHS]])
+def test_a_multipath_disk_is_offered_and_its_members_are_not(listed: list[dict[str, Any]]) -> None:
+    lonely = {"path": "/dev/sdc", "type": "disk", "size": 10**11, "fstype": "mpath_member"}
+
+    (disk,) = read_disks({"blockdevices": [*listed, lonely]})
+
+    assert (disk.path, disk.members) == ("/dev/mapper/mpatha", ("/dev/sda", "/dev/sdb"))
+
+
+@pytest.mark.parametrize("device", ["/dev/dm-0", "/dev/mapper/mpatha"])
+def test_a_multipath_disk_is_found_by_each_of_its_names_and_needs_its_arguments(
+    device: str,
+) -> None:
+    changes: dict[str, Any] = {"disks": read_disks({"blockdevices": PATHS}), "device": device}
+
+    assert reasons(replace(WANTED, append_karg=("rd.multipath=default",)), **changes) == []
+    ((reason, hint),) = refusals(WANTED, FACTS.model_copy(update=changes), CONFIG)
+    assert "would not put together" in reason
+    assert "--append-karg rd.multipath=default" in hint
+
+
+def test_a_member_of_a_multipath_disk_is_refused_with_the_disk_to_give() -> None:
+    changes: dict[str, Any] = {"disks": read_disks({"blockdevices": PATHS}), "device": "/dev/sda"}
+
+    ((reason, hint),) = refusals(WANTED, FACTS.model_copy(update=changes), CONFIG)
+
+    assert "one of several ways to the multipath disk /dev/mapper/mpatha" in reason
+    assert hint == "give that one: --device /dev/mapper/mpatha"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,2 @@
+<?php
+echo "PHP serves this page\n";

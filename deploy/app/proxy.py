@@ -1,0 +1,81 @@
+"""The proxy of a node: an app like others, made from the settings of the apps behind it."""
+
+import contextlib
+from dataclasses import replace
+
+from container.examples.build import build
+from deploy.console import progress
+from deploy.image.open import source_of
+from deploy.image.store.engines import Podman
+from deploy.node import session
+from deploy.project import Project
+from deploy.settings.model import PROXY_APP, PROXY_BUILT, Settings
+from deploy.spec.plan.route import HEALTH_PATH
+from deploy.workstation.programs import ProgramError, run
+
+_PULL_SECONDS = 600
+# What the proxy has in common with the apps behind it: how its node is reached and what is kept.
+_SHARED = (
+    "node_port", "node_user", "identity_file", "known_hosts", "public_address", "image_cache",
+    "image_cache_megabytes", "keep_releases", "drain_seconds", "health_timeout_seconds",
+)  # fmt: skip
+
+
+def proxy_of(project: Project) -> Project:
+    """Make the instance that is the proxy of an app's node.
+
+    Raises:
+        DeployError: when no node is named, or its rehearsal node does not run.
+    """
+    given = project.settings
+    part, _, name = PROXY_APP.partition("-")
+    own = Settings.model_validate(
+        {
+            "PROJECT": part,
+            "NAME": name,
+            "IMAGE": given.proxy_image,
+            "TLS": "none",
+            "HTTP_PORT": 80,
+            "CONTAINER_PORT": "80",
+            "NOTIFY": "true",
+            "HEALTH_PATH": HEALTH_PATH,
+            "CERT_NAMES": PROXY_APP,
+            # It serves every app of the node: as much as there is.
+            "CPU_LIMIT": "10000%",
+            # With Go's usual setting a heap as small as Caddy's is collected several times a second
+            # under load. This costs memory, below MEMORY_LIMIT.
+            "ENV_*": {"GOGC": "400", "GOMEMLIMIT": "384MiB"},
+        }
+    )
+    shared = {name: getattr(given, name) for name in _SHARED}
+    # The rehearsal node is called after the app's project.
+    address = session.target(project).host
+    return replace(project, settings=own.model_copy(update={**shared, "node_address": address}))
+
+
+def fetch_image(proxy: Project) -> None:
+    """Have the proxy's image on this workstation: pull it, or build ours, where it is missing.
+
+    Raises:
+        DeployError: when podman cannot pull it.
+        ContainerError: when it cannot be built.
+    """
+    image = proxy.settings.image
+    source = source_of(image, proxy.folder)
+    if not isinstance(source, Podman):
+        return
+    with contextlib.suppress(ProgramError):
+        source.image()
+        return
+    if image == PROXY_BUILT:
+        with progress.step(f"Build {image} from Debian packages", f"{image} built"):
+            build("caddy", image)
+        return
+    with progress.step(f"Pull {image}", f"{image} pulled"):
+        run(
+            ["podman", "pull", "--quiet", image],
+            doing=f"pulling {image}",
+            hint="try it by hand; `fab proxy-build` makes one of Debian packages instead, with "
+            f"PROXY_IMAGE={PROXY_BUILT}",
+            seconds=_PULL_SECONDS,
+        )

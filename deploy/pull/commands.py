@@ -1,0 +1,22 @@
+"""Commands: have a node look at the tag that an app follows."""
+
+from invoke.context import Context
+
+from deploy.options import LOGIN, project_of
+from deploy.task import task
+
+
+@task("registry")
+def pull(context: Context, *, name: str = "", json: bool = False) -> int:
+    """Have the node take what its tag names now, whatever PULL_MODE and PULL_DELAY say."""
+    from deploy.pull.status import pull as look
+
+    return look(project_of(context, name, LOGIN), now=True, as_json=json)
+
+
+@task("registry")
+def pull_status(context: Context, *, name: str = "", json: bool = False) -> int:
+    """Show what came of the node's last look at its tag; exit code 1: something is wrong."""
+    from deploy.pull.status import pull as look
+
+    return look(project_of(context, name, LOGIN), now=False, as_json=json)

@@ -1,0 +1,423 @@
+# pull APP [now]: take the image that the app's tag names: compare, verify, pull, start it in the idle slot, check
+# it there, move the front door. With `now`, PULL_MODE, PULL_DELAY and what failed before do not count. The
+# result is in /var/lib/corefab/pull/APP/status.json. It runs the scripts of a deploy, which lie beside it.
+# shellcheck shell=bash
+app=$1 now=${2:-}
+here=/etc/corefab/pull/$app
+kept=/var/lib/corefab/pull/$app
+work=/run/corefab/pull-$app
+home=$(home_of "$app")
+reference='' digest='' id='' healed='' slot='' limit=60 born=''
+
+# setting NAME: print a setting of this app's updater.
+setting() { jq -r --arg name "$1" '.[$name]' "$here/settings.json"; }
+
+# keep FILE: replace a file of the updater's own by what is on stdin.
+keep() {
+  cat >"$kept/$1.new"
+  sync "$kept/$1.new"
+  mv -fT "$kept/$1.new" "$kept/$1"
+}
+
+# kept_of FILE FILTER: print a value of a file of the updater's own; nothing where it has none.
+kept_of() { jq -r "$2 // empty" "$kept/$1" 2>/dev/null || true; }
+
+# end WORD [WHY]: note the result of this run, and end it.
+end() {
+  local code=0 why=${2:-}
+  if [ "$1" != healed ] && [ -n "$healed" ]; then why+="${why:+; }$healed"; fi
+  why=$(tail -c 2000 <<<"$why")
+  # shellcheck disable=SC2154
+  jq -n --argjson schema_version "$schema_version" --arg result "$1" --arg why "$why" --arg at "$(stamp)" \
+    --arg reference "$reference" --arg digest "$digest" --arg image_id "$id" --arg release "$(current_of "$app")" \
+    '{$schema_version, $at, $result, $why, $reference, $digest, $image_id, $release}' | keep status.json
+  echo "$app: $1${why:+: $why}"
+  if [ "$born" = true ] && [ -z "$(current_of "$app")" ]; then
+    # Until there is a first release, an hour is long.
+    systemd-run --quiet --collect --on-active=1min systemctl start --no-block "$app-pull.service" || true
+  fi
+  case $1 in refused | no-room | node-fault | failed) code=1 ;; esac
+  exit $code
+}
+
+# end_same [WHY]: end this run with what serves.
+end_same() {
+  if [ -n "$healed" ]; then end healed "$healed"; fi
+  case $(systemctl show -P ActiveState "$app-$slot.service") in
+    failed | inactive) end node-fault "slot $slot, which serves, does not start: \`systemctl status $app-$slot\`" ;;
+  esac
+  end same "${1:-}"
+}
+
+# stamp: print the time as manifests and journal have it.
+stamp() { date -u +%Y-%m-%dT%H:%M:%S+00:00; }
+
+# run SCRIPT ARGUMENT...: run a script of a deploy, without the lock of this one.
+run() { bash "$here/$1.sh" "$app" "${@:2}" 9>&- 2>"$work/said"; }
+
+# said: print what the last script wrote as its error.
+said() { tail -c 2000 "$work/said"; }
+
+# packed SCRIPT: print a script as `start` wants those of its guard.
+packed() { gzip -c "$here/$1.sh" | base64 -w 0; }
+
+# journal RESULT RELEASE PREVIOUS DETAIL: a line of the journal of changes.
+journal() {
+  jq -cn --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" --arg app "$app" --arg result "$1" --arg release "$2" \
+    --arg previous "$3" --arg detail "$4" --arg image "$id" \
+    '{$at, $app, what: "pull", who: "the node", $result, $release, $previous, $image, $detail}'
+}
+
+# from_registry COMMAND WORD...: run skopeo for this app's registry, with what `trust` says of signatures, for
+# `limit` seconds at most.
+from_registry() {
+  local command=$1 prefix=
+  shift
+  [ "$command" != copy ] || prefix=src-
+  [ ! -e "$here/trusted/root.crt" ] || set -- "--${prefix}cert-dir=$here/trusted" "$@"
+  [ "$(setting http)" = false ] || set -- "--${prefix}tls-verify=false" "$@"
+  [ ! -e "$work/auth.json" ] || set -- "--${prefix}authfile=$work/auth.json" "$@"
+  TMPDIR=/var/tmp timeout "${limit}s" skopeo "$trust" --registries.d="$here/registries.d" "$command" "$@" \
+    2>"$work/said" 9>&-
+}
+
+# end_unread: end this run because of what skopeo said.
+end_unread() {
+  local text
+  text=$(said)
+  case $text in
+    *'connection refused'* | *'connection reset'* | *' timeout'* | *'no such host'* | *'is unreachable'* | *'no route to'* \
+      | *EOF*) end unreachable "$text" ;;
+    *'ource image rejected'* | *'signature'*) end refused "$text" ;;
+    *[Nn]'o space left'*) end no-room "$text" ;;
+    *'manifest unknown'* | *'name unknown'*) end refused "$reference names nothing: publish an image there" ;;
+    *'nauthorized'* | *'authentication required'* | *'resource is denied'*) end refused "the registry refuses the login: $text" ;;
+    *'containers-storage'* | *'committing'* | *'writing blob'*) end_node_fault "$text" ;;
+    *) end unreachable "$text" ;;
+  esac
+}
+
+# end_node_fault WHY: end this run because of this node, not of the image; the next try is later each time.
+end_node_fault() {
+  local count
+  count=$(kept_of fault.json "select(.digest == \"$digest\") | .count")
+  count=$((${count:-0} + 1))
+  jq -n --arg digest "$digest" --argjson count "$count" \
+    --argjson until "$((EPOCHSECONDS + 300 * 2 ** (count < 9 ? count - 1 : 8)))" '{$digest, $count, $until}' \
+    | keep fault.json
+  end node-fault "$1"
+}
+
+# marked: print how images that failed are marked: with the units and settings that they failed with.
+marked() { printf '%s %s' "$digest" "$(units | jq -cS . | sha256sum | cut -c 1-16)"; }
+
+# units: print the hash of each host file of the app; before its first release, of those that the machine was
+# made with.
+units() {
+  if [ -n "$previous" ]; then
+    jq .units "$home/current/manifest.json"
+  else
+    born_with | sed 's|^|/|' | tr '\n' '\0' | xargs -0r sha256sum | jq -nR '[inputs | {key: .[66:], value: .[:64]}] | from_entries'
+  fi
+}
+
+# born_with: list the host files of the app.
+born_with() {
+  find /etc/sysusers.d/"$app.conf" /etc/tmpfiles.d/"$app.conf" /etc/corefab/firewall.d/"$app.nft" \
+    /etc/containers/systemd/"$app.network" /etc/containers/systemd/"$app"-{blue,green}.container \
+    /etc/systemd/system/"$app"{-door.service,-pull.service,-pull.timer,-pull-first.timer,.socket} \
+    /etc/corefab/{doors,pull,routes}/"$app" /etc/corefab/volumes/"$app.sh" /etc/corefab/routes/"$app".{caddy,pem} \
+    -type f -printf '%p\n' 2>/dev/null | cut -c 2- | sort || true
+}
+
+# stage_born RELEASE: stage the first release, of what the machine was made with.
+stage_born() {
+  born_with >"$work/list"
+  tar -c -C "$work" --transform='s|^release.json$|manifest.json|' release.json \
+    -C / --transform='s|^etc/|root/etc/|' --files-from="$work/list" >"$work/release.tar"
+  run stage "$1" "" <"$work/release.tar"
+}
+
+# log_in: write the login for the registry into memory.
+log_in() {
+  local sealed=$home/current/credentials/pull_login registry=${reference%%/*}
+  [ "$(setting login)" = true ] || return 0
+  (umask 077 && systemd-creds decrypt --name=pull_login "$sealed" - \
+    | jq -Rs --arg registry "$registry" '{auths: {($registry): {auth: @base64}}}' >"$work/auth.json") \
+    || end_node_fault "the credential pull_login cannot be opened"
+}
+
+# read_tag: read the manifest that the tag names.
+read_tag() {
+  from_registry inspect --raw "docker://$reference" | head -c 4194304 >"$work/manifest.json" || end_unread
+  digest=sha256:$(sha256sum <"$work/manifest.json" | cut -d ' ' -f 1)
+  id=$(jq -re '.config.digest | select(test("^sha256:[0-9a-f]{64}$"))' "$work/manifest.json" 2>/dev/null) \
+    || end refused "$reference is no image for one platform: publish one with \`fab publish --platform\`"
+}
+
+# check_signature: require a statement of one of the keys that this very tag names the digest, and that it is not
+# older than what was seen; note it.
+check_signature() {
+  local found seen
+  rm -rf "$work/signed"
+  trust=--insecure-policy
+  # Statements are small and few: what is larger is not read.
+  from_registry inspect --raw "docker://$name:${digest/:/-}.sig" | head -c 1048576 >"$work/signatures.json" \
+    || case $(said) in
+      *'manifest unknown'*) end refused "$reference is not signed" ;;
+      *) end_unread ;;
+    esac
+  jq -e '.config.size < 1048576 and (.layers | length <= 64 and all(.size < 65536))' "$work/signatures.json" \
+    >/dev/null 2>&1 || end refused "the signatures of $reference are too large"
+  from_registry copy --quiet "docker://$name@sha256:$(sha256sum <"$work/signatures.json" | cut -d ' ' -f 1)" \
+    "dir:$work/signed" || end_unread
+  trust=--policy=$here/policy.json
+  found=$(statements | sort -n | tail -n 1)
+  [ -n "$found" ] || end refused "none of PULL_KEYS has signed that $reference is $digest"
+  seen=$(kept_of seen.json "select(.reference == \"$reference\") | \"\(.sequence) \(.digest)\"")
+  if [ "$found" -lt "${seen%% *}" ] 2>/dev/null; then
+    end refused "$reference is older than what it was before: sequence $found, and ${seen%% *} was seen"
+  fi
+  if [ "$found" = "${seen%% *}" ] && [ "$digest" != "${seen#* }" ]; then
+    end refused "$reference names another image than before, with the same sequence $found"
+  fi
+  jq -n --arg reference "$reference" --arg digest "$digest" --argjson sequence "$found" --argjson at "$EPOCHSECONDS" \
+    '{$reference, $digest, $sequence, $at}' | keep seen.json
+}
+
+# statements: print the sequence of each statement that one of the keys has signed, about this tag and digest.
+statements() {
+  local blob signature key
+  while read -r blob signature; do
+    base64 -d <<<"$signature" >"$work/signature" 2>/dev/null || continue
+    for key in "$here"/keys/*.pub; do
+      openssl dgst -sha256 -verify "$key" -signature "$work/signature" "$work/signed/$blob" >/dev/null 2>&1 || continue
+      jq -r --arg reference "$reference" --arg digest "$digest" '
+        select(.critical.type == "cosign container image signature"
+          and .critical.identity["docker-reference"] == $reference
+          and .critical.image["docker-manifest-digest"] == $digest)
+        | .optional.sequence | numbers | select(. == floor and . >= 1 and . < 9007199254740992)' \
+        "$work/signed/$blob" 2>/dev/null || true
+    done
+  done < <(jq -r '.layers[]
+    | select(.mediaType == "application/vnd.dev.cosign.simplesigning.v1+json" and (.digest | test("^sha256:[0-9a-f]{64}$")))
+    | "\(.digest[7:]) \(.annotations["dev.cosignproject.cosign/signature"] // "")"' "$work/signatures.json")
+}
+
+# check_room: require room for four times the compressed layers.
+check_room() {
+  local needed free
+  needed=$(jq '[.layers[].size] | add // 0 | . * 4 / 1048576 | ceil' "$work/manifest.json")
+  free=$(df -m --output=avail /var/lib/containers | tail -n 1)
+  [ "$free" -ge "$needed" ] || end no-room "$needed MB are needed for $reference, and $free MB are free"
+}
+
+# fetch DIGEST TAG: pull an image by its digest, under the policy, to a local tag.
+fetch() {
+  local limit=3600
+  from_registry copy --quiet --remove-signatures "docker://$name@$1" "containers-storage:localhost/$app:$2"
+}
+
+# heal: start the slot that serves where it is down; pull its image again where that is gone.
+heal() {
+  local release=$1 image
+  case $(systemctl show -P ActiveState "$app-$slot.service") in failed | inactive) ;; *) return 0 ;; esac
+  if ! podman image exists "localhost/$app:$slot"; then
+    image=$(jq -r '.image | capture("@(?<digest>sha256:[0-9a-f]{64})$").digest // empty' "$home/current/manifest.json")
+    if ! podman image exists "localhost/$app:$release" && [ -n "$image" ]; then fetch "$image" "$release" || true; fi
+    podman tag "localhost/$app:$release" "localhost/$app:$slot" || true
+  fi
+  if (one_at_a_time "$app" && start_slot "$app" "$slot") 9>&-; then
+    systemctl start "$app-door.service"
+    healed="slot $slot was down, and was started"
+  fi
+}
+
+# visit MANIFEST: ask for the page as a visitor does, through the front door and the proxy.
+visit() {
+  local scheme host port path found address
+  IFS=$'\t' read -r scheme host port path < <(jq -r '.proof
+    | (.names[0] | sub("^\\*"; "www") | if test(":") then "[\(.)]" else . end) as $host
+    | [if .tls == "none" then "http" else "https" end, $host, .port, .path] | @tsv' "$1")
+  address=$(ip -json address show scope global | jq -r '[.[] | select(.ifname | test("^(podman|veth|docker|br-)") | not)
+    | .addr_info[] | .local][0] // empty | if test(":") then "[\(.)]" else . end')
+  found=$(curl -sSk -A corefab --noproxy '*' --max-time 10 --max-filesize 10000000 --connect-to "::${address:?}:$port" -o /dev/null \
+    -w '%{http_code}' "$scheme://$host:$port$path" 2>"$work/said") || return
+  [[ $found == 2?? ]] || { echo "the health path answers $found through the front door" >"$work/said" && return 1; }
+}
+
+# podman_failed SINCE: test whether the slot ended with podman's own error, not with the app's.
+podman_failed() {
+  [ "$(systemctl show -P ExecMainStatus "$app-$slot.service")" = 125 ] || return 1
+  journalctl --sync 2>/dev/null || true
+  journalctl -q -o cat --since "@$1" "_SYSTEMD_UNIT=$app-$slot.service" _COMM=podman | grep -q '^Error'
+}
+
+# give_up FAULT RELEASE PREVIOUS: undo what was begun; mark the image, unless the fault is the node's.
+give_up() {
+  local why mark
+  why=$(said)
+  mark=$(marked)
+  [ ! -e "$home/releases/$2/ran" ] || run logs 20 "$2" 2>/dev/null | sed 's/^/  | /' >&2 || true
+  run undo >/dev/null || why+="; undo failed: $(said)"
+  audit "$(journal failed "$2" "$3" "$(head -c 1000 <<<"$why")")"
+  rm -f "$kept/trying.json"
+  [ "$1" = image ] || end_node_fault "$why"
+  { tail -n 99 "$kept/failed" 2>/dev/null || true; } >"$work/failed"
+  echo "$mark" >>"$work/failed"
+  keep failed <"$work/failed"
+  end failed "$why"
+}
+
+# named_after RELEASE: name a release by the time, behind the one that serves.
+named_after() {
+  local stamp least='' suffix
+  suffix=$(od -An -N2 -tx1 /dev/urandom | tr -d ' \n')
+  stamp=$(date -u +%Y%m%d-%H%M%S)
+  [ -z "$1" ] || least=$(date -u -d "${1:0:4}-${1:4:2}-${1:6:2} ${1:9:2}:${1:11:2}:${1:13:2} UTC + 1 second" +%Y%m%d-%H%M%S)
+  if [[ $least > $stamp ]]; then stamp=$least; fi
+  printf '%s-%s' "$stamp" "$suffix"
+}
+
+# complete RELEASE PREVIOUS: record a release that serves, and stop the slot before it.
+complete() {
+  local keep_releases drain
+  keep_releases=$(setting keep_releases) drain=$(setting drain_seconds)
+  jq '. + {health: "healthy"}' "$home/releases/$1/manifest.json" >"$work/manifest.new"
+  run finish "$1" "$keep_releases" "$(journal ok "$1" "$2" "")" <"$work/manifest.new" || give_up node "$1" "$2"
+  jq -n --arg digest "$digest" '{$digest}' | keep taken.json
+  rm -f "$kept/trying.json" "$kept/fault.json"
+  run retire "$drain" || said >&2
+  end updated "${3:-}"
+}
+
+# proven RELEASE: check the slot that a release runs in.
+proven() {
+  local authority
+  authority=$(jq -r '.proof | (.names[0] | sub("^\\*"; "www") | if test(":") then "[\(.)]" else . end)
+    + if .port == (if .tls == "none" then 80 else 443 end) then "" else ":\(.port)" end' "$work/release.json")
+  run prove-slot "$slot" "$(jq -r '.proof.tls' "$work/release.json")" "$authority" "$(jq -r '.proof.path' "$work/release.json")" \
+    "$(jq -r .certificate "$work/release.json")" "$(setting health_timeout_seconds)" "$(setting settle_seconds)"
+}
+
+# go_on: see to what an earlier run, or a deploy, has not finished.
+go_on() {
+  local release previous
+  [ -e "$home/deploying" ] || return 0
+  release=$(jq -r '.release // empty' "$home/deploying" 2>/dev/null || true)
+  previous=$(jq -r '.previous // empty' "$home/deploying" 2>/dev/null || true)
+  if [ "$(kept_of trying.json .release)" = "${release:-none}" ] && [ "$(current_of "$app")" = "$release" ]; then
+    # The door has moved: going back would take visitors from a release that is well.
+    cp "$home/releases/$release/manifest.json" "$work/release.json"
+    slot=$(serving_slot "$app") digest=$(kept_of trying.json .digest) id=$(jq -r .image_id "$work/release.json")
+    if systemctl -q is-active "$app-$slot.service" && proven "$release"; then
+      complete "$release" "$previous" "an earlier one was cut after the front door had moved"
+    fi
+  fi
+  run undo >/dev/null || end node-fault "undoing release $release failed: $(said)"
+  audit "$(journal ok "$release" "$previous" "unfinished deploy undone")"
+  rm -f "$kept/trying.json"
+}
+
+born=$(setting born)
+reference=$(setting reference) name=${reference%:*}
+trust=--policy=$here/policy.json
+install -d -m 0755 /var/lib/corefab "$kept"
+lock=$(lock_file "$app.lock")
+exec 9<>"$lock"
+flock -n 9 || end waiting "another change of $app runs: $(holder_of "$lock" | jq -r '"\(.what) by \(.who)"')"
+jq -cn --arg since "$(stamp)" --argjson pid $$ '{who: "the node", what: "pull", $since, $pid}' >"$lock"
+install -d -m 0700 "$work"
+trap 'rm -rf "$work"' EXIT
+
+go_on
+previous=$(current_of "$app")
+if [ -n "$previous" ]; then
+  slot=$(serving_slot "$app")
+  # What a cut run left running.
+  [ ! -e "$home/$(other_slot "$slot")" ] || run retire "$(setting drain_seconds)" || true
+  log_in
+  heal "$previous"
+else
+  [ "$born" = true ] || end waiting "nothing is deployed yet, and the app needs what \`fab deploy --first\` brings"
+  slot=green
+fi
+
+read_tag
+if [ "$(kept_of seen.json "select(.reference == \"$reference\") | .digest")" != "$digest" ]; then check_signature; fi
+if [ -n "$previous" ] && [ "$id" = "$(jq -r .image_id "$home/current/manifest.json")" ]; then
+  jq -n --arg digest "$digest" '{$digest}' | keep taken.json
+  end_same
+fi
+if [ -n "$previous" ] && [ "$(kept_of taken.json .digest)" = "$digest" ]; then
+  end_same "the image that the tag names was taken before; release $previous came after it, and stays until the tag moves"
+fi
+if [ -z "$now" ]; then
+  if grep -qxF "$(marked)" "$kept/failed" 2>/dev/null; then end held-back "this image failed before"; fi
+  [ "$(setting mode)" = auto ] || end waiting "PULL_MODE is $(setting mode)"
+  left=$(($(kept_of seen.json .at) + $(setting delay_seconds) - EPOCHSECONDS))
+  [ "$left" -le 0 ] || end waiting "PULL_DELAY ends in $left s"
+  left=$(kept_of fault.json "select(.digest == \"$digest\") | .until")
+  left=$((${left:-0} - EPOCHSECONDS))
+  [ "$left" -le 0 ] || end waiting "this node failed to start it, and tries again in $left s"
+fi
+check_room
+fetch "$digest" pulled || end_unread
+
+release=$(named_after "$previous")
+if [ -n "$previous" ]; then
+  cat "$home/current/manifest.json"
+else
+  jq --argjson units "$(units)" --argjson schema_version "$schema_version" --arg app "$app" \
+    '{$schema_version, $app, certificate: "", key: "", $units, files: {}, generations: {}, proof}' "$here/settings.json"
+fi | jq --arg release "$release" --arg image "$name@$digest" --arg id "$id" --arg at "$(stamp)" '. + {$release, $image,
+  image_id: $id, by: "the node", commit: "", dirty: false, $at, seconds: {}, health: ""}' >"$work/release.json"
+borrowed=
+if [ -n "$previous" ] && ! podman image exists "localhost/$app:$previous"; then
+  # Its image was removed by hand: for going on there need be none.
+  podman tag "localhost/$app:pulled" "localhost/$app:$previous"
+  borrowed=yes
+fi
+jq -n --arg release "$release" --arg digest "$digest" '{$release, $digest}' | keep trying.json
+if [ -n "$previous" ]; then
+  run stage-again "$release" "$previous" "$previous" <"$work/release.json" || give_up node "$release" "$previous"
+else
+  stage_born "$release" || give_up node "$release" ""
+fi
+[ -z "$borrowed" ] || podman untag "localhost/$app:$previous" "localhost/$app:$previous"
+podman tag "localhost/$app:pulled" "localhost/$app:$release"
+podman untag "localhost/$app:pulled" "localhost/$app:pulled"
+
+switch=$(jq -r .proof.switch "$work/release.json")
+reached=no
+if [ -n "$previous" ] && visit "$work/release.json"; then reached=yes; fi
+slot=$(other_slot "$slot") began=$EPOCHSECONDS
+# Only where visitors may have to be held is there a guard.
+guards=
+if [ "$switch" != slots ]; then guards=$(packed guard && echo && packed undo); fi
+run start "$release" "$slot" "$switch" <<<"$guards" || {
+  case $(said) in
+    *'did not start'* | *'the image runs as'*) fault=image ;;
+    *) fault=node ;;
+  esac
+  if podman_failed "$began"; then fault=node; fi
+  give_up $fault "$release" "$previous"
+}
+proven "$release" || {
+  fault=image
+  if podman_failed "$began"; then fault=node; fi
+  give_up $fault "$release" "$previous"
+}
+mapfile -d '' -t words < <(jq -j '.before_switch[] | . + "\u0000"' "$here/settings.json")
+if [ ${#words[@]} -gt 0 ]; then
+  run before-switch "$slot" "$(setting before_switch_seconds)" "${words[@]}" || give_up image "$release" "$previous"
+fi
+run move "$release" || give_up node "$release" "$previous"
+if [ $reached = yes ]; then
+  until=$((SECONDS + 20))
+  until visit "$work/release.json"; do
+    [ "$SECONDS" -lt "$until" ] || give_up image "$release" "$previous"
+    sleep 0.5
+  done
+fi
+complete "$release" "$previous"

@@ -1,0 +1,57 @@
+"""Verbs: have a node look at the tag that an app follows, and show what came of its last look."""
+
+from typing import Literal
+
+from deploy.console import output
+from deploy.node import session
+from deploy.node.answer import Digest, Moment, OneLine, ReleaseName, read_answer
+from deploy.node.command import Command
+from deploy.node.schema import Versioned
+from deploy.project import Project
+
+_WELL = ("same", "healed", "updated", "waiting")
+
+
+class Look(Versioned):
+    """What came of a look at a tag; `release` serves, `digest` and `image_id` are what it names."""
+
+    noun = "result of its updater"
+    at: Moment
+    result: Literal[
+        "same", "healed", "updated", "waiting", "held-back", "refused", "no-room", "unreachable",
+        "node-fault", "failed",
+    ]  # fmt: skip
+    why: str
+    reference: OneLine
+    digest: Literal[""] | Digest
+    image_id: Literal[""] | Digest
+    release: Literal[""] | ReleaseName
+
+
+def pull(project: Project, *, now: bool, as_json: bool) -> int:
+    """Show the node's last look at the tag; with `now`, have it look first.
+
+    Return 0 when it serves what it should, or waits; 1 for anything else.
+
+    Raises:
+        DeployError: when the app follows no tag there.
+    """
+    settings = project.settings
+    doing = f"{'taking what the tag names' if now else 'reading the last look'}: {settings.app}"
+    with session.open_session(project) as remote:
+        command = Command("pull-status", (settings.app, *(("now",) if now else ())))
+        answer = remote.checked(command, doing)
+    look = read_answer(Look, answer, "the result of the node's updater")
+    if as_json:
+        output.as_json(look.model_dump(mode="json"))
+    else:
+        _show(settings.app, look)
+    return 0 if look.result in _WELL else 1
+
+
+def _show(app: str, look: Look) -> None:
+    why = f": {look.why}" if look.why else ""
+    line = f"{app}: {look.result}{why}"
+    output.say(f"{line} ({look.at:%Y-%m-%d %H:%M:%S} UTC)")
+    named = f"names {look.digest}" if look.digest else "was not read"
+    output.say(f"  {look.reference} {named}; release {look.release or 'none'} serves")

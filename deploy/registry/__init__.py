@@ -1,0 +1,1 @@
+"""Images in a registry: publish, sign, promote to another tag, withdraw."""

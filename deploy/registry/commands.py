@@ -1,0 +1,56 @@
+"""Commands: publish an image in a registry, promote it to another tag, withdraw it."""
+
+from invoke.context import Context
+
+from deploy.options import project_of
+from deploy.task import task
+
+
+@task(
+    "registry",
+    help={
+        "tag": "the tag to move; that of PULL, unless given",
+        "platform": "such as linux/arm64, of an image for several",
+    },
+)
+def publish(context: Context, *, name: str = "", tag: str = "", platform: str = "") -> None:
+    """Send IMAGE to the registry of PULL, sign it, and make the tag name it."""
+    from deploy.registry.publish import publish as send
+
+    send(project_of(context, name), tag=tag, platform=platform)
+
+
+@task(
+    "registry",
+    positional=["source", "target"],
+    help={"source": "the tag that names the image", "target": "the tag to move"},
+)
+def promote(context: Context, source: str, target: str, *, name: str = "") -> None:
+    """Make a tag name the image of another tag; no layer is sent."""
+    from deploy.registry.promote import promote as move
+
+    move(project_of(context, name), source, target)
+
+
+@task("registry", help={"tag": "the tag to move; that of PULL, unless given"})
+def withdraw(context: Context, *, name: str = "", tag: str = "") -> None:
+    """Make a tag name the image before the present one again."""
+    from deploy.registry.withdraw import withdraw as move
+
+    move(project_of(context, name), tag)
+
+
+@task(
+    "registry",
+    help={
+        "following": "make the key that will replace it; images are signed with both",
+        "finish": "replace the present key by the following one",
+    },
+)
+def publish_key(
+    context: Context, *, name: str = "", following: bool = False, finish: bool = False
+) -> None:
+    """Show the key that signs images; make it, or change to another one."""
+    from deploy.registry.keys import publish_key as show
+
+    show(project_of(context, name), following=following, finish=finish)

@@ -1,0 +1,1 @@
+"""Decide how an image is tried, and which settings it needs."""

@@ -1,0 +1,64 @@
+"""The operator's own part of a route."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.errors import DeployError
+from deploy.project import Project
+from deploy.spec.plan.route import RouteFiles
+from deploy.spec.route_files import read_route_files
+from tests.unit.deploy.examples import settings
+
+
+def project(folder: Path, **values: object) -> Project:
+    return Project(folder, settings(**{"TLS": "proxy"} | values))
+
+
+def test_without_files_there_is_nothing_of_the_operators(tmp_path: Path) -> None:
+    assert read_route_files(project(tmp_path)) == RouteFiles()
+
+
+def test_directives_pages_and_the_root_are_read(tmp_path: Path) -> None:
+    (tmp_path / "proxy/errors").mkdir(parents=True)
+    (tmp_path / "proxy/shop-www.caddy").write_text("redir /a /b\n\nheader X y\n")
+    (tmp_path / "proxy/other-www.caddy").write_text("nothing of ours\n")
+    (tmp_path / "proxy/errors/502.html").write_bytes(b"soon")
+    (tmp_path / "root.pem").write_bytes(b"PEM")
+
+    found = read_route_files(project(tmp_path, ACME_ROOT="root.pem"))
+
+    assert found == RouteFiles(("redir /a /b", "", "header X y"), {"502.html": b"soon"}, b"PEM")
+
+
+def test_an_app_that_ends_tls_itself_has_none(tmp_path: Path) -> None:
+    (tmp_path / "proxy").mkdir()
+    (tmp_path / "proxy/shop-www.caddy").write_text("redir /a /b\n")
+
+    assert read_route_files(project(tmp_path, TLS="app")) == RouteFiles()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("proxy/shop-www.caddy", b"\xff", "not UTF-8"),
+        ("proxy/errors/oops.html", b"", "no error page"),
+        ("proxy/errors/502.html", b"x" * 300_000, "larger than"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, name: str, content: bytes, why: str
+) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+
+    with pytest.raises(DeployError, match=why) as caught:
+        read_route_files(project(tmp_path))
+
+    assert file.name in caught.value.message
+
+
+def test_a_root_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match=r"root\.pem cannot be read"):
+        read_route_files(project(tmp_path, ACME_ROOT="root.pem"))
