@@ -219,11 +219,18 @@ def test_a_name_of_another_app_is_refused_before_anything_is_sent(serving: Proje
 
 def test_directives_of_the_operator_are_checked_and_served(serving: Project) -> None:
     own = serving.folder / "proxy" / f"{serving.settings['PROJECT']}-www.caddy"
-    own.parent.mkdir(exist_ok=True)
-    own.write_text('header X-Own "mine"\nredir /old /new 302\n')
+    icon = own.parent / "static/img/icon.svg"
+    icon.parent.mkdir(parents=True)
+    icon.write_bytes(b"\xff\x00<svg/>")
+    at = f"/run/proxy/pages/{serving.settings['PROJECT']}-www/static"
+    statics = f"handle /img/* {{\n\troot {at}\n\tfile_server\n}}\n"
+    own.write_text(f'header X-Own "mine"\nredir /old /new 302\n{statics}')
     serving.must("deploy")
     assert moved(serving, NAME, 443, "/old") == (302, "/new")
     assert ask(serving, NAME, "/")[1]["X-Own"] == "mine"
+    assert ask(serving, NAME, "/img/icon.svg")[1]["Content-Type"] == "image/svg+xml"
+    assert ask(serving, NAME, "/img/none.svg")[0] == 404
+    icon.unlink()
 
     own.write_text('header X-Own "mine"\nno_such_directive\n')
     failed = serving.fab("deploy")
