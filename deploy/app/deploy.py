@@ -83,7 +83,7 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
     refuse_errors(artifacts.rendered, podman=state.podman)
     check_material(artifacts, state)
     if project.settings.tls == "proxy" and not state.proxy:
-        start_proxy(remote, project)
+        start_proxy(remote, project, state.platform)
     for line in summary(plan):
         output.say(line)
     if plan.staged_update:
@@ -98,11 +98,11 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
     )
 
 
-def start_proxy(remote: Remote, project: Project) -> None:
+def start_proxy(remote: Remote, project: Project, platform: str) -> None:
     """Deploy the proxy for the first time, on a node that has none."""
     proxy = proxy_of(project)
     output.say(f"{project.settings.app} is served by the node's proxy, which is not there yet")
-    fetch_image(proxy)
+    fetch_image(proxy, platform)
     with load_artifacts(render(proxy)) as artifacts:
         _deploy(remote, artifacts, DeployOptions(first=True, what="proxy-deploy"))
 

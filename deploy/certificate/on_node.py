@@ -11,6 +11,7 @@ from deploy.errors import DeployError
 from deploy.node import session
 from deploy.node.endpoint import Endpoint
 from deploy.node.remote import Remote
+from deploy.node.state import probe
 from deploy.project import Project
 
 
@@ -29,7 +30,7 @@ def rotate_on_node(project: Project) -> None:
     with session.open_session(project) as remote:
         remote.checked(act.proxy_certificates("set-aside", names), "setting certificates aside")
         try:
-            fetch_image(proxy)
+            fetch_image(proxy, probe(remote, proxy.settings.app).platform)
             deploy(proxy, DeployOptions(force=True, what="certificate"))
             after = _changed(project, before)
         except BaseException:
