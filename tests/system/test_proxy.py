@@ -27,7 +27,7 @@ from tests.system.proxied import (
     websocket,
 )
 from tests.system.visitors import visiting
-from tests.unit.certs.pebble import Pebble, running
+from tests.unit.certs.pebble import REFUSED, Pebble, running
 
 pytestmark = pytest.mark.node
 NAME, STAGING = "shop.example.org", "staging.example.org"
@@ -359,6 +359,9 @@ def test_the_proxy_gets_certificates_itself_and_new_ones_when_asked(
     assert rotating.returncode == 1
     assert (beside.code, "is being changed by" in beside.out) == (1, True), beside.out
     assert shown() == second
+    said = serving.must("deploy", **settings | {"CERT_NAMES": f"{NAME}, {REFUSED}"})
+    assert f"{REFUSED} has no certificate yet" in said
+    assert f"{NAME} has no certificate" not in said
     serving.must("deploy")
 
 
