@@ -117,7 +117,7 @@ def _try(lines: Lines, reply: Reply, limit: float) -> _Step:
 
 
 def _best(seen: Observation) -> Reply | None:
-    """Choose the reply to build on: plain HTTP first, then h2c, at the port that is the likeliest."""
+    """Choose the reply to build on: plain HTTP first, then h2c; at the likeliest port."""
     declared = {one.partition("/")[0] for one in seen.image.ports}
     found = [one for one in seen.replies if one.port in seen.reachable] if seen.running else []
     return min(
