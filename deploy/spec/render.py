@@ -87,7 +87,7 @@ def values_of(
     return {
         **template_values(settings, keys, revoked, route=route, ipv6=ipv6),
         **pull_values(settings, read_pull_files(project)),
-        "AUTO_UPDATE": ("auto-update",) if updates_by_itself(project.folder) else (),
+        "AUTO_UPDATE": ("yes",) if updates_by_itself(project.folder) else (),
     }
 
 
