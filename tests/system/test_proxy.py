@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -221,7 +222,8 @@ def test_directives_of_the_operator_are_checked_and_served(serving: Project) -> 
     own = serving.folder / "proxy" / f"{serving.settings['PROJECT']}-www.caddy"
     icon = own.parent / "static/img/icon.svg"
     icon.parent.mkdir(parents=True)
-    icon.write_bytes(b"\xff\x00<svg/>")
+    icon.write_text("<svg/>")
+    icon.with_name("photo.png").write_bytes(b"\x89PNG\xff\x00")
     at = f"/run/proxy/pages/{serving.settings['PROJECT']}-www/static"
     statics = f"handle /img/* {{\n\troot {at}\n\tfile_server\n}}\n"
     own.write_text(f'header X-Own "mine"\nredir /old /new 302\n{statics}')
@@ -230,7 +232,7 @@ def test_directives_of_the_operator_are_checked_and_served(serving: Project) -> 
     assert ask(serving, NAME, "/")[1]["X-Own"] == "mine"
     assert ask(serving, NAME, "/img/icon.svg")[1]["Content-Type"] == "image/svg+xml"
     assert ask(serving, NAME, "/img/none.svg")[0] == 404
-    icon.unlink()
+    shutil.rmtree(own.parent / "static")
 
     own.write_text('header X-Own "mine"\nno_such_directive\n')
     failed = serving.fab("deploy")
