@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from rehearsal import stock
-from tests.install.virtual import console, on, start, virtual_project
+from tests.install.virtual import console, on, seals, start, virtual_project
 from tests.system.page import get
 from tests.system.project import Project
 
@@ -31,6 +31,9 @@ def test_a_virtual_machine_takes_its_ignition_file_and_serves(project: Project) 
     port = int(project.settings["HTTPS_PORT"])
     status, page = get("127.0.0.1", port, "shop.example.org", authority)
     assert (status, "<h2>" in page) == (200, True)
+
+    # With this firmware there is no TPM for systemd.
+    assert seals(project) == {("host", 1, True)}
 
     on(project, "cert-rotate-https")
 
