@@ -69,7 +69,12 @@ def kernel() -> Path:
 
 
 def start(
-    project: Project, base: Path, *kernel_words: str, uefi: bool = False, **settings: str
+    project: Project,
+    base: Path,
+    *kernel_words: str,
+    uefi: bool = False,
+    options: tuple[str, ...] = (),
+    **settings: str,
 ) -> Said:
     """Start a machine of a stock tree with `fab vm`, and wait until it lets us in."""
     ramdisk = project.folder / "initramfs.img"
@@ -80,11 +85,11 @@ def start(
         "-append": " ".join(("console=ttyS0 quiet panic=-1", *kernel_words)),
         **({"-bios": UEFI} if uefi else {}),
     }
-    options = [f"--qemu-option={word}" for pair in given.items() for word in pair]
+    words = [f"--qemu-option={word}" for pair in given.items() for word in pair]
     first = int(project.login.rpartition(":")[2])
     ports = [f"--{use}-port={first + at}" for at, use in enumerate(("ssh", "https", "http"))]
-    words = ("vm", "--image", str(image.image(base)), "--no-kvm", "--timeout", "800")
-    return project.fab(*words, *ports, *options, **settings)
+    place = ("--image", str(image.image(base)), "--no-kvm", "--timeout", "800")
+    return project.fab("vm", *place, *ports, *words, *options, **settings)
 
 
 def on(project: Project, *words: str, **settings: str) -> str:

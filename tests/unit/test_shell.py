@@ -28,7 +28,10 @@ from tests.shell import functions, options, programs
             "exec a; exec 9<>x; sudo -n b c; timeout 5s env X=1 d; command -v e",
             "exec a exec sudo b timeout env d command",
         ),
-        ("[ -e x ] && [[ $y == z ]]", "[ [["),
+        ("[ -e x ] && [[ $y == z ]] || a", "[ [[ a"),
+        ('[[ $x =~ ^(a|b)$ && "$(c d)" < e\n && h ]] || ! [[ f ]]; g', "[[ c [[ g"),
+        ('a=(b "$(c d)"\n  e) f\ng h=(i) j; k=() l', "c f g l"),
+        ("coproc a b", "coproc a"),
     ],
 )
 def test_what_a_script_starts_is_found(script: str, started: str) -> None:
