@@ -38,7 +38,10 @@ def options(script: str) -> Iterator[tuple[str, str]]:
         asked = " ".join((words[0], *verbs))
         if asked != words[0]:
             yield asked, asked
-        for word in itertools.takewhile(lambda word: word != "--", words):
+        given = itertools.takewhile(lambda word: word != "--", words)
+        if asked == "podman exec":  # what follows the container belongs to the program in it
+            given = itertools.takewhile(lambda word: word.startswith("-"), words[2:])
+        for word in given:
             if option := _OPTION.match(word):
                 yield asked, option[0]
 

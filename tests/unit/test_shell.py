@@ -43,6 +43,7 @@ def test_the_options_that_programs_are_given_are_found() -> None:
         a -b --c-d e --f=g "$(h --i)" -- --j
         podman --k image ls --l | timeout --m=1s podman image exists --n x
         podman run $x --o
+        podman exec --p $x q --r
     """
 
     assert sorted(options(script)) == [
@@ -51,6 +52,8 @@ def test_the_options_that_programs_are_given_are_found() -> None:
         ("h", "--i"),
         ("podman", "--k"),
         ("podman", "--l"),
+        ("podman exec", "--p"),
+        ("podman exec", "podman exec"),
         ("podman image exists", "--n"),
         ("podman image exists", "podman image exists"),
         ("podman run", "--o"),

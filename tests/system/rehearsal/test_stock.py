@@ -1,6 +1,7 @@
 """The stock system has the stock node's tools and no others that a deploy could lean on."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def unknown(shell: Shell, *texts: str) -> set[tuple[str, str]]:
         (words, option)
         for words, option in given
         if words in helps
-        and (option if option.startswith("--") else f"  {option} ") not in helps[words]
+        and not re.search(option if option.startswith("--") else rf"(?m)^ *{option} ", helps[words])
     }
 
 
