@@ -18,6 +18,7 @@ WHOLE = (PLAIN, ZSTD, SCP)
 # A rival that takes longer than this is ended: how much longer is of no interest.
 LIMIT_SECONDS = 45
 _ENDED = 124
+_SSH = 22
 _OCI = "/var/tmp/oci"  # noqa: S108 -- a path of the node
 
 
@@ -178,12 +179,13 @@ class Ways:
             self.door = before
 
 
-def pin(project: Project, port: int) -> None:
-    """Pin the node's own key for a port of loopback as well."""
+def pin(project: Project, port: int, host: str = "127.0.0.1") -> None:
+    """Pin the node's own keys for a port of loopback, or of a host, as well."""
     file = project.folder / "certs/known_hosts"
     keys = [line.split(None, 1)[1] for line in file.read_text().splitlines() if line]
     with file.open("a") as out:
-        out.writelines(f"[127.0.0.1]:{port} {key}\n" for key in dict.fromkeys(keys))
+        name = host if port == _SSH else f"[{host}]:{port}"
+        out.writelines(f"{name} {key}\n" for key in dict.fromkeys(keys))
 
 
 def _link(source: str, target: str) -> None:

@@ -10,7 +10,9 @@ _GRAMMAR = frozenset(
     ("if", "then", "elif", "else", "fi", "while", "until", "do", "done", "esac", "!", "{", "}")
 )
 # Programs that start the program they are given.
-_STARTERS = frozenset(("command", "env", "exec", "nice", "nohup", "sudo", "timeout", "xargs"))
+_STARTERS = frozenset(
+    ("command", "coproc", "env", "exec", "nice", "nohup", "sudo", "timeout", "xargs")
+)
 # Programs whose options belong to a verb, of one word or two.
 _WITH_VERBS = frozenset(("podman", "skopeo"))
 _VERB = re.compile(r"[a-z]+")
@@ -36,7 +38,10 @@ def options(script: str) -> Iterator[tuple[str, str]]:
         asked = " ".join((words[0], *verbs))
         if asked != words[0]:
             yield asked, asked
-        for word in itertools.takewhile(lambda word: word != "--", words):
+        given = itertools.takewhile(lambda word: word != "--", words)
+        if asked == "podman exec":  # what follows the container belongs to the program in it
+            given = itertools.takewhile(lambda word: word.startswith("-"), words[2:])
+        for word in given:
             if option := _OPTION.match(word):
                 yield asked, option[0]
 
@@ -58,7 +63,10 @@ class _Scanner:
         while self.at < len(self.text) and not (end and self.text.startswith(end, self.at)):
             if self._skipped_space():
                 continue
-            if self.text[self.at] in "\n;|&()":
+            if words[:1] == ["[["] and words[-1] != "]]":
+                words = [*words, self._word(until=" \t\n;")]
+                self._skip_lines()
+            elif self.text[self.at] in "\n;|&()":
                 self._separator(words)
                 words = []
             elif match := _REDIRECTION.match(self.text, self.at):
@@ -117,11 +125,26 @@ class _Scanner:
         else:
             self._word()
 
-    def _word(self) -> str:
+    def _word(self, until: str = " \t\n;|&()<>") -> str:
         start = self.at
-        while self.at < len(self.text) and self.text[self.at] not in " \t\n;|&()<>":
+        while self.at < len(self.text) and self.text[self.at] not in until:
             self._piece()
+        if self.text[self.at : self.at + 1] == "(" and self.text[self.at - 1] == "=":
+            self._array()
         return self.text[start : self.at].replace('"', "").replace("'", "").replace("\\\n", "")
+
+    def _array(self) -> None:
+        self.at += 1
+        self._skip_lines()
+        while self.text[self.at] != ")":
+            self._word()
+            self._skip_lines()
+        self.at += 1
+
+    def _skip_lines(self) -> None:
+        """Pass over space and the ends of lines."""
+        while self.at < len(self.text) and (self._skipped_space() or self.text[self.at] == "\n"):
+            self.at += self.text[self.at : self.at + 1] == "\n"
 
     def _piece(self) -> None:
         if self.text[self.at] == "\\":

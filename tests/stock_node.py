@@ -6,10 +6,15 @@ last on 2 August 2026, with Fedora CoreOS 44. tests/system/rehearsal/test_stock.
 a running node of each generation.
 """
 
+from tests.root import ROOT
+
+# What units of the node run; what `fab` runs there is below deploy/.
+UNIT_SCRIPTS = tuple(sorted((ROOT / "butane/templates").rglob("*.sh")))
+
 _BUILTINS = (
-    ". : [ [[ break builtin case cd command continue declare echo eval exec exit export false "
-    "getopts kill let local mapfile popd printf pushd pwd read readarray readonly return set shift "
-    "shopt source test trap true type ulimit umask unset wait"
+    ". : [ [[ break builtin case cd command continue coproc declare echo eval exec exit export "
+    "false getopts kill let local mapfile popd printf pushd pwd read readarray readonly return set "
+    "shift shopt source test trap true type ulimit umask unset wait"
 )
 _COREUTILS = (
     "base64 basename cat chcon chgrp chmod chown comm cp cut date dd df dirname du env "

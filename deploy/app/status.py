@@ -7,6 +7,7 @@ from deploy.console.size import size
 from deploy.errors import DeployError
 from deploy.image.plan.image import short
 from deploy.node import session
+from deploy.node.holdings import not_decrypted
 from deploy.node.login import Login
 from deploy.node.release import proof_of
 from deploy.node.state import NodeState, probe
@@ -35,6 +36,9 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
         del facts["storage_free_bytes"]
         rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
         output.table(settings.app, ("", ""), rows)
+    for name, found in state.credentials.items():
+        if found == "unreadable":
+            output.warn(not_decrypted(settings.app, name))
     return 0 if health == _HEALTHY else _UNHEALTHY
 
 

@@ -4,7 +4,7 @@ from deploy.app.credentials import Credentials
 from deploy.console import output
 from deploy.credential.seal import describe
 from deploy.node import session
-from deploy.node.holdings import Holdings, SealedCredential, ask_holdings
+from deploy.node.holdings import Holdings, SealedCredential, ask_holdings, not_decrypted
 from deploy.project import Project
 from deploy.settings.model import Source
 
@@ -30,6 +30,9 @@ def creds_list(project: Project, *, as_json: bool) -> int:
         output.as_json({"app": settings.app, "credentials": rows})
     else:
         output.table(f"credentials of {settings.app}", _COLUMNS, [_cells(row) for row in rows])
+        for name, one in held.items():
+            if not one.opens:
+                output.fail(not_decrypted(settings.app, name), "")
     return int(not all(row["state"] in {"same", "present"} and row["opens"] for row in rows))
 
 

@@ -16,7 +16,7 @@ from deploy.inventory.places import Finding, Place, agree, findings
 from deploy.node import session
 from deploy.node.clock import difference
 from deploy.node.endpoint import Endpoint
-from deploy.node.holdings import Holdings, ask_holdings
+from deploy.node.holdings import Holdings, ask_holdings, not_decrypted
 from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.spec.login_keys import key_owners
@@ -63,8 +63,7 @@ class Inventory:
         sealed = {one.name for one in self.holdings.credentials}
         for one in self.holdings.credentials:
             if not one.opens:
-                text = f"credential {one.name} cannot be decrypted on this node"
-                yield Finding(f"{text}; run `fab creds-seal`", is_error=True)
+                yield Finding(not_decrypted(self.settings.app, one.name), is_error=True)
         for source in self.settings.sources:
             if source.credential not in sealed:
                 yield Finding(f"credential {source.credential} is not on the node", is_error=True)

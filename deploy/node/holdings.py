@@ -10,9 +10,11 @@ from deploy.node.answer import OneLine, Seconds, Value, read_answer
 from deploy.node.command import Command
 from deploy.node.release import Manifest
 from deploy.node.remote import Remote
+from deploy.settings.model import PROXY_APP
 
-# How a credential's value compares with the sealed one; `present` where no value was given.
-CredentialState = Literal["absent", "present", "same", "different"]
+# How a credential's value compares with the sealed one; `present` where no value was given,
+# `unreadable` where the node cannot decrypt its own.
+CredentialState = Literal["absent", "unreadable", "present", "same", "different"]
 # The type id at the start of a sealed credential (systemd's creds-util.h).
 _SEALS = {
     "5a1c6a86df9d4096b1d5a65e0862f19a": "host",
@@ -99,6 +101,12 @@ def ask_holdings(remote: Remote, app: str, credentials: Mapping[str, str | None]
     answer = remote.checked(wanted, "listing certificates, keys and credentials")
     what = "the node's list of certificates, keys and credentials"
     return read_answer(Holdings, answer, what, app=app)
+
+
+def not_decrypted(app: str, name: str) -> str:
+    """Say that a node cannot decrypt a credential of an app, and what to type."""
+    verb = "proxy-deploy" if app == PROXY_APP else "creds-seal"
+    return f"credential {name} cannot be decrypted on this node; run `fab {verb}`"
 
 
 def credential_lines(credentials: Mapping[str, str | None]) -> bytes:

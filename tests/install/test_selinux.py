@@ -1,6 +1,6 @@
-"""A machine that enforces SELinux and limits memory, which a workstation's kernel may not.
+"""A machine that enforces SELinux, limits memory and has a TPM, as a workstation's kernel may not.
 
-What corefab does is permitted, and its files are labelled.
+What corefab does is permitted, its files are labelled, its credentials are sealed with the TPM.
 """
 
 import time
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from rehearsal import stock
-from tests.install.virtual import console, on, start, virtual_project
+from tests.install.virtual import console, on, seals, start, virtual_project
 from tests.system.page import get
 from tests.system.project import Project, write_settings
 
@@ -49,7 +49,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         base = stock.tree(lambda _: None, enforcing=True)
         words = ("security=selinux", "audit=1", "audit_backlog_limit=8192")
         # The third port is for a second app.
-        said = start(made, base, *words, HTTP_PORT="2241")
+        said = start(made, base, *words, uefi=True, HTTP_PORT="2241")
         assert said.code == 0, said.out + console(made)[-3000:]
         yield made
 
@@ -70,6 +70,27 @@ def test_an_app_is_deployed_and_served_where_selinux_enforces(machine: Project) 
     )
     assert ":container_t:s0:c" in confined
     assert "syncookies = 0" not in machine.ssh(f"cat {SYSCTL}")
+
+
+def test_a_tpm_seals_and_where_it_is_cleared_fab_says_what_to_type(machine: Project) -> None:
+    # They opened after the restart of the test before.
+    assert seals(machine) == {("host+tpm2", 1, True)}
+
+    machine.ssh("tpm2_clear --tcti device:/dev/tpmrm0")
+    unit = machine.container()
+    machine.ssh(
+        f"systemctl restart --no-block {unit}\n"
+        f"until journalctl -q -u {unit} -o cat --grep 243/CREDENTIALS; do sleep 1; done",
+        seconds=machine.seconds,
+    )
+
+    assert seals(machine) == {("host+tpm2", 1, False)}
+    said = machine.fab("-H", machine.login, "status")
+    assert said.code == 1
+    assert "cert_pass cannot be decrypted on this node; run `fab creds-seal`" in said.out
+    on(machine, "creds-seal")
+    assert seals(machine) == {("host+tpm2", 2, True)}
+    await_page(machine)
 
 
 def test_nothing_was_denied(machine: Project) -> None:

@@ -5,6 +5,7 @@ real Ignition on its QEMU platform, systemd on its own kernel and podman are wha
 emulated: the KVM of a virtual workstation may start no kernel that it does not know.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -19,6 +20,8 @@ from rehearsal.metal import image, initramfs
 from tests.system.project import Project, Said, make_project
 from tests.system.rehearsal.nodes import require_nodes
 
+# By its own firmware, which is no UEFI, QEMU shows systemd no TPM.
+UEFI = Path("/usr/share/ovmf/OVMF.fd")
 NEEDED = ("qemu-system-x86_64", "qemu-img", "swtpm", "busybox", "cpio")
 
 
@@ -52,10 +55,11 @@ def virtual_project(folder: Path, name: str, ssh_port: int, **settings: str) -> 
 
 
 def kernel() -> Path:
-    """Find the kernel and the programs of a virtual machine; under CI their absence fails."""
+    """Find what a virtual machine needs, and return its kernel; under CI an absence fails."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     found = sorted((cache / "corefab/tools").glob("linux-image-*/vmlinuz"))
     lacking = [name for name in NEEDED if shutil.which(name) is None]
+    lacking += [] if UEFI.exists() else ["ovmf"]
     lacking += [] if found else ["a kernel: scripts/fetch-kernel"]
     if lacking and os.environ.get("CI") == "true":
         pytest.fail(f"virtual machines lack {', '.join(lacking)}")
@@ -64,7 +68,14 @@ def kernel() -> Path:
     return found[-1].parent
 
 
-def start(project: Project, base: Path, *kernel_words: str, **settings: str) -> Said:
+def start(
+    project: Project,
+    base: Path,
+    *kernel_words: str,
+    uefi: bool = False,
+    options: tuple[str, ...] = (),
+    **settings: str,
+) -> Said:
     """Start a machine of a stock tree with `fab vm`, and wait until it lets us in."""
     ramdisk = project.folder / "initramfs.img"
     initramfs.build(ramdisk, kernel())
@@ -72,17 +83,25 @@ def start(project: Project, base: Path, *kernel_words: str, **settings: str) -> 
         "-kernel": kernel() / "vmlinuz",
         "-initrd": ramdisk,
         "-append": " ".join(("console=ttyS0 quiet panic=-1", *kernel_words)),
+        **({"-bios": UEFI} if uefi else {}),
     }
-    options = [f"--qemu-option={word}" for pair in given.items() for word in pair]
+    words = [f"--qemu-option={word}" for pair in given.items() for word in pair]
     first = int(project.login.rpartition(":")[2])
     ports = [f"--{use}-port={first + at}" for at, use in enumerate(("ssh", "https", "http"))]
-    words = ("vm", "--image", str(image.image(base)), "--no-kvm", "--timeout", "800")
-    return project.fab(*words, *ports, *options, **settings)
+    place = ("--image", str(image.image(base)), "--no-kvm", "--timeout", "800")
+    return project.fab("vm", *place, *ports, *words, *options, **settings)
 
 
 def on(project: Project, *words: str, **settings: str) -> str:
     """Run a command for the machine; it must succeed."""
     return project.must("-H", project.login, *words, **settings)
+
+
+def seals(project: Project) -> set[tuple[str, int, bool]]:
+    """Read of each credential what it is sealed with, its generation, and whether it opens."""
+    said = project.fab("-H", project.login, "creds-list", "--json")
+    listed = json.loads(said.out)["credentials"]
+    return {(one["sealed_with"], one["generation"], one["opens"]) for one in listed}
 
 
 def console(project: Project) -> str:

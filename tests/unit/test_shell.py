@@ -28,7 +28,10 @@ from tests.shell import functions, options, programs
             "exec a; exec 9<>x; sudo -n b c; timeout 5s env X=1 d; command -v e",
             "exec a exec sudo b timeout env d command",
         ),
-        ("[ -e x ] && [[ $y == z ]]", "[ [["),
+        ("[ -e x ] && [[ $y == z ]] || a", "[ [[ a"),
+        ('[[ $x =~ ^(a|b)$ && "$(c d)" < e\n && h ]] || ! [[ f ]]; g', "[[ c [[ g"),
+        ('a=(b "$(c d)"\n  e) f\ng h=(i) j; k=() l', "c f g l"),
+        ("coproc a b", "coproc a"),
     ],
 )
 def test_what_a_script_starts_is_found(script: str, started: str) -> None:
@@ -40,6 +43,7 @@ def test_the_options_that_programs_are_given_are_found() -> None:
         a -b --c-d e --f=g "$(h --i)" -- --j
         podman --k image ls --l | timeout --m=1s podman image exists --n x
         podman run $x --o
+        podman exec --p $x q --r
     """
 
     assert sorted(options(script)) == [
@@ -48,6 +52,8 @@ def test_the_options_that_programs_are_given_are_found() -> None:
         ("h", "--i"),
         ("podman", "--k"),
         ("podman", "--l"),
+        ("podman exec", "--p"),
+        ("podman exec", "podman exec"),
         ("podman image exists", "--n"),
         ("podman image exists", "podman image exists"),
         ("podman run", "--o"),

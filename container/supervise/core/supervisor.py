@@ -19,7 +19,7 @@ from container.supervise.core.watch import NEVER
 KILLED = os.EX_SOFTWARE
 _KEPT = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS",
          "LISTEN_FDNAMES", "HEARTBEAT_FD")  # fmt: skip
-_RELOAD_SECONDS = 20.0
+_RELOAD_SECONDS = 60.0
 _SAME_ORDER_SECONDS = 0.5
 
 

@@ -82,6 +82,8 @@ class CredentialChange:
     asked: bool = False
 
     def __str__(self) -> str:
+        if self.found == "unreadable":
+            return f"credential {self.name} cannot be decrypted on the node"
         return f"credential {self.name} is {'to be sealed again' if self.asked else self.found}"
 
 

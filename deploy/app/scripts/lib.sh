@@ -248,6 +248,15 @@ check_files() {
   [ -z "$problems" ] || fail "project files of release $2 on this node are not those that were listed: $problems"
 }
 
+# check_credentials APP RELEASE: require that this node can decrypt the credentials of a release.
+check_credentials() {
+  local sealed
+  for sealed in "$(home_of "$1")/releases/$2"/credentials/*; do
+    [ ! -e "$sealed" ] || decrypted "${sealed##*/}" "$sealed" >/dev/null \
+      || fail "credential ${sealed##*/} of release $2 cannot be decrypted on this node: its key or TPM has changed; \`fab creds-seal\` seals those of the release that serves again"
+  done
+}
+
 # stop_slot APP SLOT: stop a slot, note when, and remove what would start it again.
 stop_slot() {
   local home link

@@ -7,6 +7,7 @@ home=$(home_of "$app")
 refuse_another "$app" "$previous"
 [ -e "$home/releases/$from/manifest.json" ] || fail "release $from is not on this node"
 podman image exists "localhost/$app:$from" || fail "the image of release $from is gone from this node"
+check_credentials "$app" "$from"
 staged=$home/releases/$release
 rm -rf "$home"/releases/*.new
 mark_deploying "$app" "$release" "$previous"

@@ -27,8 +27,14 @@ def vm_up(project: Project, wanted: VmOptions) -> None:
     """Start a machine from an image and the app's Ignition file; wait until a login succeeds.
 
     Raises:
-        DeployError: when something is missing, or with the end of its console log.
+        DeployError: when this is no Linux, when something is missing, or with the end of its
+            console log.
     """
+    if platform.system() != "Linux":
+        raise DeployError(
+            f"`fab vm` needs Linux, and this is {platform.system()}",
+            "run it on a Linux machine, or deploy to a real node",
+        )
     home, user = project.vm, project.settings.node_user
     _check(project, wanted)
     has_kvm = not wanted.no_kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)

@@ -149,22 +149,33 @@ as_lines() {
 }
 
 # compared_credentials APP: compare credentials with the sealed ones of the serving release. On stdin a
-# line for each: name, and value in base64 or `-`. Print the name and absent, present, same or different.
+# line for each: name, and value in base64 or `-`. Print the name and absent, unreadable, present, same or
+# different.
 compared_credentials() {
-  local name value sealed
+  local name value sealed found
   while read -r name value; do
     sealed=$(home_of "$1")/current/credentials/$name
-    if [ ! -e "$sealed" ]; then
-      row "$name" absent
-    elif [ "$value" = - ]; then
-      row "$name" present
-    elif cmp -s <(systemd-creds decrypt --name="$name" "$sealed" - 2>/dev/null) \
-      <(printf '%s' "$value" | base64 -d); then
-      row "$name" same
-    else
-      row "$name" different
+    found=absent
+    if [ -e "$sealed" ]; then
+      found=$(decrypted "$name" "$sealed" | compared "$value") || found=unreadable
     fi
+    row "$name" "$found"
   done
+}
+
+# decrypted NAME FILE: print what is in a sealed credential; fail where this node cannot decrypt it.
+decrypted() { systemd-creds decrypt --name="$1" "$2" - 2>/dev/null; }
+
+# compared VALUE: compare a credential on stdin with a value in base64, or with none, which is `-`.
+compared() {
+  if [ "$1" = - ]; then
+    echo present
+  elif cmp -s - <(printf '%s' "$1" | base64 -d); then
+    echo same
+  else
+    echo different
+  fi
+  cat >/dev/null
 }
 
 # sealed_credentials APP: a row for each sealed credential of the serving release: name, age, the first
@@ -175,7 +186,7 @@ sealed_credentials() {
     [ -f "$file" ] || continue
     name=${file##*/}
     opens=no
-    if systemd-creds decrypt --name="$name" "$file" - >/dev/null 2>&1; then opens=yes; fi
+    if decrypted "$name" "$file" >/dev/null; then opens=yes; fi
     row "$name" "$(age "$file")" \
       "$(base64 -d "$file" 2>/dev/null | head -c 16 | od -An -v -tx1 | tr -d ' \n')" "$opens"
   done

@@ -1,5 +1,5 @@
 # probe APP PATH...: print the state of an app on this node as JSON. On stdin a line for each credential:
-# its name, and its value in base64 or `-`; the answer has absent, present, same or different for each.
+# its name, and its value in base64 or `-`; the answer has for each what facts.sh calls it.
 # shellcheck shell=bash disable=SC2016
 app=$1
 shift

@@ -144,7 +144,7 @@ log_in() {
   [ "$(setting login)" = true ] || return 0
   (umask 077 && systemd-creds decrypt --name=pull_login "$sealed" - \
     | jq -Rs --arg registry "$registry" '{auths: {($registry): {auth: @base64}}}' >"$work/auth.json") \
-    || end_node_fault "the credential pull_login cannot be opened"
+    || end_node_fault "credential pull_login cannot be decrypted on this node: run \`fab creds-seal\`"
 }
 
 # read_tag: read the manifest that the tag names.

@@ -1,6 +1,7 @@
 """The stock system has the stock node's tools and no others that a deploy could lean on."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from deploy.node.script import scripts
 from rehearsal import stock
 from rehearsal.errors import RehearsalError
 from tests.shell import options
-from tests.stock_node import ABSENT, FILES, NOT_REHEARSED, PROGRAMS
+from tests.stock_node import ABSENT, FILES, NOT_REHEARSED, PROGRAMS, UNIT_SCRIPTS
 from tests.system.rehearsal.nodes import Shell
 
 pytestmark = pytest.mark.node
@@ -67,18 +68,43 @@ def test_what_the_stock_node_lacks_is_absent(shell: Shell) -> None:
     assert present.split() == []
 
 
+def unknown(shell: Shell, *texts: str) -> set[tuple[str, str]]:
+    """Find the verbs and long options in scripts that a node's programs do not know."""
+    given = {one for text in texts for one in options(text)}
+    asked = {words for words, _ in given if words.split()[0] in PROGRAMS - NOT_REHEARSED}
+    helps = {
+        words: shell.attempt(f"({HELP.get(words, f'{words} --help')}) 2>&1").stdout.decode()
+        for words in asked
+    }
+    # A verb is known where its usage is shown: an error names it, too.
+    return {
+        (words, option)
+        for words, option in given
+        if words in helps
+        and not re.search(option if option.startswith("--") else rf"(?m)^ *{option} ", helps[words])
+    }
+
+
 @pytest.mark.core
 def test_the_programs_of_this_generation_know_every_option_of_the_remote_scripts(
     shell: Shell,
 ) -> None:
-    texts = [file.read_text(encoding="utf-8") for file in scripts().values()]
-    given = {one for text in texts for one in options(text)}
-    asked = {words for words, _ in given if words.split()[0] in PROGRAMS - NOT_REHEARSED}
-    helps = {words: shell.run(f"({HELP.get(words, f'{words} --help')}) 2>&1") for words in asked}
+    texts = [file.read_text(encoding="utf-8") for file in (*scripts().values(), *UNIT_SCRIPTS)]
 
-    assert {"podman image ls", "systemctl", "tar"} <= asked
-    known = {(words, option) for words, option in given if option in helps.get(words, option)}
-    assert given - known == set()
+    assert unknown(shell, *texts) == set()
+
+
+@pytest.mark.core
+def test_a_script_that_needs_a_newer_program_is_found_on_the_older_generation(
+    shell: Shell,
+) -> None:
+    newer = "podman quadlet list --filter x\nsystemctl --no-such-option"
+
+    found = unknown(shell, newer)
+
+    verb = "podman quadlet list"
+    lacking = {(verb, verb), (verb, "--filter")} if stock.checked_suite() == "trixie" else set()
+    assert found == lacking | {("systemctl", "--no-such-option")}
 
 
 def test_no_program_is_a_script_of_an_interpreter_that_is_missing(shell: Shell) -> None:

@@ -58,7 +58,7 @@ def _credentials(manifest: Manifest, found: Inspection) -> Iterator[Difference]:
             yield Difference("credential", name, "absent", "unknown", since, "by hand")
         elif one is None or not one.opens:
             expected, is_now = "opens on this node", "sealed elsewhere" if one else "absent"
-            yield Difference("credential", name, expected, is_now, since, "fab deploy --force")
+            yield Difference("credential", name, expected, is_now, since, "fab deploy")
 
 
 def _containers(app: str, manifest: Manifest, found: Inspection) -> Iterator[Difference]:

@@ -52,6 +52,18 @@ def test_an_unhealthy_app_ends_with_1_and_the_problem(
     )
 
 
+def test_a_credential_that_the_node_cannot_decrypt_is_said_with_what_to_type(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.probed(shop.deployed(credentials={"cert_pass": "unreadable"}))
+
+    status(shop.project(), as_json=False)
+
+    said = capsys.readouterr()
+    assert "cert_pass unreadable" in said.out
+    assert "cert_pass cannot be decrypted on this node; run `fab creds-seal`" in said.err
+
+
 def test_a_release_is_asked_as_it_was_deployed_whatever_the_settings_say_since(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:

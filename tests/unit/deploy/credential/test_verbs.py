@@ -107,6 +107,21 @@ def test_an_outdated_or_missing_credential_makes_the_exit_code_1(
     assert creds_list(project(tmp_path), as_json=False) == 1
 
 
+def test_a_credential_that_the_node_cannot_decrypt_is_named_with_what_to_type(
+    tmp_path: Path, remote: FakeRemote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sealed = SealedCredential(name="typed", age_seconds=0, seal=HOST, opens=False)
+    compared = {"cert_pass": "same", "token": "same", "typed": "unreadable"}
+    remote.answers["holdings"] = holdings(credentials=(sealed,), compared=compared)
+
+    assert creds_list(project(tmp_path), as_json=False) == 1
+
+    said = capsys.readouterr()
+    assert "unreadable" in said.out
+    text = "credential typed cannot be decrypted on this node; run `fab creds-seal`"
+    assert said.err == f"error: {text}\n"
+
+
 def test_sealing_deploys_with_every_credential_or_those_named(
     tmp_path: Path, remote: FakeRemote, deploys: Deploys
 ) -> None:

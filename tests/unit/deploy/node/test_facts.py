@@ -1,5 +1,6 @@
 """The models parse the output of facts.sh, whatever characters file names have."""
 
+import base64
 import hashlib
 import os
 import subprocess
@@ -127,3 +128,33 @@ def test_the_lines_of_authorized_keys_files_arrive_as_they_are(
         str(folder / "many"): [*["x"] * 5000, "there are too many lines to be listed"],
     }
     assert {one.user for one in found} == {"ann"}
+
+
+def test_a_credential_that_the_node_cannot_decrypt_is_told_from_one_that_differs(
+    ask: Callable[..., str], tmp_path: Path
+) -> None:
+    sealed = tmp_path / "current/credentials"
+    sealed.mkdir(parents=True)
+    value = base64.b64encode(b"secret").decode()
+    # A decryption may fail half-way; a long one is read to its end.
+    cases = {
+        "alike": (value, "printf secret", "same"),
+        "other": (value, "printf '%0900000d' 0", "different"),
+        "typed": ("-", "printf '%0900000d' 0", "present"),
+        "lost": (value, "printf secret; return 1", "unreadable"),
+        "asked": ("-", "return 1", "unreadable"),
+    }
+    for name in cases:
+        (sealed / name).touch()
+    decrypted = "".join(f"{name}) {does} ;;\n" for name, (_, does, _) in cases.items())
+    asked = "".join(f"{name} {given}\n" for name, (given, _, _) in cases.items())
+
+    found = ask(
+        f"home_of() {{ echo '{tmp_path}'; }}\n"
+        f"systemd-creds() {{ case ${{2#--name=}} in {decrypted}esac; }}\n"
+        'answer --rawfile found <(compared_credentials app <<<"$1") "\\$found | pairs"',
+        f"{asked}none -",
+    )
+
+    expected = {name: state for name, (_, _, state) in cases.items()} | {"none": "absent"}
+    assert read_answer(dict[str, str], found, "states") == expected

@@ -116,6 +116,13 @@ def test_credentials_go_by_name_and_generation_and_nothing_else() -> None:
     }
 
 
+def test_a_credential_that_the_node_cannot_decrypt_is_sealed_again_with_that_reason() -> None:
+    made = plan(DESIRED, state(credentials={"cert_pass": "unreadable"}))
+
+    assert "credential cert_pass cannot be decrypted on the node" in made.reasons
+    assert [(one.was, one.becomes) for one in made.credentials] == [(1, 2)]
+
+
 @pytest.mark.parametrize(
     ("held", "count"),
     [

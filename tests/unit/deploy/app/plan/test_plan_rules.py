@@ -40,7 +40,7 @@ def desired(draw: st.DrawFn) -> DesiredState:
 @st.composite
 def held(draw: st.DrawFn, like: DesiredState) -> NodeState:
     """Draw what a node holds, in part what is desired and in part not."""
-    words = st.sampled_from(("absent", "present", "same", "different"))
+    words = st.sampled_from(("absent", "unreadable", "present", "same", "different"))
     files = {
         unit.path: FileState(
             mode=unit.mode_and_owner, sha256=draw(st.sampled_from((unit.sha256, "0")))
@@ -162,4 +162,4 @@ def test_every_step_has_a_title_and_a_text_for_when_it_is_done(
         assert step.title != step.done
 
 
-_UNLIKE = {"absent", "different"}
+_UNLIKE = {"absent", "unreadable", "different"}

@@ -100,6 +100,17 @@ def test_everything_that_is_missing_is_listed_at_once(
     assert "--no-tpm" in refused.value.hint
 
 
+def test_another_system_than_linux_is_refused(
+    project: Project, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+
+    with pytest.raises(DeployError, match="needs Linux, and this is Darwin"):
+        vm.vm_up(project, options(project))
+
+    assert started == []
+
+
 def test_a_missing_option_for_the_image_is_named(project: Project) -> None:
     with pytest.raises(DeployError, match="--image is missing") as refused:
         vm.vm_up(project, VmOptions())

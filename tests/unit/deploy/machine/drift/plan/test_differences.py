@@ -430,12 +430,12 @@ def unit(**changes: object) -> Inspection:
                 "cert_pass",
                 "opens on this node",
                 "sealed elsewhere",
-                "fab deploy --force",
+                "fab deploy",
             ),
         ),
         (
             found(manifest=manifest(generations={"cert_pass": 1})),
-            ("credential", "cert_pass", "opens on this node", "absent", "fab deploy --force"),
+            ("credential", "cert_pass", "opens on this node", "absent", "fab deploy"),
         ),
         (
             found(credentials=(sealed("x", opens=True),)),
