@@ -102,6 +102,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
                 "PULL_LOGIN": found.login,
                 "PUBLISH_LOGIN": found.login,
                 "PULL_EVERY": "yearly",
+                "HEALTH_TIMEOUT_SECONDS": "15",
+                "STOP_SECONDS": "2",
             }
             made.settings.update(own)
             write_settings(made.folder / ".env", (made.folder / ".env").read_text(), own)
