@@ -22,7 +22,7 @@ _NAME_THE_SYSTEM = ["sh", "-c", '. /etc/os-release; echo "$PRETTY_NAME"']
 _RUN_IT_THERE = "run the command in that folder"
 
 
-def up(
+def up(  # noqa: PLR0913 -- each has a usual value
     name: str,
     ignition: Path,
     owner: Path,

@@ -101,7 +101,7 @@ class Folder:
 
     @property
     def kept(self) -> Path:
-        """The folders of the workstation that are mounted in the node: a line SOURCE, tab, TARGET."""
+        """What is mounted in the node: a line for each, with folder here, tab, folder there."""
         return self.path / "kept"
 
     @property

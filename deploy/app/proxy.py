@@ -14,6 +14,8 @@ from deploy.spec.plan.proxy import proxy_settings
 from deploy.workstation.programs import ProgramError, run
 
 _PULL_SECONDS = 600
+
+
 def proxy_of(project: Project) -> Project:
     """Make the instance that is the proxy of an app's node.
 

@@ -36,7 +36,9 @@ _PLAIN = re.compile(r"[\w.:/+=@-]*", re.ASCII)
 # Folders of the container that corefab mounts; below /proc, /sys and /dev is the kernel's.
 _MOUNTED = ("/data", "/etc/tls", "/srv/files", "/run/secrets", "/run/tls", "/proc", "/sys", "/dev")
 # What only `fab deploy` brings to a node.
-_SEALED = "credentials are sealed on a node by `fab deploy` alone; in the machine spec every process "
+_SEALED = (
+    "credentials are sealed on a node by `fab deploy` alone; in the machine spec every process "
+)
 _SEALED += "of the machine could read it"
 _WHY_DEPLOYED = {
     "PROJECT_FILES": "these are sent by `fab deploy` alone; have them in the image",

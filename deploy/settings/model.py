@@ -195,14 +195,16 @@ class Settings(BaseModel):
     def proxy_pull(self) -> str:
         """What a node pulls its proxy from; empty where `fab deploy` has to send the proxy.
 
-        It is an image by its digest, or a tag, which the keys of PULL_KEYS sign, in PULL's registry.
+        It is an image by its digest, or a tag in PULL's registry, which a key of PULL_KEYS signed.
         """
         registry, _, rest = self.proxy_image.partition("/")
         if not self.follows or not rest or not re.search(r"[.:]", registry):
             return ""
-        if not re.search(r"@sha256:[0-9a-f]{64}$", self.proxy_image):
-            return self.proxy_image if registry == self.pull.partition("/")[0] else ""
-        return self.proxy_image
+        if "@" in self.proxy_image:
+            usable = bool(re.search(r"@sha256:[0-9a-f]{64}$", self.proxy_image))
+        else:
+            usable = registry == self.pull.partition("/")[0]
+        return self.proxy_image if usable else ""
 
     @property
     def needs_deploy(self) -> tuple[str, ...]:

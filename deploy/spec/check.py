@@ -10,8 +10,8 @@ from deploy.console import output
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.load import SettingsError, read_settings
-from deploy.spec.lint.finding import Finding
 from deploy.spec.beside import apps_beside
+from deploy.spec.lint.finding import Finding
 from deploy.spec.project_files import list_files
 from deploy.spec.render import render
 from deploy.spec.units import lines_of, lint_overlays, lint_units

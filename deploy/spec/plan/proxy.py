@@ -5,8 +5,8 @@ from deploy.spec.plan.route import HEALTH_PATH
 
 # What the proxy has in common with the apps behind it: how its node is reached and what is kept.
 _SHARED = (
-    "node_address", "node_port", "node_user", "identity_file", "known_hosts", "public_address", "ssh",
-    "image_cache", "image_cache_megabytes", "keep_releases", "drain_seconds",
+    "node_address", "node_port", "node_user", "identity_file", "known_hosts", "public_address",
+    "ssh", "image_cache", "image_cache_megabytes", "keep_releases", "drain_seconds",
     "health_timeout_seconds",
 )  # fmt: skip
 _OF_THE_UPDATER = ("pull_every", "pull_spread")
@@ -44,7 +44,7 @@ def _updater(given: Settings) -> dict[str, object]:
     image = given.proxy_pull
     if not image:
         return {}
-    names = _OF_THE_UPDATER
+    names: tuple[str, ...] = _OF_THE_UPDATER
     if image.partition("/")[0] == given.pull.partition("/")[0]:
         names += _OF_THE_REGISTRY
     if "@" not in image:
