@@ -1,6 +1,8 @@
 """Debian's docker-registry for one test, with TLS of a throwaway authority and a login."""
 
 import json
+import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -9,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,10 +34,15 @@ class Registry:
     root: Path
     password: str
     store: Path
+    process: list[int] = field(default_factory=list)
 
     @property
     def login(self) -> str:
         return f"{_USER}:{self.password}"
+
+    def signal(self, number: int) -> None:
+        """Send its process a signal, such as SIGSTOP for one that answers nothing."""
+        os.kill(self.process[0], number)
 
 
 @contextmanager
@@ -52,10 +59,12 @@ def running(folder: Path, password: str, *, at: str = "127.0.0.1") -> Iterator[R
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+    found.process.append(server.pid)
     try:
         _await(server, found, folder / "log")
         yield found
     finally:
+        found.signal(signal.SIGCONT)
         server.terminate()
         server.wait(_PATIENCE_SECONDS)
 
