@@ -75,9 +75,10 @@ class Machine(Project):
         assert process.returncode == 0, said
 
     def await_page(self, name: str, wanted: str) -> None:
-        until(
-            lambda: self.page(name) == wanted, lambda: f"{name}: {self.page(name)}; {self.said()}"
-        )
+        try:
+            outside.until(lambda: wanted if self.page(name) == wanted else "", f"{name}: {wanted}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.page(name)}; {self.said()}") from error
 
     def page(self, name: str) -> str:
         """Read the page that visitors see; in words why there is none."""
