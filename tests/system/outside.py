@@ -7,7 +7,6 @@ then an answer to each line that it reads.
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -148,7 +147,7 @@ def _answer(outside: Outside, words: list[str]) -> str:
         case ["image", node, app, wanted]:
             return await_image(node, app, wanted)
         case ["registry", word]:
-            outside.registry.signal({"stop": signal.SIGSTOP, "continue": signal.SIGCONT}[word])
+            {"stop": outside.registry.stop, "start": outside.registry.start}[word]()
             return word
     raise ValueError(words)
 

@@ -1,8 +1,6 @@
 """Debian's docker-registry for one test, with TLS of a throwaway authority and a login."""
 
 import json
-import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -34,15 +32,31 @@ class Registry:
     root: Path
     password: str
     store: Path
-    process: list[int] = field(default_factory=list)
+    program: Path
+    _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def login(self) -> str:
         return f"{_USER}:{self.password}"
 
-    def signal(self, number: int) -> None:
-        """Send its process a signal, such as SIGSTOP for one that answers nothing."""
-        os.kill(self.process[0], number)
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        folder = self.store.parent
+        with (folder / "log").open("ab") as log:
+            server = subprocess.Popen(
+                [self.program, "serve", folder / "config.yml"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._running.append(server)
+        _await(server, self, folder / "log")
+
+    def stop(self) -> None:
+        """Stop it: whoever asks is refused a connection."""
+        for server in self._running:
+            server.terminate()
+            server.wait(_PATIENCE_SECONDS)
+        self._running.clear()
 
 
 @contextmanager
@@ -51,22 +65,14 @@ def running(folder: Path, password: str, *, at: str = "127.0.0.1") -> Iterator[R
     program = fetched("registry", ("docker-registry",), "usr/bin/docker-registry")
     with socket.create_server((at, 0)) as free:
         port = free.getsockname()[1]
-    found = Registry(f"{at}:{port}", folder / "root.crt", password, folder / "store")
+    store, serves = folder / "store", program / "usr/bin/docker-registry"
+    found = Registry(f"{at}:{port}", folder / "root.crt", password, store, serves)
     _configure(folder, found, at)
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [program / "usr/bin/docker-registry", "serve", folder / "config.yml"],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    found.process.append(server.pid)
     try:
-        _await(server, found, folder / "log")
+        found.start()
         yield found
     finally:
-        found.signal(signal.SIGCONT)
-        server.terminate()
-        server.wait(_PATIENCE_SECONDS)
+        found.stop()
 
 
 def _configure(folder: Path, found: Registry, at: str) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -231,7 +230,7 @@ def test_another_image_of_the_proxy_is_taken_and_no_visitor_notices(
 
 
 def test_after_a_restart_without_the_registry_the_page_is_there(machine: Machine) -> None:
-    machine.world.registry.signal(signal.SIGSTOP)
+    machine.world.registry.stop()
     try:
         machine.reboot()
 
@@ -239,7 +238,7 @@ def test_after_a_restart_without_the_registry_the_page_is_there(machine: Machine
         machine.await_page(STAGING, "staged")
         machine.await_result("unreachable")
     finally:
-        machine.world.registry.signal(signal.SIGCONT)
+        machine.world.registry.start()
     machine.await_result("same")
 
 
@@ -261,7 +260,7 @@ def test_born_again_it_has_the_same_certificate_from_a_proxy_by_its_digest(
 
 
 def test_a_machine_of_a_providers_user_data_is_what_a_deploy_would_make(machine: Machine) -> None:
-    with_ssh = {"SSH": "on"}
+    with_ssh = {"SSH": "on", "DATA_PARTITION": ""}
     machine.must("prepare", "--yes", **with_ssh)
     spec = machine.folder / f"build/{machine.app}.ign"
     machine.must("cloud", "digitalocean", **with_ssh)
