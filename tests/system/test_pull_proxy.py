@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.settings.model import PROXY_BUILT
 from rehearsal import places, ready, state
 from tests.system import outside, visited
 from tests.system.outside import Outside
@@ -48,6 +47,10 @@ class Machine(Project):
     def app(self) -> str:
         return f"{self.settings['PROJECT']}-www"
 
+    @property
+    def proxy_image(self) -> str:
+        return self.settings["PROXY_IMAGE"]
+
     def publish(self, page: str, *words: str, tag: str = "live", more: str = "") -> None:
         """Publish an image that shows a page."""
         visited.build(
@@ -57,7 +60,7 @@ class Machine(Project):
 
     def publish_caddy(self, mark: str) -> str:
         """Publish an image of the proxy; return its id."""
-        text = f"FROM {PROXY_BUILT}\nLABEL mark={mark}\n"
+        text = f"FROM {self.proxy_image}\nLABEL mark={mark}\n"
         words = ["podman", "build", "-q", "--format=docker", "-t", CADDY, "-f", "-"]
         subprocess.run(words, input=text.encode(), check=True, capture_output=True)
         self.must("publish", IMAGE=CADDY, PULL=f"{self.world.registry.address}/shop/caddy:live")
@@ -150,7 +153,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         try:
             machine.must("publish-key")
             machine.must("sample-build", IMAGE=base)
-            machine.must("proxy-build", PROXY_IMAGE=PROXY_BUILT)
+            machine.must("proxy-build")
             machine.publish_caddy("first")
             machine.publish("staged", tag="staging")
             machine.publish("one")
@@ -159,7 +162,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             yield machine
         finally:
             machine.node_down()
-            subprocess.run(["podman", "rmi", "--force", "--ignore", IMAGE, base, CADDY], check=True)
+            built = (IMAGE, base, CADDY, machine.proxy_image)
+            subprocess.run(["podman", "rmi", "--force", "--ignore", *built], check=True)
 
 
 @pytest.fixture
@@ -267,8 +271,7 @@ def test_a_machine_of_a_providers_user_data_is_what_a_deploy_would_make(machine:
     packed = machine.folder / "build/cloud/digitalocean/user-data.ign"
     assert packed.stat().st_size < spec.stat().st_size / 2
     spec.write_bytes(packed.read_bytes())
-    address = machine.world.registry.address
-    subprocess.run(["podman", "tag", CADDY, f"{address}/shop/caddy:live"], check=True)
+    subprocess.run(["podman", "tag", CADDY, machine.proxy_image], check=True)
 
     machine.boot()
 
