@@ -24,7 +24,7 @@ pytestmark = pytest.mark.node
 LIVE, STAGING = "example.org", "staging.example.org"
 NAME = f"closed{os.getpid()}"
 IMAGE, CADDY = f"localhost/corefab-{NAME}:latest", f"localhost/corefab-{NAME}-caddy:latest"
-NEVER_HEALTHY = 'ENTRYPOINT []\nCMD ["/usr/bin/sleep", "1000"]'
+NEVER_HEALTHY = "ENV SPEAKS=nothing"
 # Of a password that nobody knows.
 HASH = "$y$j9T$0123456789abcdef01234$0123456789012345678901234567890123456789012"
 CLOSED = {
