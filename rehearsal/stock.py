@@ -21,6 +21,8 @@ _SUITE_VARIABLE = "REHEARSAL_SUITE"
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "kmod", "procps"),
     *("podman", "skopeo", "crun", "netavark", "aardvark-dns", "passt", "uidmap"),
+    # Podman's own container of a pod is it.
+    "catatonit",
     *("nftables", "iproute2", "iputils-ping", "curl", "socat", "openssl", "ca-certificates"),
     *("rsync", "zstd", "xz-utils", "bzip2", "libarchive-tools", "cpio", "gnupg"),
     *("jq", "gawk", "less", "file", "diffutils", "util-linux", "lsof"),

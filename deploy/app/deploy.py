@@ -4,12 +4,13 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.app.credentials import Credentials
 from deploy.app.execution import Execution
+from deploy.app.health import check
 from deploy.app.plan.describe import summary
 from deploy.app.plan.diff import generations
 from deploy.app.plan.plan import Plan
@@ -83,7 +84,7 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
     refuse_errors(artifacts.rendered, podman=state.podman)
     check_material(artifacts, state)
     if project.settings.tls == "proxy" and not state.proxy:
-        start_proxy(remote, project)
+        start_proxy(remote, project, state.platform)
     for line in summary(plan):
         output.say(line)
     if plan.staged_update:
@@ -98,11 +99,11 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
     )
 
 
-def start_proxy(remote: Remote, project: Project) -> None:
+def start_proxy(remote: Remote, project: Project, platform: str) -> None:
     """Deploy the proxy for the first time, on a node that has none."""
     proxy = proxy_of(project)
     output.say(f"{project.settings.app} is served by the node's proxy, which is not there yet")
-    fetch_image(proxy)
+    fetch_image(proxy, platform)
     with load_artifacts(render(proxy)) as artifacts:
         _deploy(remote, artifacts, DeployOptions(first=True, what="proxy-deploy"))
 
@@ -139,6 +140,25 @@ def _carry_out(execution: Execution, plan: Plan) -> None:
         manifest = run_steps(execution, plan.steps)
     save_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
     output.good(f"{plan.app} serves release {manifest.release} at {execution.endpoints[0]}")
+    for name in _names_without_certificate(execution):
+        output.warn(
+            f"{name} has no certificate yet: it must lead to the node. `fab cert-status` shows it, "
+            "and `fab proxy-logs` has the authority's words"
+        )
+
+
+def _names_without_certificate(execution: Execution) -> Iterator[str]:
+    """Find the names for which the proxy, which gets certificates itself, shows none.
+
+    The first one was proven; the others must not keep an app from being served.
+    """
+    settings, first = execution.settings, execution.endpoints[0]
+    if settings.tls != "proxy" or settings.cert_from != "node":
+        return
+    for name in settings.all_names:
+        found = name == first.host or check(replace(first, host=name), "/").certificate
+        if not found:
+            yield name
 
 
 @contextmanager

@@ -28,8 +28,11 @@ def proxy_of(project: Project) -> Project:
     return replace(project, settings=own)
 
 
-def fetch_image(proxy: Project) -> None:
-    """Have the proxy's image on this workstation: pull it, or build ours, where it is missing.
+def fetch_image(proxy: Project, platform: str) -> None:
+    """Have the proxy's image for a node's platform, `linux/amd64`, on this workstation.
+
+    Pull it, or build ours, where it is missing. One that was pulled for another platform is pulled
+    again: podman gives the name to the last.
 
     Raises:
         DeployError: when podman cannot pull it.
@@ -40,15 +43,15 @@ def fetch_image(proxy: Project) -> None:
     if not isinstance(source, Podman):
         return
     with contextlib.suppress(ProgramError):
-        source.image()
-        return
+        if source.image().platforms[:1] == (platform,) or "@" not in image:
+            return
     if image == PROXY_BUILT:
         with progress.step(f"Build {image} from Debian packages", f"{image} built"):
             build("caddy", image)
         return
     with progress.step(f"Pull {image}", f"{image} pulled"):
         run(
-            ["podman", "pull", "--quiet", image],
+            ["podman", "pull", "--quiet", "--platform", platform, image],
             doing=f"pulling {image}",
             hint="try it by hand; `fab proxy-build` makes one of Debian packages instead, with "
             f"PROXY_IMAGE={PROXY_BUILT}",

@@ -10,7 +10,9 @@ from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
 from deploy.node.endpoint import Endpoint
+from deploy.node.lock import acquire_lock
 from deploy.node.remote import Remote
+from deploy.node.state import probe
 from deploy.project import Project
 
 
@@ -21,15 +23,17 @@ def rotate_on_node(project: Project) -> None:
 
     Raises:
         DeployError: when it gets none; the old proxy and the old certificates serve.
+        LockHeldError: while another command changes the app.
     """
     settings = project.settings
     names = settings.all_names
     proxy = proxy_of(project)
     before = dict(_shown(project, names))
     with session.open_session(project) as remote:
+        acquire_lock(remote, project, "certificate")
         remote.checked(act.proxy_certificates("set-aside", names), "setting certificates aside")
         try:
-            fetch_image(proxy)
+            fetch_image(proxy, probe(remote, proxy.settings.app).platform)
             deploy(proxy, DeployOptions(force=True, what="certificate"))
             after = _changed(project, before)
         except BaseException:

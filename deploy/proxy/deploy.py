@@ -14,10 +14,12 @@ def proxy_deploy(project: Project, *, force: bool, wait_seconds: int) -> None:
         DeployError: when something fails; what served still serves.
     """
     proxy = proxy_of(project)
-    fetch_image(proxy)
     with session.open_session(project) as remote:
-        first = not probe(remote, proxy.settings.app).release
+        state = probe(remote, proxy.settings.app)
+        fetch_image(proxy, state.platform)
     deploy(
         proxy,
-        DeployOptions(first=first, force=force, what="proxy-deploy", wait_seconds=wait_seconds),
+        DeployOptions(
+            first=not state.release, force=force, what="proxy-deploy", wait_seconds=wait_seconds
+        ),
     )

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,7 @@ from deploy.spec.lint.finding import Finding
 
 # Names by which an operator may take a file for an overlay.
 _ALMOST = frozenset({".bu", ".butane", ".fcc", ".ign", ".yaml", ".yml"})
+_AUTO_UPDATE = re.compile(rb"AutoUpdate *= *registry|io\.containers\.autoupdate=registry")
 _KEYS = frozenset({"local", "contents_local", "ssh_authorized_keys_local"})
 _LINK, FOLDER, PROGRAM = "link ", "folder", "program"
 
@@ -74,6 +76,12 @@ def write_entries(folder: Path, entries: Mapping[str, str]) -> None:
             path.mkdir(parents=True, exist_ok=True)
         elif path.exists():
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def updates_by_itself(folder: Path) -> bool:
+    """Find out whether an overlay has a container that podman updates from a registry."""
+    files = (file for file in (folder / OVERLAYS).rglob("*") if file.is_file())
+    return any(_AUTO_UPDATE.search(file.read_bytes()) for file in files)
 
 
 def unused_overlays(names: Mapping[str, bytes], root: Node) -> Iterator[Finding]:

@@ -12,7 +12,13 @@ from butane.files import carried_files
 from butane.render import Values, origin_lines, render_folder
 from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
-from deploy.spec.overlays import is_link, tree_entries, tree_roots, write_entries
+from deploy.spec.overlays import (
+    is_link,
+    tree_entries,
+    tree_roots,
+    updates_by_itself,
+    write_entries,
+)
 from deploy.spec.plan.pull import pull_values
 from deploy.spec.plan.values import template_values
 from deploy.spec.pull_files import read_pull_files
@@ -91,6 +97,7 @@ def values_of(
     return {
         **template_values(settings, keys, revoked, route=route, ipv6=ipv6),
         **pull_values(settings, read_pull_files(project)),
+        "AUTO_UPDATE": ("yes",) if updates_by_itself(project.folder) else (),
     }
 
 

@@ -17,6 +17,7 @@ from deploy.spec.lint.unit import is_drop_in, is_unit
 from deploy.spec.overlays import nodes_below, unused_overlays
 from deploy.spec.plan.machine import Machine, Place, read_machine
 from deploy.spec.render import Rendered, Sources
+from deploy.spec.route_files import unused_routes
 
 _USERS = "/etc/sysusers.d/"
 _IGNORED = {"command": "app", "name": "app"}
@@ -49,6 +50,7 @@ def lint_units(rendered: Rendered, *, podman: str = "") -> tuple[Finding, ...]:
     return (
         *(files[one.file].own(one) if one.file in files else one for one in found),
         *unused_overlays(sources.overlays, rendered.assembled.root),
+        *unused_routes(rendered.project),
     )
 
 

@@ -234,6 +234,19 @@ def test_an_image_that_speaks_tls_is_told_from_one_of_plain_http(
     assert lines_of(said)["CONTAINER_HTTPS_PORT"] == "8443"
 
 
+def test_an_image_that_speaks_http2_without_tls_alone_is_found_out(
+    newcomer: Project, images: dict[str, str]
+) -> None:
+    server = "require('http2').createServer((asked, answer) => answer.end('ok')).listen(8080)"
+    command = f'/usr/bin/node -e "{server}"'
+    write_settings(newcomer.folder / ".env", "", {"CONTAINER_COMMAND": command})
+
+    said = newcomer.must("try", images["node"])
+
+    assert "HTTP/2 without TLS at 8080" in said
+    assert lines_of(said)["CONTAINER_PORT"] == "h2c:8080"
+
+
 def test_a_try_that_is_interrupted_leaves_no_node(
     newcomer: Project, images: dict[str, str]
 ) -> None:

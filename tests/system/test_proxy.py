@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from tests.system.proxied import (
     websocket,
 )
 from tests.system.visitors import visiting
-from tests.unit.certs.pebble import Pebble, running
+from tests.unit.certs.pebble import REFUSED, Pebble, running
 
 pytestmark = pytest.mark.node
 NAME, STAGING = "shop.example.org", "staging.example.org"
@@ -219,11 +220,19 @@ def test_a_name_of_another_app_is_refused_before_anything_is_sent(serving: Proje
 
 def test_directives_of_the_operator_are_checked_and_served(serving: Project) -> None:
     own = serving.folder / "proxy" / f"{serving.settings['PROJECT']}-www.caddy"
-    own.parent.mkdir(exist_ok=True)
-    own.write_text('header X-Own "mine"\nredir /old /new 302\n')
+    icon = own.parent / "static/img/icon.svg"
+    icon.parent.mkdir(parents=True)
+    icon.write_text("<svg/>")
+    icon.with_name("photo.png").write_bytes(b"\x89PNG\xff\x00")
+    at = f"/run/proxy/pages/{serving.settings['PROJECT']}-www/static"
+    statics = f"handle /img/* {{\n\troot {at}\n\tfile_server\n}}\n"
+    own.write_text(f'header X-Own "mine"\nredir /old /new 302\n{statics}')
     serving.must("deploy")
     assert moved(serving, NAME, 443, "/old") == (302, "/new")
     assert ask(serving, NAME, "/")[1]["X-Own"] == "mine"
+    assert ask(serving, NAME, "/img/icon.svg")[1]["Content-Type"] == "image/svg+xml"
+    assert ask(serving, NAME, "/img/none.svg")[0] == 404
+    shutil.rmtree(own.parent / "static")
 
     own.write_text('header X-Own "mine"\nno_such_directive\n')
     failed = serving.fab("deploy")
@@ -343,10 +352,18 @@ def test_the_proxy_gets_certificates_itself_and_new_ones_when_asked(
         "'{ type filter hook forward priority -300; }'; "
         f"nft add rule inet gone f ip daddr {pebble.server.directory.split(':')[1][2:]} drop"
     )
-    failed = serving.fab("cert-rotate-https", **gone)
+    with serving.start("cert-rotate-https", **gone) as rotating:
+        assert rotating.stdout is not None
+        rotating.stdout.readline()
+        beside = serving.fab("cert-rotate-https", **gone)
+        rotating.stdout.read()
     serving.ssh("nft delete table inet gone")
-    assert failed.code == 1
+    assert rotating.returncode == 1
+    assert (beside.code, "is being changed by" in beside.out) == (1, True), beside.out
     assert shown() == second
+    said = serving.must("deploy", **settings | {"CERT_NAMES": f"{NAME}, {REFUSED}"})
+    assert f"{REFUSED} has no certificate yet" in said
+    assert f"{NAME} has no certificate" not in said
     serving.must("deploy")
 
 

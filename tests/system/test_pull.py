@@ -21,8 +21,8 @@ from tests.system.visitors import Visits, visiting
 
 pytestmark = pytest.mark.node
 REPO = "shop/www"
-NEVER_HEALTHY = 'ENTRYPOINT []\nCMD ["/usr/bin/sleep", "1000"]'
-EXITS = 'ENTRYPOINT []\nCMD ["/usr/bin/false"]'
+NEVER_HEALTHY = 'ENTRYPOINT []\nCMD ["/usr/bin/python3", "-c", "import time; time.sleep(1000)"]'
+EXITS = 'ENTRYPOINT []\nCMD ["/usr/bin/python3", "-c", "raise SystemExit(1)"]'
 
 
 @dataclass(slots=True)

@@ -94,6 +94,8 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 def main() -> None:
+    # As process 1 it would ignore SIGTERM, and be killed after 10 s.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     if os.environ.get("SPEAKS") == "nothing":
         signal.pause()
     if lives := os.environ.get("LIVES"):

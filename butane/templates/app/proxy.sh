@@ -1,8 +1,9 @@
 #!/usr/bin/bash
-# proxy.sh prepare | claim APP FOLDER | check APP FOLDER | reload [APP FOLDER]: make what the node's proxy reads,
-# below /run/corefab/proxy, from the routes that the apps have installed. `claim` refuses the release of APP in
-# FOLDER if another app has one of its names; `check` has the proxy validate its configuration as it would be
-# with the release's route. `reload` has the proxy load what changed, certificates too.
+# proxy.sh prepare | claim APP FOLDER | check APP FOLDER | reload [APP FOLDER] | await-reload: make what the node's
+# proxy reads, below /run/corefab/proxy, from the routes that the apps have installed. `claim` refuses the release
+# of APP in FOLDER if another app has one of its names; `check` has the proxy validate its configuration as it
+# would be with the release's route. `reload` has the proxy load what changed, certificates too; `await-reload`
+# waits until no reload runs.
 set -euo pipefail
 export LC_ALL=C
 umask 022
@@ -217,4 +218,6 @@ case $1 in
   check) check "$2" "$3" ;;
   claim) claim "$2" "$3" ;;
   reload) reload ;;
+  # The lock was enough.
+  await-reload) ;;
 esac

@@ -14,10 +14,10 @@ _Status = Annotated[int, Field(ge=0, le=999)]
 
 
 class Reply(Value):
-    """What a port answered to a request."""
+    """What a port answered to a request; h2c is HTTP/2 without TLS."""
 
     port: _Port
-    scheme: Literal["http", "https"]
+    scheme: Literal["http", "h2c", "https"]
     path: Annotated[str, Field(pattern=r"^/[a-z/]{0,60}$")]
     status: _Status
 

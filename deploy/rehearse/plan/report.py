@@ -9,6 +9,7 @@ from deploy.settings.capabilities import CAPABILITIES
 
 _MOST_LINES = 8
 _MOST_PATHS = 6
+_SPEECH = {"http": "plain HTTP", "h2c": "HTTP/2 without TLS", "https": "TLS"}
 Row = tuple[str, str]
 
 
@@ -155,7 +156,7 @@ def _runs_as(found: Verdict) -> str:
 
 
 def _speech(one: Reply) -> str:
-    return f"{'TLS' if one.scheme == 'https' else 'plain HTTP'} at {one.port}"
+    return f"{_SPEECH[one.scheme]} at {one.port}"
 
 
 def _answer(one: Reply) -> str:

@@ -12,6 +12,8 @@ PODMANS = (
     "SETPCAP", "SETUID", "SYS_CHROOT",
 )  # fmt: skip
 USUAL_PORT = 8080
+# What the proxy gets along with best comes first.
+_SCHEMES = ("http", "h2c", "https")
 _BIND = "NET_BIND_SERVICE"
 _PRIVILEGED_PORTS = 1024
 # What a server needs that starts as root, and serves as another user.
@@ -115,13 +117,13 @@ def _try(lines: Lines, reply: Reply, limit: float) -> _Step:
 
 
 def _best(seen: Observation) -> Reply | None:
-    """Choose the reply to build on: plain HTTP first, at the port that is the likeliest."""
+    """Choose the reply to build on: plain HTTP first, then h2c; at the likeliest port."""
     declared = {one.partition("/")[0] for one in seen.image.ports}
     found = [one for one in seen.replies if one.port in seen.reachable] if seen.running else []
     return min(
         found,
         key=lambda one: (
-            one.scheme != "http",
+            _SCHEMES.index(one.scheme),
             one.port != USUAL_PORT,
             str(one.port) not in declared,
             one.port,
@@ -146,8 +148,8 @@ def _place(reply: Reply) -> dict[str, str]:
     path = {"HEALTH_PATH": reply.path} if reply.path != "/" and reply.is_good else {}
     if reply.scheme == "https":
         return {"TLS": "app", "CONTAINER_HTTPS_PORT": str(reply.port), **path}
-    port = {} if reply.port == USUAL_PORT else {"CONTAINER_PORT": str(reply.port)}
-    return {**port, **path}
+    port = f"{'h2c:' if reply.scheme == 'h2c' else ''}{reply.port}"
+    return {**({} if port == str(USUAL_PORT) else {"CONTAINER_PORT": port}), **path}
 
 
 def _capable(capabilities: Sequence[str]) -> dict[str, str]:

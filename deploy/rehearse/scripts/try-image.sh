@@ -25,10 +25,13 @@ words() { jq -j --arg key "$1" '.[$key][] + "\u0000"' <<<"$wanted"; }
 # listening: print where the container listens.
 listening() { nsenter --net --target "$pid" ss -Hltn 2>/dev/null | awk '{ print $4 }' | sort -u | head -n 50; }
 
-# ask SCHEME ADDRESS PORT PATH: print the status of an answer; fails where there is none.
+# ask SCHEME ADDRESS PORT PATH: print the status of an answer; fails where there is none. SCHEME is https, http, or
+# h2c: HTTP/2 without TLS.
 ask() {
-  nsenter --net --target "$pid" -- curl -sk --noproxy '*' --max-time 5 -H "Host: $host" -H 'X-Forwarded-Proto: https' \
-    -o /dev/null -w '%{http_code}' "$1://$2:$3$4" | grep -E '^[1-9][0-9]{2}$'
+  local version=
+  [ "$1" != h2c ] || version=--http2-prior-knowledge
+  nsenter --net --target "$pid" -- curl -sk ${version:+"$version"} --noproxy '*' --max-time 5 -H "Host: $host" -H 'X-Forwarded-Proto: https' \
+    -o /dev/null -w '%{http_code}' "${1/h2c/http}://$2:$3$4" | grep -E '^[1-9][0-9]{2}$'
 }
 
 # replies: print as JSON what the ports that are listened at answer.
@@ -43,7 +46,7 @@ replies() {
       '[::]') address='[::1]' ;;
       *) address=${socket%:*} ;;
     esac
-    for scheme in https http; do
+    for scheme in https http h2c; do
       ask "$scheme" "$address" "$port" / >/dev/null || continue
       for path in "${paths[@]}"; do
         status=$(ask "$scheme" "$address" "$port" "$path") || continue

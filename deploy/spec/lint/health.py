@@ -44,8 +44,9 @@ def _missing(unit: Unit) -> Iterator[Finding]:
     command = unit.word("Container", "HealthCmd", "none")
     if notify and notify.value == "healthy" and command == "none":
         yield Finding(
-            "error", "healthy-unchecked", notify.file, notify.line,
+            "warning", "healthy-unchecked", notify.file, notify.line,
             "Notify=healthy without HealthCmd",
-            "nothing ever says healthy: podman refuses the container, or the start times out",
+            "unless the image has a HEALTHCHECK of its own, nothing ever says healthy: podman"
+            " refuses the container, or the start times out",
             "a HealthCmd= in [Container], or Notify=true",
         )  # fmt: skip

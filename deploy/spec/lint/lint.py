@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from deploy.spec.lint import hardening, health, lines, sharing, timeouts, watchdog
+from deploy.spec.lint import auto_update, hardening, health, lines, sharing, timeouts, watchdog
 from deploy.spec.lint.finding import Facts, Finding
 from deploy.spec.lint.unit import read_units
 
 # Checks of a unit whose own file is known.
-_OF_WHOLE = (watchdog.check, timeouts.check, health.check)
+_OF_WHOLE = (watchdog.check, timeouts.check, health.check, auto_update.check)
 _ALLOW = re.compile(r"^\s*[#;] lint: allow ([a-z -]+)$", re.MULTILINE)
 
 

@@ -18,6 +18,11 @@ def check(unit: Unit, facts: Facts) -> Iterator[Finding]:
         yield from _stop(unit)
 
 
+def start_limit(unit: Unit) -> float:
+    """Return after how many seconds systemd gives up a start."""
+    return _limit(unit, "Start")[0]
+
+
 def _start(unit: Unit, facts: Facts) -> Iterator[Finding]:
     limit, setting = _limit(unit, "Start")
     place = setting or unit.last("Container", "HealthStartPeriod")

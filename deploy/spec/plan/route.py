@@ -18,8 +18,8 @@ HEALTH_PATH = "/.well-known/corefab"
 class RouteFiles:
     """The operator's own part of a route.
 
-    `directives` are lines of Caddy's language, `pages` error pages by file name, `acme_root` the
-    root certificate of a private ACME server.
+    `directives` are lines of Caddy's language, `pages` error pages and static files by their paths,
+    `acme_root` the root certificate of a private ACME server.
     """
 
     directives: tuple[str, ...] = ()

@@ -44,6 +44,7 @@ def template_values(
     """
     return {
         **_node_values(settings, ssh_keys),
+        "AUTO_UPDATE": (),
         "REVOKED_KEYS": f"data:;base64,{base64.b64encode(revoked).decode()}",
         **_data_values(settings),
         **_app_values(settings),

@@ -1,11 +1,16 @@
 """The proxy as an app: its settings come from those of an app behind it."""
 
+import json
 from pathlib import Path
+
+import pytest
 
 from deploy.app.proxy import fetch_image, proxy_of
 from deploy.project import Project
 from deploy.spec.render import app_files, render
 from tests.unit.deploy.examples import settings
+
+PINNED = f"registry.example/caddy@sha256:{'a' * 64}"
 
 
 def proxied(folder: Path, **values: object) -> Project:
@@ -53,7 +58,38 @@ def test_an_app_behind_it_has_none_of_its_files(tmp_path: Path) -> None:
 
 
 def test_an_image_in_a_file_is_not_fetched(tmp_path: Path) -> None:
-    fetch_image(Project(tmp_path, settings(IMAGE="oci:proxy")))
+    fetch_image(Project(tmp_path, settings(IMAGE="oci:proxy")), "linux/amd64")
+
+
+@pytest.mark.program
+@pytest.mark.parametrize(
+    ("name", "here", "pulled"),
+    [
+        (PINNED, "", True),
+        (PINNED, "amd64", True),
+        (PINNED, "arm64", False),
+        ("registry.example/caddy:mine", "", True),
+        ("registry.example/caddy:mine", "amd64", False),
+    ],
+)
+def test_a_pinned_image_is_pulled_for_the_nodes_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, here: str, *, pulled: bool
+) -> None:
+    """What has no digest may be the operator's own, and is left to them."""
+    shown = {"Id": "1" * 64, "Size": 1, "RootFS": {"Layers": []}, "Os": "linux"}
+    (tmp_path / "image.json").write_text(json.dumps([{**shown, "Architecture": here}]))
+    words = tmp_path / "words"
+    (tmp_path / "podman").write_text(
+        f"#!/bin/sh\ncase $1 in pull) echo $* >{words} ;; *) "
+        f"{f'cat {tmp_path}/image.json' if here else 'exit 125'} ;; esac\n"
+    )
+    (tmp_path / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    fetch_image(Project(tmp_path, settings(IMAGE=name)), "linux/arm64")
+
+    wanted = f"pull --quiet --platform linux/arm64 {name}\n" if pulled else ""
+    assert (words.read_text() if words.exists() else "") == wanted
 
 
 def test_the_image_is_the_settings(tmp_path: Path) -> None:

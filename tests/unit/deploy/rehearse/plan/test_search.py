@@ -47,6 +47,13 @@ def test_plain_http_is_preferred_to_tls() -> None:
     assert found.lines == {"CONTAINER_PORT": "9000"}
 
 
+def test_http2_without_tls_comes_behind_plain_http_and_before_tls() -> None:
+    both = (reply(8443, scheme="https"), reply(8080, scheme="h2c"))
+    found, _ = judge(lambda _: seen(listening=("*:8443", "*:8080"), replies=both))
+
+    assert found.lines == {"CONTAINER_PORT": "h2c:8080"}
+
+
 def test_an_image_that_speaks_tls_alone_is_one_that_ends_tls_itself() -> None:
     found, _ = judge(lambda _: seen(listening=("*:8443",), replies=(reply(8443, scheme="https"),)))
 

@@ -239,8 +239,8 @@ def test_double_quotes_in_a_health_command(podman: str, severity: str) -> None:
 def test_ready_by_health_needs_a_health_command() -> None:
     unit = "[Container]\nNotify=healthy\n"
 
-    assert lint_of(unit) == ["error healthy-unchecked app.container:2"]
-    assert lint_of(unit + "HealthCmd=none\n") == ["error healthy-unchecked app.container:2"]
+    assert lint_of(unit) == ["warning healthy-unchecked app.container:2"]
+    assert lint_of(unit + "HealthCmd=none\n") == ["warning healthy-unchecked app.container:2"]
     assert lint_of(unit + "HealthCmd=/usr/bin/check\n") == []
 
 
@@ -293,6 +293,46 @@ def test_a_pod_that_couples_restarts() -> None:
     assert lint_of(lasting) == []
     assert lint_of(lasting, "5.4.2") == coupled
     assert lint_of({"a.container": "[Container]\nNetwork=shop.network\n"}) == []
+
+
+UPDATED = (
+    "[Container]\nImage=registry.example.org/side:live\nAutoUpdate=registry\nNotify=healthy\n"
+    'HealthCmd=["/check"]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "findings"),
+    [
+        ("", "", []),
+        ("AutoUpdate=registry", "Label=a=b io.containers.autoupdate=registry", []),
+        ("AutoUpdate=registry", "AutoUpdate=local\nPod=a.pod", ["error pod-restarts a:4"]),
+        ("Notify=healthy\n", "", ["error update-unproven a:3"]),
+        ('["/check"]', "/check", ["warning update-shell a:5"]),
+        (":live", "@sha256:0a", ["error update-name a:2"]),
+        ("registry.example.org/", "", ["error update-name a:2"]),
+        ("Notify", "Pod=a.pod\nNotify", ["error pod-restarts a:4", "error update-pod a:4"]),
+        ("Notify", "Volume=/srv/a:/b:z\nNotify", ["warning update-data a:4"]),
+        ("Notify", "Volume=/srv/a:/b:ro,z\nNotify", []),
+    ],
+)
+def test_a_container_that_podman_updates(was: str, becomes: str, findings: list[str]) -> None:
+    text = UPDATED.replace(was, becomes)
+
+    said = lint_of({"a.container": text}, "5.8.2")
+
+    cost = [] if "AutoUpdate=local" in text else ["warning update-cost a:3"]
+    assert said == sorted(
+        (one.replace(" a:", " a.container:") for one in (*findings, *cost)),
+        key=lambda one: (one.rpartition(":")[2], one.split()[1]),
+    )
+
+
+def test_what_a_bad_image_of_podmans_updates_costs_is_said() -> None:
+    limited = UPDATED + "[Service]\nTimeoutStartSec=40\n"
+
+    assert "down for up to 40 s" in found(limited)[0].why
+    assert lint_of(UPDATED + "# lint: allow update-cost\n", "5.8.2") == []
 
 
 @pytest.mark.parametrize(
