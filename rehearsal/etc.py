@@ -18,12 +18,15 @@ def merge(old: Path, current: Path, new: Path, merged: Path) -> None:
     programs.run(["cp", "--archive", new, merged], doing="copying the new /etc")
     for path in sorted({*_below(old), *_below(current)}):
         kept, target = current / path, merged / path
-        if _same(old / path, kept):
+        if _unreachable(merged, path) or _same(old / path, kept):
             continue
         if not os.path.lexists(kept):
             _remove(target)
-        elif target.parent.is_dir():
-            _replace(kept, target)
+            continue
+        for folder in reversed(path.parents):
+            if not os.path.lexists(merged / folder):
+                _replace(current / folder, merged / folder)
+        _replace(kept, target)
 
 
 def update(folder: Folder, old: Path, new: Path) -> None:
@@ -47,6 +50,15 @@ def roll_back(folder: Folder) -> None:
 def _below(root: Path) -> Iterator[Path]:
     for path, folders, files in os.walk(root):
         yield from ((Path(path) / name).relative_to(root) for name in (*folders, *files))
+
+
+def _unreachable(root: Path, path: Path) -> bool:
+    """Tell whether a link or a file is where a folder above the path was.
+
+    What a node's link leads to is another place on this machine than on the node.
+    """
+    above = [root / folder for folder in path.parents]
+    return any(os.path.lexists(one) and (one.is_symlink() or not one.is_dir()) for one in above)
 
 
 def _same(one: Path, other: Path) -> bool:

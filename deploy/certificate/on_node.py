@@ -31,8 +31,8 @@ def rotate_on_node(project: Project) -> None:
     before = dict(_shown(project, names))
     with session.open_session(project) as remote:
         acquire_lock(remote, project, "certificate")
-        remote.checked(act.proxy_certificates("set-aside", names), "setting certificates aside")
         try:
+            remote.checked(act.proxy_certificates("set-aside", names), "setting certificates aside")
             fetch_image(proxy, probe(remote, proxy.settings.app).platform)
             deploy(proxy, DeployOptions(force=True, what="certificate"))
             after = _changed(project, before)

@@ -10,7 +10,8 @@ from deploy.spec.lint.finding import Finding
 from deploy.spec.plan.route import RouteFiles
 
 _PAGE = re.compile(r"[45][0-9]{2}\.html")
-_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+# Of hidden folders only the one that is meant for visitors.
+_PATH = re.compile(r"(\.well-known/)?[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _MOST_BYTES = 1 << 18
 _MOST_STATIC_BYTES = 1 << 20
 
@@ -79,7 +80,8 @@ def _static_files(project: Project) -> dict[str, bytes]:
         if file.is_symlink() or not _PATH.fullmatch(str(file.relative_to(base))):
             raise DeployError(
                 f"{shown} cannot be sent as a static file",
-                "use files, no links, named with letters, digits, `.`, `_` and `-`",
+                "use files, no links, named with letters, digits, `.`, `_` and `-`; hidden ones "
+                "only below `.well-known`",
             )
         found[f"static/{file.relative_to(base)}"] = _read(project, shown)
     if sum(map(len, found.values())) > _MOST_STATIC_BYTES:
@@ -94,7 +96,8 @@ def _static_files(project: Project) -> dict[str, bytes]:
 def _read(project: Project, path: object) -> bytes:
     file = project.folder / str(path)
     try:
-        content = file.expanduser().read_bytes()
+        with file.expanduser().open("rb") as opened:
+            content = opened.read(_MOST_BYTES + 1)
     except OSError as error:
         raise DeployError(f"{path} cannot be read: {error.strerror}", "correct it") from error
     if len(content) > _MOST_BYTES:

@@ -1,5 +1,6 @@
 """Plain HTTP apps behind the node's proxy: their names, certificates and switches."""
 
+import base64
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from deploy.settings.model import PROXY_BUILT
 from rehearsal import lifecycle
+from tests.root import ROOT
 from tests.system import visited
 from tests.system.conftest import booted
 from tests.system.page import get
@@ -33,6 +35,8 @@ from tests.unit.certs.pebble import REFUSED, Pebble, running
 pytestmark = pytest.mark.node
 NAME, STAGING = "shop.example.org", "staging.example.org"
 WWW = "www.shop.example.org"
+PAGE = ROOT / "docs/proxy.md"
+STATIC = {"robots.txt": "User-agent: *", ".well-known/security.txt": "Contact: mailto:a@b"}
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +250,62 @@ def test_directives_of_the_operator_are_checked_and_served(serving: Project) -> 
     assert moved(serving, NAME, 443, "/old")[0] != 302
 
 
+@pytest.fixture
+def documented(serving: Project) -> Iterator[Project]:
+    """Have the app's route as the documentation's examples are, behind the visitor as a CDN."""
+    folder = serving.folder / "proxy"
+    for name, text in STATIC.items():
+        (folder / "static" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "static" / name).write_text(text)
+    blocks = re.findall(r"^```\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    lines = "".join(one for one in blocks if "basic_auth" in one or "@static" in one)
+    hashed = "caddy hash-password -p cake"
+    slots = [f"podman exec corefab-proxy-{slot} {hashed}" for slot in ("blue", "green")]
+    project = serving.settings["PROJECT"]
+    for old, new in {
+        "shop-api": "shop-staging",
+        "shop-": f"{project}-",
+        "$2a$14$…": serving.ssh(" 2>/dev/null || ".join(slots)).strip(),
+    }.items():
+        assert old in lines
+        lines = lines.replace(old, new)
+    with connected(serving, NAME) as connection:
+        visitor = connection.sock.getsockname()[0]
+    (folder / f"{project}-www.caddy").write_text(lines)
+    try:
+        serving.must("deploy", ENV_GREETING="second", TRUSTED_PROXIES=visitor, ACCESS_LOG="false")
+        yield serving
+    finally:
+        shutil.rmtree(folder)
+    serving.must("deploy")
+
+
+def test_the_examples_of_the_documentation_are_served(documented: Project) -> None:
+    login = f"Basic {base64.b64encode(b'ann:cake').decode()}"
+
+    fields = ask(documented, NAME, "/")[1]
+    assert fields["X-Content-Type-Options"] == "nosniff"
+    assert "max-age" in fields["Strict-Transport-Security"]
+    assert page(documented, NAME, "/admin/x")[0] == 401
+    assert ask(documented, NAME, "/admin/x", Authorization=login)[::2] == (200, "second")
+    assert moved(documented, NAME, 443, "/old") == (301, "/new")
+    assert page(documented, NAME, "/api/x") == (200, "first")
+    for name, text in STATIC.items():
+        assert page(documented, NAME, f"/{name}") == (200, text)
+    for way in ("zstd", "gzip"):
+        with connected(documented, NAME) as connection:
+            connection.request("GET", "/download?500", headers={"Accept-Encoding": way})
+            response = connection.getresponse()
+            assert response.headers["Content-Encoding"] == way
+            assert len(response.read()) < 500
+    seen = ask(documented, NAME, "/headers", X_Forwarded_For="203.0.113.9")[2]
+    assert "X-Forwarded-For: 203.0.113.9, " in seen
+    assert page(documented, NAME, "/quiet")[0] == page(documented, STAGING, "/loud")[0] == 200
+    logged = documented.must("proxy-logs", "--lines", "500")
+    assert "/loud" in logged
+    assert "/quiet" not in logged
+
+
 def test_an_error_page_of_the_operators_is_shown_for_an_app_that_is_down(serving: Project) -> None:
     errors = serving.folder / "proxy/errors"
     errors.mkdir(parents=True)
@@ -266,7 +326,8 @@ def test_maintenance_answers_503_but_for_the_health_path_and_outlives_a_reboot(
     serving: Project,
 ) -> None:
     serving.must("maintenance", "on")
-    assert page(serving, NAME, "/x")[0] == 503
+    status, fields, _ = ask(serving, NAME, "/x")
+    assert (status, fields["Retry-After"]) == (503, "120")
     assert page(serving, NAME, "/")[0] == 503
     serving.must("status")
     assert page(serving, STAGING, "/x") == (200, "first")

@@ -16,7 +16,7 @@ fail() {
 
 # secret FILE COMMAND...: write what a command prints to a file that the proxy alone can read, in memory.
 secret() {
-  install -m 0400 -o @APP@ -g @APP@ /dev/null "$1.new"
+  install -m 0400 -o @APP@ -g @APP@ /dev/null "$1.new" || return
   if ! "${@:2}" >"$1.new" 2>/dev/null; then
     rm -f "$1.new"
     return 1
@@ -36,16 +36,17 @@ account() {
 }
 
 # route FILE APP RELEASE TO CERTS: make a route in the folder TO. A certificate of ours is opened into memory
-# below TO, for the proxy alone; in the route it goes by the folder CERTS.
+# below TO, for the proxy alone; in the route it goes by the folder CERTS. Callers test it, so that bash does
+# not stop at an error by itself.
 route() {
   local file=$1 app=$2 release=$3 to=$4 certs=$5
-  install -d -m 0755 "$to/routes" "$to/certs" "$to/roots" "$to/pages"
+  install -d -m 0755 "$to/routes" "$to/certs" "$to/roots" "$to/pages" || return
   if grep -q '^	tls /' "$file"; then
     secret "$to/certs/$app.key" key "$release" || {
       echo "the sealed password does not open the TLS key of $app on this node" >&2
       return 1
     }
-    install -m 0444 "$release/tls/server.crt" "$to/certs/$app.crt"
+    install -m 0444 "$release/tls/server.crt" "$to/certs/$app.crt" || return
   fi
   if grep -q "/certs/$app.account " "$file"; then
     secret "$to/certs/$app.account" account "$release" || {
@@ -55,12 +56,12 @@ route() {
   fi
   rm -rf "$to/pages/$app"
   if [ -d "$release/root/etc/corefab/routes/$app" ]; then
-    cp -R "$release/root/etc/corefab/routes/$app" "$to/pages/$app"
+    cp -R "$release/root/etc/corefab/routes/$app" "$to/pages/$app" || return
   fi
   if [ -e "$release/root/etc/corefab/routes/$app.pem" ]; then
-    cp "$release/root/etc/corefab/routes/$app.pem" "$to/roots/$app.pem"
+    cp "$release/root/etc/corefab/routes/$app.pem" "$to/roots/$app.pem" || return
   fi
-  sed "s#/run/proxy/\(certs\|roots\)/#$certs/\1/#g" "$file" >"$to/routes/.$app.new"
+  sed "s#/run/proxy/\(certs\|roots\)/#$certs/\1/#g" "$file" >"$to/routes/.$app.new" || return
   mv -fT "$to/routes/.$app.new" "$to/routes/$app.caddy"
 }
 
@@ -128,7 +129,7 @@ running() {
 # caddy CONTAINER WORD...: run Caddy's program in a container of the proxy; print the errors it reports.
 caddy() {
   local said
-  said=$(timeout --kill-after=5s 60s podman exec "$1" caddy "${@:2}" --adapter caddyfile </dev/null 2>&1 \
+  said=$(timeout --kill-after=5s 60s podman exec "$1" caddy "${@:2}" --adapter caddyfile </dev/null 2>&1 9>&- \
     | tail -c 65536) && return
   grep '^Error' <<<"$said" || tail -n 3 <<<"$said"
   return 1
@@ -150,7 +151,6 @@ check() {
   claim "$app" "$release"
   container=$(running | head -n 1)
   [ -n "$container" ] || fail "the proxy of this node does not run; start it: \`fab proxy-deploy\`"
-  rm -rf "$trial"
   install -d -m 0755 "$trial/routes"
   for other in "$at"/routes/*.caddy; do
     [ ! -e "$other" ] || cp "$other" "$trial/routes/"
@@ -178,6 +178,8 @@ reload() {
   mark=$({ cat "$at/Caddyfile" "$at"/{routes,certs,roots}/*.{account,caddy,crt,pem} \
     "$at"/maintenance/*/on 2>/dev/null || true; } | sha256sum)
   [ "$mark" != "$(cat "$at/loaded" 2>/dev/null)" ] || return 0
+  # Whoever ends early leaves a proxy of which it is not known what it has loaded.
+  rm -f "$at/loaded"
   # Connections that are kept would end with the configuration, maybe just as a request comes.
   # Another script may remove the folder between the two.
   for _ in $(seq 50); do
@@ -188,7 +190,7 @@ reload() {
     sleep 2
     # Nor does Caddy answer whoever connects while it reloads: they knock again after a second. The hold ends by
     # itself, whatever becomes of this script.
-    nft add element inet @APP@-door held '{ 80 timeout 5s, 443 timeout 5s }' 2>/dev/null || true
+    nft add element inet @APP@-door held '{ 80 timeout 5s, 443 timeout 5s }' 2>/dev/null 9>&- || true
     sleep 0.3
   fi
   for container in $(running); do
@@ -198,7 +200,7 @@ reload() {
   # It has loaded the configuration before it ends the connections of the one before.
   if [ -n "$(running)" ]; then
     sleep 0.3
-    nft delete element inet @APP@-door held '{ 80, 443 }' 2>/dev/null || true
+    nft delete element inet @APP@-door held '{ 80, 443 }' 2>/dev/null 9>&- || true
     sleep 0.7
   fi
 }
@@ -206,8 +208,9 @@ reload() {
 (umask 077 && : >>/run/corefab/proxy.lock)
 exec 9<>/run/corefab/proxy.lock
 flock -w 120 9 || fail "waited 120 s for the lock /run/corefab/proxy.lock"
-# One that was killed may have left it.
+# One that was killed may have left these, keys in the trial among them.
 as_usual
+rm -rf "$at"/trial.*
 case $1 in
   prepare)
     # What starts may read a route that is then undone.

@@ -4,15 +4,22 @@
 app=$1 state=$2 audit=$3
 one_at_a_time "$app"
 behind_proxy "$app" || fail "the release of $app that serves has no route in this node's proxy (TLS=proxy)"
-mark=$(home_of "$app")/maintenance
-if [ "$state" = on ]; then
-  : >"$mark"
-  sync "$mark"
-else
-  rm -f "$mark"
-fi
+mark=$(home_of "$app")/maintenance before=off
+if [ -e "$mark" ]; then before=on; fi
+
+# note STATE: note what is wanted.
+note() {
+  if [ "$1" = off ]; then
+    rm -f "$mark"
+  else
+    : >"$mark"
+    sync "$mark"
+  fi
+}
+
+note "$state"
 bash /etc/corefab/proxy/proxy.sh reload || {
-  if [ "$state" = on ]; then rm -f "$mark"; else : >"$mark"; fi
+  note "$before"
   exit 1
 }
 audit "$audit"

@@ -9,7 +9,8 @@ from deploy.spec.lint.unit import Unit
 from deploy.spec.lint.unit_text import Setting, words
 
 _LABEL = "io.containers.autoupdate"
-_QUALIFIED = re.compile(r"[^/@]*[.:][^/@]*/[^@]+|localhost/[^@]+")
+# A whole name, or a Quadlet .image that has it.
+_QUALIFIED = re.compile(r"[^/@]*[.:][^/@]*/[^@]+|localhost/[^@]+|[^/@]+\.image")
 _PROVEN = frozenset({"healthy", "true"})
 _PULL_APP = "an app of its own that follows the tag: PULL in its .env"
 

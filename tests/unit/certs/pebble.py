@@ -22,8 +22,9 @@ from certs.acme.order import Challenge, Kind
 from certs.authority import issue, new_authority
 from certs.keyfile import new_key
 
-# It gives no certificate for this name.
-REFUSED = "refused.example.org"
+# It gives no certificate for names of this domain. It panics at orders for names with fewer labels.
+_BLOCKED = "refused"
+REFUSED = f"www.{_BLOCKED}"
 HMAC_KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
 
@@ -177,7 +178,7 @@ def _write_config(folder: Path, at: str, ports: tuple[int, int, int], *, binding
         "tlsPort": 443,
         "externalAccountBindingRequired": bool(binding),
         "externalAccountMACKeys": {"kid-1": binding or HMAC_KEY},
-        "domainBlocklist": [REFUSED],
+        "domainBlocklist": [_BLOCKED],
     }
     (folder / "pebble.json").write_text(json.dumps({"pebble": config}))
     return folder / "root.crt"

@@ -86,3 +86,69 @@ def test_a_file_that_became_a_folder_here_stays_one(trees: tuple[Path, Path, Pat
     (current / "conf.d/a/x").write_text("x")
 
     assert (merged(trees) / "conf.d/a/x").read_text() == "x"
+
+
+def test_a_file_stays_whose_folder_the_new_system_has_no_more(
+    trees: tuple[Path, Path, Path],
+) -> None:
+    old, current, new = trees
+    (new / "gone/inside").unlink()
+    (new / "gone").rmdir()
+    for tree in (old, current):
+        (tree / "gone").chmod(0o700)
+    (current / "gone/own").write_text("added")
+
+    found = merged(trees)
+
+    assert [one.name for one in (found / "gone").iterdir()] == ["own"]
+    assert (found / "gone").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_the_new_system_has_as_a_file_is_one(trees: tuple[Path, Path, Path]) -> None:
+    _, current, new = trees
+    (new / "gone/inside").unlink()
+    (new / "gone").rmdir()
+    (new / "gone").write_text("a file now")
+    (current / "gone/inside").unlink()
+
+    assert (merged(trees) / "gone").read_text() == "a file now"
+
+
+def test_a_folder_that_became_a_link_here_is_not_followed_out_of_the_tree(
+    trees: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    """On the node the link leads to the node's own folder; the path exists on this machine, too."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "inside").write_text("of this machine")
+    current = trees[1]
+    (current / "gone/inside").unlink()
+    (current / "gone").rmdir()
+    (current / "gone").symlink_to(outside)
+    (current / "conf.d/a").unlink()
+    (current / "conf.d").rmdir()
+    (current / "conf.d").symlink_to(outside)
+
+    found = merged(trees)
+
+    assert (found / "gone").readlink() == (found / "conf.d").readlink() == outside
+    assert {one.name: one.read_text() for one in outside.iterdir()} == {"inside": "of this machine"}
+
+
+def test_a_folder_that_is_a_link_in_the_new_system_is_not_followed_out_of_the_tree(
+    trees: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "inside").write_text("of this machine")
+    _, current, new = trees
+    (new / "gone/inside").unlink()
+    (new / "gone").rmdir()
+    (new / "gone").symlink_to(outside)
+    (current / "gone/inside").write_text("changed here")
+    (current / "gone/own").write_text("added")
+
+    found = merged(trees)
+
+    assert (found / "gone").readlink() == outside
+    assert {one.name: one.read_text() for one in outside.iterdir()} == {"inside": "of this machine"}

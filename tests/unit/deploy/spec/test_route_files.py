@@ -47,6 +47,8 @@ def test_an_app_that_ends_tls_itself_has_none(tmp_path: Path) -> None:
         ("proxy/errors/502.html", b"x" * 300_000, "larger than"),
         ("proxy/static/a b.txt", b"", "static file"),
         ("proxy/static/.env", b"", "static file"),
+        ("proxy/static/.well-known/.env", b"", "static file"),
+        ("proxy/static/.well-known", b"", "static file"),
         ("proxy/static/big.js", b"x" * 300_000, "larger than"),
     ],
 )
@@ -72,10 +74,16 @@ def test_static_files_come_by_their_paths(tmp_path: Path) -> None:
     (tmp_path / "proxy/static/img").mkdir(parents=True)
     (tmp_path / "proxy/static/robots.txt").write_bytes(b"User-agent: *")
     (tmp_path / "proxy/static/img/a.svg").write_bytes(b"<svg/>")
+    (tmp_path / "proxy/static/.well-known").mkdir()
+    (tmp_path / "proxy/static/.well-known/security.txt").write_bytes(b"Contact: x")
 
     found = read_route_files(project(tmp_path)).pages
 
-    assert found == {"static/robots.txt": b"User-agent: *", "static/img/a.svg": b"<svg/>"}
+    assert found == {
+        "static/robots.txt": b"User-agent: *",
+        "static/img/a.svg": b"<svg/>",
+        "static/.well-known/security.txt": b"Contact: x",
+    }
 
 
 def test_a_link_below_static_is_refused(tmp_path: Path) -> None:

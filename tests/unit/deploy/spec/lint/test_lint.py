@@ -311,6 +311,7 @@ UPDATED = (
         ('["/check"]', "/check", ["warning update-shell a:5"]),
         (":live", "@sha256:0a", ["error update-name a:2"]),
         ("registry.example.org/", "", ["error update-name a:2"]),
+        ("registry.example.org/side:live", "side.image", []),
         ("Notify", "Pod=a.pod\nNotify", ["error pod-restarts a:4", "error update-pod a:4"]),
         ("Notify", "Volume=/srv/a:/b:z\nNotify", ["warning update-data a:4"]),
         ("Notify", "Volume=/srv/a:/b:ro,z\nNotify", []),
