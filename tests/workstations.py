@@ -149,7 +149,7 @@ def workstation(suite: str, folder: Path) -> Workstation:
         words = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase"]
         words += [f"--include={','.join(packages)}", *(f"--aptopt={one}" for one in options)]
         words += [f"--dpkgopt=path-exclude={pattern}" for pattern in stock.EXCLUDED]
-        building = root.with_name(f"building-{root.name}")
+        building = root.with_suffix(".building")
         shutil.rmtree(building, ignore_errors=True)
         subprocess.run([*words, suite, building], check=True)
         building.rename(root)

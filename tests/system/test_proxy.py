@@ -257,7 +257,7 @@ def documented(serving: Project) -> Iterator[Project]:
     for name, text in STATIC.items():
         (folder / "static" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "static" / name).write_text(text)
-    blocks = re.findall(r"^```\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     lines = "".join(one for one in blocks if "basic_auth" in one or "@static" in one)
     hashed = "caddy hash-password -p cake"
     slots = [f"podman exec corefab-proxy-{slot} {hashed}" for slot in ("blue", "green")]

@@ -69,6 +69,8 @@ class Machine(Project):
 
     def boot(self, *words: str) -> None:
         """Boot a node from the Ignition file, and tell the authority where it is."""
+        # The address of one that is there may be another.
+        self.node_down()
         process = self.start("rehearsal-up", *words)
         try:
             self.world.visit(outside.await_address(self.settings["PROJECT"]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.node.script import scripts
 from deploy.project import TEMPLATES
 
 pytestmark = pytest.mark.program
@@ -121,3 +122,25 @@ def test_a_route_whose_root_certificate_cannot_be_copied_is_left_out(
     assert run(node, program, ["prepare"]) == 0
 
     assert not (node / "run/corefab/proxy/routes/shop.caddy").exists()
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("state", ["on", "off"])
+@pytest.mark.parametrize("loads", [True, False])
+def test_a_maintenance_page_stays_as_it_was_where_the_proxy_cannot_load_it(
+    tmp_path: Path, program: Callable[[str], str], state: str, *, before: bool, loads: bool
+) -> None:
+    mark = tmp_path / "maintenance"
+    if before:
+        mark.touch()
+    reload = "bash /etc/corefab/proxy/proxy.sh reload"
+    text = scripts()["maintenance"].read_text(encoding="utf-8")
+    assert reload in text
+    library = f"one_at_a_time() {{ :; }}; behind_proxy() {{ :; }}; home_of() {{ echo {tmp_path}; }}"
+    run = f"{library}; audit() {{ :; }}\n{text.replace(reload, 'true' if loads else 'false')}"
+    words = [program("bash"), "-euc", run, "x", "shop", state, "{}"]
+
+    done = subprocess.run(words, check=False)
+
+    assert done.returncode == (0 if loads else 1)
+    assert mark.exists() == (state == "on" if loads else before)
