@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .PHONY: help setup system demo unit test check bench clean lock container oracle parity \
-  test-forky test-forky-core test-workstations test-update test-install test-selinux test-stress demo-install installer \
+  test-forky test-forky-core test-workstations test-update test-install test-selinux test-stress demo-install demo-pull installer \
   bench-butane bench-supervise bench-image bench-switch bench-limits bench-login bench-proxy
 
 help: ## list the targets
@@ -27,6 +27,9 @@ $(STAMP): requirements.lock scripts/system-packages scripts/find-python | system
 
 demo: $(STAMP) ## from .env to a served HTTPS page on a rehearsal node, with a summary
 	@scripts/demo
+
+demo-pull: $(STAMP) ## a machine without SSH, born with apps, proxy and certificates, with a summary
+	@scripts/demo-pull
 
 check: $(STAMP) ## ruff, mypy strict, import contracts
 	@$(BIN)/ruff format --check .

@@ -19,7 +19,9 @@ NO_USER = "-"
 # And a port; the one of the SSH config is meant, which ssh reads.
 NO_PORT = 0
 # The settings of a command that only logs in to a node and names its app.
-LOGIN = ("PROJECT", "NODE_ADDRESS", "NODE_PORT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
+LOGIN = (
+    "PROJECT", "NODE_ADDRESS", "NODE_PORT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS", "SSH",
+)  # fmt: skip
 # The settings of a command that starts a machine here from the app's Ignition file.
 MACHINE = ("PROJECT", "NODE_USER", "IDENTITY_FILE", "KNOWN_HOSTS")
 

@@ -26,6 +26,13 @@ mount --bind "$base/usr" "$root/usr"
 mount -o remount,bind,ro "$root/usr"
 mount --bind "$node/etc" "$root/etc"
 mount --bind "$node/var" "$root/var"
+# File systems of the machine's own, which outlive the node: a folder on the workstation for each.
+if [ -e "$node/kept" ]; then
+  while IFS=$'\t' read -r source target; do
+    mkdir -p "$source" "$root$target"
+    mount --bind "$source" "$root$target"
+  done <"$node/kept"
+fi
 
 # Ignition hands its state from stage to stage in the workstation's /run, whichever node it is for.
 install -d -m 0700 /run/ignition "$node/ignition.state"

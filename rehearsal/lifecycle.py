@@ -22,27 +22,33 @@ _NAME_THE_SYSTEM = ["sh", "-c", '. /etc/os-release; echo "$PRETTY_NAME"']
 _RUN_IT_THERE = "run the command in that folder"
 
 
-def up(
+def up(  # noqa: PLR0913 -- each has a usual value
     name: str,
     ignition: Path,
     owner: Path,
     *,
     login: Login = _WITHOUT_KEY,
+    kept: Path | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Node:
     """Create a node from an Ignition file and wait until it is ready.
 
-    It belongs to the operator's folder `owner`, and replaces a node of that folder and name.
+    It belongs to the operator's folder `owner`, and replaces a node of that folder and name. The
+    file systems of its spec are folders below `kept`, if that is given, and outlive the node.
     Anything that goes wrong on the way takes the half-made node down again.
     """
     started = time.monotonic()
     folder = places.folder(name)
     programs.require()
     content = provision.config(ignition)
+    outside = provision.kept_lines(ignition, kept) if kept else ""
     base = stock.tree(on_step)
     with folder.alone():
         make_way(folder, owner, on_step)
         try:
+            folder.path.mkdir(mode=0o700, parents=True)
+            if outside:
+                folder.kept.write_text(outside, encoding="utf-8")
             record = _boot(folder, owner, base, content, on_step)
             on_step("waiting until the node is ready")
             port = ready.wait(folder, record.network, login)
@@ -206,7 +212,6 @@ def _boot(
 ) -> Record:
     places.require_space(places.cache(), NODE_BYTES)
     places.require_layers(places.cache())
-    folder.path.mkdir(mode=0o700, parents=True)
     record = claim_network(folder, owner, base)
     on_step("provisioning with Ignition")
     provision.provision(folder, base, content)

@@ -100,6 +100,11 @@ class Folder:
         return self.path / "config.ign"
 
     @property
+    def kept(self) -> Path:
+        """What is mounted in the node: a line for each, with folder here, tab, folder there."""
+        return self.path / "kept"
+
+    @property
     def known_hosts(self) -> Path:
         """The node's host keys as known_hosts."""
         return self.path / "known_hosts"

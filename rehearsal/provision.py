@@ -40,6 +40,23 @@ def config(path: Path, *, disks: bool = False) -> bytes:
     return json.dumps({"ignition": {"version": "3.3.0", "config": {"merge": merge}}}).encode()
 
 
+def kept_lines(path: Path, outside: Path) -> str:
+    """Give each file system of a machine spec a folder below `outside`, named by its label.
+
+    Returns a line for each: the folder, a tab, and where the machine has it.
+    """
+    whole = _checked(path, path.read_bytes())
+    found = whole.get("storage", {}).get("filesystems", [])
+    if not found:
+        raise RehearsalError(
+            f"{path} has no file system that could outlive the node",
+            "set DATA_PARTITION, then fab prepare",
+        )
+    names = [str(one.get("label") or one["device"]).rpartition("/")[2] for one in found]
+    pairs = zip(names, found, strict=True)
+    return "".join(f"{outside.absolute() / name}\t{one['path']}\n" for name, one in pairs)
+
+
 def provision(folder: Folder, base: Path, content: bytes) -> None:
     """Copy the stock /etc and /var, then run Ignition's fetch and files stages."""
     for name in ("etc", "var"):

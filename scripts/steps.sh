@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by demo and demo-install: a throwaway copy of the project, and steps in it with their
+# Sourced by demo, demo-install and demo-pull: a throwaway copy of the project, and steps in it with their
 # times. Names hold this process's id, so that demos of several checkouts can run at once.
 set -euo pipefail
 set -m # a step is a process group of its own: it is interrupted once, by us
@@ -7,6 +7,7 @@ set -m # a step is a process group of its own: it is interrupted once, by us
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 site=shop.example.org
 image=localhost/corefab-demo-$$:latest
+images=("$image") # removed in the end
 began=${EPOCHREALTIME//[!0-9]/}
 summary=()
 step=
@@ -97,7 +98,7 @@ clean_up() {
     printf '\n$ fab rehearsal-down\n'
     quietly fab rehearsal-down && note "$start" 'fab rehearsal-down' || code=1
   fi
-  quietly podman rmi --ignore "$image" >/dev/null || code=1
+  quietly podman rmi --ignore "${images[@]}" >/dev/null || code=1
   cd / && rm -rf "$folder"
   if [ "$code" = 0 ]; then
     printf '\nWhat happened\n'

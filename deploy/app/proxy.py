@@ -9,16 +9,11 @@ from deploy.image.open import source_of
 from deploy.image.store.engines import Podman
 from deploy.node import session
 from deploy.project import Project
-from deploy.settings.model import PROXY_APP, PROXY_BUILT, Settings
-from deploy.spec.plan.route import HEALTH_PATH
+from deploy.settings.model import PROXY_BUILT
+from deploy.spec.plan.proxy import proxy_settings
 from deploy.workstation.programs import ProgramError, run
 
 _PULL_SECONDS = 600
-# What the proxy has in common with the apps behind it: how its node is reached and what is kept.
-_SHARED = (
-    "node_port", "node_user", "identity_file", "known_hosts", "public_address", "image_cache",
-    "image_cache_megabytes", "keep_releases", "drain_seconds", "health_timeout_seconds",
-)  # fmt: skip
 
 
 def proxy_of(project: Project) -> Project:
@@ -27,30 +22,10 @@ def proxy_of(project: Project) -> Project:
     Raises:
         DeployError: when no node is named, or its rehearsal node does not run.
     """
-    given = project.settings
-    part, _, name = PROXY_APP.partition("-")
-    own = Settings.model_validate(
-        {
-            "PROJECT": part,
-            "NAME": name,
-            "IMAGE": given.proxy_image,
-            "TLS": "none",
-            "HTTP_PORT": 80,
-            "CONTAINER_PORT": "80",
-            "NOTIFY": "true",
-            "HEALTH_PATH": HEALTH_PATH,
-            "CERT_NAMES": PROXY_APP,
-            # It serves every app of the node: as much as there is.
-            "CPU_LIMIT": "10000%",
-            # With Go's usual setting a heap as small as Caddy's is collected several times a second
-            # under load. This costs memory, below MEMORY_LIMIT.
-            "ENV_*": {"GOGC": "400", "GOMEMLIMIT": "384MiB"},
-        }
-    )
-    shared = {name: getattr(given, name) for name in _SHARED}
     # The rehearsal node is called after the app's project.
     address = session.target(project).host
-    return replace(project, settings=own.model_copy(update={**shared, "node_address": address}))
+    own = proxy_settings(project.settings).model_copy(update={"node_address": address})
+    return replace(project, settings=own)
 
 
 def fetch_image(proxy: Project, platform: str) -> None:

@@ -131,7 +131,7 @@ def vm(context: Context, *, name: str = "", down: bool = False, wanted: VmOption
         was_there = vm_down(folder_of(context))
         output.good("virtual machine removed" if was_there else "no virtual machine to remove")
         return
-    vm_up(project_of(context, name, (*MACHINE, "HTTPS_PORT", "HTTP_PORT")), wanted)
+    vm_up(project_of(context, name, (*MACHINE, "SSH", "HTTPS_PORT", "HTTP_PORT")), wanted)
 
 
 @task("look")

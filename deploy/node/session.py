@@ -12,16 +12,17 @@ from deploy.node.login import Login, connect, start_login
 from deploy.node.release import Proof, proof_of
 from deploy.node.target import Target, resolve
 from deploy.project import Project
-from deploy.settings.model import REHEARSAL
+from deploy.settings.model import REHEARSAL, Settings
 
 
 def target(project: Project) -> Target:
     """Say where the node is and how to log in.
 
     Raises:
-        DeployError: when no node is named.
+        DeployError: when no node is named, or it lets no command log in.
     """
     settings = project.settings
+    refuse_closed(settings)
     if not settings.node_address:
         raise DeployError(
             "no node is named", "set NODE_ADDRESS in .env, or name one: `fab -H user@host …`"
@@ -33,6 +34,21 @@ def target(project: Project) -> Target:
         project.identity,
         project.known_hosts,
     )
+
+
+def refuse_closed(settings: Settings) -> None:
+    """Refuse a command that needs a login to a node with SSH=off.
+
+    Raises:
+        DeployError: when SSH is off.
+    """
+    if settings.ssh == "off":
+        raise DeployError(
+            "this command needs a login, and the node has SSH=off",
+            "publish an image for it to take (`fab publish`, `fab promote`, `fab withdraw`); other "
+            "settings come with a machine made again (`fab prepare`); its console lets "
+            f"{settings.node_user} in. Where the machine still has SSH: `SSH=on fab …`",
+        )
 
 
 def _address(project: Project) -> str:
@@ -82,7 +98,12 @@ def endpoints(project: Project, proof: Proof | None = None) -> tuple[Endpoint, .
 
 
 def expect_login(project: Project) -> Login | None:
-    """Start to log in early, for `open_session` to use; None where no node is named."""
+    """Start to log in early, for `open_session` to use; None where no node is named.
+
+    Raises:
+        DeployError: when the node lets no command log in.
+    """
+    refuse_closed(project.settings)
     try:
         return start_login(target(project))
     except DeployError:

@@ -2,7 +2,7 @@
 
 from invoke.context import Context
 
-from deploy.options import LOGIN, MACHINE, folder_of, project_of
+from deploy.options import LOGIN, MACHINE, file_of, folder_of, project_of
 from deploy.task import task
 
 _TRIED = ("IMAGE", "IMAGE_CACHE", "IMAGE_CACHE_MEGABYTES", "CONTAINER_COMMAND", "ENV_*")
@@ -26,12 +26,16 @@ def try_image(context: Context, *, image: str = "", name: str = "", seconds: int
     return run(project_of(context, name, _TRIED, given), seconds=seconds)
 
 
-@task("rehearsal", help={"node": _NODE})
-def rehearsal_up(context: Context, *, name: str = "", node: str = "") -> None:
+@task(
+    "rehearsal",
+    help={"node": _NODE, "state": "a folder for the machine's data partition, which outlives it"},
+)
+def rehearsal_up(context: Context, *, name: str = "", node: str = "", state: str = "") -> None:
     """Boot a rehearsal node from build/<app>.ign and pin its host key."""
     from deploy.rehearse import nodes
 
-    nodes.up(project_of(context, name, MACHINE), name=node)
+    kept = file_of(state) if state else None
+    nodes.up(project_of(context, name, MACHINE), name=node, kept=kept)
 
 
 @task("rehearsal")

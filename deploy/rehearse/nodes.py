@@ -11,8 +11,10 @@ from rehearsal.node import Node, NodeStatus
 from rehearsal.ready import Login
 
 
-def up(project: Project, *, name: str = "") -> Node:
+def up(project: Project, *, name: str = "", kept: Path | None = None) -> Node:
     """Boot a rehearsal node from the app's Ignition file and pin its host keys.
+
+    The file systems of its spec are folders below `kept`, which outlive the node.
 
     Raises:
         DeployError: when there is no Ignition file yet.
@@ -24,6 +26,7 @@ def up(project: Project, *, name: str = "") -> Node:
         project.ignition,
         project.folder,
         login=Login(project.settings.node_user, project.identity),
+        kept=kept,
         on_step=output.say,
     )
     pin(project.known_hosts, made.address, made.port, made.host_keys)

@@ -35,6 +35,18 @@ SET_BY_US = {
 _PLAIN = re.compile(r"[\w.:/+=@-]*", re.ASCII)
 # Folders of the container that corefab mounts; below /proc, /sys and /dev is the kernel's.
 _MOUNTED = ("/data", "/etc/tls", "/srv/files", "/run/secrets", "/run/tls", "/proc", "/sys", "/dev")
+# What only `fab deploy` brings to a node.
+_SEALED = (
+    "credentials are sealed on a node by `fab deploy` alone; in the machine spec every process "
+)
+_SEALED += "of the machine could read it"
+_WHY_DEPLOYED = {
+    "PROJECT_FILES": "these are sent by `fab deploy` alone; have them in the image",
+    "CERT_PASSWORD": "a TLS key of ours is sent by `fab deploy` alone; use TLS=proxy with "
+    "CERT_FROM=node, or TLS=none",
+    "PROXY_IMAGE": "the node has to pull its proxy by itself: name an image by its digest, such as "
+    "registry.example.org/caddy@sha256:…, or a tag in PULL's registry that `fab publish` signed",
+}
 ALIKE = "AUTHORITY_PASSWORD is CERT_PASSWORD, which every container of the app has; choose another"
 
 
@@ -51,6 +63,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _empty_words(settings)
     yield from _proxy_conflicts(settings)
     yield from _upstream_conflicts(settings)
+    yield from _closed_conflicts(settings)
     taken = SET_BY_US.keys() - ({"PORT", "HTTP_SOCKET"} if settings.tls == "app" else set())
     for name in settings.environment.keys() & taken:
         text = f"ENV_{name}: the container gets {name} from {SET_BY_US[name]}; set that instead"
@@ -90,6 +103,25 @@ def _upstream_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     if port.socket and settings.container_user == "image":
         text = f"CONTAINER_PORT is {port}, which needs CONTAINER_USER=app: the folder of the socket"
         yield "CONTAINER_PORT", f"{text} is the app's own user's"
+
+
+def _closed_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Find what a node without SSH would lack: no command logs in to it."""
+    if settings.ssh == "on":
+        return
+    if not settings.console_password_hash:
+        text = "SSH is off, which leaves no way back in: set it to the hash of a password"
+        yield (
+            "CONSOLE_PASSWORD_HASH",
+            f"CONSOLE_PASSWORD_HASH: {text} (`mkpasswd`), with which {settings.node_user} logs in "
+            "at the machine's console",
+        )
+    if not settings.follows:
+        text = "SSH is off, so that no deploy reaches the node: set the tag that it follows"
+        yield "PULL", f"PULL: {text}, and PULL_MODE to auto or notify"
+        return
+    for key in settings.needs_deploy:
+        yield key, f"{key}: SSH is off, and {_WHY_DEPLOYED.get(key, _SEALED)}"
 
 
 def _mount_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:

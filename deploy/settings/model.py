@@ -1,5 +1,6 @@
 """Every setting: name, kind, default."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -87,7 +88,9 @@ class Settings(BaseModel):
     image_cache: Path = Path("~/.cache/corefab/images")
     image_cache_megabytes: types.Megabytes = 8000
 
+    ssh: Literal["on", "off"] = "on"
     ssh_keys: types.Words = ("agent", "~/.ssh/*.pub")
+    console_password_hash: types.PasswordHash = ""
     firewall_ports: types.FirewallPorts = ()
     update_strategy: Literal["immediate", "periodic", "off"] = "periodic"
     update_window: types.UpdateWindowOf = UpdateWindow(("Sat", "Sun"), "03:00", 120)
@@ -187,6 +190,36 @@ class Settings(BaseModel):
     def follows(self) -> bool:
         """Whether the node follows a tag of a registry by itself."""
         return bool(self.pull) and self.pull_mode != "off"
+
+    @property
+    def proxy_pull(self) -> str:
+        """What a node pulls its proxy from; empty where `fab deploy` has to send the proxy.
+
+        It is an image by its digest, or a tag in PULL's registry, which a key of PULL_KEYS signed.
+        """
+        registry, _, rest = self.proxy_image.partition("/")
+        if not self.follows or not rest or not re.search(r"[.:]", registry):
+            return ""
+        if "@" in self.proxy_image:
+            usable = bool(re.search(r"@sha256:[0-9a-f]{64}$", self.proxy_image))
+        else:
+            usable = registry == self.pull.partition("/")[0]
+        return self.proxy_image if usable else ""
+
+    @property
+    def needs_deploy(self) -> tuple[str, ...]:
+        """The settings because of which a machine cannot be born with the app."""
+        found = [source.key for source in self.sources]
+        if self.project_files:
+            found.append("PROJECT_FILES")
+        if self.tls == "proxy" and not self.proxy_pull:
+            found.append("PROXY_IMAGE")
+        return tuple(found)
+
+    @property
+    def born(self) -> bool:
+        """Whether a machine can be born with the app: it takes its first release by itself."""
+        return self.follows and not self.needs_deploy
 
     @property
     def has_key(self) -> bool:

@@ -310,6 +310,8 @@ RegistryTag = Annotated[str,
     _matching(rf"(localhost|{_LABEL}(\.{_LABEL})+|{_LABEL}(\.{_LABEL})*:[0-9]{{1,5}}|localhost:[0-9]{{1,5}})"
     r"(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)+(:(?!sha256-)[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?|"),
     Allowed("a tag of a repository with its registry, such as registry.example.org/shop/www:live")]
+PasswordHash = Annotated[str, _matching(r"\$(y|gy|6|5|2[abxy])\$[A-Za-z0-9./$=,]{20,200}|"),
+    Allowed("the hash of a password as `mkpasswd` prints it, such as $y$j9T$…")]
 Calendar = Annotated[str, _matching(r"[A-Za-z0-9*:,./~ -]{1,100}"),
     Allowed("times as systemd.time has them, such as hourly, daily or *:0/15")]
 Span = Annotated[int, _text(_span),

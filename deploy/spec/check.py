@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 from butane.errors import ButaneError
+from certs.errors import CertError
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.settings.load import SettingsError, read_settings
+from deploy.spec.beside import apps_beside
 from deploy.spec.lint.finding import Finding
 from deploy.spec.project_files import list_files
 from deploy.spec.render import render
@@ -44,17 +46,21 @@ def _findings(folder: Path, name: str | None) -> list[Finding]:
     except DeployError as error:
         found += _problems("project-files", error)
     try:
-        rendered = render(project)
+        rendered = render(project, beside=apps_beside(project))
         found += lint_units(rendered)
         remedy = "correct it, or accept what it says"
         warnings = [_problem("butane", line, remedy) for line in rendered.compiled.warnings]
         found += [dataclasses.replace(one, severity="warning") for one in warnings]
     except ButaneError as error:
         found += [*_problems("butane", error), *lint_overlays(folder)]
+    except SettingsError as error:
+        found += [_problem("settings", problem.text, error.hint) for problem in error.problems]
+    except (CertError, DeployError) as error:
+        found += _problems("machine", error)
     return found
 
 
-def _problems(rule: str, error: DeployError | ButaneError) -> list[Finding]:
+def _problems(rule: str, error: DeployError | ButaneError | CertError) -> list[Finding]:
     return [_problem(rule, line, error.hint) for line in error.message.splitlines()]
 
 

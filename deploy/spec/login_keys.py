@@ -21,10 +21,13 @@ def collect_keys(project: Project) -> tuple[str, ...]:
     """Read the keys of `certs/access` and SSH_KEYS (`agent`, a path or a pattern), each once.
 
     Retired keys are left out. What a pattern finds that is no key is passed over with a warning.
+    With SSH=off there are none.
 
     Raises:
         DeployError: when no key is found, or a named file holds anything but public keys.
     """
+    if project.settings.ssh == "off":
+        return ()
     sources = project.settings.ssh_keys
     keys: dict[str, str] = {}
     for known in keys_by_person(project).values():

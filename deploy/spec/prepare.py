@@ -1,6 +1,6 @@
 """Verb: make the machine spec, `build/<app>.bu` and `build/<app>.ign`, from the settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from butane.compile import Compiled
@@ -11,6 +11,7 @@ from deploy.settings.load import SettingsError, read_settings
 from deploy.settings.model import Settings, allowed
 from deploy.settings.secrets import SECRET_KEYS
 from deploy.spec.access_key import read_key
+from deploy.spec.beside import apps_beside
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.overlays import write_entries
 from deploy.spec.render import Sources
@@ -33,13 +34,16 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
     keys = collect_keys(project)
     sha256, rendered = render_spec(project, keys, compiler)
     refuse_errors(rendered)
-    _refuse_secrets(settings, rendered.sources.all)
+    beside = apps_beside(project)
+    for one in (project, *beside):
+        _refuse_secrets(one.settings, rendered.sources.all)
     _write_tree(project.build / settings.app, rendered.sources)
     write_atomically(project.butane, rendered.text.encode(), _PRIVATE)
     ignition = rendered.compiled.ignition
     write_atomically(project.ignition, ignition.encode(), _PRIVATE)
     save_spec(project.folder, sha256, ignition)
     _report(settings, rendered.compiled, keys)
+    _report_birth(settings, [one.settings.app for one in beside])
     return project.ignition
 
 
@@ -85,6 +89,17 @@ def _report(settings: Settings, compiled: Compiled, keys: tuple[str, ...]) -> No
         words = (key.options, key.kind, key.comment)
         text = " ".join(word for word in words if word)
         output.say(f"  {settings.node_user} may log in with {text}")
+
+
+def _report_birth(settings: Settings, beside: Sequence[str]) -> None:
+    """Say which apps the machine has from its first boot on, and how to get in."""
+    if settings.ssh == "off":
+        output.say(f"  SSH is off: {settings.node_user} logs in at the machine's console alone")
+    if settings.born:
+        output.say(f"  it is born with {', '.join((settings.app, *beside))}, from their registries")
+    elif settings.follows:
+        because = ", ".join(settings.needs_deploy)
+        output.warn(f"{settings.app} waits for `fab deploy --first`, which brings {because}")
 
 
 def _keep(file: Path, answers: Mapping[str, str]) -> None:

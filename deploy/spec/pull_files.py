@@ -19,11 +19,13 @@ def read_pull_files(project: Project) -> PullFiles:
     """
     if not project.settings.follows:
         return PullFiles()
+    # What is named by its digest needs no signature.
+    pinned = "@" in project.settings.pull
     keys = tuple(
         public_pem(read_public(_read(path, "PULL_KEYS"), source=str(path)))
-        for path in project.pull_keys
+        for path in (() if pinned else project.pull_keys)
     )
-    if not keys:
+    if not keys and not pinned:
         raise DeployError(
             "PULL_KEYS names no key, and the node would take any image",
             "name the file that `fab publish-key` writes, certs/publish.pub",

@@ -1,7 +1,7 @@
 """Render templates and overlays, and compile them to a machine spec."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from deploy.spec.pull_files import read_pull_files
 from deploy.spec.route_files import read_route_files
 
 _APP = "app.bu"
+# The folder with the files that it refers to.
+_APP_FOLDER = "app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,22 @@ class Rendered:
         return self.assembled.text
 
 
-def render(project: Project, values: Values | None = None, *, tool: str = "python") -> Rendered:
+def render(
+    project: Project,
+    values: Values | None = None,
+    *,
+    beside: Iterable[Project] = (),
+    tool: str = "python",
+) -> Rendered:
     """Render templates and overlays and compile them; `values` default to those of the settings.
+
+    The machine has the apps `beside` as well.
 
     Raises:
         ButaneError: when a template or an overlay is wrong.
     """
     values = values or values_of(project)
-    sources = render_sources(project.folder, values)
+    sources = render_sources(project.folder, values, beside)
     assembled = assemble(fragments(sources))
     name = f"build/{project.settings.app}.bu"
     return Rendered(
@@ -105,15 +115,20 @@ def app_files(rendered: Rendered) -> tuple[File, ...]:
     )
 
 
-def render_sources(folder: Path, values: Values) -> Sources:
+def render_sources(folder: Path, values: Values, beside: Iterable[Project] = ()) -> Sources:
     """Render templates and overlays; an overlay may not replace a template.
+
+    For each app `beside`, what makes an app is rendered once more, in a folder of its name.
 
     Raises:
         ButaneError: for a blank without a value, or an overlay with the name of a template.
     """
     overlays = render_folder(folder / OVERLAYS, values)
     lines = {name: _lines(folder / OVERLAYS / name, values) for name in overlays}
-    sources = Sources(render_folder(TEMPLATES, values), overlays, lines)
+    templates = render_folder(TEMPLATES, values)
+    for other in beside:
+        templates |= _app_templates(other)
+    sources = Sources(templates, overlays, lines)
     clash = sorted(sources.templates.keys() & sources.overlays.keys())
     if clash:
         raise ButaneError(
@@ -130,6 +145,18 @@ def render_sources(folder: Path, values: Values) -> Sources:
         if not is_link(tree.get(name, ""))
     }
     return replace(sources, overlays=contents, tree=tree)
+
+
+def _app_templates(project: Project) -> dict[str, bytes]:
+    """Render what makes an app, with other names than that of the machine's own app."""
+    app, values = project.settings.app, values_of(project)
+    rendered = render_folder(TEMPLATES, {**values, "APP_FOLDER": app})
+    own = {f"{app}.bu": rendered[_APP]}
+    folder = f"{_APP_FOLDER}/"
+    for name, content in rendered.items():
+        if name.startswith(folder):
+            own[f"{app}/{name.removeprefix(folder)}"] = content
+    return own
 
 
 def fragments(sources: Sources) -> tuple[Fragment, ...]:

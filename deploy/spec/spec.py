@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from deploy.errors import DeployError
 from deploy.project import Project
+from deploy.spec.beside import apps_beside
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.people import revoked_keys
 from deploy.spec.plan.machine import Machine, read_machine
@@ -63,13 +64,14 @@ def render_spec(
     """
     values = values_of(project, keys, revoked_keys(project))
     digest = hashlib.sha256()
-    sources = render_sources(project.folder, values)
+    beside = apps_beside(project)
+    sources = render_sources(project.folder, values, beside)
     for name, content in sorted(sources.all.items()):
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     for name, kind in sorted(sources.tree.items()):
         digest.update(f"{name}\0{kind}\0".encode(errors="surrogateescape"))
     sha256 = digest.hexdigest()
-    return sha256, render(project, {**values, "SPEC": sha256}, tool=compiler)
+    return sha256, render(project, {**values, "SPEC": sha256}, beside=beside, tool=compiler)
 
 
 def _spec(sha256: str, ignition: str) -> Spec:

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,10 +32,31 @@ class Registry:
     root: Path
     password: str
     store: Path
+    program: Path
+    _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def login(self) -> str:
         return f"{_USER}:{self.password}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        folder = self.store.parent
+        with (folder / "log").open("ab") as log:
+            server = subprocess.Popen(
+                [self.program, "serve", folder / "config.yml"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._running.append(server)
+        _await(server, self, folder / "log")
+
+    def stop(self) -> None:
+        """Stop it: whoever asks is refused a connection."""
+        for server in self._running:
+            server.terminate()
+            server.wait(_PATIENCE_SECONDS)
+        self._running.clear()
 
 
 @contextmanager
@@ -44,20 +65,14 @@ def running(folder: Path, password: str, *, at: str = "127.0.0.1") -> Iterator[R
     program = fetched("registry", ("docker-registry",), "usr/bin/docker-registry")
     with socket.create_server((at, 0)) as free:
         port = free.getsockname()[1]
-    found = Registry(f"{at}:{port}", folder / "root.crt", password, folder / "store")
+    store, serves = folder / "store", program / "usr/bin/docker-registry"
+    found = Registry(f"{at}:{port}", folder / "root.crt", password, store, serves)
     _configure(folder, found, at)
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [program / "usr/bin/docker-registry", "serve", folder / "config.yml"],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
     try:
-        _await(server, found, folder / "log")
+        found.start()
         yield found
     finally:
-        server.terminate()
-        server.wait(_PATIENCE_SECONDS)
+        found.stop()
 
 
 def _configure(folder: Path, found: Registry, at: str) -> None:

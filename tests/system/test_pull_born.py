@@ -5,7 +5,6 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,21 +12,15 @@ import pytest
 
 from tests.system import registry
 from tests.system.conftest import NAME
+from tests.system.outside import reached
 from tests.system.project import Project, make_project
 from tests.system.rehearsal.nodes import require_nodes
 
 pytestmark = pytest.mark.node
 PATIENCE_SECONDS = 180
 GREETING = 'os.environ.get("GREETING", "")'
-NO_SSH = """
-variant: fcos
-version: 1.4.0
-systemd:
-  units:
-    - {name: sshd.service, mask: true}
-    - {name: sshd-vsock.socket, mask: true}
-    - {name: sshd-unix-local.socket, mask: true}
-"""
+# Of a password that nobody knows.
+HASH = "$y$j9T$0123456789abcdef01234$0123456789012345678901234567890123456789012"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +66,7 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     require_nodes()
     name = f"born{os.getpid()}"
-    with reached() as at, registry.running(made_folder(tmp_path), "", at=at) as found:
+    with reached(os.getpid()) as at, registry.running(made_folder(tmp_path), "", at=at) as found:
         made = make_project(
             tmp_path / "project",
             name,
@@ -109,21 +102,9 @@ def made_folder(parent: Path) -> Path:
     return parent / "registry"
 
 
-@contextmanager
-def reached() -> Iterator[str]:
-    """Give this machine an address that every node reaches through its gateway."""
-    at = f"198.19.255.{os.getpid() % 250 + 1}"
-    subprocess.run(["ip", "address", "replace", f"{at}/32", "dev", "lo"], check=True)
-    try:
-        yield at
-    finally:
-        subprocess.run(["ip", "address", "delete", f"{at}/32", "dev", "lo"], check=True)
-
-
 def test_a_machine_without_ssh_serves_what_is_published(site: Site) -> None:
-    (site.project.folder / "butane/overlays/no-ssh.bu").write_text(NO_SSH)
     site.publish("one")
-    site.project.must("prepare", "--yes")
+    site.project.must("prepare", "--yes", SSH="off", CONSOLE_PASSWORD_HASH=HASH)
     site.project.must("rehearsal-up")
 
     site.await_page("one")

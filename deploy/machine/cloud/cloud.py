@@ -1,15 +1,24 @@
 """Verb: write the user data and the Terraform file that start the machine at a provider."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from butane.render import render_text
 from deploy.console import output
 from deploy.errors import DeployError
-from deploy.machine.cloud.plan.cloud_values import cloud_values
-from deploy.machine.cloud.plan.user_data import ASSUMED, LIMITS, pointer, secrets_in
+from deploy.machine.cloud.plan.cloud_values import VOLUME, cloud_values, user_data_value
+from deploy.machine.cloud.plan.user_data import (
+    ASSUMED,
+    LIMITS,
+    packed,
+    pointer,
+    secrets_in,
+    split_disks,
+)
 from deploy.project import Project
 from deploy.settings.model import Settings
+from deploy.spec.beside import apps_beside
 from deploy.spec.spec import prepared_spec
 from deploy.workstation.files import write_atomically
 
@@ -18,7 +27,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
-    """Write build/cloud/<provider>/: user-data.ign and main.tf; return the folder.
+    """Write build/cloud/<provider>/: user-data.ign, main.tf, volume.tf; return the folder.
 
     Raises:
         DeployError: for an unknown provider, a spec that is too large or holds a secret, or a file
@@ -28,23 +37,39 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
         known = ", ".join(LIMITS)
         raise DeployError(f"unknown provider {provider!r}", f"known providers: {known}")
     config = prepared_spec(project)
-    _refuse_secrets(project.settings, config)
-    text = _terraform(project.settings, provider, domain)
+    apps = (project.settings, *(one.settings for one in apps_beside(project)))
+    for one in apps:
+        _refuse_secrets(one, config)
+    texts = _terraform(apps, provider, domain)
     target = project.build / "cloud" / provider
     _refuse_old_file(target / "main.tf.json")
     user_data = _user_data(config, provider, url)
     write_atomically(target / "user-data.ign", user_data, _PUBLIC)
-    write_atomically(target / "main.tf", text.encode(), _PUBLIC)
-    if user_data is not config:
-        write_atomically(target / "machine.ign", config, _PUBLIC)
+    for name, text in texts.items():
+        write_atomically(target / name, text.encode(), _PUBLIC)
+    if url:
+        write_atomically(target / "machine.ign", split_disks(config)[0], _PUBLIC)
         output.say(f"upload machine.ign to {url} before the machine starts; its hash is checked")
     shown = target.relative_to(project.folder)
-    output.good(f"{shown}/user-data.ign: {len(user_data)} bytes")
+    short = "" if url or user_data is config else f", compressed from {len(config)}"
+    limit = f"{provider} takes {LIMITS[provider]}"
+    output.good(f"{shown}/user-data.ign: {len(user_data)} bytes{short} ({limit})")
     output.good(f"{shown}/main.tf: machine, address, DNS")
-    output.say(f"next: cd {shown} && terraform init && terraform apply")
+    if "volume.tf" in texts:
+        output.good(f"{shown}/volume.tf: the machine's data, which outlives it")
+    elif project.settings.data_partition:
+        output.warn(f"the data is lost with the machine: for a volume, set DATA_DISK={VOLUME}")
+    _say_next(project.settings, shown)
+    return target
+
+
+def _say_next(settings: Settings, folder: Path) -> None:
+    output.say(f"next: cd {folder} && terraform init && terraform apply")
+    if settings.ssh == "off":
+        output.say("then the machine takes its apps from their registries; nothing else is to do")
+        return
     output.say("then: fab trust (the fingerprint is on the provider's console)")
     output.say("then, with NODE_ADDRESS the address it printed: fab deploy --first")
-    return target
 
 
 def _refuse_secrets(settings: Settings, config: bytes) -> None:
@@ -59,15 +84,28 @@ def _refuse_secrets(settings: Settings, config: bytes) -> None:
         )
 
 
-def _terraform(settings: Settings, provider: str, domain: str) -> str:
-    values = cloud_values(settings.node_hostname, domain, settings.all_names)
+def _terraform(apps: Sequence[Settings], provider: str, domain: str) -> dict[str, str]:
+    """Make Terraform's files, with a record for each name of these apps: name -> text."""
+    settings = apps[0]
+    names = tuple(name for one in apps if not one.is_proxy for name in one.all_names)
+    volume = bool(settings.data_partition) and settings.data_disk == VOLUME
+    hostname = settings.node_hostname
+    values = {
+        **cloud_values(hostname, domain, names),
+        "USER_DATA": user_data_value(provider, hostname, volume=volume),
+    }
     if domain and not values["RECORD"]:
         raise DeployError(
-            f"none of CERT_NAMES ({', '.join(settings.all_names)}) is in the zone {domain}",
+            f"none of CERT_NAMES ({', '.join(names)}) is in the zone {domain}",
             "give their zone with --domain",
         )
-    template = _TEMPLATES / f"{provider}.tf"
-    return render_text(template.read_text(encoding="utf-8"), values, source=str(template))
+    templates = {"main.tf": f"{provider}.tf"}
+    if volume:
+        templates["volume.tf"] = f"{provider}-volume.tf"
+    return {
+        name: render_text((_TEMPLATES / one).read_text(encoding="utf-8"), values, source=one)
+        for name, one in templates.items()
+    }
 
 
 def _refuse_old_file(path: Path) -> None:
@@ -87,9 +125,13 @@ def _user_data(config: bytes, provider: str, url: str) -> bytes:
         return pointer(config, url)
     if len(config) <= LIMITS[provider]:
         return config
+    short = packed(config)
+    if len(short) <= LIMITS[provider]:
+        return short
     assumed = " (the provider publishes no limit)" if provider in ASSUMED else ""
     raise DeployError(
-        f"the machine spec has {len(config)} bytes, {provider} takes {LIMITS[provider]}{assumed}",
+        f"the machine spec has {len(config)} bytes, {len(short)} compressed; {provider} takes "
+        f"{LIMITS[provider]}{assumed}",
         "upload build/<app>.ign to an https address that the machine can reach, and give it: "
         "--url https://…; the user data then refers to it, with the file's hash",
     )

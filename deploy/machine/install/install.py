@@ -22,7 +22,7 @@ from deploy.node.host_key import fingerprint_of
 from deploy.node.known_hosts import pin, pinned
 from deploy.node.login import connect
 from deploy.node.remote import Remote
-from deploy.node.session import passphrase_prompt
+from deploy.node.session import passphrase_prompt, refuse_closed
 from deploy.node.target import Target, known_as
 from deploy.project import Project
 from deploy.settings.model import Settings
@@ -47,6 +47,8 @@ def install(  # noqa: PLR0913 -- what the command line can say
         DeployError: with every reason not to write to the disk, or with what failed later.
     """
     began = time.monotonic()
+    # The installed system is recognised by a login.
+    refuse_closed(project.settings)
     config = prepared_spec(project)
     live = live_target(project, host, fingerprint=fingerprint)
     # By the same forwarded port as the live system, unless the settings give another.

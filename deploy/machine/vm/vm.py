@@ -15,6 +15,7 @@ from deploy.machine.install.plan.ignition import with_host_key
 from deploy.machine.vm.plan.virtual_machine import VmOptions, qemu
 from deploy.machine.vm.qemu import is_alive, make_disk, start, stop
 from deploy.node.known_hosts import pin
+from deploy.node.session import refuse_closed
 from deploy.node.target import Target
 from deploy.project import VM, Project
 from deploy.workstation.files import write_atomically
@@ -36,6 +37,7 @@ def vm_up(project: Project, wanted: VmOptions) -> None:
             "run it on a Linux machine, or deploy to a real node",
         )
     home, user = project.vm, project.settings.node_user
+    refuse_closed(project.settings)
     _check(project, wanted)
     has_kvm = not wanted.no_kvm and os.access("/dev/kvm", os.R_OK | os.W_OK)
     if not has_kvm:

@@ -117,7 +117,8 @@ units() {
   if [ -n "$previous" ]; then
     jq .units "$home/current/manifest.json"
   else
-    born_with | sed 's|^|/|' | tr '\n' '\0' | xargs -0r sha256sum | jq -nR '[inputs | {key: .[66:], value: .[:64]}] | from_entries'
+    (cd "$work/root" && find etc -type f -print0 | sort -z | xargs -0r sha256sum) \
+      | jq -nR '[inputs | {key: "/\(.[66:])", value: .[:64]}] | from_entries'
   fi
 }
 
@@ -127,15 +128,41 @@ born_with() {
     /etc/containers/systemd/"$app.network" /etc/containers/systemd/"$app"-{blue,green}.container \
     /etc/systemd/system/"$app"{-door.service,-pull.service,-pull.timer,-pull-first.timer,.socket} \
     /etc/corefab/{doors,pull,routes}/"$app" /etc/corefab/volumes/"$app.sh" /etc/corefab/routes/"$app".{caddy,pem} \
-    -type f -printf '%p\n' 2>/dev/null | cut -c 2- | sort || true
+    /etc/corefab/proxy/"$app.caddy" "$script" -type f -printf '%p\n' 2>/dev/null | cut -c 2- | sort || true
 }
+
+# lay_born: copy what the machine was made with for the app. Undoing a first release takes its route away, so
+# that another app may have the names: a copy of the route is kept.
+lay_born() {
+  local script=/etc/corefab/proxy/proxy.sh
+  [ "$app" = corefab-proxy ] || script=$home/none
+  rm -rf "$work/root"
+  install -d "$work/root"
+  born_with >"$work/list"
+  tar -c -C / --files-from="$work/list" | tar -x -C "$work/root"
+  if ! behind "$here/settings.json"; then return; fi
+  if [ -e "/etc/corefab/routes/$app.caddy" ]; then
+    (cd "$work/root" && find etc/corefab/routes -type f -print0 | tar -c --null --files-from=-) | keep routes.tar
+  elif [ -e "$kept/routes.tar" ]; then
+    tar -x -C "$work/root" -f "$kept/routes.tar"
+  fi
+}
+
+# behind FILE: test whether a release is served by the node's proxy; FILE has its proof.
+behind() { [ "$(jq -r .proof.tls "$1")" = proxy ]; }
 
 # stage_born RELEASE: stage the first release, of what the machine was made with.
 stage_born() {
-  born_with >"$work/list"
-  tar -c -C "$work" --transform='s|^release.json$|manifest.json|' release.json \
-    -C / --transform='s|^etc/|root/etc/|' --files-from="$work/list" >"$work/release.tar"
+  tar -c --owner=0 --group=0 -C "$work" --transform='s|^release.json$|manifest.json|' release.json root >"$work/release.tar"
   run stage "$1" "" <"$work/release.tar"
+}
+
+# await_proxy: have the node's proxy there before the first release of an app behind it: who else would check the
+# route?
+await_proxy() {
+  if ! behind "$here/settings.json" || [ -n "$(current_of corefab-proxy)" ]; then return 0; fi
+  systemctl start corefab-proxy-pull.service 2>/dev/null 9>&- || true
+  [ -n "$(current_of corefab-proxy)" ] || end waiting "the node's proxy is not there yet: \`journalctl -u corefab-proxy-pull\`"
 }
 
 # log_in: write the login for the registry into memory.
@@ -147,10 +174,27 @@ log_in() {
     || end_node_fault "credential pull_login cannot be decrypted on this node: run \`fab creds-seal\`"
 }
 
-# read_tag: read the manifest that the tag names.
+# read_manifest REFERENCE: read the manifest of an image; print its digest.
+read_manifest() {
+  from_registry inspect --raw "docker://$1" | head -c 4194304 >"$work/manifest.json" || return
+  printf 'sha256:%s' "$(sha256sum <"$work/manifest.json" | cut -d ' ' -f 1)"
+}
+
+# read_tag: read the manifest that the tag names. An image that is named by its digest may be one of several
+# platforms: read this machine's.
 read_tag() {
-  from_registry inspect --raw "docker://$reference" | head -c 4194304 >"$work/manifest.json" || end_unread
-  digest=sha256:$(sha256sum <"$work/manifest.json" | cut -d ' ' -f 1)
+  local own found
+  digest=$(read_manifest "$reference") || end_unread
+  if [ -n "$pinned" ]; then
+    [ "$digest" = "$pinned" ] || end refused "the registry shows another image for $reference: $digest"
+    own=$(jq -r --arg platform "$(podman version --format '{{.Client.OsArch}}')" '[.manifests // [] | .[]
+      | select("\(.platform.os)/\(.platform.architecture)" == $platform and (.digest | test("^sha256:[0-9a-f]{64}$")))
+      | .digest][0] // empty' "$work/manifest.json" 2>/dev/null || true)
+    if [ -n "$own" ]; then
+      found=$(read_manifest "$name@$own") || end_unread
+      [ "$found" = "$own" ] || end refused "the registry shows another image for $name@$own"
+    fi
+  fi
   id=$(jq -re '.config.digest | select(test("^sha256:[0-9a-f]{64}$"))' "$work/manifest.json" 2>/dev/null) \
     || end refused "$reference is no image for one platform: publish one with \`fab publish --platform\`"
 }
@@ -320,7 +364,9 @@ go_on() {
 }
 
 born=$(setting born)
-reference=$(setting reference) name=${reference%:*}
+reference=$(setting reference)
+name=${reference%:*} pinned=''
+case $reference in *@*) name=${reference%@*} pinned=${reference#*@} ;; esac
 trust=--policy=$here/policy.json
 install -d -m 0755 /var/lib/corefab "$kept"
 lock=$(lock_file "$app.lock")
@@ -341,10 +387,16 @@ if [ -n "$previous" ]; then
 else
   [ "$born" = true ] || end waiting "nothing is deployed yet, and the app needs what \`fab deploy --first\` brings"
   slot=green
+  lay_born
 fi
 
+if [ -n "$pinned" ] && [ -n "$previous" ] && [ "$(jq -r .image "$home/current/manifest.json")" = "$reference" ]; then
+  # There is nothing that the registry could tell.
+  digest=$pinned id=$(jq -r .image_id "$home/current/manifest.json")
+  end_same
+fi
 read_tag
-if [ "$(kept_of seen.json "select(.reference == \"$reference\") | .digest")" != "$digest" ]; then check_signature; fi
+if [ -z "$pinned" ] && [ "$(kept_of seen.json "select(.reference == \"$reference\") | .digest")" != "$digest" ]; then check_signature; fi
 if [ -n "$previous" ] && [ "$id" = "$(jq -r .image_id "$home/current/manifest.json")" ]; then
   jq -n --arg digest "$digest" '{$digest}' | keep taken.json
   end_same
@@ -354,15 +406,20 @@ if [ -n "$previous" ] && [ "$(kept_of taken.json .digest)" = "$digest" ]; then
 fi
 if [ -z "$now" ]; then
   if grep -qxF "$(marked)" "$kept/failed" 2>/dev/null; then end held-back "this image failed before"; fi
-  [ "$(setting mode)" = auto ] || end waiting "PULL_MODE is $(setting mode)"
-  left=$(($(kept_of seen.json .at) + $(setting delay_seconds) - EPOCHSECONDS))
-  [ "$left" -le 0 ] || end waiting "PULL_DELAY ends in $left s"
+  # Where nothing serves yet, there is nothing to be careful about.
+  if [ -n "$previous" ]; then
+    [ "$(setting mode)" = auto ] || end waiting "PULL_MODE is $(setting mode)"
+    seen=$(kept_of seen.json .at)
+    left=$((${seen:-0} + $(setting delay_seconds) - EPOCHSECONDS))
+    [ "$left" -le 0 ] || end waiting "PULL_DELAY ends in $left s"
+  fi
   left=$(kept_of fault.json "select(.digest == \"$digest\") | .until")
   left=$((${left:-0} - EPOCHSECONDS))
   [ "$left" -le 0 ] || end waiting "this node failed to start it, and tries again in $left s"
 fi
 check_room
 fetch "$digest" pulled || end_unread
+[ -n "$previous" ] || await_proxy
 
 release=$(named_after "$previous")
 if [ -n "$previous" ]; then

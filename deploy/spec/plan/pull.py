@@ -15,6 +15,7 @@ SCRIPTS = (
     "stage", "stage-again", "start", "undo",
 )  # fmt: skip
 _LATEST = "latest"
+_PINNED = "@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def pull_values(settings: Settings, given: PullFiles) -> dict[str, str | tuple[s
     follows = settings.follows
     return {
         "PULL": (settings.app,) if follows else (),
-        "PULL_BORN": (settings.app,) if follows and _born(settings) else (),
+        "PULL_BORN": (settings.app,) if settings.born else (),
         "PULL_EVERY": settings.pull_every,
         "PULL_SPREAD": f"{settings.pull_spread}s",
         "PULL_FILE": tuple(_files(settings, given)) if follows else (),
@@ -44,11 +45,10 @@ def _files(settings: Settings, given: PullFiles) -> Iterator[str]:
     files = {f"{name}.sh": text.encode() for name, text in given.scripts.items()}
     files |= {f"keys/{number}.pub": key for number, key in enumerate(given.keys)}
     keys = [f"{folder}/keys/{number}.pub" for number in range(len(given.keys))]
-    registry, _, rest = settings.pull.partition("/")
-    repository, _, tag = rest.partition(":")
-    name = f"{registry}/{repository}"
-    files["settings.json"] = _json(_settings(settings, f"{name}:{tag or _LATEST}"))
-    files["policy.json"] = _json(_policy(name, keys))
+    reference = _reference(settings.pull)
+    name, registry = repository_of(reference), reference.partition("/")[0]
+    files["settings.json"] = _json(_settings(settings, reference))
+    files["policy.json"] = _json(_policy(name, keys, pinned=_PINNED in reference))
     attached = {"use-sigstore-attachments": True}
     files["registries.d/registry.yaml"] = _json({"docker": {registry: attached}})
     if given.root:
@@ -72,24 +72,37 @@ def _settings(settings: Settings, reference: str) -> dict[str, object]:
         "keep_releases": settings.keep_releases,
         "before_switch": list(settings.before_switch),
         "before_switch_seconds": settings.before_switch_seconds,
-        "born": _born(settings),
+        "born": settings.born,
         "proof": proof_of(settings).model_dump(mode="json"),
     }
 
 
-def _born(settings: Settings) -> bool:
-    """Tell whether a machine can be made with the app: it needs nothing that only we have."""
-    return not (settings.sources or settings.has_key or settings.project_files)
+def repository_of(reference: str) -> str:
+    """Give the repository of an image, with its registry, without its tag or digest."""
+    registry, _, rest = reference.partition(_PINNED)[0].partition("/")
+    return f"{registry}/{rest.partition(':')[0]}"
 
 
-def _policy(repository: str, keys: list[str]) -> dict[str, object]:
-    """Accept what one of the keys has signed, of this repository alone."""
+def _reference(image: str) -> str:
+    """Write an image as the updater wants it: a repository with its digest, or else its tag."""
+    name, registry = repository_of(image), image.partition("/")[0]
+    if _PINNED in image:
+        return f"{name}@{image.partition(_PINNED)[2]}"
+    return f"{name}:{image.removeprefix(registry).partition(':')[2] or _LATEST}"
+
+
+def _policy(repository: str, keys: list[str], *, pinned: bool) -> dict[str, object]:
+    """Accept what one of the keys has signed, of this repository alone.
+
+    An image by its digest needs no signature: who gave the digest knows what it is.
+    """
     signed = {
         "type": "sigstoreSigned",
         "keyPaths": keys,
         "signedIdentity": {"type": "matchRepository"},
     }
-    return {"default": [{"type": "reject"}], "transports": {"docker": {repository: [signed]}}}
+    accepted = {"type": "insecureAcceptAnything"} if pinned else signed
+    return {"default": [{"type": "reject"}], "transports": {"docker": {repository: [accepted]}}}
 
 
 def _json(value: Mapping[str, object]) -> bytes:

@@ -15,6 +15,13 @@ _START_MARGIN_SECONDS = 30
 # The name that Fedora CoreOS gives its boot disk, and the partition number after its own four.
 BOOT_DISK = "/dev/disk/by-id/coreos-boot-disk"
 _NEXT_TO_ROOT = "5"
+# The port that sshd listens at on a node; NODE_PORT may be a forwarded one.
+_SSH_PORT = "22"
+# What lets anyone in over SSH; systemd 256 and newer makes the last three by itself.
+_SSH_UNITS = (
+    "sshd.service", "sshd.socket",
+    "sshd-vsock.socket", "sshd-unix-local.socket", "sshd-unix-export.socket",
+)  # fmt: skip
 # systemd treats a carriage return as the end of a line, too.
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "%": "%%", "$": "$$"}
 # In place of a spec's hash while that is computed.
@@ -63,7 +70,12 @@ def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str
         "SPEC": _NO_HASH,
         "NODE_USER": settings.node_user,
         "NODE_HOSTNAME": settings.node_hostname,
-        "SSH_KEY": ssh_keys,
+        "SSH": _when(settings.ssh == "on", _SSH_PORT),
+        "SSH_KEY": ssh_keys if settings.ssh == "on" else (),
+        "CLOSED": _SSH_UNITS if settings.ssh == "off" else (),
+        "CONSOLE_PASSWORD_HASH": _when(
+            settings.console_password_hash, settings.console_password_hash
+        ),
         "TIME_ZONE": settings.time_zone,
         "FIREWALL_TCP_PORT": _ports(settings.firewall_ports, "tcp"),
         "FIREWALL_UDP_PORT": _ports(settings.firewall_ports, "udp"),
@@ -101,6 +113,7 @@ def _app_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
     http = _when(settings.http_port and settings.tls != "proxy", str(settings.http_port))
     return {
         "APP": settings.app,
+        "APP_FOLDER": "app",
         "UID": uid,
         "CONTAINER_UID": _when(in_container, uid),
         "DATA_USER": _when(in_container, settings.app),

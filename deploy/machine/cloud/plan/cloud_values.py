@@ -4,6 +4,16 @@ from collections.abc import Mapping
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _APEX = "@"
+# DATA_DISK for the provider's volume, whose own name is not known when the machine spec is made.
+VOLUME = "/dev/disk/by-id/corefab-volume"
+# Where a machine finds it, as an expression of Terraform. Vultr attaches a volume to a machine that
+# is there already, so its name cannot be in the machine's user data: it is the second disk.
+_DEVICES = {
+    "vultr": '"/dev/vdb"',
+    "hetzner": "hcloud_volume.{label}.linux_device",
+    "digitalocean": '"/dev/disk/by-id/scsi-0DO_Volume_{label}"',
+}
+_USER_DATA = 'file("${path.module}/user-data.ign")'
 
 
 def cloud_values(
@@ -16,6 +26,14 @@ def cloud_values(
         "DOMAIN": hcl_text(zone),
         "RECORD": tuple(hcl_text(one) for one in records_of(names, zone)),
     }
+
+
+def user_data_value(provider: str, hostname: str, *, volume: bool) -> str:
+    """Make the expression for a machine's user data, with the device of its volume, if any."""
+    if not volume:
+        return _USER_DATA
+    device = _DEVICES[provider].format(label=_label(hostname))
+    return f'replace({_USER_DATA}, "{VOLUME}", {device})'
 
 
 def records_of(names: tuple[str, ...], zone: str) -> tuple[str, ...]:

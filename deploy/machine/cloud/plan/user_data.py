@@ -1,30 +1,98 @@
 """User data for a cloud provider: the Ignition file itself, or a reference to it."""
 
+import base64
+import gzip
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from butane.translate.data_url import carried
 
 # The Ignition version of such a reference.
 _SPEC = "3.3.0"
+# What Ignition reads in a data URL as it stands.
+_PLAIN = "-_.!~*'();/?:@&=+$,"
 _KEY_HEADER = b"PRIVATE KEY-----"
 
 
-# How many bytes of user data a provider takes: Hetzner's and DigitalOcean's limits are in their API
-# references; Vultr publishes none, 64 KiB is assumed.
+# How many bytes of user data a provider takes: Hetzner's 32 KiB and DigitalOcean's 64 KiB are in
+# their API references, at `user_data` of "create a server" and "create a droplet"; Vultr
+# publishes none, 64 KiB is assumed.
 LIMITS = {"vultr": 65_535, "hetzner": 32_768, "digitalocean": 65_536}
 ASSUMED = {"vultr"}
 
 
+def packed(config: bytes) -> bytes:
+    """Make a shorter config that means the same: compressed, and each content in it once.
+
+    Files that another one equals become hard links to it.
+    """
+    rest, disks = split_disks(config)
+    whole = json.loads(rest)
+    storage = whole.get("storage", {})
+    if "files" in storage:
+        files, links = _each_once(storage["files"])
+        storage |= {"files": files, "links": [*storage.get("links", []), *links]}
+    inner = gzip.compress(json.dumps(whole, separators=(",", ":")).encode(), mtime=0)
+    source = f"data:;base64,{base64.b64encode(inner).decode()}"
+    return _around({"source": source, "compression": "gzip"}, disks)
+
+
 def pointer(config: bytes, url: str) -> bytes:
-    """Make a config that is replaced by the one at `url`, whose hash it checks."""
-    digest = hashlib.sha512(config).hexdigest()
-    replace = {"source": url, "verification": {"hash": f"sha512-{digest}"}}
-    whole = {"ignition": {"version": _SPEC, "config": {"replace": replace}}}
+    """Make a config that has the one at `url` in it, whose hash it checks.
+
+    What is to lie there is the first part of `split_disks`.
+    """
+    rest, disks = split_disks(config)
+    digest = hashlib.sha512(rest).hexdigest()
+    return _around({"source": url, "verification": {"hash": f"sha512-{digest}"}}, disks)
+
+
+def split_disks(config: bytes) -> tuple[bytes, list[object]]:
+    """Split the disks off a config: Terraform writes the device of a volume into user data.
+
+    A config without disks stays as it is.
+    """
+    whole = json.loads(config)
+    disks = whole.get("storage", {}).pop("disks", [])
+    rest = json.dumps(whole, separators=(",", ":")).encode() if disks else config
+    return rest, disks
+
+
+def _around(inner: Mapping[str, object], disks: list[object]) -> bytes:
+    more = {"storage": {"disks": disks}} if disks else {}
+    whole = {"ignition": {"version": _SPEC, "config": {"merge": [inner]}}, **more}
     return json.dumps(whole, separators=(",", ":")).encode()
+
+
+def _each_once(
+    files: Iterable[Mapping[str, Any]],
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Split files into those with a content of their own, and links to these for the others."""
+    first: dict[str, str] = {}
+    own: list[Mapping[str, Any]] = []
+    links: list[Mapping[str, Any]] = []
+    # Compression looks back 32 KiB: files with similar contents have similar names.
+    for file in sorted(map(_unpacked, files), key=lambda one: one["path"].split("/")[::-1]):
+        known = json.dumps({**file, "path": ""}, sort_keys=True)
+        if file.get("append") or known not in first:
+            first.setdefault(known, file["path"])
+            own.append(file)
+        else:
+            links.append({"path": file["path"], "target": first[known], "hard": True})
+    return own, links
+
+
+def _unpacked(file: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Write the content of a file as it is: compressed by itself, it takes more in the whole."""
+    contents = file.get("contents") or {}
+    source, compression = str(contents.get("source", "")), str(contents.get("compression", ""))
+    content = carried(source, compression) if source.startswith("data:") else None
+    if content is None or contents.keys() - {"source", "compression"}:
+        return file
+    return {**file, "contents": {"source": f"data:,{quote(content, safe=_PLAIN)}"}}
 
 
 def secrets_in(config: bytes, values: Mapping[str, str]) -> tuple[str, ...]:

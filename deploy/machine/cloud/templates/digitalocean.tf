@@ -76,7 +76,7 @@ resource "digitalocean_droplet" "@LABEL@" {
   image  = digitalocean_custom_image.coreos.image_id
   # A custom image can be started only with a key; Ignition brings the real ones.
   ssh_keys  = [digitalocean_ssh_key.@LABEL@.fingerprint]
-  user_data = file("${path.module}/user-data.ign")
+  user_data = @USER_DATA@
 
   lifecycle {
     ignore_changes = [user_data]

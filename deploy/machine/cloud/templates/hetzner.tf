@@ -61,7 +61,7 @@ resource "hcloud_server" "@LABEL@" {
   server_type = var.plan
   image       = var.image
   location    = var.region
-  user_data   = file("${path.module}/user-data.ign")
+  user_data   = @USER_DATA@
 
   public_net {
     ipv4_enabled = true

@@ -69,7 +69,7 @@ resource "vultr_instance" "@LABEL@" {
   label          = "@LABEL@"
   hostname       = "@HOSTNAME@"
   reserved_ip_id = vultr_reserved_ip.@LABEL@.id
-  user_data      = file("${path.module}/user-data.ign")
+  user_data      = @USER_DATA@
 
   lifecycle {
     ignore_changes = [user_data]

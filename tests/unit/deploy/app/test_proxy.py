@@ -96,3 +96,18 @@ def test_the_image_is_the_settings(tmp_path: Path) -> None:
     found = proxy_of(proxied(tmp_path, PROXY_IMAGE="localhost/caddy:mine")).settings
 
     assert found.image == "localhost/caddy:mine"
+
+
+def test_the_proxy_of_an_app_that_follows_a_tag_is_pulled_as_well(tmp_path: Path) -> None:
+    pull = {"PULL": "registry.example.org/shop/www:live", "PULL_EVERY": "daily", "PULL_DELAY": "1h"}
+    own = {**pull, "PULL_ROOT": "root.pem", "PULL_LOGIN": "ann:x"}
+    tag = "registry.example.org/shop/caddy:live"
+
+    pinned = proxy_of(proxied(tmp_path, **own)).settings
+    followed = proxy_of(proxied(tmp_path, **own, PROXY_IMAGE=tag)).settings
+
+    assert (pinned.pull, pinned.pull_every, pinned.born) == (pinned.image, "daily", True)
+    # The login and the root of PULL's registry are not for another one, nor is there any delay.
+    assert (pinned.pull_root, pinned.pull_login, pinned.pull_delay) == (None, None, 0)
+    assert (followed.pull, followed.pull_root, followed.pull_delay) == (tag, Path("root.pem"), 3600)
+    assert [one.credential for one in followed.sources] == ["pull_login"]

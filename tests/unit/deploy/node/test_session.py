@@ -119,3 +119,15 @@ def test_a_rehearsal_node_answers_over_ipv4_and_ipv6() -> None:
     found = session.endpoints(project(NODE_ADDRESS="rehearsal"))
 
     assert [one.address for one in found] == ["198.18.0.2", "fd00::2"]
+
+
+def test_a_command_that_needs_a_login_says_that_the_node_has_none_and_what_to_do() -> None:
+    closed = Project(Path("/shop"), project(**NODE).settings.model_copy(update={"ssh": "off"}))
+
+    with pytest.raises(DeployError, match="the node has SSH=off") as caught:
+        session.expect_login(closed)
+
+    assert "fab publish" in caught.value.hint
+    assert "ann in" in caught.value.hint
+    with pytest.raises(DeployError, match="SSH=off"), session.open_session(closed):
+        pass

@@ -1,16 +1,20 @@
 """`fab cloud` writes what a provider needs, or says why it would not work."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from deploy.errors import DeployError
 from deploy.machine.cloud.cloud import cloud
+from deploy.machine.cloud.plan.cloud_values import VOLUME
 from deploy.project import Project
+from deploy.settings.load import read_settings
 from deploy.settings.model import Settings
 from tests.unit.deploy.examples import settings
 from tests.unit.deploy.machine.cloud.hcl import read
+from tests.unit.deploy.settings.test_closed import CLOSED
 
 SPEC = {"ignition": {"version": "3.3.0"}, "storage": {"files": []}}
 
@@ -46,9 +50,11 @@ def test_user_data_is_the_spec_itself(project: Path, provider: str) -> None:
 
 
 def test_a_spec_that_is_too_large_needs_a_url(project: Path) -> None:
-    large = spec(project, SPEC | {"padding": "x" * 40_000})
+    large = spec(project, SPEC | {"padding": os.urandom(30_000).hex()})
 
-    with pytest.raises(DeployError, match=rf"has {len(large)} bytes, hetzner takes 32768") as found:
+    with pytest.raises(
+        DeployError, match=rf"has {len(large)} bytes, \d+ compressed; hetzner takes 32768"
+    ) as found:
         made(project, "hetzner")
     assert "--url" in found.value.hint
     assert not (project / "build/cloud/hetzner/user-data.ign").exists()
@@ -56,6 +62,55 @@ def test_a_spec_that_is_too_large_needs_a_url(project: Path) -> None:
     folder = made(project, "hetzner", url="https://example.org/shop.ign")
     assert (folder / "user-data.ign").stat().st_size < 400
     assert (folder / "machine.ign").read_bytes() == large
+
+
+def test_a_spec_that_fits_when_it_is_compressed_is(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = spec(project, SPEC | {"padding": "x" * 40_000})
+
+    folder = made(project, "hetzner")
+
+    size = (folder / "user-data.ign").stat().st_size
+    assert size < 400
+    said = capsys.readouterr().out
+    assert f"{size} bytes, compressed from {len(large)} (hetzner takes 32768)" in said
+    assert not (folder / "machine.ign").exists()
+
+
+def test_data_on_the_providers_volume_outlives_the_machine(project: Path) -> None:
+    disks = [{"device": VOLUME}]
+    spec(project, SPEC | {"storage": {"disks": disks}})
+    given = settings(DATA_PARTITION="kept", DATA_DISK=VOLUME)
+
+    folder = cloud(Project(project, given), "hetzner", domain="", url="https://example.org/x.ign")
+
+    assert "hcloud_volume_attachment" in (folder / "volume.tf").read_text()
+    assert "hcloud_volume.corefab.linux_device" in (folder / "main.tf").read_text()
+    assert json.loads((folder / "user-data.ign").read_bytes())["storage"] == {"disks": disks}
+    assert "disks" not in (folder / "machine.ign").read_text()
+
+
+def test_data_on_the_machines_own_disk_is_warned_about(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud(Project(project, settings(DATA_PARTITION="kept")), "vultr", domain="", url="")
+
+    assert f"set DATA_DISK={VOLUME}" in capsys.readouterr().err
+    assert not (project / "build/cloud/vultr/volume.tf").exists()
+
+
+def test_the_names_of_every_app_that_the_machine_is_born_with_are_records(project: Path) -> None:
+    one = {"PROJECT": "shop", "IMAGE": "localhost/shop:1", "CERT_NAMES": "example.org"} | CLOSED
+    other = {"NAME": "staging", "CERT_NAMES": "staging.example.org"}
+    for name, values in ((".env", one), (".env.staging", other)):
+        (project / name).write_text("".join(f"{key}={text}\n" for key, text in values.items()))
+        (project / name).chmod(0o600)
+
+    folder = cloud(Project(project, read_settings(project)), "vultr", domain="example.org", url="")
+
+    records = read((folder / "main.tf").read_text())["resource"]["vultr_dns_record"]["name"]
+    assert records["for_each"] == ["@", "staging"]
 
 
 def test_a_file_of_an_older_version_is_refused_before_anything_is_written(project: Path) -> None:

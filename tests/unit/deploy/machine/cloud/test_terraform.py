@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from butane.render import render_text
-from deploy.machine.cloud.plan.cloud_values import cloud_values, hcl_text, records_of
+from deploy.machine.cloud.plan.cloud_values import (
+    VOLUME,
+    cloud_values,
+    hcl_text,
+    records_of,
+    user_data_value,
+)
 from tests.root import ROOT
 from tests.unit.deploy.machine.cloud.hcl import Body, read
 
@@ -40,9 +46,26 @@ RECORDS = {
 }
 
 
-def made(provider: str, hostname: str = "tink1.example.org", zone: str = "example.org") -> Body:
-    template = (TEMPLATES / f"{provider}.tf").read_text(encoding="utf-8")
-    return read(render_text(template, cloud_values(hostname, zone, NAMES), source=provider))
+VOLUMES = {
+    "vultr": "vultr_block_storage",
+    "hetzner": "hcloud_volume",
+    "digitalocean": "digitalocean_volume",
+}
+
+
+def made(
+    provider: str,
+    hostname: str = "tink1.example.org",
+    zone: str = "example.org",
+    *,
+    volume: bool = False,
+) -> Body:
+    """Read the files of one machine as Terraform does: as one."""
+    names = (provider, *([f"{provider}-volume"] if volume else []))
+    texts = ((TEMPLATES / f"{name}.tf").read_text(encoding="utf-8") for name in names)
+    user_data = user_data_value(provider, hostname, volume=volume)
+    values = {**cloud_values(hostname, zone, NAMES), "USER_DATA": user_data}
+    return read(render_text("".join(texts), values, source=provider))
 
 
 def validate(provider: str, whole: Body) -> None:
@@ -59,6 +82,19 @@ def validate(provider: str, whole: Body) -> None:
 @pytest.mark.parametrize("zone", ["example.org", ""])
 def test_every_field_is_one_that_the_provider_documents(provider: str, zone: str) -> None:
     validate(provider, made(provider, "tink1", zone))
+    validate(provider, made(provider, "tink1", zone, volume=True))
+
+
+@pytest.mark.parametrize("provider", MACHINES)
+def test_the_volume_outlives_the_machine_whose_user_data_names_it(provider: str) -> None:
+    whole = made(provider, volume=True)["resource"]
+
+    volume = whole[VOLUMES[provider]]["tink1"]
+    user_data = whole[MACHINES[provider]]["tink1"]["user_data"]
+    assert volume["lifecycle"] == {"prevent_destroy": True}
+    assert user_data.startswith(f'${{replace(file("${{path.module}}/user-data.ign"), "{VOLUME}", ')
+    attached = {"vultr": volume}.get(provider) or whole[f"{VOLUMES[provider]}_attachment"]["tink1"]
+    assert f"{MACHINES[provider]}.tink1.id" in json.dumps(attached)
 
 
 @pytest.mark.parametrize("provider", MACHINES)
@@ -99,7 +135,7 @@ def test_a_zone_and_a_record_a_name_are_made_only_with_a_domain(provider: str) -
 
 @pytest.mark.parametrize("provider", MACHINES)
 def test_every_reference_names_something_that_the_file_declares(provider: str) -> None:
-    whole = made(provider)
+    whole = made(provider, volume=True)
     declared = {f"{kind}.{name}" for kind, found in whole["resource"].items() for name in found}
     declared |= {f"var.{name}" for name in whole["variable"]}
 

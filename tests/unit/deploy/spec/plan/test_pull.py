@@ -86,6 +86,8 @@ def test_the_settings_name_tag_delay_and_whether_there_is_a_login(tag: str, refe
         ({"TLS": "none", "HTTP_PORT": "80", "SECRET_*": {"token": "x"}}, False),
         ({"TLS": "app"}, False),
         ({"TLS": "proxy", "CERT_FROM": "own"}, False),
+        ({"TLS": "proxy", "CERT_FROM": "node"}, True),
+        ({"TLS": "proxy", "CERT_FROM": "node", "PROXY_IMAGE": "localhost/caddy:1"}, False),
     ],
 )
 def test_a_machine_is_born_with_an_app_that_needs_no_workstation(
@@ -108,3 +110,18 @@ def test_the_updater_carries_every_script_that_it_runs() -> None:
 
     run = set(re.findall(r"\brun ([a-z][a-z-]+)", text)) | set(re.findall(r"packed ([a-z]+)", text))
     assert run == set(SCRIPTS) - {"pull"}
+
+
+@pytest.mark.parametrize("tag", ["", ":2"])
+def test_an_image_by_its_digest_needs_no_signature_and_no_other_is_taken(tag: str) -> None:
+    digest = f"sha256:{'a' * 64}"
+    given = settings().model_copy(update={"pull": f"docker.io/library/caddy{tag}@{digest}"})
+
+    found = files(given, PullFiles())
+
+    read = json.loads(found[f"{FOLDER}settings.json"])
+    policy = json.loads(found[f"{FOLDER}policy.json"])
+    assert read["reference"] == f"docker.io/library/caddy@{digest}"
+    assert policy["default"] == [{"type": "reject"}]
+    accepted = [{"type": "insecureAcceptAnything"}]
+    assert policy["transports"]["docker"] == {"docker.io/library/caddy": accepted}
