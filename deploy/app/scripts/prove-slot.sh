@@ -163,6 +163,8 @@ visited() {
 unserved() {
   local name other
   [ "$app" = corefab-proxy ] || return 0
+  # An address where nothing runs answers after seconds, for each name.
+  systemctl -q is-active "$app-$(other_slot "$slot").service" || return 0
   other=$(sed -n 's/^Network=.*:ip=\([0-9.]*\).*/\1/p' \
     "/etc/containers/systemd/$app-$(other_slot "$slot").container" 2>/dev/null)
   # shellcheck disable=SC2013
