@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .PHONY: help setup system demo unit test check bench clean lock container oracle parity \
-  test-forky test-forky-core test-workstations test-update test-install test-selinux test-stress demo-install demo-pull installer \
+  test-slow test-forky test-forky-core test-workstations test-update test-install test-selinux test-stress demo-install demo-pull installer \
   bench-butane bench-supervise bench-image bench-switch bench-limits bench-login bench-proxy
 
 help: ## list the targets
@@ -41,9 +41,12 @@ check: $(STAMP) ## ruff, mypy strict, import contracts
 unit: $(STAMP) ## the tests that need neither root nor other programs, in half a minute
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-test: check ## check, then every test, two at a time, with programs and rehearsal nodes
+test: check ## check, then every test but the slow ones, two at a time, with rehearsal nodes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile=thorough \
-	  -m "not parity and not install and not vm and not selinux and not stress"
+	  -m "not parity and not install and not vm and not selinux and not stress and not slow"
+
+test-slow: $(STAMP) ## the tests on a rehearsal node that take minutes each
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests/system
 
 test-forky-core: $(STAMP) ## the core of the tests on a rehearsal node, with nodes of Debian forky
 	@REHEARSAL_SUITE=forky $(BIN)/python -m pytest -n 2 --dist loadfile -m core tests/system

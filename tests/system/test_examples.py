@@ -19,7 +19,7 @@ from tests.system.project import AUTHORITY_PASSWORD, Project, make_project, writ
 from tests.system.proxied import page, said, websocket
 from tests.system.rehearsal.nodes import require_nodes
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 # What everyone has to set, and how a test logs in.
 LEAST = {
     "IMAGE": "localhost/shop:latest",

@@ -271,6 +271,7 @@ done
 """
 
 
+@pytest.mark.slow
 def test_a_sparse_layer_of_two_gigabytes_costs_little_memory_on_both_sides(bench: Bench) -> None:
     tar = bench.folder / "sparse.tar"
     sparse(tar, 2 << 30)
@@ -748,6 +749,7 @@ def second(bench: Bench) -> Iterator[Bench]:
     bench.project.must("rehearsal-down", "--node", name)
 
 
+@pytest.mark.slow
 def test_two_nodes_at_once_share_one_compressing_of_each_layer(
     bench: Bench, second: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -280,6 +280,7 @@ def documented(serving: Project) -> Iterator[Project]:
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_documentation_are_served(documented: Project) -> None:
     login = f"Basic {base64.b64encode(b'ann:cake').decode()}"
 
@@ -306,6 +307,7 @@ def test_the_examples_of_the_documentation_are_served(documented: Project) -> No
     assert "/quiet" not in logged
 
 
+@pytest.mark.slow
 def test_an_error_page_of_the_operators_is_shown_for_an_app_that_is_down(serving: Project) -> None:
     errors = serving.folder / "proxy/errors"
     errors.mkdir(parents=True)
@@ -384,6 +386,7 @@ def pebble(
         yield found
 
 
+@pytest.mark.slow
 def test_the_proxy_gets_certificates_itself_and_new_ones_when_asked(
     serving: Project, pebble: Pebble
 ) -> None:
@@ -470,6 +473,7 @@ H2C = """{
 """
 
 
+@pytest.mark.slow
 def test_the_proxy_reaches_an_app_by_its_unix_socket_and_nobody_else_does(
     serving: Project,
 ) -> None:
@@ -502,6 +506,7 @@ def test_the_proxy_reaches_an_app_by_its_unix_socket_and_nobody_else_does(
     assert visits.failures == []
 
 
+@pytest.mark.slow
 def test_an_app_is_asked_by_http2_without_tls(serving: Project) -> None:
     files = serving.folder / "h2c"
     files.mkdir()

@@ -16,7 +16,7 @@ from tests.system.outside import reached
 from tests.system.project import Project, make_project
 from tests.system.rehearsal.nodes import require_nodes
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 PATIENCE_SECONDS = 180
 GREETING = 'os.environ.get("GREETING", "")'
 # Of a password that nobody knows.

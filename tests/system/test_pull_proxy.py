@@ -20,7 +20,7 @@ from tests.system.proxied import connected
 from tests.system.rehearsal.nodes import require_nodes
 from tests.system.visitors import Visits, visiting
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 LIVE, STAGING = "example.org", "staging.example.org"
 NAME = f"closed{os.getpid()}"
 IMAGE, CADDY = f"localhost/corefab-{NAME}:latest", f"localhost/corefab-{NAME}-caddy:latest"

@@ -19,7 +19,7 @@ from tests.system.proxied import connected, said, websocket
 from tests.system.rehearsal.nodes import require_nodes
 from tests.unit.certs.pebble import HMAC_KEY, Pebble, running
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 LIVE, STAGING = "example.org", "staging.example.org"
 PROJECT = f"site{os.getpid()}"
 IMAGES = tuple(f"localhost/corefab-{PROJECT}-{word}:latest" for word in ("base", "one", "two"))

@@ -11,7 +11,7 @@ from tests.system.conftest import NAME, authority, booted
 from tests.system.page import get
 from tests.system.project import Project
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 
 DRIFT = 2  # the exit code of `fab drift` that found differences
 # What must be as before: timers, the firewall, and credentials that open.

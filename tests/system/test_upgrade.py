@@ -14,7 +14,7 @@ from tests.system.page import get
 from tests.system.project import Project, configure, write_settings
 from tests.system.rehearsal.nodes import require_nodes
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
 OLD = "64bbd26321057eeceac5775aead236c992b437a0"
 
 
