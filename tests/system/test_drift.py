@@ -67,7 +67,7 @@ EXPECTED = {
     ("unit", "corefab-firewall.service", "fab converge"),
     ("container", "APP-debug", "by hand"),
     ("unit", "/etc/systemd/system/APP-blue.service.d/x.conf", "by hand"),
-    ("credential", "api_token", "fab deploy --force"),
+    ("credential", "api_token", "fab deploy"),
 }
 
 
