@@ -36,13 +36,14 @@ def killer(serving: Project) -> Iterator[Project]:
 def test_podman_killed_while_it_starts_a_slot_fails_no_deploy(
     killer: Project, visits: Visits
 ) -> None:
+    began = killer.ssh("date +%s.%N").strip()
     for greeting in ("killed once", "killed twice"):
         killer.ssh("touch /run/killer/armed")
 
         killer.must("deploy", ENV_GREETING=greeting)
 
         assert killer.ssh("ls /run/killer").split() == ["netavark"]
-    said = killer.ssh("journalctl -q -t corefab -p warning -o cat")
+    said = killer.ssh(f"journalctl -q -t corefab -p warning -o cat --since @{began}")
     assert said.count("podman failed, starting it again: it was killed") >= 2
     assert "is already allocated" not in said
     killer.must("deploy")
