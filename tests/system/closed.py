@@ -57,10 +57,13 @@ class Machine(Project):
     def proxy_image(self) -> str:
         return self.settings["PROXY_IMAGE"]
 
-    def publish(self, page: str, *words: str, tag: str = "live", more: str = "") -> None:
+    def publish(
+        self, page: str, *words: str, tag: str = "live", more: str = "", **settings: str
+    ) -> None:
         """Publish an image that shows a page."""
-        visited.build(self.image, self.folder, self.base, f"ENV GREETING={page}", more)
-        self.must("publish", *words, PULL=f"{self.world.registry.address}/shop/www:{tag}")
+        visited.build(self.image, self.folder, self.base, f'ENV GREETING="{page}"', more)
+        named = {"PULL": f"{self.world.registry.address}/shop/www:{tag}"}
+        self.must("publish", *words, **named | settings)
 
     def publish_caddy(self, mark: str) -> str:
         """Publish an image of the proxy; return its id."""
@@ -120,11 +123,11 @@ class Machine(Project):
             raise AssertionError(f"{error}: {self.status(app)} {self.said()}") from error
         return self.status(app)
 
-    def inside(self, *words: str) -> str:
+    def inside(self, *words: str, seconds: float = 20) -> str:
         """Run a command on the node by entering it: there is no login."""
         record = state.load(places.folder(self.settings["PROJECT"]))
         assert record
-        return ready.inside(record.network, list(words), 20)
+        return ready.inside(record.network, list(words), seconds)
 
     def said(self) -> str:
         units = ("corefab-proxy-pull", f"{self.app}-pull", "corefab-proxy-green")
