@@ -60,8 +60,8 @@ set -euo pipefail
 [ "$1" = push ] || exec {podman} "$@"
 words=("$@")
 {podman} save -q --format docker-archive -o {archive} "${{words[-2]}}"
-{loader} --library-path {libraries} {skopeo} --insecure-policy copy -q --dest-compress-format zstd:chunked \
-  docker-archive:{archive} "${{words[-1]}}"
+{loader} --library-path {libraries} {skopeo} --insecure-policy copy -q \\
+  --dest-compress-format zstd:chunked docker-archive:{archive} "${{words[-1]}}"
 rm {archive}
 """
 _PARTIAL = """\
