@@ -32,7 +32,7 @@ from tests.system import outside
 from tests.system.closed import LIVE, Machine, closed
 
 RESULT = Path(__file__).with_name("results") / "pull.txt"
-NAME = "benchpull"
+NAME, REPOSITORY = "benchpull", "shop/www"
 NUMBER = 77  # of the address of registry and authority
 RATE = 100
 RUNS = 5
@@ -52,7 +52,7 @@ KINDS = {
     "exits at once": "ENV LIVES=0",
     "dies after 3 s": "ENV LIVES=3",
 }
-_FETCHED = re.compile(r'"GET /v2/(\S+)/blobs/\S+ HTTP/[0-9.]+" 20[06] (\d+)')
+_ANSWER = re.compile(r'"GET /v2/(\S+)/(blobs|manifests)/\S+ HTTP/[0-9.]+" \d+ (\d+)')
 # Podman here may be too old for it; skopeo of the nodes' system makes the layers.
 _CHUNKING = """\
 #!/bin/bash
@@ -76,9 +76,13 @@ pull_options = {enable_partial_images = "true"}
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at the tag: its result, what the node sent and received, and how long it took."""
+    """One look at the tag: its result, bytes, and how long it took.
+
+    `content` is what the registry gave, `down` and `up` are what the node received and sent.
+    """
 
     result: str
+    content: int
     down: int
     up: int
     seconds: float
@@ -90,12 +94,15 @@ def look(machine: Machine) -> Look:
     meter = Meter(machine.node.address)
     status = places.folder(NAME).var / f"lib/corefab/pull/{machine.app}/status.json"
     status.unlink(missing_ok=True)
+    content = fetched(machine, REPOSITORY, manifests=True)
     down, up = meter.bytes("tx"), meter.bytes("rx")
     machine.inside("systemctl", "start", unit, seconds=180)
     down, up = meter.bytes("tx") - down, meter.bytes("rx") - up
+    content = fetched(machine, REPOSITORY, manifests=True) - content
     shown = ("ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic")
     began, ended = (int(machine.inside("systemctl", "show", "-P", one, unit)) for one in shown)
-    return Look(machine.status().get("result", "none"), down, up, (ended - began) / 1e6)
+    result = machine.status().get("result", "none")
+    return Look(result, content, down, up, (ended - began) / 1e6)
 
 
 def publish(machine: Machine, text: str, line: str = "", **settings: str) -> None:
@@ -105,10 +112,14 @@ def publish(machine: Machine, text: str, line: str = "", **settings: str) -> Non
     machine.publish(text, more=more, **settings)
 
 
-def fetched(machine: Machine, repository: str) -> int:
-    """Count the bytes of layers and configs that were fetched from a repository."""
+def fetched(machine: Machine, repository: str, *, manifests: bool = False) -> int:
+    """Count the bytes of layers and configs that a repository gave; on request, of all of it."""
     log = (machine.world.registry.store.parent / "log").read_text()
-    return sum(int(size) for name, size in _FETCHED.findall(log) if name == repository)
+    return sum(
+        int(size)
+        for name, what, size in _ANSWER.findall(log)
+        if name == repository and (manifests or what == "blobs")
+    )
 
 
 def site(machine: Machine) -> Site:
@@ -145,9 +156,9 @@ def measure_images(bench: Bench, machine: Machine, system: str) -> None:
         with visiting(site(machine), log, rate=RATE):
             publish(machine, kind, line)
             first = look(machine)
-            before = fetched(machine, "shop/www")
+            before = fetched(machine, REPOSITORY)
             again = [look(machine).result for _ in range(2)]
-            more = fetched(machine, "shop/www") - before
+            more = fetched(machine, REPOSITORY) - before
         wanted = ("updated", "same", kind) if kind == "good" else ("failed", "held-back", serving)
         visits = read(log)
         right = (first.result, *set(again), machine.page(LIVE)) == wanted
@@ -203,33 +214,32 @@ def _said(visits: tuple[Visit, ...]) -> str:
 def measure_check(bench: Bench, machine: Machine) -> None:
     """Look where there is nothing new, and take a small layer."""
     looks = [look(machine) for _ in range(RUNS)]
-    down, up, seconds = _middle(looks)
+    down, seconds = _middle(looks, "down"), _middle(looks, "seconds")
     bench.tell(
-        f"a check that finds nothing: {down:.0f} bytes down (at most {CHECK_BYTES}), {up:.0f} up",
+        f"a check that finds nothing: {down:.0f} bytes down (at most {CHECK_BYTES}), "
+        f"{_middle(looks, 'up'):.0f} up",
         met=down <= CHECK_BYTES and {one.result for one in looks} == {"same"},
     )
     bench.tell(
         f"a check that finds nothing: {seconds:.2f} s (at most {CHECK_SECONDS})",
         met=seconds <= CHECK_SECONDS,
     )
+    (machine.folder / "small").write_text("small")
     looks = []
     for number in range(3):
-        machine.publish("small", more=f"ENV NUMBER={number}\nLABEL number={number}\nCOPY small /")
+        machine.publish("small", more=f"COPY small /\nLABEL number={number}")
         looks.append(look(machine))
-    down, up, _ = _middle(looks)
+    content = _middle(looks, "content")
     bench.tell(
-        f"an image with a small new layer: {down:.0f} bytes down (at most {SMALL_BYTES}), {up:.0f} "
-        "up",
-        met=down <= SMALL_BYTES and {one.result for one in looks} == {"updated"},
+        f"an image with a small new layer: {content:.0f} bytes of the registry (at most "
+        f"{SMALL_BYTES}), {_middle(looks, 'down'):.0f} down with headers and TLS, "
+        f"{_middle(looks, 'up'):.0f} up",
+        met=content <= SMALL_BYTES and {one.result for one in looks} == {"updated"},
     )
 
 
-def _middle(looks: list[Look]) -> tuple[float, float, float]:
-    return (
-        statistics.median(one.down for one in looks),
-        statistics.median(one.up for one in looks),
-        statistics.median(one.seconds for one in looks),
-    )
+def _middle(looks: list[Look], what: str) -> float:
+    return float(statistics.median(getattr(one, what) for one in looks))
 
 
 def measure_chunked(bench: Bench, machine: Machine) -> None:
@@ -313,7 +323,6 @@ def measure(bench: Bench, machine: Machine, system: str, *, whole: bool) -> None
     measure_birth(bench, machine, system)
     measure_images(bench, machine, system)
     if whole:
-        (machine.folder / "small").write_text("small")
         measure_check(bench, machine)
         measure_restart(bench, machine)
         measure_rivals(bench, machine)
