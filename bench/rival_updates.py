@@ -119,7 +119,8 @@ class Rival:
         return f"{'rival-pod ' if self.pod else ''}rival-app rival-caddy"
 
     def _run(self, script: str) -> str:
-        return self.machine.inside("sh", "-c", script, seconds=200)
+        words = ("systemd-run", "--quiet", "--collect", "--wait", "--pipe", "sh", "-c", script)
+        return self.machine.inside(*words, seconds=200)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -156,7 +157,7 @@ def rivals(machine: Machine, folder: Path) -> tuple[Rival, ...]:
     node = places.folder(machine.settings["PROJECT"])
     registry = machine.world.registry
     trusted = node.etc / "containers/certs.d" / registry.address
-    trusted.mkdir(parents=True)
+    trusted.mkdir(parents=True, exist_ok=True)
     (trusted / "ca.crt").write_bytes(registry.root.read_bytes())
     home = node.var / "lib/rival"
     home.mkdir()
