@@ -49,7 +49,7 @@ test-slow: $(STAMP) ## the tests that `make test` leaves out: more faults, more 
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not selinux and not stress"
 
 test-forky-core: $(STAMP) ## the core of the tests on a rehearsal node, with nodes of Debian forky
-	@REHEARSAL_SUITE=forky $(BIN)/python -m pytest -n 2 --dist loadfile -m "core and not slow" tests/system
+	@REHEARSAL_SUITE=forky $(BIN)/python -m pytest -n 2 --dist loadfile -m core tests/system
 
 test-forky: $(STAMP) ## every test on a rehearsal node, with nodes of Debian forky
 	@REHEARSAL_SUITE=forky $(BIN)/python -m pytest -n 2 --dist loadfile \

@@ -263,7 +263,6 @@ def hash_names(pins: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.core
 def test_the_host_keys_change_while_killed_at_every_step(serving: Project, tmp_path: Path) -> None:
     identity = serving.folder / "id"
     pins = serving.folder / "certs/known_hosts"

@@ -505,7 +505,6 @@ def test_two_rotations_at_a_time_wait_for_each_other(serving: Project) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.core
 def test_a_rotation_killed_at_any_step_is_put_right_by_the_next_command(
     serving: Project,
 ) -> None:

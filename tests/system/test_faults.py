@@ -131,7 +131,6 @@ def test_the_log_has_every_line_of_the_app_also_one_that_looks_like_podmans(
 
 
 @pytest.mark.slow
-@pytest.mark.core
 @pytest.mark.parametrize("line", UNDER_WAY)
 def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str) -> None:
     before = release_of(serving)
