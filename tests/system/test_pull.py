@@ -205,7 +205,7 @@ def test_a_good_image_reaches_visitors_without_a_failed_request(shop: Shop, visi
     assert "the node" in shop.project.must("releases")
 
 
-@pytest.mark.parametrize("text", [NEVER_HEALTHY, EXITS])
+@pytest.mark.parametrize("text", [pytest.param(NEVER_HEALTHY, marks=pytest.mark.slow), EXITS])
 def test_a_bad_image_is_tried_once(shop: Shop, visits: Visits, text: str) -> None:
     served = shop.serving()
     bad = shop.publish(shop.build(text))
@@ -239,6 +239,7 @@ def test_what_is_not_signed_is_refused(shop: Shop, visits: Visits) -> None:
     assert status["result"] == "updated", status
 
 
+@pytest.mark.slow
 def test_what_a_stranger_signed_is_refused(shop: Shop, visits: Visits, tmp_path: Path) -> None:
     served, image = shop.serving(), shop.build()
     checkout = tmp_path / "stranger"
@@ -257,6 +258,7 @@ def test_what_a_stranger_signed_is_refused(shop: Shop, visits: Visits, tmp_path:
     assert status["result"] == "updated", status
 
 
+@pytest.mark.slow
 def test_an_older_image_that_was_signed_is_refused(shop: Shop, visits: Visits) -> None:
     tag = shop.tags / "live/current/link"
     older = tag.read_bytes()
@@ -287,6 +289,7 @@ def test_without_the_registry_what_serves_goes_on(shop: Shop, visits: Visits) ->
     assert shop.pull()["result"] == "same"
 
 
+@pytest.mark.slow
 def test_a_registry_that_goes_away_in_the_middle_of_a_layer_is_asked_again(
     shop: Shop, visits: Visits
 ) -> None:
@@ -331,6 +334,7 @@ def test_an_image_for_which_the_disk_lacks_room_is_not_fetched(shop: Shop, visit
     assert shop.serving() == wanted
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_before_the_door_moved_is_undone(shop: Shop, visits: Visits) -> None:
     wanted = shop.publish(shop.build())
     shop.cut('proven "$release"')
@@ -355,6 +359,7 @@ def test_a_run_that_was_cut_after_the_door_moved_is_finished(shop: Shop, visits:
     assert shop.pull()["result"] == "same"
 
 
+@pytest.mark.slow
 def test_what_is_podmans_fault_is_not_held_against_an_image(shop: Shop, visits: Visits) -> None:
     wanted = shop.publish(shop.build())
     with shop.instead_of("start", "echo the disk is read-only >&2; exit 1"):
@@ -368,6 +373,7 @@ def test_what_is_podmans_fault_is_not_held_against_an_image(shop: Shop, visits: 
     assert shop.serving() == wanted
 
 
+@pytest.mark.slow
 def test_a_slot_that_podman_cannot_start_is_not_held_against_its_image(
     shop: Shop, visits: Visits
 ) -> None:
@@ -395,6 +401,7 @@ def test_a_slot_whose_image_was_removed_is_healed(shop: Shop) -> None:
     assert get(shop.project.node.address, 443, NAME, authority(shop.project))[0] == 200
 
 
+@pytest.mark.slow
 def test_what_was_pushed_stays_until_the_tag_moves(shop: Shop, visits: Visits) -> None:
     pushed, published = shop.build(), shop.build()
     shop.project.must("deploy", IMAGE=pushed)
@@ -410,6 +417,7 @@ def test_what_was_pushed_stays_until_the_tag_moves(shop: Shop, visits: Visits) -
     assert shop.serving() == wanted
 
 
+@pytest.mark.slow
 def test_the_mode_decides_whether_the_node_takes_an_image(shop: Shop, visits: Visits) -> None:
     image = shop.build()
     wanted = shop.publish(image)
