@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from deploy.app.look import looking
 from deploy.console import output
 from deploy.node import session
 from deploy.node.answer import Digest, Moment, OneLine, ReleaseName, read_answer
@@ -38,15 +39,16 @@ def pull(project: Project, *, now: bool, as_json: bool) -> int:
     """
     settings = project.settings
     doing = f"{'taking what the tag names' if now else 'reading the last look'}: {settings.app}"
-    with session.open_session(project) as remote:
+    with session.open_session(project) if now else looking(project) as remote:
         command = Command("pull-status", (settings.app, *(("now",) if now else ())))
         answer = remote.checked(command, doing)
+        trouble = remote.trouble
     look = read_answer(Look, answer, "the result of the node's updater")
     if as_json:
         output.as_json(look.model_dump(mode="json"))
     else:
         _show(settings.app, look)
-    return 0 if look.result in _WELL else 1
+    return 0 if look.result in _WELL and not trouble else 1
 
 
 def _show(app: str, look: Look) -> None:
