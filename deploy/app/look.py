@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from certs.envelope import open_envelope, read_certificates
+from certs.keyfile import PrivateKey
 from certs.store import read
 from deploy.app.operator import open_operator_key
 from deploy.console import output
@@ -19,23 +20,26 @@ from deploy.project import Project
 
 
 @contextmanager
-def looking(project: Project, login: Login | None = None) -> Iterator[Remote]:
+def looking(
+    project: Project, login: Login | None = None, key: PrivateKey | None = None
+) -> Iterator[Remote]:
     """Reach the node with commands that only look, until the block ends.
 
     A page that does not tell how the node is now is read all the same, with a warning: it is the
     last that is known. Its `trouble` says so, and the command has to end with an exit code.
+    `key` is the operator's, opened already.
     """
     if not session.is_closed(project.settings):
         with session.open_session(project, login) as remote:
             yield remote
         return
-    found = PageRemote(session.address_of(project), read_status(project), time.time())
+    found = PageRemote(session.address_of(project), read_status(project, key), time.time())
     if found.trouble:
         output.warn(f"{found.name}: {found.trouble}")
     yield found
 
 
-def read_status(project: Project) -> Page:
+def read_status(project: Project, key: PrivateKey | None = None) -> Page:
     """Fetch a node's status page, open it, and check that the node has signed it.
 
     Raises:
@@ -50,7 +54,7 @@ def read_status(project: Project) -> Page:
             "ways to such a node: `fab publish`, `fab promote`, `fab withdraw`, its console",
         )
     (certificate, *_) = read_certificates(read(pinned), source=str(pinned))
-    key = open_operator_key(project)
+    key = key or open_operator_key(project)
     operators = read_certificates(read(project.operator), source=str(project.operator))
     page = fetch(session.address_of(project), STATUS, MOST_BYTES)
     return read_page(open_envelope(page, operators, key, source="the status page"), certificate)

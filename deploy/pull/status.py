@@ -1,32 +1,12 @@
 """Verbs: have a node look at the tag that an app follows, and show what came of its last look."""
 
-from typing import Literal
-
 from deploy.app.look import looking
 from deploy.console import output
 from deploy.node import session
-from deploy.node.answer import Digest, Moment, OneLine, ReleaseName, read_answer
+from deploy.node.answer import read_answer
 from deploy.node.command import Command
-from deploy.node.schema import Versioned
+from deploy.node.pull_result import WELL, Look
 from deploy.project import Project
-
-_WELL = ("same", "healed", "updated", "waiting")
-
-
-class Look(Versioned):
-    """What came of a look at a tag; `release` serves, `digest` and `image_id` are what it names."""
-
-    noun = "result of its updater"
-    at: Moment
-    result: Literal[
-        "same", "healed", "updated", "waiting", "held-back", "refused", "no-room", "unreachable",
-        "node-fault", "failed",
-    ]  # fmt: skip
-    why: str
-    reference: OneLine
-    digest: Literal[""] | Digest
-    image_id: Literal[""] | Digest
-    release: Literal[""] | ReleaseName
 
 
 def pull(project: Project, *, now: bool, as_json: bool) -> int:
@@ -48,7 +28,7 @@ def pull(project: Project, *, now: bool, as_json: bool) -> int:
         output.as_json(look.model_dump(mode="json"))
     else:
         _show(settings.app, look)
-    return 0 if look.result in _WELL and not trouble else 1
+    return 0 if look.result in WELL and not trouble else 1
 
 
 def _show(app: str, look: Look) -> None:

@@ -58,6 +58,7 @@ from deploy.node.command import Command
 from deploy.node.holdings import AuthorizedKey, Holdings, HostKeys, SealedCredential
 from deploy.node.journal import AuditLine
 from deploy.node.lock import Holder
+from deploy.node.pull_result import Look
 from deploy.node.remote import Result
 from deploy.node.state import NodeState, Route
 from deploy.node.trust import trust
@@ -65,7 +66,7 @@ from deploy.node.unlock import unlock
 from deploy.project import Project
 from deploy.proxy.deploy import proxy_deploy
 from deploy.proxy.routes import maintenance, proxy_routes
-from deploy.pull.status import Look, pull
+from deploy.pull.status import pull
 from deploy.rehearse import faults
 from deploy.rehearse.faults import rehearse_fault
 from deploy.rehearse.plan.observation import Observation
