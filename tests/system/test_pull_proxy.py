@@ -210,7 +210,7 @@ def test_nothing_lets_anybody_in(machine: Machine) -> None:
 def test_the_key_of_the_machine_is_pinned_by_the_fingerprint_of_its_console(
     machine: Machine,
 ) -> None:
-    shown = (machine.node.tree / "etc/issue.d/30-corefab.issue").read_text().split()[-1]
+    shown = outside.await_key(NAME)
     other = machine.fab("enrol", "--fingerprint", f"{shown[:-1]}_")
     assert other.code != 0
     assert "compare with the machine's console" in other.out
