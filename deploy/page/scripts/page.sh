@@ -36,8 +36,10 @@ mv -fT "$served/.node.crt" "$served/node.crt"
 mapfile -t operators < <(find "$own" -name 'operator-*.crt' | sort)
 [ ${#operators[@]} -gt 0 ] || exit 0
 
-# In memory, and for root alone.
-work=$(mktemp -d /run/corefab/page.XXXXXX)
+# In memory, and for root alone. Another run may have been ended.
+work=/run/corefab/page
+rm -rf "$work"
+install -d -m 0700 "$work"
 trap 'rm -rf "$work"' EXIT
 while read -r app; do
   credentials "$app" | kept probe "$app" &

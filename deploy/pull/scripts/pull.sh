@@ -34,7 +34,8 @@ end() {
     '{$schema_version, $at, $result, $why, $reference, $digest, $image_id, $release}' | keep status.json
   echo "$app: $1${why:+: $why}"
   if [ "$before" != "$1 $digest $(current_of "$app")" ]; then
-    systemctl start --no-block corefab-status.service 2>/dev/null || true
+    # A page that is being made may have looked before.
+    systemctl restart --no-block corefab-status.service 2>/dev/null || true
   fi
   if [ "$born" = true ] && [ -z "$(current_of "$app")" ]; then
     # Until there is a first release, an hour is long.
