@@ -1,4 +1,4 @@
-"""A machine with an app that follows a tag has a key and a status page, for those the spec names."""
+"""A machine with an app that follows a tag has a key and a status page for those that are named."""
 
 import json
 from pathlib import Path
