@@ -141,5 +141,5 @@ def test_files_that_resemble_each_other_cost_little_whatever_lies_between_their_
 
     found = packed(json.dumps(config).encode())
 
-    # Digits of 4 bits each, two thirds of them once, in base64; all of them would take 60,000 bytes.
+    # Digits of 4 bits each, two thirds of them, in base64; all would take 60,000 bytes.
     assert len(found) < 50_000
