@@ -45,8 +45,8 @@ test: check ## check, then every test but the slow ones, two at a time, with reh
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile=thorough \
 	  -m "not parity and not install and not vm and not selinux and not stress and not slow"
 
-test-slow: $(STAMP) ## the tests on a rehearsal node that take minutes each
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests/system
+test-slow: $(STAMP) ## the tests that `make test` leaves out: more faults, more ways, on a rehearsal node
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not selinux and not stress"
 
 test-forky-core: $(STAMP) ## the core of the tests on a rehearsal node, with nodes of Debian forky
 	@REHEARSAL_SUITE=forky $(BIN)/python -m pytest -n 2 --dist loadfile -m core tests/system

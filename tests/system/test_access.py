@@ -170,6 +170,7 @@ def test_a_signed_key_lets_a_person_in_for_a_while(serving: Project, tmp_path: P
     assert not logs_in(serving, eve)
 
 
+@pytest.mark.slow
 def test_a_removed_person_does_not_log_in_with_a_certificate_and_an_old_authority_stays_invalid(
     serving: Project, tmp_path: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_a_removed_person_does_not_log_in_with_a_certificate_and_an_old_authorit
     assert "another RevokedKeys stands before it" in refused.out
 
 
+@pytest.mark.slow
 def test_a_key_that_is_planted_is_listed_whatever_its_line_looks_like(
     serving: Project, tmp_path: Path
 ) -> None:
@@ -260,7 +262,7 @@ def hash_names(pins: Path) -> None:
         file.writelines(f"{line}\n" for line in lines if line not in known)
 
 
-@pytest.mark.core
+@pytest.mark.slow
 def test_the_host_keys_change_while_killed_at_every_step(serving: Project, tmp_path: Path) -> None:
     identity = serving.folder / "id"
     pins = serving.folder / "certs/known_hosts"

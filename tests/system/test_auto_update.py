@@ -107,6 +107,7 @@ def write(overlays: Path, found: Registry) -> None:
         (overlays / name).write_text(text.replace("ADDRESS", found.address))
 
 
+@pytest.mark.slow
 def test_a_container_beside_the_apps_is_updated_and_one_that_failed_is_started_again(
     side: Side,
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_container_beside_the_apps_is_updated_and_one_that_failed_is_started_a
     assert side.serving() == third
 
 
+@pytest.mark.slow
 def test_a_pod_and_a_network_of_the_operators_run(side: Side) -> None:
     assert side.state("pair-pod.service") == "active"
     assert side.state("mate.service") == "active"

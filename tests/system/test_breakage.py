@@ -58,6 +58,7 @@ def assert_clean(project: Project) -> None:
     assert left.split() == ["1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_connection_cut_at_any_byte(
     serving: Project, visits: Visits, bytes_of_a_deploy: int, seed: int
@@ -75,6 +76,7 @@ def test_a_connection_cut_at_any_byte(
     assert_clean(serving)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_script_of_a_step_killed_on_the_node(
     serving: Project, visits: Visits, program: str
@@ -113,6 +115,7 @@ def nearly_full(project: Project, path: str, kilobytes: int) -> Iterator[None]:
     assert_clean(project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "kilobytes"),
     [
@@ -136,6 +139,7 @@ def test_a_disk_that_fills_in_the_middle(
         assert release_of(serving) == before
 
 
+@pytest.mark.slow
 def test_no_room_for_a_host_file_leaves_what_served_running(
     serving: Project, visits: Visits
 ) -> None:
@@ -189,6 +193,7 @@ def test_a_reboot_after_the_door_moved(serving: Project) -> None:
     assert_clean(serving)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_node_whose_clock_is_an_hour_off(serving: Project, visits: Visits, hours: int) -> None:
     clock = "/usr/local/bin/date"
@@ -216,6 +221,7 @@ def test_a_container_that_somebody_removed_comes_back(serving: Project) -> None:
     assert_clean(serving)
 
 
+@pytest.mark.slow
 def test_a_corrupted_layer_is_found_and_the_image_is_sent_again(serving: Project) -> None:
     before = release_of(serving)
     look = f"podman image inspect --format '{{{{.GraphDriver.Data.UpperDir}}}}' {image_of(serving)}"

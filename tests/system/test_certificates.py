@@ -149,6 +149,7 @@ def test_a_certificate_of_another_key_is_refused_before_the_node_is_touched(
     assert int(serving.ssh(logins)) == before + 1
 
 
+@pytest.mark.slow
 def test_a_rotation_sabotaged_on_the_node_is_undone_and_that_is_proven(
     serving: Project,
 ) -> None:
@@ -191,6 +192,7 @@ def test_an_app_without_a_reload_signal_gets_a_new_slot_and_no_request_fails(
     assert serving.container() != slot
 
 
+@pytest.mark.slow
 def test_a_node_whose_clock_is_a_year_off_is_refused_and_keeps_its_certificate(
     serving: Project,
 ) -> None:
@@ -228,6 +230,7 @@ def test_a_renewal_happens_when_it_is_due_and_not_before(serving: Project) -> No
     assert "CERT_NAMES changed" in serving.must("deploy"), "back to the names in .env"
 
 
+@pytest.mark.slow
 def test_only_the_apps_user_can_read_the_key_file_of_any_release(serving: Project) -> None:
     app = serving.settings["PROJECT"] + "-www"
     key = f"/var/lib/{app}/current/tls/server.key.enc"
@@ -247,6 +250,7 @@ def test_only_the_apps_user_can_read_the_key_file_of_any_release(serving: Projec
     assert "Permission denied" in refused
 
 
+@pytest.mark.slow
 def test_the_password_of_the_key_changes_and_changes_back(serving: Project) -> None:
     before, started, kept = fingerprint(serving), invocation(serving), pair(serving)
     other = {"CERT_PASSWORD": "another password"}
@@ -361,6 +365,7 @@ def test_a_wildcard_is_proven_by_a_command_that_writes_records(
     serving.must("cert-rotate-https")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["down", "rubbish", "unreachable", "hook"])
 def test_an_authority_in_trouble_changes_nothing(
     serving: Project, pebble: Pebble, trouble: str
@@ -481,6 +486,7 @@ def test_all_addresses_of_the_node_itself_are_one_source_of_requests(proving: Pr
     proving.ssh("systemctl stop crowd")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_text", [b"", b"GET " + b"a" * 100_000, b"GET / HTTP/1.1\r\n"])
 def test_a_request_without_an_end_is_ended(proving: Project, request_text: bytes) -> None:
     with dripping([proving.node.address], many=1) as (connection,), suppress(ConnectionError):
@@ -498,7 +504,7 @@ def test_two_rotations_at_a_time_wait_for_each_other(serving: Project) -> None:
     fingerprint(serving)
 
 
-@pytest.mark.core
+@pytest.mark.slow
 def test_a_rotation_killed_at_any_step_is_put_right_by_the_next_command(
     serving: Project,
 ) -> None:

@@ -92,6 +92,7 @@ def toy(serving: Project) -> Iterator[Toy]:
         subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_an_app_on_ipv4_only_is_deployed_rotated_and_looked_at_with_a_warning(toy: Toy) -> None:
     given = toy.settings("four")
 
@@ -99,6 +100,7 @@ def test_an_app_on_ipv4_only_is_deployed_rotated_and_looked_at_with_a_warning(to
         assert "takes no connections" in toy.project.must(*words, **given), words
 
 
+@pytest.mark.slow
 def test_an_app_on_all_addresses_is_asked_with_a_browsers_host_header(toy: Toy) -> None:
     lines = ("ENV BIND=::", f"ENV WANTED={NAME}:8443")
 
@@ -107,6 +109,7 @@ def test_an_app_on_all_addresses_is_asked_with_a_browsers_host_header(toy: Toy) 
     assert "takes no connections" not in said
 
 
+@pytest.mark.slow
 def test_what_a_failed_deploy_restores_is_checked_as_it_was_deployed(toy: Toy) -> None:
     said = toy.project.fab("deploy", **toy.settings("host", "ENV WANTED=x", HEALTH_PATH="/new"))
 
@@ -117,6 +120,7 @@ def test_what_a_failed_deploy_restores_is_checked_as_it_was_deployed(toy: Toy) -
     assert status["health"] == "healthy"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("user", "owner"),
     [("1000", "1000:0"), ("1000:2000", "1000:2000"), ("shopkeeper", "1234:1235")],
@@ -153,6 +157,7 @@ def test_a_user_that_the_image_lacks_is_named_before_anything_starts(toy: Toy) -
     assert "stopped" not in said.out
 
 
+@pytest.mark.slow
 def test_data_of_another_user_is_left_alone_with_a_warning(toy: Toy) -> None:
     app = f"{toy.project.settings['PROJECT']}-www"
     toy.project.ssh(f"touch /var/lib/{app}/data/kept")
@@ -164,6 +169,7 @@ def test_data_of_another_user_is_left_alone_with_a_warning(toy: Toy) -> None:
     assert toy.project.ssh(f"stat -c %u /var/lib/{app}/data") == before
 
 
+@pytest.mark.slow
 def test_an_app_that_ends_with_0_is_started_again(toy: Toy) -> None:
     project, given = toy.project, toy.settings("ends")
     project.must("deploy", **given)
@@ -179,6 +185,7 @@ def test_an_app_that_ends_with_0_is_started_again(toy: Toy) -> None:
     assert get(project.node.address, 443, NAME, authority(project))[0] == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
@@ -201,6 +208,7 @@ def test_a_health_check_that_fails_is_shown_with_its_output(
     assert shown in said.out
 
 
+@pytest.mark.slow
 def test_an_app_that_never_says_ready_is_named(toy: Toy) -> None:
     given = toy.settings("silent", NOTIFY="true", HEALTH_TIMEOUT_SECONDS="1")
 
@@ -209,6 +217,7 @@ def test_an_app_that_never_says_ready_is_named(toy: Toy) -> None:
     assert "the app never said READY=1 (sd_notify); set NOTIFY=false if it cannot" in said.out
 
 
+@pytest.mark.slow
 def test_a_node_without_ipv6_gets_a_network_without(toy: Toy) -> None:
     project, given = toy.project, toy.settings("plain")
     app = f"{project.settings['PROJECT']}-www"
@@ -269,6 +278,7 @@ def test_volumes_memory_command_and_capabilities_work_in_the_container(toy: Toy)
     project.ssh(f"rm -r {data}/uploads {data}/cache {data}/written")
 
 
+@pytest.mark.slow
 def test_a_volume_that_the_app_replaced_by_a_link_is_not_mounted(toy: Toy) -> None:
     project, given = toy.project, toy.settings("link", VOLUMES="uploads:/app/uploads")
     data = f"/var/lib/{project.settings['PROJECT']}-www/data"

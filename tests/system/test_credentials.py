@@ -75,6 +75,7 @@ def mailbox(serving: Project, tmp_path: Path) -> Iterator[tuple[Mailbox, int]]:
         (serving.folder / "container/sample/files/mail-root.crt").unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 def test_the_app_sends_mail_with_the_user_and_the_password_that_were_given(
     mailbox: tuple[Mailbox, int], serving: Project
 ) -> None:
@@ -164,6 +165,7 @@ def test_what_has_another_source_cannot_be_set_and_the_keys_password_is_not_just
     assert "has no credential 'nothing'" in serving.fab("creds-seal", "--credential", "nothing").out
 
 
+@pytest.mark.slow
 def test_a_value_can_be_given_without_being_kept_here(serving: Project, tmp_path: Path) -> None:
     value = "given-once-ä"
     (tmp_path / "value").write_text(f"{value}\n")
@@ -206,6 +208,7 @@ def test_a_seal_that_no_longer_opens_is_reported_and_sealed_again(serving: Proje
     serving.ssh("rm /var/lib/kept")
 
 
+@pytest.mark.slow
 def test_after_a_reinstall_one_command_brings_every_app_back(staging: Project) -> None:
     before = lifecycle.find(staging.settings["PROJECT"])
     staging.must("rehearsal-up")

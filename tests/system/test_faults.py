@@ -130,7 +130,7 @@ def test_the_log_has_every_line_of_the_app_also_one_that_looks_like_podmans(
     assert not [one for one in log if "io.corefab" in one]
 
 
-@pytest.mark.core
+@pytest.mark.slow
 @pytest.mark.parametrize("line", UNDER_WAY)
 def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str) -> None:
     before = release_of(serving)
@@ -308,6 +308,7 @@ def test_trust_pins_the_key_with_the_right_fingerprint_only(serving: Project) ->
     serving.must("status", **pins)
 
 
+@pytest.mark.slow
 def test_a_node_that_does_not_answer_ends_in_one_message(serving: Project) -> None:
     said = serving.fab("-H", f"core@{serving.node.address}:2", "status")
 
@@ -339,6 +340,7 @@ def test_two_deploys_at_once_the_second_names_the_first(serving: Project) -> Non
     assert "being changed by ann@desk (deploy, since 2026-01-01" in said.out
 
 
+@pytest.mark.slow
 def test_a_deploy_holds_its_lock_until_it_ends(serving: Project) -> None:
     app = serving.settings["PROJECT"] + "-www"
     with serving.start("deploy", ENV_GREETING="held") as process:
@@ -360,6 +362,7 @@ def test_a_deploy_holds_its_lock_until_it_ends(serving: Project) -> None:
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_two_thousand_project_files_are_no_burden(serving: Project) -> None:
     folder = serving.folder / "container/sample/files/many"
     folder.mkdir()
@@ -374,6 +377,7 @@ def test_two_thousand_project_files_are_no_burden(serving: Project) -> None:
     serving.must("deploy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rubbish", ["", "{", "[]"])
 def test_a_marker_that_cannot_be_read_is_an_unfinished_deploy(
     serving: Project, rubbish: str
@@ -431,6 +435,7 @@ def test_a_disk_that_is_too_full_is_seen_before_anything_travels(
     assert "release staged" not in said.out
 
 
+@pytest.mark.slow
 def test_a_hand_edit_of_a_unit_is_put_right(serving: Project) -> None:
     app = serving.settings["PROJECT"] + "-www"
     unit = f"/etc/containers/systemd/{app}-blue.container"

@@ -52,6 +52,7 @@ def owns_node(project: Project) -> bool:
     return any(one.owner == project.folder.resolve() for one in lifecycle.status())
 
 
+@pytest.mark.slow
 def test_two_folders_with_one_project_work_beside_each_other(
     folders: tuple[Project, Project],
 ) -> None:

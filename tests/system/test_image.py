@@ -396,6 +396,7 @@ class Flipping(Remote):
             yield bytes(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_bytes_that_flip_on_the_way_are_found_and_sent_again(bench: Bench, seed: int) -> None:
     size = 20 * MIB

@@ -140,6 +140,7 @@ def changes_of_secrets(fab: Callable[..., str], env: Path, value: Path) -> Itera
     yield fab("creds-seal")
 
 
+@pytest.mark.slow
 def test_no_operation_leaves_or_shows_a_secret_and_a_planted_one_is_found(
     serving: Project, env: Path, tmp_path: Path, pebble: Pebble
 ) -> None:

@@ -52,6 +52,7 @@ def test_a_second_change_is_refused_and_told_who_holds_the_lock(
     assert "--wait SECONDS" in said.out
 
 
+@pytest.mark.slow
 def test_a_change_that_waits_begins_when_the_other_has_ended(
     serving: Project, held: subprocess.Popen[str]
 ) -> None:

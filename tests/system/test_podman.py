@@ -33,6 +33,7 @@ def killer(serving: Project) -> Iterator[Project]:
     serving.ssh("rm -rf /run/killer /etc/containers/containers.conf.d/killer.conf")
 
 
+@pytest.mark.slow
 def test_podman_killed_while_it_starts_a_slot_fails_no_deploy(
     killer: Project, visits: Visits
 ) -> None:
@@ -49,6 +50,7 @@ def test_podman_killed_while_it_starts_a_slot_fails_no_deploy(
     killer.must("deploy")
 
 
+@pytest.mark.slow
 def test_a_slot_whose_control_group_was_killed_serves_again(serving: Project) -> None:
     app = serving.settings["PROJECT"] + "-www"
     slot = serving.container()

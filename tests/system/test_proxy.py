@@ -147,6 +147,7 @@ def test_an_update_of_the_proxy_fails_no_request(serving: Project) -> None:
     assert visits.failures == []
 
 
+@pytest.mark.slow
 def test_the_proxy_and_an_app_are_updated_at_once_and_no_request_fails(serving: Project) -> None:
     with visiting(serving.node.address, NAME, ca(serving)) as visits:
         proxy = serving.start("proxy-deploy", "--force")
@@ -158,6 +159,7 @@ def test_the_proxy_and_an_app_are_updated_at_once_and_no_request_fails(serving: 
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_drift_of_the_proxy_is_found_with_any_app_behind_it(serving: Project) -> None:
     unit = "/etc/containers/systemd/corefab-proxy-blue.container"
     assert "no drift" in serving.must("drift", "--name", "staging")
@@ -169,6 +171,7 @@ def test_drift_of_the_proxy_is_found_with_any_app_behind_it(serving: Project) ->
     assert [(one["subject"], one["remedy"]) for one in found] == [(unit, "fab proxy-deploy")]
 
 
+@pytest.mark.slow
 def test_a_request_under_way_finishes_in_the_old_slot(serving: Project) -> None:
     with connected(serving, NAME) as connection:
         connection.request("GET", "/slow?6")
@@ -177,6 +180,7 @@ def test_a_request_under_way_finishes_in_the_old_slot(serving: Project) -> None:
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_a_release_that_may_not_run_twice_keeps_visitors_waiting(serving: Project) -> None:
     with visiting(serving.node.address, NAME, ca(serving)) as visits:
         serving.must("deploy", SWITCH="restart", ENV_GREETING="second")
@@ -185,6 +189,7 @@ def test_a_release_that_may_not_run_twice_keeps_visitors_waiting(serving: Projec
     assert visits.failures == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
@@ -222,6 +227,7 @@ def test_a_name_of_another_app_is_refused_before_anything_is_sent(serving: Proje
     assert "started" not in failed.out
 
 
+@pytest.mark.slow
 def test_directives_of_the_operator_are_checked_and_served(serving: Project) -> None:
     own = serving.folder / "proxy" / f"{serving.settings['PROJECT']}-www.caddy"
     icon = own.parent / "static/img/icon.svg"
@@ -324,6 +330,7 @@ def test_an_error_page_of_the_operators_is_shown_for_an_app_that_is_down(serving
     assert page(serving, NAME, "/missing") == (404, "the app's own page")
 
 
+@pytest.mark.slow
 def test_maintenance_answers_503_but_for_the_health_path_and_outlives_a_reboot(
     serving: Project,
 ) -> None:
@@ -341,6 +348,7 @@ def test_maintenance_answers_503_but_for_the_health_path_and_outlives_a_reboot(
     assert page(serving, NAME, "/x") == (200, "first")
 
 
+@pytest.mark.slow
 def test_a_certificate_of_ours_rotates_in_the_proxy_and_its_key_is_nowhere_on_the_disk(
     serving: Project,
 ) -> None:
@@ -431,6 +439,7 @@ def test_the_proxy_gets_certificates_itself_and_new_ones_when_asked(
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_a_page_of_the_app_that_ends_tls_itself_is_beside_them(serving: Project) -> None:
     own = {
         "NAME": "own", "TLS": "app", "HTTPS_PORT": "8443", "HTTP_PORT": "", "CERT_NAMES": NAME,
@@ -447,6 +456,7 @@ def test_a_page_of_the_app_that_ends_tls_itself_is_beside_them(serving: Project)
     (serving.folder / ".env.own").unlink()
 
 
+@pytest.mark.slow
 def test_a_port_of_another_app_is_refused_before_anything_is_sent(serving: Project) -> None:
     own = {"NAME": "taken", "TLS": "app", "REDIRECT_NAMES": ""}
     write_settings(serving.folder / ".env.taken", "", own)
@@ -529,6 +539,7 @@ def test_an_app_is_asked_by_http2_without_tls(serving: Project) -> None:
     serving.must("deploy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
@@ -557,6 +568,7 @@ def test_an_app_that_is_not_reached_in_the_way_expected_is_undone_with_the_reaso
     assert why in failed.out
 
 
+@pytest.mark.slow
 def test_the_built_proxy_is_the_default_of_a_rehearsal(serving: Project) -> None:
     said = json.loads(serving.must("proxy-status", "--json"))
 

@@ -148,7 +148,7 @@ def test_a_good_image_reaches_visitors_without_a_failed_request(shop: Shop, visi
     assert "the node" in shop.project.must("releases")
 
 
-@pytest.mark.parametrize("text", [NEVER_HEALTHY, EXITS])
+@pytest.mark.parametrize("text", [pytest.param(NEVER_HEALTHY, marks=pytest.mark.slow), EXITS])
 def test_a_bad_image_is_tried_once(shop: Shop, visits: Visits, text: str) -> None:
     served = shop.serving()
     shop.publish(shop.build(text))
@@ -181,6 +181,7 @@ def test_what_is_not_signed_is_refused(shop: Shop, visits: Visits) -> None:
     assert status["result"] == "updated", status
 
 
+@pytest.mark.slow
 def test_what_a_stranger_signed_is_refused(shop: Shop, visits: Visits, tmp_path: Path) -> None:
     served, image = shop.serving(), shop.build()
     checkout = tmp_path / "stranger"
@@ -199,6 +200,7 @@ def test_what_a_stranger_signed_is_refused(shop: Shop, visits: Visits, tmp_path:
     assert status["result"] == "updated", status
 
 
+@pytest.mark.slow
 def test_an_older_image_that_was_signed_is_refused(shop: Shop, visits: Visits) -> None:
     tag = shop.tags / "live/current/link"
     older = tag.read_bytes()
@@ -229,6 +231,7 @@ def test_without_the_registry_what_serves_goes_on(shop: Shop, visits: Visits) ->
     assert shop.pull()["result"] == "same"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_before_the_door_moved_is_undone(shop: Shop, visits: Visits) -> None:
     wanted = shop.publish(shop.build())
     shop.cut('proven "$release"')
@@ -253,6 +256,7 @@ def test_a_run_that_was_cut_after_the_door_moved_is_finished(shop: Shop, visits:
     assert shop.pull()["result"] == "same"
 
 
+@pytest.mark.slow
 def test_what_is_podmans_fault_is_not_held_against_an_image(shop: Shop, visits: Visits) -> None:
     wanted = shop.publish(shop.build())
     with shop.instead_of("start", "echo the disk is read-only >&2; exit 1"):
@@ -276,6 +280,7 @@ def test_a_slot_whose_image_was_removed_is_healed(shop: Shop) -> None:
     assert get(shop.project.node.address, 443, NAME, authority(shop.project))[0] == 200
 
 
+@pytest.mark.slow
 def test_what_was_pushed_stays_until_the_tag_moves(shop: Shop, visits: Visits) -> None:
     pushed, published = shop.build(), shop.build()
     shop.project.must("deploy", IMAGE=pushed)
@@ -291,6 +296,7 @@ def test_what_was_pushed_stays_until_the_tag_moves(shop: Shop, visits: Visits) -
     assert shop.serving() == wanted
 
 
+@pytest.mark.slow
 def test_the_mode_decides_whether_the_node_takes_an_image(shop: Shop, visits: Visits) -> None:
     image = shop.build()
     wanted = shop.publish(image)

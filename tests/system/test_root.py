@@ -236,6 +236,7 @@ def test_a_race_of_links_leads_nowhere(node: Project) -> None:
     node.must("converge", "--yes")
 
 
+@pytest.mark.slow
 def test_no_script_of_root_follows_reads_or_waits_for_what_others_planted(
     node: Project, tmp_path: Path
 ) -> None:
@@ -257,6 +258,7 @@ def test_no_script_of_root_follows_reads_or_waits_for_what_others_planted(
     assert scripts().keys() - LIBRARIES - ELSEWHERE - ran == set()
 
 
+@pytest.mark.slow
 def test_no_script_of_root_is_led_elsewhere_by_a_race(node: Project, tmp_path: Path) -> None:
     node.ssh(
         "rm -rf ~ann/.ssh ~ann/.other; runuser -u ann mkdir ~ann/.ssh; "

@@ -103,6 +103,7 @@ def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visi
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_a_container_that_is_taken_over_uses_no_socket_of_the_node(
     serving: Project, by_socket: None
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_release_that_dies_at_once_takes_no_visitor(serving: Project, visits: 
     assert release_of(serving) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", UNDER_WAY)
 def test_a_kill_at_any_step_is_noticed_by_no_visitor(
     serving: Project, visits: Visits, line: str
@@ -164,6 +166,7 @@ def test_a_kill_at_any_step_is_noticed_by_no_visitor(
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_a_release_whose_proof_fails_gives_the_socket_back(
     serving: Project, by_socket: None
 ) -> None:
@@ -178,6 +181,7 @@ def test_a_release_whose_proof_fails_gives_the_socket_back(
     assert (release_of(serving), serving.container()) == (before, container)
 
 
+@pytest.mark.slow
 def test_every_way_leads_to_every_other(serving: Project, visits: Visits) -> None:
     serving.must("deploy", SWITCH="slots")
     serving.must("deploy")
@@ -185,6 +189,7 @@ def test_every_way_leads_to_every_other(serving: Project, visits: Visits) -> Non
     assert "the front door held" not in serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_other_ports_are_opened_where_the_old_release_stopped(
     serving: Project, visits: Visits
 ) -> None:
@@ -194,6 +199,7 @@ def test_other_ports_are_opened_where_the_old_release_stopped(
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_a_socket_that_somebody_stopped_is_opened_again(by_socket: None, serving: Project) -> None:
     app = serving.settings["PROJECT"] + "-www"
     serving.ssh(f"systemctl stop {app}.socket")
@@ -201,6 +207,7 @@ def test_a_socket_that_somebody_stopped_is_opened_again(by_socket: None, serving
     assert "front door: the socket is not open" in serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_after_a_reboot_the_release_that_served_takes_the_socket(
     by_socket: None, serving: Project
 ) -> None:

@@ -95,6 +95,7 @@ def test_a_hung_supervisor_is_ended_by_systemd_and_the_app_comes_back(quick: Pro
     assert get(quick.node.address, 443, NAME, authority(quick))[0] == 200
 
 
+@pytest.mark.slow
 def test_a_crash_loop_ends_in_the_units_back_off_and_status_says_why(quick: Project) -> None:
     app = quick.container()
     folder = f"/etc/containers/systemd/{app}.container.d"
@@ -117,6 +118,7 @@ def test_a_crash_loop_ends_in_the_units_back_off_and_status_says_why(quick: Proj
     assert said["health"] != "healthy"
 
 
+@pytest.mark.slow
 def test_what_the_lint_refuses_is_really_killed_in_a_loop(quick: Project) -> None:
     app = quick.container()
     folder = f"/etc/containers/systemd/{app}.container.d"

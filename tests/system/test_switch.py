@@ -119,6 +119,7 @@ def test_a_release_that_failed_is_not_gone_back_to(serving: Project, visits: Vis
     assert "failed, and cannot be rolled back to" in said.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "says"),
     [
@@ -166,6 +167,7 @@ def test_a_process_in_the_container_has_no_core_dump(serving: Project) -> None:
     assert found.split()[4:6] == ["0", "0"]
 
 
+@pytest.mark.slow
 def test_a_migration_runs_once_in_the_new_release_before_the_door_moves(serving: Project) -> None:
     script = (
         'import os; print("migrated", os.environ["GREETING"]); open("/data/ran", "a").write("x")'
@@ -181,6 +183,7 @@ def test_a_migration_runs_once_in_the_new_release_before_the_door_moves(serving:
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_a_release_that_dies_after_a_while_never_meets_a_visitor(
     serving: Project, visits: Visits
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_release_that_dies_after_a_while_never_meets_a_visitor(
     assert release_of(serving) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", UNDER_WAY)
 def test_a_kill_at_any_step_is_noticed_by_no_visitor(
     serving: Project, visits: Visits, line: str
@@ -281,6 +285,7 @@ def test_a_container_of_another_network_comes_through_the_door(serving: Project)
     assert said.strip() == "200"
 
 
+@pytest.mark.slow
 def test_after_a_reboot_in_the_middle_what_served_serves_alone(serving: Project) -> None:
     before = release_of(serving)
     with serving.start("deploy", ENV_GREETING="rebooted") as process:
@@ -318,6 +323,7 @@ def test_where_no_two_may_run_the_door_holds_and_nobody_is_refused(
     serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_where_no_two_may_run_a_failure_starts_the_old_one_again(
     serving: Project, visits: Visits
 ) -> None:
@@ -332,6 +338,7 @@ def test_where_no_two_may_run_a_failure_starts_the_old_one_again(
     assert (release_of(serving), serving.container()) == (before, container)
 
 
+@pytest.mark.slow
 def test_where_no_two_may_run_the_node_itself_puts_back_what_a_kill_left(
     serving: Project, visits: Visits
 ) -> None:

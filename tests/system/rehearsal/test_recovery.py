@@ -176,6 +176,7 @@ def test_a_login_that_is_refused_names_the_user_and_leaves_no_node(
         ready.wait(folder, network_of(), ready.Login("nobody", ssh_key), seconds=2.0)
 
 
+@pytest.mark.slow
 def test_a_boot_that_hangs_names_the_unit_it_hangs_on(spec: Path, ssh_key: Path) -> None:
     node = up(NAME, spec, ssh_key)
     unit = b"[Service]\nType=oneshot\nExecStart=sleep inf\n[Install]\nWantedBy=multi-user.target\n"
@@ -208,6 +209,7 @@ def test_sshd_on_another_port_is_found(tmp_path: Path, ssh_key: Path) -> None:
     assert up(NAME, spec, ssh_key).port == 2222
 
 
+@pytest.mark.slow
 def test_nodes_come_up_side_by_side_and_all_go_down_together(
     tmp_path: Path, spec: Path, ssh_key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +231,7 @@ def test_nodes_come_up_side_by_side_and_all_go_down_together(
     assert statuses()[NAME] == "running"
 
 
+@pytest.mark.slow
 def test_no_two_nodes_share_a_cgroup(spec: Path, ssh_key: Path, shell: Shell) -> None:
     up(NAME, spec, ssh_key)
     other = state.load(places.folder(shell.node.name))

@@ -52,7 +52,7 @@ SERVES = {
     "php": "PHP serves this page",
 }
 
-pytestmark = pytest.mark.program
+pytestmark = [pytest.mark.program, pytest.mark.slow]
 
 
 def podman(*arguments: str) -> str:
