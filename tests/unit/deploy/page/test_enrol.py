@@ -44,6 +44,7 @@ def test_the_key_with_the_fingerprint_of_the_console_is_pinned(project: Project)
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [(SHOWN[:-1], "not SHA256:"), ("x", "not x"), ("", "not a terminal to confirm it")],
+    ids=["almost", "short", "none"],
 )
 def test_no_other_key_is_pinned(project: Project, wanted: str, why: str) -> None:
     with pytest.raises(DeployError, match=why):
@@ -72,6 +73,7 @@ def test_the_operator_compares_on_a_terminal(
     "shown",
     [b"", b"<html>", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
      self_signed(new_key(), "ecdsa", now=NOW)],
+    ids=["empty", "html", "broken", "ecdsa"],
 )  # fmt: skip
 def test_what_is_no_certificate_of_an_rsa_key_is_refused(
     project: Project, monkeypatch: pytest.MonkeyPatch, shown: bytes

@@ -52,7 +52,7 @@ def test_a_machine_without_pull_has_neither(project: Project, values: dict[str, 
     assert carried(Project(project.folder, settings(**usual | values))) == set()
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", holder("operator").pem[:-60]])
+@pytest.mark.parametrize("content", [b"", b"hello", holder("operator").pem[:-60]], ids=[1, 2, 3])
 def test_what_is_no_certificate_is_named(project: Project, content: bytes) -> None:
     project.operator.write_bytes(content)
 

@@ -37,6 +37,7 @@ def test_an_altered_page_is_refused(place: int) -> None:
         b"A" * 10**6 + b"\n" + packed(),
         b"\xff\xfe\n" + packed(),
     ],
+    ids=["a stranger's", "unsigned", "empty", "no signature", "a long one", "no text"],
 )
 def test_a_page_that_another_or_no_key_has_signed_is_refused(signed: bytes) -> None:
     with pytest.raises(DeployError, match="is not signed by the key that is pinned"):
@@ -51,6 +52,7 @@ def test_a_page_that_another_or_no_key_has_signed_is_refused(signed: bytes) -> N
         b"no gzip",
         gzip.compress(b"\xff"),
     ],
+    ids=["large", "cut off", "no gzip", "no text"],
 )
 def test_what_does_not_unpack_within_bounds_is_refused(content: bytes) -> None:
     with pytest.raises(DeployError, match="cannot be unpacked to at most"):
