@@ -238,7 +238,7 @@ def test_commands_that_look_read_the_status_page(machine: Machine) -> None:
 
     for words, host in (([], LIVE), (["--name", "staging"], STAGING)):
         found = machine.look("status", *words)
-        assert (found["health"], found["slot"], found["failed_units"]) == ("healthy", "green", None)
+        assert (found["health"], found["slot"], found["failed_units"]) == ("healthy", "blue", None)
         assert host in machine.must("cert-status", *words)
         (release,) = machine.look("releases", *words)["releases"]
         assert (release["release"], release["serves"]) == (found["release"], True)
@@ -323,7 +323,7 @@ def test_born_again_it_has_the_same_certificate_from_a_proxy_by_its_digest(
     machine: Machine,
 ) -> None:
     before, ordered = machine.certificate(LIVE), machine.world.pebble.orders
-    status = machine.status("corefab-proxy")
+    status = machine.await_result("same", "corefab-proxy")
     pinned = f"{status['reference'].rpartition(':')[0]}@{status['digest']}"
     machine.must("prepare", "--yes", PROXY_IMAGE=pinned)
 
