@@ -233,7 +233,8 @@ def test_the_key_of_the_machine_is_pinned_by_the_fingerprint_of_its_console(
 
 
 def test_commands_that_look_read_the_status_page(machine: Machine) -> None:
-    machine.await_result("same")
+    for name in ("www", "staging"):
+        machine.await_result("same", f"{NAME}-{name}")
     machine.inside("systemctl", "start", "corefab-status.service")
 
     for words, host in (([], LIVE), (["--name", "staging"], STAGING)):
