@@ -20,6 +20,7 @@ from deploy.image import commands as image
 from deploy.inventory import commands as inventory
 from deploy.machine import commands as machine
 from deploy.node import commands as node
+from deploy.page import commands as page
 from deploy.proxy import commands as proxy
 from deploy.pull import commands as pull
 from deploy.registry import commands as registry
@@ -35,7 +36,7 @@ atexit.register(gc.freeze)
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 _NOUNS = (
-    rehearse, workstation, spec, image, app, proxy, machine, node,
+    rehearse, workstation, spec, image, app, proxy, machine, node, page,
     certificate, credential, inventory, access, registry, pull,
 )  # fmt: skip
 

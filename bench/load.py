@@ -12,6 +12,7 @@ import signal
 import ssl
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -23,39 +24,35 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass
 class Load:
-    """The request, and the idle connections."""
+    """The server, and the idle connections."""
 
     address: str
     port: int
     name: str
     context: ssl.SSLContext
-    log: TextIO
     idle: list[Streams] = field(default_factory=list)
 
-    async def visit(self, kind: str, due: float) -> None:
-        """Send one request, and log its outcome."""
-        try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._ask(kind)
-            outcome = "ok"
-        except (OSError, ValueError, EOFError, TimeoutError) as error:
-            outcome = repr(error).replace("\n", " ")
-        self.log.write(f"{due:.4f} {time.monotonic() - due:.4f} {kind} {outcome}\n")
+    async def ask(self, verb: str, body: bytes, *, fresh: bool) -> bytes:
+        """Send a request; return the body of the answer.
 
-    async def _ask(self, kind: str) -> None:
-        reader, writer = (kind == "kept" and self._kept()) or await self._connect()
-        writer.write(f"GET / HTTP/1.1\r\nHost: {self.name}\r\n\r\n".encode())
+        Raises:
+            OSError, EOFError: when there is no whole answer.
+            ValueError: when its status is not 200.
+        """
+        reader, writer = (not fresh and self._kept()) or await self._connect()
+        size = f"Content-Length: {len(body)}\r\n" if body else ""
+        writer.write(f"{verb} / HTTP/1.1\r\nHost: {self.name}\r\n{size}\r\n".encode() + body)
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         status, *lines = head.split("\r\n")
         fields = dict(line.split(": ", 1) for line in lines if line)
-        await reader.readexactly(int(fields["content-length"]))
-        room = kind == "kept" and len(self.idle) < _KEPT
-        if room and fields.get("connection") != "close":
+        answer = await reader.readexactly(int(fields["content-length"]))
+        if not fresh and len(self.idle) < _KEPT and fields.get("connection") != "close":
             self.idle.append((reader, writer))
         else:
             writer.close()
         if " 200 " not in status:
             raise ValueError(status)
+        return answer
 
     def _kept(self) -> Streams | None:
         """Take the connection idle longest; one that was closed is none, as with any client."""
@@ -72,18 +69,32 @@ class Load:
         )
 
 
-async def run(load: Load, rate: float) -> None:
-    """Start visits on schedule until SIGTERM, then wait for those in progress."""
+async def log_visit(log: TextIO, kind: str, due: float, asking: Awaitable[object]) -> None:
+    """Wait for one answer, and log its outcome."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await asking
+        outcome = "ok"
+    except (OSError, ValueError, EOFError, TimeoutError) as error:
+        outcome = repr(error).replace("\n", " ")
+    log.write(f"{due:.4f} {time.monotonic() - due:.4f} {kind} {outcome}\n")
+
+
+async def run(visit: Callable[[int, float], Awaitable[None]], rate: float) -> None:
+    """Start visits on schedule until SIGTERM, then wait for those in progress.
+
+    A visit gets its number and the time at which it is due.
+    """
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     began, number = time.monotonic(), 0
-    visits: set[asyncio.Task[None]] = set()
+    visits: set[asyncio.Future[None]] = set()
     while not stop.is_set():
         due = began + number / rate
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        visit = asyncio.create_task(load.visit("fresh" if number % 2 else "kept", due))
-        visits.add(visit)
-        visit.add_done_callback(visits.discard)
+        task = asyncio.ensure_future(visit(number, due))
+        visits.add(task)
+        task.add_done_callback(visits.discard)
         number += 1
     await asyncio.gather(*visits)
 
@@ -91,9 +102,14 @@ async def run(load: Load, rate: float) -> None:
 def main() -> int:
     """Read the arguments and visit."""
     address, port, name, authority, rate, file = sys.argv[1:]
-    context = ssl.create_default_context(cafile=authority)
+    load = Load(address, int(port), name, ssl.create_default_context(cafile=authority))
     with Path(file).open("w", buffering=1, encoding="utf-8") as log:
-        asyncio.run(run(Load(address, int(port), name, context, log), float(rate)))
+
+        async def visit(number: int, due: float) -> None:
+            kind = "fresh" if number % 2 else "kept"
+            await log_visit(log, kind, due, load.ask("GET", b"", fresh=kind == "fresh"))
+
+        asyncio.run(run(visit, float(rate)))
     return 0
 
 

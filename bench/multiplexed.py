@@ -1,7 +1,7 @@
 """An HTTP/2 client that ends connections as browsers do, with RFC 9113, 6.8.
 
 After GOAWAY, requests that the server may have processed keep their streams, and later ones are
-sent again on another connection. httpx fails them all.
+sent again on another connection. Python's clients, such as httpx, fail them all.
 """
 
 from __future__ import annotations

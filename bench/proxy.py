@@ -136,11 +136,11 @@ def measure_cost(bench: Bench) -> None:
 
 def _tell_visits(bench: Bench, what: str, visits: list[Visit] | tuple[Visit, ...]) -> None:
     wrong = failures(visits)
-    slowest = max(one.took for one in visits)
+    slowest = max((one.took for one in visits), default=0.0)
     bench.tell(
         f"{what}: {len(wrong)} of {len(visits)} requests failed, p99 {p99(visits):.1f} ms, slowest "
         f"{slowest * 1000:.0f} ms",
-        met=not wrong,
+        met=bool(visits) and not wrong,
     )
     troubles = collections.Counter((one.kind, one.trouble[:80]) for one in wrong)
     for (kind, trouble), count in troubles.most_common(4):

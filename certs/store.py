@@ -46,6 +46,8 @@ class Material:
         # The encrypted key that signs images, and the one that will replace it.
         self.publish_key = root / "authority" / "publish.key.enc"
         self.next_publish_key = root / "authority" / "publish-next.key.enc"
+        # The encrypted key that opens what nodes tell their operators.
+        self.operator_key = root / "authority" / "operator.key.enc"
 
     def account_key(self, directory: str) -> Path:
         """Return the file of the account with the ACME authority of a directory's URL."""

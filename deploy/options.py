@@ -63,6 +63,18 @@ def project_of(
     return Project(folder, with_node(settings, *host) if host else settings)
 
 
+def project_to_look_at(context: Context, name: str) -> "Project":
+    """Load what a command needs that only looks at a node.
+
+    A node with SSH=off is looked at through its status page, which takes more of the settings.
+
+    Raises:
+        SettingsError: with every problem of the settings.
+    """
+    project = project_of(context, name, LOGIN)
+    return project if project.settings.ssh == "on" else project_of(context, name)
+
+
 def projects_of(context: Context, name: str, *, every: bool) -> "tuple[Project, ...]":
     """Load the settings of one instance, or of every instance of the folder.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.settings.model import PUBLISH_KEY, Settings
+from deploy.settings.model import OPERATOR, PUBLISH_KEY, Settings
 
 # Templates are the tool's own; what the operator adds lies in OVERLAYS of the operator's folder.
 TEMPLATES = Path(__file__).parents[1] / "butane/templates"
@@ -59,6 +59,16 @@ class Project:
     def next_publish_key(self) -> Path:
         """The public half of the key that will replace it."""
         return self.publish_key.with_name("publish-next.pub")
+
+    @property
+    def operator(self) -> Path:
+        """The certificates to which nodes encrypt what they tell their operators."""
+        return self._resolve(OPERATOR)
+
+    @property
+    def node_certificate(self) -> Path:
+        """The pinned certificate of the node's own key."""
+        return self.folder / "certs/nodes" / f"{self.settings.node_address}.crt"
 
     @property
     def image_cache(self) -> Path:

@@ -2,7 +2,7 @@
 
 from invoke.context import Context
 
-from deploy.options import LOGIN, project_of
+from deploy.options import LOGIN, project_of, project_to_look_at
 from deploy.task import task
 
 _FIRST = "the app's first release on this node"
@@ -66,10 +66,10 @@ def rollback(context: Context, *, name: str = "", to: str = "", wait: int = 0) -
 @task("look")
 def status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show release, unit and health; exit code 1 when the app is not healthy."""
-    from deploy.node.session import expect_login
+    from deploy.node.session import expect_login, is_closed
 
     project = project_of(context, name)
-    login = expect_login(project)
+    login = None if is_closed(project.settings) else expect_login(project)
     from deploy.app.status import status as show
 
     return show(project, as_json=json, login=login)
@@ -86,11 +86,29 @@ def logs(context: Context, *, name: str = "", lines: int = 50, release: str = ""
 
 
 @task("look")
-def releases(context: Context, *, name: str = "", json: bool = False) -> None:
+def releases(context: Context, *, name: str = "", json: bool = False) -> int:
     """List the app's releases on the node: which one serves, who made it, which failed."""
     from deploy.app.releases import releases as show
 
-    show(project_of(context, name, LOGIN), as_json=json)
+    return show(project_to_look_at(context, name), as_json=json)
+
+
+@task("look", help={"lines": "how many", "every": "of every app of the node"})
+def audit(
+    context: Context, *, name: str = "", lines: int = 20, every: bool = False, json: bool = False
+) -> int:
+    """Show who changed what on the node, when, from where, and with what result."""
+    from deploy.app.audit import audit as show
+
+    return show(project_to_look_at(context, name), lines=lines, every=every, as_json=json)
+
+
+@task("access")
+def operator_key(context: Context, *, name: str = "") -> None:
+    """Show the key that opens what nodes tell their operators; make it."""
+    from deploy.app.operator import operator_key as show
+
+    show(project_of(context, name))
 
 
 @task("image", help={"yes": "do not ask"})

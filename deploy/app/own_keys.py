@@ -14,15 +14,15 @@ from deploy.settings.model import AUTHORITY_PASS, AUTHORITY_PASS_OLD, CERT_PASS,
 _EARLIER = (AUTHORITY_PASS_OLD, CERT_PASS, CERT_PASS_OLD)
 
 
-def own_key(path: Path, credentials: Credentials) -> PrivateKey:
-    """Open one of these keys; make it at its first use.
+def own_key(path: Path, credentials: Credentials, kind: str = "ecdsa-p256") -> PrivateKey:
+    """Open one of these keys; make it, of this kind, at its first use.
 
     Raises:
         CertError: when no password opens it.
         DeployError: when AUTHORITY_PASSWORD is not set, or is CERT_PASSWORD.
     """
     if not path.exists():
-        write_own_key(path, new_key(), credentials)
+        write_own_key(path, new_key(kind), credentials)
     return open_own_key(path, credentials)
 
 

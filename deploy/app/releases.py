@@ -1,10 +1,10 @@
 """Verb: list the releases of an app."""
 
+from deploy.app.look import looking
 from deploy.app.plan.history import KeptRelease, PastRelease, history
 from deploy.console import output
 from deploy.console.size import size
 from deploy.image.plan.image import short
-from deploy.node import session
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
 from deploy.node.endpoint import Endpoint
@@ -28,19 +28,24 @@ _COLUMNS = (
 )
 
 
-def releases(project: Project, *, as_json: bool) -> None:
-    """List the releases that the node keeps, and the deploys that failed there."""
+def releases(project: Project, *, as_json: bool) -> int:
+    """List the releases that the node keeps, and the deploys that failed there.
+
+    Return 1 when the node does not tell how it is now.
+    """
     settings = project.settings
-    with session.open_session(project) as remote:
+    with looking(project) as remote:
         kept = kept_releases(remote, settings.app)
         found = history(kept, read_journal(remote, settings.app, _JOURNAL_LINES))
+        code = 1 if remote.trouble else 0
     if as_json:
         output.as_json({"releases": [
             one.model_dump(mode="json") | {"result": one.result} for one in found
         ]})  # fmt: skip
-        return
+        return code
     title = f"{settings.app} on {settings.node_address}"
     output.table(title, _COLUMNS, [_row(one) for one in found])
+    return code
 
 
 def kept_releases(remote: Remote, app: str) -> tuple[KeptRelease, ...]:

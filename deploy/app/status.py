@@ -1,6 +1,9 @@
 """Verb: show the state of an app on its node."""
 
+from datetime import UTC, datetime
+
 from deploy.app.health import visit
+from deploy.app.look import looking
 from deploy.app.workers import ask_workers
 from deploy.console import output
 from deploy.console.size import size
@@ -10,7 +13,9 @@ from deploy.node import session
 from deploy.node.holdings import not_decrypted
 from deploy.node.login import Login
 from deploy.node.release import proof_of
+from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
+from deploy.page.remote import PageRemote
 from deploy.project import Project
 
 _HEALTHY = "healthy"
@@ -18,15 +23,17 @@ _UNHEALTHY = 1
 
 
 def status(project: Project, *, as_json: bool, login: Login | None = None) -> int:
-    """Show release, unit and health; return 1 when the app is not healthy."""
+    """Show release, unit and health; return 1 when the app is not healthy, or may not be."""
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
-    with session.open_session(project, login) as remote:
+    with looking(project, login) as remote:
         state = probe(remote, settings.app, credentials=names)
         workers = ask_workers(remote, settings.app)
+        trouble, told = remote.trouble, _told(remote)
     health = _health(project, state)
     facts = _facts(project, state) | {
         "workers": workers.model_dump() if workers else None,
+        **told,
         "health": health,
     }
     if as_json:
@@ -34,12 +41,26 @@ def status(project: Project, *, as_json: bool, login: Login | None = None) -> in
     else:
         facts["storage_free"] = size(state.disks["storage"].free)
         del facts["storage_free_bytes"]
+        if isinstance(memory := facts.pop("memory_available_bytes", None), int):
+            facts["memory_available"] = size(memory)
         rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
         output.table(settings.app, ("", ""), rows)
     for name, found in state.credentials.items():
         if found == "unreadable":
             output.warn(not_decrypted(settings.app, name))
-    return 0 if health == _HEALTHY else _UNHEALTHY
+    return 0 if health == _HEALTHY and not trouble else _UNHEALTHY
+
+
+def _told(remote: Remote) -> dict[str, object]:
+    """Say what a status page tells beyond the answers of scripts."""
+    if not isinstance(remote, PageRemote):
+        return {}
+    page = remote.page
+    return {
+        "page_made": datetime.fromtimestamp(page.at, UTC).isoformat(),
+        "failed_units": ", ".join(page.failed_units) or None,
+        "memory_available_bytes": page.memory_available_bytes,
+    }
 
 
 def _health(project: Project, state: NodeState) -> str:

@@ -9,6 +9,7 @@ from certs.chain import read_chain
 from certs.errors import CertError
 from deploy.access.list import OwnedKey, find_owners
 from deploy.app.health import checks
+from deploy.app.look import looking
 from deploy.app.tls import load_pair
 from deploy.console import output
 from deploy.errors import DeployError
@@ -35,6 +36,7 @@ class Inventory:
     holdings: Holdings
     access: tuple[OwnedKey, ...]
     retired: frozenset[str]
+    trouble: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -94,6 +96,8 @@ class Inventory:
                 yield Finding(f"the key of {one.person}, {name}, expires on {expires:%Y-%m-%d}")
 
     def _clock_findings(self) -> Iterator[Finding]:
+        if self.trouble:
+            yield Finding(self.trouble, is_error=True)
         if text := difference(self.holdings.clock, self.now, allowed=_SKEW):
             yield Finding(f"{text}; check chronyd there, or the clock here", is_error=True)
 
@@ -105,12 +109,16 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
         DeployError: when the node cannot be reached.
     """
     settings = project.settings
-    with session.open_session(project) as remote:
+    with looking(project) as remote:
         holdings = ask_holdings(remote, settings.app, {})
+        trouble = remote.trouble
+    if session.is_closed(settings):
+        # The page has a time of its own, which has been looked at.
+        holdings = holdings.model_copy(update={"clock": int(now.timestamp())})
     places = tuple(_places(project, holdings))
     retired = retired_keys(project)
     access = tuple(find_owners(holdings.access, key_owners((project,)), retired))
-    return Inventory(settings, now, places, holdings, access, retired)
+    return Inventory(settings, now, places, holdings, access, retired, trouble)
 
 
 def _places(project: Project, holdings: Holdings) -> Iterator[Place]:

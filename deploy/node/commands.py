@@ -1,4 +1,4 @@
-"""Commands: trust a node, break a lock, read the journal."""
+"""Commands: trust a node, break a lock."""
 
 from invoke.context import Context
 
@@ -20,13 +20,3 @@ def unlock(context: Context, *, name: str = "", reason: str = "") -> None:
     from deploy.node.unlock import unlock as end
 
     end(project_of(context, name, LOGIN), reason=reason)
-
-
-@task("look", help={"lines": "how many", "every": "of every app of the node"})
-def audit(
-    context: Context, *, name: str = "", lines: int = 20, every: bool = False, json: bool = False
-) -> None:
-    """Show who changed what on the node, when, from where, and with what result."""
-    from deploy.node.audit import audit as show
-
-    show(project_of(context, name, LOGIN), lines=lines, every=every, as_json=json)

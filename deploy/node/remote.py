@@ -33,6 +33,11 @@ class Remote(Protocol):
         """The node's name in messages."""
         return "the node"
 
+    @property
+    def trouble(self) -> str:
+        """Why its answers may not be how the node is now; empty where it answers itself."""
+        return ""
+
     def checked(self, command: Command, doing: str, hint: str = "") -> str:
         """Run a command that must succeed; return its stdout; `doing` names it in messages.
 

@@ -4,6 +4,7 @@ import base64
 import gzip
 import re
 import shlex
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +27,20 @@ def script_text(name: str) -> str:
 
     A function is needed when its name appears in the script or in another needed function.
     """
-    library, own = "\n".join(map(_read, LIBRARIES)), _read(name)
+    return _with_library(_read(name))
+
+
+def several(name: str, others: Iterable[str]) -> str:
+    """Return a script that has others in it: with the name of one as its first word, it is that."""
+    cases = "".join(f"{other})\n{_read(other)}\n;;\n" for other in others)
+    choice = (
+        f'word=${{1:-}}\n[ $# -eq 0 ] || shift\ncase $word in\n{cases}"")\n{_read(name)}\n;;\nesac'
+    )
+    return _with_library(choice)
+
+
+def _with_library(own: str) -> str:
+    library = "\n".join(map(_read, LIBRARIES))
     functions = {found[1]: found[0] for found in _FUNCTION.finditer(library)}
     needed: dict[str, str] = {}
     texts = [own]

@@ -42,13 +42,33 @@ def refuse_closed(settings: Settings) -> None:
     Raises:
         DeployError: when SSH is off.
     """
-    if settings.ssh == "off":
+    if is_closed(settings):
         raise DeployError(
             "this command needs a login, and the node has SSH=off",
             "publish an image for it to take (`fab publish`, `fab promote`, `fab withdraw`); other "
             "settings come with a machine made again (`fab prepare`); its console lets "
             f"{settings.node_user} in. Where the machine still has SSH: `SSH=on fab …`",
         )
+
+
+def is_closed(settings: Settings) -> bool:
+    """Tell whether the node lets no command log in."""
+    return settings.ssh == "off"
+
+
+def address_of(project: Project) -> str:
+    """Say where a node answers that needs no login.
+
+    Raises:
+        DeployError: when no node is named, or its rehearsal node does not run.
+    """
+    if not is_closed(project.settings):
+        return resolve(target(project))[0]
+    if not project.settings.node_address:
+        raise DeployError(
+            "no node is named", "set NODE_ADDRESS in .env, or name one: `fab -H host …`"
+        )
+    return _address(project)
 
 
 def _address(project: Project) -> str:
@@ -74,7 +94,7 @@ def _address(project: Project) -> str:
 def endpoint(project: Project, proof: Proof | None = None) -> Endpoint:
     """Say where a release answers, and the host name to ask for; by default as the settings say."""
     proof = proof or proof_of(project.settings)
-    address = proof.address or resolve(target(project))[0]
+    address = proof.address or address_of(project)
     return Endpoint(address, proof.port, proof.host, tls=proof.tls != "none")
 
 

@@ -2,7 +2,7 @@
 
 from invoke.context import Context
 
-from deploy.options import LOGIN, project_of
+from deploy.options import LOGIN, project_of, project_to_look_at
 from deploy.task import task
 
 
@@ -19,4 +19,4 @@ def pull_status(context: Context, *, name: str = "", json: bool = False) -> int:
     """Show what came of the node's last look at its tag; exit code 1: something is wrong."""
     from deploy.pull.status import pull as look
 
-    return look(project_of(context, name, LOGIN), now=False, as_json=json)
+    return look(project_to_look_at(context, name), now=False, as_json=json)

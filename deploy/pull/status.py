@@ -1,31 +1,12 @@
 """Verbs: have a node look at the tag that an app follows, and show what came of its last look."""
 
-from typing import Literal
-
+from deploy.app.look import looking
 from deploy.console import output
 from deploy.node import session
-from deploy.node.answer import Digest, Moment, OneLine, ReleaseName, read_answer
+from deploy.node.answer import read_answer
 from deploy.node.command import Command
-from deploy.node.schema import Versioned
+from deploy.node.pull_result import WELL, Look
 from deploy.project import Project
-
-_WELL = ("same", "healed", "updated", "waiting")
-
-
-class Look(Versioned):
-    """What came of a look at a tag; `release` serves, `digest` and `image_id` are what it names."""
-
-    noun = "result of its updater"
-    at: Moment
-    result: Literal[
-        "same", "healed", "updated", "waiting", "held-back", "refused", "no-room", "unreachable",
-        "node-fault", "failed",
-    ]  # fmt: skip
-    why: str
-    reference: OneLine
-    digest: Literal[""] | Digest
-    image_id: Literal[""] | Digest
-    release: Literal[""] | ReleaseName
 
 
 def pull(project: Project, *, now: bool, as_json: bool) -> int:
@@ -38,15 +19,16 @@ def pull(project: Project, *, now: bool, as_json: bool) -> int:
     """
     settings = project.settings
     doing = f"{'taking what the tag names' if now else 'reading the last look'}: {settings.app}"
-    with session.open_session(project) as remote:
+    with session.open_session(project) if now else looking(project) as remote:
         command = Command("pull-status", (settings.app, *(("now",) if now else ())))
         answer = remote.checked(command, doing)
+        trouble = remote.trouble
     look = read_answer(Look, answer, "the result of the node's updater")
     if as_json:
         output.as_json(look.model_dump(mode="json"))
     else:
         _show(settings.app, look)
-    return 0 if look.result in _WELL else 1
+    return 0 if look.result in WELL and not trouble else 1
 
 
 def _show(app: str, look: Look) -> None:

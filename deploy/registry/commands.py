@@ -23,13 +23,17 @@ def publish(context: Context, *, name: str = "", tag: str = "", platform: str = 
 @task(
     "registry",
     positional=["source", "target"],
-    help={"source": "the tag that names the image", "target": "the tag to move"},
+    help={
+        "source": "the tag that names the image",
+        "target": "the tag to move",
+        "watch": "for how many minutes nodes that follow SOURCE have to serve it well before",
+    },
 )
-def promote(context: Context, source: str, target: str, *, name: str = "") -> None:
+def promote(context: Context, source: str, target: str, *, name: str = "", watch: int = 0) -> None:
     """Make a tag name the image of another tag; no layer is sent."""
     from deploy.registry.promote import promote as move
 
-    move(project_of(context, name), source, target)
+    move(project_of(context, name), source, target, watch_minutes=watch)
 
 
 @task("registry", help={"tag": "the tag to move; that of PULL, unless given"})

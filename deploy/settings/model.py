@@ -13,6 +13,8 @@ from deploy.settings.types import Allowed, ContainerPort, UpdateWindow
 KNOWN_HOSTS = Path("certs/known_hosts")
 # The public half of the key that signs images.
 PUBLISH_KEY = Path("certs/publish.pub")
+# The certificates to which nodes encrypt what they tell their operators.
+OPERATOR = Path("certs/operator.crt")
 CERT_PASS = "cert_pass"  # noqa: S105 -- the name of a credential
 # The key of an external ACME account, which the proxy registers with.
 ACME_HMAC = "acme_hmac_key"

@@ -44,6 +44,11 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
     save_spec(project.folder, sha256, ignition)
     _report(settings, rendered.compiled, keys)
     _report_birth(settings, [one.settings.app for one in beside])
+    if settings.ssh == "off" and not project.operator.exists():
+        output.warn(
+            f"the machine will make no status page: {project.operator} is not there; "
+            "`fab operator-key` makes it, before `fab prepare`"
+        )
     return project.ignition
 
 

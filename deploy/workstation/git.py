@@ -23,7 +23,12 @@ def author(folder: Path) -> Author:
     """Read the workstation's user, host, and the commit of a folder."""
     commit = _git(folder, "rev-parse", "HEAD")
     changed = bool(commit) and bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
-    return Author(f"{getpass.getuser()}@{socket.gethostname()}", commit, changed)
+    return Author(person(), commit, changed)
+
+
+def person() -> str:
+    """Name the workstation's user and host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rehearsal import places, ready, state
 from tests.system import outside, visited
@@ -128,6 +129,10 @@ class Machine(Project):
         record = state.load(places.folder(self.settings["PROJECT"]))
         assert record
         return ready.inside(record.network, list(words), seconds)
+
+    def look(self, *words: str) -> dict[str, Any]:
+        """Read what a command shows, as JSON."""
+        return dict(json.loads(self.must(*words, "--json")))
 
     def said(self) -> str:
         units = ("corefab-proxy-pull", f"{self.app}-pull", "corefab-proxy-green")

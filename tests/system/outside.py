@@ -98,6 +98,18 @@ def await_image(node: str, app: str, wanted: str) -> str:
     )
 
 
+def await_key(node: str) -> str:
+    """Read the fingerprint of the machine's key, as its console shows it."""
+    return until(lambda: _shown_key(node), f"the key of {node}")
+
+
+def _shown_key(node: str) -> str:
+    for one in _nodes(node):
+        path = one.tree / "etc/issue.d/30-corefab.issue"
+        return path.read_text().split()[-1] if path.exists() else ""
+    return ""
+
+
 def until(found: Callable[[], str], what: str) -> str:
     """Wait for an answer that is not empty."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -146,6 +158,8 @@ def _answer(outside: Outside, words: list[str]) -> str:
             return await_result(node, app, wanted)
         case ["image", node, app, wanted]:
             return await_image(node, app, wanted)
+        case ["key", node]:
+            return await_key(node)
         case ["registry", word]:
             {"stop": outside.registry.stop, "start": outside.registry.start}[word]()
             return word

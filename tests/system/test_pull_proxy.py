@@ -16,6 +16,7 @@ from tests.system.visitors import Visits, visiting
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 STAGING = "staging.example.org"
 NAME = f"closed{os.getpid()}"
+PAGE = "/run/corefab/proxy/status/status"
 NEVER_HEALTHY = "ENV SPEAKS=nothing"
 
 
@@ -33,6 +34,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         write_settings(machine.folder / ".env.staging", "", other)
         machine.publish("staged", tag="staging")
         machine.publish("one")
+        machine.must("operator-key")
         machine.must("prepare", "--yes")
         machine.boot("--state", str(machine.kept))
         yield machine
@@ -66,7 +68,72 @@ def test_nothing_lets_anybody_in(machine: Machine) -> None:
 
     assert refused.code != 0
     assert "the node has SSH=off" in refused.out
-    assert "fab publish" in refused.out
+    assert "fab enrol" in refused.out
+    assert "the node has SSH=off" in machine.fab("logs").out
+
+
+def test_the_key_of_the_machine_is_pinned_by_the_fingerprint_of_its_console(
+    machine: Machine,
+) -> None:
+    shown = outside.await_key(NAME)
+    other = machine.fab("enrol", "--fingerprint", f"{shown[:-1]}_")
+    assert other.code != 0
+    assert "compare with the machine's console" in other.out
+
+    machine.must("enrol", "--fingerprint", shown)
+
+    assert (machine.folder / "certs/nodes/rehearsal.crt").exists()
+    sealed = machine.node.tree / "etc/credstore.encrypted/corefab-node-key"
+    assert sealed.stat().st_mode & 0o777 == 0o600
+    # In clear it is nowhere on the disk: what is searched for is found where it is a control.
+    assert (
+        machine.inside("grep", "-rslI", "PRIVATE KEY-----", "/etc/corefab", "/var/lib/corefab")
+        == ""
+    )
+    control = "/run/corefab-control"
+    opened = ("systemd-creds", "decrypt", "--name=corefab-node-key")
+    machine.inside(*opened, "/etc/credstore.encrypted/corefab-node-key", control)
+    assert control in machine.inside("grep", "-rslI", "PRIVATE KEY-----", control)
+    machine.inside("rm", control)
+
+
+def test_commands_that_look_read_the_status_page(machine: Machine) -> None:
+    for name in ("www", "staging"):
+        machine.await_result("same", f"{NAME}-{name}")
+    machine.inside("systemctl", "start", "corefab-status.service")
+
+    for words, host in (([], LIVE), (["--name", "staging"], STAGING)):
+        found = machine.look("status", *words)
+        assert (found["health"], found["slot"], found["failed_units"]) == ("healthy", "blue", None)
+        assert host in machine.fab("cert-status", *words).out
+        (release,) = machine.look("releases", *words)["releases"]
+        assert (release["release"], release["serves"]) == (found["release"], True)
+        assert release["image_bytes"] > 0
+        assert "pull" in machine.must("audit", *words)
+        assert machine.look("pull-status", *words)["result"] == "same"
+    assert int(machine.inside("stat", "-c", "%s", PAGE)) < 32_768
+
+
+def test_a_page_that_is_altered_or_of_another_node_is_no_answer(machine: Machine) -> None:
+    machine.inside("cp", PAGE, f"{PAGE}.kept")
+    # The timer would make another one meanwhile.
+    machine.inside("systemctl", "stop", "corefab-status.timer")
+    machine.inside("bash", "-c", f"printf x | dd of={PAGE} bs=1 seek=900 conv=notrunc status=none")
+    altered = machine.fab("status")
+    machine.inside("mv", f"{PAGE}.kept", PAGE)
+    assert altered.code != 0
+    assert "does not open" in altered.out or "is not signed" in altered.out
+
+    pinned = machine.folder / "certs/nodes/rehearsal.crt"
+    kept = pinned.read_bytes()
+    pinned.write_bytes((machine.folder / "certs/operator.crt").read_bytes())
+    strange = machine.fab("releases")
+    pinned.write_bytes(kept)
+    assert strange.code != 0
+    assert "is not signed by the key that is pinned" in strange.out
+
+    machine.must("releases")
+    machine.inside("systemctl", "start", "corefab-status.timer")
 
 
 def test_the_proxy_was_taken_from_the_registry_signed(machine: Machine) -> None:
@@ -122,7 +189,7 @@ def test_born_again_it_has_the_same_certificate_from_a_proxy_by_its_digest(
     machine: Machine,
 ) -> None:
     before, ordered = machine.certificate(LIVE), machine.world.pebble.orders
-    status = machine.status("corefab-proxy")
+    status = machine.await_result("same", "corefab-proxy")
     pinned = f"{status['reference'].rpartition(':')[0]}@{status['digest']}"
     machine.must("prepare", "--yes", PROXY_IMAGE=pinned)
 

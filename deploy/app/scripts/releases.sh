@@ -4,6 +4,9 @@
 app=$1
 home=$(home_of "$app")
 serving=$(current_of "$app")
+# One question for all: podman is slow to start.
+sizes=$(find "$home/releases" -mindepth 1 -maxdepth 1 -printf "localhost/$app:%f\n" \
+  | xargs -r podman image inspect --format '{{.Id}} {{.Size}}' 2>/dev/null || true)
 for folder in "$home"/releases/*/; do
   name=$(basename "$folder")
   manifest=$(manifest_of "$app" "releases/$name")
@@ -11,7 +14,8 @@ for folder in "$home"/releases/*/; do
   jq -c --argjson serves "$([ "$name" = "$serving" ] && echo true || echo false)" \
     --argjson failed "$([ -e "$folder/failed" ] && echo true || echo false)" \
     --argjson bytes "$(du -sB1 "$folder" | cut -f 1)" \
-    --argjson image_bytes "$(podman image inspect --format '{{.Size}}' "localhost/$app:$name" \
-      2>/dev/null || echo 0)" \
-    '{manifest: ., $serves, $failed, $bytes, $image_bytes}' <<<"$manifest"
+    --arg sizes "$sizes" \
+    '.image_id as $id | {manifest: ., $serves, $failed, $bytes,
+      image_bytes: ([$sizes | split("\n")[] | split(" ") | select("sha256:\(.[0])" == $id) | .[1] | tonumber][0] // 0)}' \
+    <<<"$manifest"
 done | jq -cs .

@@ -8,6 +8,8 @@ home=$(home_of "$app")
 # What a path in the container leads to is up to the container: read it with the rights of its user.
 inside() {
   local pid uid gid
+  # Without a certificate of ours there is none in the container.
+  [ -e "$home/current/tls/server.crt" ] || return 0
   pid=$(podman inspect "$(serving_container "$app")" --format '{{.State.Pid}}' 2>/dev/null || echo 0)
   if [ "$pid" -gt 0 ]; then
     read -r uid gid < <(stat -c '%u %g' "/proc/$pid")

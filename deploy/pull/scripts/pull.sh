@@ -24,14 +24,19 @@ kept_of() { jq -r "$2 // empty" "$kept/$1" 2>/dev/null || true; }
 
 # end WORD [WHY]: note the result of this run, and end it.
 end() {
-  local code=0 why=${2:-}
+  local code=0 why=${2:-} before
   if [ "$1" != healed ] && [ -n "$healed" ]; then why+="${why:+; }$healed"; fi
   why=$(tail -c 2000 <<<"$why")
+  before=$(kept_of status.json '"\(.result) \(.digest) \(.release)"')
   # shellcheck disable=SC2154
   jq -n --argjson schema_version "$schema_version" --arg result "$1" --arg why "$why" --arg at "$(stamp)" \
     --arg reference "$reference" --arg digest "$digest" --arg image_id "$id" --arg release "$(current_of "$app")" \
     '{$schema_version, $at, $result, $why, $reference, $digest, $image_id, $release}' | keep status.json
   echo "$app: $1${why:+: $why}"
+  if [ "$before" != "$1 $digest $(current_of "$app")" ]; then
+    # A page that is being made may have looked before.
+    systemctl restart --no-block corefab-status.service 2>/dev/null || true
+  fi
   if [ "$born" = true ] && [ -z "$(current_of "$app")" ]; then
     # Until there is a first release, an hour is long.
     systemd-run --quiet --collect --on-active=1min --timer-property=AccuracySec=1s systemctl start --no-block "$app-pull.service" || true

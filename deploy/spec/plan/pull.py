@@ -54,9 +54,19 @@ def _files(settings: Settings, given: PullFiles) -> Iterator[str]:
     if given.root:
         files["trusted/root.crt"] = given.root
     for file, content in sorted(files.items()):
-        packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
-        source = f'{{source: "data:;base64,{packed}", compression: gzip}}'
-        yield f"{{path: {folder}/{file}, mode: 0644, contents: {source}}}"
+        yield _entry(f"{folder}/{file}", content)
+
+
+def status_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
+    """Make the values of a machine's own key and status page; empty without these files."""
+    entries = (_entry(f"/etc/corefab/status/{name}", files[name]) for name in sorted(files))
+    return {"NODE_KEY": ("yes",) if files else (), "STATUS_FILE": tuple(entries)}
+
+
+def _entry(path: str, content: bytes) -> str:
+    packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
+    source = f'{{source: "data:;base64,{packed}", compression: gzip}}'
+    return f"{{path: {path}, mode: 0644, contents: {source}}}"
 
 
 def _settings(settings: Settings, reference: str) -> dict[str, object]:

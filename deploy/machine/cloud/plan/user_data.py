@@ -4,7 +4,9 @@ import base64
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -14,6 +16,7 @@ from butane.translate.data_url import carried
 _SPEC = "3.3.0"
 # What Ignition reads in a data URL as it stands.
 _PLAIN = "-_.!~*'();/?:@&=+$,"
+_WINDOW = 1 << 15
 _KEY_HEADER = b"PRIVATE KEY-----"
 
 
@@ -74,7 +77,6 @@ def _each_once(
     first: dict[str, str] = {}
     own: list[Mapping[str, Any]] = []
     links: list[Mapping[str, Any]] = []
-    # Compression looks back 32 KiB: files with similar contents have similar names.
     for file in sorted(map(_unpacked, files), key=lambda one: one["path"].split("/")[::-1]):
         known = json.dumps({**file, "path": ""}, sort_keys=True)
         if file.get("append") or known not in first:
@@ -82,7 +84,33 @@ def _each_once(
             own.append(file)
         else:
             links.append({"path": file["path"], "target": first[known], "hard": True})
-    return own, links
+    return _by_likeness(own), links
+
+
+def _by_likeness(files: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Order files so that each is behind what it resembles: compression looks back 32 KiB.
+
+    Those with the same suffix stay together, which keeps the search short.
+    """
+    ordered, before = [], b""
+    for _, group in groupby(sorted(files, key=_suffix), key=_suffix):
+        left = [(json.dumps(one).encode(), one) for one in group]
+        while left:
+            chosen = min(left, key=lambda one: _growth(one[0], before))
+            left.remove(chosen)
+            ordered.append(chosen[1])
+            before = (before + chosen[0])[-_WINDOW:]
+    return ordered
+
+
+def _suffix(file: Mapping[str, Any]) -> str:
+    return str(file["path"]).rpartition("/")[2].rpartition(".")[2]
+
+
+def _growth(data: bytes, before: bytes) -> float:
+    """Compute how much of data is left when it is compressed behind what comes before."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS, zdict=before)
+    return len(packer.compress(data) + packer.flush()) / len(data)
 
 
 def _unpacked(file: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ from deploy.access.keys import access_add, access_remove
 from deploy.access.list import access_list
 from deploy.access.rotate_key import cert_rotate_ssh
 from deploy.access.sign import access_sign
+from deploy.app.audit import audit
 from deploy.app.credentials import Credentials
 from deploy.app.deploy import DeployOptions, deploy
 from deploy.app.logs import logs
@@ -53,11 +54,11 @@ from deploy.machine.install.plan.live_facts import LiveFacts
 from deploy.machine.install.plan.options import Installation
 from deploy.machine.rebuild import rebuild
 from deploy.node import session
-from deploy.node.audit import audit
 from deploy.node.command import Command
 from deploy.node.holdings import AuthorizedKey, Holdings, HostKeys, SealedCredential
 from deploy.node.journal import AuditLine
 from deploy.node.lock import Holder
+from deploy.node.pull_result import Look
 from deploy.node.remote import Result
 from deploy.node.state import NodeState, Route
 from deploy.node.trust import trust
@@ -65,7 +66,7 @@ from deploy.node.unlock import unlock
 from deploy.project import Project
 from deploy.proxy.deploy import proxy_deploy
 from deploy.proxy.routes import maintenance, proxy_routes
-from deploy.pull.status import Look, pull
+from deploy.pull.status import pull
 from deploy.rehearse import faults
 from deploy.rehearse.faults import rehearse_fault
 from deploy.rehearse.plan.observation import Observation
@@ -188,7 +189,17 @@ OTHERS = {
         "rehearsal-up",
         "rehearsal-update",
     ),
-    *("promote", "proxy-build", "publish", "publish-key", "sample-build", "vm", "withdraw"),
+    *(
+        "enrol",
+        "operator-key",
+        "promote",
+        "proxy-build",
+        "publish",
+        "publish-key",
+        "sample-build",
+        "vm",
+        "withdraw",
+    ),
 }
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.app.audit import audit
 from deploy.errors import DeployError
-from deploy.node.audit import audit
 from deploy.node.journal import MACHINE, AuditLine
 from deploy.project import Project
 from tests.unit.deploy.examples import NOW, settings

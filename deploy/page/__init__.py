@@ -1,0 +1,1 @@
+"""The status page of a node: what it tells its operators without a login."""

@@ -1,0 +1,1 @@
+"""Decide what a status page says, and whether it may be believed."""

@@ -1,0 +1,63 @@
+# page: make the status page of this node: what scripts answer that `fab status` and others run over SSH, signed
+# with the node's key, encrypted to the operators. The proxy serves it, with the certificate of the node's key.
+# The scripts are in this same file: with the name of one and its arguments, it runs that.
+# shellcheck shell=bash
+own=/etc/corefab/status
+served=/run/corefab/proxy/status
+every_seconds=300
+
+# kept WORD...: run one of the scripts, and keep its answer under its command. One that fails has none.
+kept() {
+  bash "$own/page.sh" "$@" | jq -cRs --arg command "$*" '{key: $command, value: .}' >"$work/$*" || rm -f "$work/$*"
+}
+
+# apps: list the apps of this node, those that wait for their first release among them.
+apps() {
+  local file
+  for file in /var/lib/*/current/manifest.json /etc/corefab/pull/*/pull.sh; do
+    if [ ! -e "$file" ] || [ -n "$(owner_above "$file")" ]; then continue; fi
+    file=${file#/var/lib/} file=${file#/etc/corefab/pull/}
+    printf '%s\n' "${file%%/*}"
+  done | sort -u
+}
+
+# credentials APP: name the sealed credentials of an app, as `probe` wants them.
+credentials() {
+  local file
+  for file in "$(home_of "$1")"/current/credentials/*; do
+    [ ! -f "$file" ] || printf '%s -\n' "${file##*/}"
+  done
+}
+
+install -d -m 0711 /run/corefab
+install -d -m 0755 /run/corefab/proxy "$served"
+cp /var/lib/corefab/node.crt "$served/.node.crt"
+mv -fT "$served/.node.crt" "$served/node.crt"
+mapfile -t operators < <(find "$own" -name 'operator-*.crt' | sort)
+[ ${#operators[@]} -gt 0 ] || exit 0
+
+# In memory, and for root alone. Another run may have been ended.
+work=/run/corefab/page
+rm -rf "$work"
+install -d -m 0700 "$work"
+trap 'rm -rf "$work"' EXIT
+while read -r app; do
+  credentials "$app" | kept probe "$app" &
+  for script in holdings releases workers; do kept "$script" "$app" </dev/null & done
+  if [ -e "/var/lib/corefab/pull/$app/status.json" ]; then kept pull-status "$app" </dev/null & fi
+done < <(apps)
+kept audit-lines - 40 </dev/null &
+wait
+
+find "$work" -type f -print0 | sort -z | xargs -0r cat >"$work/answers"
+# shellcheck disable=SC2154
+jq -cs --argjson schema_version "$schema_version" --argjson at "$EPOCHSECONDS" --argjson every_seconds "$every_seconds" \
+  --arg failed "$(systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1)" \
+  --argjson memory "$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)" \
+  '{$schema_version, $at, $every_seconds, failed_units: ($failed | split("\n")),
+    memory_available_bytes: ($memory * 1024), answers: from_entries}' "$work/answers" | gzip -9n >"$work/page"
+openssl dgst -sha256 -sign "$CREDENTIALS_DIRECTORY/corefab-node-key" "$work/page" | base64 -w 0 >"$work/signed"
+{ echo && cat "$work/page"; } >>"$work/signed"
+openssl cms -encrypt -binary -aes-256-cbc -outform DER -in "$work/signed" -out "$served/.status" "${operators[@]}"
+chmod 0644 "$served/.status"
+mv -fT "$served/.status" "$served/status"

@@ -1,0 +1,120 @@
+"""A machine makes its own key and its status page, which the operator's key opens."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from certs.envelope import fingerprint, open_envelope, read_certificates
+from deploy.node.script import several
+from deploy.page.plan.page import read_page
+from deploy.page.remote import JOURNAL_LINES
+from deploy.project import TEMPLATES
+from deploy.spec.status_files import SCRIPTS
+from tests.unit.deploy.page.pages import holder
+
+pytestmark = pytest.mark.program
+FAKES = {
+    "systemctl": "case $* in *--failed*) echo broken.service loaded failed failed x ;; esac",
+    # Sealing is this machine's matter.
+    "systemd-creds": "case $1 in encrypt) tr a-zA-Z n-za-mN-ZA-M ;; esac",
+    "podman": "exit 125",
+}
+LINE = '{"app": "shop-www", "what": "pull", "n": %d}\n'
+
+
+@pytest.fixture
+def run(tmp_path: Path, program: Callable[[str], str]) -> Callable[..., str]:
+    """Run a script as on a machine whose files lie in a folder."""
+    for name, text in FAKES.items():
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    for name in ("jq", "openssl"):
+        program(name)
+
+    def run_script(text: str, name: str, **environment: str) -> str:
+        for folder in ("/etc/", "/run/", "/var/lib/"):
+            text = text.replace(f"{folder}corefab", f"{tmp_path}{folder}corefab")
+        text = text.replace("/etc/credstore", f"{tmp_path}/etc/credstore")
+        file = tmp_path / "etc/corefab" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.replace("/etc/issue.d", f"{tmp_path}/etc/issue.d"))
+        path = f"{tmp_path}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        done = subprocess.run(
+            [program("bash"), str(file)],
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            env={"PATH": path, **environment},
+        )
+        return done.stdout
+
+    return run_script
+
+
+def test_the_page_of_a_machine_with_its_own_key_is_read(
+    tmp_path: Path, run: Callable[..., str]
+) -> None:
+    said = run((TEMPLATES / "node/node-key.sh").read_text(encoding="utf-8"), "node-key.sh")
+
+    sealed = tmp_path / "etc/credstore.encrypted/corefab-node-key"
+    (node,) = read_certificates((tmp_path / "var/lib/corefab/node.crt").read_bytes(), source="node")
+    assert said == f"Node key: {fingerprint(node)}\n"
+    assert (tmp_path / "etc/issue.d/30-corefab.issue").read_text() == said
+    assert sealed.stat().st_mode & 0o777 == 0o600
+    clear = [path for path in tmp_path.rglob("*") if _holds_a_key(path)]
+    assert clear == []
+
+    key = _unseal(sealed, tmp_path / "credentials/corefab-node-key")
+    assert _holds_a_key(key)
+    own = tmp_path / "etc/corefab/status"
+    own.mkdir()
+    (own / "operator-0.crt").write_bytes(holder("colleague").pem)
+    (own / "operator-1.crt").write_bytes(holder("operator").pem)
+    (tmp_path / "var/lib/corefab/audit.log").write_text("".join(LINE % n for n in range(99)))
+    (tmp_path / "run").mkdir()
+    run(several("page", SCRIPTS), "status/page.sh", CREDENTIALS_DIRECTORY=str(key.parent))
+
+    served = tmp_path / "run/corefab/proxy/status"
+    assert (served / "node.crt").read_bytes() == (
+        tmp_path / "var/lib/corefab/node.crt"
+    ).read_bytes()
+    for name in ("colleague", "operator"):
+        one = holder(name)
+        opened = open_envelope(
+            (served / "status").read_bytes(), (one.certificate,), one.key, source="page"
+        )
+        page = read_page(opened, node)
+        lines = page.answers[f"audit-lines - {JOURNAL_LINES}"].splitlines()
+        assert len(lines) == JOURNAL_LINES
+        assert '"n":98' in lines[-1]
+        assert page.failed_units == ("broken.service",)
+        assert page.memory_available_bytes > 0
+    assert not (tmp_path / "run/corefab/page").exists()
+
+
+def test_a_machine_without_operators_shows_its_certificate_alone(
+    tmp_path: Path, run: Callable[..., str]
+) -> None:
+    (tmp_path / "var/lib/corefab").mkdir(parents=True)
+    (tmp_path / "var/lib/corefab/node.crt").write_bytes(holder("node").pem)
+    (tmp_path / "run").mkdir()
+
+    run(several("page", SCRIPTS), "status/page.sh", CREDENTIALS_DIRECTORY="/none")
+
+    served = tmp_path / "run/corefab/proxy/status"
+    assert [path.name for path in served.iterdir()] == ["node.crt"]
+
+
+def _unseal(sealed: Path, key: Path) -> Path:
+    words = ["tr", "a-zA-Z", "n-za-mN-ZA-M"]
+    done = subprocess.run(words, input=sealed.read_bytes(), check=True, capture_output=True)
+    key.parent.mkdir()
+    key.write_bytes(done.stdout)
+    return key
+
+
+def _holds_a_key(path: Path) -> bool:
+    return path.is_file() and b"PRIVATE KEY-----" in path.read_bytes()

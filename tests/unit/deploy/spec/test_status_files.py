@@ -1,0 +1,69 @@
+"""A machine with an app that follows a tag has a key and a status page for those that are named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from certs.detached import public_key, public_pem
+from certs.errors import CertError
+from certs.keyfile import new_key
+from deploy.node.script import script_text, several
+from deploy.project import Project
+from deploy.spec.plan.machine import read_machine
+from deploy.spec.render import render
+from deploy.spec.status_files import SCRIPTS, read_status_files
+from tests.unit.deploy.examples import settings
+from tests.unit.deploy.page.pages import holder
+
+UNITS = {"corefab-node-key.service", "corefab-status.timer"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs/publish.pub").write_bytes(public_pem(public_key(new_key())))
+    return Project(tmp_path, settings(PULL="registry.example.org/shop/www:live"))
+
+
+def carried(project: Project) -> set[str]:
+    """List the files below a machine's status folder, and its units."""
+    ignition = render(project).compiled.ignition
+    machine = read_machine(ignition)
+    folder = "/etc/corefab/status/"
+    paths = {one["path"] for one in json.loads(ignition)["storage"]["files"]}
+    files = {one.removeprefix(folder) for one in paths if one.startswith(folder)}
+    return files | (UNITS & set(machine.enabled))
+
+
+def test_a_certificate_is_carried_for_each_operator(project: Project) -> None:
+    assert carried(project) == {"page.sh", *UNITS}
+    project.operator.write_bytes(holder("operator").pem + b"\n" + holder("colleague").pem)
+
+    assert carried(project) == {"page.sh", "operator-0.crt", "operator-1.crt", *UNITS}
+
+    files = read_status_files(project)
+    assert files["operator-1.crt"] == holder("colleague").pem
+
+
+@pytest.mark.parametrize("values", [{"PULL": ""}, {"PULL_MODE": "off"}])
+def test_a_machine_without_pull_has_neither(project: Project, values: dict[str, str]) -> None:
+    usual = {"PULL": "registry.example.org/shop/www:live"}
+    assert carried(Project(project.folder, settings(**usual | values))) == set()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", holder("operator").pem[:-60]], ids=[1, 2, 3])
+def test_what_is_no_certificate_is_named(project: Project, content: bytes) -> None:
+    project.operator.write_bytes(content)
+
+    with pytest.raises(CertError, match=r"operator\.crt"):
+        read_status_files(project)
+
+
+def test_a_file_of_several_scripts_has_the_library_once() -> None:
+    text = several("page", SCRIPTS)
+
+    assert text.count("\nhome_of() {") == 1
+    for name in SCRIPTS:
+        own = script_text(name).splitlines()[-3:]
+        assert "\n".join(own) in text
