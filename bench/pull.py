@@ -197,7 +197,7 @@ def _measure_rival(bench: Bench, rival: Rival, kind: str, line: str) -> None:
             time.sleep(AFTER_SECONDS)
     rival.push()
     rival.update()
-    later = "taken" if rival.serves() else "NOT taken"
+    later = "taken" if rival.recovers() else "NOT taken"
     bench.tell(
         f"  {kind}: {_said(read(log))}; podman says {', at the next run '.join(runs)}; a good "
         f"image after it is {later}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,6 +114,13 @@ class Rival:
             return get(self.machine.node.address, PORT, LIVE, self.authority)[0] == HTTPStatus.OK
         except OSError:
             return False
+
+    def recovers(self) -> bool:
+        """Wait for the page for a while; tell whether visitors get it."""
+        until = time.monotonic() + START_SECONDS
+        while not (found := self.serves()) and time.monotonic() < until:
+            time.sleep(0.5)
+        return found
 
     @property
     def _units(self) -> str:
