@@ -105,7 +105,7 @@ class Rival:
             "podman auto-update --format '{{.ContainerName}} {{.Updated}}'; "
             "podman image prune -f >/dev/null"
         )
-        found = [line.rpartition(" ")[2] for line in said.splitlines() if "rival-app" in line]
+        found = [line.partition(" ")[2] for line in said.splitlines() if "rival-app " in line]
         return "".join(f"`{one}`" for one in found[:1]) or "nothing"
 
     def serves(self) -> bool:
