@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 
 .PHONY: help setup system demo unit test check bench clean lock container oracle parity \
   test-slow test-forky test-forky-core test-workstations test-update test-install test-selinux test-stress demo-install demo-pull installer \
-  bench-butane bench-supervise bench-image bench-switch bench-limits bench-login bench-proxy
+  bench-butane bench-supervise bench-image bench-switch bench-limits bench-login bench-proxy bench-pull
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,7 +93,7 @@ bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the r
 container: $(STAMP) ## build/supervise.pyz: the supervisor as one file for any image with Python
 	@$(BIN)/python -m container.pack build/supervise.pyz
 
-bench: bench-butane bench-supervise bench-image bench-switch bench-limits bench-login ## every measurement
+bench: bench-butane bench-supervise bench-image bench-switch bench-pull bench-limits bench-login ## every measurement
 
 bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini + systemd
 	@$(BIN)/python -m bench.supervise
@@ -108,6 +108,9 @@ bench-switch: $(STAMP) ## deploys under load: failed requests, latency, gaps, be
 bench-proxy: $(STAMP) ## deploys behind the proxy under mixed load; its cost, beside plain Caddy
 	@scripts/system-packages --bench
 	@$(BIN)/python -m bench.proxy
+
+bench-pull: $(STAMP) ## machines that follow a tag: failed requests, bytes, seconds, beside podman auto-update
+	@$(BIN)/python -m bench.pull
 
 bench-limits: $(STAMP) ## small machines and long distances: seconds and round trips of each verb
 	@$(BIN)/python -m bench.limits

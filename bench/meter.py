@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bench.ending import descendants
 
@@ -56,7 +57,7 @@ class Meter:
         """Run something and count what it took, on both sides."""
         # What the preparation wrote must not go to the disk at the expense of what is measured.
         os.sync()
-        up, down = self._bytes("tx"), self._bytes("rx")
+        up, down = self.bytes("tx"), self.bytes("rx")
         here = resource.getrusage(resource.RUSAGE_CHILDREN)
         there = self._processor()
         with _peak_memory(self.group) as peak:
@@ -65,8 +66,8 @@ class Meter:
             wall = time.monotonic() - began
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return Cost(
-            up=self._bytes("tx") - up,
-            down=self._bytes("rx") - down,
+            up=self.bytes("tx") - up,
+            down=self.bytes("rx") - down,
             wall=wall,
             processor_here=after.ru_utime + after.ru_stime - here.ru_utime - here.ru_stime,
             processor_there=self._processor() - there,
@@ -74,7 +75,8 @@ class Meter:
             memory_there=peak.there,
         )
 
-    def _bytes(self, way: str) -> int:
+    def bytes(self, way: Literal["tx", "rx"]) -> int:
+        """Read how many bytes were sent to the node, or received from it."""
         return int(Path(f"/sys/class/net/{self._link}/statistics/{way}_bytes").read_text())
 
     def _processor(self) -> float:

@@ -36,9 +36,11 @@ class Site:
 
 
 @contextmanager
-def visiting(site: Site, log: Path, load: str = "bench.load") -> Iterator[None]:
+def visiting(
+    site: Site, log: Path, load: str = "bench.load", *, rate: int = RATE
+) -> Iterator[None]:
     """Send the load, a module's, while the block lasts."""
-    words = [site.address, str(site.port), site.name, str(site.authority), str(RATE), str(log)]
+    words = [site.address, str(site.port), site.name, str(site.authority), str(rate), str(log)]
     process = subprocess.Popen([sys.executable, "-m", load, *words])
     try:
         time.sleep(2)  # its own start is not what is measured

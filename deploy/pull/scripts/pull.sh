@@ -39,7 +39,7 @@ end() {
   fi
   if [ "$born" = true ] && [ -z "$(current_of "$app")" ]; then
     # Until there is a first release, an hour is long.
-    systemd-run --quiet --collect --on-active=1min systemctl start --no-block "$app-pull.service" || true
+    systemd-run --quiet --collect --on-active=1min --timer-property=AccuracySec=1s systemctl start --no-block "$app-pull.service" || true
   fi
   case $1 in refused | no-room | node-fault | failed) code=1 ;; esac
   exit $code

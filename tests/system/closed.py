@@ -1,0 +1,171 @@
+"""A machine without SSH that is born with its proxy and an app from a registry of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rehearsal import places, ready, state
+from tests.system import outside, visited
+from tests.system.outside import Outside
+from tests.system.project import Project, make_project
+from tests.system.proxied import connected
+
+LIVE = "example.org"
+# Of a password that nobody knows.
+HASH = "$y$j9T$0123456789abcdef01234$0123456789012345678901234567890123456789012"
+CLOSED = {
+    "TLS": "proxy", "CERT_FROM": "node", "CERT_NAMES": LIVE, "SSH": "off",
+    "CONSOLE_PASSWORD_HASH": HASH, "PULL_EVERY": "*:*:0/5", "PULL_SPREAD": "0", "NOTIFY": "false",
+    "WATCHDOG_SECONDS": "0", "HEALTH_PATH": "/", "PROJECT_FILES": "", "SMTP_HOST": "",
+    "SETTLE_SECONDS": "0", "HEALTH_TIMEOUT_SECONDS": "30", "DATA_PARTITION": "kept-data",
+    "DRAIN_SECONDS": "2",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Machine(Project):
+    """A project whose machine nobody logs in to; what it says is read from its files."""
+
+    world: Outside = field(kw_only=True)
+    kept: Path = field(kw_only=True)
+
+    @property
+    def app(self) -> str:
+        return f"{self.settings['PROJECT']}-www"
+
+    @property
+    def image(self) -> str:
+        """The app's image; those beside it begin with its name."""
+        return self.settings["IMAGE"]
+
+    @property
+    def base(self) -> str:
+        return f"{self.image.removesuffix(':latest')}:base"
+
+    @property
+    def caddy(self) -> str:
+        return f"{self.image.removesuffix(':latest')}-caddy:latest"
+
+    @property
+    def proxy_image(self) -> str:
+        return self.settings["PROXY_IMAGE"]
+
+    def publish(
+        self, page: str, *words: str, tag: str = "live", more: str = "", **settings: str
+    ) -> None:
+        """Publish an image that shows a page."""
+        visited.build(self.image, self.folder, self.base, f'ENV GREETING="{page}"', more)
+        named = {"PULL": f"{self.world.registry.address}/shop/www:{tag}"}
+        self.must("publish", *words, **named | settings)
+
+    def publish_caddy(self, mark: str) -> str:
+        """Publish an image of the proxy; return its id."""
+        text = f"FROM {self.proxy_image}\nLABEL mark={mark}\n"
+        words = ["podman", "build", "-q", "--format=docker", "-t", self.caddy, "-f", "-"]
+        subprocess.run(words, input=text.encode(), check=True, capture_output=True)
+        self.must(
+            "publish", IMAGE=self.caddy, PULL=f"{self.world.registry.address}/shop/caddy:live"
+        )
+        look = ["podman", "image", "inspect", "--format", "sha256:{{.Id}}", self.caddy]
+        return subprocess.run(look, check=True, capture_output=True, text=True).stdout.strip()
+
+    def boot(self, *words: str) -> None:
+        """Boot a node from the Ignition file, and tell the authority where it is."""
+        # The address of one that is there may be another.
+        self.node_down()
+        process = self.start("rehearsal-up", *words)
+        try:
+            self.world.visit(outside.await_address(self.settings["PROJECT"]))
+        finally:
+            said, _ = process.communicate(timeout=outside.PATIENCE_SECONDS)
+        assert process.returncode == 0, said
+
+    def await_page(self, name: str, wanted: str) -> None:
+        try:
+            outside.until(lambda: wanted if self.page(name) == wanted else "", f"{name}: {wanted}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.page(name)}; {self.said()}") from error
+
+    def page(self, name: str) -> str:
+        """Read the page that visitors see; in words why there is none."""
+        trusted = ssl.create_default_context(cafile=str(self.world.authority))
+        try:
+            with connected(self, name, trusted=trusted) as connection:
+                connection.request("GET", "/")
+                return connection.getresponse().read().decode()
+        except OSError as error:
+            return str(error)
+
+    def certificate(self, name: str) -> str:
+        """Read the certificate that visitors see, as its hash."""
+        trusted = ssl.create_default_context(cafile=str(self.world.authority))
+        with connected(self, name, trusted=trusted) as connection:
+            assert isinstance(connection.sock, ssl.SSLSocket)
+            shown = connection.sock.getpeercert(binary_form=True)
+        return hashlib.sha256(shown or b"").hexdigest()
+
+    def status(self, app: str = "") -> dict[str, str]:
+        """Read the result of an updater's last look; nothing before the first."""
+        path = self.node.tree / f"var/lib/corefab/pull/{app or self.app}/status.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def await_result(self, wanted: str, app: str = "") -> dict[str, str]:
+        try:
+            outside.await_result(self.settings["PROJECT"], app or self.app, wanted)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.status(app)} {self.said()}") from error
+        return self.status(app)
+
+    def inside(self, *words: str, seconds: float = 20) -> str:
+        """Run a command on the node by entering it: there is no login."""
+        record = state.load(places.folder(self.settings["PROJECT"]))
+        assert record
+        return ready.inside(record.network, list(words), seconds)
+
+    def look(self, *words: str) -> dict[str, Any]:
+        """Read what a command shows, as JSON."""
+        return dict(json.loads(self.must(*words, "--json")))
+
+    def said(self) -> str:
+        units = ("corefab-proxy-pull", f"{self.app}-pull", "corefab-proxy-green")
+        words = [word for unit in units for word in ("-u", unit)]
+        return self.inside("journalctl", "--no-pager", "-n", "60", "-o", "cat", *words)
+
+
+@contextmanager
+def closed(folder: Path, name: str, number: int, **settings: str) -> Iterator[Machine]:
+    """Make the project of such a machine, and publish its proxy; remove all of it afterwards."""
+    with outside.running(folder, number) as world:
+        made = make_project(
+            folder / "project",
+            name,
+            IMAGE=f"localhost/corefab-{name}:latest",
+            ACME_DIRECTORY=world.pebble.server.directory,
+            ACME_ROOT=str(world.pebble.server.trust),
+            PULL=f"{world.registry.address}/shop/www:live",
+            PULL_ROOT=str(world.registry.root),
+            PROXY_IMAGE=f"{world.registry.address}/shop/caddy:live",
+            **CLOSED | settings,
+        )
+        machine = Machine(made.folder, made.settings, world=world, kept=folder / "kept")
+        file = machine.folder / ".env"
+        # The image has it.
+        file.write_text(file.read_text().replace("ENV_GREETING=", "# ENV_GREETING="))
+        try:
+            machine.must("publish-key")
+            machine.must("sample-build", IMAGE=machine.base)
+            machine.must("proxy-build")
+            machine.publish_caddy("first")
+            yield machine
+        finally:
+            machine.node_down()
+            built = (machine.image, machine.base, machine.caddy, machine.proxy_image)
+            subprocess.run(["podman", "rmi", "--force", "--ignore", *built], check=True)
