@@ -1,6 +1,8 @@
 """SWITCH=socket: two slots on the same listening sockets, and to and from the other ways."""
 
 import base64
+import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -22,7 +24,13 @@ SILENT = (
 )
 # Uses the node's own sockets to connect, and to listen, as an app could that was taken over.
 TAKEN_OVER = """
-import ctypes, os, socket as s
+import ctypes, os, select, socket as s
+def accepted_one():
+    select.select([listener], [], [])
+    try:
+        return listener.accept()[0]
+    except BlockingIOError:  # the other slot took it
+        return accepted_one()
 def attempt(what, one, port):
     try:
         one.settimeout(2)
@@ -32,7 +40,7 @@ def attempt(what, one, port):
         print("reaches not", what, flush=True)
 listener = s.socket(fileno=3)
 s.socket(s.AF_UNIX, s.SOCK_DGRAM).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
-accepted = [listener.accept()[0] for _ in range(3)]
+accepted = [accepted_one() for _ in range(3)]
 for one in accepted:
     assert ctypes.CDLL(None).connect(one.fileno(), bytes(16), 16) == 0  # AF_UNSPEC: disconnect
 attempt("sshd by an accepted socket", accepted[0], 22)
@@ -52,32 +60,42 @@ UNDER_WAY = (
 )
 
 
+def drift(project: Project) -> set[tuple[str, str]]:
+    """Find what differs on the node; tests of keys that ran before may have left some."""
+    found = json.loads(project.fab("drift", "--json").out)["findings"]
+    return {(one["what"], one["subject"]) for one in found}
+
+
 @pytest.fixture(scope="module")
-def by_socket(deployed: Project) -> Iterator[None]:
-    """Serve by the socket for the module; visitors notice neither the change nor the way back."""
+def by_socket(deployed: Project) -> Iterator[set[tuple[str, str]]]:
+    """Serve by the socket for the module; visitors notice neither the change nor the way back.
+
+    Hands out the drift that was there before.
+    """
     environment = deployed.folder / ".env"
+    before = drift(deployed)
     usual = environment.read_text()
     with visiting(deployed.node.address, NAME, authority(deployed)) as there:
         environment.write_text(usual.replace("SWITCH=slots", "SWITCH=socket"))
         deployed.must("deploy")
-    yield
+    yield before
     environment.write_text(usual)
     with visiting(deployed.node.address, NAME, authority(deployed)) as back:
         deployed.must("deploy")
-    assert there.failures + back.failures == []
+    assert (there.failures, back.failures) == ([], [])
     app = deployed.settings["PROJECT"] + "-www"
     left = f"ls -d /etc/systemd/system/{app}.socket* 2>/dev/null || true"
     assert deployed.ssh(f"systemctl is-active {app}.socket || true; {left}") == "inactive\n"
 
 
 @pytest.fixture
-def visits(by_socket: None, visits: Visits) -> Visits:
+def visits(by_socket: object, visits: Visits) -> Visits:
     """Have the visitors come by the socket."""
     return visits
 
 
 def test_the_ports_are_systemds_and_no_rule_leads_elsewhere(
-    by_socket: None, serving: Project
+    by_socket: set[tuple[str, str]], serving: Project
 ) -> None:
     app = serving.settings["PROJECT"] + "-www"
 
@@ -89,7 +107,7 @@ def test_the_ports_are_systemds_and_no_rule_leads_elsewhere(
 
     assert (said[0], said[2]) == ("0", "2")
     assert f"{serving.container()}.service" in said[1]
-    assert serving.fab("drift").code == 0
+    assert drift(serving) <= by_socket
 
 
 def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visits) -> None:
@@ -105,7 +123,7 @@ def test_no_visitor_notices_deploys_and_rollbacks(serving: Project, visits: Visi
 
 @pytest.mark.slow
 def test_a_container_that_is_taken_over_uses_no_socket_of_the_node(
-    serving: Project, by_socket: None
+    serving: Project, by_socket: object
 ) -> None:
     # It also shuts the listening socket, so visitors notice.
     program = base64.b64encode(TAKEN_OVER.encode()).decode()
@@ -154,6 +172,12 @@ def test_a_release_that_dies_at_once_takes_no_visitor(serving: Project, visits: 
     assert said.code == 1
     assert "serves again, proven over HTTPS" in said.out
     assert release_of(serving) == before
+    # A slot that starts takes the flag from the sockets, which the other slot has too.
+    flags = serving.ssh(
+        f"pid=$(podman inspect --format '{{{{.State.Pid}}}}' {serving.container()}); "
+        "sed -n 's/^flags:[[:space:]]*//p' /proc/$pid/fdinfo/3"
+    )
+    assert int(flags, 8) & os.O_NONBLOCK
 
 
 @pytest.mark.slow
@@ -168,7 +192,7 @@ def test_a_kill_at_any_step_is_noticed_by_no_visitor(
 
 @pytest.mark.slow
 def test_a_release_whose_proof_fails_gives_the_socket_back(
-    serving: Project, by_socket: None
+    serving: Project, by_socket: object
 ) -> None:
     # Visitors meet it for a moment: with one accept queue, none can be kept from a ready release.
     before, container = release_of(serving), serving.container()
@@ -200,7 +224,9 @@ def test_other_ports_are_opened_where_the_old_release_stopped(
 
 
 @pytest.mark.slow
-def test_a_socket_that_somebody_stopped_is_opened_again(by_socket: None, serving: Project) -> None:
+def test_a_socket_that_somebody_stopped_is_opened_again(
+    by_socket: object, serving: Project
+) -> None:
     app = serving.settings["PROJECT"] + "-www"
     serving.ssh(f"systemctl stop {app}.socket")
 
@@ -209,7 +235,7 @@ def test_a_socket_that_somebody_stopped_is_opened_again(by_socket: None, serving
 
 @pytest.mark.slow
 def test_after_a_reboot_the_release_that_served_takes_the_socket(
-    by_socket: None, serving: Project
+    by_socket: object, serving: Project
 ) -> None:
     before = serving.container()
 

@@ -52,7 +52,7 @@ wait
 find "$work" -type f -print0 | sort -z | xargs -0r cat >"$work/answers"
 # shellcheck disable=SC2154
 jq -cs --argjson schema_version "$schema_version" --argjson at "$EPOCHSECONDS" --argjson every_seconds "$every_seconds" \
-  --arg failed "$(systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1)" \
+  --arg failed "$(systemctl list-units --failed --plain --legend=no | cut -d ' ' -f 1)" \
   --argjson memory "$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)" \
   '{$schema_version, $at, $every_seconds, failed_units: ($failed | split("\n")),
     memory_available_bytes: ($memory * 1024), answers: from_entries}' "$work/answers" | gzip -9n >"$work/page"

@@ -128,6 +128,7 @@ def _app_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
         "HTTPS_PORT": https,
         "HTTP_PORT": http,
         "SOCKET": _when(by_socket, f"{settings.app}.socket"),
+        "SOCKET_NONBLOCKING": _when(by_socket, "true"),
         "DOOR_HTTPS_PORT": () if by_socket else https,
         "DOOR_HTTP_PORT": () if by_socket else http,
         "DOOR_HTTPS_TO": str(443 if settings.is_proxy else settings.container_https_port),

@@ -188,4 +188,5 @@ def test_a_socket_takes_the_doors_place() -> None:
         *((), ("443",), ("80",)),
     )
     assert by_socket["SOCKET"] == ("shop-www.socket",)
+    assert (door["SOCKET_NONBLOCKING"], by_socket["SOCKET_NONBLOCKING"]) == ((), ("true",))
     assert by_socket["DOOR_HTTPS_PORT"] == by_socket["DOOR_HTTP_PORT"] == ()
