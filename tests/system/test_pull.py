@@ -1,9 +1,12 @@
 """A node that follows a tag of a registry by itself."""
 
+import contextlib
 import json
 import os
+import random
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal import machine, places, ready, state
 from tests.system import registry
 from tests.system.conftest import NAME, authority, booted
+from tests.system.outside import until
 from tests.system.page import get
 from tests.system.project import Project, configure, write_settings
 from tests.system.registry import Registry
@@ -23,6 +28,9 @@ pytestmark = pytest.mark.node
 REPO = "shop/www"
 NEVER_HEALTHY = 'ENTRYPOINT []\nCMD ["/usr/bin/python3", "-c", "import time; time.sleep(1000)"]'
 EXITS = 'ENTRYPOINT []\nCMD ["/usr/bin/python3", "-c", "raise SystemExit(1)"]'
+LARGE = "COPY large /"
+LARGE_BYTES = 32 << 20
+CUTS = 20
 
 
 @dataclass(slots=True)
@@ -47,7 +55,11 @@ class Shop:
         self.built += 1
         image = f"{self.project.settings['IMAGE'].removesuffix(':latest')}:v{self.built}"
         lines = f"FROM {self.project.settings['IMAGE']}\nLABEL v={self.built}\n{text}\n"
-        words = ["podman", "build", "-q", "--format=docker", "-t", image, "-f", "-"]
+        context = self.log.parent / "context"
+        context.mkdir(exist_ok=True)
+        if text == LARGE:
+            (context / "large").write_bytes(os.urandom(LARGE_BYTES))
+        words = ["podman", "build", "-q", "--format=docker", "-t", image, "-f", "-", str(context)]
         subprocess.run(words, input=lines.encode(), check=True, capture_output=True)
         return image
 
@@ -62,6 +74,17 @@ class Shop:
         status = f"/var/lib/corefab/pull/{self.app}/status.json"
         look = f"rm -f {status}; systemctl start {self.app}-pull.service || true; cat {status}"
         return dict(json.loads(self.project.ssh(look, seconds=200)))
+
+    def begin(self) -> None:
+        """Have the node look at the tag, and do not wait for what comes of that."""
+        status = f"/var/lib/corefab/pull/{self.app}/status.json"
+        self.project.ssh(f"rm -f {status}; systemctl start --no-block {self.app}-pull.service")
+
+    def result(self) -> dict[str, str]:
+        """Wait until the node has noted what came of its look at the tag; return it."""
+        status = f"/var/lib/corefab/pull/{self.app}/status.json"
+        script = f"until [ -e {status} ]; do sleep 0.1; done; cat {status}"
+        return dict(json.loads(self.project.ssh(script, seconds=200)))
 
     def tried(self, image: str) -> int:
         """Count how often the node tried an image that failed."""
@@ -85,6 +108,39 @@ class Shop:
         text = f"/etc/corefab/pull/{self.app}/pull.sh"
         put = f"sed 's/^{before}/kill -9 $$; &/' {text} >/run/cut.sh; grep -q kill /run/cut.sh"
         self.project.ssh(f"{put}\nbash /run/cut.sh {self.app} || true", seconds=200)
+
+    def forget_fault(self) -> None:
+        """Have the node try again now what failed because of itself."""
+        fault = f"/var/lib/corefab/pull/{self.app}/fault.json"
+        self.project.ssh(f"jq '.until = 0' {fault} >{fault}.new; mv {fault}.new {fault}")
+
+    def cut_power(self) -> None:
+        """Kill all of the node at once, and boot it from what is on its disk."""
+        folder = places.folder(self.project.settings["PROJECT"])
+        record = state.load(folder)
+        assert record
+        with folder.alone():
+            machine.stop(folder, record.network)
+            machine.start(folder, places.cache() / record.base, record.network)
+            machine.await_start(folder)
+            login = ready.Login(identity=self.project.folder / "id")
+            ready.wait(folder, record.network, login)
+
+    def await_page(self) -> None:
+        """Wait until visitors get the page."""
+        address, trusted = self.project.node.address, authority(self.project)
+
+        def page() -> str:
+            with contextlib.suppress(OSError):
+                return get(address, 443, NAME, trusted)[1]
+            return ""
+
+        until(page, "the page")
+
+    def running(self) -> list[str]:
+        """List the ids of the images that the app's slots run."""
+        words = f"podman ps --filter 'name=^{self.app}-' --format '{{{{.ImageID}}}}' --no-trunc"
+        return [one if ":" in one else f"sha256:{one}" for one in self.project.ssh(words).split()]
 
     @contextmanager
     def instead_of(self, script: str, text: str) -> Iterator[None]:
@@ -238,6 +294,51 @@ def test_without_the_registry_what_serves_goes_on(shop: Shop, visits: Visits) ->
 
 
 @pytest.mark.slow
+def test_a_registry_that_goes_away_in_the_middle_of_a_layer_is_asked_again(
+    shop: Shop, visits: Visits
+) -> None:
+    served = shop.serving()
+    wanted = shop.publish(shop.build(LARGE))
+    port = shop.registry.address.partition(":")[2]
+    rule = f"tcp sport {port} quota over 8 mbytes counter drop"
+    chain = f"chain input {{ type filter hook input priority -1; {rule}; }}"
+    shop.project.ssh(f"nft 'table inet cut {{ {chain}; }}'")
+    shop.begin()
+    dropped = "nft list table inet cut | grep -q 'counter packets [1-9]'"
+    shop.project.ssh(f'timeout 50 bash -c "until {dropped}; do sleep 0.1; done"')
+
+    shop.registry.stop()
+    try:
+        shop.project.ssh("nft delete table inet cut")
+        status = shop.result()
+    finally:
+        shop.registry.start()
+
+    assert (status["result"], shop.serving()) == ("unreachable", served), status
+    status = shop.pull()
+    assert status["result"] == "updated", status
+    assert shop.serving() == wanted
+
+
+def test_an_image_for_which_the_disk_lacks_room_is_not_fetched(shop: Shop, visits: Visits) -> None:
+    wanted = shop.publish(shop.build(LARGE))
+    fetched = shop.fetched()
+    free = "printf 'echo Avail; echo 1\\n' >/usr/local/bin/df; chmod +x /usr/local/bin/df"
+    shop.project.ssh(free)
+
+    status = shop.pull()
+
+    shop.project.ssh("rm /usr/local/bin/df")
+    assert status["result"] == "no-room", status
+    assert "and 1 MB are free" in status["why"]
+    # The statement about the image is fetched: its manifest is no blob.
+    assert shop.fetched() - fetched <= 2
+    status = shop.pull()
+    assert status["result"] == "updated", status
+    assert shop.serving() == wanted
+
+
+@pytest.mark.slow
 def test_a_run_that_was_cut_before_the_door_moved_is_undone(shop: Shop, visits: Visits) -> None:
     wanted = shop.publish(shop.build())
     shop.cut('proven "$release"')
@@ -269,9 +370,27 @@ def test_what_is_podmans_fault_is_not_held_against_an_image(shop: Shop, visits: 
         status = shop.pull()
     assert status["result"] == "node-fault", status
     assert shop.pull()["result"] == "waiting"
-    fault = f"/var/lib/corefab/pull/{shop.app}/fault.json"
-    shop.project.ssh(f"jq '.until = 0' {fault} >{fault}.new; mv {fault}.new {fault}")
+    shop.forget_fault()
 
+    status = shop.pull()
+    assert status["result"] == "updated", status
+    assert shop.serving() == wanted
+
+
+@pytest.mark.slow
+def test_a_slot_that_podman_cannot_start_is_not_held_against_its_image(
+    shop: Shop, visits: Visits
+) -> None:
+    wanted = shop.publish(shop.build())
+    network = f"/etc/containers/networks/{shop.app}.json"
+    shop.project.ssh(f"mv {network} /run/network.json")
+    try:
+        status = shop.pull()
+    finally:
+        shop.project.ssh(f"mv /run/network.json {network}")
+    assert status["result"] == "node-fault", status
+
+    shop.forget_fault()
     status = shop.pull()
     assert status["result"] == "updated", status
     assert shop.serving() == wanted
@@ -324,3 +443,29 @@ def test_the_mode_decides_whether_the_node_takes_an_image(shop: Shop, visits: Vi
     assert shop.project.ssh(f"ls -d /etc/corefab/pull/{shop.app}/pull.sh || true") == ""
     shop.project.must("deploy", IMAGE=image)
     assert shop.pull()["result"] == "same"
+
+
+@pytest.mark.slow
+def test_after_a_power_cut_at_any_moment_of_an_update_the_right_release_serves(shop: Shop) -> None:
+    shop.publish(shop.build())
+    began = time.monotonic()
+    assert shop.pull()["result"] == "updated"
+    whole = time.monotonic() - began
+
+    for number in range(CUTS):
+        served, wanted = shop.serving(), shop.publish(shop.build())
+        moment = whole * (number + random.random()) / CUTS  # noqa: S311 -- no secret
+        shop.begin()
+        time.sleep(moment)
+
+        shop.cut_power()
+
+        shop.await_page()
+        now = shop.serving()
+        assert now in (served, wanted), moment
+        assert shop.running() == [now], moment
+        status = shop.pull()
+        assert status["result"] in ("updated", "same"), (moment, status)
+        assert shop.running() == [shop.serving()] == [wanted], (moment, status)
+        shop.await_page()
+        assert shop.tried(wanted) == 0, moment
