@@ -18,13 +18,17 @@ def trust(project: Project, *, fingerprint: str) -> None:
     target = session.target(project)
     host, port = known_as(target)
     line, shown = read_host_key(target)
-    check_host_key(host, shown, fingerprint)
+    check_fingerprint(host, "host key", shown, fingerprint)
     pin(target.known_hosts, host, port, (line,))
     output.good(f"pinned {shown} for {host} in {project.settings.known_hosts}")
 
 
-def check_host_key(host: str, shown: str, fingerprint: str, hint: str = "") -> None:
-    """Compare the shown fingerprint with the given one; without one, let the operator confirm it.
+def check_fingerprint(
+    host: str, kind: str, shown: str, fingerprint: str, *, hint: str = ""
+) -> None:
+    """Compare a key's fingerprint with the given one; without one, let the operator confirm it.
+
+    `kind` names the key in messages.
 
     Raises:
         DeployError: when they differ, or no one confirms it; without a terminal also with `hint`.
@@ -32,16 +36,16 @@ def check_host_key(host: str, shown: str, fingerprint: str, hint: str = "") -> N
     if fingerprint:
         if fingerprint != shown:
             raise DeployError(
-                f"{host} shows the host key {shown}, not {fingerprint}",
-                "compare with the machine's console; another machine, or a man in the middle, may "
-                "answer at that address",
+                f"{host} shows the {kind} {shown}, not {fingerprint}",
+                "compare with the machine's console, which shows it above the login prompt; "
+                "another machine, or a man in the middle, may answer at that address",
             )
         return
     if not prompt.has_terminal():
         raise DeployError(
-            f"{host} shows the host key {shown}, and this is not a terminal to confirm it",
+            f"{host} shows the {kind} {shown}, and this is not a terminal to confirm it",
             f"give the fingerprint from the machine's console: --fingerprint SHA256:…{hint}",
         )
-    output.say(f"{host} shows the host key {shown}")
+    output.say(f"{host} shows the {kind} {shown}")
     if not prompt.confirm("Does the machine's console show the same fingerprint?"):
         raise DeployError("not pinned", "find out which machine answers at that address")

@@ -3,9 +3,10 @@
 from certs.envelope import fingerprint as fingerprint_of
 from certs.envelope import read_certificates
 from certs.store import write_public
-from deploy.console import output, prompt
+from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
+from deploy.node.trust import check_fingerprint
 from deploy.page.fetch import CERTIFICATE, fetch
 from deploy.project import Project
 
@@ -26,26 +27,7 @@ def enrol(project: Project, *, fingerprint: str) -> None:
         raise DeployError(
             f"{address} shows {len(found)} certificates", "it has one key: look there"
         )
-    _compare(address, fingerprint_of(found[0]), fingerprint)
+    check_fingerprint(address, "key", fingerprint_of(found[0]), fingerprint)
     write_public(project.node_certificate, pem)
     place = project.node_certificate.relative_to(project.folder)
     output.good(f"pinned {fingerprint_of(found[0])} for {address} in {place}")
-
-
-def _compare(address: str, shown: str, wanted: str) -> None:
-    where = "the machine's console, which shows it above the login prompt"
-    if wanted and wanted != shown:
-        raise DeployError(
-            f"{address} shows the key {shown}, not {wanted}",
-            f"compare with {where}; another machine, or a man in the middle, may answer there",
-        )
-    if wanted:
-        return
-    if not prompt.has_terminal():
-        raise DeployError(
-            f"{address} shows the key {shown}, and this is not a terminal to confirm it",
-            f"give the fingerprint from {where}: --fingerprint SHA256:…",
-        )
-    output.say(f"{address} shows the key {shown}")
-    if not prompt.confirm("Does the machine's console show the same fingerprint?"):
-        raise DeployError("not pinned", "find out which machine answers at that address")

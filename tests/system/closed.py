@@ -19,7 +19,7 @@ from tests.system.project import Project, make_project
 from tests.system.proxied import connected
 
 LIVE = "example.org"
-# Of a password that nobody knows.
+# The hash of a password that is not known.
 HASH = "$y$j9T$0123456789abcdef01234$0123456789012345678901234567890123456789012"
 CLOSED = {
     "TLS": "proxy", "CERT_FROM": "node", "CERT_NAMES": LIVE, "SSH": "off",
@@ -32,7 +32,7 @@ CLOSED = {
 
 @dataclass(slots=True)
 class Machine(Project):
-    """A project whose machine nobody logs in to; what it says is read from its files."""
+    """A project whose machine has no SSH; its state is read from its files."""
 
     world: Outside = field(kw_only=True)
     kept: Path = field(kw_only=True)

@@ -158,8 +158,6 @@ def _answer(outside: Outside, words: list[str]) -> str:
             return await_result(node, app, wanted)
         case ["image", node, app, wanted]:
             return await_image(node, app, wanted)
-        case ["key", node]:
-            return await_key(node)
         case ["registry", word]:
             {"stop": outside.registry.stop, "start": outside.registry.start}[word]()
             return word

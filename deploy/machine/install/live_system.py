@@ -13,7 +13,7 @@ from certs.store import locked
 from deploy.node.known_hosts import host_pattern, pin
 from deploy.node.login import read_host_key
 from deploy.node.target import Target, known_as
-from deploy.node.trust import check_host_key
+from deploy.node.trust import check_fingerprint
 from deploy.options import host as parse_host
 from deploy.project import Project
 from deploy.workstation.files import write_atomically
@@ -43,7 +43,7 @@ def live_target(project: Project, host: str, *, fingerprint: str) -> Target:
     line, shown = read_host_key(target)
     place = host_pattern(real, real_number)
     if fingerprint or not _bind(project, line, place):
-        check_host_key(address, shown, fingerprint, _HINT)
+        check_fingerprint(address, "host key", shown, fingerprint, hint=_HINT)
         _bind(project, line, place, is_checked=True)
     pin(target.known_hosts, real, real_number, (line,))
     return target

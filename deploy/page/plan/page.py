@@ -72,7 +72,7 @@ def _decoded(line: bytes) -> bytes:
 
 
 def _unpacked(packed: bytes) -> str:
-    """Decompress within bounds: whoever has the node's key must not fill our memory."""
+    """Decompress within bounds: a compromised node must not fill our memory."""
     unpacker = zlib.decompressobj(_GZIP)
     try:
         text = unpacker.decompress(packed, _MOST_UNPACKED)
