@@ -274,7 +274,9 @@ def test_volumes_memory_command_and_capabilities_work_in_the_container(toy: Toy)
     owner = f"{project.settings['PROJECT']}-www 750\n"
     assert held == f"/app/uploads/var/cache/app{owner * 3}"
     assert "may listen" in again
-    assert project.fab("drift", **given).code == 0
+    # Not the rest of the node: tests of keys that ran before may have left some.
+    drift = json.loads(project.fab("drift", "--json", **given).out)["findings"]
+    assert [one for one in drift if one["remedy"] == "fab deploy"] == []
     project.ssh(f"rm -r {data}/uploads {data}/cache {data}/written")
 
 
