@@ -14,6 +14,7 @@ from typing import Any
 
 from rehearsal import places, ready, state
 from tests.system import outside, visited
+from tests.system.images import build_image
 from tests.system.outside import Outside
 from tests.system.project import Project, make_project
 from tests.system.proxied import connected
@@ -69,8 +70,7 @@ class Machine(Project):
     def publish_caddy(self, mark: str) -> str:
         """Publish an image of the proxy; return its id."""
         text = f"FROM {self.proxy_image}\nLABEL mark={mark}\n"
-        words = ["podman", "build", "-q", "--format=docker", "-t", self.caddy, "-f", "-"]
-        subprocess.run(words, input=text.encode(), check=True, capture_output=True)
+        build_image(self.caddy, text, self.folder, form="docker")
         self.must(
             "publish", IMAGE=self.caddy, PULL=f"{self.world.registry.address}/shop/caddy:live"
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.system.conftest import NAME, authority
+from tests.system.images import build_image
 from tests.system.page import get
 from tests.system.project import Project
 
@@ -71,9 +72,7 @@ class Toy:
             *lines,
         ])  # fmt: skip
         name = f"localhost/corefab-toy-{kind}{os.getpid()}:latest"
-        build = ["podman", "build", "-q", "--format=docker", "-t", name, "-f", "-", "."]
-        folder = self.project.folder
-        subprocess.run(build, cwd=folder, input=text.encode(), check=True, capture_output=True)
+        build_image(name, text, self.project.folder, form="docker")
         self.images.append(name)
         return name
 

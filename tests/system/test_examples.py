@@ -15,6 +15,7 @@ from container.examples.build import EXAMPLES, build
 from rehearsal import lifecycle
 from tests.root import ROOT
 from tests.system.conftest import CERT_PASSWORD
+from tests.system.images import build_image
 from tests.system.project import AUTHORITY_PASSWORD, Project, make_project, write_settings
 from tests.system.proxied import page, said, websocket
 from tests.system.rehearsal.nodes import require_nodes
@@ -98,8 +99,7 @@ def rooted(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
         "COPY root.conf /var/cache/nginx/\nVOLUME /srv/pictures\nEXPOSE 80\n"
         f"CMD {json.dumps(shlex.split(START + 'root.conf'))}\n"
     )
-    made = ["podman", "build", "-q", "--format=docker", "-t", image, "-f", "-", "."]
-    subprocess.run(made, cwd=folder, input=text.encode(), check=True, capture_output=True)
+    build_image(image, text, folder, form="docker")
     yield image
     subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.workstation.git import author
+from tests.system.images import build_image
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node
@@ -180,8 +181,7 @@ def test_a_rotation_and_a_failed_deploy_are_named_for_what_they_are(serving: Pro
     image = serving.settings["IMAGE"]
     dying = image.replace("test", "dying")
     text = f'FROM {image}\nENTRYPOINT ["/usr/bin/python3", "-c", "import sys; sys.exit(3)"]\n'
-    build = ["podman", "build", "-q", "-t", dying, "-f", "-", str(serving.folder)]
-    subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+    build_image(dying, text, serving.folder)
 
     serving.must("cert-rotate-https")
     rotated = newest(serving)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.system import registry
 from tests.system.conftest import NAME, authority, booted
+from tests.system.images import build_image
 from tests.system.page import get
 from tests.system.project import Project, configure, write_settings
 from tests.system.registry import Registry
@@ -47,8 +48,7 @@ class Shop:
         self.built += 1
         image = f"{self.project.settings['IMAGE'].removesuffix(':latest')}:v{self.built}"
         lines = f"FROM {self.project.settings['IMAGE']}\nLABEL v={self.built}\n{text}\n"
-        words = ["podman", "build", "-q", "--format=docker", "-t", image, "-f", "-"]
-        subprocess.run(words, input=lines.encode(), check=True, capture_output=True)
+        build_image(image, lines, self.project.folder, form="docker")
         return image
 
     def publish(self, image: str) -> str:

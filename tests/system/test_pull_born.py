@@ -12,6 +12,7 @@ import pytest
 
 from tests.system import registry
 from tests.system.conftest import NAME
+from tests.system.images import build_image
 from tests.system.outside import reached
 from tests.system.project import Project, make_project
 from tests.system.rehearsal.nodes import require_nodes
@@ -39,9 +40,7 @@ class Site:
         )
         app = Path(__file__).with_name("visited_app.py").read_text()
         (self.project.folder / "app.py").write_text(app.replace(GREETING, repr(page)))
-        words = ["podman", "build", "-q", "--format=docker", "-t", image, "-f", "-", "."]
-        folder = self.project.folder
-        subprocess.run(words, cwd=folder, input=lines.encode(), check=True, capture_output=True)
+        build_image(image, lines, self.project.folder, form="docker")
         self.project.must("publish")
 
     def await_page(self, wanted: str) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.system.conftest import NAME, authority
+from tests.system.images import build_image
 from tests.system.page import get
 from tests.system.project import Project
 from tests.system.test_faults import release_of, stopped_after
@@ -157,8 +158,7 @@ def image_that_runs(project: Project, program: str) -> Iterator[str]:
     name = image.replace("test", "other")
     entry = f'ENTRYPOINT ["/usr/bin/python3", "-c", "{program}"]'
     text = f'FROM {image}\nLABEL io.corefab.status=""\n{entry}\n'
-    build = ["podman", "build", "-q", "-t", name, "-f", "-", str(project.folder)]
-    subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+    build_image(name, text, project.folder)
     yield name
     subprocess.run(["podman", "rmi", name], check=True, capture_output=True)
 
