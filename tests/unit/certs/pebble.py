@@ -135,7 +135,7 @@ def running(  # noqa: PLR0913 -- each has a usual value
     It takes every name for `visits`, an address and its HTTP port, or a free one of this machine.
     It listens `at` an address of this machine.
     """
-    api, management, http, dns, zone = _free_ports(5, at)
+    api, management, http, dns, zone = _free_ports(at, *["127.0.0.1"] * 4)
     address, http = visits or ("127.0.0.1", http)
     trust = _write_config(folder, at, (api, management, http), binding=binding)
     challtestsrv = [program("pebble-challtestsrv"), "-dns01", f"127.0.0.1:{dns}"]
@@ -192,19 +192,19 @@ def _process(command: list[str], log: Path, environment: dict[str, str]) -> Iter
             yield
         finally:
             started.terminate()
-            started.wait(timeout=10)
+            started.wait(timeout=60)
 
 
-def _free_ports(count: int, at: str) -> list[int]:
+def _free_ports(*addresses: str) -> list[int]:
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
+        sockets = [stack.enter_context(socket.socket()) for _ in addresses]
+        for one, at in zip(sockets, addresses, strict=True):
             one.bind((at, 0))
         return [int(one.getsockname()[1]) for one in sockets]
 
 
 def _await_port(at: str, port: int, folder: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection((at, port), timeout=1).close()

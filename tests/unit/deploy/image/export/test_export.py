@@ -210,13 +210,13 @@ def test_the_first_bytes_can_be_had_before_the_last_and_the_last_only_when_prove
     def blocks() -> Iterator[bytes]:
         yield LOWER[:1000]
         asked.set()
-        more.wait(10)
+        more.wait(60)
         yield LOWER[1000:]
 
     arriving = PartialLayer(digest(LOWER), len(LOWER))
     with ThreadPoolExecutor(1) as beside:
         done = beside.submit(arriving.write, blocks(), tmp_path / "layer")
-        assert asked.wait(10)
+        assert asked.wait(60)
         assert arriving[0:1000] == LOWER[:1000]
         proven_before = arriving.complete
         more.set()
