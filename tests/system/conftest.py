@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal import stock
 from tests.system.page import get
 from tests.system.project import Project, make_project, write_settings
 from tests.system.rehearsal.nodes import require_nodes
@@ -29,6 +30,8 @@ echo "Defaults secure_path=\\"$path\\"" >/etc/sudoers.d/shims
 def booted(folder: Path, name: str) -> Iterator[Project]:
     """Boot a node from the machine spec of a fresh checkout, with the sample image built."""
     require_nodes()
+    # Not within the time that a command may take: it is built once.
+    stock.tree(lambda _: None)
     made = make_project(
         folder,
         name,

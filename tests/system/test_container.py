@@ -241,6 +241,7 @@ WRITABLE = {
     "CONTAINER_CAPABILITIES": "NET_BIND_SERVICE",
     "CONTAINER_COMMAND": shlex.join(WORDS),
     "READ_ONLY": "false",
+    "HEALTH_TIMEOUT_SECONDS": "60",
 }
 # Writes into each folder; prints the command, the capabilities, whether / is read-only, a size.
 LOOK = """
@@ -298,7 +299,8 @@ def test_a_volume_belongs_to_the_user_that_the_image_names(toy: Toy) -> None:
     project = toy.project
     app = f"{project.settings['PROJECT']}-www"
     data = f"/var/lib/{app}/data"
-    given = toy.settings("volume", "USER 1000:2000", CONTAINER_USER="image", VOLUMES="up:/up")
+    own = {"CONTAINER_USER": "image", "VOLUMES": "up:/up", "HEALTH_TIMEOUT_SECONDS": "60"}
+    given = toy.settings("volume", "USER 1000:2000", **own)
     project.ssh(f"mv {data} {data}.kept; install -d -m 0750 {data}")
     try:
         project.must("deploy", **given)

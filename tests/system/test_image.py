@@ -719,7 +719,7 @@ def test_two_transfers_of_one_image_at_once_both_end_well(bench: Bench) -> None:
         bench.project.start("image-send", **given) as one,
         bench.project.start("image-send", **given) as other,
     ):
-        said = [process.communicate(timeout=120)[0] for process in (one, other)]
+        said = [process.communicate(timeout=240)[0] for process in (one, other)]
 
     assert [one.returncode, other.returncode] == [0, 0], said
     assert bench.holds(made)
@@ -732,7 +732,7 @@ def test_two_transfers_of_two_images_at_once_both_end_well(bench: Bench) -> None
         bench.project.start("image-send", **given[0], IMAGE_CACHE=str(bench.folder)) as one,
         bench.project.start("image-send", **given[1], IMAGE_CACHE=str(bench.folder)) as other,
     ):
-        said = [process.communicate(timeout=120)[0] for process in (one, other)]
+        said = [process.communicate(timeout=240)[0] for process in (one, other)]
 
     assert [one.returncode, other.returncode] == [0, 0], said
     assert all(map(bench.holds, both))

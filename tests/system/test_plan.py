@@ -159,7 +159,7 @@ def test_a_hook_after_a_deploy_cannot_undo_it(serving: Project, hooks: Path) -> 
 
 def test_every_change_is_in_the_nodes_journals_with_where_it_came_from(serving: Project) -> None:
     line = newest(serving)
-    raw = serving.ssh(f"tail -n 1 {LOG}").strip()
+    raw = serving.ssh(f"tail -n 1 {LOG}; journalctl --sync").strip()
 
     assert line["login"] == "core"
     assert line["who"] == author(serving.folder).who
