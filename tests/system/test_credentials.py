@@ -1,7 +1,6 @@
 """Credentials reach the app through the node's seal, and outlive a reinstall at their sources."""
 
 import json
-import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from certs.authority import issue, new_authority
 from certs.keyfile import new_key
 from rehearsal import lifecycle
+from tests.ports import free_port
 from tests.system.conftest import API_TOKEN, NAME, SMTP_PASSWORD, authority
 from tests.system.page import get
 from tests.system.project import Project
@@ -56,8 +56,7 @@ def mailbox(serving: Project, tmp_path: Path) -> Iterator[tuple[Mailbox, int]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "mail.pem")
     box = Mailbox()
-    with socket.create_server((address, 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = Controller(
         box,
         hostname=address,

@@ -16,6 +16,7 @@ import pytest
 
 from container.errors import ContainerError
 from container.sample.app.settings import read_settings
+from tests import ports
 from tests.unit.container.keys import PASSWORD, issue
 from tests.unit.container.listening import Listener
 from tests.unit.container.process import Program, python
@@ -260,9 +261,7 @@ def test_a_certificate_that_cannot_be_used_leaves_the_old_one(site: Site) -> Non
 def test_http_sends_the_client_to_https(
     tls: Path, memory: Path, free_port: int, start: Start
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        plain_port = probe.getsockname()[1]
+    plain_port = ports.free_port()
     extra = {"HTTP_PORT": str(plain_port), "PUBLIC_HTTPS_PORT": "444"}
     program = start(
         *python("-m", "container.sample.app"), env={**environment(tls, memory, free_port), **extra}
