@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal import places, ready, state
+from tests.images import build_image, remove_images
 from tests.system import outside, visited
-from tests.system.images import build_image
 from tests.system.outside import Outside
 from tests.system.project import Project, make_project
 from tests.system.proxied import connected
@@ -168,4 +168,4 @@ def closed(folder: Path, name: str, number: int, **settings: str) -> Iterator[Ma
         finally:
             machine.node_down()
             built = (machine.image, machine.base, machine.caddy, machine.proxy_image)
-            subprocess.run(["podman", "rmi", "--force", "--ignore", *built], check=True)
+            remove_images(*built)

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import stock
+from tests.images import remove_images
 from tests.system.page import get
 from tests.system.project import Project, make_project, write_settings
 from tests.system.rehearsal.nodes import require_nodes
@@ -54,8 +54,7 @@ def booted(folder: Path, name: str) -> Iterator[Project]:
         yield made
     finally:
         made.node_down()
-        image = made.settings["IMAGE"]
-        subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+        remove_images(made.settings["IMAGE"])
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system import registry
 from tests.system.conftest import booted
-from tests.system.images import build_image
 from tests.system.project import Project
 from tests.system.registry import Registry
 
@@ -67,7 +67,7 @@ class Side:
         made = build_image(name, text, self.project.folder, form="docker")
         pushed = ["podman", "push", "--quiet", "--tls-verify=false", name]
         subprocess.run(pushed, check=True, capture_output=True)
-        subprocess.run(["podman", "rmi", name], check=True, capture_output=True)
+        remove_images(name)
         return made
 
     def update(self) -> None:

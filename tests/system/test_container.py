@@ -3,13 +3,12 @@
 import json
 import os
 import shlex
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system.conftest import NAME, authority
-from tests.system.images import build_image
 from tests.system.page import get
 from tests.system.project import Project
 
@@ -88,7 +87,7 @@ def toy(serving: Project) -> Iterator[Toy]:
     yield made
     serving.must("deploy")
     for image in made.images:
-        subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+        remove_images(image)
 
 
 @pytest.mark.slow

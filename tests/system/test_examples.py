@@ -13,9 +13,9 @@ import pytest
 
 from container.examples.build import EXAMPLES, build
 from rehearsal import lifecycle
+from tests.images import build_image, remove_images
 from tests.root import ROOT
 from tests.system.conftest import CERT_PASSWORD
-from tests.system.images import build_image
 from tests.system.project import AUTHORITY_PASSWORD, Project, make_project, write_settings
 from tests.system.proxied import page, said, websocket
 from tests.system.rehearsal.nodes import require_nodes
@@ -101,7 +101,7 @@ def rooted(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
     )
     build_image(image, text, folder, form="docker")
     yield image
-    subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+    remove_images(image)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def images() -> Iterator[dict[str, str]]:
     for name, image in made.items():
         build(name, image)
     yield made
-    subprocess.run(["podman", "rmi", "--ignore", *made.values()], check=True, capture_output=True)
+    remove_images(*made.values())
 
 
 @pytest.fixture(scope="module")

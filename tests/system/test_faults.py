@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.images import build_image
+from tests.images import build_image, remove_images
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node
@@ -48,7 +48,7 @@ def broken_images(deployed: Project) -> Iterator[dict[str, str]]:
         )
         build_image(names[kind], text, deployed.folder)
     yield names
-    subprocess.run(["podman", "rmi", *names.values()], check=True, capture_output=True)
+    remove_images(*names.values())
 
 
 def release_of(project: Project) -> str:

@@ -33,7 +33,7 @@ from deploy.node.state import NodeState, probe
 from deploy.project import Project as Instance
 from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings
-from tests.system.images import build_image
+from tests.images import build_image, remove_images
 from tests.system.project import Project
 from tests.unit.deploy.image.make import (
     Made,
@@ -220,7 +220,7 @@ def test_an_image_of_podman_arrives_with_the_id_it_was_built_with(bench: Bench, 
     made = build_image(name, text, bench.project.folder, form=kind)
     bench.fab(name)
 
-    subprocess.run(["podman", "rmi", name], check=True, capture_output=True)
+    remove_images(name)
     bench.project.ssh(f"podman image exists {made}")
 
 

@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.workstation.git import author
-from tests.system.images import build_image
+from tests.images import build_image, remove_images
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node
@@ -187,7 +186,7 @@ def test_a_rotation_and_a_failed_deploy_are_named_for_what_they_are(serving: Pro
     rotated = newest(serving)
     failed = serving.fab("deploy", IMAGE=dying)
 
-    subprocess.run(["podman", "rmi", dying], check=True, capture_output=True)
+    remove_images(dying)
     line = newest(serving)
     assert (rotated["what"], rotated["result"]) == ("certificate", "ok")
     assert failed.code == 1

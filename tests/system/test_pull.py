@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system import registry
 from tests.system.conftest import NAME, authority, booted
-from tests.system.images import build_image
 from tests.system.page import get
 from tests.system.project import Project, configure, write_settings
 from tests.system.registry import Registry
@@ -43,10 +43,14 @@ class Shop:
     def tags(self) -> Path:
         return self.registry.store / "docker/registry/v2/repositories" / REPO / "_manifests/tags"
 
+    def name(self, number: int) -> str:
+        """Name an image that was built."""
+        return f"{self.project.settings['IMAGE'].removesuffix(':latest')}:v{number}"
+
     def build(self, text: str = "") -> str:
         """Build an image on top of the sample app; return its name."""
         self.built += 1
-        image = f"{self.project.settings['IMAGE'].removesuffix(':latest')}:v{self.built}"
+        image = self.name(self.built)
         lines = f"FROM {self.project.settings['IMAGE']}\nLABEL v={self.built}\n{text}\n"
         build_image(image, lines, self.project.folder, form="docker")
         return image
@@ -115,12 +119,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             made.must("publish-key")
             made.must("publish")
             made.must("deploy", "--first")
-            yield Shop(made, found, folder / "log")
-            image = made.settings["IMAGE"].removesuffix(":latest")
-            names = ["podman", "images", "-q", "--filter", f"reference={image}:v*"]
-            built = subprocess.run(names, check=True, capture_output=True, text=True).stdout.split()
-            if built:
-                subprocess.run(["podman", "rmi", "--force", "--ignore", *built], check=True)
+            shop = Shop(made, found, folder / "log")
+            yield shop
+            if shop.built:
+                remove_images(*map(shop.name, range(1, shop.built + 1)))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system import registry
 from tests.system.conftest import NAME
-from tests.system.images import build_image
 from tests.system.outside import reached
 from tests.system.project import Project, make_project
 from tests.system.rehearsal.nodes import require_nodes
@@ -93,7 +92,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             yield Site(made)
         finally:
             made.node_down()
-            subprocess.run(["podman", "rmi", "--force", "--ignore", image, base], check=True)
+            remove_images(image, base)
 
 
 def made_folder(parent: Path) -> Path:

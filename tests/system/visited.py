@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.system.images import build_image
+from tests.images import build_image
 
 _APP = Path(__file__).with_name("visited_app.py")
 

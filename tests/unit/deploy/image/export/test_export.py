@@ -29,6 +29,7 @@ from deploy.image.wire.chunks import cut_chunks
 from deploy.image.wire.compress import Job
 from deploy.image.wire.compressor import Compressor
 from deploy.image.wire.rate_meter import RateMeter
+from tests.images import remove_images
 from tests.unit.deploy.image.make import Made, digest, entry, image, layer, noise, write_layout
 
 ODD = "o\udcff"
@@ -283,7 +284,7 @@ def test_an_image_in_the_storage_of_podman_itself_is_read_in_place(
                 with export.layer(diff_id) as found:
                     assert found[0 : len(found)] == tar
     finally:
-        subprocess.run(["podman", "rmi", made.id], check=True, capture_output=True)
+        remove_images(made.id)
 
 
 # As on macOS: podman is a client, and the storage is in another machine.
