@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from rehearsal.metal import image, initramfs
-from tests.images import remove_images
 from tests.system.project import Project, Said, make_project
 from tests.system.rehearsal.nodes import require_nodes
 
@@ -51,7 +51,7 @@ def virtual_project(folder: Path, name: str, ssh_port: int, **settings: str) -> 
     finally:
         made.fab("vm", "--down")
         tag = made.settings["IMAGE"]
-        remove_images(tag)
+        subprocess.run(["podman", "rmi", "--ignore", tag], check=True, capture_output=True)
 
 
 def kernel() -> Path:
