@@ -110,7 +110,7 @@ label_as() { chcon "$(matchpathcon -n "$1" 2>/dev/null)" "$2" 2>/dev/null || tru
 
 # listeners UNIT: print the sockets on which the main process of a unit listens.
 listeners() {
-  ss -Hltnep | grep -F "pid=$(systemctl show -P MainPID "$1")," | grep -o 'ino:[0-9]*' | sort || true
+  ss -Hltnep 2>/dev/null | grep -F "pid=$(systemctl show -P MainPID "$1")," | grep -o 'ino:[0-9]*' | sort || true
 }
 
 # reload_sshd: have sshd read its configuration again. It closes its sockets for that and opens others; wait
