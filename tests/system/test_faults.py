@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node
@@ -45,10 +46,9 @@ def broken_images(deployed: Project) -> Iterator[dict[str, str]]:
             f"FROM {deployed.settings['IMAGE']}\n"
             f'ENTRYPOINT ["/usr/bin/python3", "-c", "{program}"]\n'
         )
-        build = ["podman", "build", "-q", "-t", names[kind], "-f", "-", str(deployed.folder)]
-        subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+        build_image(names[kind], text, deployed.folder)
     yield names
-    subprocess.run(["podman", "rmi", *names.values()], check=True, capture_output=True)
+    remove_images(*names.values())
 
 
 def release_of(project: Project) -> str:

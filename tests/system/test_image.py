@@ -33,6 +33,7 @@ from deploy.node.state import NodeState, probe
 from deploy.project import Project as Instance
 from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings
+from tests.images import build_image, remove_images
 from tests.system.project import Project
 from tests.unit.deploy.image.make import (
     Made,
@@ -216,14 +217,11 @@ def test_each_kind_of_archive_arrives_with_the_id_it_was_built_with(
 def test_an_image_of_podman_arrives_with_the_id_it_was_built_with(bench: Bench, kind: str) -> None:
     name = f"localhost/corefab-kind-{kind}:{secrets.token_hex(4)}"
     text = f"FROM {bench.project.settings['IMAGE']}\nLABEL made={unique(8).hex()}\nCOPY .env /e\n"
-    build = ["podman", "build", "-q", "--format", kind, "-t", name, "-f", "-"]
-    done = subprocess.run(
-        [*build, str(bench.project.folder)], input=text.encode(), check=True, capture_output=True
-    )
+    made = build_image(name, text, bench.project.folder, form=kind)
     bench.fab(name)
 
-    subprocess.run(["podman", "rmi", name], check=True, capture_output=True)
-    bench.project.ssh(f"podman image exists {done.stdout.decode().split()[-1]}")
+    remove_images(name)
+    bench.project.ssh(f"podman image exists {made}")
 
 
 def test_an_image_of_forty_layers_arrives(bench: Bench) -> None:
@@ -721,7 +719,7 @@ def test_two_transfers_of_one_image_at_once_both_end_well(bench: Bench) -> None:
         bench.project.start("image-send", **given) as one,
         bench.project.start("image-send", **given) as other,
     ):
-        said = [process.communicate(timeout=120)[0] for process in (one, other)]
+        said = [process.communicate(timeout=240)[0] for process in (one, other)]
 
     assert [one.returncode, other.returncode] == [0, 0], said
     assert bench.holds(made)
@@ -734,7 +732,7 @@ def test_two_transfers_of_two_images_at_once_both_end_well(bench: Bench) -> None
         bench.project.start("image-send", **given[0], IMAGE_CACHE=str(bench.folder)) as one,
         bench.project.start("image-send", **given[1], IMAGE_CACHE=str(bench.folder)) as other,
     ):
-        said = [process.communicate(timeout=120)[0] for process in (one, other)]
+        said = [process.communicate(timeout=240)[0] for process in (one, other)]
 
     assert [one.returncode, other.returncode] == [0, 0], said
     assert all(map(bench.holds, both))

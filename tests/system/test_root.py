@@ -228,7 +228,8 @@ def test_a_race_of_links_leads_nowhere(node: Project) -> None:
     with untouched(node):
         said = node.ssh(
             f"text=$(cat <<'SCRIPT'\n{script_text('access-add')}\nSCRIPT\n)\n"
-            f"({runs}) 2>&1 || true\nsystemctl stop swaps"
+            f"({runs}) 2>&1 || true\nsystemctl stop swaps",
+            seconds=240,
         )
 
     assert "no key arrived" not in said
