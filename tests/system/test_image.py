@@ -167,6 +167,7 @@ def test_a_changed_layer_travels_as_a_patch_to_the_one_before(bench: Bench) -> N
     assert bench.holds(changed)
 
 
+@pytest.mark.slow
 def test_a_layer_whose_every_time_changed_costs_little(bench: Bench) -> None:
     files = {f"dir/f{number}": unique(2000) for number in range(3000)}
     bench.send(image([layer(files)]))
@@ -213,7 +214,7 @@ def test_each_kind_of_archive_arrives_with_the_id_it_was_built_with(
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("kind", ["oci", "docker"])
+@pytest.mark.parametrize("kind", ["oci", pytest.param("docker", marks=pytest.mark.slow)])
 def test_an_image_of_podman_arrives_with_the_id_it_was_built_with(bench: Bench, kind: str) -> None:
     name = f"localhost/corefab-kind-{kind}:{secrets.token_hex(4)}"
     text = f"FROM {bench.project.settings['IMAGE']}\nLABEL made={unique(8).hex()}\nCOPY .env /e\n"
@@ -224,6 +225,7 @@ def test_an_image_of_podman_arrives_with_the_id_it_was_built_with(bench: Bench, 
     bench.project.ssh(f"podman image exists {made}")
 
 
+@pytest.mark.slow
 def test_an_image_of_forty_layers_arrives(bench: Bench) -> None:
     made = image([layer({f"f{number}": unique()}) for number in range(40)])
 
@@ -316,7 +318,9 @@ ON_THE_WAY = 5 * MIB // 2
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("quarter", range(4))
+@pytest.mark.parametrize(
+    "quarter", [0, *(pytest.param(one, marks=pytest.mark.slow) for one in (1, 2, 3))]
+)
 def test_a_cut_transfer_goes_on_from_the_byte_it_reached(bench: Bench, quarter: int) -> None:
     size = 24 * MIB
     share = (quarter + random.random()) * 0.24  # noqa: S311 -- no secret
@@ -429,6 +433,7 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
     assert bench.holds(made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
 def test_names_that_an_archive_has_stay_out_of_the_node(bench: Bench, kind: str) -> None:
     made = image([layer({"a": unique(2 * MIB)})])
@@ -500,6 +505,7 @@ def test_a_description_that_arrives_damaged_is_called_so(bench: Bench) -> None:
     assert (result.code, result.stderr) == (5, "the image's manifest or config arrived damaged\n")
 
 
+@pytest.mark.slow
 def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another(
     bench: Bench,
 ) -> None:
@@ -522,6 +528,7 @@ def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another
         assert list(state.layers.get(made.id, made.diff_ids)) == made.diff_ids
 
 
+@pytest.mark.slow
 def test_a_list_of_images_for_several_machines_is_passed_over(bench: Bench) -> None:
     made = image([layer({"a": unique()})])
     bench.send(made)
@@ -579,6 +586,7 @@ class Pruning(Flipping):
 HALF_WAY = 20
 
 
+@pytest.mark.slow
 def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
     files = {f"f{number}": unique(100_000) for number in range(9)}
     lower = layer({"lower": unique(MIB)})
@@ -596,6 +604,7 @@ def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
     assert bench.holds(made)
 
 
+@pytest.mark.slow
 def test_bases_in_two_images_that_share_one_of_them_are_both_written_out(bench: Bench) -> None:
     """The first layer is most like one of the other image than the second is, of equals."""
     below = {f"f{number}": unique(100_000) for number in range(9)}
@@ -618,6 +627,7 @@ def test_bases_in_two_images_that_share_one_of_them_are_both_written_out(bench: 
     assert bench.holds(made)
 
 
+@pytest.mark.slow
 def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     files = {f"f{number}": unique(100_000) for number in range(9)}
     before = image([layer(files)])
@@ -634,6 +644,7 @@ def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     assert bench.holds(made)
 
 
+@pytest.mark.slow
 def test_a_base_that_the_node_cannot_write_out_is_done_without(bench: Bench) -> None:
     files = {f"f{number}": unique(100_000) for number in range(9)}
     before = image([layer(files)])
@@ -687,7 +698,11 @@ INCOMING, SCRATCH = "/var/lib/corefab/images", "/var/tmp"  # noqa: S108 -- the n
 
 
 @pytest.mark.parametrize(
-    "places", [(INCOMING, SCRATCH), (SCRATCH,)], ids=["arriving", "assembling"]
+    "places",
+    [
+        pytest.param((INCOMING, SCRATCH), id="arriving"),
+        pytest.param((SCRATCH,), id="assembling", marks=pytest.mark.slow),
+    ],
 )
 def test_a_disk_that_fills_while_an_image_arrives_names_nothing_and_keeps_what_came(
     bench: Bench, places: tuple[str, ...]
@@ -828,6 +843,7 @@ def test_prune_removes_what_was_sent_and_followed_by_another(bench: Bench) -> No
     bench.project.ssh(f"podman rmi {shared.id}")
 
 
+@pytest.mark.slow
 def test_prune_removes_images_that_were_built_on_one_another(bench: Bench) -> None:
     layers = [layer({"a": unique()}) for _ in range(3)]
     made = [image(layers[:count]) for count in (1, 2, 3)]
