@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.metal import image, initramfs
+from tests.images import remove_images
 from tests.system.project import Project, Said, make_project
 from tests.system.rehearsal.nodes import require_nodes
 
@@ -50,8 +50,7 @@ def virtual_project(folder: Path, name: str, ssh_port: int, **settings: str) -> 
         yield made
     finally:
         made.fab("vm", "--down")
-        tag = made.settings["IMAGE"]
-        subprocess.run(["podman", "rmi", "--ignore", tag], check=True, capture_output=True)
+        remove_images(made.settings["IMAGE"])
 
 
 def kernel() -> Path:

@@ -36,9 +36,9 @@ HOST_KEYS = (
 def forgiving(deployed: Project) -> Iterator[None]:
     """Have sshd take no offence at the failed logins that follow each other here."""
     drop_in = "/etc/ssh/sshd_config.d/00-forgiving.conf"
-    deployed.ssh(f"echo PerSourcePenalties no >{drop_in}; systemctl reload ssh")
+    deployed.ssh(f"echo PerSourcePenalties no >{drop_in}; systemctl restart ssh")
     yield
-    deployed.ssh(f"rm {drop_in}; systemctl reload ssh")
+    deployed.ssh(f"rm {drop_in}; systemctl restart ssh")
 
 
 def kill_after(project: Project, line: str, *words: str) -> str:
@@ -182,7 +182,7 @@ def test_a_removed_person_does_not_log_in_with_a_certificate_and_an_old_authorit
     # As a machine is that an older version made.
     serving.ssh(
         "cd /etc/ssh && rm -f corefab-revoked sshd_config.d/31-corefab-revoked.conf\n"
-        "systemctl reload ssh 2>/dev/null || systemctl reload sshd"
+        "systemctl restart ssh 2>/dev/null || systemctl restart sshd"
     )
     for key in (fay, gil):
         serving.must("access-sign", key.name, "--key", f"{key}.pub", "--hours", "1")

@@ -108,13 +108,25 @@ label() {
 # label_as PATH NEW: give a new file the SELinux label of PATH, to which it will be renamed.
 label_as() { chcon "$(matchpathcon -n "$1" 2>/dev/null)" "$2" 2>/dev/null || true; }
 
-# reload_sshd: have sshd read its configuration again.
+# listeners UNIT: print the sockets on which the main process of a unit listens.
+listeners() {
+  ss -Hltnep 2>/dev/null | grep -F "pid=$(systemctl show -P MainPID "$1")," | grep -o 'ino:[0-9]*' | sort || true
+}
+
+# reload_sshd: have sshd read its configuration again. It closes its sockets for that and opens others; wait
+# until it has, because connections are refused meanwhile.
 reload_sshd() {
-  local unit
+  local unit before now
   sshd -t || fail "sshd rejects its configuration; it was not reloaded"
-  for unit in sshd ssh; do
-    if systemctl -q is-active "$unit.service"; then
-      systemctl reload "$unit.service"
+  for unit in sshd.service ssh.service; do
+    if systemctl -q is-active "$unit"; then
+      before=$(listeners "$unit")
+      systemctl reload "$unit"
+      for _ in $(seq 100); do
+        now=$(listeners "$unit")
+        if [ -z "$before" ] || { [ -n "$now" ] && [ "$now" != "$before" ]; }; then return; fi
+        sleep 0.1
+      done
       return
     fi
   done

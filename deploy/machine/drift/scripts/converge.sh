@@ -114,10 +114,7 @@ reload() {
   # The comparison that follows reports parameters that this kernel lacks.
   if has sysctl; then systemctl restart systemd-sysctl.service || true; fi
   if has sshd; then
-    /usr/sbin/sshd -t
-    for name in sshd ssh; do
-      if systemctl -q is-active "$name.service"; then systemctl reload "$name.service" && break; fi
-    done
+    if systemctl -q is-active sshd.service ssh.service; then reload_sshd; else /usr/sbin/sshd -t; fi
   fi
   while IFS='|' read -r name _; do
     if systemctl -q is-active "$name"; then systemctl restart "$name"; fi
