@@ -1,23 +1,209 @@
 """A machine without SSH that is born with its proxy and two apps, each with a certificate."""
 
+import hashlib
+import json
 import os
+import secrets
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.system import outside
-from tests.system.closed import HASH, LIVE, Machine, closed
-from tests.system.project import write_settings
+from rehearsal import places, ready, state
+from tests.system import outside, visited
+from tests.system.bundled import Shelf, audit_lines
+from tests.system.outside import Outside
+from tests.system.project import Project, make_project, write_settings
+from tests.system.proxied import connected
 from tests.system.rehearsal.nodes import require_nodes
 from tests.system.visitors import Visits, visiting
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
-STAGING = "staging.example.org"
+LIVE, STAGING = "example.org", "staging.example.org"
 NAME = f"closed{os.getpid()}"
+IMAGE, CADDY = f"localhost/corefab-{NAME}:latest", f"localhost/corefab-{NAME}-caddy:latest"
 PAGE = "/run/corefab/proxy/status/status"
 NEVER_HEALTHY = "ENV SPEAKS=nothing"
+# Of a password that nobody knows.
+CUT = (
+    "add chain inet corefab cut { type filter hook output priority 0; policy drop; }\n"
+    'add rule inet corefab cut oifname "lo" accept\n'
+)
+ONESHOT = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/true\n"
+ONESHOT += "[Install]\nWantedBy=multi-user.target\n"
+BROKEN = ONESHOT.replace("bin/true", "bin/false")
+HASH = "$y$j9T$0123456789abcdef01234$0123456789012345678901234567890123456789012"
+CLOSED = {
+    "IMAGE": IMAGE, "TLS": "proxy", "CERT_FROM": "node", "CERT_NAMES": LIVE, "SSH": "off",
+    "CONSOLE_PASSWORD_HASH": HASH, "PULL_EVERY": "*:*:0/5", "PULL_SPREAD": "0", "NOTIFY": "false",
+    "WATCHDOG_SECONDS": "0", "HEALTH_PATH": "/", "PROJECT_FILES": "", "SMTP_HOST": "",
+    "SETTLE_SECONDS": "0", "HEALTH_TIMEOUT_SECONDS": "30", "DATA_PARTITION": "kept-data",
+    "DRAIN_SECONDS": "2", "PULL_NODE": "closed1",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Machine(Project):
+    """A project whose machine nobody logs in to; what it says is read from its files."""
+
+    world: Outside = field(kw_only=True)
+    kept: Path = field(kw_only=True)
+
+    @property
+    def app(self) -> str:
+        return f"{self.settings['PROJECT']}-www"
+
+    @property
+    def proxy_image(self) -> str:
+        return self.settings["PROXY_IMAGE"]
+
+    def publish(self, page: str, *words: str, tag: str = "live", more: str = "") -> None:
+        """Publish an image that shows a page."""
+        visited.build(
+            IMAGE, self.folder, f"{IMAGE.partition(':')[0]}:base", f"ENV GREETING={page}", more
+        )
+        self.must("publish", *words, PULL=f"{self.world.registry.address}/shop/www:{tag}")
+
+    def publish_caddy(self, mark: str) -> str:
+        """Publish an image of the proxy; return its id."""
+        text = f"FROM {self.proxy_image}\nLABEL mark={mark}\n"
+        words = ["podman", "build", "-q", "--format=docker", "-t", CADDY, "-f", "-"]
+        subprocess.run(words, input=text.encode(), check=True, capture_output=True)
+        self.must("publish", IMAGE=CADDY, PULL=f"{self.world.registry.address}/shop/caddy:live")
+        look = ["podman", "image", "inspect", "--format", "sha256:{{.Id}}", CADDY]
+        return subprocess.run(look, check=True, capture_output=True, text=True).stdout.strip()
+
+    def boot(self, *words: str) -> None:
+        """Boot a node from the Ignition file, and tell the authority where it is."""
+        # The address of one that is there may be another.
+        self.node_down()
+        process = self.start("rehearsal-up", *words)
+        try:
+            self.world.visit(outside.await_address(self.settings["PROJECT"]))
+        finally:
+            said, _ = process.communicate(timeout=outside.PATIENCE_SECONDS)
+        assert process.returncode == 0, said
+
+    def await_page(self, name: str, wanted: str) -> None:
+        try:
+            outside.until(lambda: wanted if self.page(name) == wanted else "", f"{name}: {wanted}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.page(name)}; {self.said()}") from error
+
+    def page(self, name: str) -> str:
+        """Read the page that visitors see; in words why there is none."""
+        trusted = ssl.create_default_context(cafile=str(self.world.authority))
+        try:
+            with connected(self, name, trusted=trusted) as connection:
+                connection.request("GET", "/")
+                return connection.getresponse().read().decode()
+        except OSError as error:
+            return str(error)
+
+    def certificate(self, name: str) -> str:
+        """Read the certificate that visitors see, as its hash."""
+        trusted = ssl.create_default_context(cafile=str(self.world.authority))
+        with connected(self, name, trusted=trusted) as connection:
+            assert isinstance(connection.sock, ssl.SSLSocket)
+            shown = connection.sock.getpeercert(binary_form=True)
+        return hashlib.sha256(shown or b"").hexdigest()
+
+    def status(self, app: str = "") -> dict[str, str]:
+        """Read the result of an updater's last look; nothing before the first."""
+        path = self.node.tree / f"var/lib/corefab/pull/{app or self.app}/status.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def await_result(self, wanted: str, app: str = "") -> dict[str, str]:
+        try:
+            outside.await_result(self.settings["PROJECT"], app or self.app, wanted)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.status(app)} {self.said()}") from error
+        return self.status(app)
+
+    def overlay(self, path: str, text: str, unit: str = "") -> None:
+        """Have the machine spec bring a file, and a unit of it; an empty text takes it away."""
+        file = self.folder / "butane/overlays/own.bu"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        if text:
+            place = {"path": path, "contents": {"inline": text}}
+            units = [{"name": unit, "enabled": True}] if unit else []
+            found = {"variant": "fcos", "version": "1.4.0", "storage": {"files": [place]}}
+            file.write_text(json.dumps(found | {"systemd": {"units": units}}))
+
+    def configure(self, result: str) -> None:
+        """Publish the machine's configuration, and wait for what comes of it."""
+        said = self.must("publish", "--node")
+        serial = int(said.rpartition("(serial ")[2].partition(")")[0])
+        wanted = (serial, result)
+        outside.until(lambda: "yes" if self.bundle() == wanted else "", f"bundle {result}")
+
+    def command(self, *words: str) -> dict[str, str]:
+        """Publish a command; wait until the node has noted what came of it."""
+        said = self.must("node-command", *words)
+        wanted = f"{said.rpartition('(serial ')[2].partition(')')[0]}: {words[0]}"
+        outside.until(lambda: "yes" if self.noted(wanted) else "", wanted)
+        (line,) = self.noted(wanted)
+        return line
+
+    def noted(self, wanted: str) -> list[dict[str, str]]:
+        """Read the lines of the node's journal of changes about a command."""
+        lines = audit_lines(self.node.tree)
+        return [one for one in lines if one["what"] == "command" and wanted in one["detail"]]
+
+    def bundle(self) -> tuple[int, str]:
+        """Read the serial of the bundle that the node looked at last, and what came of it."""
+        status = self.status("node")
+        return int(status.get("serial", 0)), status.get("result", "")
+
+    @property
+    def shelf(self) -> Shelf:
+        return Shelf(self.folder, self.world.registry.root)
+
+    def await_refusal(self, why: str) -> None:
+        """Wait until the node has refused its bundle, and says why."""
+        assert self.await_why(why, "node") == "refused"
+
+    def await_why(self, why: str, app: str = "") -> str:
+        """Wait until an updater says why it did nothing; return its result."""
+        outside.until(lambda: "yes" if why in self.status(app).get("why", "") else "", why)
+        return self.status(app)["result"]
+
+    def credential(self, app: str) -> str:
+        """Read the credential that the app's container has; empty while it is not there."""
+        home = self.node.tree / f"var/lib/{app}"
+        serving = (home / "current").readlink()
+        for slot in ("blue", "green"):
+            if (home / slot).is_symlink() and (home / slot).readlink() == serving:
+                words = ("podman", "exec", f"{app}-{slot}", "cat", "/run/secrets/token")
+                return self.inside(*words)
+        return ""
+
+    def holding(self, text: str) -> str:
+        """List the files of the node's disk and of the registry in which a text is."""
+        found = [self.node.tree / one for one in ("etc", "var/lib", "var/log")]
+        words = ["grep", "-rlsaF", text, *map(str, found), str(self.world.registry.store)]
+        return subprocess.run(words, check=False, capture_output=True, text=True).stdout
+
+    def inside(self, *words: str) -> str:
+        """Run a command on the node by entering it: there is no login."""
+        record = state.load(places.folder(self.settings["PROJECT"]))
+        assert record
+        return ready.inside(record.network, list(words), 20)
+
+    def look(self, *words: str) -> dict[str, Any]:
+        """Read what a command shows, as JSON."""
+        return dict(json.loads(self.must(*words, "--json")))
+
+    def said(self) -> str:
+        units = ("corefab-proxy-pull", f"{self.app}-pull", "corefab-proxy-green")
+        words = [word for unit in units for word in ("-u", unit)]
+        return self.inside("journalctl", "--no-pager", "-n", "60", "-o", "cat", *words)
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +211,42 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Publish two apps and the proxy, and boot a machine from one Ignition file."""
     require_nodes()
     folder = tmp_path_factory.mktemp("closed")
-    with closed(folder, NAME, os.getpid() + 100) as machine:
+    with outside.running(folder, os.getpid() + 100) as world:
+        made = make_project(
+            folder / "project",
+            NAME,
+            **CLOSED,
+            ACME_DIRECTORY=world.pebble.server.directory,
+            ACME_ROOT=str(world.pebble.server.trust),
+            PULL=f"{world.registry.address}/shop/www:live",
+            PULL_ROOT=str(world.registry.root),
+            PROXY_IMAGE=f"{world.registry.address}/shop/caddy:live",
+        )
+        machine = Machine(made.folder, made.settings, world=world, kept=folder / "kept")
+        settings = machine.folder / ".env"
+        settings.write_text(settings.read_text().replace("ENV_GREETING=", "# ENV_GREETING="))
         other = {
             "NAME": "staging",
             "CERT_NAMES": STAGING,
-            "PULL": f"{machine.world.registry.address}/shop/www:staging",
+            "PULL": f"{world.registry.address}/shop/www:staging",
         }
         write_settings(machine.folder / ".env.staging", "", other)
-        machine.publish("staged", tag="staging")
-        machine.publish("one")
-        machine.must("operator-key")
-        machine.must("prepare", "--yes")
-        machine.boot("--state", str(machine.kept))
-        yield machine
+        base = f"{IMAGE.partition(':')[0]}:base"
+        try:
+            machine.must("publish-key")
+            machine.must("sample-build", IMAGE=base)
+            machine.must("proxy-build")
+            machine.publish_caddy("first")
+            machine.publish("staged", tag="staging")
+            machine.publish("one")
+            machine.must("operator-key")
+            machine.must("prepare", "--yes")
+            machine.boot("--state", str(machine.kept))
+            yield machine
+        finally:
+            machine.node_down()
+            built = (IMAGE, base, CADDY, machine.proxy_image)
+            subprocess.run(["podman", "rmi", "--force", "--ignore", *built], check=True)
 
 
 @pytest.fixture
@@ -172,6 +381,137 @@ def test_another_image_of_the_proxy_is_taken_and_no_visitor_notices(
     assert machine.world.pebble.orders == 2
 
 
+def test_a_bundle_brings_files_and_units_and_takes_them_away(
+    machine: Machine, visits: Visits
+) -> None:
+    machine.await_result("same", "node")
+    machine.overlay("/etc/systemd/system/own.service", ONESHOT, "own.service")
+    unit = machine.node.tree / "etc/systemd/system/own.service"
+    before = (machine.node.tree / "etc/corefab/spec").read_text()
+
+    machine.configure("same")
+
+    assert unit.read_text() == ONESHOT
+    assert (machine.node.tree / "etc/corefab/spec").read_text() != before
+    assert machine.inside("systemctl", "is-active", "own.service").strip() == "active"
+    line = audit_lines(machine.node.tree)[-1]
+    assert (line["what"], line["result"]) == ("bundle", "ok")
+    assert "file /etc/systemd/system/own.service" in line["detail"]
+    machine.overlay("", "")
+
+    machine.configure("same")
+
+    assert not unit.exists()
+    assert (machine.node.tree / "etc/corefab/spec").read_text() == before
+
+
+def test_a_bundle_whose_unit_fails_is_put_back_and_held_back(
+    machine: Machine, visits: Visits
+) -> None:
+    good = (machine.node.tree / "etc/corefab/spec").read_text()
+    machine.overlay("/etc/systemd/system/own.service", BROKEN, "own.service")
+
+    machine.configure("held-back")
+
+    assert not (machine.node.tree / "etc/systemd/system/own.service").exists()
+    assert (machine.node.tree / "etc/corefab/spec").read_text() == good
+    failed = [one for one in audit_lines(machine.node.tree) if one["what"] == "bundle"][-1]
+    assert failed["result"] == "failed"
+    assert "own.service" in failed["detail"]
+
+
+def test_a_bundle_that_cuts_the_network_undoes_itself(machine: Machine) -> None:
+    machine.overlay("/etc/corefab/firewall.d/cut.nft", CUT)
+    before = len(audit_lines(machine.node.tree))
+
+    machine.configure("held-back")
+
+    put_back, failed = audit_lines(machine.node.tree)[before : before + 2]
+    assert put_back["what"] == "converge put back"
+    assert "the next bundle could not be read" in put_back["detail"]
+    assert failed["result"] == "failed"
+    assert "chain cut" not in machine.inside("nft", "list", "table", "inet", "corefab")
+    assert not (machine.node.tree / "etc/corefab/firewall.d/cut.nft").exists()
+    machine.await_page(LIVE, "two")
+
+
+def test_older_unsigned_and_other_nodes_bundles_are_refused(
+    machine: Machine, visits: Visits
+) -> None:
+    older = machine.shelf.read()
+    machine.overlay("/etc/own", "hello\n")
+    machine.configure("same")
+
+    machine.shelf.write(older)
+    machine.await_refusal("is older than what it was before")
+    machine.shelf.unsigned()
+    machine.await_refusal("is not signed")
+    machine.shelf.of_another("closed2")
+    machine.await_refusal('is for node "closed2", and this is closed1')
+    assert (machine.node.tree / "etc/own").read_text() == "hello\n"
+    machine.configure("same")
+
+
+def test_a_command_is_carried_out_once(machine: Machine) -> None:
+    line = machine.command("restart")
+    assert line["result"] == "ok"
+
+    refused = machine.command("release", "--release", "20300615-120000-ab12")
+
+    assert refused["result"] == "failed"
+    assert "is not on this node" in refused["detail"]
+    # The first one is still published beside it, and was not carried out again.
+    assert machine.noted(line["detail"]) == [line]
+    machine.await_page(LIVE, "two")
+
+
+def test_images_are_held_taken_and_gone_back_from_by_commands(
+    machine: Machine, visits: Visits
+) -> None:
+    before = (machine.node.tree / f"var/lib/{machine.app}/current").readlink().name
+    assert machine.command("hold")["result"] == "ok"
+    machine.publish("three")
+    assert machine.await_why("a command holds it") == "waiting"
+
+    assert machine.command("retry")["result"] == "ok"
+    machine.await_page(LIVE, "three")
+    assert machine.command("release", "--release", before)["result"] == "ok"
+
+    machine.await_page(LIVE, "two")
+    assert machine.await_why("was taken before") == "same"
+    machine.must("withdraw")
+
+
+def test_ssh_is_open_for_a_while_and_closes_by_itself_with_its_sessions(machine: Machine) -> None:
+    line = machine.command("ssh-open", "--minutes", "1", "--key", "id.pub")
+    assert line["result"] == "ok", line
+    key = machine.inside("ssh-keygen", "-y", "-f", "/etc/ssh/ssh_host_ed25519_key")
+    known = machine.folder / "opened"
+    known.write_text(f"{machine.node.address} {key}")
+    words = ["ssh", "-F", "none", "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
+    words += ["-i", str(machine.folder / "id"), f"core@{machine.node.address}"]
+
+    done = subprocess.run([*words, "sudo", "id", "-un"], capture_output=True, text=True, check=True)
+    session = subprocess.Popen([*words, "sleep", "600"])
+
+    assert done.stdout == "root\n"
+    session.wait(outside.PATIENCE_SECONDS)
+    outside.until(
+        lambda: "" if machine.inside("ss", "-Hltn", "sport = :22") else "yes", "port 22 closed"
+    )
+    with pytest.raises(OSError), socket.create_connection((machine.node.address, 22), timeout=2):  # noqa: PT011
+        pass
+    assert machine.inside("systemctl", "is-enabled", "sshd.service").strip() == "masked"
+    outside.until(
+        lambda: (
+            ""
+            if "22" in machine.inside("nft", "list", "set", "inet", "corefab", "tcp_ports_while")
+            else "yes"
+        ),
+        "the element is gone",
+    )
+
+
 def test_after_a_restart_without_the_registry_the_page_is_there(machine: Machine) -> None:
     machine.world.registry.stop()
     try:
@@ -200,6 +540,35 @@ def test_born_again_it_has_the_same_certificate_from_a_proxy_by_its_digest(
     assert machine.certificate(LIVE) == before
     assert machine.world.pebble.orders == ordered
     assert machine.await_result("same", "corefab-proxy")["reference"] == pinned
+    # The bundle was made for machines of earlier specs.
+    assert machine.await_why("for machines of other specs", "node") == "waiting"
+
+
+def test_an_app_gets_credentials_that_only_its_node_can_read(machine: Machine) -> None:
+    env, app, secret = machine.folder / ".env.staging", f"{NAME}-staging", secrets.token_hex(20)
+    before = env.read_text()
+    env.write_text(f"{before}SECRET_TOKEN={secret}\n")
+    try:
+        machine.must("prepare", "--yes")
+        machine.boot("--state", str(machine.kept))
+        machine.await_page(LIVE, "two")
+        assert machine.await_why("credentials that have not come: token", app) == "waiting"
+        machine.must("enrol", "--fingerprint", outside.await_key(NAME))
+
+        machine.must("creds-seal", "--name", "staging")
+
+        machine.await_page(STAGING, "staged")
+        assert machine.credential(app) == secret
+        renewed = secrets.token_hex(20)
+        env.write_text(f"{before}SECRET_TOKEN={renewed}\n")
+        machine.must("creds-rotate", "token", "--name", "staging")
+        outside.until(lambda: "yes" if machine.credential(app) == renewed else "", "the new value")
+        machine.await_page(STAGING, "staged")
+        assert machine.holding("corefab-bundle")
+        for value in (secret, renewed):
+            assert machine.holding(value) == ""
+    finally:
+        env.write_text(before)
 
 
 def test_a_machine_of_a_providers_user_data_is_what_a_deploy_would_make(machine: Machine) -> None:
@@ -210,7 +579,7 @@ def test_a_machine_of_a_providers_user_data_is_what_a_deploy_would_make(machine:
     packed = machine.folder / "build/cloud/digitalocean/user-data.ign"
     assert packed.stat().st_size < spec.stat().st_size / 2
     spec.write_bytes(packed.read_bytes())
-    subprocess.run(["podman", "tag", machine.caddy, machine.proxy_image], check=True)
+    subprocess.run(["podman", "tag", CADDY, machine.proxy_image], check=True)
 
     machine.boot()
 
