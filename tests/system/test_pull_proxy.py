@@ -1,35 +1,25 @@
 """A machine without SSH that is born with its proxy and two apps, each with a certificate."""
 
-import hashlib
-import json
 import os
 import secrets
 import socket
-import ssl
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rehearsal import places, ready, state
-from tests.system import outside, visited
-from tests.system.bundled import Shelf, audit_lines
-from tests.system.outside import Outside
-from tests.system.project import Project, make_project, write_settings
-from tests.system.proxied import connected
+from tests.system import outside
+from tests.system.bundled import audit_lines
+from tests.system.closed import HASH, LIVE, Machine, closed
+from tests.system.project import write_settings
 from tests.system.rehearsal.nodes import require_nodes
 from tests.system.visitors import Visits, visiting
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
-LIVE, STAGING = "example.org", "staging.example.org"
+STAGING = "staging.example.org"
 NAME = f"closed{os.getpid()}"
-IMAGE, CADDY = f"localhost/corefab-{NAME}:latest", f"localhost/corefab-{NAME}-caddy:latest"
 PAGE = "/run/corefab/proxy/status/status"
 NEVER_HEALTHY = "ENV SPEAKS=nothing"
-# Of a password that nobody knows.
 CUT = (
     "add chain inet corefab cut { type filter hook output priority 0; policy drop; }\n"
     'add rule inet corefab cut oifname "lo" accept\n'
@@ -37,173 +27,6 @@ CUT = (
 ONESHOT = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/true\n"
 ONESHOT += "[Install]\nWantedBy=multi-user.target\n"
 BROKEN = ONESHOT.replace("bin/true", "bin/false")
-HASH = "$y$j9T$0123456789abcdef01234$0123456789012345678901234567890123456789012"
-CLOSED = {
-    "IMAGE": IMAGE, "TLS": "proxy", "CERT_FROM": "node", "CERT_NAMES": LIVE, "SSH": "off",
-    "CONSOLE_PASSWORD_HASH": HASH, "PULL_EVERY": "*:*:0/5", "PULL_SPREAD": "0", "NOTIFY": "false",
-    "WATCHDOG_SECONDS": "0", "HEALTH_PATH": "/", "PROJECT_FILES": "", "SMTP_HOST": "",
-    "SETTLE_SECONDS": "0", "HEALTH_TIMEOUT_SECONDS": "30", "DATA_PARTITION": "kept-data",
-    "DRAIN_SECONDS": "2", "PULL_NODE": "closed1",
-}  # fmt: skip
-
-
-@dataclass(slots=True)
-class Machine(Project):
-    """A project whose machine nobody logs in to; what it says is read from its files."""
-
-    world: Outside = field(kw_only=True)
-    kept: Path = field(kw_only=True)
-
-    @property
-    def app(self) -> str:
-        return f"{self.settings['PROJECT']}-www"
-
-    @property
-    def proxy_image(self) -> str:
-        return self.settings["PROXY_IMAGE"]
-
-    def publish(self, page: str, *words: str, tag: str = "live", more: str = "") -> None:
-        """Publish an image that shows a page."""
-        visited.build(
-            IMAGE, self.folder, f"{IMAGE.partition(':')[0]}:base", f"ENV GREETING={page}", more
-        )
-        self.must("publish", *words, PULL=f"{self.world.registry.address}/shop/www:{tag}")
-
-    def publish_caddy(self, mark: str) -> str:
-        """Publish an image of the proxy; return its id."""
-        text = f"FROM {self.proxy_image}\nLABEL mark={mark}\n"
-        words = ["podman", "build", "-q", "--format=docker", "-t", CADDY, "-f", "-"]
-        subprocess.run(words, input=text.encode(), check=True, capture_output=True)
-        self.must("publish", IMAGE=CADDY, PULL=f"{self.world.registry.address}/shop/caddy:live")
-        look = ["podman", "image", "inspect", "--format", "sha256:{{.Id}}", CADDY]
-        return subprocess.run(look, check=True, capture_output=True, text=True).stdout.strip()
-
-    def boot(self, *words: str) -> None:
-        """Boot a node from the Ignition file, and tell the authority where it is."""
-        # The address of one that is there may be another.
-        self.node_down()
-        process = self.start("rehearsal-up", *words)
-        try:
-            self.world.visit(outside.await_address(self.settings["PROJECT"]))
-        finally:
-            said, _ = process.communicate(timeout=outside.PATIENCE_SECONDS)
-        assert process.returncode == 0, said
-
-    def await_page(self, name: str, wanted: str) -> None:
-        try:
-            outside.until(lambda: wanted if self.page(name) == wanted else "", f"{name}: {wanted}")
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {self.page(name)}; {self.said()}") from error
-
-    def page(self, name: str) -> str:
-        """Read the page that visitors see; in words why there is none."""
-        trusted = ssl.create_default_context(cafile=str(self.world.authority))
-        try:
-            with connected(self, name, trusted=trusted) as connection:
-                connection.request("GET", "/")
-                return connection.getresponse().read().decode()
-        except OSError as error:
-            return str(error)
-
-    def certificate(self, name: str) -> str:
-        """Read the certificate that visitors see, as its hash."""
-        trusted = ssl.create_default_context(cafile=str(self.world.authority))
-        with connected(self, name, trusted=trusted) as connection:
-            assert isinstance(connection.sock, ssl.SSLSocket)
-            shown = connection.sock.getpeercert(binary_form=True)
-        return hashlib.sha256(shown or b"").hexdigest()
-
-    def status(self, app: str = "") -> dict[str, str]:
-        """Read the result of an updater's last look; nothing before the first."""
-        path = self.node.tree / f"var/lib/corefab/pull/{app or self.app}/status.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
-
-    def await_result(self, wanted: str, app: str = "") -> dict[str, str]:
-        try:
-            outside.await_result(self.settings["PROJECT"], app or self.app, wanted)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {self.status(app)} {self.said()}") from error
-        return self.status(app)
-
-    def overlay(self, path: str, text: str, unit: str = "") -> None:
-        """Have the machine spec bring a file, and a unit of it; an empty text takes it away."""
-        file = self.folder / "butane/overlays/own.bu"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
-        if text:
-            place = {"path": path, "contents": {"inline": text}}
-            units = [{"name": unit, "enabled": True}] if unit else []
-            found = {"variant": "fcos", "version": "1.4.0", "storage": {"files": [place]}}
-            file.write_text(json.dumps(found | {"systemd": {"units": units}}))
-
-    def configure(self, result: str) -> None:
-        """Publish the machine's configuration, and wait for what comes of it."""
-        said = self.must("publish", "--node")
-        serial = int(said.rpartition("(serial ")[2].partition(")")[0])
-        wanted = (serial, result)
-        outside.until(lambda: "yes" if self.bundle() == wanted else "", f"bundle {result}")
-
-    def command(self, *words: str) -> dict[str, str]:
-        """Publish a command; wait until the node has noted what came of it."""
-        said = self.must("node-command", *words)
-        wanted = f"{said.rpartition('(serial ')[2].partition(')')[0]}: {words[0]}"
-        outside.until(lambda: "yes" if self.noted(wanted) else "", wanted)
-        (line,) = self.noted(wanted)
-        return line
-
-    def noted(self, wanted: str) -> list[dict[str, str]]:
-        """Read the lines of the node's journal of changes about a command."""
-        lines = audit_lines(self.node.tree)
-        return [one for one in lines if one["what"] == "command" and wanted in one["detail"]]
-
-    def bundle(self) -> tuple[int, str]:
-        """Read the serial of the bundle that the node looked at last, and what came of it."""
-        status = self.status("node")
-        return int(status.get("serial", 0)), status.get("result", "")
-
-    @property
-    def shelf(self) -> Shelf:
-        return Shelf(self.folder, self.world.registry.root)
-
-    def await_refusal(self, why: str) -> None:
-        """Wait until the node has refused its bundle, and says why."""
-        assert self.await_why(why, "node") == "refused"
-
-    def await_why(self, why: str, app: str = "") -> str:
-        """Wait until an updater says why it did nothing; return its result."""
-        outside.until(lambda: "yes" if why in self.status(app).get("why", "") else "", why)
-        return self.status(app)["result"]
-
-    def credential(self, app: str) -> str:
-        """Read the credential that the app's container has; empty while it is not there."""
-        home = self.node.tree / f"var/lib/{app}"
-        serving = (home / "current").readlink()
-        for slot in ("blue", "green"):
-            if (home / slot).is_symlink() and (home / slot).readlink() == serving:
-                words = ("podman", "exec", f"{app}-{slot}", "cat", "/run/secrets/token")
-                return self.inside(*words)
-        return ""
-
-    def holding(self, text: str) -> str:
-        """List the files of the node's disk and of the registry in which a text is."""
-        found = [self.node.tree / one for one in ("etc", "var/lib", "var/log")]
-        words = ["grep", "-rlsaF", text, *map(str, found), str(self.world.registry.store)]
-        return subprocess.run(words, check=False, capture_output=True, text=True).stdout
-
-    def inside(self, *words: str) -> str:
-        """Run a command on the node by entering it: there is no login."""
-        record = state.load(places.folder(self.settings["PROJECT"]))
-        assert record
-        return ready.inside(record.network, list(words), 20)
-
-    def look(self, *words: str) -> dict[str, Any]:
-        """Read what a command shows, as JSON."""
-        return dict(json.loads(self.must(*words, "--json")))
-
-    def said(self) -> str:
-        units = ("corefab-proxy-pull", f"{self.app}-pull", "corefab-proxy-green")
-        words = [word for unit in units for word in ("-u", unit)]
-        return self.inside("journalctl", "--no-pager", "-n", "60", "-o", "cat", *words)
 
 
 @pytest.fixture(scope="module")
@@ -211,42 +34,19 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Publish two apps and the proxy, and boot a machine from one Ignition file."""
     require_nodes()
     folder = tmp_path_factory.mktemp("closed")
-    with outside.running(folder, os.getpid() + 100) as world:
-        made = make_project(
-            folder / "project",
-            NAME,
-            **CLOSED,
-            ACME_DIRECTORY=world.pebble.server.directory,
-            ACME_ROOT=str(world.pebble.server.trust),
-            PULL=f"{world.registry.address}/shop/www:live",
-            PULL_ROOT=str(world.registry.root),
-            PROXY_IMAGE=f"{world.registry.address}/shop/caddy:live",
-        )
-        machine = Machine(made.folder, made.settings, world=world, kept=folder / "kept")
-        settings = machine.folder / ".env"
-        settings.write_text(settings.read_text().replace("ENV_GREETING=", "# ENV_GREETING="))
+    with closed(folder, NAME, os.getpid() + 100, PULL_NODE="closed1") as machine:
         other = {
             "NAME": "staging",
             "CERT_NAMES": STAGING,
-            "PULL": f"{world.registry.address}/shop/www:staging",
+            "PULL": f"{machine.world.registry.address}/shop/www:staging",
         }
         write_settings(machine.folder / ".env.staging", "", other)
-        base = f"{IMAGE.partition(':')[0]}:base"
-        try:
-            machine.must("publish-key")
-            machine.must("sample-build", IMAGE=base)
-            machine.must("proxy-build")
-            machine.publish_caddy("first")
-            machine.publish("staged", tag="staging")
-            machine.publish("one")
-            machine.must("operator-key")
-            machine.must("prepare", "--yes")
-            machine.boot("--state", str(machine.kept))
-            yield machine
-        finally:
-            machine.node_down()
-            built = (IMAGE, base, CADDY, machine.proxy_image)
-            subprocess.run(["podman", "rmi", "--force", "--ignore", *built], check=True)
+        machine.publish("staged", tag="staging")
+        machine.publish("one")
+        machine.must("operator-key")
+        machine.must("prepare", "--yes")
+        machine.boot("--state", str(machine.kept))
+        yield machine
 
 
 @pytest.fixture
@@ -579,7 +379,7 @@ def test_a_machine_of_a_providers_user_data_is_what_a_deploy_would_make(machine:
     packed = machine.folder / "build/cloud/digitalocean/user-data.ign"
     assert packed.stat().st_size < spec.stat().st_size / 2
     spec.write_bytes(packed.read_bytes())
-    subprocess.run(["podman", "tag", CADDY, machine.proxy_image], check=True)
+    subprocess.run(["podman", "tag", machine.caddy, machine.proxy_image], check=True)
 
     machine.boot()
 
