@@ -127,7 +127,15 @@ def test_what_was_packed_is_read() -> None:
     assert read_bundle(bundle("shop1", 9, contents.with_secrets([secret]))).secrets == (secret,)
 
 
-@pytest.mark.parametrize("packed", [b"", b"x", gzip.compress(b""), gzip.compress(b"x" * 2000)])
+NO_BUNDLES = {
+    "empty": b"",
+    "no gzip": b"x",
+    "no file": gzip.compress(b""),
+    "no tar": gzip.compress(b"x" * 2000),
+}
+
+
+@pytest.mark.parametrize("packed", NO_BUNDLES.values(), ids=NO_BUNDLES)
 def test_what_is_no_bundle_is_not_read(packed: bytes) -> None:
     with pytest.raises(DeployError):
         read_bundle(packed)

@@ -155,7 +155,10 @@ def test_what_unpacks_to_too_much_is_refused(
     assert run("unpack layer there") == "refused the bundle is larger than 16777216 bytes"
 
 
-@pytest.mark.parametrize("layer", [b"", b"no gzip", gzip.compress(b"no tar" * 200)])
+NO_BUNDLES = {"empty": b"", "no gzip": b"no gzip", "no tar": gzip.compress(b"no tar" * 200)}
+
+
+@pytest.mark.parametrize("layer", NO_BUNDLES.values(), ids=NO_BUNDLES)
 def test_what_is_no_bundle_is_refused(
     tmp_path: Path, run: Callable[[str], str], layer: bytes
 ) -> None:
