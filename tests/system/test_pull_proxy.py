@@ -372,7 +372,7 @@ def test_an_app_gets_credentials_that_only_its_node_can_read(machine: Machine) -
 
 
 def test_a_machine_of_a_providers_user_data_is_what_a_deploy_would_make(machine: Machine) -> None:
-    with_ssh = {"SSH": "on", "DATA_PARTITION": ""}
+    with_ssh = {"SSH": "on", "DATA_PARTITION": "", "PULL_NODE": ""}
     machine.must("prepare", "--yes", **with_ssh)
     spec = machine.folder / f"build/{machine.app}.ign"
     machine.must("cloud", "digitalocean", **with_ssh)

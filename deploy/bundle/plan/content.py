@@ -181,24 +181,31 @@ def not_brought(target: Machine, earlier: Iterable[Machine]) -> tuple[str, ...]:
 def _acts(target: Machine, earlier: Sequence[Machine]) -> Iterator[tuple[Act, ...]]:
     """Give each act with those that follow it."""
     known = {place.path for place in target.places}
+    mounts = frozenset[str]().union(*(one.mounts for one in (target, *earlier)))
     for place in target.places:
-        if place.content is not None:
+        if place.content is not None and _name(place.path) not in mounts:
             yield tuple(acts_at(place.path, target))
     for person in target.people:
         yield (Act("keys", person.name),)
     for name in target.enabled:
-        yield (Act("enable", name),)
+        if name not in mounts:
+            yield (Act("enable", name),)
     gone = {
         place.path: None
         for one in earlier
         for place in one.places
-        if place.kind != "folder" and place.path not in known
+        if place.kind != "folder" and place.path not in known and _name(place.path) not in mounts
     }
     for path in gone:
         yield tuple(acts_at(path, target))
-    stopped = {name: None for one in earlier for name in one.enabled if name not in target.enabled}
+    left = {*target.enabled, *mounts}
+    stopped = {name: None for one in earlier for name in one.enabled if name not in left}
     for name in stopped:
         yield (Act("disable", name),)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _files_head(made: Configuration) -> Mapping[str, object]:

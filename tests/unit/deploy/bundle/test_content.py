@@ -61,6 +61,16 @@ def test_what_an_earlier_machine_had_is_removed_once() -> None:
     assert len(found) == 5
 
 
+def test_what_mounts_a_file_system_comes_and_goes_with_it_alone() -> None:
+    layout = '{"filesystems": [{"device": "/dev/data", "path": "/data"}]}'
+    text = b"[Mount]\nWhere=/data\nWhat=/dev/data\nType=xfs\n"
+    unit = Place("/etc/systemd/system/data.mount", "file", "644", content=text)
+    mounted = machine(MOTD, unit, enabled=("data.mount",), layout=layout)
+
+    assert acts(mounted) == acts(machine(MOTD))
+    assert acts(machine(MOTD), mounted) == acts(machine(MOTD))
+
+
 def test_contents_and_keys_are_files_for_root_alone() -> None:
     _, *files = configuration_files(machine(MOTD), ())
 
