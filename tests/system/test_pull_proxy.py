@@ -342,6 +342,8 @@ def test_born_again_it_has_the_same_certificate_from_a_proxy_by_its_digest(
     assert machine.await_result("same", "corefab-proxy")["reference"] == pinned
     # The bundle was made for machines of earlier specs.
     assert machine.await_why("for machines of other specs", "node") == "waiting"
+    # Its commands were for the machine before.
+    assert machine.noted("") == []
 
 
 def test_an_app_gets_credentials_that_only_its_node_can_read(machine: Machine) -> None:

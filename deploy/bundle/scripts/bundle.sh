@@ -437,7 +437,9 @@ fi
 serial=$(kept_of state.json .serial) files=$(kept_of state.json .files)
 result=$(kept_of state.json .result) tries=$(kept_of state.json .tries)
 command=$(kept_of state.json .command)
-serial=${serial:-0} files=${files:-0} tries=${tries:-0} command=${command:-0} changed=''
+serial=${serial:-0} files=${files:-0} tries=${tries:-0} changed=''
+# What was published before the first boot was for the machine before: serials are milliseconds, or later.
+command=${command:-$(date -r "$here/settings.json" +%s%3N)}
 if [ "$(kept_of state.json .digest)" = "$digest" ]; then end_done; fi
 if [ "$(kept_of seen.json "select(.reference == \"$reference\") | .digest")" != "$digest" ]; then check_signature; fi
 fetch

@@ -88,7 +88,7 @@ attempt() {
   # In the background, so that the act itself stops at its first error.
   "$@" </dev/null >"$place/said" 2>&1 &
   wait $! && return
-  said=$(head -n 1 "$place/said")
+  said=$(sed -n '/^Created symlink /!{p;q}' "$place/said")
   printf 'not done: %s: %s\n' "$what" "${said#"$what: "}"
 }
 

@@ -241,8 +241,9 @@ def test_commands_are_carried_out_also_where_the_files_are_refused(node: Node) -
     pull = node.folder / "etc/corefab/pull/shop-www"
     pull.mkdir()
     (pull / "pull.sh").write_text("")
-    command = NodeCommand(5, 2**40, ("hold", "shop-www"), "bob")
-    node.publish("hello", made_for="c" * 64, commands=(command,))
+    before_it_was_made = NodeCommand(5, 2**40, ("hold", "shop-www"), "ann")
+    command = NodeCommand(2**43, 2**40, ("hold", "shop-www"), "bob")
+    node.publish("hello", made_for="c" * 64, commands=(before_it_was_made, command))
 
     node.look()
     node.look()
