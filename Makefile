@@ -41,9 +41,10 @@ check: $(STAMP) ## ruff, mypy strict, import contracts
 unit: $(STAMP) ## the tests that need neither root nor other programs, in half a minute
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-test: check ## check, then every test but the slow ones, two at a time, with rehearsal nodes
+test: check ## check, then every test but the slow ones, with rehearsal nodes; the core on forky too
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile=thorough \
 	  -m "not parity and not install and not vm and not selinux and not stress and not slow"
+	@$(MAKE) test-forky-core
 
 test-slow: $(STAMP) ## the tests that `make test` leaves out: more faults, more ways, on a rehearsal node
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not selinux and not stress"

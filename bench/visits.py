@@ -39,11 +39,16 @@ class Site:
 def visiting(
     site: Site, log: Path, load: str = "bench.load", *, rate: int = RATE
 ) -> Iterator[None]:
-    """Send the load, a module's, while the block lasts."""
+    """Send the load, a module's, from before the block until its end."""
     words = [site.address, str(site.port), site.name, str(site.authority), str(rate), str(log)]
+    log.unlink(missing_ok=True)
     process = subprocess.Popen([sys.executable, "-m", load, *words])
     try:
-        time.sleep(2)  # its own start is not what is measured
+        # Its own start is not what is measured.
+        while not (log.exists() and log.stat().st_size):
+            if process.poll() is not None:
+                raise RuntimeError(f"{load} ended before its first visit")
+            time.sleep(0.05)
         yield
     finally:
         process.send_signal(signal.SIGTERM)

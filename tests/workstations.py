@@ -22,6 +22,7 @@ from pathlib import Path
 
 from deploy.console import output
 from rehearsal import cgroup, places, stock
+from tests.images import remove_images
 from tests.root import ROOT
 from tests.system.project import Project, make_project
 
@@ -204,7 +205,7 @@ def node(folder: Path) -> Iterator[Project]:
         yield project
     finally:
         project.node_down()
-        subprocess.run(["podman", "rmi", "--ignore", IMAGE], check=True, capture_output=True)
+        remove_images(IMAGE)
 
 
 def change(project: Project, title: str) -> None:

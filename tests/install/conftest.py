@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from deploy.settings.load import read_settings
 from rehearsal import places
 from rehearsal.metal import lifecycle as metal
 from rehearsal.metal.lifecycle import Machine
+from tests.images import remove_images
 from tests.install.machine import KEYFILE, Installed, installer, with_file
 from tests.system.project import make_project
 from tests.system.rehearsal.nodes import require_nodes
@@ -50,4 +50,4 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         yield Installed(project, metal.up(made_of), places.folder(name).path)
     finally:
         project.node_down()
-        subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+        remove_images(image)

@@ -35,14 +35,14 @@ def virtual_project(folder: Path, name: str, ssh_port: int, **settings: str) -> 
         "IMAGE": f"localhost/corefab-test-{name}:latest",
         "CERT_PASSWORD": secrets.token_urlsafe(24),
         "SMTP_PASSWORD": secrets.token_urlsafe(24),
-        "HEALTH_TIMEOUT_SECONDS": "300",
+        "HEALTH_TIMEOUT_SECONDS": "600",
         "SWAP_MEGABYTES": "0",
         "HTTPS_PORT": str(ssh_port + 1),
         "HTTP_PORT": str(ssh_port + 2),
         "PUBLIC_ADDRESS": "127.0.0.1",
     }
     made = make_project(folder, name, **usual | settings)
-    made.seconds, made.login = 900, f"core@127.0.0.1:{ssh_port}"
+    made.seconds, made.login = 1500, f"core@127.0.0.1:{ssh_port}"
     try:
         made.must("sample-build")
         made.must("cert-issue")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal import places, ready, state
+from tests.images import build_image, remove_images
 from tests.system import outside, visited
 from tests.system.bundled import Shelf, audit_lines
 from tests.system.outside import Outside
@@ -70,8 +71,7 @@ class Machine(Project):
     def publish_caddy(self, mark: str) -> str:
         """Publish an image of the proxy; return its id."""
         text = f"FROM {self.proxy_image}\nLABEL mark={mark}\n"
-        words = ["podman", "build", "-q", "--format=docker", "-t", self.caddy, "-f", "-"]
-        subprocess.run(words, input=text.encode(), check=True, capture_output=True)
+        build_image(self.caddy, text, self.folder, form="docker")
         self.must(
             "publish", IMAGE=self.caddy, PULL=f"{self.world.registry.address}/shop/caddy:live"
         )
@@ -234,4 +234,4 @@ def closed(folder: Path, name: str, number: int, **settings: str) -> Iterator[Ma
         finally:
             machine.node_down()
             built = (machine.image, machine.base, machine.caddy, machine.proxy_image)
-            subprocess.run(["podman", "rmi", "--force", "--ignore", *built], check=True)
+            remove_images(*built)

@@ -2,13 +2,14 @@
 
 import os
 import secrets
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from rehearsal import stock
+from tests.images import remove_images
 from tests.system.page import get
 from tests.system.project import Project, make_project, write_settings
 from tests.system.rehearsal.nodes import require_nodes
@@ -29,6 +30,8 @@ echo "Defaults secure_path=\\"$path\\"" >/etc/sudoers.d/shims
 def booted(folder: Path, name: str) -> Iterator[Project]:
     """Boot a node from the machine spec of a fresh checkout, with the sample image built."""
     require_nodes()
+    # Not within the time that a command may take: it is built once.
+    stock.tree(lambda _: None)
     made = make_project(
         folder,
         name,
@@ -51,8 +54,7 @@ def booted(folder: Path, name: str) -> Iterator[Project]:
         yield made
     finally:
         made.node_down()
-        image = made.settings["IMAGE"]
-        subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+        remove_images(made.settings["IMAGE"])
 
 
 @pytest.fixture(scope="session")

@@ -112,6 +112,15 @@ class Project:
         return done.stdout
 
 
+def logins(project: Project) -> int:
+    """Count the logins on the node until now, with the one for this."""
+    # The journal may be behind.
+    said = project.ssh(
+        "journalctl --sync; journalctl -q -u ssh -u sshd -o cat | grep -c 'Accepted publickey'"
+    )
+    return int(said)
+
+
 def make_project(folder: Path, project: str, **settings: str) -> Project:
     """Copy the project, write .env from .env.example, make a key pair."""
     subprocess.run([ROOT / "scripts/checkout", folder], check=True)

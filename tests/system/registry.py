@@ -1,7 +1,6 @@
 """Debian's docker-registry for one test, with TLS of a throwaway authority and a login."""
 
 import json
-import socket
 import ssl
 import subprocess
 import time
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from certs.authority import issue, new_authority
 from certs.keyfile import new_key
+from tests.ports import free_port
 from tests.system.debian import fetched
 
 _PATIENCE_SECONDS = 60
@@ -63,8 +63,7 @@ class Registry:
 def running(folder: Path, password: str, *, at: str = "127.0.0.1") -> Iterator[Registry]:
     """Run a registry with all it has below a folder; without a password it asks for no login."""
     program = fetched("registry", ("docker-registry",), "usr/bin/docker-registry")
-    with socket.create_server((at, 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     store, serves = folder / "store", program / "usr/bin/docker-registry"
     found = Registry(f"{at}:{port}", folder / "root.crt", password, store, serves)
     _configure(folder, found, at)

@@ -164,7 +164,8 @@ def test_a_signed_key_lets_a_person_in_for_a_while(serving: Project, tmp_path: P
     serving.must("access-sign", "eve", "--key", f"{eve}.pub", "--hours", "1")
 
     assert logs_in(serving, eve)
-    assert "eve" in serving.ssh("journalctl -q -u ssh -u sshd -o cat | grep 'ID eve'")
+    lines = "journalctl --sync; journalctl -q -u ssh -u sshd -o cat"
+    assert "eve" in serving.ssh(f"{lines} | grep 'ID eve'")
     assert written_down(serving, "access-sign")[-1]["result"] == "ok"
     serving.must("access-remove", "authority")
     assert not logs_in(serving, eve)

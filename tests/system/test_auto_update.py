@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system import registry
 from tests.system.conftest import booted
 from tests.system.project import Project
@@ -62,13 +63,12 @@ class Side:
         """Build an image, push it, and return its id."""
         name = f"{self.registry.address}/side:live"
         lines = f"FROM {self.project.settings['IMAGE']}\nLABEL v={os.urandom(4).hex()}\n"
-        made = ["podman", "build", "-q", "--format=docker", "-t", name, "-f", "-"]
         text = f"{lines}ENTRYPOINT []\n{text}\n"
-        found = subprocess.run(made, input=text.encode(), check=True, capture_output=True)
+        made = build_image(name, text, self.project.folder, form="docker")
         pushed = ["podman", "push", "--quiet", "--tls-verify=false", name]
         subprocess.run(pushed, check=True, capture_output=True)
-        subprocess.run(["podman", "rmi", name], check=True, capture_output=True)
-        return found.stdout.decode().strip()
+        remove_images(name)
+        return made
 
     def update(self) -> None:
         """Have podman look for updates, as its timer does."""

@@ -3,11 +3,11 @@
 import json
 import os
 import shlex
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system.conftest import NAME, authority
 from tests.system.page import get
 from tests.system.project import Project
@@ -71,9 +71,7 @@ class Toy:
             *lines,
         ])  # fmt: skip
         name = f"localhost/corefab-toy-{kind}{os.getpid()}:latest"
-        build = ["podman", "build", "-q", "--format=docker", "-t", name, "-f", "-", "."]
-        folder = self.project.folder
-        subprocess.run(build, cwd=folder, input=text.encode(), check=True, capture_output=True)
+        build_image(name, text, self.project.folder, form="docker")
         self.images.append(name)
         return name
 
@@ -89,7 +87,7 @@ def toy(serving: Project) -> Iterator[Toy]:
     yield made
     serving.must("deploy")
     for image in made.images:
-        subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+        remove_images(image)
 
 
 @pytest.mark.slow
@@ -242,6 +240,7 @@ WRITABLE = {
     "CONTAINER_CAPABILITIES": "NET_BIND_SERVICE",
     "CONTAINER_COMMAND": shlex.join(WORDS),
     "READ_ONLY": "false",
+    "HEALTH_TIMEOUT_SECONDS": "60",
 }
 # Writes into each folder; prints the command, the capabilities, whether / is read-only, a size.
 LOOK = """
@@ -299,7 +298,8 @@ def test_a_volume_belongs_to_the_user_that_the_image_names(toy: Toy) -> None:
     project = toy.project
     app = f"{project.settings['PROJECT']}-www"
     data = f"/var/lib/{app}/data"
-    given = toy.settings("volume", "USER 1000:2000", CONTAINER_USER="image", VOLUMES="up:/up")
+    own = {"CONTAINER_USER": "image", "VOLUMES": "up:/up", "HEALTH_TIMEOUT_SECONDS": "60"}
+    given = toy.settings("volume", "USER 1000:2000", **own)
     project.ssh(f"mv {data} {data}.kept; install -d -m 0750 {data}")
     try:
         project.must("deploy", **given)

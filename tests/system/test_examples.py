@@ -13,6 +13,7 @@ import pytest
 
 from container.examples.build import EXAMPLES, build
 from rehearsal import lifecycle
+from tests.images import build_image, remove_images
 from tests.root import ROOT
 from tests.system.conftest import CERT_PASSWORD
 from tests.system.project import AUTHORITY_PASSWORD, Project, make_project, write_settings
@@ -98,10 +99,9 @@ def rooted(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
         "COPY root.conf /var/cache/nginx/\nVOLUME /srv/pictures\nEXPOSE 80\n"
         f"CMD {json.dumps(shlex.split(START + 'root.conf'))}\n"
     )
-    made = ["podman", "build", "-q", "--format=docker", "-t", image, "-f", "-", "."]
-    subprocess.run(made, cwd=folder, input=text.encode(), check=True, capture_output=True)
+    build_image(image, text, folder, form="docker")
     yield image
-    subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+    remove_images(image)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def images() -> Iterator[dict[str, str]]:
     for name, image in made.items():
         build(name, image)
     yield made
-    subprocess.run(["podman", "rmi", "--ignore", *made.values()], check=True, capture_output=True)
+    remove_images(*made.values())
 
 
 @pytest.fixture(scope="module")

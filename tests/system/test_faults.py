@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node
@@ -45,10 +46,9 @@ def broken_images(deployed: Project) -> Iterator[dict[str, str]]:
             f"FROM {deployed.settings['IMAGE']}\n"
             f'ENTRYPOINT ["/usr/bin/python3", "-c", "{program}"]\n'
         )
-        build = ["podman", "build", "-q", "-t", names[kind], "-f", "-", str(deployed.folder)]
-        subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+        build_image(names[kind], text, deployed.folder)
     yield names
-    subprocess.run(["podman", "rmi", *names.values()], check=True, capture_output=True)
+    remove_images(*names.values())
 
 
 def release_of(project: Project) -> str:
@@ -95,6 +95,7 @@ def test_the_log_has_the_lines_that_the_app_wrote_and_no_other(serving: Project)
     assert not any("container health_status" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_failed_release_is_kept_stopped_with_its_logs_and_only_the_last_one(
     serving: Project, broken_images: dict[str, str]
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_failed_release_is_kept_stopped_with_its_logs_and_only_the_last_one(
     assert "nothing to do" in serving.must("deploy")
 
 
+@pytest.mark.slow
 def test_the_log_has_every_line_of_the_app_also_one_that_looks_like_podmans(
     serving: Project, broken_images: dict[str, str]
 ) -> None:
@@ -144,8 +146,17 @@ def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str
     serving.must("deploy")
 
 
+# All of them run in `make test`, with the core on forky.
 @pytest.mark.core
-@pytest.mark.parametrize("line", UNDER_WAY)
+@pytest.mark.parametrize(
+    "line",
+    [
+        one
+        if one in ("release staged", " started", "front door moved")
+        else pytest.param(one, marks=pytest.mark.slow)
+        for one in UNDER_WAY
+    ],
+)
 def test_after_a_kill_at_any_step_the_next_deploy_works(serving: Project, line: str) -> None:
     stopped_after(serving, line, signal.SIGKILL)
 

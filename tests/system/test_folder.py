@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import lifecycle
+from tests.images import remove_images
 from tests.root import ROOT
 from tests.system.page import get
 from tests.system.project import FAB, Project, write_settings
@@ -28,7 +29,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project,
     finally:
         for one in filter(owns_node, made):
             one.node_down()
-        subprocess.run(["podman", "rmi", "--ignore", IMAGE], check=True, capture_output=True)
+        remove_images(IMAGE)
 
 
 def make_folder(folder: Path) -> Project:

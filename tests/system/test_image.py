@@ -33,6 +33,7 @@ from deploy.node.state import NodeState, probe
 from deploy.project import Project as Instance
 from deploy.settings.load import read_settings, with_node
 from deploy.settings.model import Settings
+from tests.images import build_image, remove_images
 from tests.system.project import Project
 from tests.unit.deploy.image.make import (
     Made,
@@ -166,6 +167,7 @@ def test_a_changed_layer_travels_as_a_patch_to_the_one_before(bench: Bench) -> N
     assert bench.holds(changed)
 
 
+@pytest.mark.slow
 def test_a_layer_whose_every_time_changed_costs_little(bench: Bench) -> None:
     files = {f"dir/f{number}": unique(2000) for number in range(3000)}
     bench.send(image([layer(files)]))
@@ -212,20 +214,18 @@ def test_each_kind_of_archive_arrives_with_the_id_it_was_built_with(
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("kind", ["oci", "docker"])
+@pytest.mark.parametrize("kind", ["oci", pytest.param("docker", marks=pytest.mark.slow)])
 def test_an_image_of_podman_arrives_with_the_id_it_was_built_with(bench: Bench, kind: str) -> None:
     name = f"localhost/corefab-kind-{kind}:{secrets.token_hex(4)}"
     text = f"FROM {bench.project.settings['IMAGE']}\nLABEL made={unique(8).hex()}\nCOPY .env /e\n"
-    build = ["podman", "build", "-q", "--format", kind, "-t", name, "-f", "-"]
-    done = subprocess.run(
-        [*build, str(bench.project.folder)], input=text.encode(), check=True, capture_output=True
-    )
+    made = build_image(name, text, bench.project.folder, form=kind)
     bench.fab(name)
 
-    subprocess.run(["podman", "rmi", name], check=True, capture_output=True)
-    bench.project.ssh(f"podman image exists {done.stdout.decode().split()[-1]}")
+    remove_images(name)
+    bench.project.ssh(f"podman image exists {made}")
 
 
+@pytest.mark.slow
 def test_an_image_of_forty_layers_arrives(bench: Bench) -> None:
     made = image([layer({f"f{number}": unique()}) for number in range(40)])
 
@@ -314,7 +314,9 @@ def layout_of_file(tar: Path, folder: Path) -> str:
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("quarter", range(4))
+@pytest.mark.parametrize(
+    "quarter", [0, *(pytest.param(one, marks=pytest.mark.slow) for one in (1, 2, 3))]
+)
 def test_a_cut_transfer_goes_on_from_the_byte_it_reached(bench: Bench, quarter: int) -> None:
     size = 24 * MIB
     share = (quarter + random.random()) * 0.24  # noqa: S311 -- no secret
@@ -427,6 +429,7 @@ def test_an_image_that_never_arrives_sound_is_sent_whole_and_never_named_before(
     assert bench.holds(made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
 def test_names_that_an_archive_has_stay_out_of_the_node(bench: Bench, kind: str) -> None:
     made = image([layer({"a": unique(2 * MIB)})])
@@ -498,6 +501,7 @@ def test_a_description_that_arrives_damaged_is_called_so(bench: Bench) -> None:
     assert (result.code, result.stderr) == (5, "the image's manifest or config arrived damaged\n")
 
 
+@pytest.mark.slow
 def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another(
     bench: Bench,
 ) -> None:
@@ -520,6 +524,7 @@ def test_an_image_whose_config_a_power_cut_emptied_is_given_no_layers_of_another
         assert list(state.layers.get(made.id, made.diff_ids)) == made.diff_ids
 
 
+@pytest.mark.slow
 def test_a_list_of_images_for_several_machines_is_passed_over(bench: Bench) -> None:
     made = image([layer({"a": unique()})])
     bench.send(made)
@@ -577,6 +582,7 @@ class Pruning(Flipping):
 HALF_WAY = 20
 
 
+@pytest.mark.slow
 def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
     files = {f"f{number}": unique(100_000) for number in range(9)}
     lower = layer({"lower": unique(MIB)})
@@ -594,6 +600,7 @@ def test_a_base_that_is_pruned_half_way_is_sent_after_all(bench: Bench) -> None:
     assert bench.holds(made)
 
 
+@pytest.mark.slow
 def test_bases_in_two_images_that_share_one_of_them_are_both_written_out(bench: Bench) -> None:
     """The first layer is most like one of the other image than the second is, of equals."""
     below = {f"f{number}": unique(100_000) for number in range(9)}
@@ -616,6 +623,7 @@ def test_bases_in_two_images_that_share_one_of_them_are_both_written_out(bench: 
     assert bench.holds(made)
 
 
+@pytest.mark.slow
 def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     files = {f"f{number}": unique(100_000) for number in range(9)}
     before = image([layer(files)])
@@ -632,6 +640,7 @@ def test_a_base_that_the_node_lost_is_no_hindrance(bench: Bench) -> None:
     assert bench.holds(made)
 
 
+@pytest.mark.slow
 def test_a_base_that_the_node_cannot_write_out_is_done_without(bench: Bench) -> None:
     files = {f"f{number}": unique(100_000) for number in range(9)}
     before = image([layer(files)])
@@ -685,7 +694,11 @@ INCOMING, SCRATCH = "/var/lib/corefab/images", "/var/tmp"  # noqa: S108 -- the n
 
 
 @pytest.mark.parametrize(
-    "places", [(INCOMING, SCRATCH), (SCRATCH,)], ids=["arriving", "assembling"]
+    "places",
+    [
+        pytest.param((INCOMING, SCRATCH), id="arriving"),
+        pytest.param((SCRATCH,), id="assembling", marks=pytest.mark.slow),
+    ],
 )
 def test_a_disk_that_fills_while_an_image_arrives_names_nothing_and_keeps_what_came(
     bench: Bench, places: tuple[str, ...]
@@ -721,7 +734,7 @@ def test_two_transfers_of_one_image_at_once_both_end_well(bench: Bench) -> None:
         bench.project.start("image-send", **given) as one,
         bench.project.start("image-send", **given) as other,
     ):
-        said = [process.communicate(timeout=120)[0] for process in (one, other)]
+        said = [process.communicate(timeout=240)[0] for process in (one, other)]
 
     assert [one.returncode, other.returncode] == [0, 0], said
     assert bench.holds(made)
@@ -734,7 +747,7 @@ def test_two_transfers_of_two_images_at_once_both_end_well(bench: Bench) -> None
         bench.project.start("image-send", **given[0], IMAGE_CACHE=str(bench.folder)) as one,
         bench.project.start("image-send", **given[1], IMAGE_CACHE=str(bench.folder)) as other,
     ):
-        said = [process.communicate(timeout=120)[0] for process in (one, other)]
+        said = [process.communicate(timeout=240)[0] for process in (one, other)]
 
     assert [one.returncode, other.returncode] == [0, 0], said
     assert all(map(bench.holds, both))
@@ -826,6 +839,7 @@ def test_prune_removes_what_was_sent_and_followed_by_another(bench: Bench) -> No
     bench.project.ssh(f"podman rmi {shared.id}")
 
 
+@pytest.mark.slow
 def test_prune_removes_images_that_were_built_on_one_another(bench: Bench) -> None:
     layers = [layer({"a": unique()}) for _ in range(3)]
     made = [image(layers[:count]) for count in (1, 2, 3)]

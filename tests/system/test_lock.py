@@ -162,7 +162,7 @@ def test_a_script_that_waits_for_another_names_it_when_its_time_is_over(serving:
         f"until ! flock -n {work} true; do sleep 0.1; done\n"
         f"text=$(cat <<'SCRIPT'\n{text}\nSCRIPT\n)\n"
         f'bash -c "$text" prune {app} 2>&1 || true; systemctl stop holder; '
-        "journalctl -q -o cat -t corefab -n 1"
+        "journalctl --sync; journalctl -q -o cat -t corefab -n 1"
     )
 
     assert f"waited 1 s: {work} is locked by process " in said

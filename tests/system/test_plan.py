@@ -2,13 +2,13 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.workstation.git import author
+from tests.images import build_image, remove_images
 from tests.system.project import Project
 
 pytestmark = pytest.mark.node
@@ -158,7 +158,7 @@ def test_a_hook_after_a_deploy_cannot_undo_it(serving: Project, hooks: Path) -> 
 
 def test_every_change_is_in_the_nodes_journals_with_where_it_came_from(serving: Project) -> None:
     line = newest(serving)
-    raw = serving.ssh(f"tail -n 1 {LOG}").strip()
+    raw = serving.ssh(f"tail -n 1 {LOG}; journalctl --sync").strip()
 
     assert line["login"] == "core"
     assert line["who"] == author(serving.folder).who
@@ -180,14 +180,13 @@ def test_a_rotation_and_a_failed_deploy_are_named_for_what_they_are(serving: Pro
     image = serving.settings["IMAGE"]
     dying = image.replace("test", "dying")
     text = f'FROM {image}\nENTRYPOINT ["/usr/bin/python3", "-c", "import sys; sys.exit(3)"]\n'
-    build = ["podman", "build", "-q", "-t", dying, "-f", "-", str(serving.folder)]
-    subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+    build_image(dying, text, serving.folder)
 
     serving.must("cert-rotate-https")
     rotated = newest(serving)
     failed = serving.fab("deploy", IMAGE=dying)
 
-    subprocess.run(["podman", "rmi", dying], check=True, capture_output=True)
+    remove_images(dying)
     line = newest(serving)
     assert (rotated["what"], rotated["result"]) == ("certificate", "ok")
     assert failed.code == 1

@@ -13,6 +13,7 @@ import pytest
 
 from deploy.settings.model import PROXY_BUILT
 from rehearsal import lifecycle
+from tests.images import remove_images
 from tests.root import ROOT
 from tests.system import visited
 from tests.system.conftest import booted
@@ -77,7 +78,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         made.must("deploy", "--first")
         made.must("deploy", "--first", "--name", "staging")
         yield made
-        subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+        remove_images(image)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system import registry
 from tests.system.conftest import NAME, authority, booted
 from tests.system.page import get
@@ -42,13 +43,16 @@ class Shop:
     def tags(self) -> Path:
         return self.registry.store / "docker/registry/v2/repositories" / REPO / "_manifests/tags"
 
+    def name(self, number: int) -> str:
+        """Name an image that was built."""
+        return f"{self.project.settings['IMAGE'].removesuffix(':latest')}:v{number}"
+
     def build(self, text: str = "") -> str:
         """Build an image on top of the sample app; return its name."""
         self.built += 1
-        image = f"{self.project.settings['IMAGE'].removesuffix(':latest')}:v{self.built}"
+        image = self.name(self.built)
         lines = f"FROM {self.project.settings['IMAGE']}\nLABEL v={self.built}\n{text}\n"
-        words = ["podman", "build", "-q", "--format=docker", "-t", image, "-f", "-"]
-        subprocess.run(words, input=lines.encode(), check=True, capture_output=True)
+        build_image(image, lines, self.project.folder, form="docker")
         return image
 
     def publish(self, image: str) -> str:
@@ -115,12 +119,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             made.must("publish-key")
             made.must("publish")
             made.must("deploy", "--first")
-            yield Shop(made, found, folder / "log")
-            image = made.settings["IMAGE"].removesuffix(":latest")
-            names = ["podman", "images", "-q", "--filter", f"reference={image}:v*"]
-            built = subprocess.run(names, check=True, capture_output=True, text=True).stdout.split()
-            if built:
-                subprocess.run(["podman", "rmi", "--force", "--ignore", *built], check=True)
+            shop = Shop(made, found, folder / "log")
+            yield shop
+            if shop.built:
+                remove_images(*map(shop.name, range(1, shop.built + 1)))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system import registry
 from tests.system.conftest import NAME
 from tests.system.outside import reached
@@ -39,9 +39,7 @@ class Site:
         )
         app = Path(__file__).with_name("visited_app.py").read_text()
         (self.project.folder / "app.py").write_text(app.replace(GREETING, repr(page)))
-        words = ["podman", "build", "-q", "--format=docker", "-t", image, "-f", "-", "."]
-        folder = self.project.folder
-        subprocess.run(words, cwd=folder, input=lines.encode(), check=True, capture_output=True)
+        build_image(image, lines, self.project.folder, form="docker")
         self.project.must("publish")
 
     def await_page(self, wanted: str) -> None:
@@ -94,7 +92,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             yield Site(made)
         finally:
             made.node_down()
-            subprocess.run(["podman", "rmi", "--force", "--ignore", image, base], check=True)
+            remove_images(image, base)
 
 
 def made_folder(parent: Path) -> Path:

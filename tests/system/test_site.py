@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.settings.model import PROXY_BUILT
+from tests.images import remove_images
 from tests.root import ROOT
 from tests.system import visited
 from tests.system.project import FAB, Project, write_settings
@@ -68,7 +69,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
     finally:
         made.node_down()
-        subprocess.run(["podman", "rmi", "--ignore", *IMAGES], check=True, capture_output=True)
+        remove_images(*IMAGES)
 
 
 def install(site: Site, kept: Path | None = None) -> None:

@@ -4,12 +4,12 @@ import base64
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from tests.images import build_image, remove_images
 from tests.system.conftest import NAME, authority
 from tests.system.page import get
 from tests.system.project import Project
@@ -157,10 +157,9 @@ def image_that_runs(project: Project, program: str) -> Iterator[str]:
     name = image.replace("test", "other")
     entry = f'ENTRYPOINT ["/usr/bin/python3", "-c", "{program}"]'
     text = f'FROM {image}\nLABEL io.corefab.status=""\n{entry}\n'
-    build = ["podman", "build", "-q", "-t", name, "-f", "-", str(project.folder)]
-    subprocess.run(build, input=text.encode(), check=True, capture_output=True)
+    build_image(name, text, project.folder)
     yield name
-    subprocess.run(["podman", "rmi", name], check=True, capture_output=True)
+    remove_images(name)
 
 
 def test_a_release_that_dies_at_once_takes_no_visitor(serving: Project, visits: Visits) -> None:

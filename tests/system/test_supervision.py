@@ -91,7 +91,8 @@ def test_a_hung_supervisor_is_ended_by_systemd_and_the_app_comes_back(quick: Pro
     until(quick, "a restart", f"[ $(systemctl show -P NRestarts {app}) -ge 1 ]")
     until(quick, "active again", f"systemctl -q is-active {app}")
 
-    assert "watchdog" in quick.ssh(f"journalctl -q -u {app} -o cat -n 200").lower()
+    log = f"journalctl --sync; journalctl -q -u {app} -o cat -n 200"
+    assert "watchdog" in quick.ssh(log).lower()
     assert get(quick.node.address, 443, NAME, authority(quick))[0] == 200
 
 

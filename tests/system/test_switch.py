@@ -217,7 +217,7 @@ def test_the_door_survives_whoever_flushes_or_reloads(serving: Project) -> None:
         "podman network reload --all >/dev/null",
         "nft delete table inet netavark",
     ):
-        serving.ssh(f"{how}; timeout 10 bash -c '{wait}'")
+        serving.ssh(f"{how}; timeout 50 bash -c '{wait}'")
 
         assert get(serving.node.address, 443, NAME, authority(serving))[0] == 200, how
     serving.ssh("systemctl restart corefab-firewall; podman network reload --all")
@@ -233,7 +233,7 @@ def test_the_firewall_comes_back_when_nftables_is_reloaded(serving: Project) -> 
 def test_the_firewall_comes_back_whoever_flushes_the_ruleset(serving: Project, how: str) -> None:
     wait = "until nft list table inet corefab >/dev/null 2>&1; do sleep 0.05; done"
 
-    serving.ssh(f"{how}; timeout 10 bash -c '{wait}'")
+    serving.ssh(f"{how}; timeout 50 bash -c '{wait}'")
 
     assert "policy drop" in serving.ssh("nft list table inet corefab")
 
@@ -260,7 +260,7 @@ def test_the_node_its_containers_and_the_app_itself_come_through_the_door(
     url = f"https://{f'[{address}]' if ':' in address else address}/health"
     ask = (
         "-c 'import ssl, urllib.request as r; c = ssl._create_unverified_context(); "
-        f'print(r.urlopen("{url}", context=c, timeout=5).status)\''
+        f'print(r.urlopen("{url}", context=c, timeout=20).status)\''
     )
     container = serving.container()
     app, _, slot = container.rpartition("-")
@@ -275,7 +275,7 @@ def test_a_container_of_another_network_comes_through_the_door(serving: Project)
     app, _, slot = serving.container().rpartition("-")
     ask = (
         "-c 'import ssl, urllib.request as r; c = ssl._create_unverified_context(); "
-        f'print(r.urlopen("https://{serving.node.address}/", context=c, timeout=5).status)\''
+        f'print(r.urlopen("https://{serving.node.address}/", context=c, timeout=20).status)\''
     )
 
     said = serving.ssh(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from rehearsal import lifecycle
+from tests.images import remove_images
 from tests.root import ROOT
 from tests.system.conftest import NAME, authority
 from tests.system.page import get
@@ -59,7 +60,7 @@ def upgraded(
     finally:
         lifecycle.down(project.settings["PROJECT"], project.folder)
         image = project.settings["IMAGE"]
-        subprocess.run(["podman", "rmi", "--ignore", image], check=True, capture_output=True)
+        remove_images(image)
 
 
 def git(*words: str) -> subprocess.CompletedProcess[bytes]:

@@ -1,7 +1,8 @@
 """The image of the app that tests of the proxy visit."""
 
-import subprocess
 from pathlib import Path
+
+from tests.images import build_image
 
 _APP = Path(__file__).with_name("visited_app.py")
 
@@ -17,5 +18,4 @@ def build(tag: str, folder: Path, base: str, *lines: str) -> None:
         "ENTRYPOINT []",
         'CMD ["/usr/bin/python3", "/app.py"]',
     ])  # fmt: skip
-    words = ["podman", "build", "-q", "--format=docker", "-t", tag, "-f", "-", "."]
-    subprocess.run(words, cwd=folder, input=text.encode(), check=True, capture_output=True)
+    build_image(tag, text, folder, form="docker")

@@ -328,7 +328,7 @@ def test_fab_lists_the_commands_that_the_fabfile_has() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=True,
     )
     assert {task["name"]: task["help"] for task in json.loads(done.stdout)["tasks"]} == tasks()

@@ -76,7 +76,7 @@ def cut_off(step: str, spec: Path, how: signal.Signals) -> None:
         assert run.stdout is not None
         assert any(line.startswith(step) for line in run.stdout)
         run.send_signal(how)
-        run.wait(30)
+        run.wait(120)
 
 
 @pytest.mark.parametrize("step", ["provisioning", "booting", "waiting"])

@@ -21,6 +21,7 @@ from certs.acme.account import Server
 from certs.acme.order import Challenge, Kind
 from certs.authority import issue, new_authority
 from certs.keyfile import new_key
+from tests.ports import free_ports
 
 # It gives no certificate for names of this domain. It panics at orders for names with fewer labels.
 _BLOCKED = "refused"
@@ -135,7 +136,7 @@ def running(  # noqa: PLR0913 -- each has a usual value
     It takes every name for `visits`, an address and its HTTP port, or a free one of this machine.
     It listens `at` an address of this machine.
     """
-    api, management, http, dns, zone = _free_ports(5, at)
+    api, management, http, dns, zone = free_ports(5)
     address, http = visits or ("127.0.0.1", http)
     trust = _write_config(folder, at, (api, management, http), binding=binding)
     challtestsrv = [program("pebble-challtestsrv"), "-dns01", f"127.0.0.1:{dns}"]
@@ -192,19 +193,11 @@ def _process(command: list[str], log: Path, environment: dict[str, str]) -> Iter
             yield
         finally:
             started.terminate()
-            started.wait(timeout=10)
-
-
-def _free_ports(count: int, at: str) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((at, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+            started.wait(timeout=60)
 
 
 def _await_port(at: str, port: int, folder: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection((at, port), timeout=1).close()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import ports
 from tests.unit.container.keys import issue
 from tests.unit.container.process import Program
 from tests.unit.container.supervision import Supervision
@@ -50,9 +50,7 @@ def tls(issued: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def free_port() -> int:
     """A TCP port that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.fixture

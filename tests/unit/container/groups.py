@@ -84,7 +84,7 @@ def _remove(group: Path) -> None:
     for pid in (group / "cgroup.procs").read_text().split():
         with suppress(ProcessLookupError):
             os.kill(int(pid), 9)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while True:
         try:
             group.rmdir()

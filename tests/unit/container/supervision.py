@@ -41,7 +41,7 @@ class Supervision:
 
     def status(self) -> dict[str, Any]:
         """Ask as `supervise status --json` does, once the socket is there."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             done = self.ask("status", "--json")
             if done.stdout or time.monotonic() > deadline:
@@ -57,7 +57,7 @@ class Supervision:
         """Run a question in a process of its own."""
         argv = python("-m", "container.supervise", *words, "--socket", str(self._socket))
         return subprocess.run(
-            argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=20
+            argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
         )
 
     def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:

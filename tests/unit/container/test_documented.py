@@ -70,7 +70,7 @@ def test_the_documented_shell_worker_is_healthy(tmp_path: Path) -> None:
         python("-m", "container.supervise", "--watchdog", "--set=interval=0.3",
                "--set=restart=never", "--", "sh", str(script)),
         cwd=ROOT, env={**os.environ, "SUPERVISE_SOCKET": ""}, capture_output=True, text=True,
-        timeout=20, check=False,
+        timeout=60, check=False,
     )  # fmt: skip
 
     assert "main: healthy after" in done.stderr

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from container.examples.build import EXAMPLES, build
+from tests.images import remove_images
 from tests.unit.container.conftest import require
 from tests.unit.container.process import Program
 
@@ -69,7 +70,7 @@ def image(request: pytest.FixtureRequest) -> Iterator[str]:
     tag = f"localhost/corefab-test-{request.param}-{os.getpid()}:latest"
     build(request.param, tag)
     yield tag
-    podman("rmi", "--force", tag)
+    remove_images(tag)
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_the_node_app_speaks_websocket(running: Program) -> None:
 def test_building_again_gives_the_same_image(image: str) -> None:
     first = podman("image", "inspect", "--format={{.Id}}", image)
     name = image.split("-")[2]
-    podman("rmi", "--force", image)
+    remove_images(image)
 
     assert build(name, image) == first
 

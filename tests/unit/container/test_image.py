@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from container.sample.build import build, lay_out_app
+from tests.images import remove_images
 from tests.unit.container.conftest import require
 from tests.unit.container.process import Program
 
@@ -40,11 +41,11 @@ def image() -> Iterator[str]:
     if os.getuid():
         pytest.skip("building the image needs root")
     yield build(TAG)
-    podman("rmi", "--force", TAG)
+    remove_images(TAG)
 
 
 def test_building_again_gives_the_same_image(image: str) -> None:
-    podman("rmi", "--force", TAG)
+    remove_images(TAG)
 
     assert build(TAG) == image
 

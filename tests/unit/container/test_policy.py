@@ -248,7 +248,7 @@ def test_the_supervisor_runs_on_every_python_here(other: str) -> None:
     done = subprocess.run(
         [other, "-m", "container.supervise", "--watchdog", "--set=restart=on-failure",
          "--set=probe=none", "--", "sh", "-c", "exit 0"],
-        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, "SUPERVISE_SOCKET": ""},
     )  # fmt: skip
 

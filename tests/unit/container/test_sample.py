@@ -16,6 +16,7 @@ import pytest
 
 from container.errors import ContainerError
 from container.sample.app.settings import read_settings
+from tests import ports
 from tests.unit.container.keys import PASSWORD, issue
 from tests.unit.container.listening import Listener
 from tests.unit.container.process import Program, python
@@ -32,7 +33,7 @@ class Site:
 
     def connect(self, host: str = "localhost") -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=str(self.tls / "server.crt"))
-        return http.client.HTTPSConnection(host, self.port, timeout=5, context=context)
+        return http.client.HTTPSConnection(host, self.port, timeout=60, context=context)
 
     def get(self, path: str) -> tuple[int, str]:
         connection = self.connect()
@@ -81,7 +82,7 @@ def test_health_is_ok_once_it_serves(site: Site) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_both_families_are_served(site: Site, address: str) -> None:
-    with socket.create_connection((address, site.port), timeout=5) as plain:
+    with socket.create_connection((address, site.port), timeout=60) as plain:
         context = ssl.create_default_context(cafile=str(site.tls / "server.crt"))
         with context.wrap_socket(plain, server_hostname="localhost") as secure:
             assert secure.version() in {"TLSv1.2", "TLSv1.3"}
@@ -94,7 +95,7 @@ def test_tls_older_than_1_2_is_refused(site: Site) -> None:
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
 
     with (
-        socket.create_connection(("127.0.0.1", site.port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", site.port), timeout=60) as plain,
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         context.wrap_socket(plain, server_hostname="localhost")
@@ -144,7 +145,7 @@ def test_each_request_is_one_line_in_the_log_without_control_characters(site: Si
     site.get("/health")
     context = ssl.create_default_context(cafile=str(site.tls / "server.crt"))
     with (
-        socket.create_connection(("127.0.0.1", site.port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", site.port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as secure,
     ):
         secure.sendall(b"GET /\x1b[31m HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -197,7 +198,7 @@ def test_no_request_fails_while_it_stops(site: Site) -> None:
     ready = threading.Barrier(21)
 
     def one() -> None:
-        plain = socket.create_connection(("127.0.0.1", site.port), timeout=5)
+        plain = socket.create_connection(("127.0.0.1", site.port), timeout=60)
         ready.wait()
         context = ssl.create_default_context(cafile=str(site.tls / "server.crt"))
         with context.wrap_socket(plain, server_hostname="localhost") as secure:
@@ -221,7 +222,7 @@ def served_certificate(site: Site) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
-        socket.create_connection(("127.0.0.1", site.port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", site.port), timeout=60) as plain,
         context.wrap_socket(plain) as secure,
     ):
         return secure.getpeercert(binary_form=True) or b""
@@ -260,16 +261,14 @@ def test_a_certificate_that_cannot_be_used_leaves_the_old_one(site: Site) -> Non
 def test_http_sends_the_client_to_https(
     tls: Path, memory: Path, free_port: int, start: Start
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        plain_port = probe.getsockname()[1]
+    plain_port = ports.free_port()
     extra = {"HTTP_PORT": str(plain_port), "PUBLIC_HTTPS_PORT": "444"}
     program = start(
         *python("-m", "container.sample.app"), env={**environment(tls, memory, free_port), **extra}
     )
     program.until("serves on")
 
-    connection = http.client.HTTPConnection("127.0.0.1", plain_port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", plain_port, timeout=60)
     connection.request("GET", "/a?b=c", headers={"Host": "www.example.org:80"})
     answer = connection.getresponse()
     answer.read()
@@ -287,7 +286,7 @@ def test_systemd_hears_ready_watchdog_and_stopping(
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(memory / "notify"))
-        channel.settimeout(10)
+        channel.settimeout(60)
         extra = {"NOTIFY_SOCKET": str(memory / "notify"), "WATCHDOG_USEC": "300000"}
         program = start(
             *python("-m", "container.sample.app"),
@@ -359,14 +358,14 @@ def test_sockets_that_are_handed_on_are_taken_tls_on_the_first(
         site = Site(program, https.getsockname()[1], tls)
 
         assert site.get("/health")[0] == 200
-        asked = http.client.HTTPConnection("localhost", plain.getsockname()[1], timeout=5)
+        asked = http.client.HTTPConnection("localhost", plain.getsockname()[1], timeout=60)
         asked.request("GET", "/page")
         assert asked.getresponse().status == 301
         asked.close()
         program.signal(signal.SIGTERM)
         assert program.ended() == 0
         # Nobody takes them now, and whoever comes waits in them for the next.
-        with socket.create_connection(https.getsockname(), timeout=5):
+        with socket.create_connection(https.getsockname(), timeout=60):
             pass
 
 

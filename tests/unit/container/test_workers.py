@@ -36,7 +36,7 @@ class Site:
     def get(self) -> int:
         context = ssl.create_default_context(cafile=str(self.tls / "server.crt"))
         port = int(self.env["HTTPS_PORT"])
-        connection = http.client.HTTPSConnection("localhost", port, timeout=5, context=context)
+        connection = http.client.HTTPSConnection("localhost", port, timeout=60, context=context)
         try:
             connection.request("GET", "/health")
             return connection.getresponse().status

@@ -111,7 +111,7 @@ def test_an_answer_without_an_end_is_refused_while_it_is_read(
 
     with pytest.raises(DeployError, match="sent more than 1000000 bytes as the answer to lock"):
         run_as(remote, how)
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 def run_as(remote: FabricRemote, how: str) -> Result:

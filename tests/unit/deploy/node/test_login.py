@@ -58,7 +58,7 @@ def test_the_connection_ends_with_the_block(node: Node, target: Target) -> None:
         (transport,) = node.transports
         assert transport.is_active()
 
-    transport.join(5)
+    transport.join(60)
     assert not transport.is_active()
 
 
@@ -426,12 +426,18 @@ def agent(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     place = tmp_path / "agent"
     with subprocess.Popen(["ssh-agent", "-D", "-a", place], stdout=subprocess.DEVNULL) as process:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
-        while not place.exists():
+        while not answers(place):
             assert process.poll() is None
         for number in range(10):
             hold(new_identity(tmp_path / f"held{number}"))
         yield place
         process.terminate()
+
+
+def answers(place: Path) -> bool:
+    """Tell whether somebody listens at a socket, which is there a moment before that."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(str(place)) == 0
 
 
 def hold(identity: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.image.wire.zstd import unpack
+from tests.images import remove_images
 from tests.unit.deploy.image.make import noise
 from tests.unit.deploy.registry.conftest import project_at
 from tests.unit.deploy.registry.fake_registry import FakeRegistry
@@ -30,7 +31,7 @@ def built(podman: str, folder: Path) -> Iterator[str]:
     try:
         yield name
     finally:
-        subprocess.run([podman, "rmi", name], check=True, capture_output=True)
+        remove_images(name)
 
 
 def test_an_image_is_published_as_zstd_chunked(

@@ -29,6 +29,7 @@ from deploy.image.wire.chunks import cut_chunks
 from deploy.image.wire.compress import Job
 from deploy.image.wire.compressor import Compressor
 from deploy.image.wire.rate_meter import RateMeter
+from tests.images import remove_images
 from tests.unit.deploy.image.make import Made, digest, entry, image, layer, noise, write_layout
 
 ODD = "o\udcff"
@@ -210,13 +211,13 @@ def test_the_first_bytes_can_be_had_before_the_last_and_the_last_only_when_prove
     def blocks() -> Iterator[bytes]:
         yield LOWER[:1000]
         asked.set()
-        more.wait(10)
+        more.wait(60)
         yield LOWER[1000:]
 
     arriving = PartialLayer(digest(LOWER), len(LOWER))
     with ThreadPoolExecutor(1) as beside:
         done = beside.submit(arriving.write, blocks(), tmp_path / "layer")
-        assert asked.wait(10)
+        assert asked.wait(60)
         assert arriving[0:1000] == LOWER[:1000]
         proven_before = arriving.complete
         more.set()
@@ -283,7 +284,7 @@ def test_an_image_in_the_storage_of_podman_itself_is_read_in_place(
                 with export.layer(diff_id) as found:
                     assert found[0 : len(found)] == tar
     finally:
-        subprocess.run(["podman", "rmi", made.id], check=True, capture_output=True)
+        remove_images(made.id)
 
 
 # As on macOS: podman is a client, and the storage is in another machine.
