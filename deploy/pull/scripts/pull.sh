@@ -273,7 +273,10 @@ trust=--policy=$here/policy.json
 install -d -m 0755 /var/lib/corefab "$kept"
 lock=$(lock_file "$app.lock")
 exec 9<>"$lock"
-flock -n 9 || end waiting "another change of $app runs: $(holder_of "$lock" | jq -r '"\(.what) by \(.who)"')"
+# A command is carried out once, so it waits for a look that is running.
+patience=0
+[ -z "$back" ] || patience=600
+flock -w $patience 9 || end waiting "another change of $app runs: $(holder_of "$lock" | jq -r '"\(.what) by \(.who)"')"
 jq -cn --arg since "$(stamp)" --argjson pid $$ '{who: "the node", what: "pull", $since, $pid}' >"$lock"
 install -d -m 0700 "$work"
 trap 'rm -rf "$work"' EXIT
