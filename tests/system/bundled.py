@@ -4,6 +4,7 @@ import gzip
 import http.client
 import json
 import ssl
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,9 +62,10 @@ class Shelf:
         trusted = ssl.create_default_context(cafile=str(self.root))
         connection = http.client.HTTPSConnection(registry, timeout=10, context=trusted)
         place = f"/v2/{repository}/manifests/{tag}"
-        connection.request(method, place, body, {"Accept": _TYPE, "Content-Type": _TYPE})
-        answer = connection.getresponse()
-        found = answer.read()
+        with closing(connection):
+            connection.request(method, place, body, {"Accept": _TYPE, "Content-Type": _TYPE})
+            answer = connection.getresponse()
+            found = answer.read()
         assert answer.status in {200, 201}, found
         return found
 
