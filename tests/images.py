@@ -17,8 +17,8 @@ def build_image(name: str, text: str, folder: Path, *, form: str = "oci") -> str
 def remove_images(*names: str) -> None:
     """Remove images, if they are there.
 
-    Not while another process builds: with the last image that has a layer podman removes the layer,
-    and the build may have found it there.
+    No other process builds meanwhile: podman removes a layer with its last image, and a build that
+    has already chosen the layer from its cache would fail.
     """
     with alone():
         words = ["podman", "rmi", "--force", "--ignore", *names]

@@ -3,12 +3,12 @@
 import secrets
 import socket
 
-# Below those that the kernel gives to whoever asks for any, as another test process may meanwhile.
+# Below the ephemeral ports of Linux: binding port 0 in another process never takes one of these.
 _FIRST, _LAST = 20_000, 32_767
 
 
 def free_ports(count: int) -> list[int]:
-    """Choose TCP ports on which nothing listens, at any address of this machine."""
+    """Choose different TCP ports on which nothing listens, at any IPv4 address of this machine."""
     found: list[int] = []
     while len(found) < count:
         port = _FIRST + secrets.randbelow(_LAST - _FIRST)
@@ -18,7 +18,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_port() -> int:
-    """Choose one such port."""
+    """Choose a TCP port on which nothing listens, at any IPv4 address of this machine."""
     return free_ports(1)[0]
 
 

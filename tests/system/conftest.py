@@ -30,7 +30,7 @@ echo "Defaults secure_path=\\"$path\\"" >/etc/sudoers.d/shims
 def booted(folder: Path, name: str) -> Iterator[Project]:
     """Boot a node from the machine spec of a fresh checkout, with the sample image built."""
     require_nodes()
-    # Not within the time that a command may take: it is built once.
+    # Built here, once: inside `fab rehearsal-up` it would count against the limit of a command.
     stock.tree(lambda _: None)
     made = make_project(
         folder,

@@ -15,7 +15,7 @@ _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "coref
 def fetched(name: str, packages: tuple[str, ...], program: str) -> Path:
     """Unpack packages into a folder of the cache, unless it has the program; return it.
 
-    One test process does it at a time, and the folder gets its name when all of it is there.
+    Only one process unpacks at a time; the folder is renamed into place when it is complete.
     """
     tree, debs = _CACHE / name / "tree", _CACHE / name / "debs"
     with locked(_CACHE / name / "lock"):

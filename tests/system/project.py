@@ -15,6 +15,8 @@ from tests.root import ROOT
 # Never leaves the workstation; no node may have it.
 AUTHORITY_PASSWORD = secrets.token_urlsafe(24)
 FAB = Path(sys.executable).with_name("fab")
+# What sshd wrote on a node; the journal is first made to write what it has received.
+SSHD_LOG = "journalctl --sync; journalctl -q -u ssh -u sshd -o cat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,7 @@ class Project:
 
 def logins(project: Project) -> int:
     """Count the logins on the node until now, with the one for this."""
-    # The journal may be behind.
-    said = project.ssh(
-        "journalctl --sync; journalctl -q -u ssh -u sshd -o cat | grep -c 'Accepted publickey'"
-    )
-    return int(said)
+    return int(project.ssh(f"{SSHD_LOG} | grep -c 'Accepted publickey'"))
 
 
 def make_project(folder: Path, project: str, **settings: str) -> Project:

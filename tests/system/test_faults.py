@@ -146,7 +146,7 @@ def test_an_interrupt_at_any_step_leaves_what_served(serving: Project, line: str
     serving.must("deploy")
 
 
-# All of them run in `make test`, with the core on forky.
+# `make test` runs all of them on forky, as part of the core, and three on trixie.
 @pytest.mark.core
 @pytest.mark.parametrize(
     "line",

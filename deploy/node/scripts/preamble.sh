@@ -113,8 +113,8 @@ listeners() {
   ss -Hltnep 2>/dev/null | grep -F "pid=$(systemctl show -P MainPID "$1")," | grep -o 'ino:[0-9]*' | sort || true
 }
 
-# reload_sshd: have sshd read its configuration again. It closes its sockets for that and opens others; wait
-# until it has, because connections are refused meanwhile.
+# reload_sshd: have sshd read its configuration again. It closes its listening sockets and opens new ones;
+# wait for those up to 10 s, because connections are refused meanwhile.
 reload_sshd() {
   local unit before now
   sshd -t || fail "sshd rejects its configuration; it was not reloaded"

@@ -426,7 +426,7 @@ def agent(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     place = tmp_path / "agent"
     with subprocess.Popen(["ssh-agent", "-D", "-a", place], stdout=subprocess.DEVNULL) as process:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
-        while not answers(place):
+        while not accepts_connections(place):
             assert process.poll() is None
         for number in range(10):
             hold(new_identity(tmp_path / f"held{number}"))
@@ -434,8 +434,8 @@ def agent(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         process.terminate()
 
 
-def answers(place: Path) -> bool:
-    """Tell whether somebody listens at a socket, which is there a moment before that."""
+def accepts_connections(place: Path) -> bool:
+    """Tell whether a process listens on a Unix socket; its file is created before that."""
     with socket.socket(socket.AF_UNIX) as asking:
         return asking.connect_ex(str(place)) == 0
 
