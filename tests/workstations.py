@@ -43,7 +43,7 @@ IMAGE = "localhost/corefab-workstations:latest"
 COLLEAGUE = 1000
 # What this machine's pip needs of the environment, pip in there needs, too.
 _PASSED = ("PIP_", "SSL_", "REQUESTS_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
-_LONGEST = 1800
+_LONGEST = 3600
 
 PODMAN = """
 # Podman's database keeps the name of the driver, and what it keeps at run time is of one boot.
