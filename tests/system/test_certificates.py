@@ -86,7 +86,7 @@ def test_a_rotation_under_load_fails_no_request_restarts_nothing_and_is_shown_to
         # On a busy machine visitors come late, but none stays away.
         while not any(visit.due > ended for visit in read(tmp_path / "visits")):
             time.sleep(0.1)
-            assert time.monotonic() < ended + 60
+            assert time.monotonic() < ended + 600
 
     after = fingerprint(serving)
     assert process.returncode == 0, said
