@@ -15,6 +15,7 @@ from typing import Any
 from rehearsal import places, ready, state
 from tests.images import build_image, remove_images
 from tests.system import outside, visited
+from tests.system.bundled import Shelf, audit_lines
 from tests.system.outside import Outside
 from tests.system.project import Project, make_project
 from tests.system.proxied import connected
@@ -123,6 +124,71 @@ class Machine(Project):
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.status(app)} {self.said()}") from error
         return self.status(app)
+
+    def overlay(self, path: str, text: str, unit: str = "") -> None:
+        """Have the machine spec bring a file, and a unit of it; an empty text takes it away."""
+        file = self.folder / "butane/overlays/own.bu"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        if text:
+            place = {"path": path, "contents": {"inline": text}}
+            units = [{"name": unit, "enabled": True}] if unit else []
+            found = {"variant": "fcos", "version": "1.4.0", "storage": {"files": [place]}}
+            file.write_text(json.dumps(found | {"systemd": {"units": units}}))
+
+    def configure(self, result: str) -> None:
+        """Publish the machine's configuration, and wait for what comes of it."""
+        said = self.must("publish", "--node")
+        serial = int(said.rpartition("(serial ")[2].partition(")")[0])
+        wanted = (serial, result)
+        outside.until(lambda: "yes" if self.bundle() == wanted else "", f"bundle {result}")
+
+    def command(self, *words: str) -> dict[str, str]:
+        """Publish a command; wait until the node has noted what came of it."""
+        said = self.must("node-command", *words)
+        wanted = f"{said.rpartition('(serial ')[2].partition(')')[0]}: {words[0]}"
+        outside.until(lambda: "yes" if self.noted(wanted) else "", wanted)
+        (line,) = self.noted(wanted)
+        return line
+
+    def noted(self, wanted: str) -> list[dict[str, str]]:
+        """Read the lines of the node's journal of changes about a command."""
+        lines = audit_lines(self.node.tree)
+        return [one for one in lines if one["what"] == "command" and wanted in one["detail"]]
+
+    def bundle(self) -> tuple[int, str]:
+        """Read the serial of the bundle that the node looked at last, and what came of it."""
+        status = self.status("node")
+        return int(status.get("serial", 0)), status.get("result", "")
+
+    @property
+    def shelf(self) -> Shelf:
+        return Shelf(self.folder, self.world.registry.root)
+
+    def await_refusal(self, why: str) -> None:
+        """Wait until the node has refused its bundle, and says why."""
+        assert self.await_why(why, "node") == "refused"
+
+    def await_why(self, why: str, app: str = "") -> str:
+        """Wait until an updater says why it did nothing; return its result."""
+        outside.until(lambda: "yes" if why in self.status(app).get("why", "") else "", why)
+        return self.status(app)["result"]
+
+    def credential(self, app: str) -> str:
+        """Read the credential that the app's container has; empty while it is not there."""
+        home = self.node.tree / f"var/lib/{app}"
+        serving = (home / "current").readlink()
+        for slot in ("blue", "green"):
+            if (home / slot).is_symlink() and (home / slot).readlink() == serving:
+                words = ("podman", "exec", f"{app}-{slot}", "cat", "/run/secrets/token")
+                return self.inside(*words)
+        return ""
+
+    def holding(self, text: str) -> str:
+        """List the files of the node's disk and of the registry in which a text is."""
+        found = [self.node.tree / one for one in ("etc", "var/lib", "var/log")]
+        words = ["grep", "-rlsaF", text, *map(str, found), str(self.world.registry.store)]
+        return subprocess.run(words, check=False, capture_output=True, text=True).stdout
 
     def inside(self, *words: str, seconds: float = 20) -> str:
         """Run a command on the node by entering it: there is no login."""

@@ -194,6 +194,7 @@ OTHERS = {
         "operator-key",
         "promote",
         "proxy-build",
+        "node-command",
         "publish",
         "publish-key",
         "sample-build",
