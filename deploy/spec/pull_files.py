@@ -6,9 +6,9 @@ from pathlib import Path
 from certs.detached import public_pem, read_public
 from certs.store import read
 from deploy.errors import DeployError
-from deploy.node.script import script_text
 from deploy.project import Project
-from deploy.spec.plan.pull import BUNDLE_SCRIPTS, SCRIPTS, PullFiles
+from deploy.spec.carried import BUNDLE_SCRIPTS, PULL_SCRIPTS, carried_scripts
+from deploy.spec.plan.pull import PullFiles
 
 
 def read_pull_files(project: Project) -> PullFiles:
@@ -21,7 +21,7 @@ def read_pull_files(project: Project) -> PullFiles:
     if not project.settings.follows:
         return PullFiles()
     # What is named by its digest needs no signature.
-    return _read_files(project, SCRIPTS, pinned="@" in project.settings.pull)
+    return _read_files(project, PULL_SCRIPTS, pinned="@" in project.settings.pull)
 
 
 def read_bundle_files(project: Project) -> PullFiles:
@@ -47,8 +47,7 @@ def _read_files(project: Project, names: Iterable[str], *, pinned: bool) -> Pull
             "name the file that `fab publish-key` writes, certs/publish.pub",
         )
     root = project.pull_root
-    scripts = {name: script_text(name) for name in names}
-    return PullFiles(scripts, keys, _read(root, "PULL_ROOT") if root else b"")
+    return PullFiles(carried_scripts(names), keys, _read(root, "PULL_ROOT") if root else b"")
 
 
 def _read(path: Path, setting: str) -> bytes:

@@ -409,7 +409,7 @@ reference=$(setting reference)
 name=${reference%:*}
 # shellcheck disable=SC2034
 home=$(home_of "$(setting app)") trust=--policy=$here/policy.json
-converge=$(cat "$here/converge.sh")
+converge=$(cat "$here/lib.sh" && tail -n +2 "$here/converge.sh")
 install -d -m 0755 /var/lib/corefab "$kept"
 if [ "$mode" = check ]; then
   # shellcheck disable=SC2034

@@ -9,15 +9,8 @@ from dataclasses import dataclass, field
 from deploy.node.release import proof_of
 from deploy.settings.model import PULL_LOGIN, Settings
 
-# The updater of a node's bundle, and what applies a bundle.
-BUNDLE_SCRIPTS = ("bundle", "converge")
-# Its folder, as those of apps have their names; an app's has a hyphen.
+# The folder of the updater of a node's bundle; those of apps have names with a hyphen.
 NODE_FOLDER = "/etc/corefab/pull/node"
-# The updater of an app, and the scripts of a deploy that it runs.
-SCRIPTS = (
-    "before-switch", "finish", "guard", "logs", "move", "prove-slot", "pull", "retire",
-    "stage", "stage-again", "start", "undo",
-)  # fmt: skip
 _LATEST = "latest"
 _PINNED = "@"
 _NOW = "now"
@@ -25,9 +18,9 @@ _NOW = "now"
 
 @dataclass(frozen=True, slots=True)
 class PullFiles:
-    """What an updater is made of: scripts by name, public keys as PEM, and the registry's root."""
+    """What an updater is made of: its scripts' files, public keys as PEM, the registry's root."""
 
-    scripts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scripts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     keys: tuple[bytes, ...] = ()
     root: bytes = field(default=b"", repr=False)
 
@@ -79,7 +72,7 @@ def _files(settings: Settings, given: PullFiles) -> Iterator[str]:
 
 def _entries(folder: str, own: Mapping[str, object], given: PullFiles) -> Iterator[str]:
     """Make an entry of a Butane file for each file of an updater; `own` are its settings."""
-    files = {f"{name}.sh": text.encode() for name, text in given.scripts.items()}
+    files = dict(given.scripts)
     files |= {f"keys/{number}.pub": key for number, key in enumerate(given.keys)}
     keys = [f"{folder}/keys/{number}.pub" for number in range(len(given.keys))]
     reference = str(own["reference"])

@@ -13,9 +13,9 @@ from deploy.bundle.plan.content import Author, Configuration, Contents, bundle
 from deploy.bundle.plan.node_command import NodeCommand
 from deploy.bundle.send import send
 from deploy.node.file import File
-from deploy.node.script import script_text
 from deploy.project import Project
 from deploy.registry.publisher import Publisher
+from deploy.spec.carried import BUNDLE_SCRIPTS, carried_scripts
 from deploy.spec.plan.pull import node_bundle
 from tests.unit.deploy.registry.fake_registry import FakeRegistry, digest
 
@@ -109,8 +109,8 @@ def node(
     reference = node_bundle(project.settings)
     own_settings = {"reference": reference, "node": "shop1", "app": "shop-www", "login": False}
     (here / "settings.json").write_text(json.dumps({**own_settings, "http": False}))
-    for name in ("bundle", "converge"):
-        (here / f"{name}.sh").write_text(_moved(script_text(name), own))
+    for name, content in carried_scripts(BUNDLE_SCRIPTS).items():
+        (here / name).write_text(_moved(content.decode(), own))
     stands = {"skopeo": SKOPEO, "systemctl": SYSTEMCTL}
     quiet = ("systemd-analyze", "systemd-sysusers", "systemd-tmpfiles", "logger", "chattr", "sleep")
     for name, text in {**stands, **dict.fromkeys(quiet, "#!/bin/sh\n")}.items():
