@@ -2,7 +2,7 @@
 
 from invoke.context import Context
 
-from deploy.options import project_of
+from deploy.options import LOGIN, project_of
 from deploy.task import task
 
 
@@ -35,7 +35,7 @@ def publish(
     "registry",
     positional=["verb"],
     help={
-        "verb": "retry, hold, release, restart, reboot, os-rollback or ssh-open",
+        "verb": "retry, hold, release, restart, reboot, os-rollback, collect or ssh-open",
         "release": "for release: the one to go back to",
         "minutes": "for ssh-open: how long",
         "key": "for ssh-open: a file with the public key to let in",
@@ -60,3 +60,11 @@ def node_command(  # noqa: PLR0913 -- a task's arguments are its options
     project = project_of(context, name)
     asked = Asked(verb, project.settings.app, release, minutes, read_public_key(project, key))
     send(project, asked, valid_minutes=valid)
+
+
+@task("look")
+def node_collected(context: Context, *, name: str = "") -> int:
+    """Show what `fab node-command collect` had the node gather: logs, firewall, disks."""
+    from deploy.bundle.collected import node_collected as show
+
+    return show(project_of(context, name, LOGIN))

@@ -13,7 +13,7 @@ PULL_SCRIPTS = (
 BUNDLE_SCRIPTS = ("bundle", "converge")
 # What makes the status page, and the scripts whose answers it has.
 STATUS_SCRIPTS = (
-    "audit-lines", "holdings", "page", "probe", "pull-status", "releases", "workers",
+    "audit-lines", "collected", "holdings", "page", "probe", "pull-status", "releases", "workers",
 )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from typing import Literal, get_args
 
 from deploy.errors import DeployError
 
-Verb = Literal["retry", "hold", "release", "restart", "reboot", "os-rollback", "ssh-open"]
+Verb = Literal[
+    "retry", "hold", "release", "restart", "reboot", "os-rollback", "collect", "ssh-open",
+]  # fmt: skip
 VERBS: tuple[Verb, ...] = get_args(Verb)
 OF_AN_APP = ("retry", "hold", "release", "restart")
 # A node reads so many.

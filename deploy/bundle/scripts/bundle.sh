@@ -224,7 +224,7 @@ run_commands() {
 command_known() {
   local app='[a-z][a-z0-9-]{0,30}' release='[0-9]{8}-[0-9]{6}-[0-9a-f]{4}' key
   key='(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{60,1000}={0,2}'
-  grep -qxE "(retry|hold|restart) $app|release $app $release|reboot|os-rollback|ssh-open [0-9]{1,3} $key" <<<"$1"
+  grep -qxE "(retry|hold|restart) $app|release $app $release|reboot|os-rollback|collect|ssh-open [0-9]{1,3} $key" <<<"$1"
 }
 
 # obey WORD...: carry out a command that is known; what it prints is for the journal of changes.
@@ -257,8 +257,25 @@ obey() {
       rpm-ostree rollback
       echo reboot >"$work/later"
       ;;
+    collect)
+      # For root alone, until this machine restarts; the status page has it.
+      (umask 077 && collect >/run/corefab/collected.new)
+      mv -fT /run/corefab/collected.new /run/corefab/collected
+      systemctl restart --no-block corefab-status.service
+      ;;
     ssh-open) ssh_open "$2" "$3 $4" ;;
   esac
+}
+
+# collect: print what tells why something does not work here, each part behind its command, and bounded.
+collect() {
+  local words
+  for words in 'df -h' 'cat /proc/meminfo' 'systemctl list-units --failed --plain' 'podman ps --all' 'ss -Htln' 'nft list ruleset' \
+    'journalctl -b -n 1000 --no-pager'; do
+    printf '\n# %s\n' "$words"
+    # shellcheck disable=SC2086
+    timeout 30s $words 2>&1 | tail -c 131072 || true
+  done
 }
 
 # ssh_open MINUTES KEY: let the holder of a key in over SSH, by an sshd of its own, which ends by itself with all its
@@ -399,6 +416,11 @@ apply() {
   if [ -z "$why" ] && why=$(await_right); then
     converge keep "$id" "$(journal ok "$(cut -f 1,2 "$work/apply/acts" | tr '\t\n' ' ;')")" || give_up "$(said)"
     changed=updated
+    # A machine that was made without its apps starts them as it does at any boot.
+    if grep -q '/etc/containers/systemd/' "$work/apply/acts" \
+      && [ -z "$(find /var/lib -mindepth 2 -maxdepth 2 -name current -print -quit)" ]; then
+      echo reboot >"$work/later"
+    fi
     return
   fi
   converge put-back "$id" "$why" || why+="; putting back failed: $(said)"

@@ -28,6 +28,7 @@ BLOB = " ".join(KEY.split()[:2])
         (Asked("release", "shop-www", RELEASE), ("release", "shop-www", RELEASE)),
         (Asked("reboot", "shop-www"), ("reboot",)),
         (Asked("os-rollback", "shop-www"), ("os-rollback",)),
+        (Asked("collect", "shop-www"), ("collect",)),
         (Asked("ssh-open", "shop-www", "", 30, KEY), ("ssh-open", "30", *BLOB.split())),
     ],
 )
