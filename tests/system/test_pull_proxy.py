@@ -282,6 +282,18 @@ def test_images_are_held_taken_and_gone_back_from_by_commands(
     machine.must("withdraw")
 
 
+def test_what_a_node_collects_is_shown_from_its_page(machine: Machine) -> None:
+    assert machine.command("collect")["result"] == "ok"
+
+    outside.until(
+        lambda: "yes" if machine.fab("node-collected").code == 0 else "", "what was collected"
+    )
+
+    shown = machine.must("node-collected")
+    for part in ("# df -h", "table inet corefab", f"{machine.app}-", "corefab-firewall.service"):
+        assert part in shown, part
+
+
 def test_ssh_is_open_for_a_while_and_closes_by_itself_with_its_sessions(machine: Machine) -> None:
     line = machine.command("ssh-open", "--minutes", "1", "--key", "id.pub")
     assert line["result"] == "ok", line
@@ -371,6 +383,20 @@ def test_an_app_gets_credentials_that_only_its_node_can_read(machine: Machine) -
             assert machine.holding(value) == ""
     finally:
         env.write_text(before)
+
+
+def test_where_user_data_has_no_room_the_apps_come_in_the_bundle(machine: Machine) -> None:
+    machine.must("prepare", "--yes")
+    assert "without the files of the apps" in machine.must("cloud", "digitalocean")
+    machine.must("publish", "--node")
+    packed = machine.folder / "build/cloud/digitalocean/user-data.ign"
+    (machine.folder / f"build/{machine.app}.ign").write_bytes(packed.read_bytes())
+
+    machine.boot("--state", str(machine.kept))
+
+    machine.await_page(LIVE, "two")
+    machine.await_page(STAGING, "staged")
+    assert machine.await_result("same", "node")["spec"]
 
 
 def test_a_machine_of_a_providers_user_data_is_what_a_deploy_would_make(machine: Machine) -> None:

@@ -267,15 +267,21 @@ obey() {
   esac
 }
 
-# collect: print what tells why something does not work here, each part behind its command, and bounded.
+# collect: print what tells why something does not work here.
 collect() {
-  local words
-  for words in 'df -h' 'cat /proc/meminfo' 'systemctl list-units --failed --plain' 'podman ps --all' 'ss -Htln' 'nft list ruleset' \
-    'journalctl -b -n 1000 --no-pager'; do
-    printf '\n# %s\n' "$words"
-    # shellcheck disable=SC2086
-    timeout 30s $words 2>&1 | tail -c 131072 || true
-  done
+  part df -h
+  part cat /proc/meminfo
+  part systemctl list-units --failed --plain
+  part podman ps --all
+  part ss -Htln
+  part nft list ruleset
+  part journalctl -b -n 1000 --no-pager
+}
+
+# part COMMAND...: print what a command says, bounded, behind the command itself.
+part() {
+  printf '\n# %s\n' "$*"
+  timeout 30s "$@" 2>&1 | tail -c 131072 || true
 }
 
 # ssh_open MINUTES KEY: let the holder of a key in over SSH, by an sshd of its own, which ends by itself with all its
