@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import ssl
@@ -16,6 +17,7 @@ from rehearsal import places, ready, state
 from tests.images import build_image, remove_images
 from tests.system import outside, visited
 from tests.system.bundled import Shelf, audit_lines
+from tests.system.leaks import files_with
 from tests.system.outside import Outside
 from tests.system.project import Project, make_project
 from tests.system.proxied import connected
@@ -174,22 +176,35 @@ class Machine(Project):
         outside.until(lambda: "yes" if why in self.status(app).get("why", "") else "", why)
         return self.status(app)["result"]
 
-    def credential(self, app: str) -> str:
-        """Read the credential that the app's container has; empty while it is not there."""
+    def container(self, name: str = "www") -> str:
+        """Name the container, and the unit, of the slot that serves; empty while none does."""
+        app = f"{self.settings['PROJECT']}-{name}"
         home = self.node.tree / f"var/lib/{app}"
         serving = (home / "current").readlink()
-        for slot in ("blue", "green"):
-            if (home / slot).is_symlink() and (home / slot).readlink() == serving:
-                # As a service of the node: podman may not enter a container from outside.
-                enter = ("systemd-run", "--quiet", "--pipe", "--wait", "podman", "exec")
-                return self.inside(*enter, f"{app}-{slot}", "cat", "/run/secrets/token")
-        return ""
+        slots = [one for one in ("blue", "green") if (home / one).is_symlink()]
+        return next((f"{app}-{one}" for one in slots if (home / one).readlink() == serving), "")
 
-    def holding(self, text: str) -> str:
-        """List the files of the node's disk and of the registry in which a text is."""
-        found = [self.node.tree / one for one in ("etc", "var/lib", "var/log")]
-        words = ["grep", "-rlsaF", text, *map(str, found), str(self.world.registry.store)]
-        return subprocess.run(words, check=False, capture_output=True, text=True).stdout
+    def credential(self, name: str) -> str:
+        """Read the credential that an app's container has; empty while it is not there."""
+        # As a service of the node: podman may not enter a container from outside.
+        enter = ("systemd-run", "--quiet", "--pipe", "--wait", "podman", "exec")
+        return self.inside(*enter, self.container(name), "cat", "/run/secrets/token")
+
+    def holding(self, text: str) -> set[str]:
+        """Name the places in which a text is: the node's disk, its journal, the registry."""
+        disk = (self.node.tree / one for one in ("etc", "var", "root", "home"))
+        found = {"disk"} if files_with([text], *disk, scratch=self.folder) else set()
+        self.inside("journalctl", "--sync")
+        if text in self.inside("journalctl", "-q", "--no-pager", "-o", "cat"):
+            found.add("journal")
+        blobs = (one for one in self.world.registry.store.rglob("*") if one.is_file())
+        if any(text.encode() in _unpacked(one.read_bytes()) for one in blobs):
+            found.add("registry")
+        return found
+
+    def in_memory(self, text: str) -> set[str]:
+        """List the files of the node's memory in which a text is."""
+        return set(self.inside("grep", "-rlsaF", "-D", "skip", text, "/run").split())
 
     def inside(self, *words: str, seconds: float = 20) -> str:
         """Run a command on the node by entering it: there is no login."""
@@ -205,6 +220,10 @@ class Machine(Project):
         units = ("corefab-proxy-pull", f"{self.app}-pull", "corefab-proxy-green")
         words = [word for unit in units for word in ("-u", unit)]
         return self.inside("journalctl", "--no-pager", "-n", "60", "-o", "cat", *words)
+
+
+def _unpacked(blob: bytes) -> bytes:
+    return gzip.decompress(blob) if blob.startswith(b"\x1f\x8b") else blob
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A machine without SSH that is born with its proxy and two apps, each with a certificate."""
 
+import gzip
 import os
 import secrets
 import socket
@@ -372,15 +373,22 @@ def test_an_app_gets_credentials_that_only_its_node_can_read(machine: Machine) -
         machine.must("creds-seal", "--name", "staging")
 
         machine.await_page(STAGING, "staged")
-        assert machine.credential(app) == secret
+        assert machine.credential("staging") == secret
         renewed = secrets.token_hex(20)
         env.write_text(f"{before}SECRET_TOKEN={renewed}\n")
         machine.must("creds-rotate", "token", "--name", "staging")
-        outside.until(lambda: "yes" if machine.credential(app) == renewed else "", "the new value")
+        outside.until(
+            lambda: "yes" if machine.credential("staging") == renewed else "", "the new value"
+        )
         machine.await_page(STAGING, "staged")
-        assert machine.holding("corefab-bundle")
+        control = _spread(machine)
+        assert machine.holding(control) == {"disk", "journal", "registry"}
         for value in (secret, renewed):
-            assert machine.holding(value) == ""
+            assert machine.holding(value) == set()
+        # Of systemd, which decrypts it, and of the container.
+        slot = machine.container("staging")
+        of_systemd = f"/run/credentials/{slot}.service/token"
+        assert machine.in_memory(renewed) == {of_systemd, f"/run/{slot}/secrets/token"}
     finally:
         env.write_text(before)
 
@@ -397,6 +405,15 @@ def test_where_user_data_has_no_room_the_apps_come_in_the_bundle(machine: Machin
     machine.await_page(LIVE, "two")
     machine.await_page(STAGING, "staged")
     assert machine.await_result("same", "node")["spec"]
+
+
+def _spread(machine: Machine) -> str:
+    """Put a text where a secret must not be; return it."""
+    text = secrets.token_hex(20)
+    (machine.node.tree / "var/lib/corefab/control").write_text(text)
+    machine.inside("logger", text)
+    (machine.world.registry.store / "control").write_bytes(gzip.compress(text.encode()))
+    return text
 
 
 def test_a_machine_of_a_providers_user_data_is_what_a_deploy_would_make(machine: Machine) -> None:
