@@ -15,6 +15,6 @@ def node_collected(project: Project) -> int:
     with looking(project) as remote:
         text = remote.checked(Command("collected"), "reading what the node has collected")
         trouble = remote.trouble
-    for line in text.splitlines():
+    for line in text.rstrip("\n").split("\n"):
         output.say(line)
     return 1 if trouble else 0
