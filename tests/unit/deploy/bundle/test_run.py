@@ -50,16 +50,24 @@ class Node:
     def motd(self) -> Path:
         return self.folder / "motd"
 
-    def publish(self, text: str, *, owner: str = "", node: str = "shop1", made_for: str = BORN,
-                commands: tuple[NodeCommand, ...] = ()) -> bytes:  # fmt: skip
+    def publish(  # noqa: PLR0913 -- what a bundle may have that a node looks at
+        self,
+        text: str,
+        *,
+        owner: str = "",
+        node: str = "shop1",
+        made_for: str = BORN,
+        path: str = "motd",
+        commands: tuple[NodeCommand, ...] = (),
+    ) -> bytes:
         """Publish a bundle that writes a file; return the manifest."""
         owner = owner or f"{self.folder.owner()}:{self.folder.group()}"
-        acts = f"file|{self.motd}|644|{owner}||sysctl:\n"
+        acts = f"file|{self.folder / path}|644|{owner}||sysctl:\n"
         spec = self.folder / "etc/corefab/spec"
         acts += f"file|{spec}|644|{self.folder.owner()}:{self.folder.group()}||\n"
         files = (
             File("acts", acts.encode()),
-            File(f"new{self.motd}", text.encode()),
+            File(f"new{self.folder / path}", text.encode()),
             File(f"new{spec}", NEW.encode()),
         )
         serial = self.publisher.next_serial()
@@ -145,6 +153,20 @@ def test_a_bundle_is_applied_once_and_noted(node: Node) -> None:
     assert f"file {node.motd}" in line["detail"]
     assert "restart systemd-sysctl.service" in (node.folder / "systemctl.log").read_text()
     assert not (node.folder / "var/lib/corefab/converge").exists()
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_a_machine_that_gets_its_first_app_in_a_bundle_restarts(
+    node: Node, *, serves: bool
+) -> None:
+    if serves:
+        (node.folder / "var/lib/shop-www/current").mkdir(parents=True)
+    node.publish("[Container]", path="etc/containers/systemd/shop-www-blue.container")
+
+    assert node.look()["result"] == "updated"
+
+    said = (node.folder / "systemctl.log").read_text().splitlines()
+    assert ("--no-block reboot" in said) is not serves
 
 
 def test_without_a_bundle_nothing_is_done(node: Node) -> None:
