@@ -2,7 +2,7 @@
 
 from invoke.context import Context
 
-from deploy.options import LOGIN, project_of
+from deploy.options import project_of, project_to_look_at
 from deploy.task import task
 
 
@@ -67,4 +67,4 @@ def node_collected(context: Context, *, name: str = "") -> int:
     """Show what `fab node-command collect` had the node gather: logs, firewall, disks."""
     from deploy.bundle.collected import node_collected as show
 
-    return show(project_of(context, name, LOGIN))
+    return show(project_to_look_at(context, name))
