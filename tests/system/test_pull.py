@@ -226,6 +226,31 @@ def test_an_older_image_that_was_signed_is_refused(shop: Shop, visits: Visits) -
     assert shop.pull()["result"] == "same"
 
 
+@pytest.mark.slow
+def test_an_older_image_is_refused_though_another_tag_was_followed_between(
+    shop: Shop, visits: Visits
+) -> None:
+    tag, image = shop.tags / "live/current/link", shop.build()
+    older = tag.read_bytes()
+    wanted = shop.publish(image)
+    status = shop.pull()
+    assert status["result"] == "updated", status
+    newer = tag.read_bytes()
+    shop.project.must("promote", "live", "other")
+    other = f"{shop.registry.address}/{REPO}:other"
+    shop.project.must("deploy", PULL=other, IMAGE=image)
+    assert shop.pull()["reference"] == other
+    shop.project.must("deploy", IMAGE=image)
+    tag.write_bytes(older)
+
+    status = shop.pull()
+
+    assert (status["result"], shop.serving()) == ("refused", wanted)
+    assert "older" in status["why"]
+    tag.write_bytes(newer)
+    assert shop.pull()["result"] == "same"
+
+
 def test_without_the_registry_what_serves_goes_on(shop: Shop, visits: Visits) -> None:
     port = shop.registry.address.partition(":")[2]
     rule = f"tcp dport {port} reject with tcp reset"

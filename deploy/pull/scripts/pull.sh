@@ -230,8 +230,12 @@ check_signature() {
   if [ "$found" = "${seen%% *}" ] && [ "$digest" != "${seen#* }" ]; then
     end refused "$reference names another image than before, with the same sequence $found"
   fi
-  jq -n --arg reference "$reference" --arg digest "$digest" --argjson sequence "$found" --argjson at "$EPOCHSECONDS" \
-    '{$reference, $digest, $sequence, $at}' | keep seen.json
+  # Tags that were followed before this one are kept: PULL may come back to them.
+  {
+    kept_of seen.json "select(.reference != \"$reference\")"
+    jq -n --arg reference "$reference" --arg digest "$digest" --argjson sequence "$found" --argjson at "$EPOCHSECONDS" \
+      '{$reference, $digest, $sequence, $at}'
+  } | keep seen.json
 }
 
 # statements: print the sequence of each statement that one of the keys has signed, about this tag and digest.
@@ -414,7 +418,7 @@ if [ -z "$now" ]; then
   # Where nothing serves yet, there is nothing to be careful about.
   if [ -n "$previous" ]; then
     [ "$(setting mode)" = auto ] || end waiting "PULL_MODE is $(setting mode)"
-    seen=$(kept_of seen.json .at)
+    seen=$(kept_of seen.json "select(.reference == \"$reference\") | .at")
     left=$((${seen:-0} + $(setting delay_seconds) - EPOCHSECONDS))
     [ "$left" -le 0 ] || end waiting "PULL_DELAY ends in $left s"
   fi
