@@ -7,8 +7,13 @@ from certs.store import read
 from deploy.node.script import several
 from deploy.project import Project
 
-# The scripts whose answers a page has.
-SCRIPTS = ("audit-lines", "holdings", "probe", "pull-status", "releases", "workers")
+# The scripts whose answers pages have.
+SCRIPTS = (
+    "audit-lines", "holdings", "inspect", "probe", "pull-status", "releases", "spec-hash",
+    "workers",
+)  # fmt: skip
+# What `inspect` is to look at, a line each: made of the whole machine spec.
+QUESTION = "question"
 
 
 def read_status_files(project: Project) -> dict[str, bytes]:
@@ -22,4 +27,6 @@ def read_status_files(project: Project) -> dict[str, bytes]:
     path = project.operator
     known = read_certificates(read(path), source=str(path)) if path.exists() else ()
     found = {f"operator-{n}.crt": one.public_bytes(Encoding.PEM) for n, one in enumerate(known)}
+    if found:
+        found[QUESTION] = b""
     return {"page.sh": several("page", SCRIPTS).encode(), **found}
