@@ -1,17 +1,12 @@
-"""Read what a machine's status page is made of: its script, and the operators' certificates."""
+"""Read what a machine's status page is made of: its scripts, and the operators' certificates."""
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.envelope import read_certificates
 from certs.store import read
-from deploy.node.script import several
 from deploy.project import Project
+from deploy.spec.carried import STATUS_SCRIPTS, carried_scripts
 
-# The scripts whose answers pages have.
-SCRIPTS = (
-    "audit-lines", "holdings", "inspect", "probe", "pull-status", "releases", "spec-hash",
-    "workers",
-)  # fmt: skip
 # What `inspect` is to look at, a line each: made of the whole machine spec.
 QUESTION = "question"
 
@@ -29,4 +24,4 @@ def read_status_files(project: Project) -> dict[str, bytes]:
     found = {f"operator-{n}.crt": one.public_bytes(Encoding.PEM) for n, one in enumerate(known)}
     if found:
         found[QUESTION] = b""
-    return {"page.sh": several("page", SCRIPTS).encode(), **found}
+    return {**carried_scripts(STATUS_SCRIPTS), **found}

@@ -1,7 +1,6 @@
 # page: make the pages of this node: what scripts answer that `fab status` and others run over SSH, signed with
 # the node's key, encrypted to the operators. What `fab drift` asks for is a page of its own. The proxy serves
-# them, with the certificate of the node's key. The scripts are in this same file: with the name of one and its
-# arguments, it runs that.
+# them, with the certificate of the node's key. The scripts lie beside it.
 # shellcheck shell=bash
 own=/etc/corefab/status
 served=/run/corefab/proxy/status
@@ -10,7 +9,7 @@ every_seconds=300
 # kept PAGE WORD...: run one of the scripts, and keep its answer under its command. One that fails has none.
 kept() {
   local answer="$work/$1/${*:2}"
-  bash "$own/page.sh" "${@:2}" | jq -cRs --arg command "${*:2}" '{key: $command, value: .}' >"$answer" || rm -f "$answer"
+  bash "$own/$2.sh" "${@:3}" | jq -cRs --arg command "${*:2}" '{key: $command, value: .}' >"$answer" || rm -f "$answer"
 }
 
 # apps: list the apps of this node, those that wait for their first release among them.
