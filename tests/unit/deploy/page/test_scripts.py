@@ -1,5 +1,6 @@
 """A machine makes its own key and its status page, which the operator's key opens."""
 
+import json
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,8 +9,6 @@ import pytest
 from cryptography.x509 import Certificate
 
 from certs.envelope import fingerprint, open_envelope, read_certificates
-from deploy.machine.drift.plan.inspection import Inspection
-from deploy.node.answer import read_answer
 from deploy.page.plan.page import Page, read_page
 from deploy.page.remote import JOURNAL_LINES
 from deploy.project import TEMPLATES
@@ -44,6 +43,9 @@ def run(tmp_path: Path, program: Callable[[str], str]) -> Callable[..., str]:
             # The priority of the session that runs the tests stays as it is.
             text = text.replace("/proc/self/autogroup", "/dev/null")
             text = text.replace("/etc/credstore", f"{tmp_path}/etc/credstore")
+            text = text.replace("'/var/lib/%s'", f"'{tmp_path}/var/lib/%s'")
+            # On a machine all of it is root's.
+            text = text.replace("owner_above() {", "owner_above() {\nreturn 0")
             file = tmp_path / "etc/corefab/status" / one
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text.replace("/etc/issue.d", f"{tmp_path}/etc/issue.d"))
@@ -89,10 +91,14 @@ def test_the_page_of_a_machine_with_its_own_key_is_read(
         assert '"n":98' in lines[-1]
         assert page.failed_units == ("broken.service",)
         assert page.memory_available_bytes > 0
+        (release,) = json.loads(page.answers["releases shop-www"])
+        assert release["manifest"]["units"] == {f"{own}/lib.sh": ""}
     answers = _opened(served / "drift", "operator", node).answers
     assert answers["spec-hash"] == "ab12\n"
-    found = read_answer(Inspection, answers["inspect shop-www"], "inspection")
-    assert {path: one.kind for path, one in found.paths.items()} == {
+    found = json.loads(answers["inspect shop-www"])
+    assert found["manifest"]["units"] == {f"{own}/lib.sh": "ef34"}
+    assert {path: one["kind"] for path, one in found["paths"].items()} == {
+        f"{own}/lib.sh": "file",
         f"{own}/page.sh": "file",
         f"{own}/gone": "absent",
     }
@@ -100,7 +106,7 @@ def test_the_page_of_a_machine_with_its_own_key_is_read(
 
 
 def _machine(root: Path) -> Path:
-    """Lay out what pages are made of, with an app that waits for its first release."""
+    """Lay out what pages are made of, with an app of one release."""
     own = root / "etc/corefab/status"
     (own / "operator-0.crt").write_bytes(holder("colleague").pem)
     (own / "operator-1.crt").write_bytes(holder("operator").pem)
@@ -110,6 +116,11 @@ def _machine(root: Path) -> Path:
     (root / "etc/corefab/pull/shop-www/pull.sh").touch()
     (root / "var/lib/corefab/audit.log").write_text("".join(LINE % n for n in range(99)))
     (root / "run").mkdir()
+    release = root / "var/lib/shop-www/releases/r1"
+    release.mkdir(parents=True)
+    manifest = {"release": "r1", "image_id": "sha256:1", "units": {f"{own}/lib.sh": "ef34"}}
+    (release / "manifest.json").write_text(json.dumps(manifest))
+    (root / "var/lib/shop-www/current").symlink_to("releases/r1")
     return own
 
 
