@@ -82,8 +82,12 @@ from_registry() {
   [ ! -e "$here/trusted/root.crt" ] || set -- "--${prefix}cert-dir=$here/trusted" "$@"
   [ "$(setting http)" = false ] || set -- "--${prefix}tls-verify=false" "$@"
   [ ! -e "$work/auth.json" ] || set -- "--${prefix}authfile=$work/auth.json" "$@"
-  TMPDIR=/var/tmp timeout "${limit}s" skopeo "$trust" --registries.d="$here/registries.d" "$command" "$@" \
-    2>"$work/said" 9>&-
+  TMPDIR=$kept/parts timeout "${limit}s" skopeo "$trust" --registries.d="$here/registries.d" "$command" "$@" \
+    2>"$work/said" 9>&- || {
+    local code=$?
+    [ $code != 124 ] || echo "$reference: timeout: not read within $limit s" >"$work/said"
+    return $code
+  }
 }
 
 # end_unread: end this run because of what skopeo said.
@@ -261,10 +265,12 @@ check_room() {
   [ "$free" -ge "$needed" ] || end no-room "$needed MB are needed for $reference, and $free MB are free"
 }
 
-# fetch DIGEST TAG: pull an image by its digest, under the policy, to a local tag.
+# fetch DIGEST TAG: pull an image by its digest, under the policy, to a local tag. Podman leaves its layers in
+# memory for a while: a power cut would leave empty files in a release that serves.
 fetch() {
   local limit=3600
-  from_registry copy --quiet --remove-signatures "docker://$name@$1" "containers-storage:localhost/$app:$2"
+  from_registry copy --quiet --remove-signatures "docker://$name@$1" "containers-storage:localhost/$app:$2" || return
+  sync -f /var/lib/containers
 }
 
 # heal: start the slot that serves where it is down; pull its image again where that is gone.
@@ -337,6 +343,8 @@ complete() {
   jq -n --arg digest "$digest" '{$digest}' | keep taken.json
   rm -f "$kept/trying.json" "$kept/fault.json"
   run retire "$drain" || said >&2
+  # Looks that were cut, or failed, may have left images.
+  run prune >/dev/null || said >&2
   end updated "${3:-}"
 }
 
@@ -378,7 +386,9 @@ lock=$(lock_file "$app.lock")
 exec 9<>"$lock"
 flock -n 9 || end waiting "another change of $app runs: $(holder_of "$lock" | jq -r '"\(.what) by \(.who)"')"
 jq -cn --arg since "$(stamp)" --argjson pid $$ '{who: "the node", what: "pull", $since, $pid}' >"$lock"
-install -d -m 0700 "$work"
+install -d -m 0700 "$work" "$kept/parts"
+# Parts of layers, of a look that was cut.
+rm -rf "$kept/parts"/*
 trap 'rm -rf "$work"' EXIT
 
 go_on
