@@ -218,3 +218,27 @@ def test_the_mode_decides_whether_the_node_takes_an_image(shop: Shop, visits: Vi
     assert shop.project.ssh(f"ls -d /etc/corefab/pull/{shop.app}/pull.sh || true") == ""
     shop.project.must("deploy", IMAGE=image)
     assert shop.pull()["result"] == "same"
+
+
+@pytest.mark.slow
+def test_while_the_key_changes_the_node_takes_what_either_key_has_signed(
+    shop: Shop, visits: Visits
+) -> None:
+    first, second, third = shop.build(), shop.build(), shop.build()
+    shop.publish(first)
+    assert shop.pull()["result"] == "updated"
+
+    shop.project.must("publish-key", "--following")
+    both = "certs/publish.pub, certs/publish-next.pub"
+    shop.project.must("deploy", IMAGE=first, PULL_KEYS=both)
+    wanted = shop.publish(second)
+    status = shop.pull()
+    assert (status["result"], shop.serving()) == ("updated", wanted), status
+
+    # From now on the next key alone signs; the node still has both.
+    shop.project.must("publish-key", "--finish")
+    wanted = shop.publish(third)
+    status = shop.pull()
+    assert (status["result"], shop.serving()) == ("updated", wanted), status
+    shop.project.must("deploy", IMAGE=third)
+    assert shop.pull()["result"] == "same"

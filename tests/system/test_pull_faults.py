@@ -1,5 +1,6 @@
 """What goes wrong around a node that follows a tag: power, registry, disk, podman."""
 
+import base64
 import os
 import random
 import secrets
@@ -137,6 +138,27 @@ def test_without_the_registry_in_the_middle_of_a_layer_the_next_look_goes_on(
 
     assert (status["result"], shop.serving()) == ("unreachable", served), status
     updates_to(shop, wanted)
+
+
+def test_the_login_for_the_registry_is_in_memory_alone_and_during_a_look_alone(
+    shop: Shop, visits: Visits
+) -> None:
+    login = base64.b64encode(shop.registry.login.encode()).decode()
+    search = f"grep -rlsF -D skip -e {shop.registry.password} -e {login} /etc /var /run || true"
+    wanted = shop.publish(shop.build(layer_bytes=LARGE_BYTES))
+
+    with held_in_a_layer(shop):
+        meanwhile = shop.project.ssh(f"{search}; findmnt -no FSTYPE -T /run/corefab").split()
+    status = shop.result()
+    afterwards = shop.project.ssh(search)
+    journal = shop.project.ssh("journalctl --sync; journalctl -q -o cat")
+
+    assert meanwhile == [f"/run/corefab/pull-{shop.app}/auth.json", "tmpfs"]
+    assert (status["result"], shop.serving()) == ("updated", wanted), status
+    assert afterwards == ""
+    assert f"{shop.app}: updated" in journal
+    assert shop.registry.password not in journal
+    assert login not in journal
 
 
 def test_a_layer_that_stops_to_arrive_is_not_waited_for_without_end(
