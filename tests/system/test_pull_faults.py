@@ -179,12 +179,14 @@ def test_a_layer_that_stops_to_arrive_is_not_waited_for_without_end(
     updates_to(shop, wanted)
 
 
-def test_what_a_look_that_was_cut_has_fetched_is_removed_when_the_tag_has_moved(
-    shop: Shop, visits: Visits
+@pytest.mark.parametrize(("line", "tag"), [("borrowed=", "pulled"), ("switch=", "failed")])
+def test_the_image_of_a_look_that_was_cut_is_removed_when_the_tag_has_moved(
+    shop: Shop, visits: Visits, line: str, tag: str
 ) -> None:
     shop.publish(shop.build(layer_bytes=SMALL_BYTES))
-    shop.cut("borrowed=")
-    assert left(shop) == [f"localhost/{shop.app}:pulled"]
+    shop.cut(line)
+    shop.project.ssh(f"bash /etc/corefab/pull/{shop.app}/undo.sh {shop.app}")
+    assert left(shop) == [f"localhost/{shop.app}:{tag}"]
 
     wanted = shop.publish(shop.build())
 

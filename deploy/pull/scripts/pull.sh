@@ -343,8 +343,6 @@ complete() {
   jq -n --arg digest "$digest" '{$digest}' | keep taken.json
   rm -f "$kept/trying.json" "$kept/fault.json"
   run retire "$drain" || said >&2
-  # Looks that were cut, or failed, may have left images.
-  run prune >/dev/null || said >&2
   end updated "${3:-}"
 }
 
@@ -433,6 +431,12 @@ if [ -z "$now" ]; then
   [ "$left" -le 0 ] || end waiting "this node failed to start it, and tries again in $left s"
 fi
 check_room
+# Another image, which a look that was cut has left.
+for tag in pulled failed; do
+  if [ "$(podman image inspect --format '{{.Id}}' "localhost/$app:$tag" 2>/dev/null || true)" != "${id#sha256:}" ]; then
+    podman rmi "localhost/$app:$tag" >/dev/null 2>&1 || true
+  fi
+done
 fetch "$digest" pulled || end_unread
 [ -n "$previous" ] || await_proxy
 

@@ -11,8 +11,8 @@ from deploy.settings.model import PULL_LOGIN, Settings
 
 # The updater, and the scripts of a deploy that it runs.
 SCRIPTS = (
-    "before-switch", "finish", "guard", "logs", "move", "prove-slot", "prune", "pull",
-    "retire", "stage", "stage-again", "start", "undo",
+    "before-switch", "finish", "guard", "logs", "move", "prove-slot", "pull", "retire",
+    "stage", "stage-again", "start", "undo",
 )  # fmt: skip
 _LATEST = "latest"
 _PINNED = "@"
