@@ -358,7 +358,10 @@ proven() {
 # go_on: see to what an earlier run, or a deploy, has not finished.
 go_on() {
   local release previous
-  [ -e "$home/deploying" ] || return 0
+  if [ ! -e "$home/deploying" ]; then
+    rm -f "$kept/trying.json"
+    return
+  fi
   release=$(jq -r '.release // empty' "$home/deploying" 2>/dev/null || true)
   previous=$(jq -r '.previous // empty' "$home/deploying" 2>/dev/null || true)
   if [ "$(kept_of trying.json .release)" = "${release:-none}" ] && [ "$(current_of "$app")" = "$release" ]; then
