@@ -55,9 +55,12 @@ def held_in_a_layer(shop: Shop) -> Iterator[None]:
     chain = f"chain input {{ type filter hook input priority -1; {rule}; }}"
     shop.project.ssh(f"nft 'table inet held {{ {chain}; }}'")
     shop.begin()
-    shop.project.ssh(f'timeout 50 bash -c "until {HELD}; do sleep 0.1; done"')
-    yield
-    shop.project.ssh("nft delete table inet held 2>/dev/null || true")
+    try:
+        held = f'timeout 150 bash -c "until {HELD}; do sleep 0.1; done"'
+        shop.project.ssh(held, seconds=200)
+        yield
+    finally:
+        shop.project.ssh("nft delete table inet held 2>/dev/null || true")
 
 
 def state(shop: Shop) -> str:
@@ -86,7 +89,7 @@ def test_without_the_registry_for_an_hour_nothing_changes(shop: Shop, visits: Vi
 
     shop.registry.stop()
     try:
-        results = shop.project.ssh(f"for _ in $(seq {LOOKS}); do {look}; done", seconds=400)
+        results = shop.project.ssh(f"for _ in $(seq {LOOKS}); do {look}; done", seconds=900)
     finally:
         shop.registry.start()
 
