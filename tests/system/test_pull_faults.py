@@ -38,6 +38,7 @@ find /etc {kept} -type f ! -name status.json ! -name seen.json -exec sha256sum {
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with following(tmp_path_factory.mktemp("faults"), f"faults{os.getpid()}") as found:
+        assert found.pull()["result"] == "same"
         yield found
 
 
