@@ -82,7 +82,7 @@ from_registry() {
   [ ! -e "$here/trusted/root.crt" ] || set -- "--${prefix}cert-dir=$here/trusted" "$@"
   [ "$(setting http)" = false ] || set -- "--${prefix}tls-verify=false" "$@"
   [ ! -e "$work/auth.json" ] || set -- "--${prefix}authfile=$work/auth.json" "$@"
-  TMPDIR=$kept/parts timeout "${limit}s" skopeo "$trust" --registries.d="$here/registries.d" "$command" "$@" \
+  timeout "${limit}s" skopeo --tmpdir="$kept/parts" "$trust" --registries.d="$here/registries.d" "$command" "$@" \
     2>"$work/said" 9>&- || {
     local code=$?
     [ $code != 124 ] || echo "$reference: timeout: not read within $limit s" >"$work/said"
@@ -303,9 +303,9 @@ visit() {
 
 # podman_failed SINCE: test whether the slot ended with podman's own error, not with the app's.
 podman_failed() {
-  [ "$(systemctl show -P ExecMainStatus "$app-$slot.service")" = 125 ] || return 1
-  journalctl --sync 2>/dev/null || true
-  journalctl -q -o cat --since "@$1" "_SYSTEMD_UNIT=$app-$slot.service" _COMM=podman | grep -q '^Error'
+  local unit=$app-$slot.service
+  [ "$(systemctl show -P ExecMainStatus "$unit")" = 125 ] || return 1
+  [[ $'\n'$(podman_said "$unit" "$1") == *$'\nError'* ]]
 }
 
 # give_up FAULT RELEASE PREVIOUS: undo what was begun; mark the image, unless the fault is the node's.
