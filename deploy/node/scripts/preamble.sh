@@ -210,7 +210,7 @@ clean_podman() {
 # busy node does not know the name of a process that has ended meanwhile.
 podman_said() {
   journalctl --sync 2>/dev/null || true
-  journalctl -q -o json --since "@$2" "_SYSTEMD_UNIT=$1" _TRANSPORT=stdout \
+  journalctl -q -a -o json --since "@$2" "_SYSTEMD_UNIT=$1" _TRANSPORT=stdout \
     | jq -r 'select((._COMM // "podman") == "podman").MESSAGE | strings'
 }
 
