@@ -10,6 +10,8 @@ import pytest
 from deploy.node.script import scripts
 
 pytestmark = pytest.mark.program
+PREAMBLE = scripts()["preamble"]
+FAKE = 'journalctl() { if [ "$1" != --sync ]; then cat journal; fi; }'
 JOURNAL = (
     {"_COMM": "podman", "MESSAGE": "Error: unable to find network"},
     # journald read it after the process had ended.
@@ -23,15 +25,10 @@ JOURNAL = (
 def test_a_line_counts_also_without_the_name_of_its_process(
     tmp_path: Path, program: Callable[[str], str]
 ) -> None:
-    preamble = scripts()["preamble"]
-    start = preamble.index("podman_said() {")
-    function = preamble[start : preamble.index("\n}\n", start) + 3]
     (tmp_path / "journal").write_text("\n".join(map(json.dumps, JOURNAL)))
-    fake = 'journalctl() { if [ "$1" != --sync ]; then cat journal; fi; }'
-
+    words = f". {PREAMBLE}; {FAKE}; podman_said x.service 0"
     done = subprocess.run(
-        [program("bash"), "-euo", "pipefail", "-c", f"{function}{fake}\npodman_said x.service 0"],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [program("bash"), "-c", words], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
 
     assert done.stdout == "Error: unable to find network\nError: adding interface\n"
