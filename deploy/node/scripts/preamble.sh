@@ -211,7 +211,7 @@ clean_podman() {
 podman_said() {
   journalctl --sync 2>/dev/null || true
   journalctl -q -a -o json --since "@$2" "_SYSTEMD_UNIT=$1" _TRANSPORT=stdout \
-    | jq -r 'select((._COMM // "podman") == "podman").MESSAGE | strings'
+    | jq -r 'select(._COMM == null or (._COMM | contains("podman"))).MESSAGE | strings'
 }
 
 # free_addresses NETWORK: free the addresses that podman has noted as taken in a network. It keeps the

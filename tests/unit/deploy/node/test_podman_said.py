@@ -16,6 +16,8 @@ JOURNAL = (
     {"_COMM": "podman", "MESSAGE": "Error: unable to find network"},
     # journald read it after the process had ended.
     {"MESSAGE": "Error: adding interface"},
+    # The name that systemd gives a process before it is podman.
+    {"_COMM": "(podman)", "MESSAGE": "Error: no room"},
     {"_COMM": "chcon", "MESSAGE": "Error: no label"},
     {"_COMM": "podman", "MESSAGE": [69, 114, 255]},
     {"_COMM": "podman", "MESSAGE": None},
@@ -31,4 +33,4 @@ def test_a_line_counts_also_without_the_name_of_its_process(
         [program("bash"), "-c", words], cwd=tmp_path, capture_output=True, text=True, check=True
     )
 
-    assert done.stdout == "Error: unable to find network\nError: adding interface\n"
+    assert done.stdout == "Error: unable to find network\nError: adding interface\nError: no room\n"
