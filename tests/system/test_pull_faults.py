@@ -169,9 +169,10 @@ def test_the_login_for_the_registry_is_in_memory_alone_and_during_a_look_alone(
     wanted = shop.publish(shop.build(layer_bytes=LARGE_BYTES))
 
     with held_in_a_layer(shop):
-        meanwhile = shop.project.ssh(f"{search}; findmnt -no FSTYPE -T /run/corefab").split()
+        script = f"{search}; findmnt -no FSTYPE -T /run/corefab"
+        meanwhile = shop.project.ssh(script, seconds=300).split()
     status = shop.result()
-    afterwards = shop.project.ssh(search)
+    afterwards = shop.project.ssh(search, seconds=300)
     journal = shop.project.ssh("journalctl --sync; journalctl -q -o cat")
 
     assert meanwhile == [f"/run/corefab/pull-{shop.app}/auth.json", "tmpfs"]
