@@ -165,7 +165,9 @@ def test_the_login_for_the_registry_is_in_memory_alone_and_during_a_look_alone(
     shop: Shop, visits: Visits
 ) -> None:
     login = base64.b64encode(shop.registry.login.encode()).decode()
-    search = f"grep -rlsF -D skip -e {shop.registry.password} -e {login} /etc /var /run || true"
+    search = (
+        f"grep -rlsF -D skip -e {shop.registry.password} -e {login} /etc /var /run/corefab || true"
+    )
     wanted = shop.publish(shop.build(layer_bytes=LARGE_BYTES))
 
     with held_in_a_layer(shop):
