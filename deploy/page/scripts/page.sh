@@ -4,21 +4,12 @@
 # shellcheck shell=bash
 own=/etc/corefab/status
 served=/run/corefab/proxy/status
+metrics=/run/corefab/metrics/corefab.prom
 every_seconds=300
 
 # kept WORD...: run one of the scripts, and keep its answer under its command. One that fails has none.
 kept() {
   bash "$own/page.sh" "$@" | jq -cRs --arg command "$*" '{key: $command, value: .}' >"$work/$*" || rm -f "$work/$*"
-}
-
-# apps: list the apps of this node, those that wait for their first release among them.
-apps() {
-  local file
-  for file in /var/lib/*/current/manifest.json /etc/corefab/pull/*/pull.sh; do
-    if [ ! -e "$file" ] || [ -n "$(owner_above "$file")" ]; then continue; fi
-    file=${file#/var/lib/} file=${file#/etc/corefab/pull/}
-    printf '%s\n' "${file%%/*}"
-  done | sort -u
 }
 
 # credentials APP: name the sealed credentials of an app, as `probe` wants them.
@@ -47,6 +38,8 @@ while read -r app; do
   if [ -e "/var/lib/corefab/pull/$app/status.json" ]; then kept pull-status "$app" </dev/null & fi
 done < <(apps)
 kept audit-lines - 40 </dev/null &
+# Written every 15 s by the machine itself, where METRICS=on.
+if [ -e "$metrics" ]; then jq -cRs '{key: "metrics", value: .}' "$metrics" >"$work/metrics"; fi
 wait
 
 find "$work" -type f -print0 | sort -z | xargs -0r cat >"$work/answers"
