@@ -37,8 +37,8 @@ atexit.register(gc.freeze)
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 _NOUNS = (
-    rehearse, workstation, spec, image, app, proxy, machine, node, page,
-    certificate, credential, inventory, access, registry, pull, metrics,
+    rehearse, workstation, spec, image, app, metrics, proxy, machine, node, page,
+    certificate, credential, inventory, access, registry, pull,
 )  # fmt: skip
 
 

@@ -19,8 +19,7 @@ families=()
 while read -r name kind text; do
   families+=("$name")
   about[$name]="# HELP $name $text"$'\n'"# TYPE $name $kind"$'\n'
-done <<'END'
-corefab_os_info gauge Operating system, kernel, and the hash of the machine spec.
+done <<<'corefab_os_info gauge Operating system, kernel, and the hash of the machine spec.
 corefab_os_staged_info gauge Version of the operating system that the next boot starts.
 corefab_os_staged gauge 1 when the next boot starts another version.
 corefab_boot_timestamp_seconds gauge When the machine started.
@@ -58,8 +57,7 @@ corefab_last_change_timestamp_seconds gauge When an app or the machine was last 
 corefab_pull_info gauge Result of the last look at the tag that the app follows.
 corefab_pull_timestamp_seconds gauge When the node last looked at the tag.
 corefab_metrics_file_accepted gauge 0 for a file in metrics.d that is left out.
-corefab_metrics_timestamp_seconds gauge When these metrics were read.
-END
+corefab_metrics_timestamp_seconds gauge When these metrics were read.'
 
 # sample FAMILY LABELS VALUE: add a sample. Labels are written as the format wants them, or empty.
 sample() { samples[$1]=${samples[$1]:-}$1${2:+"{$2}"}' '$3$'\n'; }
@@ -71,20 +69,20 @@ written='
     | to_entries | map("\(.key)=\"\(.value // "" | escaped)\"") | "\($family){\(join(","))} \($value)";
   def seconds: try (.[:19] + "Z" | fromdateiso8601) catch empty;'
 
-# kept PART SECONDS COMMAND PATH...: read what a command printed up to SECONDS ago, into `lines`. If that is older,
-# or one of the paths has changed since, run the command.
+# kept PART SECONDS COMMAND...: read what a command printed up to SECONDS ago, into `lines`. If that is older, or one
+# of the paths in `sources` has changed since, run the command.
 kept() {
-  local part=$parts/$1 began=0 path fresh=no
-  if { read -r began <"$part"; } 2>/dev/null && [ $((EPOCHSECONDS - began)) -lt "$2" ]; then
+  local part=$parts/$1 most=$2 began=0 path fresh=no
+  shift 2
+  if { read -r began <"$part"; } 2>/dev/null && [ $((EPOCHSECONDS - began)) -lt "$most" ]; then
     fresh=yes
-    for path in "${@:4}"; do
+    for path in "${sources[@]}"; do
       if [ "$path" -nt "$part" ]; then fresh=no; fi
     done
   fi
   if [ $fresh = no ]; then
     began=$EPOCHSECONDS
-    # shellcheck disable=SC2086
-    { printf '%s\n' "$began" && $3 </dev/null; } >"$part.$$" 2>/dev/null || true
+    { printf '%s\n' "$began" && "$@" </dev/null; } >"$part.$$" 2>/dev/null || true
     # A source that changes from now on is newer.
     touch -d "@$began" "$part.$$"
     mv -fT "$part.$$" "$part"
@@ -92,11 +90,14 @@ kept() {
   mapfile -t -s 1 lines <"$part"
 }
 
-# kept_samples PART SECONDS COMMAND PATH...: the same for a command that prints samples.
+# kept_samples PART SECONDS COMMAND...: the same for a command that prints samples.
 kept_samples() {
-  local line
+  local line name
   kept "$@"
-  for line in "${lines[@]}"; do samples[${line%%[\{ ]*}]+=$line$'\n'; done
+  for line in "${lines[@]}"; do
+    name=${line%%[\{ ]*}
+    samples[$name]=${samples[$name]:-}$line$'\n'
+  done
 }
 
 operating_system() {
@@ -302,21 +303,26 @@ if ! [ -d "$parts" ] || ! [ -d "$more" ]; then
   install -d -m 0700 "$parts"
   install -d -m 0755 "$more" "${file%/*}"
 fi
-kept apps 60 apps /var/lib /etc/corefab/pull
+sources=(/var/lib /etc/corefab/pull)
+kept apps 60 apps
 known=() data=()
 for app in "${lines[@]:0:50}"; do
   if [[ $app =~ ^[a-z0-9-]+$ ]]; then known+=("$app"); fi
 done
 
-kept_samples os 86400 operating_system /etc/os-release /etc/corefab/spec
+sources=(/etc/os-release /etc/corefab/spec)
+kept_samples os 86400 operating_system
 staged=0
 if [ -e /run/ostree/staged-deployment ]; then
   staged=1
-  kept_samples staged 3600 staged /run/ostree/staged-deployment
+  sources=(/run/ostree/staged-deployment)
+  kept_samples staged 3600 staged
 fi
 sample corefab_os_staged '' $staged
-kept_samples changes 86400 changes /var/lib/corefab/audit.log
-kept_samples checks 60 "checks ${known[*]}" "${known[@]/#//var/lib/}"
+sources=(/var/lib/corefab/audit.log)
+kept_samples changes 86400 changes
+sources=("${known[@]/#//var/lib/}")
+kept_samples checks 60 checks "${known[@]}"
 for app in "${known[@]}"; do
   home=/var/lib/$app unfinished=0 maintenance=0
   data+=("$home/data")
@@ -324,12 +330,15 @@ for app in "${known[@]}"; do
   if [ -e "$home/maintenance" ]; then maintenance=1; fi
   sample corefab_deploy_unfinished "app=\"$app\"" $unfinished
   sample corefab_maintenance "app=\"$app\"" $maintenance
-  kept_samples "$app.release" 86400 "release $app" "$home" "$home/current/manifest.json"
-  kept_samples "$app.certificates" 600 "certificates $app" "$home" "$home/current/tls/server.crt"
+  sources=("$home" "$home/current/manifest.json")
+  kept_samples "$app.release" 86400 release "$app"
+  sources=("$home" "$home/current/tls/server.crt")
+  kept_samples "$app.certificates" 600 certificates "$app"
   # What opens them changes at a boot, which clears what is kept, or with the node's key.
-  kept_samples "$app.credentials" 3600 "credentials $app" "$home" "$home/current/credentials" "$host_key"
-  status=/var/lib/corefab/pull/$app/status.json
-  if [ -e "$status" ]; then kept_samples "$app.pulled" 86400 "pulled $app" "$status"; fi
+  sources=("$home" "$home/current/credentials" "$host_key")
+  kept_samples "$app.credentials" 3600 credentials "$app"
+  sources=("/var/lib/corefab/pull/$app/status.json")
+  if [ -e "${sources[0]}" ]; then kept_samples "$app.pulled" 86400 pulled "$app"; fi
 done
 machine "${data[@]}"
 units "${known[@]}"
@@ -341,7 +350,8 @@ for path in "${own[@]:0:$most_files}"; do
   name=${path##*/} is=0
   name=${name%.prom}
   if ! [[ $name =~ ^[a-z][a-z0-9_]*$ ]]; then continue; fi
-  kept "more.$name" 3600 "accepted $path" "$path"
+  sources=("$path")
+  kept "more.$name" 3600 accepted "$path"
   if [ ${#lines[@]} -gt 0 ]; then
     is=1
     printf -v text '%s\n' "${lines[@]}"
