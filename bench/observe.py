@@ -1,0 +1,165 @@
+"""Measure what a machine's metrics cost it, beside node_exporter, on a rehearsal node: `make bench-observe`.
+
+Each line ends in `met` or `NOT MET` where there is a figure to reach. Processor time is that of
+control groups: of all that the timer starts, of node_exporter, and of systemd itself, from which
+what it takes without the timer is subtracted. Memory is what processes have for themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.ending import ending_whole
+from bench.meter import MB, Meter, anonymous, processes
+from rehearsal import lifecycle, places
+from tests.system.debian import fetched
+from tests.system.project import Project, make_project
+
+RESULT = Path(__file__).with_name("results") / "observe.txt"
+PROJECT = "benchobserve"
+IMAGE = "localhost/corefab-bench-observe:latest"
+WINDOW_SECONDS, EVERY_SECONDS = 300, 15
+MOST_PERCENT, MOST_MEGABYTES = 0.3, 5.0
+# A slice stays while something runs in it, so it counts all that the timer has started.
+_COUNTED = """
+install -d /etc/systemd/system/corefab-metrics.service.d
+printf '[Service]\\nSlice=counted.slice\\n' >/etc/systemd/system/corefab-metrics.service.d/bench.conf
+systemctl daemon-reload
+systemd-run --quiet --slice=counted.slice --unit=counted sleep infinity
+systemctl restart corefab-metrics.timer
+"""
+_EXPORTER = """
+systemd-run --quiet --unit=exporter /var/lib/exporter --web.listen-address=127.0.0.1:9100
+curl -sS --retry 20 --retry-connrefused -o /dev/null http://127.0.0.1:9100/metrics
+systemd-run --quiet --unit=scraper bash -c \\
+  'while sleep 15; do curl -sS -o /dev/null http://127.0.0.1:9100/metrics; done'
+"""
+
+
+@dataclass(slots=True)
+class Bench:
+    """The lines of the result, and the project on whose node everything runs."""
+
+    project: Project
+    lines: list[str] = field(default_factory=list)
+
+    def tell(self, text: str, *, met: bool | None = None) -> None:
+        """Add a line, with a verdict if it has a target."""
+        verdict = {True: "  met", False: "  NOT MET", None: ""}[met]
+        self.lines.append(f"{text}{verdict}")
+        print(self.lines[-1], flush=True)
+
+
+def measure(bench: Bench) -> None:
+    """Let the timer and node_exporter run beside each other, then neither."""
+    project = bench.project
+    group = Meter(project.node.address).group
+    groups = {"ours": "counted.slice", "rival": "system.slice/exporter.service"}
+    counters = {name: _counter(group / path) for name, path in groups.items()}
+    counters["systemd"] = _counter(group / "init.scope")
+    project.ssh(_COUNTED)
+    project.ssh(_EXPORTER)
+    ours = group / groups["ours"] / "corefab-metrics.service"
+    rival = group / groups["rival"]
+    before = {name: read() for name, read in counters.items()}
+    largest, theirs = _largest((ours, rival), WINDOW_SECONDS)
+    spent = {name: read() - before[name] for name, read in counters.items()}
+    project.ssh("systemctl stop corefab-metrics.timer exporter scraper")
+    idle = counters["systemd"]()
+    time.sleep(WINDOW_SECONDS / 2)
+    starting = max(spent["systemd"] - 2 * (counters["systemd"]() - idle), 0.0)
+    runs = WINDOW_SECONDS / EVERY_SECONDS
+    percent = spent["ours"] / WINDOW_SECONDS * 100
+    bench.tell(
+        f"metrics every {EVERY_SECONDS} s: {spent['ours'] / runs * 1000:.1f} ms of processor time "
+        f"each, {percent:.2f} % of a core (at most {MOST_PERCENT})",
+        met=percent <= MOST_PERCENT,
+    )
+    bench.tell(f"  and what systemd takes to start it: {starting / runs * 1000:.1f} ms each")
+    bench.tell(
+        f"  memory while it runs: {largest / MB:.1f} MB at most (at most {MOST_MEGABYTES:.0f}); "
+        "none between",
+        met=largest / MB <= MOST_MEGABYTES,
+    )
+    percent = spent["rival"] / WINDOW_SECONDS * 100
+    bench.tell(
+        f"node_exporter, asked every {EVERY_SECONDS} s: {spent['rival'] / runs * 1000:.1f} ms "
+        f"each, {percent:.2f} % of a core; memory {theirs / MB:.1f} MB, always"
+    )
+    said = project.ssh("cat /run/corefab/metrics/corefab.prom")
+    samples = sum(not line.startswith("#") for line in said.splitlines())
+    bench.tell(f"size of what is written: {len(said) / 1000:.1f} kB, {samples} values")
+
+
+def _counter(group: Path) -> Callable[[], float]:
+    """Give what reads the processor time of a control group, in seconds."""
+
+    def read() -> float:
+        found = re.search(r"usage_usec (\d+)", (group / "cpu.stat").read_text())
+        return int(found[1]) / 1e6 if found else 0.0
+
+    return read
+
+
+def _largest(groups: tuple[Path, Path], seconds: float) -> tuple[int, int]:
+    """Look at the memory of two control groups all the time; return the most of each."""
+    most, ended = [0, 0], threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.005):
+            for number, group in enumerate(groups):
+                most[number] = max(most[number], sum(map(anonymous, processes(group))))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        time.sleep(seconds)
+    finally:
+        ended.set()
+        looking.join()
+    return most[0], most[1]
+
+
+def prepare(folder: Path) -> Project:
+    """Boot a node that writes its metrics, with the sample app and node_exporter's program."""
+    project = make_project(
+        folder / "project",
+        PROJECT,
+        IMAGE=IMAGE,
+        CERT_PASSWORD="a password for a bench",  # noqa: S106 -- of a throwaway key
+        SETTLE_SECONDS="0",
+        SMTP_HOST="",
+        METRICS="on",
+    )
+    for words in ("sample-build",), ("cert-issue",), ("prepare", "--yes"), ("rehearsal-up",):
+        project.must(*words)
+    project.must("deploy", "--first")
+    program = "usr/bin/prometheus-node-exporter"
+    tree = fetched("node-exporter", ("prometheus-node-exporter",), program)
+    shutil.copy(tree / program, places.folder(PROJECT).var / "lib/exporter")
+    return project
+
+
+def main() -> int:
+    """Measure, print, keep the result; the exit code is 1 when a figure was not met."""
+    with ending_whole(), tempfile.TemporaryDirectory(prefix="bench-observe-") as name:
+        folder = Path(name)
+        try:
+            bench = Bench(prepare(folder))
+            measure(bench)
+        finally:
+            lifecycle.down(PROJECT, folder / "project")
+    RESULT.write_text("\n".join(bench.lines) + "\n", encoding="utf-8")
+    return any(line.endswith("NOT MET") for line in bench.lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
