@@ -1,4 +1,4 @@
-"""Measure what a machine's metrics cost it, beside node_exporter, on a rehearsal node: `make bench-observe`.
+"""Measure what metrics cost a rehearsal node, beside node_exporter: `make bench-observe`.
 
 Each line ends in `met` or `NOT MET` where there is a figure to reach. Processor time is that of
 control groups: of all that the timer starts, of node_exporter, and of systemd itself, from which
@@ -30,8 +30,9 @@ WINDOW_SECONDS, EVERY_SECONDS = 300, 15
 MOST_PERCENT, MOST_MEGABYTES = 0.3, 5.0
 # A slice stays while something runs in it, so it counts all that the timer has started.
 _COUNTED = """
-install -d /etc/systemd/system/corefab-metrics.service.d
-printf '[Service]\\nSlice=counted.slice\\n' >/etc/systemd/system/corefab-metrics.service.d/bench.conf
+cd /etc/systemd/system
+install -d corefab-metrics.service.d
+printf '[Service]\\nSlice=counted.slice\\n' >corefab-metrics.service.d/bench.conf
 systemctl daemon-reload
 systemd-run --quiet --slice=counted.slice --unit=counted sleep infinity
 systemctl restart corefab-metrics.timer

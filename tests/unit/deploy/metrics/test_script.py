@@ -59,6 +59,8 @@ class Machine:
         )
         for folder in ("/etc/", "/run/", "/var/lib"):
             text = text.replace(folder, f"{self.root}{folder}")
+        # The priority of the session that runs the tests stays as it is.
+        text = text.replace("/proc/self/autogroup", "/dev/null")
         done = subprocess.run(
             [self.bash, "-c", text, "metrics", *words],
             check=True,
