@@ -118,9 +118,9 @@ staged() {
 checks() {
   local app clock failed open synchronized
   failed=$(systemctl show -P NFailedUnits)
-  printf 'corefab_failed_units %d\n' "$failed"
-  IFS=, read -ra clock < <(chronyc -c tracking) || true
-  if [ ${#clock[@]} -eq 14 ]; then
+  if [[ $failed =~ ^[0-9]+$ ]]; then printf 'corefab_failed_units %s\n' "$failed"; fi
+  IFS=, read -ra clock < <(chronyc -nc tracking)
+  if [ ${#clock[@]} -eq 14 ] && [[ ${clock[4]} =~ ^-?[0-9]+\.[0-9]+$ ]]; then
     printf 'corefab_clock_offset_seconds %s\n' "${clock[4]}"
     synchronized=1
     if [ "${clock[13]}" = 'Not synchronised' ]; then synchronized=0; fi
