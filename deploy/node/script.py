@@ -19,6 +19,8 @@ LIBRARIES = ("preamble", "owners", "facts", "lib")
 # A function on one line, or from its first line to its closing brace.
 _FUNCTION = re.compile(r"^(\w+)\(\) \{(?:.*\}$|\n(?:.*\n)*?^\}$)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
+# How a script that a node keeps reads the library beside it: always the first line.
+_SOURCE = '. "${0%/*}/lib.sh"\n'
 
 
 @cache
@@ -27,19 +29,21 @@ def script_text(name: str) -> str:
 
     A function is needed when its name appears in the script or in another needed function.
     """
-    return _with_library(_read(name))
+    own = _read(name)
+    return f"{_library(own)}{own}"
 
 
-def several(name: str, others: Iterable[str]) -> str:
-    """Return a script that has others in it: with the name of one as its first word, it is that."""
-    cases = "".join(f"{other})\n{_read(other)}\n;;\n" for other in others)
-    choice = (
-        f'word=${{1:-}}\n[ $# -eq 0 ] || shift\ncase $word in\n{cases}"")\n{_read(name)}\n;;\nesac'
-    )
-    return _with_library(choice)
+def carried(names: Iterable[str], sharing: Iterable[str]) -> dict[str, bytes]:
+    """Return the files of scripts that a node keeps in one folder: each reads `lib.sh` there.
+
+    That has what all in `sharing` need, so that it is the same in each folder.
+    """
+    library = _library("\n".join(map(_read, sharing)))
+    files = {"lib": library, **{name: f"{_SOURCE}{_read(name)}" for name in names}}
+    return {f"{name}.sh": text.encode() for name, text in files.items()}
 
 
-def _with_library(own: str) -> str:
+def _library(own: str) -> str:
     library = "\n".join(map(_read, LIBRARIES))
     functions = {found[1]: found[0] for found in _FUNCTION.finditer(library)}
     needed: dict[str, str] = {}
@@ -51,7 +55,7 @@ def _with_library(own: str) -> str:
         texts += new.values()
     head = _FUNCTION.sub("", library)
     called = [text for one, text in functions.items() if one in needed]
-    return re.sub(r"\n{2,}", "\n", "\n".join((head, *called, own)))
+    return re.sub(r"\n{2,}", "\n", "\n".join((head, *called, "")))
 
 
 @cache

@@ -5,9 +5,9 @@ from pathlib import Path
 from certs.detached import public_pem, read_public
 from certs.store import read
 from deploy.errors import DeployError
-from deploy.node.script import script_text
 from deploy.project import Project
-from deploy.spec.plan.pull import SCRIPTS, PullFiles
+from deploy.spec.carried import PULL_SCRIPTS, carried_scripts
+from deploy.spec.plan.pull import PullFiles
 
 
 def read_pull_files(project: Project) -> PullFiles:
@@ -31,8 +31,7 @@ def read_pull_files(project: Project) -> PullFiles:
             "name the file that `fab publish-key` writes, certs/publish.pub",
         )
     root = project.pull_root
-    scripts = {name: script_text(name) for name in SCRIPTS}
-    return PullFiles(scripts, keys, _read(root, "PULL_ROOT") if root else b"")
+    return PullFiles(carried_scripts(PULL_SCRIPTS), keys, _read(root, "PULL_ROOT") if root else b"")
 
 
 def _read(path: Path, setting: str) -> bytes:

@@ -1,14 +1,11 @@
-"""Read what a machine's status page is made of: its script, and the operators' certificates."""
+"""Read what a machine's status page is made of: its scripts, and the operators' certificates."""
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.envelope import read_certificates
 from certs.store import read
-from deploy.node.script import several
 from deploy.project import Project
-
-# The scripts whose answers a page has.
-SCRIPTS = ("audit-lines", "holdings", "probe", "pull-status", "releases", "workers")
+from deploy.spec.carried import STATUS_SCRIPTS, carried_scripts
 
 
 def read_status_files(project: Project) -> dict[str, bytes]:
@@ -22,4 +19,4 @@ def read_status_files(project: Project) -> dict[str, bytes]:
     path = project.operator
     known = read_certificates(read(path), source=str(path)) if path.exists() else ()
     found = {f"operator-{n}.crt": one.public_bytes(Encoding.PEM) for n, one in enumerate(known)}
-    return {"page.sh": several("page", SCRIPTS).encode(), **found}
+    return {**carried_scripts(STATUS_SCRIPTS), **found}

@@ -87,8 +87,8 @@ class Shop:
     def cut(self, before: str) -> None:
         """Have the node look at the tag, and kill the updater before it comes to a line."""
         text = f"/etc/corefab/pull/{self.app}/pull.sh"
-        put = f"sed 's/^{before}/kill -9 $$; &/' {text} >/run/cut.sh; grep -q kill /run/cut.sh"
-        self.project.ssh(f"{put}\nbash /run/cut.sh {self.app} || true", seconds=200)
+        put = f"sed 's/^{before}/kill -9 $$; &/' {text} >{text}.cut; grep -q kill {text}.cut"
+        self.project.ssh(f"{put}\nbash {text}.cut {self.app} || true\nrm {text}.cut", seconds=200)
 
     @contextmanager
     def instead_of(self, script: str, text: str) -> Iterator[None]:

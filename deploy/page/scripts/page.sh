@@ -1,6 +1,6 @@
 # page: make the status page of this node: what scripts answer that `fab status` and others run over SSH, signed
 # with the node's key, encrypted to the operators. The proxy serves it, with the certificate of the node's key.
-# The scripts are in this same file: with the name of one and its arguments, it runs that.
+# The scripts lie beside it.
 # shellcheck shell=bash
 own=/etc/corefab/status
 served=/run/corefab/proxy/status
@@ -9,7 +9,7 @@ every_seconds=300
 
 # kept WORD...: run one of the scripts, and keep its answer under its command. One that fails has none.
 kept() {
-  bash "$own/page.sh" "$@" | jq -cRs --arg command "$*" '{key: $command, value: .}' >"$work/$*" || rm -f "$work/$*"
+  bash "$own/$1.sh" "${@:2}" | jq -cRs --arg command "$*" '{key: $command, value: .}' >"$work/$*" || rm -f "$work/$*"
 }
 
 # credentials APP: name the sealed credentials of an app, as `probe` wants them.

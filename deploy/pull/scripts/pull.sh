@@ -63,8 +63,8 @@ run() { bash "$here/$1.sh" "$app" "${@:2}" 9>&- 2>"$work/said"; }
 # said: print what the last script wrote as its error.
 said() { tail -c 2000 "$work/said"; }
 
-# packed SCRIPT: print a script as `start` wants those of its guard.
-packed() { gzip -c "$here/$1.sh" | base64 -w 0; }
+# packed SCRIPT: print a script as `start` wants those of its guard, with its library in place of the first line.
+packed() { { cat "$here/lib.sh" && tail -n +2 "$here/$1.sh"; } | gzip | base64 -w 0; }
 
 # journal RESULT RELEASE PREVIOUS DETAIL: a line of the journal of changes.
 journal() {

@@ -9,20 +9,15 @@ from dataclasses import dataclass, field
 from deploy.node.release import proof_of
 from deploy.settings.model import PULL_LOGIN, Settings
 
-# The updater, and the scripts of a deploy that it runs.
-SCRIPTS = (
-    "before-switch", "finish", "guard", "logs", "move", "prove-slot", "pull", "retire",
-    "stage", "stage-again", "start", "undo",
-)  # fmt: skip
 _LATEST = "latest"
 _PINNED = "@"
 
 
 @dataclass(frozen=True, slots=True)
 class PullFiles:
-    """What an updater is made of: scripts by name, public keys as PEM, and the registry's root."""
+    """What an updater is made of: its scripts' files, public keys as PEM, the registry's root."""
 
-    scripts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scripts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     keys: tuple[bytes, ...] = ()
     root: bytes = field(default=b"", repr=False)
 
@@ -42,7 +37,7 @@ def pull_values(settings: Settings, given: PullFiles) -> dict[str, str | tuple[s
 def _files(settings: Settings, given: PullFiles) -> Iterator[str]:
     """Make an entry of a Butane file for each file of the updater."""
     folder = f"/etc/corefab/pull/{settings.app}"
-    files = {f"{name}.sh": text.encode() for name, text in given.scripts.items()}
+    files = dict(given.scripts)
     files |= {f"keys/{number}.pub": key for number, key in enumerate(given.keys)}
     keys = [f"{folder}/keys/{number}.pub" for number in range(len(given.keys))]
     reference = _reference(settings.pull)

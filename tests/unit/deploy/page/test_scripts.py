@@ -1,17 +1,16 @@
 """A machine makes its own key and its status page, which the operator's key opens."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from certs.envelope import fingerprint, open_envelope, read_certificates
-from deploy.node.script import several
 from deploy.page.plan.page import read_page
 from deploy.page.remote import JOURNAL_LINES
 from deploy.project import TEMPLATES
-from deploy.spec.status_files import SCRIPTS
+from deploy.spec.carried import STATUS_SCRIPTS, carried_scripts
 from tests.unit.deploy.page.pages import holder
 
 pytestmark = pytest.mark.program
@@ -34,16 +33,20 @@ def run(tmp_path: Path, program: Callable[[str], str]) -> Callable[..., str]:
     for name in ("jq", "openssl"):
         program(name)
 
-    def run_script(text: str, name: str, **environment: str) -> str:
-        for folder in ("/etc/", "/run/", "/var/lib/"):
-            text = text.replace(f"{folder}corefab", f"{tmp_path}{folder}corefab")
-        text = text.replace("/etc/credstore", f"{tmp_path}/etc/credstore")
-        file = tmp_path / "etc/corefab" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.replace("/etc/issue.d", f"{tmp_path}/etc/issue.d"))
+    def run_script(files: Mapping[str, bytes], name: str, **environment: str) -> str:
+        for one, content in files.items():
+            text = content.decode()
+            for folder in ("/etc/", "/run/", "/var/lib/"):
+                text = text.replace(f"{folder}corefab", f"{tmp_path}{folder}corefab")
+            # The priority of the session that runs the tests stays as it is.
+            text = text.replace("/proc/self/autogroup", "/dev/null")
+            text = text.replace("/etc/credstore", f"{tmp_path}/etc/credstore")
+            file = tmp_path / "etc/corefab/status" / one
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text.replace("/etc/issue.d", f"{tmp_path}/etc/issue.d"))
         path = f"{tmp_path}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         done = subprocess.run(
-            [program("bash"), str(file)],
+            [program("bash"), str(tmp_path / "etc/corefab/status" / name)],
             check=True,
             capture_output=True,
             encoding="utf-8",
@@ -57,7 +60,7 @@ def run(tmp_path: Path, program: Callable[[str], str]) -> Callable[..., str]:
 def test_the_page_of_a_machine_with_its_own_key_is_read(
     tmp_path: Path, run: Callable[..., str]
 ) -> None:
-    said = run((TEMPLATES / "node/node-key.sh").read_text(encoding="utf-8"), "node-key.sh")
+    said = run({"key.sh": (TEMPLATES / "node/node-key.sh").read_bytes()}, "key.sh")
 
     sealed = tmp_path / "etc/credstore.encrypted/corefab-node-key"
     (node,) = read_certificates((tmp_path / "var/lib/corefab/node.crt").read_bytes(), source="node")
@@ -70,12 +73,11 @@ def test_the_page_of_a_machine_with_its_own_key_is_read(
     key = _unseal(sealed, tmp_path / "credentials/corefab-node-key")
     assert _holds_a_key(key)
     own = tmp_path / "etc/corefab/status"
-    own.mkdir()
     (own / "operator-0.crt").write_bytes(holder("colleague").pem)
     (own / "operator-1.crt").write_bytes(holder("operator").pem)
     (tmp_path / "var/lib/corefab/audit.log").write_text("".join(LINE % n for n in range(99)))
     (tmp_path / "run").mkdir()
-    run(several("page", SCRIPTS), "status/page.sh", CREDENTIALS_DIRECTORY=str(key.parent))
+    run(carried_scripts(STATUS_SCRIPTS), "page.sh", CREDENTIALS_DIRECTORY=str(key.parent))
 
     served = tmp_path / "run/corefab/proxy/status"
     assert (served / "node.crt").read_bytes() == (
@@ -102,7 +104,7 @@ def test_a_machine_without_operators_shows_its_certificate_alone(
     (tmp_path / "var/lib/corefab/node.crt").write_bytes(holder("node").pem)
     (tmp_path / "run").mkdir()
 
-    run(several("page", SCRIPTS), "status/page.sh", CREDENTIALS_DIRECTORY="/none")
+    run(carried_scripts(STATUS_SCRIPTS), "page.sh", CREDENTIALS_DIRECTORY="/none")
 
     served = tmp_path / "run/corefab/proxy/status"
     assert [path.name for path in served.iterdir()] == ["node.crt"]

@@ -34,7 +34,10 @@ def test_scripts_keys_and_the_root_are_read(tmp_path: Path) -> None:
     found = read_pull_files(project(tmp_path, PULL_ROOT="root.pem"))
 
     assert (found.keys, found.root) == ((pem,), b"ROOT")
-    assert found.scripts["start"] == script_text("start")
+    first, _, own = found.scripts["start.sh"].partition(b"\n")
+    assert first == b'. "${0%/*}/lib.sh"'
+    assert script_text("start").encode().endswith(own)
+    assert found.scripts["lib.sh"].count(b"\nhome_of() {") == 1
 
 
 def test_a_missing_key_is_named_with_what_writes_it(tmp_path: Path) -> None:

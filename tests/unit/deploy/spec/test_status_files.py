@@ -8,11 +8,11 @@ import pytest
 from certs.detached import public_key, public_pem
 from certs.errors import CertError
 from certs.keyfile import new_key
-from deploy.node.script import script_text, several
 from deploy.project import Project
+from deploy.spec.carried import PULL_SCRIPTS, STATUS_SCRIPTS, carried_scripts
 from deploy.spec.plan.machine import read_machine
 from deploy.spec.render import render
-from deploy.spec.status_files import SCRIPTS, read_status_files
+from deploy.spec.status_files import read_status_files
 from tests.unit.deploy.examples import settings
 from tests.unit.deploy.page.pages import holder
 
@@ -37,10 +37,11 @@ def carried(project: Project) -> set[str]:
 
 
 def test_a_certificate_is_carried_for_each_operator(project: Project) -> None:
-    assert carried(project) == {"page.sh", *UNITS}
+    scripts = {"lib.sh", *(f"{name}.sh" for name in STATUS_SCRIPTS)}
+    assert carried(project) == {*scripts, *UNITS}
     project.operator.write_bytes(holder("operator").pem + b"\n" + holder("colleague").pem)
 
-    assert carried(project) == {"page.sh", "operator-0.crt", "operator-1.crt", *UNITS}
+    assert carried(project) == {*scripts, "operator-0.crt", "operator-1.crt", *UNITS}
 
     files = read_status_files(project)
     assert files["operator-1.crt"] == holder("colleague").pem
@@ -60,10 +61,8 @@ def test_what_is_no_certificate_is_named(project: Project, content: bytes) -> No
         read_status_files(project)
 
 
-def test_a_file_of_several_scripts_has_the_library_once() -> None:
-    text = several("page", SCRIPTS)
+def test_the_library_is_the_same_for_the_updater_and_the_page() -> None:
+    page, updater = carried_scripts(STATUS_SCRIPTS), carried_scripts(PULL_SCRIPTS)
 
-    assert text.count("\nhome_of() {") == 1
-    for name in SCRIPTS:
-        own = script_text(name).splitlines()[-3:]
-        assert "\n".join(own) in text
+    assert page["lib.sh"] == updater["lib.sh"]
+    assert page["lib.sh"].count(b"\nhome_of() {") == 1

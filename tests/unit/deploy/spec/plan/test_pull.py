@@ -9,12 +9,13 @@ import pytest
 
 from deploy.node.script import script_text
 from deploy.settings.model import Settings
-from deploy.spec.plan.pull import SCRIPTS, PullFiles, pull_values
+from deploy.spec.carried import PULL_SCRIPTS
+from deploy.spec.plan.pull import PullFiles, pull_values
 from deploy.spec.plan.values import template_values
 from tests.unit.deploy.examples import settings
 
 TAG = "registry.example.org:5000/shop/www:live"
-GIVEN = PullFiles({"pull": "echo hello\n"}, (b"KEY ONE", b"KEY TWO"), b"ROOT")
+GIVEN = PullFiles({"pull.sh": b"echo hello\n"}, (b"KEY ONE", b"KEY TWO"), b"ROOT")
 FOLDER = "/etc/corefab/pull/shop-www/"
 
 
@@ -109,7 +110,7 @@ def test_the_updater_carries_every_script_that_it_runs() -> None:
     text = script_text("pull")
 
     run = set(re.findall(r"\brun ([a-z][a-z-]+)", text)) | set(re.findall(r"packed ([a-z]+)", text))
-    assert run == set(SCRIPTS) - {"pull"}
+    assert run == set(PULL_SCRIPTS) - {"pull"}
 
 
 @pytest.mark.parametrize("tag", ["", ":2"])

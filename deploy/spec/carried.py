@@ -1,0 +1,23 @@
+"""Scripts that a machine carries, to be run there without a workstation."""
+
+from collections.abc import Iterable
+
+from deploy.node.script import carried
+
+# The updater of an app, and the scripts of a deploy that it runs.
+PULL_SCRIPTS = (
+    "before-switch", "finish", "guard", "logs", "move", "prove-slot", "pull", "retire",
+    "stage", "stage-again", "start", "undo",
+)  # fmt: skip
+# What makes the status page, and the scripts whose answers it has.
+STATUS_SCRIPTS = (
+    "audit-lines", "holdings", "page", "probe", "pull-status", "releases", "workers",
+)  # fmt: skip
+
+
+def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
+    """Return the files of scripts, with their library; that is the same for any of them.
+
+    So user data for a cloud has it once.
+    """
+    return carried(names, (*PULL_SCRIPTS, *STATUS_SCRIPTS))
