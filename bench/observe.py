@@ -14,11 +14,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.ending import ending_whole
 from bench.meter import MB, Meter, anonymous, processes
+from bench.switch import Bench
 from rehearsal import lifecycle, places
 from tests.system.debian import fetched
 from tests.system.project import Project, make_project
@@ -43,20 +43,6 @@ curl -sS --retry 20 --retry-connrefused -o /dev/null http://127.0.0.1:9100/metri
 systemd-run --quiet --unit=scraper bash -c \\
   'while sleep 15; do curl -sS -o /dev/null http://127.0.0.1:9100/metrics; done'
 """
-
-
-@dataclass(slots=True)
-class Bench:
-    """The lines of the result, and the project on whose node everything runs."""
-
-    project: Project
-    lines: list[str] = field(default_factory=list)
-
-    def tell(self, text: str, *, met: bool | None = None) -> None:
-        """Add a line, with a verdict if it has a target."""
-        verdict = {True: "  met", False: "  NOT MET", None: ""}[met]
-        self.lines.append(f"{text}{verdict}")
-        print(self.lines[-1], flush=True)
 
 
 def measure(bench: Bench) -> None:
@@ -154,7 +140,7 @@ def main() -> int:
     with ending_whole(), tempfile.TemporaryDirectory(prefix="bench-observe-") as name:
         folder = Path(name)
         try:
-            bench = Bench(prepare(folder))
+            bench = Bench(prepare(folder), folder)
             measure(bench)
         finally:
             lifecycle.down(PROJECT, folder / "project")

@@ -13,6 +13,8 @@ PULL_SCRIPTS = (
 STATUS_SCRIPTS = (
     "audit-lines", "holdings", "page", "probe", "pull-status", "releases", "workers",
 )  # fmt: skip
+# What writes the metrics.
+METRICS_SCRIPTS = ("metrics",)
 
 
 def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
@@ -20,4 +22,4 @@ def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
 
     So user data for a cloud has it once.
     """
-    return carried(names, (*PULL_SCRIPTS, *STATUS_SCRIPTS))
+    return carried(names, (*PULL_SCRIPTS, *STATUS_SCRIPTS, *METRICS_SCRIPTS))

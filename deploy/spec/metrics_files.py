@@ -1,9 +1,9 @@
 """Read what writes the metrics of a machine with METRICS=on."""
 
-from deploy.node.script import script_text
 from deploy.settings.model import Settings
+from deploy.spec.carried import METRICS_SCRIPTS, carried_scripts
 
 
 def read_metrics_files(settings: Settings) -> dict[str, bytes]:
-    """Read the script by its file's name; nothing for another machine."""
-    return {"metrics.sh": script_text("metrics").encode()} if settings.metrics == "on" else {}
+    """Read the files of the script; nothing for another machine."""
+    return carried_scripts(METRICS_SCRIPTS) if settings.metrics == "on" else {}

@@ -11,6 +11,7 @@ from deploy.spec.render import render
 from tests.unit.deploy.examples import settings
 
 CARRIED = {
+    "/etc/corefab/metrics/lib.sh",
     "/etc/corefab/metrics/metrics.sh",
     "/etc/systemd/system/corefab-metrics.service",
     "/etc/systemd/system/corefab-metrics.timer",
