@@ -76,7 +76,9 @@ def test_the_page_of_a_machine_with_its_own_key_is_read(
     (own / "operator-0.crt").write_bytes(holder("colleague").pem)
     (own / "operator-1.crt").write_bytes(holder("operator").pem)
     (tmp_path / "var/lib/corefab/audit.log").write_text("".join(LINE % n for n in range(99)))
-    (tmp_path / "run").mkdir()
+    written = tmp_path / "run/corefab/metrics/corefab.prom"
+    written.parent.mkdir(parents=True)
+    written.write_text("corefab_os_staged 0\n# EOF\n")
     run(carried_scripts(STATUS_SCRIPTS), "page.sh", CREDENTIALS_DIRECTORY=str(key.parent))
 
     served = tmp_path / "run/corefab/proxy/status"
@@ -92,6 +94,7 @@ def test_the_page_of_a_machine_with_its_own_key_is_read(
         lines = page.answers[f"audit-lines - {JOURNAL_LINES}"].splitlines()
         assert len(lines) == JOURNAL_LINES
         assert '"n":98' in lines[-1]
+        assert page.answers["metrics"] == written.read_text()
         assert page.failed_units == ("broken.service",)
         assert page.memory_available_bytes > 0
     assert not (tmp_path / "run/corefab/page").exists()
