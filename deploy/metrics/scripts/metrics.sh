@@ -333,7 +333,8 @@ for app in "${known[@]}"; do
   sources=("$home" "$home/current/manifest.json")
   kept_samples "$app.release" 86400 release "$app"
   sources=("$home" "$home/current/tls/server.crt")
-  kept_samples "$app.certificates" 600 certificates "$app"
+  if [ "$app" = corefab-proxy ]; then sources+=("$proxy_certificates"{,/*,/*/*}); fi
+  kept_samples "$app.certificates" 3600 certificates "$app"
   # What opens them changes at a boot, which clears what is kept, or with the node's key.
   sources=("$home" "$home/current/credentials" "$host_key")
   kept_samples "$app.credentials" 3600 credentials "$app"

@@ -280,6 +280,12 @@ def test_certificates_are_told_by_when_they_expire(machine: Machine) -> None:
         ("corefab-proxy", "acme/shop.example.org/shop.example.org"): until,
     }
 
+    machine.grow_old()
+    machine.samples(later=61)
+    machine.write(f"{got}/renewed.crt", one.pem.decode())
+    key = (name, "corefab-proxy", "acme/shop.example.org/renewed")
+    assert machine.samples(later=62)[key] == until
+
 
 def test_the_last_look_at_a_tag_is_told(machine: Machine) -> None:
     look = {"result": "failed", "reference": "r/x:live", "digest": "sha256:1", "release": "2"}
