@@ -37,8 +37,8 @@ def values(text: str) -> dict[tuple[str, ...], float]:
 
 def test_a_node_writes_its_metrics_and_starts_no_podman(writing: Project) -> None:
     app = f"{writing.settings['PROJECT']}-www"
-    writing.ssh("printf 'jobs_left 3\\n' >/run/corefab/metrics.d/jobs.prom")
     first = written(writing, after=0.0)
+    writing.ssh("printf 'jobs_left 3\\n' >/run/corefab/metrics.d/jobs.prom")
     second = written(writing, after=first["corefab_metrics_timestamp_seconds",])
 
     (slot,) = (
