@@ -21,6 +21,7 @@ def writing(serving: Project) -> Iterator[Project]:
     serving.must("converge", "--yes", METRICS="on")
     yield serving
     serving.must("converge", "--yes", METRICS="off")
+    serving.ssh("rm -f /run/corefab/metrics.d/jobs.prom")
     assert "inactive" in serving.ssh("systemctl is-active corefab-metrics.timer || true")
 
 
