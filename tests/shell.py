@@ -65,7 +65,8 @@ class _Scanner:
                 continue
             if words[:1] == ["[["] and words[-1] != "]]":
                 words = [*words, self._word(until=" \t\n;")]
-                self._skip_lines()
+                if words[-1] != "]]":
+                    self._skip_lines()
             elif self.text[self.at] in "\n;|&()":
                 self._separator(words)
                 words = []

@@ -121,18 +121,19 @@ def test_a_release_that_failed_is_not_gone_back_to(serving: Project, visits: Vis
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "says"),
+    ("command", "seconds", "says"),
     [
-        ("/usr/bin/python3 -c 'import sys; sys.exit(\"no such column\")'", "no such column"),
-        ("/usr/bin/python3 -c 'import time; time.sleep(60)'", "did not end within 2 s"),
+        ("/usr/bin/python3 -c 'import sys; sys.exit(\"no such column\")'", "60", "no such column"),
+        ("/usr/bin/python3 -c 'import time; time.sleep(60)'", "2", "did not end within 2 s"),
     ],
 )
 def test_a_migration_that_fails_or_hangs_leaves_the_door_where_it_is(
-    serving: Project, visits: Visits, command: str, says: str
+    serving: Project, visits: Visits, command: str, seconds: str, says: str
 ) -> None:
     before, container = digest_of(serving), serving.container()
 
-    said = serving.fab("deploy", ENV_GREETING="m", BEFORE_SWITCH=command, BEFORE_SWITCH_SECONDS="2")
+    changed = {"ENV_GREETING": "m", "BEFORE_SWITCH": command, "BEFORE_SWITCH_SECONDS": seconds}
+    said = serving.fab("deploy", **changed)
 
     assert said.code == 1
     assert says in said.out

@@ -29,6 +29,7 @@ from tests.shell import functions, options, programs
             "exec a exec sudo b timeout env d command",
         ),
         ("[ -e x ] && [[ $y == z ]] || a", "[ [[ a"),
+        ("f() {\n  [[ $x == y ]]\n}\na; b", "[[ a b"),
         ('[[ $x =~ ^(a|b)$ && "$(c d)" < e\n && h ]] || ! [[ f ]]; g', "[[ c [[ g"),
         ('a=(b "$(c d)"\n  e) f\ng h=(i) j; k=() l', "c f g l"),
         ("coproc a b", "coproc a"),
