@@ -21,7 +21,7 @@ def writing(serving: Project) -> Iterator[Project]:
     serving.must("converge", "--yes", METRICS="on")
     yield serving
     serving.must("converge", "--yes", METRICS="off")
-    serving.ssh("rm -f /run/corefab/metrics.d/jobs.prom")
+    serving.ssh(f"rm -f /run/corefab/metrics.d/jobs.prom {FILE}")
     assert "inactive" in serving.ssh("systemctl is-active corefab-metrics.timer || true")
 
 
