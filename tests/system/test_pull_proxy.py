@@ -172,6 +172,25 @@ def test_another_image_of_the_proxy_is_taken_and_no_visitor_notices(
     assert machine.world.pebble.orders == 2
 
 
+def test_app_and_proxy_are_updated_at_once_and_no_visitor_notices(
+    machine: Machine, visits: Visits
+) -> None:
+    names = (machine.app, "corefab-proxy")
+    machine.inside("systemctl", "stop", *(f"{name}-pull.timer" for name in names))
+    wanted = machine.publish_caddy("third")
+    machine.publish("three")
+
+    machine.inside("systemctl", "start", *(f"{name}-pull.service" for name in names), seconds=200)
+
+    assert [machine.status(name)["result"] for name in names] == ["updated"] * 2
+    assert machine.status("corefab-proxy")["image_id"] == wanted
+    assert machine.page(LIVE) == "three"
+    machine.must("withdraw")
+    machine.inside("systemctl", "start", *(f"{name}-pull.timer" for name in names))
+    machine.await_page(LIVE, "two")
+    machine.await_result("same")
+
+
 def test_after_a_restart_without_the_registry_the_page_is_there(machine: Machine) -> None:
     machine.world.registry.stop()
     try:

@@ -82,8 +82,12 @@ from_registry() {
   [ ! -e "$here/trusted/root.crt" ] || set -- "--${prefix}cert-dir=$here/trusted" "$@"
   [ "$(setting http)" = false ] || set -- "--${prefix}tls-verify=false" "$@"
   [ ! -e "$work/auth.json" ] || set -- "--${prefix}authfile=$work/auth.json" "$@"
-  TMPDIR=/var/tmp timeout "${limit}s" skopeo "$trust" --registries.d="$here/registries.d" "$command" "$@" \
-    2>"$work/said" 9>&-
+  timeout "${limit}s" skopeo --tmpdir="$kept/parts" "$trust" --registries.d="$here/registries.d" "$command" "$@" \
+    2>"$work/said" 9>&- || {
+    local code=$?
+    [ $code != 124 ] || echo "$reference: timeout: not read within $limit s" >"$work/said"
+    return $code
+  }
 }
 
 # end_unread: end this run because of what skopeo said.
@@ -261,10 +265,12 @@ check_room() {
   [ "$free" -ge "$needed" ] || end no-room "$needed MB are needed for $reference, and $free MB are free"
 }
 
-# fetch DIGEST TAG: pull an image by its digest, under the policy, to a local tag.
+# fetch DIGEST TAG: pull an image by its digest, under the policy, to a local tag. Podman leaves its layers in
+# memory for a while: a power cut would leave empty files in a release that serves.
 fetch() {
   local limit=3600
-  from_registry copy --quiet --remove-signatures "docker://$name@$1" "containers-storage:localhost/$app:$2"
+  from_registry copy --quiet --remove-signatures "docker://$name@$1" "containers-storage:localhost/$app:$2" || return
+  sync -f /var/lib/containers
 }
 
 # heal: start the slot that serves where it is down; pull its image again where that is gone.
@@ -297,9 +303,9 @@ visit() {
 
 # podman_failed SINCE: test whether the slot ended with podman's own error, not with the app's.
 podman_failed() {
-  [ "$(systemctl show -P ExecMainStatus "$app-$slot.service")" = 125 ] || return 1
-  journalctl --sync 2>/dev/null || true
-  journalctl -q -o cat --since "@$1" "_SYSTEMD_UNIT=$app-$slot.service" _COMM=podman | grep -q '^Error'
+  local unit=$app-$slot.service
+  [ "$(systemctl show -P ExecMainStatus "$unit")" = 125 ] || return 1
+  [[ $'\n'$(podman_said "$unit" "$1") == *$'\nError'* ]]
 }
 
 # give_up FAULT RELEASE PREVIOUS: undo what was begun; mark the image, unless the fault is the node's.
@@ -352,7 +358,10 @@ proven() {
 # go_on: see to what an earlier run, or a deploy, has not finished.
 go_on() {
   local release previous
-  [ -e "$home/deploying" ] || return 0
+  if [ ! -e "$home/deploying" ]; then
+    rm -f "$kept/trying.json"
+    return
+  fi
   release=$(jq -r '.release // empty' "$home/deploying" 2>/dev/null || true)
   previous=$(jq -r '.previous // empty' "$home/deploying" 2>/dev/null || true)
   if [ "$(kept_of trying.json .release)" = "${release:-none}" ] && [ "$(current_of "$app")" = "$release" ]; then
@@ -378,7 +387,9 @@ lock=$(lock_file "$app.lock")
 exec 9<>"$lock"
 flock -n 9 || end waiting "another change of $app runs: $(holder_of "$lock" | jq -r '"\(.what) by \(.who)"')"
 jq -cn --arg since "$(stamp)" --argjson pid $$ '{who: "the node", what: "pull", $since, $pid}' >"$lock"
-install -d -m 0700 "$work"
+install -d -m 0700 "$work" "$kept/parts"
+# Parts of layers, of a look that was cut.
+rm -rf "$kept/parts"/*
 trap 'rm -rf "$work"' EXIT
 
 go_on
@@ -423,6 +434,12 @@ if [ -z "$now" ]; then
   [ "$left" -le 0 ] || end waiting "this node failed to start it, and tries again in $left s"
 fi
 check_room
+# Another image, which a look that was cut has left.
+for tag in pulled failed; do
+  if [ "$(podman image inspect --format '{{.Id}}' "localhost/$app:$tag" 2>/dev/null || true)" != "${id#sha256:}" ]; then
+    podman rmi "localhost/$app:$tag" >/dev/null 2>&1 || true
+  fi
+done
 fetch "$digest" pulled || end_unread
 [ -n "$previous" ] || await_proxy
 
