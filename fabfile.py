@@ -13,6 +13,7 @@ from invoke.collection import Collection
 
 from deploy.access import commands as access
 from deploy.app import commands as app
+from deploy.bundle import commands as bundle
 from deploy.certificate import commands as certificate
 from deploy.credential import commands as credential
 from deploy.gather import gather
@@ -37,7 +38,7 @@ sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 _NOUNS = (
     rehearse, workstation, spec, image, app, proxy, machine, node, page,
-    certificate, credential, inventory, access, registry, pull,
+    certificate, credential, inventory, access, bundle, registry, pull,
 )  # fmt: skip
 
 

@@ -64,6 +64,8 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _proxy_conflicts(settings)
     yield from _upstream_conflicts(settings)
     yield from _closed_conflicts(settings)
+    if settings.pull_node and not settings.pull:
+        yield "PULL_NODE", "PULL_NODE needs PULL: the node's bundles are in the registry of that"
     taken = SET_BY_US.keys() - ({"PORT", "HTTP_SOCKET"} if settings.tls == "app" else set())
     for name in settings.environment.keys() & taken:
         text = f"ENV_{name}: the container gets {name} from {SET_BY_US[name]}; set that instead"

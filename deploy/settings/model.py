@@ -150,6 +150,7 @@ class Settings(BaseModel):
     pull_keys: types.Words = (str(PUBLISH_KEY),)
     pull_root: Path | None = None
     pull_http: Literal["true", "false"] = "false"
+    pull_node: types.Label = ""
     publish_login: SecretStr | None = None
     publish_login_command: str = ""
     publish_format: Literal["gzip", "zstd", "zstd:chunked"] = "zstd"
@@ -194,6 +195,11 @@ class Settings(BaseModel):
         return bool(self.pull) and self.pull_mode != "off"
 
     @property
+    def follows_bundle(self) -> bool:
+        """Whether the node takes bundles from the registry of PULL."""
+        return bool(self.pull and self.pull_node) and not self.is_proxy
+
+    @property
     def proxy_pull(self) -> str:
         """What a node pulls its proxy from; empty where `fab deploy` has to send the proxy.
 
@@ -211,12 +217,22 @@ class Settings(BaseModel):
     @property
     def needs_deploy(self) -> tuple[str, ...]:
         """The settings because of which a machine cannot be born with the app."""
-        found = [source.key for source in self.sources]
+        found = [one.key for one in self.sources if not self._comes_by_bundle(one)]
         if self.project_files:
             found.append("PROJECT_FILES")
         if self.tls == "proxy" and not self.proxy_pull:
             found.append("PROXY_IMAGE")
         return tuple(found)
+
+    def _comes_by_bundle(self, source: "Source") -> bool:
+        """Tell whether a credential can come in the node's bundle: the app alone needs it."""
+        needed_before = {CERT_PASS, ACME_HMAC, PULL_LOGIN}
+        return self.follows_bundle and source.credential not in needed_before
+
+    @property
+    def bundled(self) -> tuple[str, ...]:
+        """The names of the credentials that come in the node's bundle."""
+        return tuple(one.credential for one in self.sources if self._comes_by_bundle(one))
 
     @property
     def born(self) -> bool:

@@ -9,9 +9,11 @@ PULL_SCRIPTS = (
     "before-switch", "finish", "guard", "logs", "move", "prove-slot", "pull", "retire",
     "stage", "stage-again", "start", "undo",
 )  # fmt: skip
+# The updater of a node's bundle, and what applies a bundle.
+BUNDLE_SCRIPTS = ("bundle", "converge")
 # What makes the status page, and the scripts whose answers it has.
 STATUS_SCRIPTS = (
-    "audit-lines", "holdings", "page", "probe", "pull-status", "releases", "workers",
+    "audit-lines", "collected", "holdings", "page", "probe", "pull-status", "releases", "workers",
 )  # fmt: skip
 
 
@@ -20,4 +22,4 @@ def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
 
     So user data for a cloud has it once.
     """
-    return carried(names, (*PULL_SCRIPTS, *STATUS_SCRIPTS))
+    return carried(names, (*PULL_SCRIPTS, *BUNDLE_SCRIPTS, *STATUS_SCRIPTS))

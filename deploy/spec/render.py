@@ -19,9 +19,9 @@ from deploy.spec.overlays import (
     updates_by_itself,
     write_entries,
 )
-from deploy.spec.plan.pull import pull_values, status_values
+from deploy.spec.plan.pull import bundle_values, pull_values, status_values
 from deploy.spec.plan.values import template_values
-from deploy.spec.pull_files import read_pull_files
+from deploy.spec.pull_files import read_bundle_files, read_pull_files
 from deploy.spec.route_files import read_route_files
 from deploy.spec.status_files import read_status_files
 
@@ -98,6 +98,7 @@ def values_of(
     return {
         **template_values(settings, keys, revoked, route=route, ipv6=ipv6),
         **pull_values(settings, read_pull_files(project)),
+        **bundle_values(settings, read_bundle_files(project)),
         **status_values(read_status_files(project)),
         "AUTO_UPDATE": ("yes",) if updates_by_itself(project.folder) else (),
     }

@@ -29,7 +29,8 @@ GUARDED = (
 ELSEWHERE = {
     *("install-disk", "live-facts", "read-back", "restart", "stop-install", "take-config"),
     *("challenge", "guard", "undo", "certificate-undo", "load-image", "receive-image", "state"),
-    *("maintenance", "proxy-certificates", "routes", "pull", "pull-status", "try-image"),
+    *("maintenance", "proxy-certificates", "routes", "pull", "pull-status", "try-image", "bundle"),
+    "collected",
 }
 OVERLAY = """\
 variant: fcos

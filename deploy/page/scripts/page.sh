@@ -47,6 +47,7 @@ while read -r app; do
   if [ -e "/var/lib/corefab/pull/$app/status.json" ]; then kept pull-status "$app" </dev/null & fi
 done < <(apps)
 kept audit-lines - 40 </dev/null &
+if [ -e /run/corefab/collected ]; then kept collected </dev/null & fi
 wait
 
 find "$work" -type f -print0 | sort -z | xargs -0r cat >"$work/answers"

@@ -75,6 +75,16 @@ class Machine:
         pairs = [line.partition("=") for line in lines if "=" in line and line[:1] not in "#;"]
         return {name.strip().lstrip("-"): " ".join(value.split()) for name, _, value in pairs}
 
+    @property
+    def mounts(self) -> frozenset[str]:
+        """The units that mount its file systems: like these, only a reinstall can change them."""
+        systems = json.loads(self.layout or "{}").get("filesystems", [])
+        lines = {f"What={one['device']}" for one in systems}
+        units = (one for one in self.places if one.path.startswith(f"{_SYSTEMD}/"))
+        return frozenset(
+            one.path.rpartition("/")[2] for one in units if lines & set(one.text.splitlines())
+        )
+
 
 def read_machine(ignition: str) -> Machine:
     """Read an Ignition config; appended files and hard links are left out."""

@@ -1,10 +1,10 @@
 # converge apply ID SECONDS: read a convergence from stdin (tar: `acts`, new/, keys/) and apply its
-#   acts. An act that this machine refuses is printed with the reason, as `not done: …`. Unless `keep` comes from a new login within SECONDS, everything is undone, even when this
-#   machine restarts in between.
-# converge keep ID LINE: a new login succeeded: keep the changes; append LINE (JSON) to the journal.
-# converge put-back ID: undo the changes.
+#   acts. An act that this machine refuses is printed with the reason, as `not done: …`. Unless `keep` comes within
+#   SECONDS, everything is undone, even when this machine restarts in between.
+# converge keep ID LINE: the changes are proven, by a new login or by the updater of a bundle: keep the changes; append LINE (JSON) to the journal.
+# converge put-back ID [WHY]: undo the changes.
 # shellcheck shell=bash
-mode=$1 id=$2
+mode=$1 id=$2 why='no new login succeeded in time'
 one_at_a_time node
 place=/var/lib/corefab/converge
 timer=corefab-put-back.timer
@@ -55,9 +55,9 @@ own_or_small() { if [ -z "$(owner_above "$1")" ]; then cat; else head -c 6710886
 
 arm() {
   printf '%s\n' "${script:?}" >"$place/script"
-  printf '[Unit]\nDescription=Undo a convergence without a new login\n[Service]\nType=oneshot\nExecStart=/usr/bin/bash %s/script put-back %s\n' \
+  printf '[Unit]\nDescription=Undo a convergence that was not proven\n[Service]\nType=oneshot\nExecStart=/usr/bin/bash %s/script put-back %s\n' \
     "$place" "$id" >"$units/corefab-put-back.service"
-  printf '[Unit]\nDescription=Undo a convergence without a new login\n[Timer]\nOnActiveSec=%s\nAccuracySec=1s\n[Install]\nWantedBy=timers.target\n' \
+  printf '[Unit]\nDescription=Undo a convergence that was not proven\n[Timer]\nOnActiveSec=%s\nAccuracySec=1s\n[Install]\nWantedBy=timers.target\n' \
     "$1" >"$units/$timer"
   label "$units/corefab-put-back.service" "$units/$timer"
   printf '%s\n' "$id" >"$place/armed"
@@ -88,7 +88,7 @@ attempt() {
   # In the background, so that the act itself stops at its first error.
   "$@" </dev/null >"$place/said" 2>&1 &
   wait $! && return
-  said=$(head -n 1 "$place/said")
+  said=$(sed -n '/^Created symlink /!{p;q}' "$place/said")
   printf 'not done: %s: %s\n' "$what" "${said#"$what: "}"
 }
 
@@ -113,7 +113,8 @@ reload() {
   if has firewall; then systemctl reload-or-restart corefab-firewall.service; fi
   # The comparison that follows reports parameters that this kernel lacks.
   if has sysctl; then systemctl restart systemd-sysctl.service || true; fi
-  if has sshd; then
+  # With SSH=off it is masked, and has nothing to be checked with.
+  if has sshd && [ "$(systemctl is-enabled sshd.service 2>/dev/null || true)" != masked ]; then
     if systemctl -q is-active sshd.service ssh.service; then reload_sshd; else /usr/sbin/sshd -t; fi
   fi
   while IFS='|' read -r name _; do
@@ -130,9 +131,8 @@ put_back() {
   while IFS='|' read -r name _; do systemctl -q disable --now "$name" || true; done < <(acts enable)
   while IFS='|' read -r name _; do systemctl -q enable --now "$name" || true; done < <(acts disable)
   reload
-  audit "$(jq -cn --arg id "$id" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" \
-    '{at: $at, app: "node", what: "converge put back", who: "node", result: "ok",
-      detail: "\($id): no new login succeeded in time"}')"
+  audit "$(jq -cn --arg id "$id" --arg why "$why" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" \
+    '{at: $at, app: "node", what: "converge put back", who: "node", result: "ok", detail: "\($id): \($why)"}')"
   disarm
   [ -z "$lost" ] || fail "not put back:$lost"
 }
@@ -174,6 +174,7 @@ case $mode in
     rm -rf "$place"
     ;;
   put-back)
+    why=${3:-$why}
     if [ "$(cat "$place/armed" 2>/dev/null || true)" = "$id" ]; then put_back; fi
     ;;
 esac

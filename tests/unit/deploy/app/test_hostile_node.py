@@ -37,6 +37,7 @@ from deploy.app.show_plan import show_plan
 from deploy.app.status import status
 from deploy.app.tls import material
 from deploy.app.workers import Worker, Workers
+from deploy.bundle.collected import node_collected
 from deploy.certificate.renew import cert_renew
 from deploy.certificate.rotate import cert_restore, cert_rotate_https
 from deploy.certificate.source import CertOptions
@@ -126,6 +127,7 @@ def _try_image(project: Project) -> None:
 
 
 VERBS: dict[str, Callable[[Project], object]] = {
+    "node-collected": node_collected,
     "maintenance": lambda one: maintenance(one, "on"),
     "proxy-deploy": lambda one: proxy_deploy(behind_proxy(one), force=True, wait_seconds=0),
     "proxy-logs": lambda one: logs(proxy_of(one), 9),
@@ -194,6 +196,7 @@ OTHERS = {
         "operator-key",
         "promote",
         "proxy-build",
+        "node-command",
         "publish",
         "publish-key",
         "sample-build",
