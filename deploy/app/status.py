@@ -22,11 +22,16 @@ _HEALTHY = "healthy"
 _UNHEALTHY = 1
 
 
-def status(project: Project, *, as_json: bool, login: Login | None = None) -> int:
-    """Show release, unit and health; return 1 when the app is not healthy, or may not be."""
+def status(
+    project: Project, *, as_json: bool, login: Login | None = None, through: Project | None = None
+) -> int:
+    """Show release, unit and health; return 1 when the app is not healthy, or may not be.
+
+    `through` is the instance that the node was pinned for, where it is another one.
+    """
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
-    with looking(project, login) as remote:
+    with looking(through or project, login) as remote:
         state = probe(remote, settings.app, credentials=names)
         workers = ask_workers(remote, settings.app)
         trouble, told = remote.trouble, _told(remote)

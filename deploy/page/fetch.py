@@ -8,7 +8,7 @@ from deploy.errors import DeployError
 from deploy.node.endpoint import bracketed
 from deploy.settings.model import PROXY_APP
 
-STATUS, CERTIFICATE = "status", "node.crt"
+STATUS, DRIFT, CERTIFICATE = "status", "drift", "node.crt"
 _PORT = 80
 _PATIENCE_SECONDS = 10.0
 _BLOCK_BYTES = 1 << 16

@@ -11,9 +11,10 @@ PULL_SCRIPTS = (
 )  # fmt: skip
 # The updater of a node's bundle, and what applies a bundle.
 BUNDLE_SCRIPTS = ("bundle", "converge")
-# What makes the status page, and the scripts whose answers it has.
+# What makes the status pages, and the scripts whose answers they have.
 STATUS_SCRIPTS = (
-    "audit-lines", "collected", "holdings", "page", "probe", "pull-status", "releases", "workers",
+    "audit-lines", "collected", "holdings", "inspect", "page", "probe", "pull-status", "releases",
+    "spec-hash", "workers",
 )  # fmt: skip
 
 

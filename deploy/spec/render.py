@@ -28,6 +28,7 @@ from deploy.spec.status_files import read_status_files
 _APP = "app.bu"
 # The folder with the files that it refers to.
 _APP_FOLDER = "app"
+_OF_THE_MACHINE = ("node.bu", "data.bu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,18 @@ def app_files(rendered: Rendered) -> tuple[File, ...]:
     return tuple(
         File(file.path, file.content, file.mode) for file in carried_files(compiled.ignition)
     )
+
+
+def paths_of_apps(sources: Sources) -> frozenset[str]:
+    """List the host files of every app that a machine is made with.
+
+    Raises:
+        ButaneError: when a template is wrong.
+    """
+    own = Sources(sources.templates, {})
+    apps = assemble(one for one in fragments(own) if one.name not in _OF_THE_MACHINE)
+    compiled = compile_with(own, apps, name=_APP)
+    return frozenset(file.path for file in carried_files(compiled.ignition))
 
 
 def render_sources(folder: Path, values: Values, beside: Iterable[Project] = ()) -> Sources:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import NAME, authority
-from tests.system.following import EXITS, Shop, following
+from tests.system.following import EXITS, REPO, Shop, following
 from tests.system.page import get
 from tests.system.project import configure
 from tests.system.visitors import Visits
@@ -109,6 +109,31 @@ def test_an_older_image_that_was_signed_is_refused(shop: Shop, visits: Visits) -
     status = shop.pull()
     assert status["result"] == "updated", status
     newer = tag.read_bytes()
+    tag.write_bytes(older)
+
+    status = shop.pull()
+
+    assert (status["result"], shop.serving()) == ("refused", wanted)
+    assert "older" in status["why"]
+    tag.write_bytes(newer)
+    assert shop.pull()["result"] == "same"
+
+
+@pytest.mark.slow
+def test_an_older_image_is_refused_though_another_tag_was_followed_between(
+    shop: Shop, visits: Visits
+) -> None:
+    tag, image = shop.tags / "live/current/link", shop.build()
+    older = tag.read_bytes()
+    wanted = shop.publish(image)
+    status = shop.pull()
+    assert status["result"] == "updated", status
+    newer = tag.read_bytes()
+    shop.project.must("promote", "live", "other")
+    other = f"{shop.registry.address}/{REPO}:other"
+    shop.project.must("deploy", PULL=other, IMAGE=image)
+    assert shop.pull()["reference"] == other
+    shop.project.must("deploy", IMAGE=image)
     tag.write_bytes(older)
 
     status = shop.pull()

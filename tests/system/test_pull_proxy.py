@@ -1,6 +1,7 @@
 """A machine without SSH that is born with its proxy and two apps, each with a certificate."""
 
 import gzip
+import json
 import os
 import secrets
 import socket
@@ -121,7 +122,26 @@ def test_commands_that_look_read_the_status_page(machine: Machine) -> None:
         assert release["image_bytes"] > 0
         assert "pull" in machine.must("audit", *words)
         assert machine.look("pull-status", *words)["result"] == "same"
+    found = machine.look("proxy-status")
+    assert (found["app"], found["health"]) == ("corefab-proxy", "healthy")
     assert int(machine.inside("stat", "-c", "%s", PAGE)) < 32_768
+
+
+def test_drift_is_found_by_a_page_of_its_own(machine: Machine) -> None:
+    for words in ([], ["--name", "staging"]):
+        assert "no drift" in machine.must("drift", *words)
+    unit = f"/etc/containers/systemd/{NAME}-www-blue.container"
+    firewall = "/etc/corefab/firewall.nft"
+    machine.inside("bash", "-c", f"echo '#' >>{unit}; chmod 666 {firewall}")
+    machine.inside("systemctl", "start", "corefab-status.service", seconds=60)
+
+    changed = machine.fab("drift", "--json")
+
+    machine.inside("bash", "-c", f"sed -i '$ d' {unit}; chmod 644 {firewall}")
+    assert changed.code == 2, changed.out
+    findings = json.loads(changed.out)["findings"]
+    found = {(one["what"], one["subject"], one["remedy"]) for one in findings}
+    assert found == {("file", unit, "reinstall"), ("mode", firewall, "reinstall")}
 
 
 def test_a_page_that_is_altered_or_of_another_node_is_no_answer(machine: Machine) -> None:

@@ -334,7 +334,7 @@ else
     if [ -n "$previous" ]; then
       [ ! -e "$kept/hold" ] || end waiting "a command holds it; \`fab node-command retry\` ends that"
       [ "$(setting mode)" = auto ] || end waiting "PULL_MODE is $(setting mode)"
-      seen=$(kept_of seen.json .at)
+      seen=$(kept_of seen.json "select(.reference == \"$reference\") | .at")
       left=$((${seen:-0} + $(setting delay_seconds) - EPOCHSECONDS))
       [ "$left" -le 0 ] || end waiting "PULL_DELAY ends in $left s"
     fi

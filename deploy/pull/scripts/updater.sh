@@ -106,8 +106,12 @@ check_signature() {
   if [ "$found" = "${seen%% *}" ] && [ "$digest" != "${seen#* }" ]; then
     end refused "$reference names another image than before, with the same sequence $found"
   fi
-  jq -n --arg reference "$reference" --arg digest "$digest" --argjson sequence "$found" --argjson at "$EPOCHSECONDS" \
-    '{$reference, $digest, $sequence, $at}' | keep seen.json
+  # Tags that were followed before this one are kept: PULL may come back to them.
+  {
+    kept_of seen.json "select(.reference != \"$reference\")"
+    jq -n --arg reference "$reference" --arg digest "$digest" --argjson sequence "$found" --argjson at "$EPOCHSECONDS" \
+      '{$reference, $digest, $sequence, $at}'
+  } | keep seen.json
 }
 
 # statements: print the sequence of each statement that one of the keys has signed, about this tag and digest.

@@ -68,6 +68,16 @@ class Machine:
     first_boot: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def question(self) -> frozenset[str]:
+        """What the script `inspect` is to look at, a line each."""
+        return frozenset((
+            *(f"path {place.path}" for place in self.places),
+            *(f"user {person.name}" for person in self.people),
+            *(f"unit {name}" for name in self.enabled),
+            *(f"sysctl {name}" for name in self.sysctl),
+        ))  # fmt: skip
+
+    @property
     def sysctl(self) -> Mapping[str, str]:
         """The kernel parameters that the sysctl.d files set."""
         texts = {one.path: one.text for one in self.places if fnmatchcase(one.path, _SYSCTL)}

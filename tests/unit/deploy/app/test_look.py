@@ -12,6 +12,7 @@ import pytest
 from certs.errors import CertError
 from deploy.app.audit import audit
 from deploy.app.operator import operator_key
+from deploy.app.proxy import proxy_of
 from deploy.app.releases import releases
 from deploy.app.status import status
 from deploy.bundle.collected import node_collected
@@ -30,6 +31,8 @@ SERVING = manifest(DESIRED, release="r1")
 ANSWERS = {
     "probe shop-www": state(manifest=SERVING).model_dump_json(),
     "workers shop-www": "null\n",
+    "probe corefab-proxy": state(manifest=None, slot="", active="failed").model_dump_json(),
+    "workers corefab-proxy": "null\n",
     "releases shop-www": json.dumps([
         {"manifest": SERVING.model_dump(mode="json"), "serves": True, "failed": False,
          "bytes": 5, "image_bytes": 7},
@@ -101,6 +104,16 @@ def test_the_same_output_comes_from_the_page(
     found = json.loads(capsys.readouterr().out)
     assert (found["release"], found["memory_available_bytes"]) == ("r1", 2 * 10**9)
     assert found["page_made"] == "2030-06-15T12:00:00+00:00"
+
+
+def test_the_state_of_the_proxy_comes_from_the_page(
+    node: Node, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(proxy_of(project), as_json=True, through=project) == 1
+
+    found = json.loads(capsys.readouterr().out)
+    assert (found["app"], found["health"]) == ("corefab-proxy", "nothing deployed")
+    assert found["unit"].startswith("corefab-proxy-blue.service failed")
 
 
 def test_hostile_text_of_a_page_is_shown_as_escapes(
