@@ -99,6 +99,7 @@ class Settings(BaseModel):
     time_zone: types.TimeZone = "UTC"
     journal_limit: types.Size = "500M"
     swap_megabytes: types.Megabytes = 2048
+    metrics: Literal["on", "off"] = "off"
 
     data_partition: types.PartitionName = ""
     data_disk: types.DevicePath = "/dev/disk/by-id/coreos-boot-disk"

@@ -16,6 +16,8 @@ STATUS_SCRIPTS = (
     "audit-lines", "collected", "holdings", "inspect", "page", "probe", "pull-status", "releases",
     "spec-hash", "workers",
 )  # fmt: skip
+# What writes the metrics.
+METRICS_SCRIPTS = ("metrics",)
 
 
 def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
@@ -23,4 +25,4 @@ def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
 
     So user data for a cloud has it once.
     """
-    return carried(names, (*PULL_SCRIPTS, *BUNDLE_SCRIPTS, *STATUS_SCRIPTS))
+    return carried(names, (*PULL_SCRIPTS, *BUNDLE_SCRIPTS, *STATUS_SCRIPTS, *METRICS_SCRIPTS))

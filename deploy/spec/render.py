@@ -12,6 +12,7 @@ from butane.files import carried_files
 from butane.render import Values, origin_lines, render_folder
 from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
+from deploy.spec.metrics_files import read_metrics_files
 from deploy.spec.overlays import (
     is_link,
     tree_entries,
@@ -19,7 +20,7 @@ from deploy.spec.overlays import (
     updates_by_itself,
     write_entries,
 )
-from deploy.spec.plan.pull import bundle_values, pull_values, status_values
+from deploy.spec.plan.pull import bundle_values, metrics_values, pull_values, status_values
 from deploy.spec.plan.values import template_values
 from deploy.spec.pull_files import read_bundle_files, read_pull_files
 from deploy.spec.route_files import read_route_files
@@ -101,6 +102,7 @@ def values_of(
         **pull_values(settings, read_pull_files(project)),
         **bundle_values(settings, read_bundle_files(project)),
         **status_values(read_status_files(project)),
+        **metrics_values(read_metrics_files(settings)),
         "AUTO_UPDATE": ("yes",) if updates_by_itself(project.folder) else (),
     }
 

@@ -4,6 +4,7 @@
 # shellcheck shell=bash
 own=/etc/corefab/status
 served=/run/corefab/proxy/status
+metrics=/run/corefab/metrics/corefab.prom
 every_seconds=300
 
 # kept PAGE WORD...: run one of the scripts, and keep its answer under its command. One that fails has none. The
@@ -14,16 +15,6 @@ kept() {
     if $page == "status" then try (fromjson | walk(if type == "object" then
       (if .units then .units |= map_values("") else . end) | (if .layers then .layers = {} else . end) else . end)
       | tojson) catch $text else . end)}' >"$answer" || rm -f "$answer"
-}
-
-# apps: list the apps of this node, those that wait for their first release among them.
-apps() {
-  local file
-  for file in /var/lib/*/current/manifest.json /etc/corefab/pull/*/pull.sh; do
-    if [ ! -e "$file" ] || [ -n "$(owner_above "$file")" ]; then continue; fi
-    file=${file#/var/lib/} file=${file#/etc/corefab/pull/}
-    printf '%s\n' "${file%%/*}"
-  done | sort -u
 }
 
 # credentials APP: name the sealed credentials of an app, as `probe` wants them.
@@ -55,6 +46,8 @@ done < <(apps)
 kept status audit-lines - 40 </dev/null &
 if [ -e /run/corefab/collected ]; then kept status collected </dev/null & fi
 kept drift spec-hash </dev/null &
+# Written every 15 s by the machine itself, where METRICS=on.
+if [ -e "$metrics" ]; then jq -cRs '{key: "metrics", value: .}' "$metrics" >"$work/status/metrics"; fi
 wait
 
 for page in status drift; do

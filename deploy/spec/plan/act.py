@@ -42,6 +42,8 @@ _AFTER = {
     "/etc/sysctl.d/": Act("sysctl"),
     "/etc/ssh/": Act("sshd"),
     "/etc/systemd/system/corefab-bundle.timer": Act("restart", "corefab-bundle.timer"),
+    "/etc/corefab/metrics/": Act("restart", "corefab-metrics.service"),
+    "/etc/systemd/system/corefab-metrics.service": Act("restart", "corefab-metrics.service"),
     "/etc/zincati/": Act("restart", "zincati.service"),
     "/etc/systemd/journald": Act("restart", "systemd-journald.service"),
 }

@@ -93,6 +93,12 @@ def status_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     return {"NODE_KEY": ("yes",) if files else (), "STATUS_FILE": tuple(entries)}
 
 
+def metrics_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
+    """Make the values of what writes a machine's metrics; empty without these files."""
+    entries = (_entry(f"/etc/corefab/metrics/{name}", files[name]) for name in sorted(files))
+    return {"METRICS": ("yes",) if files else (), "METRICS_FILE": tuple(entries)}
+
+
 def _entry(path: str, content: bytes) -> str:
     packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
     source = f'{{source: "data:;base64,{packed}", compression: gzip}}'

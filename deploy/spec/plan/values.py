@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from deploy.settings.model import ACME_HMAC, CERT_PASS, PROXY_APP, PULL_LOGIN, Settings
 from deploy.settings.types import FirewallPort
 from deploy.spec.plan.addresses import address_values, app_uid, subnets, subnets_of
-from deploy.spec.plan.pull import PullFiles, bundle_values, pull_values, status_values
+from deploy.spec.plan.pull import (
+    PullFiles,
+    bundle_values,
+    metrics_values,
+    pull_values,
+    status_values,
+)
 from deploy.spec.plan.route import RouteFiles, proxy_values, route_values
 
 # Zincati knows two strategies; switching updates off is a flag of its own.
@@ -55,6 +61,7 @@ def template_values(
         **pull_values(settings, PullFiles()),
         **bundle_values(settings, PullFiles()),
         **status_values({}),
+        **metrics_values({}),
         **address_values(settings, ipv6=ipv6),
     }
 

@@ -54,6 +54,7 @@ from deploy.machine.install import first_boot, install, live_system
 from deploy.machine.install.plan.live_facts import LiveFacts
 from deploy.machine.install.plan.options import Installation
 from deploy.machine.rebuild import rebuild
+from deploy.metrics.metrics import metrics
 from deploy.node import session
 from deploy.node.command import Command
 from deploy.node.holdings import AuthorizedKey, Holdings, HostKeys, SealedCredential
@@ -159,6 +160,7 @@ VERBS: dict[str, Callable[[Project], object]] = {
     "image-verify": lambda one: image_verify(_with_own_image(one)),
     "install": lambda one: install.install(*_live(one), seconds=0, fingerprint="SHA256:live"),
     "logs": lambda one: logs(one, 9),
+    "metrics": lambda one: metrics((one,)),
     "plan": lambda one: show_plan(one, first=False, as_json=False, exit_code=False),
     "prune": prune,
     "pull": lambda one: pull(one, now=True, as_json=False),
@@ -343,6 +345,7 @@ def _answers(shop: Shop, project: Project) -> dict[str, str]:
         "audit-lines": "\n".join(lines),
         "lock": "held\n",
         "logs": f"a {HOSTILE}\nb\n",
+        "metrics": f'# HELP x {HOSTILE}\nx{{a="{HOSTILE}"}} 1\n',
         "state": f"active{HOSTILE} 0",
         "texts": "-\n" * 200,
     }

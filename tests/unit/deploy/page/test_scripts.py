@@ -24,6 +24,8 @@ FAKES = {
 }
 LINE = '{"app": "shop-www", "what": "pull", "n": %d}\n'
 
+METRICS = "corefab_os_staged 0\n# EOF\n"
+
 
 @pytest.fixture
 def run(tmp_path: Path, program: Callable[[str], str]) -> Callable[..., str]:
@@ -89,6 +91,7 @@ def test_the_page_of_a_machine_with_its_own_key_is_read(
         lines = page.answers[f"audit-lines - {JOURNAL_LINES}"].splitlines()
         assert len(lines) == JOURNAL_LINES
         assert '"n":98' in lines[-1]
+        assert page.answers["metrics"] == METRICS
         assert page.failed_units == ("broken.service",)
         assert page.memory_available_bytes > 0
         (release,) = json.loads(page.answers["releases shop-www"])
@@ -115,7 +118,8 @@ def _machine(root: Path) -> Path:
     (root / "etc/corefab/pull/shop-www").mkdir(parents=True)
     (root / "etc/corefab/pull/shop-www/pull.sh").touch()
     (root / "var/lib/corefab/audit.log").write_text("".join(LINE % n for n in range(99)))
-    (root / "run").mkdir()
+    (root / "run/corefab/metrics").mkdir(parents=True)
+    (root / "run/corefab/metrics/corefab.prom").write_text(METRICS)
     release = root / "var/lib/shop-www/releases/r1"
     release.mkdir(parents=True)
     manifest = {"release": "r1", "image_id": "sha256:1", "units": {f"{own}/lib.sh": "ef34"}}
