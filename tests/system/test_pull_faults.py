@@ -100,6 +100,7 @@ def updates_to(shop: Shop, wanted: str) -> None:
     assert left(shop) == []
 
 
+@pytest.mark.slow
 def test_without_the_registry_for_an_hour_nothing_changes(shop: Shop, visits: Visits) -> None:
     wanted = shop.publish(shop.build())
     before = state(shop)
@@ -116,6 +117,7 @@ def test_without_the_registry_for_an_hour_nothing_changes(shop: Shop, visits: Vi
     updates_to(shop, wanted)
 
 
+@pytest.mark.slow
 def test_without_the_registry_at_boot_the_release_before_serves(shop: Shop) -> None:
     served, wanted = shop.serving(), shop.publish(shop.build())
 
@@ -161,6 +163,7 @@ def test_without_the_registry_in_the_middle_of_a_layer_the_next_look_goes_on(
     updates_to(shop, wanted)
 
 
+@pytest.mark.slow
 def test_the_login_for_the_registry_is_in_memory_alone_and_during_a_look_alone(
     shop: Shop, visits: Visits
 ) -> None:
@@ -204,6 +207,7 @@ def test_a_layer_that_stops_to_arrive_is_not_waited_for_without_end(
     updates_to(shop, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "tag"), [("borrowed=", "pulled"), ("switch=", "failed")])
 def test_the_image_of_a_look_that_was_cut_is_removed_when_the_tag_has_moved(
     shop: Shop, visits: Visits, line: str, tag: str
@@ -218,6 +222,7 @@ def test_the_image_of_a_look_that_was_cut_is_removed_when_the_tag_has_moved(
     updates_to(shop, wanted)
 
 
+@pytest.mark.slow
 def test_after_a_power_cut_in_the_middle_of_a_layer_the_next_look_goes_on(shop: Shop) -> None:
     served, wanted = shop.serving(), shop.publish(shop.build(layer_bytes=LARGE_BYTES))
 
@@ -229,6 +234,7 @@ def test_after_a_power_cut_in_the_middle_of_a_layer_the_next_look_goes_on(shop: 
     updates_to(shop, wanted)
 
 
+@pytest.mark.slow
 def test_an_image_for_which_the_disk_lacks_room_is_not_fetched(shop: Shop, visits: Visits) -> None:
     wanted = shop.publish(shop.build())
     before, fetched = state(shop), shop.fetched()
@@ -247,6 +253,7 @@ def test_an_image_for_which_the_disk_lacks_room_is_not_fetched(shop: Shop, visit
     updates_to(shop, wanted)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_in_the_middle_of_a_layer_is_not_held_against_the_image(
     shop: Shop, visits: Visits
 ) -> None:
