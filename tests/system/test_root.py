@@ -256,7 +256,7 @@ def test_no_script_of_root_follows_reads_or_waits_for_what_others_planted(
 
     assert SECRET not in said
     assert "root:$" not in said
-    logged = node.ssh(f"journalctl -q -o cat --since=@{since} _COMM=sudo")
+    logged = node.ssh(f"journalctl -q -o cat --since=@{since} SYSLOG_IDENTIFIER=sudo")
     ran = {name for name in scripts() if re.search(rf"eval \S+ {name}( |$)", logged, re.MULTILINE)}
     assert scripts().keys() - LIBRARIES - ELSEWHERE - ran == set()
 
