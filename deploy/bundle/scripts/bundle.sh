@@ -185,10 +185,11 @@ serving() {
   done
 }
 
-# failing: list the units that have failed, but for updaters, which fail because of what a registry has.
+# failing: list the units that have failed, but for updaters, which fail because of what a registry has, and for slots:
+# an updater may be trying an image in one, and who serves is asked for the page.
 failing() {
   systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1 \
-    | grep -vxE '.*-pull\.service|corefab-bundle\.service' | sort || true
+    | grep -vxE '.*-(pull|blue|green)\.service|corefab-bundle\.service' | sort || true
 }
 
 # run_commands: carry out those of the bundle's commands that were not carried out, each once: it is noted before.

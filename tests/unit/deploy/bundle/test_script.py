@@ -369,6 +369,17 @@ def test_a_node_needs_those_acts_that_it_does_not_match_with_what_follows_once(
     ]
 
 
+def test_a_slot_in_which_an_updater_tries_an_image_is_not_the_bundles_fault(
+    run: Callable[[str], str],
+) -> None:
+    failed = ("shop-www-green", "shop-www-pull", "corefab-bundle", "backup", "shop-www-door")
+    lines = "".join(f"{one}.service loaded failed failed x\\n" for one in failed)
+
+    said = run(f"systemctl() {{ printf '{lines}'; }}; failing")
+
+    assert said.splitlines() == ["backup.service", "shop-www-door.service"]
+
+
 CREDS = """#!/bin/sh
 [ "$1" = encrypt ] || exec cat key.pem
 printf "sealed %s: " "$2"; cat
