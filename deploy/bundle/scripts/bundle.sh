@@ -24,10 +24,12 @@ end() {
   exit $code
 }
 
-# end_done [WHY]: end this run; the bundle needs no other look.
+# end_done [WHY]: end this run; the bundle needs no other look, unless one of its credentials could not be opened.
 end_done() {
-  note "$result" 0 "$digest"
-  [ "$result" != failed ] || end held-back "this bundle failed before: publish another one"
+  local done=$digest
+  [ -z "$unopened" ] || done=
+  note "$result" 0 "$done"
+  [ "$result" != failed ] || end held-back "this bundle failed before: publish another one${1:+; $1}"
   end "${changed:-same}" "${1:-}"
 }
 
@@ -322,28 +324,41 @@ finish() {
 }
 
 # open_secrets: decrypt the bundle's credentials with this node's key and seal each at once: its value is in pipes alone.
-# The updater of the app takes it from there. Print those that cannot be opened.
+# The updater of the app takes them from there, once all are there: a release with one new credential and one old one
+# may not serve. Print those that cannot be opened.
 open_secrets() {
   local file app name place outcome
+  local -A given
   while IFS= read -r file; do
     app=${file%%/*} name=$(basename "$file" .cms) outcome=ok
     place=/var/lib/corefab/pull/$app/credentials
     if cmp -s "$work/bundle/secrets/$file" "$place/$name.cms"; then continue; fi
     install -d -m 0755 "/var/lib/corefab/pull/$app"
     install -d -m 0700 "$place"
-    if open_secret "$work/bundle/secrets/$file" | seal_secret "$app/$name" "$name" >"$place/$name.new" 2>/dev/null; then
-      mv -fT "$place/$name.new" "$place/$name"
-      cp "$work/bundle/secrets/$file" "$place/$name.cms"
-      sync "$place/$name" "$place/$name.cms"
-      systemctl start --no-block "$app-pull.service" 2>/dev/null || true
+    if { open_secret "$work/bundle/secrets/$file" | seal_secret "$app/$name" "$name"; } >"$place/$name.new" 2>"$work/said"; then
+      given[$file]=$app
     else
-      rm -f "$place/$name.new"
       outcome=failed
-      printf '%s' "$name of $app cannot be opened here: \`fab enrol\`, then \`fab creds-seal\`; "
+      rm -f "$place/$name.new"
+      printf '%s' "$name of $app cannot be opened here ($(tail -n 1 "$work/said" | cut -c 1-200)): \`fab enrol\`, then \`fab creds-seal\`; "
+      # It is tried at each look, and noted once.
+      if cmp -s "$work/bundle/secrets/$file" "$place/$name.failed.cms"; then continue; fi
+      cp "$work/bundle/secrets/$file" "$place/$name.failed.cms"
     fi
     audit "$(jq -cn --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" --arg app "$app" --arg name "$name" --arg result $outcome \
       '{$at, $app, what: "credential", who: "the node", $result, detail: $name}')"
   done < <(cd "$work/bundle/secrets" && find . -type f -printf '%P\n' | sort)
+  for file in "${!given[@]}"; do
+    place=/var/lib/corefab/pull/${given[$file]}/credentials name=$(basename "$file" .cms)
+    sync "$place/$name.new"
+    mv -fT "$place/$name.new" "$place/$name"
+    rm -f "$place/$name.failed.cms"
+    cp "$work/bundle/secrets/$file" "$place/$name.cms"
+    sync "$place/$name.cms"
+  done
+  for app in $(printf '%s\n' "${given[@]}" | sort -u); do
+    systemctl start --no-block "$app-pull.service" 2>/dev/null || true
+  done
 }
 
 # open_secret FILE: print what is in an envelope to this node's key.
@@ -466,7 +481,7 @@ fi
 serial=$(kept_of state.json .serial) files=$(kept_of state.json .files)
 result=$(kept_of state.json .result) tries=$(kept_of state.json .tries)
 command=$(kept_of state.json .command)
-serial=${serial:-0} files=${files:-0} tries=${tries:-0} changed=''
+serial=${serial:-0} files=${files:-0} tries=${tries:-0} changed='' unopened=''
 # What was published before the first boot was for the machine before: serials are milliseconds, or later.
 command=${command:-$(date -r "$here/settings.json" +%s%3N)}
 if [ "$(kept_of state.json .digest)" = "$digest" ]; then end_done; fi

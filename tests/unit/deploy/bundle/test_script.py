@@ -417,3 +417,41 @@ def test_a_credential_is_opened_with_the_nodes_key_and_sealed_if_it_is_the_one(
 
     found = tmp_path / "sealed"
     assert (found.read_text() if found.exists() else "") == sealed
+
+
+# What opens and seals is tested above; `full` stands for a disk without room.
+SECRETS = """
+work=. own=bundle/secrets/shop-www; mkdir -p $own; echo user >$own/a.cms; echo key >$own/b.cms
+audit() { jq -r '"\\(.detail) \\(.result)"' <<<"$1" >>audit; }
+systemctl() { echo "$3:" $(cd lib/pull/shop-www/credentials && ls) >>told; }
+open_secret() { cat "$1"; }
+seal_secret() { [ ! -e full ] || ! grep -q "$2" full || { echo 'no room' >&2; return 1; }; cat; }
+"""
+
+
+def test_an_app_gets_credentials_that_belong_together_at_once(
+    tmp_path: Path, run: Callable[[str], str]
+) -> None:
+    text = run("declare -f open_secrets").replace("/var/lib/corefab", "lib")
+
+    assert run(f"{SECRETS}{text}\nopen_secrets") == ""
+
+    assert (tmp_path / "told").read_text() == "shop-www-pull.service: a a.cms b b.cms\n"
+
+
+def test_a_credential_that_cannot_be_sealed_is_tried_again_and_noted_once(
+    tmp_path: Path, run: Callable[[str], str]
+) -> None:
+    text = run("declare -f open_secrets").replace("/var/lib/corefab", "lib")
+    (tmp_path / "full").write_text("b\n")
+    look = f"{SECRETS}{text}\nopen_secrets"
+
+    assert run(look) == run(look)
+    assert "b of shop-www cannot be opened here (no room)" in run(look)
+    (tmp_path / "full").unlink()
+    assert run(look) == ""
+
+    place = tmp_path / "lib/pull/shop-www/credentials"
+    assert (place / "b").read_text() == "key\n"
+    assert not list(place.glob("*.failed.cms"))
+    assert (tmp_path / "audit").read_text() == "a ok\nb failed\nb ok\n"
