@@ -232,7 +232,7 @@ command_known() {
 
 # obey WORD...: carry out a command that is known; what it prints is for the journal of changes.
 obey() {
-  local app=${2:-} slot said
+  local app=${2:-} slot said lock
   case $1 in
     retry | hold | release | restart)
       [ -e "/etc/corefab/pull/$app/pull.sh" ] || fail "$app follows no tag on this node"
@@ -250,9 +250,13 @@ obey() {
       grep -qE "^$app: (updated|same)" <<<"$said" || fail "$(tail -n 3 <<<"$said")"
       ;;
     restart)
+      # Not while an updater or a deploy changes what serves: with SWITCH=restart two would run at once.
+      lock=$(lock_file "$app.lock")
+      exec 9<>"$lock"
+      wait_for_lock 9 "$lock" 600
+      one_at_a_time "$app"
       slot=$(serving_slot "$app")
       [ -n "$slot" ] || fail "nothing of $app serves"
-      one_at_a_time "$app"
       start_slot "$app" "$slot" || fail "slot $slot does not start: \`systemctl status $app-$slot\`"
       ;;
     reboot) echo reboot >"$work/later" ;;
@@ -378,6 +382,17 @@ seal_secret() {
 # converge ARGUMENT...: run converge.sh as it was when this run began: the bundle may replace it.
 converge() { script=$converge bash -c "$converge" converge "$@" 2>"$work/said" 9>&-; }
 
+# undo_earlier: leave an earlier change that is not proven to its timer; undo it where a power cut or a full disk came
+# before there was one, or where the timer's service failed.
+undo_earlier() {
+  local armed=/var/lib/corefab/converge/armed
+  [ -e $armed ] || return 0
+  if systemctl -q is-active corefab-put-back.timer && ! systemctl -q is-failed corefab-put-back.service; then
+    end waiting "an earlier change is not proven yet, and will be undone"
+  fi
+  converge put-back "$(cat $armed)" 'no timer would have undone it' || end node-fault "an earlier change is not undone: $(said)"
+}
+
 # wrong: print what does not answer as it did before the bundle; nothing where all does.
 wrong() {
   local app unit
@@ -412,8 +427,9 @@ journal() {
     "$work/bundle/bundle.json"
 }
 
-# give_up WHY: note that the bundle failed.
+# give_up WHY: note that the bundle failed; a full disk is not its fault.
 give_up() {
+  case $1 in *[Nn]'o space left'*) note '' 0 && end no-room "$1" ;; esac
   audit "$(journal failed "$1")"
   note failed 0 "$digest"
   end failed "$1"
@@ -477,7 +493,7 @@ if [ "$mode" = check ]; then
   check_signature
   exit 0
 fi
-[ ! -e /var/lib/corefab/converge/armed ] || end waiting "an earlier change is not proven yet, and will be undone"
+undo_earlier
 serial=$(kept_of state.json .serial) files=$(kept_of state.json .files)
 result=$(kept_of state.json .result) tries=$(kept_of state.json .tries)
 command=$(kept_of state.json .command)
