@@ -452,7 +452,7 @@ apply() {
   converge apply "$id" "$gate" <"$work/apply.tar" >"$work/refused" || give_up "$(said)"
   why=$(grep -m 1 '^not done: ' "$work/refused" || true)
   if [ -z "$why" ] && why=$(await_right); then
-    converge keep "$id" "$(journal ok "$(cut -f 1,2 "$work/apply/acts" | tr '\t\n' ' ;')")" || give_up "$(said)"
+    converge keep "$id" "$(journal ok "$(cut -f 1,2 "$work/apply/acts" | tr '\t\n' ' ;' | head -c 4000)")" || give_up "$(said)"
     changed=updated
     # A machine that was made without its apps starts them as it does at any boot.
     if grep -q '/etc/containers/systemd/' "$work/apply/acts" \

@@ -316,6 +316,25 @@ def test_the_commands_that_a_node_knows_are_a_closed_list(
     assert run(f"if command_known '{words}'; then echo yes; fi") == ("yes" if known else "")
 
 
+# A deploy holds the lock, and moves the app to another slot meanwhile.
+RESTART = """
+echo blue >slot; touch pull.sh
+lock_file() { echo "$1"; }; serving_slot() { cat slot; }; one_at_a_time() { :; }; install() { :; }
+wait_for_lock() { echo "$2" >waited; echo green >slot; }; start_slot() { echo "$2" >started; }
+"""
+
+
+def test_a_restart_waits_for_a_deploy_and_restarts_what_serves_then(
+    tmp_path: Path, run: Callable[[str], str]
+) -> None:
+    text = run("declare -f obey").replace("/etc/corefab/pull/$app/", "")
+
+    run(f"{RESTART}{text}\nobey restart shop-www")
+
+    assert (tmp_path / "waited").read_text() == "shop-www.lock\n"
+    assert (tmp_path / "started").read_text() == "green\n"
+
+
 def test_a_node_needs_those_acts_that_it_does_not_match_with_what_follows_once(
     tmp_path: Path, run: Callable[[str], str]
 ) -> None:
