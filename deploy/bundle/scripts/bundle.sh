@@ -308,7 +308,7 @@ ssh_open() {
   # Without PAM, sessions stay in the unit, and end with it.
   printf '%s\n' 'Port 22' "HostKey $host" "AuthorizedKeysFile $place/keys" "AllowUsers $(setting user)" 'UsePAM no' \
     'PidFile none' 'AuthenticationMethods publickey' 'PasswordAuthentication no' 'KbdInteractiveAuthentication no' \
-    'PermitRootLogin no' 'X11Forwarding no' 'AllowTcpForwarding no' 'Subsystem sftp internal-sftp' >$place/sshd.conf
+    'PermitRootLogin no' 'DisableForwarding yes' 'Subsystem sftp internal-sftp' >$place/sshd.conf
   nft delete element inet corefab tcp_ports_while '{ 22 }' 2>/dev/null || true
   nft add element inet corefab tcp_ports_while "{ 22 timeout ${1}m }"
   systemd-run --quiet --collect --unit=$unit --service-type=exec --property=RuntimeMaxSec="${1}min" \

@@ -335,6 +335,30 @@ def test_a_restart_waits_for_a_deploy_and_restarts_what_serves_then(
     assert (tmp_path / "started").read_text() == "green\n"
 
 
+OPEN = """
+setting() { echo core; }; systemctl() { :; }; ss() { :; }; label() { :; }
+ssh-keygen() { echo '256 SHA256:x'; }
+nft() { echo "$*" >>nft; }; systemd-run() { echo "$*" >unit; }
+"""
+
+
+def test_ssh_is_open_for_one_key_alone_without_any_forwarding(
+    tmp_path: Path, run: Callable[[str], str]
+) -> None:
+    text = run("declare -f ssh_open").replace("/run/corefab/", f"{tmp_path}/")
+    text = text.replace("/etc/ssh/", f"{tmp_path}/").replace("/dev/console", "/dev/null")
+
+    assert "open for 30 min, with host key SHA256:x" in run(f"{OPEN}{text}\nssh_open 30 '{KEY}'")
+
+    place = tmp_path / "ssh-open"
+    lines = (place / "sshd.conf").read_text().splitlines()
+    assert (place / "keys").read_text() == f"{KEY}\n"
+    assert f"AuthorizedKeysFile {place}/keys" in lines
+    assert {"AllowUsers core", "PasswordAuthentication no", "DisableForwarding yes"} <= {*lines}
+    assert "RuntimeMaxSec=30min" in (tmp_path / "unit").read_text()
+    assert "22 timeout 30m" in (tmp_path / "nft").read_text()
+
+
 def test_a_node_needs_those_acts_that_it_does_not_match_with_what_follows_once(
     tmp_path: Path, run: Callable[[str], str]
 ) -> None:
