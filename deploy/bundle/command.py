@@ -4,12 +4,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from certs.store import locked
-from deploy.bundle.plan.content import Contents, bundle
+from deploy.bundle.plan.content import Contents
 from deploy.bundle.plan.node_command import MOST_COMMANDS, Asked, NodeCommand
-from deploy.bundle.present import present
 from deploy.bundle.publish import required_node
-from deploy.bundle.send import send
+from deploy.bundle.send import send_changed
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.project import Project
@@ -17,7 +15,9 @@ from deploy.registry.publisher import Publisher
 from deploy.spec.key_file import read_key_file
 from deploy.spec.plan.pull import node_bundle
 from deploy.workstation.git import author
-from deploy.workstation.state import STATE
+
+# A month: a bundle has it until then.
+_MOST_VALID_MINUTES = 31 * 24 * 60
 
 
 def node_command(project: Project, asked: Asked, *, valid_minutes: int) -> None:
@@ -27,11 +27,19 @@ def node_command(project: Project, asked: Asked, *, valid_minutes: int) -> None:
         DeployError: for what is no command, or when the registry refuses it.
     """
     node, words = required_node(project), asked.words()
+    if not 1 <= valid_minutes <= _MOST_VALID_MINUTES:
+        raise DeployError(
+            f"--valid {valid_minutes}: a command is valid for 1 to {_MOST_VALID_MINUTES} minutes",
+            "give it longer than PULL_EVERY, such as --valid 120",
+        )
     publisher = Publisher.of(project, node_bundle(project.settings))
-    with locked(project.folder / STATE / "bundle.lock"):
-        now, serial = int(time.time()), publisher.next_serial()
-        made = NodeCommand(serial, now + valid_minutes * 60, words, author(project.folder).who)
-        send(publisher, bundle(node, serial, _with(present(publisher), made, now)))
+    expires = int(time.time()) + valid_minutes * 60
+    who = author(project.folder).who
+
+    def added(before: Contents, serial: int) -> Contents:
+        return _with(before, NodeCommand(serial, expires, words, who))
+
+    serial = send_changed(publisher, node, added)
     output.good(
         f"{publisher.reference}: {words[0]} (serial {serial}); the node carries it out at its next "
         f"look, within {valid_minutes} min"
@@ -55,8 +63,8 @@ def read_public_key(project: Project, name: str) -> str:
     return keys[0].blob
 
 
-def _with(before: Contents, made: NodeCommand, now: int) -> Contents:
-    commands = (*before.without_expired(now).commands, made)
+def _with(before: Contents, made: NodeCommand) -> Contents:
+    commands = (*before.commands, made)
     if len(commands) > MOST_COMMANDS:
         raise DeployError(
             f"{len(commands) - 1} commands wait for the node, and it reads {MOST_COMMANDS}",

@@ -39,7 +39,7 @@ def publish(
         "release": "for release: the one to go back to",
         "minutes": "for ssh-open: how long",
         "key": "for ssh-open: a file with the public key to let in",
-        "valid": "for how many minutes the node may carry it out",
+        "valid": "for how many minutes the node may carry it out; longer than PULL_EVERY",
     },
 )
 def node_command(  # noqa: PLR0913 -- a task's arguments are its options

@@ -1,14 +1,12 @@
 """Verb: publish credentials for a node that nobody logs in to, encrypted to its own key."""
 
-import time
 from collections.abc import Mapping
 
 from certs.envelope import make_envelope, read_certificates
-from certs.store import locked, read
-from deploy.bundle.plan.content import SECRETS, bundle
-from deploy.bundle.present import present
+from certs.store import read
+from deploy.bundle.plan.content import SECRETS
 from deploy.bundle.publish import required_node
-from deploy.bundle.send import send
+from deploy.bundle.send import send_changed
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node.file import File
@@ -16,7 +14,6 @@ from deploy.project import Project
 from deploy.registry.publisher import Publisher
 from deploy.settings.model import Settings
 from deploy.spec.plan.pull import node_bundle
-from deploy.workstation.state import STATE
 
 
 def takes_credentials(settings: Settings) -> bool:
@@ -48,11 +45,11 @@ def publish_credentials(project: Project, values: Mapping[str, str]) -> None:
         )
         for name, value in values.items()
     ]
+    known = {source.credential for source in project.settings.sources}
     publisher = Publisher.of(project, node_bundle(project.settings))
-    with locked(project.folder / STATE / "bundle.lock"):
-        serial = publisher.next_serial()
-        contents = present(publisher).without_expired(int(time.time())).with_secrets(made)
-        send(publisher, bundle(node, serial, contents))
+    serial = send_changed(
+        publisher, node, lambda before, _: before.with_secrets(made, app=app, known=known)
+    )
     names = ", ".join(values)
     output.good(
         f"{names} published for {node} alone (serial {serial}); {app} gets it at the next look"

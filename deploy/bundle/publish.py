@@ -1,7 +1,6 @@
 """Verb: publish a node's configuration as a signed bundle."""
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -9,12 +8,11 @@ from deploy.bundle.plan.content import (
     MOST_SPECS,
     Author,
     Configuration,
-    bundle,
+    Contents,
     configuration_files,
     not_brought,
 )
-from deploy.bundle.present import present
-from deploy.bundle.send import send
+from deploy.bundle.send import send_changed
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.project import Project
@@ -50,18 +48,21 @@ def publish_node(project: Project) -> None:
     target = read_machine(ignition)
     earlier = tuple(_of_node(project, node))
     publisher = Publisher.of(project, node_bundle(project.settings))
-    serial = publisher.next_serial()
     made_by = author(project.folder)
-    before = present(publisher).without_expired(int(time.time()))
-    made = Configuration(
-        serial,
-        sha256,
-        tuple(one.sha256 for one in earlier),
-        Author(made_by.who, made_by.commit, made_by.dirty),
-        configuration_files(target, [one.machine for one in earlier]),
-    )
-    send(publisher, bundle(node, serial, replace(before, configuration=made)))
-    count = output.count(len(made.made_for), "spec")
+    files = configuration_files(target, [one.machine for one in earlier])
+
+    def changed(before: Contents, serial: int) -> Contents:
+        made = Configuration(
+            serial,
+            sha256,
+            tuple(one.sha256 for one in earlier),
+            Author(made_by.who, made_by.commit, made_by.dirty),
+            files,
+        )
+        return replace(before, configuration=made)
+
+    serial = send_changed(publisher, node, changed)
+    count = output.count(len(earlier), "spec")
     output.good(
         f"{publisher.reference}: spec {sha256[:12]}, for machines of {count} (serial {serial})"
     )

@@ -6,7 +6,7 @@ import json
 import re
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -60,9 +60,18 @@ class Contents:
     commands: tuple[NodeCommand, ...] = ()
     secrets: tuple[File, ...] = field(default=(), repr=False)
 
-    def with_secrets(self, added: Sequence[File]) -> "Contents":
-        """Add credentials, in place of earlier values of the same ones."""
-        found = {one.path: one for one in (*self.secrets, *added)}
+    def with_secrets(
+        self, added: Sequence[File], *, app: str, known: Collection[str]
+    ) -> "Contents":
+        """Add credentials of an app, in place of earlier ones; only the `known` ones stay."""
+        own = f"{SECRETS}{app}/"
+        kept = (
+            one
+            for one in self.secrets
+            if not one.path.startswith(own)
+            or one.path.removeprefix(own).removesuffix(".cms") in known
+        )
+        found = {one.path: one for one in (*kept, *added)}
         return replace(self, secrets=tuple(found.values()))
 
     def without_expired(self, now: int) -> "Contents":

@@ -24,10 +24,12 @@ end() {
   exit $code
 }
 
-# end_done [WHY]: end this run; the bundle needs no other look.
+# end_done [WHY]: end this run; the bundle needs no other look, unless one of its credentials could not be opened.
 end_done() {
-  note "$result" 0 "$digest"
-  [ "$result" != failed ] || end held-back "this bundle failed before: publish another one"
+  local done=$digest
+  [ -z "$unopened" ] || done=
+  note "$result" 0 "$done"
+  [ "$result" != failed ] || end held-back "this bundle failed before: publish another one${1:+; $1}"
   end "${changed:-same}" "${1:-}"
 }
 
@@ -185,10 +187,11 @@ serving() {
   done
 }
 
-# failing: list the units that have failed, but for updaters, which fail because of what a registry has.
+# failing: list the units that have failed, but for updaters, which fail because of what a registry has, and for slots:
+# an updater may be trying an image in one, and who serves is asked for the page.
 failing() {
   systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1 \
-    | grep -vxE '.*-pull\.service|corefab-bundle\.service' | sort || true
+    | grep -vxE '.*-(pull|blue|green)\.service|corefab-bundle\.service' | sort || true
 }
 
 # run_commands: carry out those of the bundle's commands that were not carried out, each once: it is noted before.
@@ -229,7 +232,7 @@ command_known() {
 
 # obey WORD...: carry out a command that is known; what it prints is for the journal of changes.
 obey() {
-  local app=${2:-} slot said
+  local app=${2:-} slot said lock
   case $1 in
     retry | hold | release | restart)
       [ -e "/etc/corefab/pull/$app/pull.sh" ] || fail "$app follows no tag on this node"
@@ -247,9 +250,13 @@ obey() {
       grep -qE "^$app: (updated|same)" <<<"$said" || fail "$(tail -n 3 <<<"$said")"
       ;;
     restart)
+      # Not while an updater or a deploy changes what serves: with SWITCH=restart two would run at once.
+      lock=$(lock_file "$app.lock")
+      exec 9<>"$lock"
+      wait_for_lock 9 "$lock" 600
+      one_at_a_time "$app"
       slot=$(serving_slot "$app")
       [ -n "$slot" ] || fail "nothing of $app serves"
-      one_at_a_time "$app"
       start_slot "$app" "$slot" || fail "slot $slot does not start: \`systemctl status $app-$slot\`"
       ;;
     reboot) echo reboot >"$work/later" ;;
@@ -301,7 +308,7 @@ ssh_open() {
   # Without PAM, sessions stay in the unit, and end with it.
   printf '%s\n' 'Port 22' "HostKey $host" "AuthorizedKeysFile $place/keys" "AllowUsers $(setting user)" 'UsePAM no' \
     'PidFile none' 'AuthenticationMethods publickey' 'PasswordAuthentication no' 'KbdInteractiveAuthentication no' \
-    'PermitRootLogin no' 'X11Forwarding no' 'AllowTcpForwarding no' 'Subsystem sftp internal-sftp' >$place/sshd.conf
+    'PermitRootLogin no' 'DisableForwarding yes' 'Subsystem sftp internal-sftp' >$place/sshd.conf
   nft delete element inet corefab tcp_ports_while '{ 22 }' 2>/dev/null || true
   nft add element inet corefab tcp_ports_while "{ 22 timeout ${1}m }"
   systemd-run --quiet --collect --unit=$unit --service-type=exec --property=RuntimeMaxSec="${1}min" \
@@ -321,28 +328,41 @@ finish() {
 }
 
 # open_secrets: decrypt the bundle's credentials with this node's key and seal each at once: its value is in pipes alone.
-# The updater of the app takes it from there. Print those that cannot be opened.
+# The updater of the app takes them from there, once all are there: a release with one new credential and one old one
+# may not serve. Print those that cannot be opened.
 open_secrets() {
   local file app name place outcome
+  local -A given
   while IFS= read -r file; do
     app=${file%%/*} name=$(basename "$file" .cms) outcome=ok
     place=/var/lib/corefab/pull/$app/credentials
     if cmp -s "$work/bundle/secrets/$file" "$place/$name.cms"; then continue; fi
     install -d -m 0755 "/var/lib/corefab/pull/$app"
     install -d -m 0700 "$place"
-    if open_secret "$work/bundle/secrets/$file" | seal_secret "$app/$name" "$name" >"$place/$name.new" 2>/dev/null; then
-      mv -fT "$place/$name.new" "$place/$name"
-      cp "$work/bundle/secrets/$file" "$place/$name.cms"
-      sync "$place/$name" "$place/$name.cms"
-      systemctl start --no-block "$app-pull.service" 2>/dev/null || true
+    if { open_secret "$work/bundle/secrets/$file" | seal_secret "$app/$name" "$name"; } >"$place/$name.new" 2>"$work/said"; then
+      given[$file]=$app
     else
-      rm -f "$place/$name.new"
       outcome=failed
-      printf '%s' "$name of $app cannot be opened here: \`fab enrol\`, then \`fab creds-seal\`; "
+      rm -f "$place/$name.new"
+      printf '%s' "$name of $app cannot be opened here ($(tail -n 1 "$work/said" | cut -c 1-200)): \`fab enrol\`, then \`fab creds-seal\`; "
+      # It is tried at each look, and noted once.
+      if cmp -s "$work/bundle/secrets/$file" "$place/$name.failed.cms"; then continue; fi
+      cp "$work/bundle/secrets/$file" "$place/$name.failed.cms"
     fi
     audit "$(jq -cn --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" --arg app "$app" --arg name "$name" --arg result $outcome \
       '{$at, $app, what: "credential", who: "the node", $result, detail: $name}')"
   done < <(cd "$work/bundle/secrets" && find . -type f -printf '%P\n' | sort)
+  for file in "${!given[@]}"; do
+    place=/var/lib/corefab/pull/${given[$file]}/credentials name=$(basename "$file" .cms)
+    sync "$place/$name.new"
+    mv -fT "$place/$name.new" "$place/$name"
+    rm -f "$place/$name.failed.cms"
+    cp "$work/bundle/secrets/$file" "$place/$name.cms"
+    sync "$place/$name.cms"
+  done
+  for app in $(printf '%s\n' "${given[@]}" | sort -u); do
+    systemctl start --no-block "$app-pull.service" 2>/dev/null || true
+  done
 }
 
 # open_secret FILE: print what is in an envelope to this node's key.
@@ -361,6 +381,17 @@ seal_secret() {
 
 # converge ARGUMENT...: run converge.sh as it was when this run began: the bundle may replace it.
 converge() { script=$converge bash -c "$converge" converge "$@" 2>"$work/said" 9>&-; }
+
+# undo_earlier: leave an earlier change that is not proven to its timer; undo it where a power cut or a full disk came
+# before there was one, or where the timer's service failed.
+undo_earlier() {
+  local armed=/var/lib/corefab/converge/armed
+  [ -e $armed ] || return 0
+  if systemctl -q is-active corefab-put-back.timer && ! systemctl -q is-failed corefab-put-back.service; then
+    end waiting "an earlier change is not proven yet, and will be undone"
+  fi
+  converge put-back "$(cat $armed)" 'no timer would have undone it' || end node-fault "an earlier change is not undone: $(said)"
+}
 
 # wrong: print what does not answer as it did before the bundle; nothing where all does.
 wrong() {
@@ -396,8 +427,9 @@ journal() {
     "$work/bundle/bundle.json"
 }
 
-# give_up WHY: note that the bundle failed.
+# give_up WHY: note that the bundle failed; a full disk is not its fault.
 give_up() {
+  case $1 in *[Nn]'o space left'*) note '' 0 && end no-room "$1" ;; esac
   audit "$(journal failed "$1")"
   note failed 0 "$digest"
   end failed "$1"
@@ -420,7 +452,7 @@ apply() {
   converge apply "$id" "$gate" <"$work/apply.tar" >"$work/refused" || give_up "$(said)"
   why=$(grep -m 1 '^not done: ' "$work/refused" || true)
   if [ -z "$why" ] && why=$(await_right); then
-    converge keep "$id" "$(journal ok "$(cut -f 1,2 "$work/apply/acts" | tr '\t\n' ' ;')")" || give_up "$(said)"
+    converge keep "$id" "$(journal ok "$(cut -f 1,2 "$work/apply/acts" | tr '\t\n' ' ;' | head -c 4000)")" || give_up "$(said)"
     changed=updated
     # A machine that was made without its apps starts them as it does at any boot.
     if grep -q '/etc/containers/systemd/' "$work/apply/acts" \
@@ -461,11 +493,11 @@ if [ "$mode" = check ]; then
   check_signature
   exit 0
 fi
-[ ! -e /var/lib/corefab/converge/armed ] || end waiting "an earlier change is not proven yet, and will be undone"
+undo_earlier
 serial=$(kept_of state.json .serial) files=$(kept_of state.json .files)
 result=$(kept_of state.json .result) tries=$(kept_of state.json .tries)
 command=$(kept_of state.json .command)
-serial=${serial:-0} files=${files:-0} tries=${tries:-0} changed=''
+serial=${serial:-0} files=${files:-0} tries=${tries:-0} changed='' unopened=''
 # What was published before the first boot was for the machine before: serials are milliseconds, or later.
 command=${command:-$(date -r "$here/settings.json" +%s%3N)}
 if [ "$(kept_of state.json .digest)" = "$digest" ]; then end_done; fi

@@ -43,6 +43,7 @@ while read -r app; do
   if [ -e "/var/lib/corefab/pull/$app/status.json" ]; then kept status pull-status "$app" </dev/null & fi
   kept drift inspect "$app" <"$own/question" &
 done < <(apps)
+if [ -e /var/lib/corefab/pull/node/status.json ]; then kept status pull-status node </dev/null & fi
 kept status audit-lines - 40 </dev/null &
 if [ -e /run/corefab/collected ]; then kept status collected </dev/null & fi
 kept drift spec-hash </dev/null &

@@ -89,7 +89,8 @@ attempt() {
   "$@" </dev/null >"$place/said" 2>&1 &
   wait $! && return
   said=$(sed -n '/^Created symlink /!{p;q}' "$place/said")
-  printf 'not done: %s: %s\n' "$what" "${said#"$what: "}"
+  said=${said#"$what: "}
+  printf 'not done: %s: %s\n' "$what" "${said:-it did not end in time, or gave no reason}"
 }
 
 keys_of() { put_keys "$1" ignition <"$place/keys/$1"; }
@@ -104,22 +105,24 @@ write_places() {
   while IFS='|' read -r user _; do attempt "keys of $user" keys_of "$user"; done < <(acts keys)
 }
 
-# Reload what reads the changed files.
+# reload: reload what reads the changed files, all of it also where one cannot; fail then.
 reload() {
-  local name
-  systemctl daemon-reload
-  if has sysusers; then systemd-sysusers; fi
-  if has tmpfiles; then systemd-tmpfiles --create; fi
-  if has firewall; then systemctl reload-or-restart corefab-firewall.service; fi
+  local name bad=
+  systemctl daemon-reload || bad+=' daemon-reload'
+  if has sysusers; then systemd-sysusers || bad+=' sysusers'; fi
+  if has tmpfiles; then systemd-tmpfiles --create || bad+=' tmpfiles'; fi
+  if has firewall; then systemctl reload-or-restart corefab-firewall.service || bad+=' firewall'; fi
   # The comparison that follows reports parameters that this kernel lacks.
   if has sysctl; then systemctl restart systemd-sysctl.service || true; fi
   # With SSH=off it is masked, and has nothing to be checked with.
   if has sshd && [ "$(systemctl is-enabled sshd.service 2>/dev/null || true)" != masked ]; then
-    if systemctl -q is-active sshd.service ssh.service; then reload_sshd; else /usr/sbin/sshd -t; fi
+    if systemctl -q is-active sshd.service ssh.service; then reload_sshd & else /usr/sbin/sshd -t & fi
+    wait $! || bad+=' sshd'
   fi
   while IFS='|' read -r name _; do
-    if systemctl -q is-active "$name"; then systemctl restart "$name"; fi
+    if systemctl -q is-active "$name"; then systemctl restart "$name" || bad+=" $name"; fi
   done < <(acts restart)
+  [ -z "$bad" ] || fail "not reloaded:$bad"
 }
 
 # put_back: what cannot be put back must not keep the rest from it.
@@ -128,9 +131,9 @@ put_back() {
   while IFS= read -r row; do
     (put "$row" "$place/old") || lost+=" $row"
   done <"$place/back"
-  while IFS='|' read -r name _; do systemctl -q disable --now "$name" || true; done < <(acts enable)
-  while IFS='|' read -r name _; do systemctl -q enable --now "$name" || true; done < <(acts disable)
-  reload
+  while IFS='|' read -r name _; do timeout 60s systemctl -q disable --now "$name" || true; done < <(acts enable)
+  while IFS='|' read -r name _; do timeout 60s systemctl -q enable --now "$name" || true; done < <(acts disable)
+  (reload) || lost+=' what was not reloaded'
   audit "$(jq -cn --arg id "$id" --arg why "$why" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" \
     '{at: $at, app: "node", what: "converge put back", who: "node", result: "ok", detail: "\($id): \($why)"}')"
   disarm
@@ -156,12 +159,12 @@ case $mode in
     arm "$3"
     trap 'put_back' EXIT
     while IFS='|' read -r name _; do
-      attempt "disable $name" systemctl --no-ask-password disable --now "$name"
+      attempt "disable $name" timeout "$3s" systemctl --no-ask-password disable --now "$name"
     done < <(acts disable)
     write_places
     systemctl daemon-reload
     while IFS='|' read -r name _; do
-      attempt "enable $name" systemctl --no-ask-password enable --now "$name"
+      attempt "enable $name" timeout "$3s" systemctl --no-ask-password enable --now "$name"
     done < <(acts enable)
     reload
     trap - EXIT

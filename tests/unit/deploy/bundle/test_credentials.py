@@ -78,6 +78,19 @@ def test_another_value_replaces_the_one_before_and_files_leave_it(
     }
 
 
+def test_a_credential_that_the_app_has_no_more_leaves_the_bundle(
+    closed: Project, registry: FakeRegistry, key: PrivateKey
+) -> None:
+    publish_credentials(closed, {"gone": "old", "token": "one"})
+
+    publish_credentials(closed, {"other": "two"})
+
+    assert set(opened(registry, closed, key)) == {
+        "secrets/shop-www/other.cms",
+        "secrets/shop-www/token.cms",
+    }
+
+
 def test_a_value_with_a_source_is_not_typed_in(closed: Project, registry: FakeRegistry) -> None:
     with pytest.raises(DeployError, match="comes from SECRET_TOKEN"):
         creds_set(closed, "token", lambda: "typed")

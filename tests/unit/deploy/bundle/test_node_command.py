@@ -1,11 +1,13 @@
 """Commands of a node are a closed list; each is published once, beside what waits already."""
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from deploy.bundle import command
+from deploy.bundle import command, send
 from deploy.bundle.command import node_command, read_public_key
 from deploy.bundle.plan.node_command import Asked
 from deploy.bundle.publish import publish_node
@@ -106,9 +108,11 @@ def test_files_are_published_beside_commands_that_wait(
 @pytest.mark.loopback
 @pytest.mark.program
 def test_a_command_that_has_expired_is_published_no_more(
-    project: Project, registry: FakeRegistry
+    project: Project, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node_command(project, Asked("reboot", "shop-www"), valid_minutes=-1)
+    node_command(project, Asked("reboot", "shop-www"), valid_minutes=1)
+    later = time.time() + 60
+    monkeypatch.setattr(send, "time", SimpleNamespace(time=lambda: later))
     node_command(project, Asked("hold", "shop-www"), valid_minutes=5)
 
     assert [one["words"] for one in commands(registry)] == [["hold", "shop-www"]]
@@ -124,3 +128,15 @@ def test_more_commands_than_a_node_reads_are_refused(
 
     with pytest.raises(DeployError, match="1 commands wait"):
         node_command(project, Asked("reboot", "shop-www"), valid_minutes=5)
+
+
+@pytest.mark.loopback
+@pytest.mark.program
+@pytest.mark.parametrize("minutes", [0, -1, 44641, 10**15])
+def test_a_time_in_which_no_node_could_carry_it_out_is_refused(
+    project: Project, registry: FakeRegistry, minutes: int
+) -> None:
+    with pytest.raises(DeployError, match=f"--valid {minutes}: "):
+        node_command(project, Asked("reboot", "shop-www"), valid_minutes=minutes)
+
+    assert registry.written == []

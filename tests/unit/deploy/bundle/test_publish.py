@@ -1,5 +1,6 @@
 """A node's configuration is published as a signed bundle, for the machines that were made here."""
 
+import fcntl
 import gzip
 import io
 import json
@@ -9,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from deploy.bundle import send
+from deploy.bundle.plan.content import Contents
+from deploy.bundle.present import present
 from deploy.bundle.publish import publish_node
 from deploy.errors import DeployError
 from deploy.project import Project
+from deploy.registry.publisher import Publisher
 from deploy.spec.prepare import prepare
 from deploy.spec.spec import spec_from_settings
 from tests.unit.deploy.bundle.conftest import project_of
@@ -83,6 +88,27 @@ def test_serials_grow_and_what_an_earlier_spec_had_is_removed(
     assert set(first["files"]["for"]) == {before, first["files"]["spec"]}
     assert second["serial"] > first["serial"]
     assert second["files"]["serial"] > first["files"]["serial"]
+
+
+def test_no_other_command_of_this_workstation_publishes_meanwhile(
+    project: Project, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    def look(publisher: Publisher) -> Contents:
+        with (project.folder / "state/bundle.lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                taken.append(True)
+        return present(publisher)
+
+    monkeypatch.setattr(send, "present", look)
+
+    publish_node(project)
+
+    assert taken == [True]
+    assert published(registry)[0]["files"]
 
 
 def test_specs_of_other_nodes_do_not_count(

@@ -58,11 +58,13 @@ class Node:
         node: str = "shop1",
         made_for: str = BORN,
         path: str = "motd",
+        after: str = "sysctl:",
+        more: str = "",
         commands: tuple[NodeCommand, ...] = (),
     ) -> bytes:
         """Publish a bundle that writes a file; return the manifest."""
         owner = owner or f"{self.folder.owner()}:{self.folder.group()}"
-        acts = f"file|{self.folder / path}|644|{owner}||sysctl:\n"
+        acts = f"file|{self.folder / path}|644|{owner}||{after}\n{more}"
         spec = self.folder / "etc/corefab/spec"
         acts += f"file|{spec}|644|{self.folder.owner()}:{self.folder.group()}||\n"
         files = (
@@ -93,8 +95,18 @@ class Node:
         status = self.folder / "var/lib/corefab/pull/node/status.json"
         assert status.exists(), done.stderr
         found = dict(json.loads(status.read_text()))
-        assert done.returncode == (found["result"] in {"refused", "failed"}), done.stderr
+        bad = found["result"] in {"refused", "no-room", "failed"}
+        assert done.returncode == bad, done.stderr
         return found
+
+    def stand_in(self, name: str, text: str) -> None:
+        """Put a program of a shell script in place of a real one."""
+        (self.folder / "programs" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (self.folder / "programs" / name).chmod(0o755)
+
+    @property
+    def converge(self) -> Path:
+        return self.folder / "var/lib/corefab/converge"
 
     @property
     def audit(self) -> list[dict[str, Any]]:
@@ -135,6 +147,7 @@ def _moved(text: str, folder: Path) -> str:
     text = text.replace("/proc/self/autogroup", "/dev/null")
     text = text.replace("/usr/lib/systemd/system-generators/podman-system-generator", "true")
     assert "SECONDS + 45" in text or "await_right" not in text
+    text = text.replace("gate=300", "gate=2")
     # The folder of a test is another user's, for whom root acts; here that is this process.
     return text.replace("SECONDS + 45", "SECONDS + 1").replace(
         "owner_above() {", "owner_above() { return 0; "
@@ -275,3 +288,72 @@ def test_commands_are_carried_out_also_where_the_files_are_refused(node: Node) -
     assert (node.folder / "var/lib/corefab/pull/shop-www/hold").exists()
     (line,) = node.audit
     assert (line["what"], line["who"], line["result"]) == ("command", "bob", "ok")
+
+
+def test_a_full_disk_is_not_the_bundles_fault(node: Node) -> None:
+    node.stand_in("chown", "echo 'chown: No space left on device' >&2; exit 1")
+    node.publish("hello")
+    full = [node.look() for _ in range(4)]
+    assert {one["result"] for one in full} == {"no-room"}
+    assert not node.motd.exists()
+
+    (node.folder / "programs/chown").unlink()
+
+    assert (node.look()["result"], node.motd.read_text()) == ("updated", "hello")
+
+
+def test_what_cannot_be_reloaded_does_not_keep_a_bundle_from_being_undone(node: Node) -> None:
+    node.stand_in("systemd-tmpfiles", "exit 73")
+    node.publish("hello", after="tmpfiles: firewall:")
+
+    found = node.look()
+
+    assert found["result"] == "failed"
+    assert "not reloaded: tmpfiles" in found["why"]
+    assert not node.motd.exists()
+    assert not (node.converge / "armed").exists()
+    assert "converge put back" in [one["what"] for one in node.audit]
+    said = (node.folder / "systemctl.log").read_text()
+    assert said.count("reload-or-restart corefab-firewall.service") == 2
+
+
+def test_a_unit_that_never_starts_does_not_keep_a_bundle_from_being_undone(node: Node) -> None:
+    node.stand_in(
+        "systemctl",
+        'case "$*" in is-*) exit 1 ;; *enable*hangs.service) exec tail -f /dev/null ;; esac',
+    )
+    node.publish("hello", more="enable|hangs.service||||\n")
+
+    found = node.look()
+
+    assert found["result"] == "failed"
+    assert "not done: enable hangs.service: it did not end in time" in found["why"]
+    assert not node.motd.exists()
+
+
+@pytest.mark.parametrize(
+    ("timer", "service", "result"),
+    [(True, True, "waiting"), (False, True, "updated"), (True, False, "updated")],
+)
+def test_an_earlier_change_without_a_timer_that_will_undo_it_is_undone(
+    node: Node, *, timer: bool, service: bool, result: str
+) -> None:
+    other = node.folder / "other"
+    other.write_text("cut")
+    node.converge.mkdir(parents=True)
+    for name, text in {"armed": "ab12\n", "acts": "", "back": f"remove|{other}|||\n"}.items():
+        (node.converge / name).write_text(text)
+    node.stand_in(
+        "systemctl",
+        f"""case "$*" in
+  *is-active*put-back.timer) exit {0 if timer else 1} ;;
+  *is-failed*put-back.service) exit {1 if service else 0} ;;
+  is-*) exit 1 ;;
+esac""",
+    )
+    node.publish("hello")
+
+    assert node.look()["result"] == result
+
+    assert other.exists() is (result == "waiting")
+    assert node.motd.exists() is (result == "updated")

@@ -316,6 +316,49 @@ def test_the_commands_that_a_node_knows_are_a_closed_list(
     assert run(f"if command_known '{words}'; then echo yes; fi") == ("yes" if known else "")
 
 
+# A deploy holds the lock, and moves the app to another slot meanwhile.
+RESTART = """
+echo blue >slot; touch pull.sh
+lock_file() { echo "$1"; }; serving_slot() { cat slot; }; one_at_a_time() { :; }; install() { :; }
+wait_for_lock() { echo "$2" >waited; echo green >slot; }; start_slot() { echo "$2" >started; }
+"""
+
+
+def test_a_restart_waits_for_a_deploy_and_restarts_what_serves_then(
+    tmp_path: Path, run: Callable[[str], str]
+) -> None:
+    text = run("declare -f obey").replace("/etc/corefab/pull/$app/", "")
+
+    run(f"{RESTART}{text}\nobey restart shop-www")
+
+    assert (tmp_path / "waited").read_text() == "shop-www.lock\n"
+    assert (tmp_path / "started").read_text() == "green\n"
+
+
+OPEN = """
+setting() { echo core; }; systemctl() { :; }; ss() { :; }; label() { :; }
+ssh-keygen() { echo '256 SHA256:x'; }
+nft() { echo "$*" >>nft; }; systemd-run() { echo "$*" >unit; }
+"""
+
+
+def test_ssh_is_open_for_one_key_alone_without_any_forwarding(
+    tmp_path: Path, run: Callable[[str], str]
+) -> None:
+    text = run("declare -f ssh_open").replace("/run/corefab/", f"{tmp_path}/")
+    text = text.replace("/etc/ssh/", f"{tmp_path}/").replace("/dev/console", "/dev/null")
+
+    assert "open for 30 min, with host key SHA256:x" in run(f"{OPEN}{text}\nssh_open 30 '{KEY}'")
+
+    place = tmp_path / "ssh-open"
+    lines = (place / "sshd.conf").read_text().splitlines()
+    assert (place / "keys").read_text() == f"{KEY}\n"
+    assert f"AuthorizedKeysFile {place}/keys" in lines
+    assert {"AllowUsers core", "PasswordAuthentication no", "DisableForwarding yes"} <= {*lines}
+    assert "RuntimeMaxSec=30min" in (tmp_path / "unit").read_text()
+    assert "22 timeout 30m" in (tmp_path / "nft").read_text()
+
+
 def test_a_node_needs_those_acts_that_it_does_not_match_with_what_follows_once(
     tmp_path: Path, run: Callable[[str], str]
 ) -> None:
@@ -369,6 +412,17 @@ def test_a_node_needs_those_acts_that_it_does_not_match_with_what_follows_once(
     ]
 
 
+def test_a_slot_in_which_an_updater_tries_an_image_is_not_the_bundles_fault(
+    run: Callable[[str], str],
+) -> None:
+    failed = ("shop-www-green", "shop-www-pull", "corefab-bundle", "backup", "shop-www-door")
+    lines = "".join(f"{one}.service loaded failed failed x\\n" for one in failed)
+
+    said = run(f"systemctl() {{ printf '{lines}'; }}; failing")
+
+    assert said.splitlines() == ["backup.service", "shop-www-door.service"]
+
+
 CREDS = """#!/bin/sh
 [ "$1" = encrypt ] || exec cat key.pem
 printf "sealed %s: " "$2"; cat
@@ -406,3 +460,41 @@ def test_a_credential_is_opened_with_the_nodes_key_and_sealed_if_it_is_the_one(
 
     found = tmp_path / "sealed"
     assert (found.read_text() if found.exists() else "") == sealed
+
+
+# What opens and seals is tested above; `full` stands for a disk without room.
+SECRETS = """
+work=. own=bundle/secrets/shop-www; mkdir -p $own; echo user >$own/a.cms; echo key >$own/b.cms
+audit() { jq -r '"\\(.detail) \\(.result)"' <<<"$1" >>audit; }
+systemctl() { echo "$3:" $(cd lib/pull/shop-www/credentials && ls) >>told; }
+open_secret() { cat "$1"; }
+seal_secret() { [ ! -e full ] || ! grep -q "$2" full || { echo 'no room' >&2; return 1; }; cat; }
+"""
+
+
+def test_an_app_gets_credentials_that_belong_together_at_once(
+    tmp_path: Path, run: Callable[[str], str]
+) -> None:
+    text = run("declare -f open_secrets").replace("/var/lib/corefab", "lib")
+
+    assert run(f"{SECRETS}{text}\nopen_secrets") == ""
+
+    assert (tmp_path / "told").read_text() == "shop-www-pull.service: a a.cms b b.cms\n"
+
+
+def test_a_credential_that_cannot_be_sealed_is_tried_again_and_noted_once(
+    tmp_path: Path, run: Callable[[str], str]
+) -> None:
+    text = run("declare -f open_secrets").replace("/var/lib/corefab", "lib")
+    (tmp_path / "full").write_text("b\n")
+    look = f"{SECRETS}{text}\nopen_secrets"
+
+    assert run(look) == run(look)
+    assert "b of shop-www cannot be opened here (no room)" in run(look)
+    (tmp_path / "full").unlink()
+    assert run(look) == ""
+
+    place = tmp_path / "lib/pull/shop-www/credentials"
+    assert (place / "b").read_text() == "key\n"
+    assert not list(place.glob("*.failed.cms"))
+    assert (tmp_path / "audit").read_text() == "a ok\nb failed\nb ok\n"

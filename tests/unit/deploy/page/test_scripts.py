@@ -92,6 +92,7 @@ def test_the_page_of_a_machine_with_its_own_key_is_read(
         assert len(lines) == JOURNAL_LINES
         assert '"n":98' in lines[-1]
         assert page.answers["metrics"] == METRICS
+        assert json.loads(page.answers["pull-status node"]) == {"result": "waiting"}
         assert page.failed_units == ("broken.service",)
         assert page.memory_available_bytes > 0
         (release,) = json.loads(page.answers["releases shop-www"])
@@ -117,6 +118,10 @@ def _machine(root: Path) -> Path:
     (root / "etc/corefab/spec").write_text("ab12\n")
     (root / "etc/corefab/pull/shop-www").mkdir(parents=True)
     (root / "etc/corefab/pull/shop-www/pull.sh").touch()
+    (root / "etc/corefab/pull/node").mkdir()
+    (root / "etc/corefab/pull/node/bundle.sh").touch()
+    (root / "var/lib/corefab/pull/node").mkdir(parents=True)
+    (root / "var/lib/corefab/pull/node/status.json").write_text('{"result": "waiting"}\n')
     (root / "var/lib/corefab/audit.log").write_text("".join(LINE % n for n in range(99)))
     (root / "run/corefab/metrics").mkdir(parents=True)
     (root / "run/corefab/metrics/corefab.prom").write_text(METRICS)

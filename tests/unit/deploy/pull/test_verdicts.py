@@ -59,7 +59,7 @@ def test_what_skopeo_says_has_a_verdict(
     tmp_path: Path, program: Callable[[str], str], verdict: str, text: str
 ) -> None:
     wanted = rf"^(?:{'|'.join(FUNCTIONS)})\(\) \{{(?:.*\}}$|\n(?:.*\n)*?^\}}$)"
-    functions = re.findall(wanted, script_text("updater"), re.MULTILINE)
+    functions = re.findall(wanted, script_text("pull"), re.MULTILINE)
     assert len(functions) == len(FUNCTIONS)
     level = "" if not text else f'time="2026-12-01T00:00:00Z" level=fatal msg="{text}"\n'
     (tmp_path / "said").write_text(level)
