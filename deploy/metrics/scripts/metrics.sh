@@ -380,11 +380,11 @@ if [ "${1:-}" != write ]; then
   exit
 fi
 # Nothing ever comes from here: waiting starts no program.
-exec {never}<> <(:)
+exec 8<> <(:)
 while :; do
   collect
   printf '%s\n' "$text" >"$file.new"
   mv -fT "$file.new" "$file"
   [ -n "${2:-}" ] || break
-  read -rt "$2" -u "$never" || true
+  read -rt "$2" -u 8 || true
 done
