@@ -21,16 +21,21 @@ _SUFFIX, _SIGNATURE = ".json", ".json.sig"
 # A file that a release may be called after: what else lies in the folder is not ours.
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,63}")
 _MOST_RECEIPTS = 100_000
+_BASE64 = "^[A-Za-z0-9+/=]*$"
 
 
-class _Stored(Value):
+class NodeReceipt(Value):
+    """A receipt as a node sends it: content and signature in base64."""
+
     release: ReleaseName
-    content: Annotated[str, Field(max_length=1 << 21)]
-    signature: Annotated[str, Field(max_length=1 << 15)]
+    content: Annotated[str, Field(max_length=1 << 21, pattern=_BASE64)]
+    signature: Annotated[str, Field(max_length=1 << 15, pattern=_BASE64)]
 
 
-class _Answer(Value):
-    receipts: Annotated[tuple[_Stored, ...], Field(max_length=_MOST_RECEIPTS)]
+class NodeReceipts(Value):
+    """The answer to `receipts`; asked for the last one only, a node lists no releases."""
+
+    receipts: Annotated[tuple[NodeReceipt, ...], Field(max_length=_MOST_RECEIPTS)]
     releases: tuple[NodeRelease, ...]
 
 
@@ -104,12 +109,12 @@ def _kept(project: Project, release: str) -> Signed:
     )
 
 
-def _ask(remote: Remote, app: str, which: str) -> _Answer:
+def _ask(remote: Remote, app: str, which: str) -> NodeReceipts:
     text = remote.checked(Command("receipts", (app, which)), f"reading the receipts of {app}")
-    return read_answer(_Answer, text, "the node's receipts", app=app)
+    return read_answer(NodeReceipts, text, "the node's receipts", app=app)
 
 
-def _signed(one: _Stored) -> Signed:
+def _signed(one: NodeReceipt) -> Signed:
     with reading("the node's receipts"):
         content, signature = (
             base64.b64decode(text, validate=True) for text in (one.content, one.signature)
