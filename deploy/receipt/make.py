@@ -69,10 +69,11 @@ def make_receipt(
 
 def _refuse_changed(own: Iterable[Signed], copy: Stated, original: str) -> None:
     """Refuse to sign a copy of a release that the node has changed since it was signed."""
-    found = next((one for one in own if one.release == original), None)
-    if found is None:
-        return
-    differing = differences_of_copy(copy, read_receipt(found.content, copy.app))
+    differing: tuple[str, ...] = ()
+    for one in own:
+        # One here that cannot be read is for `fab receipts-verify` to name.
+        if one.release == original and (receipt := _read(one, copy.app)):
+            differing = differences_of_copy(copy, receipt)
     if differing:
         raise DeployError(
             f"release {original} of the node is not what its receipt states: "
@@ -104,11 +105,8 @@ def _counting(project: Project, place: str, last: Signed | None) -> tuple[Receip
     if last is None:
         return None
     app, signers = project.settings.app, Signers(project.receipt_signers)
-    try:
-        receipt = read_receipt(last.content, app)
-    except DeployError as error:
-        problem = error.message
-    else:
+    receipt, problem = _read(last, app), "it cannot be read"
+    if receipt:
         known = signers.file.is_file()
         problem = Checks(app, signers).one(last).problem if known else ""
         if not problem:
@@ -117,3 +115,10 @@ def _counting(project: Project, place: str, last: Signed | None) -> tuple[Receip
         f"the last receipt {place}, of release {last.release}, does not count: {problem}; {_LOOK}"
     )
     return None
+
+
+def _read(one: Signed, app: str) -> Receipt | None:
+    try:
+        return read_receipt(one.content, app)
+    except DeployError:
+        return None

@@ -103,6 +103,20 @@ def test_a_release_that_the_node_has_changed_is_not_signed_again(team: Team) -> 
         make_receipt(team.remote, team.project("ben"), evil, Origin("rollback", FIRST, FIRST))
 
 
+def test_a_receipt_here_that_cannot_be_read_keeps_no_one_from_going_back(
+    team: Team, capsys: pytest.CaptureFixture[str]
+) -> None:
+    team.deploy("ann", FIRST)
+    team.file(FIRST).write_bytes(b"{")
+    copy = manifest(release=SECOND)
+
+    made = make_receipt(team.remote, team.project("ben"), copy, Origin("rollback", FIRST, FIRST))
+
+    assert made
+    assert read(made).number == 2
+    assert "does not count: it cannot be read" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("key", ["none", "locked", "ann.pub"])
 def test_a_key_that_cannot_be_used_is_an_error_that_says_so(team: Team, key: str) -> None:
     new_identity(team.folder / "locked", "a passphrase")
