@@ -19,7 +19,7 @@ from deploy.receipt.plan.receipt import (
     stated,
     write_receipt,
 )
-from deploy.receipt.sign import Signers, sign
+from deploy.receipt.sign import Signers, on_security_key, sign
 from deploy.receipt.store import kept, last_on_node
 
 _LOOK = "`fab receipts-verify` says what is wrong"
@@ -62,6 +62,8 @@ def make_receipt(
         manifest=stated(manifest),
     )
     content = write_receipt(receipt)
+    if on_security_key(key):
+        output.say("touch the security key that signs the receipt")
     made = Signed(manifest.release, content, sign(content, key))
     output.good(f"receipt {receipt.number} signed with {key}")
     return made

@@ -40,6 +40,12 @@ def sign(content: bytes, key: Path) -> bytes:
         ) from error
 
 
+def on_security_key(key: Path) -> bool:
+    """Tell whether a key is one of a security key, which waits to be touched."""
+    public = key if key.suffix == ".pub" else key.with_name(f"{key.name}.pub")
+    return public.is_file() and public.read_bytes().startswith(b"sk-")
+
+
 @dataclass(frozen=True, slots=True)
 class Signers:
     """A file that says whose key is whose, as ssh-keygen reads it (ALLOWED SIGNERS there)."""

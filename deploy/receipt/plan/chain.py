@@ -102,7 +102,7 @@ def unsigned(
     first = min(known, default="")
     for one in releases:
         name, made_by = one.release, one.manifest.by
-        if one.failed or one.unfinished:
+        if one.unfinished or (one.failed and not one.serves):
             continue
         if name in known:
             if found := ", ".join(differences(one.manifest, known[name])):
@@ -134,18 +134,14 @@ def _places(receipts: Receipts, name: str, which: str) -> Iterator[str]:
     for place, copies in receipts.places:
         if name not in copies:
             yield f"{which} is missing {place}"
-    here, there = receipts.here.get(name), (receipts.there or {}).get(name)
-    if (
-        here
-        and there
-        and here.valid
-        and there.valid
-        and here.signed.content != there.signed.content
-    ):
-        yield (
-            f"{which} has two versions: one here, signed by {here.signer}, and another on the "
-            f"node, signed by {there.signer}"
-        )
+    valid = [
+        (place, copies[name])
+        for place, copies in receipts.places
+        if name in copies and copies[name].valid
+    ]
+    if len({one.signed.content for _, one in valid}) > 1:
+        versions = ", ".join(f"{place} signed by {one.signer}" for place, one in valid)
+        yield f"{which} has two versions: {versions}"
 
 
 def _order(receipts: Receipts) -> Iterator[str]:
@@ -153,11 +149,8 @@ def _order(receipts: Receipts) -> Iterator[str]:
     changed = {
         name for _, copies in receipts.places for name in copies if name not in receipts.receipts
     }
-    number, before, hash_before = 0, "", ""
-    for name, one in receipts.valid.items():
-        receipt = one.receipt
-        if receipt is None:
-            continue
+    valid, number, before, hash_before = receipts.valid, 0, "", ""
+    for name, receipt in receipts.receipts.items():
         between = sum(before < other < name for other in changed)
         if receipt.number == number:
             yield f"releases {before} and {name} have receipts with the same number, {number}"
@@ -167,7 +160,7 @@ def _order(receipts: Receipts) -> Iterator[str]:
         elif receipt.previous != hash_before:
             what = f"follow receipt {number} (release {before})" if before else "begin a chain"
             yield f"receipt {receipt.number} (release {name}) does not {what}: it names another one"
-        number, before, hash_before = receipt.number, name, one.signed.sha256
+        number, before, hash_before = receipt.number, name, valid[name].signed.sha256
 
 
 def _copies(known: Mapping[str, Receipt]) -> Iterator[str]:

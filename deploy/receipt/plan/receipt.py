@@ -26,7 +26,7 @@ from deploy.node.schema import Versioned
 # What a kept release has to have in common with its receipt. Its certificate may have been replaced
 # since, and with that the key, the count of the sealed password and the names that are checked.
 _CONTENT = ("image", "image_id", "units", "files")
-_ORIGIN = ("by", "commit", "dirty", "at")
+_ORIGIN = ("release", "by", "commit", "dirty", "at")
 _MOST = 10**9
 
 

@@ -132,6 +132,17 @@ def test_a_key_that_cannot_be_used_is_an_error_that_says_so(team: Team, key: str
     assert team.remote.scripts == ["receipts"]
 
 
+def test_a_security_key_has_to_be_touched_and_fab_says_so(
+    team: Team, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (team.folder / "token.pub").write_text("sk-ssh-ed25519@openssh.com AAAA x\n")
+
+    with pytest.raises(DeployError, match="signing the receipt with"):
+        team.make("token", FIRST)
+
+    assert "touch the security key" in capsys.readouterr().out
+
+
 def test_a_key_of_the_agent_signs_until_the_agent_is_locked(
     team: Team, agent: str, program: Callable[[str], str]
 ) -> None:
