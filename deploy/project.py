@@ -71,6 +71,21 @@ class Project:
         return self.folder / "certs/nodes" / f"{self.settings.node_address}.crt"
 
     @property
+    def receipts(self) -> Path:
+        """The receipts of every app; git keeps them, so that every operator has them."""
+        return self.folder / "receipts"
+
+    @property
+    def receipt_key(self) -> Path | None:
+        """The SSH key that signs receipts here; None without RECEIPT_KEY."""
+        return self._optional(self.settings.receipt_key)
+
+    @property
+    def receipt_signers(self) -> Path:
+        """The file that says whose signatures on receipts count."""
+        return self._resolve(self.settings.receipt_signers)
+
+    @property
     def image_cache(self) -> Path:
         """The cache of image layers; several projects may share it."""
         return self._resolve(self.settings.image_cache)

@@ -28,6 +28,8 @@ from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
 from deploy.project import Project
+from deploy.receipt.make import Origin, make_receipt
+from deploy.receipt.store import keep
 from deploy.settings.model import Settings
 from deploy.spec.render import render
 from deploy.spec.units import refuse_errors
@@ -93,8 +95,10 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
         )
     manifest = _manifest(artifacts, state)
     endpoints, switch = session.endpoints(project), project.settings.switch
+    receipt = make_receipt(remote, project, manifest, Origin(options.what, state.release))
+    what = options.what
     _carry_out(
-        Execution(remote, project, endpoints, manifest, state, switch, options.what, artifacts),
+        Execution(remote, project, endpoints, manifest, state, switch, what, artifacts, receipt),
         plan,
     )
 
@@ -139,6 +143,8 @@ def _carry_out(execution: Execution, plan: Plan) -> None:
         run_hook(folder, "before-deploy", json.dumps(document))
         manifest = run_steps(execution, plan.steps)
     save_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
+    if execution.receipt:
+        keep(execution.project, execution.receipt)
     output.good(f"{plan.app} serves release {manifest.release} at {execution.endpoints[0]}")
     for name in _names_without_certificate(execution):
         output.warn(

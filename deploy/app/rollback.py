@@ -18,6 +18,8 @@ from deploy.node.release import Manifest, proof_of, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
+from deploy.receipt.make import Origin, make_receipt
+from deploy.receipt.store import keep
 from deploy.workstation.git import author
 from deploy.workstation.state import save_manifest
 
@@ -42,7 +44,11 @@ def rollback(
         manifest = _manifest(project, target, state.release)
         endpoints = session.endpoints(project, manifest.proof)
         switch = _switch(project, state.manifest, manifest)
-        execution = Execution(remote, project, endpoints, manifest, state, switch, "rollback")
+        origin = Origin("rollback", state.release, target.release)
+        receipt = make_receipt(remote, project, manifest, origin)
+        execution = Execution(
+            remote, project, endpoints, manifest, state, switch, "rollback", receipt=receipt
+        )
         with audit_failures(remote, execution.audit_line):
             tls = manifest.proof.tls if manifest.proof else settings.tls
             how = Switch(switch, tls=tls)
@@ -51,6 +57,8 @@ def rollback(
     save_manifest(
         project.folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1)
     )
+    if receipt:
+        keep(project, receipt)
     output.good(f"{settings.app} rolled back to {target.release} (recorded as {manifest.release})")
 
 

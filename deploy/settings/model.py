@@ -87,6 +87,8 @@ class Settings(BaseModel):
     cpu_limit: types.Percent = "100%"
     tasks_limit: types.Tasks = 512
     keep_releases: types.Releases = 5
+    receipt_key: Path | None = None
+    receipt_signers: Path = Path("certs/allowed_signers")
     image_cache: Path = Path("~/.cache/corefab/images")
     image_cache_megabytes: types.Megabytes = 8000
 

@@ -69,6 +69,9 @@ from deploy.project import Project
 from deploy.proxy.deploy import proxy_deploy
 from deploy.proxy.routes import maintenance, proxy_routes
 from deploy.pull.status import pull
+from deploy.receipt.plan.chain import NodeRelease
+from deploy.receipt.store import NodeReceipt, NodeReceipts
+from deploy.receipt.verify import receipts_verify
 from deploy.rehearse import faults
 from deploy.rehearse.faults import rehearse_fault
 from deploy.rehearse.plan.observation import Observation
@@ -167,6 +170,9 @@ VERBS: dict[str, Callable[[Project], object]] = {
     "pull-status": lambda one: pull(one, now=False, as_json=False),
     "rehearsal-fault": lambda one: rehearse_fault(one, fault="hang", worker="web"),
     "rebuild": lambda one: rebuild(*_live(one), seconds=0, fingerprint="SHA256:live"),
+    "receipts-verify": lambda one: receipts_verify(
+        _with_signers(one), here=False, copy=True, as_json=False
+    ),
     "releases": lambda one: releases(one, as_json=False),
     "rollback": lambda one: rollback(one, to=""),
     "status": lambda one: status(one, as_json=False),
@@ -201,6 +207,7 @@ OTHERS = {
         "node-command",
         "publish",
         "publish-key",
+        "receipts",
         "sample-build",
         "vm",
         "withdraw",
@@ -221,6 +228,11 @@ def _with_own_image(project: Project) -> Project:
 def _with_typed_secret(project: Project) -> Project:
     own = {"secrets": settings(**{"SECRET_*": {"typed": ""}}).secrets}
     return Project(project.folder, project.settings.model_copy(update=own))
+
+
+def _with_signers(project: Project) -> Project:
+    project.receipt_signers.write_text("")
+    return project
 
 
 def _live(project: Project) -> tuple[Project, str, Installation]:
@@ -323,7 +335,14 @@ def _answers(shop: Shop, project: Project) -> dict[str, str]:
         at=NOW, result="failed", why="so", reference="registry.example.org/shop/www:live",
         digest="sha256:" + "a" * 64, image_id="", release="20300615-120000-ab12",
     )  # fmt: skip
+    made = NodeRelease(
+        release="r1", manifest=kept[1].manifest, serves=True, failed=False, unfinished=False
+    )
+    receipts = NodeReceipts(
+        receipts=(NodeReceipt(release="r0", content="e30=", signature=""),), releases=(made,)
+    )
     typed: dict[str, tuple[Any, Any]] = {
+        "receipts": (NodeReceipts, receipts),
         "probe": (NodeState, held),
         "releases": (tuple[KeptRelease, ...], kept),
         "holdings": (Holdings, holdings),
