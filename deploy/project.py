@@ -46,6 +46,11 @@ class Project:
         return self._optional(self.settings.pull_root)
 
     @property
+    def otlp_root(self) -> Path | None:
+        """The root certificate of an OTLP endpoint's private authority; None without OTLP_ROOT."""
+        return self._optional(self.settings.otlp_root)
+
+    @property
     def pull_keys(self) -> tuple[Path, ...]:
         """The public keys of which one must have signed an image."""
         return tuple(self._resolve(Path(name)) for name in self.settings.pull_keys)

@@ -35,6 +35,8 @@ SET_BY_US = {
 _PLAIN = re.compile(r"[\w.:/+=@-]*", re.ASCII)
 # Folders of the container that corefab mounts; below /proc, /sys and /dev is the kernel's.
 _MOUNTED = ("/data", "/etc/tls", "/srv/files", "/run/secrets", "/run/tls", "/proc", "/sys", "/dev")
+# Paths that the proxy answers itself.
+_OWN_PATHS = ("/.well-known/corefab", "/.well-known/acme-challenge")
 # What only `fab deploy` brings to a node.
 _SEALED = (
     "credentials are sealed on a node by `fab deploy` alone; in the machine spec every process "
@@ -64,6 +66,8 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _proxy_conflicts(settings)
     yield from _upstream_conflicts(settings)
     yield from _closed_conflicts(settings)
+    yield from _scrape_conflicts(settings)
+    yield from _otlp_conflicts(settings)
     if settings.pull_node and not settings.pull:
         yield "PULL_NODE", "PULL_NODE needs PULL: the node's bundles are in the registry of that"
     taken = SET_BY_US.keys() - ({"PORT", "HTTP_SOCKET"} if settings.tls == "app" else set())
@@ -124,6 +128,47 @@ def _closed_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         return
     for key in settings.needs_deploy:
         yield key, f"{key}: SSH is off, and {_WHY_DEPLOYED.get(key, _SEALED)}"
+
+
+def _scrape_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Find what is wrong with the path at which the proxy serves the machine's metrics."""
+    path = settings.metrics_path
+    guards = {
+        "METRICS_FROM": settings.metrics_from,
+        "METRICS_PASSWORD_HASH": settings.metrics_password_hash,
+    }
+    if not path:
+        for key, found in guards.items():
+            if found:
+                yield key, f"{key} needs METRICS_PATH: the path at which metrics are served"
+        return
+    if settings.metrics == "off":
+        yield "METRICS_PATH", "METRICS_PATH needs METRICS=on: otherwise there is nothing to serve"
+    if settings.tls != "proxy":
+        yield "METRICS_PATH", f"METRICS_PATH needs TLS=proxy: TLS is {settings.tls}"
+    if not any(guards.values()):
+        text = "METRICS_PATH would be open to everyone: set METRICS_FROM, METRICS_PASSWORD_HASH or"
+        yield "METRICS_PATH", f"{text} both"
+    health = settings.health_path.partition("?")[0]
+    if path == health or path.startswith(_OWN_PATHS):
+        text = f"METRICS_PATH is {path}, which is for something else; choose another, such as"
+        yield "METRICS_PATH", f"{text} /.well-known/metrics"
+
+
+def _otlp_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Find what is wrong with where the machine sends its journal and metrics."""
+    if settings.otlp_endpoint:
+        if settings.metrics == "off":
+            text = "OTLP_ENDPOINT needs METRICS=on: the metrics are what that writes"
+            yield "OTLP_ENDPOINT", text
+        return
+    others = {
+        "OTLP_HEADERS": settings.otlp_headers or settings.otlp_headers_command,
+        "OTLP_ROOT": settings.otlp_root,
+    }
+    for key, found in others.items():
+        if found:
+            yield key, f"{key} needs OTLP_ENDPOINT: the address that it is for"
 
 
 def _mount_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,8 @@ AUTHORITY_PASS = "AUTHORITY_PASSWORD"  # noqa: S105
 AUTHORITY_PASS_OLD = "AUTHORITY_PASSWORD_OLD"  # noqa: S105
 PUBLISH_LOGIN = "PUBLISH_LOGIN"
 PULL_LOGIN = "pull_login"
+# What the machine itself sends with its journal and metrics.
+OTLP_HEADERS = "otlp_headers"
 
 
 # The proxy of a node is an app of this name; a node has one for all its apps.
@@ -102,6 +104,14 @@ class Settings(BaseModel):
     journal_limit: types.Size = "500M"
     swap_megabytes: types.Megabytes = 2048
     metrics: Literal["on", "off"] = "off"
+    metrics_path: types.ScrapePath = ""
+    metrics_from: types.Networks = ()
+    metrics_password_hash: types.BcryptHash = ""
+    otlp_endpoint: types.OtlpEndpoint = ""
+    otlp_send: types.OtlpSignals = ("logs", "metrics")
+    otlp_headers: SecretStr | None = None
+    otlp_headers_command: str = ""
+    otlp_root: Path | None = None
 
     data_partition: types.PartitionName = ""
     data_disk: types.DevicePath = "/dev/disk/by-id/coreos-boot-disk"
@@ -267,6 +277,9 @@ class Settings(BaseModel):
         if self.follows and (self.pull_login or self.pull_login_command):
             value, command = self.pull_login, self.pull_login_command
             found.append(Source(PULL_LOGIN, "PULL_LOGIN", value, command))
+        if self.otlp_endpoint and (self.otlp_headers or self.otlp_headers_command):
+            value, command = self.otlp_headers, self.otlp_headers_command
+            found.append(Source(OTLP_HEADERS, "OTLP_HEADERS", value, command))
         for name in self.secrets.keys() | self.secret_commands.keys():
             key, command = f"SECRET_{name.upper()}", self.secret_commands.get(name, "")
             found.append(Source(name, key, self.secrets.get(name), command))

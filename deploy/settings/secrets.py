@@ -17,6 +17,7 @@ SECRET_KEYS = frozenset(
         "AUTHORITY_PASSWORD",
         "AUTHORITY_PASSWORD_OLD",
         "ACME_HMAC_KEY",
+        "OTLP_HEADERS",
         "PUBLISH_LOGIN",
         "PULL_LOGIN",
         "SMTP_PASSWORD",

@@ -12,7 +12,7 @@ from butane.files import carried_files
 from butane.render import Values, origin_lines, render_folder
 from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
-from deploy.spec.metrics_files import read_metrics_files
+from deploy.spec.metrics_files import read_metrics_files, read_otlp_files
 from deploy.spec.overlays import (
     is_link,
     tree_entries,
@@ -20,7 +20,13 @@ from deploy.spec.overlays import (
     updates_by_itself,
     write_entries,
 )
-from deploy.spec.plan.pull import bundle_values, metrics_values, pull_values, status_values
+from deploy.spec.plan.pull import (
+    bundle_values,
+    metrics_values,
+    otlp_values,
+    pull_values,
+    status_values,
+)
 from deploy.spec.plan.values import template_values
 from deploy.spec.pull_files import read_bundle_files, read_pull_files
 from deploy.spec.route_files import read_route_files
@@ -94,7 +100,7 @@ def values_of(
 
     Raises:
         CertError: for what is no key that signs images.
-        DeployError: when one of the operator's files for proxy or updater cannot be used.
+        DeployError: when one of the operator's files for proxy, updater or metrics cannot be used.
     """
     settings, route = project.settings, read_route_files(project)
     return {
@@ -103,6 +109,7 @@ def values_of(
         **bundle_values(settings, read_bundle_files(project)),
         **status_values(read_status_files(project)),
         **metrics_values(read_metrics_files(settings)),
+        **otlp_values(read_otlp_files(project)),
         "AUTO_UPDATE": ("yes",) if updates_by_itself(project.folder) else (),
     }
 

@@ -379,12 +379,18 @@ if [ "${1:-}" != write ]; then
   printf '%s\n' "$text"
   exit
 fi
+served=${METRICS_SERVED:-}
+if [ -n "$served" ]; then install -d -m 0755 "${served%/*}" "$served"; fi
 # Nothing ever comes from here: waiting starts no program.
 exec 8<> <(:)
 while :; do
   collect
   printf '%s\n' "$text" >"$file.new"
   mv -fT "$file.new" "$file"
+  if [ -n "$served" ] && [ -d "$served" ]; then
+    printf '%s\n' "$text" >"$served/.new"
+    mv -fT "$served/.new" "$served/corefab.prom"
+  fi
   [ -n "${2:-}" ] || break
   read -rt "$2" -u 8 || true
 done

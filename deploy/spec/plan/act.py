@@ -44,6 +44,8 @@ _AFTER = {
     "/etc/systemd/system/corefab-bundle.timer": Act("restart", "corefab-bundle.timer"),
     "/etc/corefab/metrics/": Act("restart", "corefab-metrics.service"),
     "/etc/systemd/system/corefab-metrics.service": Act("restart", "corefab-metrics.service"),
+    "/etc/corefab/otlp/": Act("restart", "corefab-otlp.service"),
+    "/etc/systemd/system/corefab-otlp.service": Act("restart", "corefab-otlp.service"),
     "/etc/zincati/": Act("restart", "zincati.service"),
     "/etc/systemd/journald": Act("restart", "systemd-journald.service"),
 }

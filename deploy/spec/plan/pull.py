@@ -99,6 +99,12 @@ def metrics_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     return {"METRICS": ("yes",) if files else (), "METRICS_FILE": tuple(entries)}
 
 
+def otlp_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
+    """Make the values of what sends journal and metrics; empty without these files."""
+    entries = (_entry(f"/etc/corefab/otlp/{name}", files[name]) for name in sorted(files))
+    return {"OTLP": ("yes",) if files else (), "OTLP_FILE": tuple(entries)}
+
+
 def _entry(path: str, content: bytes) -> str:
     packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
     source = f'{{source: "data:;base64,{packed}", compression: gzip}}'

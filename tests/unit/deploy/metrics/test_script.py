@@ -70,14 +70,15 @@ class Machine:
     def environment(self) -> dict[str, str]:
         return {"PATH": f"{self.root}/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
-    def run(self, *words: str, later: int = 0) -> str:
+    def run(self, *words: str, later: int = 0, served: Path | None = None) -> str:
         """Run the script to its end; return what it printed."""
+        more = {"METRICS_SERVED": str(served)} if served else {}
         done = subprocess.run(
             self.command(*words, later=later),
             check=True,
             capture_output=True,
             encoding="utf-8",
-            env=self.environment,
+            env=self.environment | more,
         )
         assert done.stderr == ""
         return done.stdout
@@ -387,6 +388,19 @@ def test_what_is_written_is_shown_while_it_is_new(machine: Machine) -> None:
     file.write_text("old\n")
     assert machine.run() == "old\n"
     assert machine.run(later=600) != "old\n"
+
+
+def test_the_proxy_gets_a_copy_where_it_serves_them(machine: Machine) -> None:
+    served = machine.root / "run/corefab/proxy/metrics"
+    machine.run("write")
+    assert not served.exists()
+
+    machine.run("write", served=served)
+
+    file = served / "corefab.prom"
+    assert file.read_text() == (machine.root / "run/corefab/metrics/corefab.prom").read_text()
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert list(served.iterdir()) == [file]
 
 
 def test_it_is_written_again_and_again(machine: Machine) -> None:
