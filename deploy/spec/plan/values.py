@@ -3,7 +3,14 @@
 import base64
 from collections.abc import Mapping
 
-from deploy.settings.model import ACME_HMAC, CERT_PASS, PROXY_APP, PULL_LOGIN, Settings
+from deploy.settings.model import (
+    ACME_HMAC,
+    CERT_PASS,
+    NOTIFY_CREDENTIALS,
+    PROXY_APP,
+    PULL_LOGIN,
+    Settings,
+)
 from deploy.settings.types import FirewallPort
 from deploy.spec.plan.addresses import address_values, app_uid, subnets, subnets_of
 from deploy.spec.plan.pull import (
@@ -148,8 +155,9 @@ def _app_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
         "CREDENTIAL": tuple(
             source.credential
             for source in settings.sources
-            # What is the proxy's is opened outside of the container, and the registry's login.
-            if source.credential != PULL_LOGIN
+            # Opened outside of the container: what is the proxy's, the registry's login, and what
+            # the node notifies by.
+            if source.credential not in {PULL_LOGIN, *NOTIFY_CREDENTIALS}
             and (settings.tls == "app" or source.credential not in {ACME_HMAC, CERT_PASS})
         ),
     }
