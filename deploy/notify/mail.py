@@ -28,7 +28,7 @@ def send_mail(notice: Notice, settings: Settings, password: str, *, to: str) -> 
         try:
             if settings.smtp_user:
                 server.login(settings.smtp_user, password)
-            server.send_message(_mail(notice, settings, to))
+            server.send_message(make_mail(notice, settings, to))
             # It has the mail: what it says to the farewell does not matter.
             with suppress(OSError, smtplib.SMTPException):
                 server.quit()
@@ -58,7 +58,8 @@ def _connected(host: str, port: int, *, login: bool) -> smtplib.SMTP:
     return server
 
 
-def _mail(notice: Notice, settings: Settings, to: str) -> EmailMessage:
+def make_mail(notice: Notice, settings: Settings, to: str) -> EmailMessage:
+    """Write a mail."""
     host = settings.smtp_host
     sender = settings.smtp_user if "@" in settings.smtp_user else f"{settings.app}@{host}"
     mail = EmailMessage()

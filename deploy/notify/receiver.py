@@ -1,5 +1,6 @@
 """Send a notice to a receiver: an address, or a mailbox."""
 
+import re
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -16,6 +17,9 @@ from deploy.workstation.sources import fetch
 
 # A command that prints a secret may want to ask its operator something, and a deploy cannot wait.
 _FETCH_SECONDS = 10.0
+
+
+_TOKEN = re.compile(r"[!-~]+")
 
 
 class Receiver(ABC):
@@ -53,6 +57,10 @@ class Address(Receiver):
         request = render(notice, self._settings.notify_format, url)
         signed = headers(key, notice.id, int(datetime.now(UTC).timestamp()), request.body)
         if token := self._value(NOTIFY_TOKEN):
+            if not _TOKEN.fullmatch(token):
+                raise DeployError(
+                    "NOTIFY_TOKEN has spaces or characters that no token has", "copy it again"
+                )
             signed["Authorization"] = f"Bearer {token}"
         post(request, signed)
         return urlsplit(url).hostname or "it"

@@ -58,12 +58,11 @@ def _tell(
     store = Store(project.folder, project.settings.app)
     try:
         fresh = _note(store, project.settings, to, findings)
-        now = datetime.now(UTC)
-        memory = store.read()
+        memory, at = store.read(), now()
         due = [
             one
             for one in to
-            if memory.waiting_for(one.name) and (fresh or not memory.is_resting(one.name, now))
+            if memory.waiting_for(one.name) and (fresh or not memory.is_resting(one.name, at))
         ]
         if not due:
             return
@@ -78,22 +77,27 @@ def _note(
     store: Store, settings: Settings, to: tuple[Receiver, ...], findings: tuple[Finding, ...]
 ) -> bool:
     """Note what is news, to be sent; tell whether there is any."""
-    names, now = tuple(one.name for one in to), datetime.now(UTC)
+    names, at = tuple(one.name for one in to), now()
     fresh = False
 
     def change(memory: Memory) -> Memory:
         nonlocal fresh
-        news, told = decide(findings, memory.told, now)
+        news, told = decide(findings, memory.told, at)
         fresh = bool(news)
         known = tuple(secrets_of(settings)) if news else ()
         made = [
-            notice(one.finding, new_id(), now, reminder=one.reminder, secrets=known) for one in news
+            notice(one.finding, new_id(), at, reminder=one.reminder, secrets=known) for one in news
         ]
         kept = memory.without_others(names).model_copy(update={"told": told})
         return kept.with_news(made, names)
 
     store.change(change)
     return fresh
+
+
+def now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
 
 
 def new_id() -> str:
@@ -108,7 +112,7 @@ def _send_waiting(store: Store, to: Receiver, problems: list[str]) -> None:
             to.send(one)
         except DeployError as error:
             problems.append(error.message)
-            failed = methodcaller("with_failure", to.name, datetime.now(UTC))
+            failed = methodcaller("with_failure", to.name, now())
             store.change(failed)
             if not isinstance(error, RefusedError):
                 return

@@ -195,6 +195,7 @@ OTHERS = {
     ),
     *(
         "enrol",
+        "notify-test",
         "operator-key",
         "promote",
         "proxy-build",
