@@ -30,13 +30,14 @@ def tell(project: Project, *findings: Finding) -> None:
     to = receivers(project.settings)
     if not to:
         return
+    store = Store(project.folder, project.settings.app)
     problems: list[str] = []
-    # Names are looked up for as long as the system likes: this process does not wait for that.
-    thread = Thread(target=_tell, args=(project, to, findings, problems), daemon=True)
-    thread.start()
-    thread.join(_LONGEST_SECONDS)
-    if thread.is_alive():
-        problems.append(f"a receiver has not answered for {_LONGEST_SECONDS:.0f} s")
+    try:
+        due = _due(store, to, fresh=_note(store, project.settings, to, findings))
+        if due:
+            _send_within_limit(store, due, problems)
+    except DeployError as error:
+        problems.append(error.message)
     for one in dict.fromkeys(problems):
         output.warn(f"notification not sent: {one}; a later command sends it")
 
@@ -49,23 +50,27 @@ def secrets_of(settings: Settings) -> Iterator[str]:
     yield from seen()
 
 
-def _tell(
-    project: Project,
-    to: tuple[Receiver, ...],
-    findings: tuple[Finding, ...],
-    problems: list[str],
-) -> None:
-    store = Store(project.folder, project.settings.app)
+def _due(store: Store, to: tuple[Receiver, ...], *, fresh: bool) -> tuple[Receiver, ...]:
+    """Find the receivers to try now: not one that has just failed, unless there is news."""
+    memory, at = store.read(), now()
+    return tuple(
+        one
+        for one in to
+        if memory.waiting_for(one.name) and (fresh or not memory.is_resting(one.name, at))
+    )
+
+
+def _send_within_limit(store: Store, due: tuple[Receiver, ...], problems: list[str]) -> None:
+    """Send in a thread: names are looked up for as long as the system likes."""
+    thread = Thread(target=_send, args=(store, due, problems), daemon=True)
+    thread.start()
+    thread.join(_LONGEST_SECONDS)
+    if thread.is_alive():
+        problems.append(f"a receiver has not answered for {_LONGEST_SECONDS:.0f} s")
+
+
+def _send(store: Store, due: tuple[Receiver, ...], problems: list[str]) -> None:
     try:
-        fresh = _note(store, project.settings, to, findings)
-        memory, at = store.read(), now()
-        due = [
-            one
-            for one in to
-            if memory.waiting_for(one.name) and (fresh or not memory.is_resting(one.name, at))
-        ]
-        if not due:
-            return
         with store.sending():
             for one in due:
                 _send_waiting(store, one, problems)

@@ -58,7 +58,7 @@ def drift(where: Where, differences: Iterable[tuple[str, str]]) -> Finding:
         where.app,
         where.node,
         "\n".join(f"{what}\t{subject}" for what, subject in found),
-        f"{where.node} differs from its machine spec or release in {len(found)} places",
+        f"{where.node} differs from its machine spec or release ({len(found)})",
         "\n".join((*(f"{what}: {subject}" for what, subject in found[:10]), "`fab drift`")),
         trouble=True,
     )

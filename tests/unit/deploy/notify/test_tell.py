@@ -10,6 +10,7 @@ import pytest
 from deploy.notify import tell as telling
 from deploy.notify.plan import events
 from deploy.notify.plan.events import Where
+from deploy.notify.plan.notice import Finding
 from deploy.notify.store import Store
 from deploy.notify.tell import tell
 from deploy.project import Project
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.loopback
 AT = Where("shop-www", "web1")
 
 
-def failed(number: int = 1) -> events.Finding:
+def failed(number: int = 1) -> Finding:
     why = f"checking slot green failed on web1: no answer after {number}.2 s"
     return events.failed(AT, "deploy", why, f"release r{number} serves again", restored=True)
 
@@ -142,7 +143,7 @@ def test_a_receiver_that_does_not_answer_holds_no_command_up(
     assert len(memory(project).waiting) == 1
     receiver.answers.set()
     for thread in threading.enumerate():
-        if thread.name.endswith("(_tell)"):
+        if thread.name.endswith("(_send)"):
             thread.join()
     assert memory(project).waiting == ()
 

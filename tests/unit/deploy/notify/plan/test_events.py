@@ -28,7 +28,7 @@ def test_drift_is_the_same_whatever_the_order_and_what_is_found_there() -> None:
     other = events.drift(AT, [("content", "/b"), ("mode", "/a"), ("mode", "/a")])
 
     assert one == other
-    assert one.title == "web1 differs from its machine spec or release in 2 places"
+    assert one.title == "web1 differs from its machine spec or release (2)"
     assert one.state != events.drift(AT, [("mode", "/a")]).state
 
 
