@@ -35,7 +35,7 @@ SET_BY_US = {
 # What an ACME account's key and its id are made of; both are words of Caddy's language.
 _PLAIN = re.compile(r"[\w.:/+=@-]*", re.ASCII)
 # Where notifications go: it is written into the configuration of programs, so no quotes.
-_RECEIVER = re.compile(r"https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?")
+_RECEIVER = re.compile(r"https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~!$&()*+,;=:@%/?-]*)?")
 # Folders of the container that corefab mounts; below /proc, /sys and /dev is the kernel's.
 _MOUNTED = ("/data", "/etc/tls", "/srv/files", "/run/secrets", "/run/tls", "/proc", "/sys", "/dev")
 # What only `fab deploy` brings to a node.

@@ -18,6 +18,8 @@ STATUS_SCRIPTS = (
 )  # fmt: skip
 # What writes the metrics.
 METRICS_SCRIPTS = ("metrics",)
+# What sends notifications.
+NOTIFY_SCRIPTS = ("notify",)
 
 
 def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
@@ -25,4 +27,5 @@ def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
 
     So user data for a cloud has it once.
     """
-    return carried(names, (*PULL_SCRIPTS, *BUNDLE_SCRIPTS, *STATUS_SCRIPTS, *METRICS_SCRIPTS))
+    every = (*PULL_SCRIPTS, *BUNDLE_SCRIPTS, *STATUS_SCRIPTS, *METRICS_SCRIPTS, *NOTIFY_SCRIPTS)
+    return carried(names, every)

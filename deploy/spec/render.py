@@ -13,6 +13,7 @@ from butane.render import Values, origin_lines, render_folder
 from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
 from deploy.spec.metrics_files import read_metrics_files
+from deploy.spec.notify_files import read_notify_files
 from deploy.spec.overlays import (
     is_link,
     tree_entries,
@@ -20,7 +21,13 @@ from deploy.spec.overlays import (
     updates_by_itself,
     write_entries,
 )
-from deploy.spec.plan.pull import bundle_values, metrics_values, pull_values, status_values
+from deploy.spec.plan.pull import (
+    bundle_values,
+    metrics_values,
+    notice_values,
+    pull_values,
+    status_values,
+)
 from deploy.spec.plan.values import template_values
 from deploy.spec.pull_files import read_bundle_files, read_pull_files
 from deploy.spec.route_files import read_route_files
@@ -103,6 +110,7 @@ def values_of(
         **bundle_values(settings, read_bundle_files(project)),
         **status_values(read_status_files(project)),
         **metrics_values(read_metrics_files(settings)),
+        **notice_values(read_notify_files(settings)),
         "AUTO_UPDATE": ("yes",) if updates_by_itself(project.folder) else (),
     }
 

@@ -17,6 +17,7 @@ from deploy.spec.plan.pull import (
     PullFiles,
     bundle_values,
     metrics_values,
+    notice_values,
     pull_values,
     status_values,
 )
@@ -69,6 +70,7 @@ def template_values(
         **bundle_values(settings, PullFiles()),
         **status_values({}),
         **metrics_values({}),
+        **notice_values({}),
         **address_values(settings, ipv6=ipv6),
     }
 
