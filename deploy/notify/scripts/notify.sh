@@ -20,8 +20,8 @@ remember() {
 
 # memory: print what was told, and what waits.
 memory() {
-  jq -cs 'map(objects | select((.told | type) == "object" and (.waiting | type) == "array"))[0] // {told: {}, waiting: []}' \
-    "$kept/memory.json" 2>/dev/null || echo '{"told": {}, "waiting": []}'
+  { cat "$kept/memory.json" 2>/dev/null || true; } | jq -cRs '[fromjson? | objects
+    | select((.told | type) == "object" and (.waiting | type) == "array")][0] // {told: {}, waiting: []}'
 }
 
 # secret NAME: print a sealed secret of the app; nothing where there is none.
