@@ -43,7 +43,7 @@ def test_a_receiver_that_is_down_gets_the_message_of_a_deploy_later(
 ) -> None:
     receiver.status = 503
     said = serving.fab("deploy", "--force", NOTIFY_URL=receiver.url)
-    assert (said.code, "127.0.0.1 answers 503" in said.err) == (0, True)
+    assert (said.code, "127.0.0.1 answers 503" in said.out) == (0, True)
     receiver.came.clear()
 
     receiver.status = 200

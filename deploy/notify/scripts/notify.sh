@@ -137,17 +137,17 @@ hex() { od -An -v -tx1 | tr -d ' \n'; }
 
 # bytes HEX: print the bytes that hexadecimal digits stand for.
 bytes() {
-  local at text=''
-  for ((at = 0; at < ${#1}; at += 2)); do text+="\\x${1:at:2}"; done
+  local left=$1 text=''
+  while [ -n "$left" ]; do text+="\\x${left:0:2}" left=${left:2}; done
   printf '%b' "$text"
 }
 
 # mac KEY: print the HMAC of stdin in Base64; the key is in hexadecimal digits. Nothing here is another program's argument.
 mac() {
-  local key=$1 inner='' outer='' at digits sum
+  local key=$1 inner='' outer='' digits sum
   if [ ${#key} -gt 128 ]; then key=$(bytes "$key" | sha256sum | cut -c 1-64); fi
-  for ((at = 0; at < 128; at += 2)); do
-    digits=${key:at:2}
+  while [ ${#inner} -lt 128 ]; do
+    digits=${key:0:2} key=${key:2}
     printf -v inner '%s%02x' "$inner" $((16#${digits:-0} ^ 0x36))
     printf -v outer '%s%02x' "$outer" $((16#${digits:-0} ^ 0x5c))
   done

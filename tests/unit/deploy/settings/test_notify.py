@@ -40,6 +40,18 @@ def test_what_cannot_work_is_refused_and_not_shown(
     assert "s3cr3t" not in caught.value.message
 
 
+@pytest.mark.parametrize("mail", ["ops", "a@b@c", "Ops <ops@example.org>", "a@b\\nBcc: c@d"])
+def test_what_is_no_mail_address_is_refused(write: Write, mail: str) -> None:
+    with pytest.raises(SettingsError, match="allowed: mail addresses"):
+        read_settings(write(NOTIFY_MAIL=mail, SMTP_HOST="mail"))
+
+
+def test_there_can_be_several_mail_addresses(write: Write) -> None:
+    own = read_settings(write(NOTIFY_MAIL="ops@example.org, a.b+c@x", SMTP_HOST="mail"))
+
+    assert own.notify_mail == ("ops@example.org", "a.b+c@x")
+
+
 def credentials(own: Settings) -> list[str]:
     return [one.credential for one in own.sources]
 

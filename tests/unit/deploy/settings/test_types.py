@@ -79,7 +79,6 @@ ACCEPTED: list[tuple[str, str, object]] = [
     ("SMTP_HOST", "smtp.example.org", "smtp.example.org"),
     ("SMTP_PORT", "25", 25),
     ("SMTP_USER", "Shop Owner <shop@example.org>", "Shop Owner <shop@example.org>"),
-    ("NOTIFY_MAIL", "ops@example.org, a.b+c@x", ("ops@example.org", "a.b+c@x")),
     ("PULL_EVERY", "Mon..Fri *-*-* 03:00/15", "Mon..Fri *-*-* 03:00/15"),
     ("PULL_SPREAD", "10min", 600),
     ("PULL_DELAY", "2h", 7200),
@@ -90,7 +89,6 @@ ACCEPTED: list[tuple[str, str, object]] = [
 REFUSED: list[tuple[str, str]] = [
     *(("PULL_DELAY", one) for one in ("1", "h", "2 h", "-1h", "15d", "1w", "1h30min")),
     *(("PULL_EVERY", one) for one in ("%h", "@DAILY@", "hourly;daily")),
-    *(("NOTIFY_MAIL", one) for one in ("ops", "a@b@c", "Ops <ops@example.org>", '"a"@b')),
     ("PULL_SPREAD", "soon"),
     ("PROJECT", "Shop"),
     ("PROJECT", "1shop"),

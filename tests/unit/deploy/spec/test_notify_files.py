@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from butane.files import carried_files
+from certs.detached import public_key, public_pem
+from certs.keyfile import new_key
 from deploy.project import Project
 from deploy.spec.plan.machine import read_machine
 from deploy.spec.render import render
 from tests.unit.deploy.examples import settings
 
 URL = "https://hooks.example.org/s3cr3t"
-PULL = "registry.example.org/shop/www@sha256:" + "a" * 64
+PULL = "registry.example.org/shop/www:live"
 CARRIED = {
     "/etc/corefab/notify/lib.sh",
     "/etc/corefab/notify/notify.sh",
@@ -32,6 +34,8 @@ CARRIED = {
     ],
 )
 def test_the_settings_decide(tmp_path: Path, own: dict[str, str], carried: set[str]) -> None:
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs/publish.pub").write_bytes(public_pem(public_key(new_key())))
     ignition = render(Project(tmp_path, settings(NODE_ADDRESS="web1", **own))).compiled.ignition
 
     files = {one.path: one.content for one in carried_files(ignition)}
