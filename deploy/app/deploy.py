@@ -16,6 +16,7 @@ from deploy.app.plan.diff import generations
 from deploy.app.plan.plan import Plan
 from deploy.app.planner import Artifacts, check_material, load_artifacts, make_plan
 from deploy.app.proxy import fetch_image, proxy_of
+from deploy.app.telling import change_told, told_session
 from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError
@@ -69,7 +70,7 @@ def deploy(
     refuse_errors(rendered)
     with (
         load_artifacts(rendered, credentials, options.reseal) as artifacts,
-        session.open_session(project, login) as remote,
+        told_session(project, login) as remote,
     ):
         _deploy(remote, artifacts, options)
 
@@ -137,6 +138,7 @@ def _final_plan(
 def _carry_out(execution: Execution, plan: Plan) -> None:
     folder, document = execution.project.folder, plan.document()
     with (
+        change_told(execution),
         _hooks_run(folder, document | {"release": execution.release}),
         audit_failures(execution.remote, execution.audit_line),
     ):

@@ -8,6 +8,7 @@ from certs.envelope import open_envelope, read_certificates
 from certs.keyfile import PrivateKey
 from certs.store import read
 from deploy.app.operator import open_operator_key
+from deploy.app.telling import hearing, told_session
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
@@ -30,12 +31,14 @@ def looking(
     `key` is the operator's, opened already.
     """
     if not session.is_closed(project.settings):
-        with session.open_session(project, login) as remote:
+        with told_session(project, login) as remote:
             yield remote
         return
-    found = PageRemote(session.address_of(project), _read(project, key, page), time.time())
-    if found.trouble:
-        output.warn(f"{found.name}: {found.trouble}")
+    with hearing(project) as unheard:
+        found = PageRemote(session.address_of(project), _read(project, key, page), time.time())
+        if found.trouble:
+            output.warn(f"{found.name}: {found.trouble}")
+            unheard(found.trouble)
     yield found
 
 

@@ -8,6 +8,7 @@ from deploy.app.plan.desired_state import Switch
 from deploy.app.plan.history import rollback_target
 from deploy.app.plan.steps import rollback_steps
 from deploy.app.releases import kept_releases
+from deploy.app.telling import change_told, told_session
 from deploy.app.undo import run_steps, undo
 from deploy.console import output
 from deploy.node import session
@@ -35,7 +36,7 @@ def rollback(
         DeployError: when there is no such release or it is not healthy; what served still serves.
     """
     settings = project.settings
-    with session.open_session(project, login) as remote:
+    with told_session(project, login) as remote:
         acquire_lock(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         target = rollback_target(kept_releases(remote, settings.app), state.release, to)
@@ -49,7 +50,7 @@ def rollback(
         execution = Execution(
             remote, project, endpoints, manifest, state, switch, "rollback", receipt=receipt
         )
-        with audit_failures(remote, execution.audit_line):
+        with change_told(execution), audit_failures(remote, execution.audit_line):
             tls = manifest.proof.tls if manifest.proof else settings.tls
             how = Switch(switch, tls=tls)
             steps = tuple(rollback_steps(how, state.slot, target.release))

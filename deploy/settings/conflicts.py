@@ -4,8 +4,9 @@ import contextlib
 import ipaddress
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from deploy.settings.model import AUTHORITY_PASS, PROXY_APP, Settings
+from deploy.settings.model import AUTHORITY_PASS, NOTIFY_TOKEN, NOTIFY_URL, PROXY_APP, Settings
 
 # A user name's limit: the app's user bears the app's name.
 _LONGEST_APP = 31
@@ -33,6 +34,8 @@ SET_BY_US = {
 }
 # What an ACME account's key and its id are made of; both are words of Caddy's language.
 _PLAIN = re.compile(r"[\w.:/+=@-]*", re.ASCII)
+# Where notifications go: it is written into the configuration of programs, so no quotes.
+_RECEIVER = re.compile(r"https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~!$&()*+,;=:@%/?-]*)?")
 # Folders of the container that corefab mounts; below /proc, /sys and /dev is the kernel's.
 _MOUNTED = ("/data", "/etc/tls", "/srv/files", "/run/secrets", "/run/tls", "/proc", "/sys", "/dev")
 # Paths that the proxy answers itself.
@@ -70,6 +73,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _otlp_conflicts(settings)
     if settings.pull_node and not settings.pull:
         yield "PULL_NODE", "PULL_NODE needs PULL: the node's bundles are in the registry of that"
+    yield from _notify_conflicts(settings)
     taken = SET_BY_US.keys() - ({"PORT", "HTTP_SOCKET"} if settings.tls == "app" else set())
     for name in settings.environment.keys() & taken:
         text = f"ENV_{name}: the container gets {name} from {SET_BY_US[name]}; set that instead"
@@ -82,6 +86,29 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.watchdog_seconds and settings.notify != "true":
         text = "WATCHDOG_SECONDS needs NOTIFY=true: without it the watchdog is never fed, and "
         yield "WATCHDOG_SECONDS", f"{text}systemd would restart a healthy app again and again"
+
+
+def is_receiver(url: str) -> bool:
+    """Tell whether notifications can be sent to an address."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        # A port that is none is a ValueError, too.
+        return bool(_RECEIVER.fullmatch(url) and parts.hostname) and parts.port != 0
+    return False
+
+
+def _notify_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    url = settings.notify_url
+    if url and not is_receiver(url.get_secret_value()):
+        yield "NOTIFY_URL", "NOTIFY_URL is not an address such as https://hooks.example.org/…"
+    if settings.notify_mail and not settings.smtp_host:
+        yield "NOTIFY_MAIL", "NOTIFY_MAIL needs SMTP_HOST: mails go through that server"
+    have = settings.notify_sources.keys()
+    for name in sorted(have - {NOTIFY_URL}):
+        if NOTIFY_URL not in have:
+            yield name.upper(), f"{name.upper()} is set, and NOTIFY_URL is not"
+    if settings.notify_format == "matrix" and NOTIFY_URL in have and NOTIFY_TOKEN not in have:
+        yield "NOTIFY_TOKEN", "NOTIFY_FORMAT is matrix, which needs NOTIFY_TOKEN: an access token"
 
 
 def _is_address(name: str) -> bool:

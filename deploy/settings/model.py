@@ -26,6 +26,9 @@ PUBLISH_LOGIN = "PUBLISH_LOGIN"
 PULL_LOGIN = "pull_login"
 # What the machine itself sends with its journal and metrics.
 OTLP_HEADERS = "otlp_headers"
+# What reaches the receiver of notifications. A node that notifies by itself has them too.
+NOTIFY_URL, NOTIFY_KEY, NOTIFY_TOKEN = "notify_url", "notify_key", "notify_token"
+NOTIFY_CREDENTIALS = (NOTIFY_URL, NOTIFY_KEY, NOTIFY_TOKEN)
 
 
 # The proxy of a node is an app of this name; a node has one for all its apps.
@@ -153,6 +156,15 @@ class Settings(BaseModel):
     smtp_password: SecretStr | None = None
     smtp_password_command: str = ""
 
+    notify_url: SecretStr | None = None
+    notify_url_command: str = ""
+    notify_format: Literal["json", "slack", "ntfy", "matrix", "discord"] = "json"
+    notify_key: SecretStr | None = None
+    notify_key_command: str = ""
+    notify_token: SecretStr | None = None
+    notify_token_command: str = ""
+    notify_mail: types.Mails = ()
+
     pull: types.RegistryTag = ""
     pull_every: types.Calendar = "hourly"
     pull_spread: types.Span = 600
@@ -230,7 +242,12 @@ class Settings(BaseModel):
     @property
     def needs_deploy(self) -> tuple[str, ...]:
         """The settings because of which a machine cannot be born with the app."""
-        found = [one.key for one in self.sources if not self._comes_by_bundle(one)]
+        found = [
+            one.key
+            for one in self.sources
+            # An app starts without what its node notifies by.
+            if one.credential not in NOTIFY_CREDENTIALS and not self._comes_by_bundle(one)
+        ]
         if self.project_files:
             found.append("PROJECT_FILES")
         if self.tls == "proxy" and not self.proxy_pull:
@@ -263,6 +280,21 @@ class Settings(BaseModel):
         return self.tls == "proxy" and self.cert_from == "node" and bool(self.acme_key_id)
 
     @property
+    def node_notifies(self) -> bool:
+        """Whether the node sends notifications of what it does by itself."""
+        return self.follows and not self.is_proxy and NOTIFY_URL in self.notify_sources
+
+    @property
+    def notify_sources(self) -> dict[str, "Source"]:
+        """The sources of what reaches the receiver of notifications, of those that are set."""
+        found = {}
+        for name in NOTIFY_CREDENTIALS:
+            value, command = getattr(self, name), getattr(self, f"{name}_command")
+            if value or command:
+                found[name] = Source(name, name.upper(), value, command)
+        return found
+
+    @property
     def sources(self) -> tuple["Source", ...]:
         """The source of each of the app's credentials, sorted by name."""
         found: list[Source] = []
@@ -280,6 +312,8 @@ class Settings(BaseModel):
         if self.otlp_endpoint and (self.otlp_headers or self.otlp_headers_command):
             value, command = self.otlp_headers, self.otlp_headers_command
             found.append(Source(OTLP_HEADERS, "OTLP_HEADERS", value, command))
+        if self.node_notifies:
+            found += self.notify_sources.values()
         for name in self.secrets.keys() | self.secret_commands.keys():
             key, command = f"SECRET_{name.upper()}", self.secret_commands.get(name, "")
             found.append(Source(name, key, self.secrets.get(name), command))
@@ -295,7 +329,8 @@ class Settings(BaseModel):
             for key, field in own
         )
         cert = Source(CERT_PASS, "CERT_PASSWORD", self.cert_password, self.cert_password_command)
-        return (*self.sources, *(() if self.has_key else (cert,)), *found)
+        notify = () if self.node_notifies else self.notify_sources.values()
+        return (*self.sources, *(() if self.has_key else (cert,)), *notify, *found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,12 @@ def _tmpfs(word: str) -> Tmpfs:
     return Tmpfs(_folder(target), size.lower())
 
 
+def _mail(word: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}", word):
+        raise ValueError
+    return word
+
+
 def _folder(path: str) -> str:
     """Check the path of a folder in the container: absolute, and written in its shortest form."""
     if not re.fullmatch(r"(/(?!\.\.?(/|$))[A-Za-z0-9._@+-]+)+", path):
@@ -313,6 +319,8 @@ HostNames = Annotated[tuple[str, ...], _each(_subject_name),
 Networks = Annotated[tuple[str, ...], _each(lambda word: str(ipaddress.ip_network(word))),
     Allowed("addresses and networks such as 192.0.2.0/24, separated by commas")]
 Mail = Annotated[str, _matching(r"([^\s@{}\"`\\]+@[^\s@{}\"`\\]+)?"), Allowed("a mail address")]
+Mails = Annotated[tuple[str, ...], _each(_mail),
+    Allowed("mail addresses separated by commas")]
 UpdateWindowOf = Annotated[UpdateWindow, _text(_update_window),
     Allowed("days and times such as Sat,Sun 03:00-05:00")]
 TimeZone = Annotated[str, _text(_time_zone), Allowed("a time zone such as Europe/Sofia or UTC")]

@@ -20,6 +20,8 @@ STATUS_SCRIPTS = (
 METRICS_SCRIPTS = ("metrics",)
 # What sends journal and metrics.
 OTLP_SCRIPTS = ("otlp",)
+# What sends notifications.
+NOTIFY_SCRIPTS = ("notify",)
 
 
 def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
@@ -27,5 +29,8 @@ def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
 
     So user data for a cloud has it once.
     """
-    every = (*PULL_SCRIPTS, *BUNDLE_SCRIPTS, *STATUS_SCRIPTS, *METRICS_SCRIPTS, *OTLP_SCRIPTS)
+    every = (
+        *(*PULL_SCRIPTS, *BUNDLE_SCRIPTS, *STATUS_SCRIPTS),
+        *(*METRICS_SCRIPTS, *OTLP_SCRIPTS, *NOTIFY_SCRIPTS),
+    )
     return carried(names, every)

@@ -13,6 +13,7 @@ from butane.render import Values, origin_lines, render_folder
 from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
 from deploy.spec.metrics_files import read_metrics_files, read_otlp_files
+from deploy.spec.notify_files import read_notify_files
 from deploy.spec.overlays import (
     is_link,
     tree_entries,
@@ -23,6 +24,7 @@ from deploy.spec.overlays import (
 from deploy.spec.plan.pull import (
     bundle_values,
     metrics_values,
+    notice_values,
     otlp_values,
     pull_values,
     status_values,
@@ -110,6 +112,7 @@ def values_of(
         **status_values(read_status_files(project)),
         **metrics_values(read_metrics_files(settings)),
         **otlp_values(read_otlp_files(project)),
+        **notice_values(read_notify_files(settings)),
         "AUTO_UPDATE": ("yes",) if updates_by_itself(project.folder) else (),
     }
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pydantic import TypeAdapter
 
 from deploy.app.look import looking
+from deploy.app.telling import where
 from deploy.console import output
 from deploy.machine.drift.inspect import ask_spec_hash, inspect
 from deploy.machine.drift.plan.difference import Difference, Remedy
@@ -13,6 +14,8 @@ from deploy.machine.drift.plan.machine_drift import machine_drift
 from deploy.machine.drift.plan.release_drift import release_drift
 from deploy.node import session
 from deploy.node.remote import Remote
+from deploy.notify.plan import events
+from deploy.notify.tell import tell
 from deploy.page.fetch import DRIFT
 from deploy.project import Project
 from deploy.settings.model import PROXY_APP, Settings
@@ -45,6 +48,9 @@ def drift(project: Project, *, as_json: bool) -> int:
     differences = tuple(dict.fromkeys((*machine_drift(spec.machine, found), *own, *proxy)))
     if session.is_closed(settings):
         differences = tuple(map(_of_a_closed_node, differences))
+    if differences or not trouble:
+        found_here = [(one.what, one.subject) for one in differences]
+        tell(project, events.drift(where(settings), found_here))
     if as_json:
         output.as_json({
             "app": settings.app,

@@ -24,6 +24,7 @@ end() {
   if [ "$before" != "$1 $digest $(current_of "$app")" ]; then
     # A page that is being made may have looked before.
     systemctl restart --no-block corefab-status.service 2>/dev/null || true
+    systemctl start --no-block corefab-notify.service 2>/dev/null || true
   fi
   if [ "$born" = true ] && [ -z "$(current_of "$app")" ]; then
     # Until there is a first release, an hour is long.

@@ -105,6 +105,12 @@ def otlp_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     return {"OTLP": ("yes",) if files else (), "OTLP_FILE": tuple(entries)}
 
 
+def notice_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
+    """Make the values of what sends a machine's notifications; empty without these files."""
+    entries = (_entry(f"/etc/corefab/notify/{name}", files[name]) for name in sorted(files))
+    return {"NOTICES": ("yes",) if files else (), "NOTICE_FILE": tuple(entries)}
+
+
 def _entry(path: str, content: bytes) -> str:
     packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
     source = f'{{source: "data:;base64,{packed}", compression: gzip}}'

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from deploy.settings.model import (
     ACME_HMAC,
     CERT_PASS,
+    NOTIFY_CREDENTIALS,
     OTLP_HEADERS,
     PROXY_APP,
     PULL_LOGIN,
@@ -17,6 +18,7 @@ from deploy.spec.plan.pull import (
     PullFiles,
     bundle_values,
     metrics_values,
+    notice_values,
     otlp_values,
     pull_values,
     status_values,
@@ -71,6 +73,7 @@ def template_values(
         **status_values({}),
         **metrics_values({}),
         **otlp_values({}),
+        **notice_values({}),
         **address_values(settings, ipv6=ipv6),
     }
 
@@ -158,8 +161,9 @@ def _app_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
         "CREDENTIAL": tuple(
             source.credential
             for source in settings.sources
-            # What is the proxy's is opened outside of the container, and the machine's own.
-            if source.credential not in {PULL_LOGIN, OTLP_HEADERS}
+            # Opened outside of the container: what is the proxy's, the registry's login, and what
+            # the machine sends metrics or notifications with.
+            if source.credential not in {PULL_LOGIN, OTLP_HEADERS, *NOTIFY_CREDENTIALS}
             and (settings.tls == "app" or source.credential not in {ACME_HMAC, CERT_PASS})
         ),
     }

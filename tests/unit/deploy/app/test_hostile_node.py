@@ -201,6 +201,7 @@ OTHERS = {
     ),
     *(
         "enrol",
+        "notify-test",
         "operator-key",
         "promote",
         "proxy-build",

@@ -17,6 +17,7 @@ from deploy.workstation.state import save_spec
 from tests.unit.deploy.examples import AUTHORITY_PASSWORD, settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 from tests.unit.deploy.machine.drift.node import matching, project_in, with_mode
+from tests.unit.deploy.notify.receivers import hook
 from tests.unit.deploy.page.pages import AT, answering, give_keys, holder, packed, serving
 
 HOSTNAME = "/etc/hostname"
@@ -127,3 +128,19 @@ def test_a_node_without_ssh_is_compared_by_its_page(
     findings = json.loads(capsys.readouterr().out)["findings"]
     changed = [(HOSTNAME, "reinstall")] if mode == "666" else []
     assert [(one["subject"], one["remedy"]) for one in findings] == changed
+
+
+@pytest.mark.loopback
+def test_drift_is_told_once_and_that_it_is_gone(tmp_path: Path, remote: FakeRemote) -> None:
+    with hook() as receiver:
+        project = project_in(tmp_path, NOTIFY_URL=receiver.url)
+        spec = spec_from_settings(project)
+        for inspection in ("", *(with_mode(matching(spec.machine), HOSTNAME, "666"),) * 2, ""):
+            answer(remote, spec, inspection)
+            drift(project, as_json=True)
+
+    assert receiver.titles == [
+        "web1 differs from its machine spec or release (1)",
+        "web1: no drift any more",
+    ]
+    assert f"mode: {HOSTNAME}" in receiver.came[0].json["text"]
