@@ -30,7 +30,7 @@ ELSEWHERE = {
     *("install-disk", "live-facts", "read-back", "restart", "stop-install", "take-config"),
     *("challenge", "guard", "undo", "certificate-undo", "load-image", "receive-image", "state"),
     *("maintenance", "proxy-certificates", "routes", "pull", "pull-status", "try-image", "bundle"),
-    "collected",
+    *("collected", "page", "otlp", "notify", "receipt-stage", "receipts-keep"),
 }
 OVERLAY = """\
 variant: fcos
@@ -323,7 +323,7 @@ def every_verb(project: Project, person: Path) -> Iterator[str]:
         f"access-add eve --key {person}",
         *("access-list", "access-remove eve", "host-key-rotate", "image-send", "image-verify"),
         *("prune", "image-repair --yes", "rehearsal-fault crash --worker jobs", "audit"),
-        "unlock --reason x",
+        *("unlock --reason x", "metrics", "receipts-verify"),
     ):
         yield project.fab(*line.split()).out
     other = "another password"
