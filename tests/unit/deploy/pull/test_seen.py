@@ -25,7 +25,7 @@ LIVE, STAGING = "registry/www:live", "registry/www:staging"
 def look(tmp_path: Path, program: Callable[[str], str]) -> Callable[[str, str, int], str]:
     """Check the signature of what a tag names; print why it is refused."""
     wanted = rf"^(?:{'|'.join(FUNCTIONS)})\(\) \{{\n(?:.*\n)*?^\}}$|^kept_of\(\).*$"
-    functions = re.findall(wanted, script_text("updater"), re.MULTILINE)
+    functions = re.findall(wanted, script_text("pull"), re.MULTILINE)
     assert len(functions) == len(FUNCTIONS)
 
     def check(reference: str, digest: str, sequence: int) -> str:
