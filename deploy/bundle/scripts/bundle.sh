@@ -190,7 +190,7 @@ serving() {
 # failing: list the units that have failed, but for updaters, which fail because of what a registry has, and for slots:
 # an updater may be trying an image in one, and who serves is asked for the page.
 failing() {
-  systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1 \
+  systemctl list-units --failed --plain --legend=no | cut -d ' ' -f 1 \
     | grep -vxE '.*-(pull|blue|green)\.service|corefab-bundle\.service' | sort || true
 }
 
