@@ -22,10 +22,11 @@ from deploy.settings.secrets import seen
 _LONGEST_SECONDS = 15.0
 
 
-def tell(project: Project, *findings: Finding) -> None:
+def tell(project: Project, *findings: Finding, retry: bool = False) -> None:
     """Tell what is news to the receivers that the settings name, and what waits for them.
 
-    What fails is a warning: the command goes on. It waits for a receiver for a few seconds.
+    A receiver that has just failed is left alone unless there is news, or with `retry`. What
+    fails is a warning: the command goes on. It waits for a receiver for a few seconds.
     """
     to = receivers(project.settings)
     if not to:
@@ -33,7 +34,8 @@ def tell(project: Project, *findings: Finding) -> None:
     store = Store(project.folder, project.settings.app)
     problems: list[str] = []
     try:
-        due = _due(store, to, fresh=_note(store, project.settings, to, findings))
+        fresh = _note(store, project.settings, to, findings)
+        due = _due(store, to, fresh=fresh or retry)
         if due:
             _send_within_limit(store, due, problems)
     except DeployError as error:

@@ -36,7 +36,7 @@ def notify_test(project: Project) -> int:
         except DeployError as error:
             failed = True
             output.fail(error.message, error.hint)
-    tell(project)
+    tell(project, retry=True)
     left = len(Store(project.folder, settings.app).read().waiting)
     if left:
         output.warn(f"{output.count(left, 'message')} still waiting to be sent")

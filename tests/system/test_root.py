@@ -30,7 +30,8 @@ ELSEWHERE = {
     *("install-disk", "live-facts", "read-back", "restart", "stop-install", "take-config"),
     *("challenge", "guard", "undo", "certificate-undo", "load-image", "receive-image", "state"),
     *("maintenance", "proxy-certificates", "routes", "pull", "pull-status", "try-image", "bundle"),
-    *("collected", "page", "otlp", "notify", "receipt-stage", "receipts-keep"),
+    *("collected", "page", "otlp", "notify"),
+    *("receipt-stage", "receipts", "receipts-keep"),
 }
 OVERLAY = """\
 variant: fcos
@@ -323,7 +324,7 @@ def every_verb(project: Project, person: Path) -> Iterator[str]:
         f"access-add eve --key {person}",
         *("access-list", "access-remove eve", "host-key-rotate", "image-send", "image-verify"),
         *("prune", "image-repair --yes", "rehearsal-fault crash --worker jobs", "audit"),
-        *("unlock --reason x", "metrics", "receipts-verify"),
+        *("unlock --reason x", "metrics"),
     ):
         yield project.fab(*line.split()).out
     other = "another password"
