@@ -27,7 +27,7 @@ def test_a_test_message_arrives(serving: Project, receiver: Hook) -> None:
 def test_failed_deploys_of_one_kind_are_one_message_and_the_next_good_one_another(
     serving: Project, receiver: Hook
 ) -> None:
-    bad = {"ENV_BIND": "127.0.0.1", "HEALTH_TIMEOUT_SECONDS": "5"}
+    bad = {"BEFORE_SWITCH": "/usr/bin/python3 -c 'import sys; sys.exit(1)'", "ENV_GREETING": "bad"}
     for _ in range(2):
         assert serving.fab("deploy", NOTIFY_URL=receiver.url, **bad).code == 1
     serving.must("deploy", "--force", NOTIFY_URL=receiver.url, ENV_GREETING=HOSTILE)
