@@ -1,4 +1,4 @@
-"""Verb: publish credentials for a node that nobody logs in to, encrypted to its own key."""
+"""Verb: publish credentials for a node without SSH, encrypted to its own key."""
 
 from collections.abc import Mapping
 

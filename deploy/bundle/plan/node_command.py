@@ -1,4 +1,4 @@
-"""Commands that a node carries out once, although nobody logs in there: a closed list."""
+"""Commands that a node carries out once, without a login: a closed list."""
 
 import re
 from collections.abc import Mapping
