@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 
 .PHONY: help setup system demo unit test check bench clean lock container oracle parity \
   test-slow test-forky test-forky-core test-workstations test-update test-install test-selinux test-stress demo-install demo-pull installer \
-  bench-butane bench-supervise bench-image bench-switch bench-limits bench-login bench-proxy bench-pull
+  bench-butane bench-supervise bench-image bench-switch bench-limits bench-login bench-proxy bench-pull bench-observe
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,7 +94,7 @@ bench-butane: $(STAMP) oracle ## how fast the Butane translator is, beside the r
 container: $(STAMP) ## build/supervise.pyz: the supervisor as one file for any image with Python
 	@$(BIN)/python -m container.pack build/supervise.pyz
 
-bench: bench-butane bench-supervise bench-image bench-switch bench-pull bench-limits bench-login ## every measurement
+bench: bench-butane bench-supervise bench-image bench-switch bench-pull bench-limits bench-login bench-observe ## every measurement
 
 bench-supervise: $(STAMP) ## the supervisor's figures, beside s6, supervisord and tini + systemd
 	@$(BIN)/python -m bench.supervise
@@ -115,6 +115,9 @@ bench-pull: $(STAMP) ## machines that follow a tag: failed requests, bytes, seco
 
 bench-limits: $(STAMP) ## small machines and long distances: seconds and round trips of each verb
 	@$(BIN)/python -m bench.limits
+
+bench-observe: $(STAMP) ## what a machine's metrics cost it, beside node_exporter
+	@$(BIN)/python -m bench.observe
 
 bench-login: $(STAMP) ## what one login saves, beside a second client
 	@$(BIN)/python -m bench.login

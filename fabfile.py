@@ -13,13 +13,16 @@ from invoke.collection import Collection
 
 from deploy.access import commands as access
 from deploy.app import commands as app
+from deploy.bundle import commands as bundle
 from deploy.certificate import commands as certificate
 from deploy.credential import commands as credential
 from deploy.gather import gather
 from deploy.image import commands as image
 from deploy.inventory import commands as inventory
 from deploy.machine import commands as machine
+from deploy.metrics import commands as metrics
 from deploy.node import commands as node
+from deploy.notify import commands as notify
 from deploy.page import commands as page
 from deploy.proxy import commands as proxy
 from deploy.pull import commands as pull
@@ -36,8 +39,8 @@ atexit.register(gc.freeze)
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 _NOUNS = (
-    rehearse, workstation, spec, image, app, proxy, machine, node, page,
-    certificate, credential, inventory, access, registry, pull,
+    rehearse, workstation, spec, image, app, metrics, notify, proxy, machine, node, page,
+    certificate, credential, inventory, access, bundle, registry, pull,
 )  # fmt: skip
 
 

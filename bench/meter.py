@@ -103,8 +103,8 @@ def _peak_memory(group: Path) -> Iterator[_Peak]:
         while not ended.wait(0.05):
             inside = set(processes(group)) - known
             there = inside - set(processes(group, below="libpod-payload-"))
-            peak.there = max(peak.there, sum(map(_anonymous, there)))
-            peak.here = max(peak.here, sum(map(_anonymous, descendants(own) - inside - known)))
+            peak.there = max(peak.there, sum(map(anonymous, there)))
+            peak.here = max(peak.here, sum(map(anonymous, descendants(own) - inside - known)))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -129,7 +129,8 @@ def processes(group: Path, below: str = "") -> Iterator[str]:
             continue
 
 
-def _anonymous(process: str) -> int:
+def anonymous(process: str) -> int:
+    """Read the memory that a process has for itself, in bytes; 0 once it has ended."""
     try:
         text = Path(f"/proc/{process}/status").read_text()
     except OSError:

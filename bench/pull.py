@@ -40,6 +40,8 @@ AFTER_SECONDS = 5
 FILES, FILE_BYTES = 2000, 15_000
 BIRTH_SECONDS, RESTART_SECONDS, CHECK_SECONDS = 30, 10, 0.4
 CHECK_BYTES, SMALL_BYTES, CHUNKED_BYTES = 5_000, 10_000, 400_000
+PAGE_BYTES, PAGE_SECONDS = 2_900, 0.08
+PAGES = "/run/corefab/proxy/status"
 SETTINGS = {
     "PULL_EVERY": "yearly",
     "SETTLE_SECONDS": "5",
@@ -96,13 +98,19 @@ def look(machine: Machine) -> Look:
     status.unlink(missing_ok=True)
     content = fetched(machine, REPOSITORY, manifests=True)
     down, up = meter.bytes("tx"), meter.bytes("rx")
-    machine.inside("systemctl", "start", unit, seconds=180)
+    seconds = ran(machine, unit)
     down, up = meter.bytes("tx") - down, meter.bytes("rx") - up
     content = fetched(machine, REPOSITORY, manifests=True) - content
+    result = machine.status().get("result", "none")
+    return Look(result, content, down, up, seconds)
+
+
+def ran(machine: Machine, unit: str) -> float:
+    """Run a unit to its end; return how many seconds it took."""
+    machine.inside("systemctl", "start", unit, seconds=180)
     shown = ("ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic")
     began, ended = (int(machine.inside("systemctl", "show", "-P", one, unit)) for one in shown)
-    result = machine.status().get("result", "none")
-    return Look(result, content, down, up, (ended - began) / 1e6)
+    return (ended - began) / 1e6
 
 
 def publish(machine: Machine, text: str, line: str = "", **settings: str) -> None:
@@ -130,6 +138,7 @@ def site(machine: Machine) -> Site:
 def measure_birth(bench: Bench, machine: Machine, system: str) -> None:
     """Boot the machine from its Ignition file until its page is there."""
     publish(machine, "one")
+    machine.must("operator-key")
     machine.must("prepare", "--yes")
     machine.node_down()
     stock.tree(lambda _: None)
@@ -243,6 +252,22 @@ def _middle(looks: list[Look], what: str) -> float:
     return float(statistics.median(getattr(one, what) for one in looks))
 
 
+def measure_page(bench: Bench, machine: Machine, when: str) -> None:
+    """Have the machine make its pages, for its app and its proxy."""
+    took = [ran(machine, "corefab-status.service") for _ in range(RUNS)]
+    sizes = machine.inside("stat", "-c", "%s", f"{PAGES}/status", f"{PAGES}/drift").split()
+    status, drift = map(int, sizes)
+    bench.tell(
+        f"the status page {when}: {status} bytes (at most {PAGE_BYTES}), and {drift} for fab drift",
+        met=status <= PAGE_BYTES,
+    )
+    seconds = statistics.median(took)
+    bench.tell(
+        f"both pages are made in {seconds:.2f} s (at most {PAGE_SECONDS})",
+        met=seconds <= PAGE_SECONDS,
+    )
+
+
 def measure_chunked(bench: Bench, machine: Machine) -> None:
     """Change one file of a large layer, in both formats."""
     (places.folder(NAME).etc / "containers/storage.conf").write_text(_PARTIAL)
@@ -322,8 +347,11 @@ def _answered(visits: Iterable[Visit]) -> list[float]:
 def measure(bench: Bench, machine: Machine, system: str, *, whole: bool) -> None:
     """Measure machines of one generation; with `whole`, also what is the same on each."""
     measure_birth(bench, machine, system)
+    if whole:
+        measure_page(bench, machine, "of a machine that was just born")
     measure_images(bench, machine, system)
     if whole:
+        measure_page(bench, machine, "after releases and failures")
         measure_check(bench, machine)
         measure_restart(bench, machine)
         measure_rivals(bench, machine)

@@ -20,8 +20,10 @@ from pathlib import Path
 from bench import rival_plans, rival_proxy
 from bench.ending import ending_whole
 from bench.visits import RATE, Site, Visit, failures, gap, p99, read, visiting, within
+from deploy.node.endpoint import Endpoint
 from rehearsal import lifecycle
 from tests.system.project import Project, make_project
+from tests.system.visitors import shaking_hands
 
 RESULT = Path(__file__).with_name("results") / "switch.txt"
 NAME = "shop.example.org"
@@ -32,6 +34,7 @@ DEPLOYS = 20
 ALLOWED = 1.5
 RESTARTS = 3
 RUNS = 3
+ROTATION_SECONDS = 5.0
 BAD = {
     "never healthy": {"ENV_BIND": "127.0.0.1"},
     "crashing after 3 s": {"ENV_FAULT": "web:crash=3"},
@@ -210,6 +213,31 @@ def measure_socket(bench: Bench) -> None:
     bench.deploy()
 
 
+def measure_rotation(bench: Bench) -> None:
+    """Rotations of the certificate under load: when the last visitor was shown the old one."""
+    log = bench.folder / "rotation"
+    shown = []
+    with visiting(bench.site, log):
+        for _ in range(RESTARTS):
+            with (
+                shaking_hands(Endpoint(bench.site.address, 443, NAME)) as seen,
+                bench.project.start("cert-rotate-https") as process,
+            ):
+                said = [(time.monotonic(), line) for line in process.stdout or ()]
+            staged = next((at for at, line in said if "certificate staged" in line), None)
+            if process.returncode or staged is None:
+                bench.tell(f"a rotation failed with exit code {process.returncode}", met=False)
+                return
+            shown.append(max(at for at, mark in seen if mark == seen[0][1]) - staged)
+    visits = read(log)
+    failed = failures(visits)
+    bench.tell(
+        f"{RESTARTS} rotations of the certificate: {len(failed)} of {len(visits)} requests failed, "
+        f"the old one was shown for {max(shown):.1f} s at most (at most {ROTATION_SECONDS:.0f})",
+        met=not failed and max(shown) < ROTATION_SECONDS,
+    )
+
+
 def measure_proxy(bench: Bench) -> None:
     """The same load through Caddy with retries, while the container behind it is restarted."""
     project = bench.project
@@ -321,6 +349,7 @@ def main() -> int:
                 measure_slots,
                 measure_restart,
                 measure_socket,
+                measure_rotation,
                 measure_proxy,
                 measure_nothing,
             ):

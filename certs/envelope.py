@@ -1,4 +1,4 @@
-"""What a machine tells its operators: signed with its key, encrypted to theirs (CMS, RSA)."""
+"""What machines and operators tell each other: encrypted to a key (CMS, RSA); signatures."""
 
 import base64
 import hashlib
@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import NameOID
@@ -63,6 +64,13 @@ def has_signed(certificate: x509.Certificate, signature: bytes, data: bytes) -> 
     except InvalidSignature:
         pass
     return False
+
+
+def make_envelope(data: bytes, certificate: x509.Certificate) -> bytes:
+    """Encrypt data to the key of a certificate, as DER."""
+    builder = pkcs7.PKCS7EnvelopeBuilder().set_data(data).add_recipient(certificate)
+    builder = builder.set_content_encryption_algorithm(AES256)
+    return builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
 
 
 def open_envelope(

@@ -8,3 +8,7 @@ class DeployError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class NodeUnheardError(DeployError):
+    """A node does not answer."""

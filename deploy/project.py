@@ -46,6 +46,11 @@ class Project:
         return self._optional(self.settings.pull_root)
 
     @property
+    def otlp_root(self) -> Path | None:
+        """The root certificate of an OTLP endpoint's private authority; None without OTLP_ROOT."""
+        return self._optional(self.settings.otlp_root)
+
+    @property
     def pull_keys(self) -> tuple[Path, ...]:
         """The public keys of which one must have signed an image."""
         return tuple(self._resolve(Path(name)) for name in self.settings.pull_keys)
@@ -69,6 +74,21 @@ class Project:
     def node_certificate(self) -> Path:
         """The pinned certificate of the node's own key."""
         return self.folder / "certs/nodes" / f"{self.settings.node_address}.crt"
+
+    @property
+    def receipts(self) -> Path:
+        """The receipts of every app; git keeps them, so that every operator has them."""
+        return self.folder / "receipts"
+
+    @property
+    def receipt_key(self) -> Path | None:
+        """The SSH key that signs receipts here; None without RECEIPT_KEY."""
+        return self._optional(self.settings.receipt_key)
+
+    @property
+    def receipt_signers(self) -> Path:
+        """The file that says whose signatures on receipts count."""
+        return self._resolve(self.settings.receipt_signers)
 
     @property
     def image_cache(self) -> Path:

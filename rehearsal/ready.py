@@ -16,6 +16,7 @@ SSH_PORT = 22
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MASKED = "/dev/null"
 SETTLED = ("running", "degraded")
+SETTLE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ def wait(
     while boot_id(network) in ("", other_than):
         pause("it did not boot")
     settle = ["systemctl", "is-system-running", "--wait"]
-    while inside(network, settle, max(deadline - time.monotonic(), 1.0)) not in SETTLED:
+    # A node that restarts stops what has entered it, and waits for its end.
+    while inside(network, settle, SETTLE_SECONDS) not in SETTLED:
         pause(f"systemd did not settle{_unfinished(network)}")
     while (pid := machine.leader(network)) is None or Path(
         f"/proc/{pid}/root/run/nologin"

@@ -33,7 +33,7 @@ _SYSTEMD = (
     "systemd-run systemd-sysusers systemd-tmpfiles timedatectl udevadm"
 )
 _OTHERS = (
-    "afterburn awk bash bootc bsdtar bzip2 chattr cmp conmon cpio crun curl diff find file "
+    "afterburn awk bash bootc bsdtar bzip2 chattr chronyc cmp conmon cpio crun curl diff find file "
     "gawk getenforce getent git gpg grep gzip ip jq lsof nft nmcli openssl pgrep pkill podman ps "
     "restorecon rpm rpm-ostree rsync sed sh skopeo socat ss ssh ssh-keygen sshd sudo tar "
     "wg xargs xz zcat zincati zstd zstdcat matchpathcon ping useradd usermod"
@@ -44,7 +44,7 @@ PROGRAMS = frozenset(f"{_COREUTILS} {_UTIL_LINUX} {_SYSTEMD} {_OTHERS}".split())
 PROGRAMS |= {"coreos-installer"}
 # Of these a rehearsal node, which is made of Debian packages, has none.
 _NOT_REHEARSED = (
-    "afterburn bootc coreos-installer git nmcli resolvectl rpm rpm-ostree "
+    "afterburn bootc chronyc coreos-installer git nmcli resolvectl rpm rpm-ostree "
     "udevadm uuidgen wg zincati"
 )
 _ABSENT = "python python3 perl wget gdb strace tmux tcpdump buildah semanage firewall-cmd"

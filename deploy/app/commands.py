@@ -93,6 +93,45 @@ def releases(context: Context, *, name: str = "", json: bool = False) -> int:
     return show(project_to_look_at(context, name), as_json=json)
 
 
+_PROXY = "of the node's proxy, not of the app"
+
+
+@task("look", help={"proxy": _PROXY})
+def receipts(context: Context, *, name: str = "", proxy: bool = False, json: bool = False) -> None:
+    """List the signed receipts of releases that are kept here, and who signed which."""
+    from deploy.app.proxy import proxy_of
+    from deploy.receipt.list import receipts as show
+
+    project = project_of(context, name)
+    show(proxy_of(project) if proxy else project, as_json=json)
+
+
+@task(
+    "look",
+    help={
+        "proxy": _PROXY,
+        "here": "only what is kept here, without asking the node",
+        "copy": "first copy valid receipts that one side lacks to the other",
+    },
+)
+def receipts_verify(  # noqa: PLR0913 -- a task's arguments are its options
+    context: Context,
+    *,
+    name: str = "",
+    proxy: bool = False,
+    here: bool = False,
+    copy: bool = False,
+    json: bool = False,
+) -> int:
+    """Verify the receipts here and on the node: signatures, order, and that none is missing."""
+    from deploy.app.proxy import proxy_of
+    from deploy.receipt.verify import receipts_verify as verify
+
+    project = project_of(context, name)
+    project = proxy_of(project) if proxy else project
+    return verify(project, here=here, copy=copy, as_json=json)
+
+
 @task("look", help={"lines": "how many", "every": "of every app of the node"})
 def audit(
     context: Context, *, name: str = "", lines: int = 20, every: bool = False, json: bool = False

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from deploy.console import prompt
 from deploy.errors import DeployError
-from deploy.settings.model import Settings, Source
-from deploy.workstation.programs import Start, run
+from deploy.settings.model import Settings
+from deploy.settings.secrets import remember
+from deploy.workstation.sources import fetch
 
-_LONGEST_SECONDS = 120
 # Of all credentials of a unit: systemd's CREDENTIALS_TOTAL_SIZE_MAX.
 _MOST_BYTES = 1024 * 1024
 
@@ -54,7 +54,7 @@ class Credentials:
 
     def give(self, credential: str, value: str) -> None:
         """Set a value, instead of fetching it from its source."""
-        self._values[credential] = value
+        self._values[credential] = remember(value)
 
     def value(self, credential: str) -> str:
         """Fetch a value.
@@ -77,42 +77,6 @@ def _refuse_large(values: Mapping[str, str | None]) -> None:
             f"{_MOST_BYTES} at most; the largest is {largest} with {sizes[largest]}",
             "put what need not be secret into PROJECT_FILES",
         )
-
-
-def fetch(source: Source, ask: Callable[[str], str] | None) -> str:
-    """Fetch a value from its source.
-
-    Raises:
-        DeployError: when it has no source, or its source is empty.
-    """
-    if source.value:
-        return source.value.get_secret_value()
-    if source.command:
-        return _output(source)
-    if ask is None:
-        raise DeployError(
-            f"{source.key} is not set, and no terminal to ask for it",
-            f"set {source.key} in .env, or {source.key}_COMMAND to a command that prints it",
-        )
-    return ask(source.key)
-
-
-def _output(source: Source) -> str:
-    where, hint = f"{source.key}_COMMAND", f"try it: {source.command}"
-    printed = run(
-        ["sh", "-c", source.command],
-        doing=where,
-        hint=hint,
-        seconds=_LONGEST_SECONDS,
-        start=Start(operators=True, prints=True),
-    )
-    try:
-        value = printed.decode().removesuffix("\n")
-    except UnicodeDecodeError as error:
-        raise DeployError(f"{where} printed something other than UTF-8 text", hint) from error
-    if not value:
-        raise DeployError(f"{where} printed nothing", hint)
-    return value
 
 
 def given_value(credential: str, file: str) -> str:

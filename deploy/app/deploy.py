@@ -16,6 +16,7 @@ from deploy.app.plan.diff import generations
 from deploy.app.plan.plan import Plan
 from deploy.app.planner import Artifacts, check_material, load_artifacts, make_plan
 from deploy.app.proxy import fetch_image, proxy_of
+from deploy.app.telling import change_told, told_session
 from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError
@@ -28,6 +29,8 @@ from deploy.node.release import Manifest, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
 from deploy.project import Project
+from deploy.receipt.make import Origin, make_receipt
+from deploy.receipt.store import keep
 from deploy.settings.model import Settings
 from deploy.spec.render import render
 from deploy.spec.units import refuse_errors
@@ -67,7 +70,7 @@ def deploy(
     refuse_errors(rendered)
     with (
         load_artifacts(rendered, credentials, options.reseal) as artifacts,
-        session.open_session(project, login) as remote,
+        told_session(project, login) as remote,
     ):
         _deploy(remote, artifacts, options)
 
@@ -93,8 +96,10 @@ def _deploy(remote: Remote, artifacts: Artifacts, options: DeployOptions) -> Non
         )
     manifest = _manifest(artifacts, state)
     endpoints, switch = session.endpoints(project), project.settings.switch
+    receipt = make_receipt(remote, project, manifest, Origin(options.what, state.release))
+    what = options.what
     _carry_out(
-        Execution(remote, project, endpoints, manifest, state, switch, options.what, artifacts),
+        Execution(remote, project, endpoints, manifest, state, switch, what, artifacts, receipt),
         plan,
     )
 
@@ -133,12 +138,15 @@ def _final_plan(
 def _carry_out(execution: Execution, plan: Plan) -> None:
     folder, document = execution.project.folder, plan.document()
     with (
+        change_told(execution),
         _hooks_run(folder, document | {"release": execution.release}),
         audit_failures(execution.remote, execution.audit_line),
     ):
         run_hook(folder, "before-deploy", json.dumps(document))
         manifest = run_steps(execution, plan.steps)
     save_manifest(folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1))
+    if execution.receipt:
+        keep(execution.project, execution.receipt)
     output.good(f"{plan.app} serves release {manifest.release} at {execution.endpoints[0]}")
     for name in _names_without_certificate(execution):
         output.warn(

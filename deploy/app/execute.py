@@ -15,6 +15,7 @@ from deploy.node.answer import reading
 from deploy.node.bulk import send_files
 from deploy.node.file import File, pack
 from deploy.node.release import Manifest
+from deploy.receipt.store import files as files_of
 from deploy.spec.project_files import mode_of
 from deploy.spec.route_lines import in_own_file
 
@@ -48,6 +49,7 @@ def _stage(execution: Execution, step: Step) -> None:
     if step.source:
         manifest, doing = _written(execution.manifest), f"copying release {step.source}"
         execution.run(doing, "stage-again", release, step.source, previous, stdin=manifest)
+        _stage_receipt(execution)
         return
     artifacts = execution.sent()
     files = [File(f"root{unit.path}", unit.content, unit.mode) for unit in artifacts.desired.units]
@@ -56,6 +58,13 @@ def _stage(execution: Execution, step: Step) -> None:
     files.append(File("manifest.json", _written(execution.manifest)))
     arguments = (release, previous, *artifacts.desired.credentials)
     execution.run("staging the release", "stage", *arguments, stdin=pack(files))
+    _stage_receipt(execution)
+
+
+def _stage_receipt(execution: Execution) -> None:
+    if execution.receipt:
+        packed = pack(files_of(execution.receipt, "receipt"))
+        execution.run("staging the receipt", "receipt-stage", execution.release, stdin=packed)
 
 
 def _image(execution: Execution, _: Step) -> None:

@@ -10,6 +10,7 @@ from deploy.node.release import Manifest, Proof, proof_of
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
 from deploy.project import Project
+from deploy.receipt.plan.receipt import Signed
 from deploy.settings.model import Settings
 from deploy.spec.plan.addresses import other
 
@@ -20,6 +21,7 @@ class Execution:
 
     `endpoints` is where the new release answers, `switch` how it takes over. `what` names the
     change in the node's journal. `artifacts` is None for a rollback, which sends nothing.
+    `receipt` is None without RECEIPT_KEY.
     """
 
     remote: Remote
@@ -30,6 +32,7 @@ class Execution:
     switch: str
     what: str = "deploy"
     artifacts: Artifacts | None = None
+    receipt: Signed | None = None
 
     @property
     def app(self) -> str:

@@ -8,6 +8,7 @@ from certs.envelope import open_envelope, read_certificates
 from certs.keyfile import PrivateKey
 from certs.store import read
 from deploy.app.operator import open_operator_key
+from deploy.app.telling import hearing, told_session
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
@@ -21,7 +22,7 @@ from deploy.project import Project
 
 @contextmanager
 def looking(
-    project: Project, login: Login | None = None, key: PrivateKey | None = None
+    project: Project, login: Login | None = None, key: PrivateKey | None = None, page: str = STATUS
 ) -> Iterator[Remote]:
     """Reach the node with commands that only look, until the block ends.
 
@@ -30,17 +31,19 @@ def looking(
     `key` is the operator's, opened already.
     """
     if not session.is_closed(project.settings):
-        with session.open_session(project, login) as remote:
+        with told_session(project, login) as remote:
             yield remote
         return
-    found = PageRemote(session.address_of(project), read_status(project, key), time.time())
-    if found.trouble:
-        output.warn(f"{found.name}: {found.trouble}")
+    with hearing(project) as unheard:
+        found = PageRemote(session.address_of(project), _read(project, key, page), time.time())
+        if found.trouble:
+            output.warn(f"{found.name}: {found.trouble}")
+            unheard(found.trouble)
     yield found
 
 
-def read_status(project: Project, key: PrivateKey | None = None) -> Page:
-    """Fetch a node's status page, open it, and check that the node has signed it.
+def _read(project: Project, key: PrivateKey | None, name: str) -> Page:
+    """Fetch a page of a node, open it, and check that the node has signed it.
 
     Raises:
         CertError: when it is not encrypted to this workstation's key.
@@ -56,5 +59,5 @@ def read_status(project: Project, key: PrivateKey | None = None) -> Page:
     (certificate, *_) = read_certificates(read(pinned), source=str(pinned))
     key = key or open_operator_key(project)
     operators = read_certificates(read(project.operator), source=str(project.operator))
-    page = fetch(session.address_of(project), STATUS, MOST_BYTES)
+    page = fetch(session.address_of(project), name, MOST_BYTES)
     return read_page(open_envelope(page, operators, key, source="the status page"), certificate)

@@ -23,7 +23,8 @@ def proxy_of(project: Project) -> Project:
         DeployError: when no node is named, or its rehearsal node does not run.
     """
     # The rehearsal node is called after the app's project.
-    address = session.target(project).host
+    closed = session.is_closed(project.settings)
+    address = session.address_of(project) if closed else session.target(project).host
     own = proxy_settings(project.settings).model_copy(update={"node_address": address})
     return replace(project, settings=own)
 

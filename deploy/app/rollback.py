@@ -8,6 +8,7 @@ from deploy.app.plan.desired_state import Switch
 from deploy.app.plan.history import rollback_target
 from deploy.app.plan.steps import rollback_steps
 from deploy.app.releases import kept_releases
+from deploy.app.telling import change_told, told_session
 from deploy.app.undo import run_steps, undo
 from deploy.console import output
 from deploy.node import session
@@ -18,6 +19,8 @@ from deploy.node.release import Manifest, proof_of, release_id
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
 from deploy.project import Project
+from deploy.receipt.make import Origin, make_receipt
+from deploy.receipt.store import keep
 from deploy.workstation.git import author
 from deploy.workstation.state import save_manifest
 
@@ -33,7 +36,7 @@ def rollback(
         DeployError: when there is no such release or it is not healthy; what served still serves.
     """
     settings = project.settings
-    with session.open_session(project, login) as remote:
+    with told_session(project, login) as remote:
         acquire_lock(remote, project, "rollback", wait_seconds=wait_seconds)
         state = _ready(remote, project)
         target = rollback_target(kept_releases(remote, settings.app), state.release, to)
@@ -42,8 +45,12 @@ def rollback(
         manifest = _manifest(project, target, state.release)
         endpoints = session.endpoints(project, manifest.proof)
         switch = _switch(project, state.manifest, manifest)
-        execution = Execution(remote, project, endpoints, manifest, state, switch, "rollback")
-        with audit_failures(remote, execution.audit_line):
+        origin = Origin("rollback", state.release, target.release)
+        receipt = make_receipt(remote, project, manifest, origin)
+        execution = Execution(
+            remote, project, endpoints, manifest, state, switch, "rollback", receipt=receipt
+        )
+        with change_told(execution), audit_failures(remote, execution.audit_line):
             tls = manifest.proof.tls if manifest.proof else settings.tls
             how = Switch(switch, tls=tls)
             steps = tuple(rollback_steps(how, state.slot, target.release))
@@ -51,6 +58,8 @@ def rollback(
     save_manifest(
         project.folder, manifest.app, manifest.release, manifest.model_dump_json(indent=1)
     )
+    if receipt:
+        keep(project, receipt)
     output.good(f"{settings.app} rolled back to {target.release} (recorded as {manifest.release})")
 
 

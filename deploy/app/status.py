@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from deploy.app.health import visit
 from deploy.app.look import looking
+from deploy.app.telling import where
 from deploy.app.workers import ask_workers
 from deploy.console import output
 from deploy.console.size import size
@@ -15,6 +16,8 @@ from deploy.node.login import Login
 from deploy.node.release import proof_of
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState, probe
+from deploy.notify.plan import events
+from deploy.notify.tell import tell
 from deploy.page.remote import PageRemote
 from deploy.project import Project
 
@@ -22,15 +25,21 @@ _HEALTHY = "healthy"
 _UNHEALTHY = 1
 
 
-def status(project: Project, *, as_json: bool, login: Login | None = None) -> int:
-    """Show release, unit and health; return 1 when the app is not healthy, or may not be."""
+def status(
+    project: Project, *, as_json: bool, login: Login | None = None, through: Project | None = None
+) -> int:
+    """Show release, unit and health; return 1 when the app is not healthy, or may not be.
+
+    `through` is the instance that the node was pinned for, where it is another one.
+    """
     settings = project.settings
     names = {source.credential: None for source in settings.sources}
-    with looking(project, login) as remote:
+    with looking(through or project, login) as remote:
         state = probe(remote, settings.app, credentials=names)
         workers = ask_workers(remote, settings.app)
         trouble, told = remote.trouble, _told(remote)
     health = _health(project, state)
+    _tell_health(project, state, health)
     facts = _facts(project, state) | {
         "workers": workers.model_dump() if workers else None,
         **told,
@@ -75,6 +84,14 @@ def _health(project: Project, state: NodeState) -> str:
     for line in found.unreached:
         output.warn(line)
     return found.problem or _HEALTHY
+
+
+def _tell_health(project: Project, state: NodeState, health: str) -> None:
+    if state.manifest is None:
+        return
+    at = where(project.settings)
+    well = health == _HEALTHY
+    tell(project, events.healthy(at) if well else events.unhealthy(at, health))
 
 
 def _facts(project: Project, state: NodeState) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from deploy.app.execute import carry_out
 from deploy.app.execution import Execution
@@ -21,13 +21,30 @@ _LOG_LINES = "20"
 _HEALTH_SECONDS = 60
 
 
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What serves after a deploy that failed; `restored` when that is known to be well."""
+
+    text: str
+    restored: bool = True
+
+
+class UndoneError(DeployError):
+    """A deploy failed: why, and what serves now."""
+
+    def __init__(self, error: DeployError, logs: str, undone: Undone) -> None:
+        super().__init__(f"{error.message}{logs}\n{undone.text}", error.hint)
+        self.why = error.message
+        self.undone = undone
+
+
 def run_steps(execution: Execution, steps: Sequence[Step]) -> Manifest:
     """Carry out steps in order; return the manifest with the seconds of each.
 
     Whatever ends them early is undone: the release before serves again.
 
     Raises:
-        DeployError: the step's, with the app's last log lines and what serves now.
+        UndoneError: the step's, with the app's last log lines and what serves now.
         BaseException: whatever else ended a step, such as Ctrl-C, after the undo.
     """
     seconds: dict[str, float] = {}
@@ -46,11 +63,11 @@ def run_steps(execution: Execution, steps: Sequence[Step]) -> Manifest:
         # A release that was not started has no log.
         logs = _logs(execution) if started else ""
         undone = _undo(execution)
-        raise DeployError(f"{error.message}{logs}\n{undone}", error.hint) from error
+        raise UndoneError(error, logs, undone) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             output.say("interrupted")
-        output.say(_undo(execution))
+        output.say(_undo(execution).text)
         raise
     return execution.manifest
 
@@ -68,28 +85,30 @@ def undo(remote: Remote, project: Project, unfinished: str) -> None:
     write_audit(remote, line.model_copy(update={"release": unfinished}))
 
 
-def _undo(execution: Execution) -> str:
+def _undo(execution: Execution) -> Undone:
     """Undo a deploy that failed; describe what serves now."""
     before = execution.before
     try:
         result = execution.remote.run(Command("undo", (execution.app,)))
     except DeployError as error:
-        return f"{error.message}: the next `fab deploy` undoes this one"
+        return Undone(f"{error.message}: the next `fab deploy` undoes this one", restored=False)
     if result.code:
-        return f"undo failed: {result.error_text}; the next `fab deploy` tries again"
+        text = f"undo failed: {result.error_text}; the next `fab deploy` tries again"
+        return Undone(text, restored=False)
     serves, _, changed = result.stdout.strip().partition("\n")
     if changed:
         output.warn(changed)
     if serves == execution.release:
-        return f"release {serves} serves: it is healthy and recorded"
+        return Undone(f"release {serves} serves: it is healthy and recorded")
     if before.manifest is None:
-        return f"{execution.app} is as it was" + ("" if before.slot else ": nothing deployed")
+        text = f"{execution.app} is as it was" + ("" if before.slot else ": nothing deployed")
+        return Undone(text)
     if serves not in {"", before.manifest.release}:
-        return f"release {serves} serves: another deploy ran meanwhile"
+        return Undone(f"release {serves} serves: another deploy ran meanwhile")
     return _check_restored(execution, before.manifest)
 
 
-def _check_restored(execution: Execution, before: Manifest) -> str:
+def _check_restored(execution: Execution, before: Manifest) -> Undone:
     release, proof = before.release, before.proof or proof_of(execution.settings)
     try:
         endpoints = session.endpoints(execution.project, proof)
@@ -97,8 +116,9 @@ def _check_restored(execution: Execution, before: Manifest) -> str:
             endpoints, proof.path, before.certificate, timeout_seconds=_HEALTH_SECONDS
         )
     except DeployError as error:
-        return f"release {release} was restored, but is not healthy: {error.message}"
-    return f"release {release} serves again, proven over HTTPS"
+        text = f"release {release} was restored, but is not healthy: {error.message}"
+        return Undone(text, restored=False)
+    return Undone(f"release {release} serves again, proven over HTTPS")
 
 
 def _logs(execution: Execution) -> str:

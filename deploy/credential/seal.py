@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from deploy.app.credentials import Credentials
 from deploy.app.deploy import DeployOptions, deploy
+from deploy.bundle.credentials import publish_credentials, takes_credentials
 from deploy.console import output
 from deploy.errors import DeployError
 from deploy.node import session
@@ -45,6 +46,9 @@ def creds_rotate(project: Project, name: str) -> None:
     source = _changeable(project.settings, name)
     credentials = Credentials(project.settings, session.passphrase_prompt())
     value = credentials.value(name)
+    if takes_credentials(project.settings):
+        publish_credentials(project, {name: value})
+        return
     if _state(project, {name: value}).credentials.get(name) == "same":
         raise DeployError(
             f"{name} is sealed with this value already",
@@ -66,6 +70,9 @@ def creds_set(project: Project, name: str, value: Callable[[], str]) -> None:
             f"{name} comes from {describe(source)}, and the next deploy would seal that again",
             f"change it there, then `fab creds-rotate {name}`",
         )
+    if takes_credentials(project.settings):
+        publish_credentials(project, {name: value()})
+        return
     credentials = Credentials(project.settings, session.passphrase_prompt())
     credentials.give(name, value())
     options = DeployOptions(what="credentials", reseal=frozenset({name}))
@@ -99,6 +106,11 @@ def describe(source: Source) -> str:
 def _seal(project: Project, name: str) -> None:
     settings = project.settings
     sources = (source_of(settings, name),) if name else settings.sources
+    if takes_credentials(settings):
+        known = Credentials(settings, session.passphrase_prompt())
+        names = [source.credential for source in sources]
+        publish_credentials(project, {name: known.value(name) for name in names})
+        return
     state = _state(project, {source.credential: None for source in settings.sources})
     if state.manifest is None:
         output.say(f"{settings.app} is not on the node: deploying it")

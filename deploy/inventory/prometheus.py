@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from deploy.console.visible import visible
 from deploy.inventory.app import Inventory
+from deploy.metrics.plan.exposition import Family, Sample, written
 
 Labels = dict[str, str]
 _HELP = {
@@ -19,16 +19,12 @@ _HELP = {
 
 def as_prometheus(inventories: Iterable[Inventory]) -> str:
     """Write each metric once, with its help, its type and the samples of every app."""
-    samples: dict[str, list[str]] = {name: [] for name in _HELP}
+    families = {name: Family(name, "gauge", text) for name, text in _HELP.items()}
     for one in inventories:
         app = {"app": one.settings.app, "node": one.settings.node_address}
         for name, labels, value in _samples(one):
-            samples[name].append(f"{name}{_written(app | labels)} {value}")
-    lines: list[str] = []
-    for name, found in samples.items():
-        if found:
-            lines += [f"# HELP {name} {_HELP[name]}", f"# TYPE {name} gauge", *found]
-    return "\n".join(lines) + "\n"
+            families[name].samples.append(Sample(name, app | labels, str(value)))
+    return written(families.values())
 
 
 def _samples(one: Inventory) -> Iterator[tuple[str, Labels, int]]:
@@ -57,12 +53,3 @@ def _samples(one: Inventory) -> Iterator[tuple[str, Labels, int]]:
     errors = sum(finding.is_error for finding in found)
     yield "corefab_findings", {"severity": "error"}, errors
     yield "corefab_findings", {"severity": "warning"}, len(found) - errors
-
-
-def _written(labels: Labels) -> str:
-    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-    return f"{{{pairs}}}"
-
-
-def _escaped(value: str) -> str:
-    return visible(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

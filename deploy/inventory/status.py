@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from deploy.app.telling import where
 from deploy.console import output
 from deploy.inventory.app import Inventory, take_inventory
 from deploy.inventory.places import cells, facts
 from deploy.inventory.prometheus import as_prometheus
 from deploy.node.holdings import NodeHostKey
+from deploy.notify.plan import events
+from deploy.notify.tell import tell
 from deploy.project import Project
 from deploy.spec.access_key import read_key
 
@@ -28,6 +31,13 @@ def cert_status(projects: tuple[Project, ...], *, as_json: bool, prometheus: boo
     """
     now = datetime.now(UTC)
     found = [take_inventory(project, now=now) for project in projects]
+    for project, one in zip(projects, found, strict=True):
+        left = [
+            (place.where, place.certificate.days_left(now) if place.certificate else None)
+            for place in one.places
+        ]
+        warn_days = project.settings.cert_warn_days
+        tell(project, events.certificates(where(project.settings), left, warn_days))
     if prometheus:
         output.plain(as_prometheus(found))
     elif as_json:

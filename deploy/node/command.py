@@ -11,6 +11,7 @@ _MOST_BYTES = {
     "inspect": 64 * _MEGABYTE,
     "logs": 64 * _MEGABYTE,
     "probe": 64 * _MEGABYTE,
+    "receipts": 64 * _MEGABYTE,
     "releases": 64 * _MEGABYTE,
     "verify-image": 256 * _MEGABYTE,
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import paramiko
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, NodeUnheardError
 from deploy.node.connection import Hop, HostKeyError, new_hops
 from deploy.node.early import started
 from deploy.node.fabric_remote import FabricRemote
@@ -183,20 +183,20 @@ def _failure(error: Exception, hop: Hop, *, is_node: bool) -> DeployError:
     return _unreachable(error, hop, name, is_node=is_node)
 
 
-def _unreachable(error: Exception, hop: Hop, name: str, *, is_node: bool) -> DeployError:
+def _unreachable(error: Exception, hop: Hop, name: str, *, is_node: bool) -> NodeUnheardError:
     if hop.options.proxy_command:
-        return DeployError(
+        return NodeUnheardError(
             f"{name} cannot be reached through its ProxyCommand: {_reason(error)}",
             f"does `ssh {hop.options.name}` reach it? Otherwise correct ProxyCommand in "
             "~/.ssh/config",
         )
     if _closed(error):
-        return DeployError(
+        return NodeUnheardError(
             f"{name} cannot be reached: {_reason(error)}",
             "sshd does so for some minutes after several failed logins: wait, and name the right "
             "key (IDENTITY_FILE); otherwise look at its log on the machine's console",
         )
-    return DeployError(
+    return NodeUnheardError(
         f"{name} cannot be reached: {_reason(error)}",
         "is the machine up, its SSH port open, NODE_ADDRESS and NODE_PORT right?"
         if is_node

@@ -15,7 +15,7 @@ _DEPLOY = Path(__file__).parents[1]
 # comes once the script has arrived: without it the shell did not run the command as it was sent.
 MARK = "--corefab--"
 # Files of functions for all scripts.
-LIBRARIES = ("preamble", "owners", "facts", "lib")
+LIBRARIES = ("preamble", "owners", "facts", "lib", "updater")
 # A function on one line, or from its first line to its closing brace.
 _FUNCTION = re.compile(r"^(\w+)\(\) \{(?:.*\}$|\n(?:.*\n)*?^\}$)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)

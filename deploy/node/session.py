@@ -45,8 +45,9 @@ def refuse_closed(settings: Settings) -> None:
     if is_closed(settings):
         raise DeployError(
             "this command needs a login, and the node has SSH=off",
-            "publish an image for it to take (`fab publish`, `fab promote`, `fab withdraw`); other "
-            "settings come with a machine made again (`fab prepare`); its console lets "
+            "publish an image for it to take (`fab publish`, `fab promote`, `fab withdraw`), the "
+            "machine's configuration (`fab publish --node`) or a command (`fab node-command`); "
+            "other settings come with a machine made again (`fab prepare`); its console lets "
             f"{settings.node_user} in. Where the machine still has SSH: `SSH=on fab …`",
         )
 

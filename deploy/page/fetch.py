@@ -4,11 +4,11 @@ import re
 import socket
 import time
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, NodeUnheardError
 from deploy.node.endpoint import bracketed
 from deploy.settings.model import PROXY_APP
 
-STATUS, CERTIFICATE = "status", "node.crt"
+STATUS, DRIFT, CERTIFICATE = "status", "drift", "node.crt"
 _PORT = 80
 _PATIENCE_SECONDS = 10.0
 _BLOCK_BYTES = 1 << 16
@@ -37,7 +37,7 @@ def fetch(address: str, file: str, most_bytes: int) -> bytes:
             connection.sendall(request.encode())
             answer = _read(connection, most_bytes + _MOST_HEADERS, until)
     except OSError as error:
-        raise DeployError(f"{where} does not answer: {error}", _HINT) from error
+        raise NodeUnheardError(f"{where} does not answer: {error}", _HINT) from error
     head, found, body = answer.partition(b"\r\n\r\n")
     if not _OK.match(head) or not found:
         said = head.partition(b"\r\n")[0][:80].decode(errors="replace")

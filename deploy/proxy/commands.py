@@ -44,7 +44,8 @@ def proxy_status(context: Context, *, name: str = "", json: bool = False) -> int
     from deploy.app.proxy import proxy_of
     from deploy.app.status import status
 
-    return status(proxy_of(project_of(context, name)), as_json=json)
+    project = project_of(context, name)
+    return status(proxy_of(project), as_json=json, through=project)
 
 
 @task("proxy", help={"lines": "how many"})

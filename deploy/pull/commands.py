@@ -14,9 +14,11 @@ def pull(context: Context, *, name: str = "", json: bool = False) -> int:
     return look(project_of(context, name, LOGIN), now=True, as_json=json)
 
 
-@task("registry")
-def pull_status(context: Context, *, name: str = "", json: bool = False) -> int:
+@task("registry", help={"node": "its last look at its own bundle instead (PULL_NODE)"})
+def pull_status(context: Context, *, name: str = "", json: bool = False, node: bool = False) -> int:
     """Show what came of the node's last look at its tag; exit code 1: something is wrong."""
+    from deploy.pull.status import bundle_status
     from deploy.pull.status import pull as look
 
-    return look(project_to_look_at(context, name), now=False, as_json=json)
+    project = project_to_look_at(context, name)
+    return bundle_status(project, as_json=json) if node else look(project, now=False, as_json=json)

@@ -5,7 +5,8 @@ from deploy.console import output
 from deploy.node import session
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
-from deploy.node.pull_result import WELL, Look
+from deploy.node.journal import MACHINE
+from deploy.node.pull_result import WELL, BundleLook, Look
 from deploy.project import Project
 
 
@@ -31,9 +32,35 @@ def pull(project: Project, *, now: bool, as_json: bool) -> int:
     return 0 if look.result in WELL and not trouble else 1
 
 
+def bundle_status(project: Project, *, as_json: bool) -> int:
+    """Show the node's last look at its bundle; return as `pull` does.
+
+    Raises:
+        DeployError: when the node takes no bundles.
+    """
+    with looking(project) as remote:
+        command = Command("pull-status", (MACHINE,))
+        answer = remote.checked(command, "reading the last look at the node's bundle")
+        trouble = remote.trouble
+    look = read_answer(BundleLook, answer, "the result of the node's updater")
+    if as_json:
+        output.as_json(look.model_dump(mode="json"))
+    else:
+        _say(project.settings.pull_node, look)
+        spec = look.spec[:12] or "unknown"
+        output.say(f"  {look.reference} {_named(look)}; serial {look.serial}, spec {spec}")
+    return 0 if look.result in WELL and not trouble else 1
+
+
 def _show(app: str, look: Look) -> None:
+    _say(app, look)
+    output.say(f"  {look.reference} {_named(look)}; release {look.release or 'none'} serves")
+
+
+def _say(of: str, look: Look | BundleLook) -> None:
     why = f": {look.why}" if look.why else ""
-    line = f"{app}: {look.result}{why}"
-    output.say(f"{line} ({look.at:%Y-%m-%d %H:%M:%S} UTC)")
-    named = f"names {look.digest}" if look.digest else "was not read"
-    output.say(f"  {look.reference} {named}; release {look.release or 'none'} serves")
+    output.say(f"{of}: {look.result}{why} ({look.at:%Y-%m-%d %H:%M:%S} UTC)")
+
+
+def _named(look: Look | BundleLook) -> str:
+    return f"names {look.digest}" if look.digest else "was not read"

@@ -1,23 +1,9 @@
-"""Commands: publish an image in a registry, promote it to another tag, withdraw it."""
+"""Commands: promote an image of a registry to another tag, withdraw it; the key that signs."""
 
 from invoke.context import Context
 
 from deploy.options import project_of
 from deploy.task import task
-
-
-@task(
-    "registry",
-    help={
-        "tag": "the tag to move; that of PULL, unless given",
-        "platform": "such as linux/arm64, of an image for several",
-    },
-)
-def publish(context: Context, *, name: str = "", tag: str = "", platform: str = "") -> None:
-    """Send IMAGE to the registry of PULL, sign it, and make the tag name it."""
-    from deploy.registry.publish import publish as send
-
-    send(project_of(context, name), tag=tag, platform=platform)
 
 
 @task(

@@ -46,8 +46,10 @@ class Publisher:
     keys: tuple[PrivateKey, ...]
 
     @classmethod
-    def of(cls, project: Project) -> Self:
-        """Open the keys and prepare the connection; nothing is sent yet.
+    def of(cls, project: Project, reference: str = "") -> Self:
+        """Open the keys and prepare the connection, for PULL or another tag of its registry.
+
+        Nothing is sent yet.
 
         Raises:
             CertError: when AUTHORITY_PASSWORD does not open a key.
@@ -61,15 +63,15 @@ class Publisher:
             )
         credentials = Credentials(settings, passphrase_prompt())
         keys = signing_keys(project, credentials)
-        reference = Reference.parse(settings.pull)
+        at = Reference.parse(reference or settings.pull)
         http = settings.pull_http == "true"
-        host = _ALIASES.get(reference.registry, reference.registry)
+        host = _ALIASES.get(at.registry, at.registry)
         base = f"{'http' if http else 'https'}://{host}"
-        token = Token(base, reference.repository, lambda: credentials.value(PUBLISH_LOGIN))
+        token = Token(base, at.repository, lambda: credentials.value(PUBLISH_LOGIN))
         transport = Transport(token, root=project.pull_root, http=http)
-        registry = Registry(transport, base, reference)
+        registry = Registry(transport, base, at)
         known = (*trusted_keys(project), *map(public_key, keys))
-        return cls(project, reference, registry, Signatures(registry, known), keys)
+        return cls(project, at, registry, Signatures(registry, known), keys)
 
     def current(self, reference: Reference) -> Current:
         """Read what a tag names.
@@ -97,6 +99,13 @@ class Publisher:
         if statement.sequence > seen:
             save_sequence(self.project.folder, str(reference), statement.sequence)
         return Current(found, statement)
+
+    def next_serial(self) -> int:
+        """Choose a number above all that were signed for the tag."""
+        found = self.registry.manifest(self.reference.tag)
+        stated = self.signatures.latest(self.reference, found.digest) if found else None
+        seen = (self._seen(self.reference), *([stated.sequence] if stated else []))
+        return next_sequence(time.time_ns() // 1_000_000, seen)
 
     def move(
         self, reference: Reference, manifest: Manifest, *, back: Statement | None = None

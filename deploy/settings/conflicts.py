@@ -4,8 +4,9 @@ import contextlib
 import ipaddress
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from deploy.settings.model import AUTHORITY_PASS, PROXY_APP, Settings
+from deploy.settings.model import AUTHORITY_PASS, NOTIFY_TOKEN, NOTIFY_URL, PROXY_APP, Settings
 
 # A user name's limit: the app's user bears the app's name.
 _LONGEST_APP = 31
@@ -33,8 +34,12 @@ SET_BY_US = {
 }
 # What an ACME account's key and its id are made of; both are words of Caddy's language.
 _PLAIN = re.compile(r"[\w.:/+=@-]*", re.ASCII)
+# Where notifications go: it is written into the configuration of programs, so no quotes.
+_RECEIVER = re.compile(r"https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~!$&()*+,;=:@%/?-]*)?")
 # Folders of the container that corefab mounts; below /proc, /sys and /dev is the kernel's.
 _MOUNTED = ("/data", "/etc/tls", "/srv/files", "/run/secrets", "/run/tls", "/proc", "/sys", "/dev")
+# Paths that the proxy answers itself.
+_OWN_PATHS = ("/.well-known/corefab", "/.well-known/acme-challenge")
 # What only `fab deploy` brings to a node.
 _SEALED = (
     "credentials are sealed on a node by `fab deploy` alone; in the machine spec every process "
@@ -64,6 +69,11 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _proxy_conflicts(settings)
     yield from _upstream_conflicts(settings)
     yield from _closed_conflicts(settings)
+    yield from _scrape_conflicts(settings)
+    yield from _otlp_conflicts(settings)
+    if settings.pull_node and not settings.pull:
+        yield "PULL_NODE", "PULL_NODE needs PULL: the node's bundles are in the registry of that"
+    yield from _notify_conflicts(settings)
     taken = SET_BY_US.keys() - ({"PORT", "HTTP_SOCKET"} if settings.tls == "app" else set())
     for name in settings.environment.keys() & taken:
         text = f"ENV_{name}: the container gets {name} from {SET_BY_US[name]}; set that instead"
@@ -76,6 +86,29 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.watchdog_seconds and settings.notify != "true":
         text = "WATCHDOG_SECONDS needs NOTIFY=true: without it the watchdog is never fed, and "
         yield "WATCHDOG_SECONDS", f"{text}systemd would restart a healthy app again and again"
+
+
+def is_receiver(url: str) -> bool:
+    """Tell whether notifications can be sent to an address."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        # A port that is none is a ValueError, too.
+        return bool(_RECEIVER.fullmatch(url) and parts.hostname) and parts.port != 0
+    return False
+
+
+def _notify_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    url = settings.notify_url
+    if url and not is_receiver(url.get_secret_value()):
+        yield "NOTIFY_URL", "NOTIFY_URL is not an address such as https://hooks.example.org/…"
+    if settings.notify_mail and not settings.smtp_host:
+        yield "NOTIFY_MAIL", "NOTIFY_MAIL needs SMTP_HOST: mails go through that server"
+    have = settings.notify_sources.keys()
+    for name in sorted(have - {NOTIFY_URL}):
+        if NOTIFY_URL not in have:
+            yield name.upper(), f"{name.upper()} is set, and NOTIFY_URL is not"
+    if settings.notify_format == "matrix" and NOTIFY_URL in have and NOTIFY_TOKEN not in have:
+        yield "NOTIFY_TOKEN", "NOTIFY_FORMAT is matrix, which needs NOTIFY_TOKEN: an access token"
 
 
 def _is_address(name: str) -> bool:
@@ -122,6 +155,47 @@ def _closed_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         return
     for key in settings.needs_deploy:
         yield key, f"{key}: SSH is off, and {_WHY_DEPLOYED.get(key, _SEALED)}"
+
+
+def _scrape_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Find what is wrong with the path at which the proxy serves the machine's metrics."""
+    path = settings.metrics_path
+    guards = {
+        "METRICS_FROM": settings.metrics_from,
+        "METRICS_PASSWORD_HASH": settings.metrics_password_hash,
+    }
+    if not path:
+        for key, found in guards.items():
+            if found:
+                yield key, f"{key} needs METRICS_PATH: the path at which metrics are served"
+        return
+    if settings.metrics == "off":
+        yield "METRICS_PATH", "METRICS_PATH needs METRICS=on: otherwise there is nothing to serve"
+    if settings.tls != "proxy":
+        yield "METRICS_PATH", f"METRICS_PATH needs TLS=proxy: TLS is {settings.tls}"
+    if not any(guards.values()):
+        text = "METRICS_PATH would be open to everyone: set METRICS_FROM, METRICS_PASSWORD_HASH or"
+        yield "METRICS_PATH", f"{text} both"
+    health = settings.health_path.partition("?")[0]
+    if path == health or path.startswith(_OWN_PATHS):
+        text = f"METRICS_PATH is {path}, which is for something else; choose another, such as"
+        yield "METRICS_PATH", f"{text} /.well-known/metrics"
+
+
+def _otlp_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Find what is wrong with where the machine sends its journal and metrics."""
+    if settings.otlp_endpoint:
+        if settings.metrics == "off":
+            text = "OTLP_ENDPOINT needs METRICS=on: the metrics are what that writes"
+            yield "OTLP_ENDPOINT", text
+        return
+    others = {
+        "OTLP_HEADERS": settings.otlp_headers or settings.otlp_headers_command,
+        "OTLP_ROOT": settings.otlp_root,
+    }
+    for key, found in others.items():
+        if found:
+            yield key, f"{key} needs OTLP_ENDPOINT: the address that it is for"
 
 
 def _mount_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,11 @@ AUTHORITY_PASS = "AUTHORITY_PASSWORD"  # noqa: S105
 AUTHORITY_PASS_OLD = "AUTHORITY_PASSWORD_OLD"  # noqa: S105
 PUBLISH_LOGIN = "PUBLISH_LOGIN"
 PULL_LOGIN = "pull_login"
+# What the machine itself sends with its journal and metrics.
+OTLP_HEADERS = "otlp_headers"
+# What reaches the receiver of notifications. A node that notifies by itself has them too.
+NOTIFY_URL, NOTIFY_KEY, NOTIFY_TOKEN = "notify_url", "notify_key", "notify_token"
+NOTIFY_CREDENTIALS = (NOTIFY_URL, NOTIFY_KEY, NOTIFY_TOKEN)
 
 
 # The proxy of a node is an app of this name; a node has one for all its apps.
@@ -87,6 +92,8 @@ class Settings(BaseModel):
     cpu_limit: types.Percent = "100%"
     tasks_limit: types.Tasks = 512
     keep_releases: types.Releases = 5
+    receipt_key: Path | None = None
+    receipt_signers: Path = Path("certs/allowed_signers")
     image_cache: Path = Path("~/.cache/corefab/images")
     image_cache_megabytes: types.Megabytes = 8000
 
@@ -99,6 +106,15 @@ class Settings(BaseModel):
     time_zone: types.TimeZone = "UTC"
     journal_limit: types.Size = "500M"
     swap_megabytes: types.Megabytes = 2048
+    metrics: Literal["on", "off"] = "off"
+    metrics_path: types.ScrapePath = ""
+    metrics_from: types.Networks = ()
+    metrics_password_hash: types.BcryptHash = ""
+    otlp_endpoint: types.OtlpEndpoint = ""
+    otlp_send: types.OtlpSignals = ("logs", "metrics")
+    otlp_headers: SecretStr | None = None
+    otlp_headers_command: str = ""
+    otlp_root: Path | None = None
 
     data_partition: types.PartitionName = ""
     data_disk: types.DevicePath = "/dev/disk/by-id/coreos-boot-disk"
@@ -140,6 +156,15 @@ class Settings(BaseModel):
     smtp_password: SecretStr | None = None
     smtp_password_command: str = ""
 
+    notify_url: SecretStr | None = None
+    notify_url_command: str = ""
+    notify_format: Literal["json", "slack", "ntfy", "matrix", "discord"] = "json"
+    notify_key: SecretStr | None = None
+    notify_key_command: str = ""
+    notify_token: SecretStr | None = None
+    notify_token_command: str = ""
+    notify_mail: types.Mails = ()
+
     pull: types.RegistryTag = ""
     pull_every: types.Calendar = "hourly"
     pull_spread: types.Span = 600
@@ -150,6 +175,7 @@ class Settings(BaseModel):
     pull_keys: types.Words = (str(PUBLISH_KEY),)
     pull_root: Path | None = None
     pull_http: Literal["true", "false"] = "false"
+    pull_node: types.Label = ""
     publish_login: SecretStr | None = None
     publish_login_command: str = ""
     publish_format: Literal["gzip", "zstd", "zstd:chunked"] = "zstd"
@@ -194,6 +220,11 @@ class Settings(BaseModel):
         return bool(self.pull) and self.pull_mode != "off"
 
     @property
+    def follows_bundle(self) -> bool:
+        """Whether the node takes bundles from the registry of PULL."""
+        return bool(self.pull and self.pull_node) and not self.is_proxy
+
+    @property
     def proxy_pull(self) -> str:
         """What a node pulls its proxy from; empty where `fab deploy` has to send the proxy.
 
@@ -211,12 +242,27 @@ class Settings(BaseModel):
     @property
     def needs_deploy(self) -> tuple[str, ...]:
         """The settings because of which a machine cannot be born with the app."""
-        found = [source.key for source in self.sources]
+        found = [
+            one.key
+            for one in self.sources
+            # An app starts without what its node notifies by.
+            if one.credential not in NOTIFY_CREDENTIALS and not self._comes_by_bundle(one)
+        ]
         if self.project_files:
             found.append("PROJECT_FILES")
         if self.tls == "proxy" and not self.proxy_pull:
             found.append("PROXY_IMAGE")
         return tuple(found)
+
+    def _comes_by_bundle(self, source: "Source") -> bool:
+        """Tell whether a credential can come in the node's bundle: the app alone needs it."""
+        needed_before = {CERT_PASS, ACME_HMAC, PULL_LOGIN}
+        return self.follows_bundle and source.credential not in needed_before
+
+    @property
+    def bundled(self) -> tuple[str, ...]:
+        """The names of the credentials that come in the node's bundle."""
+        return tuple(one.credential for one in self.sources if self._comes_by_bundle(one))
 
     @property
     def born(self) -> bool:
@@ -234,6 +280,21 @@ class Settings(BaseModel):
         return self.tls == "proxy" and self.cert_from == "node" and bool(self.acme_key_id)
 
     @property
+    def node_notifies(self) -> bool:
+        """Whether the node sends notifications of what it does by itself."""
+        return self.follows and not self.is_proxy and NOTIFY_URL in self.notify_sources
+
+    @property
+    def notify_sources(self) -> dict[str, "Source"]:
+        """The sources of what reaches the receiver of notifications, of those that are set."""
+        found = {}
+        for name in NOTIFY_CREDENTIALS:
+            value, command = getattr(self, name), getattr(self, f"{name}_command")
+            if value or command:
+                found[name] = Source(name, name.upper(), value, command)
+        return found
+
+    @property
     def sources(self) -> tuple["Source", ...]:
         """The source of each of the app's credentials, sorted by name."""
         found: list[Source] = []
@@ -248,6 +309,11 @@ class Settings(BaseModel):
         if self.follows and (self.pull_login or self.pull_login_command):
             value, command = self.pull_login, self.pull_login_command
             found.append(Source(PULL_LOGIN, "PULL_LOGIN", value, command))
+        if self.otlp_endpoint and (self.otlp_headers or self.otlp_headers_command):
+            value, command = self.otlp_headers, self.otlp_headers_command
+            found.append(Source(OTLP_HEADERS, "OTLP_HEADERS", value, command))
+        if self.node_notifies:
+            found += self.notify_sources.values()
         for name in self.secrets.keys() | self.secret_commands.keys():
             key, command = f"SECRET_{name.upper()}", self.secret_commands.get(name, "")
             found.append(Source(name, key, self.secrets.get(name), command))
@@ -263,7 +329,8 @@ class Settings(BaseModel):
             for key, field in own
         )
         cert = Source(CERT_PASS, "CERT_PASSWORD", self.cert_password, self.cert_password_command)
-        return (*self.sources, *(() if self.has_key else (cert,)), *found)
+        notify = () if self.node_notifies else self.notify_sources.values()
+        return (*self.sources, *(() if self.has_key else (cert,)), *notify, *found)
 
 
 @dataclass(frozen=True, slots=True)

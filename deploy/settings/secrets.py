@@ -17,6 +17,10 @@ SECRET_KEYS = frozenset(
         "AUTHORITY_PASSWORD",
         "AUTHORITY_PASSWORD_OLD",
         "ACME_HMAC_KEY",
+        "OTLP_HEADERS",
+        "NOTIFY_URL",
+        "NOTIFY_KEY",
+        "NOTIFY_TOKEN",
         "PUBLISH_LOGIN",
         "PULL_LOGIN",
         "SMTP_PASSWORD",
@@ -24,6 +28,7 @@ SECRET_KEYS = frozenset(
 )
 _CREDENTIAL = re.compile(r"SECRET_[A-Z][A-Z0-9_]*")
 _taken: dict[str, str] = {}
+_fetched: set[str] = set()
 
 
 def take_secrets() -> Mapping[str, str]:
@@ -35,6 +40,17 @@ def take_secrets() -> Mapping[str, str]:
         if key in SECRET_KEYS or _CREDENTIAL.fullmatch(key):
             _taken[key] = os.environ.pop(key)
     return _taken
+
+
+def remember(value: str) -> str:
+    """Remember a secret that was fetched or typed in, for `seen`; return it."""
+    _fetched.add(value)
+    return value
+
+
+def seen() -> frozenset[str]:
+    """List the secrets that this process took, fetched or was told: no text it sends has one."""
+    return frozenset({*_taken.values(), *_fetched})
 
 
 def refuse_readable(file: Path, keys: Iterable[str]) -> None:

@@ -170,6 +170,12 @@ def _tmpfs(word: str) -> Tmpfs:
     return Tmpfs(_folder(target), size.lower())
 
 
+def _mail(word: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}", word):
+        raise ValueError
+    return word
+
+
 def _folder(path: str) -> str:
     """Check the path of a folder in the container: absolute, and written in its shortest form."""
     if not re.fullmatch(r"(/(?!\.\.?(/|$))[A-Za-z0-9._@+-]+)+", path):
@@ -241,6 +247,21 @@ def _minute(hour: str, minute: str) -> int:
     return int(hour) * 60 + int(minute)
 
 
+def _otlp_signal(word: str) -> str:
+    if word not in {"logs", "metrics"}:
+        raise ValueError
+    return word
+
+
+def _otlp_endpoint(text: str) -> str:
+    local = r"http://127\.0\.0\.1(:[0-9]{1,5})?"
+    remote = rf"https://({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?"
+    match = re.fullmatch(rf"({local}|{remote})((/[A-Za-z0-9._~@-]+)*)/?|", text)
+    if not match or re.search(r"/v1/(logs|metrics|traces)/?$|/\.\.?(/|$)", text):
+        raise ValueError
+    return text.removesuffix("/")
+
+
 def _subnet(version: int, longest: int) -> BeforeValidator:
     def read(text: str) -> str:
         if not text:
@@ -298,6 +319,8 @@ HostNames = Annotated[tuple[str, ...], _each(_subject_name),
 Networks = Annotated[tuple[str, ...], _each(lambda word: str(ipaddress.ip_network(word))),
     Allowed("addresses and networks such as 192.0.2.0/24, separated by commas")]
 Mail = Annotated[str, _matching(r"([^\s@{}\"`\\]+@[^\s@{}\"`\\]+)?"), Allowed("a mail address")]
+Mails = Annotated[tuple[str, ...], _each(_mail),
+    Allowed("mail addresses separated by commas")]
 UpdateWindowOf = Annotated[UpdateWindow, _text(_update_window),
     Allowed("days and times such as Sat,Sun 03:00-05:00")]
 TimeZone = Annotated[str, _text(_time_zone), Allowed("a time zone such as Europe/Sofia or UTC")]
@@ -312,12 +335,22 @@ RegistryTag = Annotated[str,
     Allowed("a tag of a repository with its registry, such as registry.example.org/shop/www:live")]
 PasswordHash = Annotated[str, _matching(r"\$(y|gy|6|5|2[abxy])\$[A-Za-z0-9./$=,]{20,200}|"),
     Allowed("the hash of a password as `mkpasswd` prints it, such as $y$j9T$…")]
+BcryptHash = Annotated[str, _matching(r"\$2[aby]\$(0[4-9]|1[0-2])\$[A-Za-z0-9./]{53}|"),
+    Allowed("the bcrypt hash of a password as `htpasswd -nB` prints it, without the name, such as "
+    "$2y$05$…; of a cost of 12 at most")]
 Calendar = Annotated[str, _matching(r"[A-Za-z0-9*:,./~ -]{1,100}"),
     Allowed("times as systemd.time has them, such as hourly, daily or *:0/15")]
 Span = Annotated[int, _text(_span),
     Allowed("0, or a number with s, min, h or d, such as 10min, two weeks at most")]
 UrlPath = Annotated[str, _matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*"),
     Allowed("a path that starts with /")]
+ScrapePath = Annotated[str, _matching(r"((/\.well-known)?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+)?"),
+    Allowed("a path such as /metrics, without a / at its end")]
+OtlpSignals = Annotated[tuple[str, ...], _each(_otlp_signal, at_least=1),
+    Allowed("logs, metrics, or both separated by a comma")]
+OtlpEndpoint = Annotated[str, _text(_otlp_endpoint),
+    Allowed("the https address of an endpoint, without /v1/logs at its end and without a password "
+    "in it; http with 127.0.0.1 alone, such as http://127.0.0.1:4318")]
 DirectoryUrl = Annotated[str, _matching(r"https?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9._~/%-]*"),
     Allowed("the address of an ACME directory, which begins with https://")]
 Size = Annotated[str, _matching(r"[1-9][0-9]{0,9}[KMGT]"), Allowed("a size such as 512M or 2G")]

@@ -9,10 +9,19 @@ PULL_SCRIPTS = (
     "before-switch", "finish", "guard", "logs", "move", "prove-slot", "pull", "retire",
     "stage", "stage-again", "start", "undo",
 )  # fmt: skip
-# What makes the status page, and the scripts whose answers it has.
+# The updater of a node's bundle, and what applies a bundle.
+BUNDLE_SCRIPTS = ("bundle", "converge")
+# What makes the status pages, and the scripts whose answers they have.
 STATUS_SCRIPTS = (
-    "audit-lines", "holdings", "page", "probe", "pull-status", "releases", "workers",
+    "audit-lines", "collected", "holdings", "inspect", "page", "probe", "pull-status", "releases",
+    "spec-hash", "workers",
 )  # fmt: skip
+# What writes the metrics.
+METRICS_SCRIPTS = ("metrics",)
+# What sends journal and metrics.
+OTLP_SCRIPTS = ("otlp",)
+# What sends notifications.
+NOTIFY_SCRIPTS = ("notify",)
 
 
 def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
@@ -20,4 +29,8 @@ def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
 
     So user data for a cloud has it once.
     """
-    return carried(names, (*PULL_SCRIPTS, *STATUS_SCRIPTS))
+    every = (
+        *(*PULL_SCRIPTS, *BUNDLE_SCRIPTS, *STATUS_SCRIPTS),
+        *(*METRICS_SCRIPTS, *OTLP_SCRIPTS, *NOTIFY_SCRIPTS),
+    )
+    return carried(names, every)

@@ -14,7 +14,7 @@ from deploy.spec.access_key import read_key
 from deploy.spec.beside import apps_beside
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.overlays import write_entries
-from deploy.spec.render import Sources
+from deploy.spec.render import Rendered, Sources
 from deploy.spec.spec import render_spec
 from deploy.spec.units import refuse_errors
 from deploy.workstation.files import write_atomically
@@ -32,11 +32,8 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
     """
     settings = project.settings
     keys = collect_keys(project)
-    sha256, rendered = render_spec(project, keys, compiler)
-    refuse_errors(rendered)
     beside = apps_beside(project)
-    for one in (project, *beside):
-        _refuse_secrets(one.settings, rendered.sources.all)
+    sha256, rendered = checked_spec(project, keys, compiler)
     _write_tree(project.build / settings.app, rendered.sources)
     write_atomically(project.butane, rendered.text.encode(), _PRIVATE)
     ignition = rendered.compiled.ignition
@@ -50,6 +47,22 @@ def prepare(project: Project, *, compiler: str = "python") -> Path:
             "`fab operator-key` makes it, before `fab prepare`"
         )
     return project.ignition
+
+
+def checked_spec(
+    project: Project, keys: tuple[str, ...], compiler: str = "python"
+) -> tuple[str, Rendered]:
+    """Render a machine spec that has neither errors nor secrets; return its hash with it.
+
+    Raises:
+        ButaneError: when a template or an overlay is wrong.
+        DeployError: when the lint finds errors, or a secret is in the spec.
+    """
+    sha256, rendered = render_spec(project, keys, compiler)
+    refuse_errors(rendered)
+    for one in (project, *apps_beside(project)):
+        _refuse_secrets(one.settings, rendered.sources.all)
+    return sha256, rendered
 
 
 def settings_or_ask(folder: Path, name: str | None, *, may_ask: bool) -> Settings:
@@ -102,6 +115,10 @@ def _report_birth(settings: Settings, beside: Sequence[str]) -> None:
         output.say(f"  SSH is off: {settings.node_user} logs in at the machine's console alone")
     if settings.born:
         output.say(f"  it is born with {', '.join((settings.app, *beside))}, from their registries")
+        if settings.bundled:
+            output.say(
+                "  its credentials come once its key is known: `fab enrol`, `fab creds-seal`"
+            )
     elif settings.follows:
         because = ", ".join(settings.needs_deploy)
         output.warn(f"{settings.app} waits for `fab deploy --first`, which brings {because}")

@@ -12,6 +12,8 @@ from butane.files import carried_files
 from butane.render import Values, origin_lines, render_folder
 from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
+from deploy.spec.metrics_files import read_metrics_files, read_otlp_files
+from deploy.spec.notify_files import read_notify_files
 from deploy.spec.overlays import (
     is_link,
     tree_entries,
@@ -19,15 +21,23 @@ from deploy.spec.overlays import (
     updates_by_itself,
     write_entries,
 )
-from deploy.spec.plan.pull import pull_values, status_values
+from deploy.spec.plan.pull import (
+    bundle_values,
+    metrics_values,
+    notice_values,
+    otlp_values,
+    pull_values,
+    status_values,
+)
 from deploy.spec.plan.values import template_values
-from deploy.spec.pull_files import read_pull_files
+from deploy.spec.pull_files import read_bundle_files, read_pull_files
 from deploy.spec.route_files import read_route_files
 from deploy.spec.status_files import read_status_files
 
 _APP = "app.bu"
 # The folder with the files that it refers to.
 _APP_FOLDER = "app"
+_OF_THE_MACHINE = ("node.bu", "data.bu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +102,17 @@ def values_of(
 
     Raises:
         CertError: for what is no key that signs images.
-        DeployError: when one of the operator's files for proxy or updater cannot be used.
+        DeployError: when one of the operator's files for proxy, updater or metrics cannot be used.
     """
     settings, route = project.settings, read_route_files(project)
     return {
         **template_values(settings, keys, revoked, route=route, ipv6=ipv6),
         **pull_values(settings, read_pull_files(project)),
+        **bundle_values(settings, read_bundle_files(project)),
         **status_values(read_status_files(project)),
+        **metrics_values(read_metrics_files(settings)),
+        **otlp_values(read_otlp_files(project)),
+        **notice_values(read_notify_files(settings)),
         "AUTO_UPDATE": ("yes",) if updates_by_itself(project.folder) else (),
     }
 
@@ -115,6 +129,18 @@ def app_files(rendered: Rendered) -> tuple[File, ...]:
     return tuple(
         File(file.path, file.content, file.mode) for file in carried_files(compiled.ignition)
     )
+
+
+def paths_of_apps(sources: Sources) -> frozenset[str]:
+    """List the host files of every app that a machine is made with.
+
+    Raises:
+        ButaneError: when a template is wrong.
+    """
+    own = Sources(sources.templates, {})
+    apps = assemble(one for one in fragments(own) if one.name not in _OF_THE_MACHINE)
+    compiled = compile_with(own, apps, name=_APP)
+    return frozenset(file.path for file in carried_files(compiled.ignition))
 
 
 def render_sources(folder: Path, values: Values, beside: Iterable[Project] = ()) -> Sources:

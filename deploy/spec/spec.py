@@ -1,15 +1,19 @@
 """A machine spec with its hash: made from the settings, or kept in `state/specs`."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from butane.render import Values
 from deploy.errors import DeployError
 from deploy.project import Project
 from deploy.spec.beside import apps_beside
 from deploy.spec.login_keys import collect_keys
 from deploy.spec.people import revoked_keys
 from deploy.spec.plan.machine import Machine, read_machine
-from deploy.spec.render import Rendered, render, render_sources, values_of
+from deploy.spec.plan.pull import status_values
+from deploy.spec.render import Rendered, paths_of_apps, render, render_sources, values_of
+from deploy.spec.status_files import QUESTION, read_status_files
 from deploy.workstation.state import load_spec
 
 
@@ -62,9 +66,9 @@ def render_spec(
     Raises:
         ButaneError: when a template or an overlay is wrong.
     """
-    values = values_of(project, keys, revoked_keys(project))
-    digest = hashlib.sha256()
     beside = apps_beside(project)
+    values = _with_question(project, values_of(project, keys, revoked_keys(project)), beside)
+    digest = hashlib.sha256()
     sources = render_sources(project.folder, values, beside)
     for name, content in sorted(sources.all.items()):
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
@@ -72,6 +76,21 @@ def render_spec(
         digest.update(f"{name}\0{kind}\0".encode(errors="surrogateescape"))
     sha256 = digest.hexdigest()
     return sha256, render(project, {**values, "SPEC": sha256}, beside=beside, tool=compiler)
+
+
+def _with_question(project: Project, values: Values, beside: Iterable[Project]) -> Values:
+    """Add what a machine with a page for `fab drift` looks at, which the spec itself says.
+
+    The manifests of releases name the host files of apps.
+    """
+    files = read_status_files(project)
+    if QUESTION not in files:
+        return values
+    rendered = render(project, values, beside=beside)
+    known = {f"path {path}" for path in paths_of_apps(rendered.sources)}
+    lines = sorted(read_machine(rendered.compiled.ignition).question - known)
+    question = "".join(f"{line}\n" for line in lines).encode()
+    return {**values, **status_values({**files, QUESTION: question})}
 
 
 def _spec(sha256: str, ignition: str) -> Spec:

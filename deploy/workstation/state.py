@@ -38,6 +38,13 @@ def load_spec(folder: Path, sha256: str) -> str | None:
     return path.read_text(encoding="utf-8")
 
 
+def saved_specs(folder: Path) -> tuple[str, ...]:
+    """List the hashes of the machine specs that were saved here, the latest first."""
+    files = (folder / STATE / "specs").glob("*.ign")
+    latest = sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    return tuple(file.stem for file in latest if _SHA256.fullmatch(file.stem))
+
+
 def save_sequence(folder: Path, reference: str, sequence: int) -> None:
     """Save the highest sequence number that was signed for a tag of a registry."""
     known = {**_sequences(folder), reference: sequence}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import ssl
@@ -15,6 +16,8 @@ from typing import Any
 from rehearsal import places, ready, state
 from tests.images import build_image, remove_images
 from tests.system import outside, visited
+from tests.system.bundled import Shelf, audit_lines
+from tests.system.leaks import files_with
 from tests.system.outside import Outside
 from tests.system.project import Project, make_project
 from tests.system.proxied import connected
@@ -124,6 +127,89 @@ class Machine(Project):
             raise AssertionError(f"{error}: {self.status(app)} {self.said()}") from error
         return self.status(app)
 
+    def overlay(self, path: str, text: str, unit: str = "") -> None:
+        """Have the machine spec bring a file, and a unit of it; an empty text takes it away."""
+        file = self.folder / "butane/overlays/own.bu"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        if text:
+            place = {"path": path, "contents": {"inline": text}}
+            units = [{"name": unit, "enabled": True}] if unit else []
+            found = {"variant": "fcos", "version": "1.4.0", "storage": {"files": [place]}}
+            file.write_text(json.dumps(found | {"systemd": {"units": units}}))
+
+    def configure(self, result: str) -> None:
+        """Publish the machine's configuration, and wait for what comes of it."""
+        said = self.must("publish", "--node")
+        serial = int(said.rpartition("(serial ")[2].partition(")")[0])
+        wanted = (serial, result)
+        outside.until(lambda: "yes" if self.bundle() == wanted else "", f"bundle {result}")
+
+    def command(self, *words: str) -> dict[str, str]:
+        """Publish a command; wait until the node has noted what came of it."""
+        said = self.must("node-command", *words)
+        wanted = f"{said.rpartition('(serial ')[2].partition(')')[0]}: {words[0]}"
+        outside.until(lambda: "yes" if self.noted(wanted) else "", wanted)
+        (line,) = self.noted(wanted)
+        return line
+
+    def noted(self, wanted: str) -> list[dict[str, str]]:
+        """Read the lines of the node's journal of changes about a command."""
+        lines = audit_lines(self.node.tree)
+        return [one for one in lines if one["what"] == "command" and wanted in one["detail"]]
+
+    def bundle(self) -> tuple[int, str]:
+        """Read the serial of the bundle that the node looked at last, and what came of it."""
+        status = self.status("node")
+        return int(status.get("serial", 0)), status.get("result", "")
+
+    @property
+    def shelf(self) -> Shelf:
+        return Shelf(self.folder, self.world.registry.root)
+
+    def await_refusal(self, why: str) -> None:
+        """Wait until the node has refused its bundle, and says why."""
+        assert self.await_why(why, "node") == "refused"
+
+    def await_why(self, why: str, app: str = "") -> str:
+        """Wait until an updater says why it did nothing; return its result."""
+        outside.until(lambda: "yes" if why in self.status(app).get("why", "") else "", why)
+        return self.status(app)["result"]
+
+    def container(self, name: str = "www") -> str:
+        """Name the container, and the unit, of the slot that serves; empty while none does."""
+        app = f"{self.settings['PROJECT']}-{name}"
+        home = self.node.tree / f"var/lib/{app}"
+        serving = (home / "current").readlink()
+        slots = [one for one in ("blue", "green") if (home / one).is_symlink()]
+        return next((f"{app}-{one}" for one in slots if (home / one).readlink() == serving), "")
+
+    def credential(self, name: str) -> str:
+        """Read the credential that an app's container has; empty while it is not there."""
+        # The image has no program that could read it.
+        slot = self.container(name)
+        main = self.inside("systemctl", "show", "-P", "MainPID", f"{slot}.service").strip()
+        children = self.inside("pgrep", "-P", main).split() if slot else []
+        return self.inside("cat", f"/proc/{children[0]}/root/run/secrets/token") if children else ""
+
+    def holding(self, text: str) -> set[str]:
+        """Name the places in which a text is: the node's disk, its journal, the registry."""
+        disk = (self.node.tree / one for one in ("etc", "var", "root", "home"))
+        found = {"disk"} if files_with([text], *disk, scratch=self.folder) else set()
+        self.inside("journalctl", "--sync")
+        if text in self.inside("journalctl", "-q", "--no-pager", "-o", "cat"):
+            found.add("journal")
+        blobs = (one for one in self.world.registry.store.rglob("*") if one.is_file())
+        if any(text.encode() in _unpacked(one.read_bytes()) for one in blobs):
+            found.add("registry")
+        return found
+
+    def in_memory(self, text: str) -> set[str]:
+        """List the files of the node's memory in which a text is."""
+        # Files vanish meanwhile, which grep takes for a failure.
+        search = ("bash", "-c", 'grep -rlsaF -D skip "$1" /run || true', "bash", text)
+        return set(self.inside(*search).split())
+
     def inside(self, *words: str, seconds: float = 20) -> str:
         """Run a command on the node by entering it: there is no login."""
         record = state.load(places.folder(self.settings["PROJECT"]))
@@ -138,6 +224,10 @@ class Machine(Project):
         units = ("corefab-proxy-pull", f"{self.app}-pull", "corefab-proxy-green")
         words = [word for unit in units for word in ("-u", unit)]
         return self.inside("journalctl", "--no-pager", "-n", "60", "-o", "cat", *words)
+
+
+def _unpacked(blob: bytes) -> bytes:
+    return gzip.decompress(blob) if blob.startswith(b"\x1f\x8b") else blob
 
 
 @contextmanager

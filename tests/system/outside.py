@@ -154,6 +154,8 @@ def _answer(outside: Outside, words: list[str]) -> str:
         case ["visit", node]:
             outside.visit(address := await_address(node))
             return address
+        case ["key", node]:
+            return await_key(node)
         case ["result", node, app, wanted]:
             return await_result(node, app, wanted)
         case ["image", node, app, wanted]:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rehearsal import lifecycle, places, state
+from rehearsal import lifecycle, machine, places, ready, state
 from rehearsal.node import NodeStatus
 from rehearsal.ready import Login
 from tests.root import ROOT
@@ -85,6 +85,17 @@ class Project:
         """Restart the node as `systemctl reboot` does, and wait until it is ready again."""
         login = Login(identity=self.folder / "id")
         lifecycle.reboot(self.settings["PROJECT"], self.folder, login=login)
+
+    def cut_power(self) -> None:
+        """Kill all of the node at once, and boot it from what is on its disk."""
+        folder = places.folder(self.settings["PROJECT"])
+        record = state.load(folder)
+        assert record
+        with folder.alone():
+            machine.stop(folder, record.network)
+            machine.start(folder, places.cache() / record.base, record.network)
+            machine.await_start(folder)
+            ready.wait(folder, record.network, Login(identity=self.folder / "id"))
 
     def node_down(self) -> None:
         """Remove the node, whatever state it is in."""

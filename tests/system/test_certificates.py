@@ -14,14 +14,13 @@ import pytest
 
 from bench.visits import RATE, Site, failures, read, visiting, within
 from certs.keyfile import encrypt, new_key
-from deploy.app.health import check
 from deploy.node.endpoint import Endpoint
 from deploy.node.script import script_text
 from rehearsal import lifecycle
 from tests.system.conftest import CERT_PASSWORD, NAME, authority
 from tests.system.page import get
 from tests.system.project import Project, logins
-from tests.system.visitors import crowding
+from tests.system.visitors import crowding, shaking_hands
 from tests.unit.certs.pebble import Pebble, running
 
 pytestmark = pytest.mark.node
@@ -45,40 +44,18 @@ def pair(project: Project) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.glob("server.*")}
 
 
-@contextmanager
-def shaking_hands(project: Project) -> Iterator[list[tuple[float, str]]]:
-    """Note which certificate is shown to whom asks when, over both families, for a block."""
-    node = lifecycle.find(project.settings["PROJECT"])
-    assert node
-    endpoints = [Endpoint(address, 443, NAME) for address in (node.address, node.address6)]
-    seen: list[tuple[float, str]] = []
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.wait(0.05):
-            for one in endpoints:
-                asked = time.monotonic()
-                shown = check(one, "/").certificate
-                seen.append((asked, shown.sha256 if shown else ""))
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join()
-
-
 @pytest.mark.core
 def test_a_rotation_under_load_fails_no_request_restarts_nothing_and_is_shown_to_all(
     serving: Project, tmp_path: Path
 ) -> None:
     before, started = fingerprint(serving), invocation(serving)
     site = Site(serving.node.address, 443, NAME, authority(serving))
+    node = lifecycle.find(serving.settings["PROJECT"])
+    assert node
+    endpoints = [Endpoint(address, 443, NAME) for address in (node.address, node.address6)]
     said: list[tuple[float, str]] = []
 
-    with visiting(site, tmp_path / "visits"), shaking_hands(serving) as seen:
+    with visiting(site, tmp_path / "visits"), shaking_hands(*endpoints) as seen:
         began = time.monotonic()
         with serving.start("cert-rotate-https") as process:
             said += [(time.monotonic(), line) for line in process.stdout or ()]
@@ -97,8 +74,6 @@ def test_a_rotation_under_load_fails_no_request_restarts_nothing_and_is_shown_to
     ((proven_at, proven),) = ((at, line) for at, line in said if "healthy" in line)
     assert max(at for at, mark in seen if mark == before) < proven_at
     assert invocation(serving) == started
-    node = lifecycle.find(serving.settings["PROJECT"])
-    assert node
     assert node.address in proven
     assert node.address6 in proven
     (line,) = json.loads(serving.must("audit", "--lines", "1", "--json"))["lines"]

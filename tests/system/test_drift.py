@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from deploy.machine.drift import act as drift_act
-from deploy.machine.drift.plan.convergence import Act
 from deploy.node.file import File, pack
 from deploy.node.login import connect
 from deploy.node.target import Target
+from deploy.spec.plan.act import Act
 from tests.system.conftest import booted
 from tests.system.project import Project
 

@@ -4,11 +4,13 @@ import base64
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
 
+import bcrypt
 import pytest
 
 from deploy.settings.model import PROXY_BUILT
@@ -17,6 +19,7 @@ from tests.images import remove_images
 from tests.root import ROOT
 from tests.system import visited
 from tests.system.conftest import booted
+from tests.system.outside import until
 from tests.system.page import get
 from tests.system.project import Project, write_settings
 from tests.system.proxied import (
@@ -575,3 +578,34 @@ def test_the_built_proxy_is_the_default_of_a_rehearsal(serving: Project) -> None
 
     assert PROXY_BUILT in said["image"]
     assert said["health"] == "healthy"
+
+
+def test_the_metrics_are_there_for_the_password_alone(serving: Project) -> None:
+    password, path = secrets.token_hex(8), "/.well-known/metrics"
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(5)).decode()
+    chosen = {"METRICS": "on", "METRICS_PATH": path, "METRICS_PASSWORD_HASH": hashed}
+    serving.must("converge", "--yes", **chosen)
+    serving.must("deploy", **chosen)
+    try:
+        assert ask(serving, NAME, path)[0] == 401
+        assert page(serving, STAGING, path)[1] == "first"
+        serving.must("maintenance", "on")
+        try:
+            line = f'corefab_maintenance{{app="{serving.settings["PROJECT"]}-www"}} 1'
+            until(lambda: line if line in told(serving, path, password) else "", line)
+        finally:
+            serving.must("maintenance", "off")
+    finally:
+        serving.must("converge", "--yes", METRICS="off")
+        serving.must("deploy")
+    assert ask(serving, NAME, path)[0] == 200
+
+
+def told(project: Project, path: str, password: str) -> str:
+    """Read the metrics as a program that watches the node does."""
+    words = f'user = "metrics:{password}"\nresolve = "{NAME}:443:{project.node.address}"\n'
+    done = subprocess.run(
+        ["curl", "-sSf", "--cacert", ca(project), "-K", "-", f"https://{NAME}{path}"],
+        input=words, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout

@@ -1,139 +1,32 @@
 """A node that follows a tag of a registry by itself."""
 
-import json
 import os
-import secrets
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
-from tests.images import build_image, remove_images
-from tests.system import registry
-from tests.system.conftest import NAME, authority, booted
+from tests.system.conftest import NAME, authority
+from tests.system.following import EXITS, REPO, Shop, following
 from tests.system.page import get
-from tests.system.project import Project, configure, write_settings
-from tests.system.registry import Registry
-from tests.system.visitors import Visits, visiting
+from tests.system.project import configure
+from tests.system.visitors import Visits
 
 pytestmark = pytest.mark.node
-REPO = "shop/www"
 NEVER_HEALTHY = 'ENTRYPOINT []\nCMD ["/usr/bin/python3", "-c", "import time; time.sleep(1000)"]'
-EXITS = 'ENTRYPOINT []\nCMD ["/usr/bin/python3", "-c", "raise SystemExit(1)"]'
-
-
-@dataclass(slots=True)
-class Shop:
-    """An app that follows a tag, and the registry of that."""
-
-    project: Project
-    registry: Registry
-    log: Path
-    built: int = 0
-
-    @property
-    def app(self) -> str:
-        return f"{self.project.settings['PROJECT']}-www"
-
-    @property
-    def tags(self) -> Path:
-        return self.registry.store / "docker/registry/v2/repositories" / REPO / "_manifests/tags"
-
-    def name(self, number: int) -> str:
-        """Name an image that was built."""
-        return f"{self.project.settings['IMAGE'].removesuffix(':latest')}:v{number}"
-
-    def build(self, text: str = "") -> str:
-        """Build an image on top of the sample app; return its name."""
-        self.built += 1
-        image = self.name(self.built)
-        lines = f"FROM {self.project.settings['IMAGE']}\nLABEL v={self.built}\n{text}\n"
-        build_image(image, lines, self.project.folder, form="docker")
-        return image
-
-    def publish(self, image: str) -> str:
-        """Publish an image; return its id."""
-        self.project.must("publish", IMAGE=image)
-        words = ["podman", "image", "inspect", "--format", "sha256:{{.Id}}", image]
-        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
-
-    def pull(self) -> dict[str, str]:
-        """Have the node look at the tag; return what it notes of that."""
-        status = f"/var/lib/corefab/pull/{self.app}/status.json"
-        look = f"rm -f {status}; systemctl start {self.app}-pull.service || true; cat {status}"
-        return dict(json.loads(self.project.ssh(look, seconds=200)))
-
-    def tried(self, image: str) -> int:
-        """Count how often the node tried an image that failed."""
-        failed = "jq -r 'select(.result == \"failed\").image' /var/lib/corefab/audit.log"
-        return self.project.ssh(failed).split().count(image)
-
-    def serving(self) -> str:
-        """Read the id of the image that serves."""
-        return str(self.manifest()["image_id"])
-
-    def manifest(self) -> dict[str, object]:
-        return dict(json.loads(self.project.ssh(f"cat /var/lib/{self.app}/current/manifest.json")))
-
-    def fetched(self) -> int:
-        """Count the blobs that were fetched from the registry, by anybody."""
-        lines = self.log.read_text().splitlines()
-        return sum('"GET /v2/shop/www/blobs/' in line for line in lines)
-
-    def cut(self, before: str) -> None:
-        """Have the node look at the tag, and kill the updater before it comes to a line."""
-        text = f"/etc/corefab/pull/{self.app}/pull.sh"
-        put = f"sed 's/^{before}/kill -9 $$; &/' {text} >{text}.cut; grep -q kill {text}.cut"
-        self.project.ssh(f"{put}\nbash {text}.cut {self.app} || true\nrm {text}.cut", seconds=200)
-
-    @contextmanager
-    def instead_of(self, script: str, text: str) -> Iterator[None]:
-        """Put another text in place of a script of the updater's, for a block."""
-        path = f"/etc/corefab/pull/{self.app}/{script}.sh"
-        self.project.ssh(f"cp {path} {path}.kept\ncat >{path} <<'END'\n{text}\nEND")
-        yield
-        self.project.ssh(f"mv {path}.kept {path}")
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Deploy an app whose tag names what was deployed."""
-    with booted(tmp_path_factory.mktemp("pull"), f"pull{os.getpid()}") as made:
-        at, folder = IPv4Address(made.node.address) - 1, tmp_path_factory.mktemp("registry")
-        with registry.running(folder, secrets.token_urlsafe(24), at=str(at)) as found:
-            own = {
-                "PULL": f"{found.address}/{REPO}:live",
-                "PULL_ROOT": str(found.root),
-                "PULL_LOGIN": found.login,
-                "PUBLISH_LOGIN": found.login,
-                "PULL_EVERY": "yearly",
-                "HEALTH_TIMEOUT_SECONDS": "15",
-                "STOP_SECONDS": "2",
-            }
-            made.settings.update(own)
-            write_settings(made.folder / ".env", (made.folder / ".env").read_text(), own)
-            made.must("publish-key")
-            made.must("publish")
-            made.must("deploy", "--first")
-            shop = Shop(made, found, folder / "log")
-            yield shop
-            if shop.built:
-                remove_images(*map(shop.name, range(1, shop.built + 1)))
+    with following(tmp_path_factory.mktemp("pull"), f"pull{os.getpid()}") as found:
+        yield found
 
 
 @pytest.fixture
 def visits(shop: Shop) -> Iterator[Visits]:
-    """Have visitors all through a test, who notice nothing; the updater has nothing left to do."""
-    with visiting(shop.project.node.address, NAME, authority(shop.project)) as found:
+    with shop.visited() as found:
         yield found
-    assert found.failures == []
-    assert found.answers > 0
-    status, _ = get(shop.project.node.address, 443, NAME, authority(shop.project))
-    assert status == 200
 
 
 def test_what_was_deployed_and_published_is_the_same(shop: Shop) -> None:
@@ -226,6 +119,31 @@ def test_an_older_image_that_was_signed_is_refused(shop: Shop, visits: Visits) -
     assert shop.pull()["result"] == "same"
 
 
+@pytest.mark.slow
+def test_an_older_image_is_refused_though_another_tag_was_followed_between(
+    shop: Shop, visits: Visits
+) -> None:
+    tag, image = shop.tags / "live/current/link", shop.build()
+    older = tag.read_bytes()
+    wanted = shop.publish(image)
+    status = shop.pull()
+    assert status["result"] == "updated", status
+    newer = tag.read_bytes()
+    shop.project.must("promote", "live", "other")
+    other = f"{shop.registry.address}/{REPO}:other"
+    shop.project.must("deploy", PULL=other, IMAGE=image)
+    assert shop.pull()["reference"] == other
+    shop.project.must("deploy", IMAGE=image)
+    tag.write_bytes(older)
+
+    status = shop.pull()
+
+    assert (status["result"], shop.serving()) == ("refused", wanted)
+    assert "older" in status["why"]
+    tag.write_bytes(newer)
+    assert shop.pull()["result"] == "same"
+
+
 def test_without_the_registry_what_serves_goes_on(shop: Shop, visits: Visits) -> None:
     port = shop.registry.address.partition(":")[2]
     rule = f"tcp dport {port} reject with tcp reset"
@@ -271,8 +189,7 @@ def test_what_is_podmans_fault_is_not_held_against_an_image(shop: Shop, visits: 
         status = shop.pull()
     assert status["result"] == "node-fault", status
     assert shop.pull()["result"] == "waiting"
-    fault = f"/var/lib/corefab/pull/{shop.app}/fault.json"
-    shop.project.ssh(f"jq '.until = 0' {fault} >{fault}.new; mv {fault}.new {fault}")
+    shop.forget_fault()
 
     status = shop.pull()
     assert status["result"] == "updated", status
@@ -325,4 +242,28 @@ def test_the_mode_decides_whether_the_node_takes_an_image(shop: Shop, visits: Vi
     )
     assert shop.project.ssh(f"ls -d /etc/corefab/pull/{shop.app}/pull.sh || true") == ""
     shop.project.must("deploy", IMAGE=image)
+    assert shop.pull()["result"] == "same"
+
+
+@pytest.mark.slow
+def test_while_the_key_changes_the_node_takes_what_either_key_has_signed(
+    shop: Shop, visits: Visits
+) -> None:
+    first, second, third = shop.build(), shop.build(), shop.build()
+    shop.publish(first)
+    assert shop.pull()["result"] == "updated"
+
+    shop.project.must("publish-key", "--following")
+    both = "certs/publish.pub, certs/publish-next.pub"
+    shop.project.must("deploy", IMAGE=first, PULL_KEYS=both)
+    wanted = shop.publish(second)
+    status = shop.pull()
+    assert (status["result"], shop.serving()) == ("updated", wanted), status
+
+    # From now on the next key alone signs; the node still has both.
+    shop.project.must("publish-key", "--finish")
+    wanted = shop.publish(third)
+    status = shop.pull()
+    assert (status["result"], shop.serving()) == ("updated", wanted), status
+    shop.project.must("deploy", IMAGE=third)
     assert shop.pull()["result"] == "same"

@@ -1,6 +1,9 @@
 """A machine without SSH that is born with its proxy and two apps, each with a certificate."""
 
+import gzip
+import json
 import os
+import secrets
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.system import outside
+from tests.system.bundled import audit_lines
 from tests.system.closed import HASH, LIVE, Machine, closed
 from tests.system.project import write_settings
 from tests.system.rehearsal.nodes import require_nodes
@@ -18,6 +22,13 @@ STAGING = "staging.example.org"
 NAME = f"closed{os.getpid()}"
 PAGE = "/run/corefab/proxy/status/status"
 NEVER_HEALTHY = "ENV SPEAKS=nothing"
+CUT = (
+    "add chain inet corefab cut { type filter hook output priority 0; policy drop; }\n"
+    'add rule inet corefab cut oifname "lo" accept\n'
+)
+ONESHOT = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/true\n"
+ONESHOT += "[Install]\nWantedBy=multi-user.target\n"
+BROKEN = ONESHOT.replace("bin/true", "bin/false")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +36,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Publish two apps and the proxy, and boot a machine from one Ignition file."""
     require_nodes()
     folder = tmp_path_factory.mktemp("closed")
-    with closed(folder, NAME, os.getpid() + 100) as machine:
+    with closed(folder, NAME, os.getpid() + 100, PULL_NODE="closed1") as machine:
         other = {
             "NAME": "staging",
             "CERT_NAMES": STAGING,
@@ -111,7 +122,26 @@ def test_commands_that_look_read_the_status_page(machine: Machine) -> None:
         assert release["image_bytes"] > 0
         assert "pull" in machine.must("audit", *words)
         assert machine.look("pull-status", *words)["result"] == "same"
+    found = machine.look("proxy-status")
+    assert (found["app"], found["health"]) == ("corefab-proxy", "healthy")
     assert int(machine.inside("stat", "-c", "%s", PAGE)) < 32_768
+
+
+def test_drift_is_found_by_a_page_of_its_own(machine: Machine) -> None:
+    for words in ([], ["--name", "staging"]):
+        assert "no drift" in machine.must("drift", *words)
+    unit = f"/etc/containers/systemd/{NAME}-www-blue.container"
+    firewall = "/etc/corefab/firewall.nft"
+    machine.inside("bash", "-c", f"echo '#' >>{unit}; chmod 666 {firewall}")
+    machine.inside("systemctl", "start", "corefab-status.service", seconds=60)
+
+    changed = machine.fab("drift", "--json")
+
+    machine.inside("bash", "-c", f"sed -i '$ d' {unit}; chmod 644 {firewall}")
+    assert changed.code == 2, changed.out
+    findings = json.loads(changed.out)["findings"]
+    found = {(one["what"], one["subject"], one["remedy"]) for one in findings}
+    assert found == {("file", unit, "reinstall"), ("mode", firewall, "reinstall")}
 
 
 def test_a_page_that_is_altered_or_of_another_node_is_no_answer(machine: Machine) -> None:
@@ -172,6 +202,168 @@ def test_another_image_of_the_proxy_is_taken_and_no_visitor_notices(
     assert machine.world.pebble.orders == 2
 
 
+def test_app_and_proxy_are_updated_at_once_and_no_visitor_notices(
+    machine: Machine, visits: Visits
+) -> None:
+    names = (machine.app, "corefab-proxy")
+    machine.inside("systemctl", "stop", *(f"{name}-pull.timer" for name in names))
+    wanted = machine.publish_caddy("third")
+    machine.publish("three")
+
+    machine.inside("systemctl", "start", *(f"{name}-pull.service" for name in names), seconds=200)
+
+    assert [machine.status(name)["result"] for name in names] == ["updated"] * 2
+    assert machine.status("corefab-proxy")["image_id"] == wanted
+    assert machine.page(LIVE) == "three"
+    machine.must("withdraw")
+    machine.inside("systemctl", "start", *(f"{name}-pull.timer" for name in names))
+    machine.await_page(LIVE, "two")
+    machine.await_result("same")
+
+
+def test_a_bundle_brings_files_and_units_and_takes_them_away(
+    machine: Machine, visits: Visits
+) -> None:
+    machine.await_result("same", "node")
+    machine.overlay("/etc/systemd/system/own.service", ONESHOT, "own.service")
+    unit = machine.node.tree / "etc/systemd/system/own.service"
+    before = (machine.node.tree / "etc/corefab/spec").read_text()
+
+    machine.configure("same")
+
+    assert unit.read_text() == ONESHOT
+    assert (machine.node.tree / "etc/corefab/spec").read_text() != before
+    assert machine.inside("systemctl", "is-active", "own.service").strip() == "active"
+    line = audit_lines(machine.node.tree)[-1]
+    assert (line["what"], line["result"]) == ("bundle", "ok")
+    assert "file /etc/systemd/system/own.service" in line["detail"]
+    machine.overlay("", "")
+
+    machine.configure("same")
+
+    assert not unit.exists()
+    assert (machine.node.tree / "etc/corefab/spec").read_text() == before
+
+
+def test_a_bundle_whose_unit_fails_is_put_back_and_held_back(
+    machine: Machine, visits: Visits
+) -> None:
+    good = (machine.node.tree / "etc/corefab/spec").read_text()
+    machine.overlay("/etc/systemd/system/own.service", BROKEN, "own.service")
+
+    machine.configure("held-back")
+
+    assert not (machine.node.tree / "etc/systemd/system/own.service").exists()
+    assert (machine.node.tree / "etc/corefab/spec").read_text() == good
+    failed = [one for one in audit_lines(machine.node.tree) if one["what"] == "bundle"][-1]
+    assert failed["result"] == "failed"
+    assert "own.service" in failed["detail"]
+
+
+def test_a_bundle_that_cuts_the_network_undoes_itself(machine: Machine) -> None:
+    machine.overlay("/etc/corefab/firewall.d/cut.nft", CUT)
+    before = len(audit_lines(machine.node.tree))
+
+    machine.configure("held-back")
+
+    put_back, failed = audit_lines(machine.node.tree)[before : before + 2]
+    assert put_back["what"] == "converge put back"
+    assert "the next bundle could not be read" in put_back["detail"]
+    assert failed["result"] == "failed"
+    assert "chain cut" not in machine.inside("nft", "list", "table", "inet", "corefab")
+    assert not (machine.node.tree / "etc/corefab/firewall.d/cut.nft").exists()
+    machine.await_page(LIVE, "two")
+
+
+def test_older_unsigned_and_other_nodes_bundles_are_refused(
+    machine: Machine, visits: Visits
+) -> None:
+    older = machine.shelf.read()
+    machine.overlay("/etc/own", "hello\n")
+    machine.configure("same")
+
+    machine.shelf.write(older)
+    machine.await_refusal("is older than what it was before")
+    machine.shelf.unsigned()
+    machine.await_refusal("is not signed")
+    machine.shelf.of_another("closed2")
+    machine.await_refusal('is for node "closed2", and this is closed1')
+    assert (machine.node.tree / "etc/own").read_text() == "hello\n"
+    machine.configure("same")
+
+
+def test_a_command_is_carried_out_once(machine: Machine) -> None:
+    line = machine.command("restart")
+    assert line["result"] == "ok"
+
+    refused = machine.command("release", "--release", "20300615-120000-ab12")
+
+    assert refused["result"] == "failed"
+    assert "is not on this node" in refused["detail"]
+    # The first one is still published beside it, and was not carried out again.
+    assert machine.noted(line["detail"]) == [line]
+    machine.await_page(LIVE, "two")
+
+
+def test_images_are_held_taken_and_gone_back_from_by_commands(
+    machine: Machine, visits: Visits
+) -> None:
+    before = (machine.node.tree / f"var/lib/{machine.app}/current").readlink().name
+    assert machine.command("hold")["result"] == "ok"
+    machine.publish("three")
+    assert machine.await_why("a command holds it") == "waiting"
+
+    assert machine.command("retry")["result"] == "ok"
+    machine.await_page(LIVE, "three")
+    assert machine.command("release", "--release", before)["result"] == "ok"
+
+    machine.await_page(LIVE, "two")
+    assert machine.await_why("was taken before") == "same"
+    machine.must("withdraw")
+
+
+def test_what_a_node_collects_is_shown_from_its_page(machine: Machine) -> None:
+    assert machine.command("collect")["result"] == "ok"
+
+    outside.until(
+        lambda: "yes" if machine.fab("node-collected").code == 0 else "", "what was collected"
+    )
+
+    shown = machine.must("node-collected")
+    for part in ("# df -h", "table inet corefab", f"{machine.app}-", "# journalctl -b"):
+        assert part in shown, part
+
+
+def test_ssh_is_open_for_a_while_and_closes_by_itself_with_its_sessions(machine: Machine) -> None:
+    line = machine.command("ssh-open", "--minutes", "1", "--key", "id.pub")
+    assert line["result"] == "ok", line
+    key = machine.inside("ssh-keygen", "-y", "-f", "/etc/ssh/ssh_host_ed25519_key")
+    known = machine.folder / "opened"
+    known.write_text(f"{machine.node.address} {key}")
+    words = ["ssh", "-F", "none", "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
+    words += ["-i", str(machine.folder / "id"), f"core@{machine.node.address}"]
+
+    done = subprocess.run([*words, "sudo", "id", "-un"], capture_output=True, text=True, check=True)
+    session = subprocess.Popen([*words, "sleep", "600"])
+
+    assert done.stdout == "root\n"
+    session.wait(outside.PATIENCE_SECONDS)
+    outside.until(
+        lambda: "" if machine.inside("ss", "-Hltn", "sport = :22") else "yes", "port 22 closed"
+    )
+    with pytest.raises(OSError), socket.create_connection((machine.node.address, 22), timeout=2):  # noqa: PT011
+        pass
+    assert machine.inside("systemctl", "is-enabled", "sshd.service").strip() == "masked"
+    outside.until(
+        lambda: (
+            ""
+            if "22" in machine.inside("nft", "list", "set", "inet", "corefab", "tcp_ports_while")
+            else "yes"
+        ),
+        "the element is gone",
+    )
+
+
 def test_after_a_restart_without_the_registry_the_page_is_there(machine: Machine) -> None:
     machine.world.registry.stop()
     try:
@@ -200,10 +392,73 @@ def test_born_again_it_has_the_same_certificate_from_a_proxy_by_its_digest(
     assert machine.certificate(LIVE) == before
     assert machine.world.pebble.orders == ordered
     assert machine.await_result("same", "corefab-proxy")["reference"] == pinned
+    # The bundle was made for machines of earlier specs.
+    assert machine.await_why("for machines of other specs", "node") == "waiting"
+    # Its commands were for the machine before.
+    assert machine.noted("") == []
+
+
+def test_an_app_gets_credentials_that_only_its_node_can_read(machine: Machine) -> None:
+    env, app, secret = machine.folder / ".env.staging", f"{NAME}-staging", secrets.token_hex(20)
+    before = env.read_text()
+    env.write_text(f"{before}SECRET_TOKEN={secret}\n")
+    try:
+        machine.must("prepare", "--yes")
+        machine.boot("--state", str(machine.kept))
+        machine.await_page(LIVE, "two")
+        assert machine.await_why("credentials that have not come: token", app) == "waiting"
+        machine.must("enrol", "--fingerprint", outside.await_key(NAME))
+
+        machine.must("creds-seal", "--name", "staging")
+
+        machine.await_page(STAGING, "staged")
+        assert machine.credential("staging") == secret
+        renewed = secrets.token_hex(20)
+        env.write_text(f"{before}SECRET_TOKEN={renewed}\n")
+        machine.must("creds-rotate", "token", "--name", "staging")
+        outside.until(
+            lambda: "yes" if machine.credential("staging") == renewed else "", "the new value"
+        )
+        machine.await_page(STAGING, "staged")
+        control = _spread(machine)
+        assert machine.holding(control) == {"disk", "journal", "registry"}
+        for value in (secret, renewed):
+            assert machine.holding(value) == set()
+        # Of systemd, which decrypts it, and of the container.
+        slot = machine.container("staging")
+        of_systemd = f"/run/credentials/{slot}.service/token"
+        assert machine.in_memory(renewed) == {of_systemd, f"/run/{slot}/secrets/token"}
+    finally:
+        env.write_text(before)
+
+
+def test_where_user_data_has_no_room_the_apps_come_in_the_bundle(machine: Machine) -> None:
+    # What is packed says nothing of file systems to a rehearsal node.
+    whole = {"DATA_PARTITION": ""}
+    machine.must("prepare", "--yes", **whole)
+    assert "without the files of the apps" in machine.must("cloud", "digitalocean", **whole)
+    machine.must("publish", "--node", **whole)
+    packed = machine.folder / "build/cloud/digitalocean/user-data.ign"
+    (machine.folder / f"build/{machine.app}.ign").write_bytes(packed.read_bytes())
+
+    machine.boot()
+
+    machine.await_page(LIVE, "two")
+    machine.await_page(STAGING, "staged")
+    assert machine.await_result("same", "node")["spec"]
+
+
+def _spread(machine: Machine) -> str:
+    """Put a text where a secret must not be; return it."""
+    text = secrets.token_hex(20)
+    (machine.node.tree / "var/lib/corefab/control").write_text(text)
+    machine.inside("logger", text)
+    (machine.world.registry.store / "control").write_bytes(gzip.compress(text.encode()))
+    return text
 
 
 def test_a_machine_of_a_providers_user_data_is_what_a_deploy_would_make(machine: Machine) -> None:
-    with_ssh = {"SSH": "on", "DATA_PARTITION": ""}
+    with_ssh = {"SSH": "on", "DATA_PARTITION": "", "PULL_NODE": ""}
     machine.must("prepare", "--yes", **with_ssh)
     spec = machine.folder / f"build/{machine.app}.ign"
     machine.must("cloud", "digitalocean", **with_ssh)

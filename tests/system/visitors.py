@@ -4,10 +4,14 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from deploy.app.health import check
+from deploy.node.endpoint import Endpoint
 
 _PATIENCE_SECONDS = 60
 _PAUSE_SECONDS = 0.02
@@ -100,3 +104,25 @@ def visiting(
 def crowding(address: str, name: str) -> AbstractContextManager[Visits]:
     """Let two hundred requests a second come, whatever certificate is shown."""
     return visiting(address, name, None, visitors=CROWD, pause_seconds=CROWD_PAUSE_SECONDS)
+
+
+@contextmanager
+def shaking_hands(*endpoints: Endpoint) -> Iterator[list[tuple[float, str]]]:
+    """Note when which certificate is asked for, as seconds and fingerprint, for a block."""
+    seen: list[tuple[float, str]] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.05):
+            for one in endpoints:
+                asked = time.monotonic()
+                shown = check(one, "/").certificate
+                seen.append((asked, shown.sha256 if shown else ""))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()

@@ -17,7 +17,7 @@ _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _FAB = re.compile(r"\bfab (?:-H \S+ |--debug )?([a-z][\w-]*)((?: [^\n`#;|]*)?)")
 _OPTION = re.compile(r"(?<!\S)--([a-z][\w-]*)")
 # Tables whose first column quotes messages.
-_MESSAGES = [ROOT / "docs/recovery.md", ROOT / "docs/certificates.md"]
+_MESSAGES = [ROOT / f"docs/{name}.md" for name in ("recovery", "certificates", "receipts")]
 _PACKAGES = ("deploy", "butane", "certs", "container", "rehearsal")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 

@@ -24,6 +24,7 @@ _PUBLIC = {
     "Pair.chain": "certificates",
     "Protection.iv": "stands in the key file",
     "Protection.salt": "stands in the key file",
+    "Sample.value": "a number",
     "Setting.value": "a line of a unit, which every user of a node can read",
     "Settings.plain_key": "a path",
     "Source.value": "a SecretStr",

@@ -15,7 +15,9 @@ def sentence(children: Sequence[Child]) -> str:
     unwell = [child for child in children if child.state not in {HEALTHY, ENDED}]
     words = [f"{child.policy.name} is {_words(child)}" for child in unwell]
     well = sum(child.state == HEALTHY for child in children)
-    return "; ".join([*words, f"{well} of {len(children)} workers healthy"])
+    restarts = sum(child.restarts for child in children)
+    again = f", restarts: {restarts}" if restarts else ""
+    return "; ".join([*words, f"{well} of {len(children)} workers healthy{again}"])
 
 
 def report(children: Iterable[Child], now: float, state: str, uptime: float) -> str:

@@ -7,6 +7,12 @@ home=$(home_of "$app")
 previous=$(jq -r .previous "$home/deploying")
 write_manifest "$app" "$release"
 audit "$audit"
+# The receipt stays when the release is removed. One that the node made by itself has none.
+for part in receipt.json.sig receipt.json; do
+  if [ -e "$home/releases/$release/$part" ]; then
+    mv -fT "$home/releases/$release/$part" "$home/receipts/$release${part#receipt}"
+  fi
+done
 # Until now, the other slot had the old release's unit.
 if [ -n "$previous" ]; then remove_files "$app" "$previous" "$release"; fi
 install_files "$app" "$release"

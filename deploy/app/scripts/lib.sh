@@ -280,3 +280,29 @@ write_manifest() {
   sync "$manifest.new"
   mv -fT "$manifest.new" "$manifest"
 }
+
+# refused_units ROOT WORKING NAME...: print why this node's Quadlet generator or systemd-analyze refuses the units
+# of a tree; nothing where both accept them. The names of apps in messages do not count as errors.
+refused_units() {
+  local root=$1 made=$2 said known name accepted
+  shift 2
+  said=$(QUADLET_UNIT_DIRS="$root/etc/containers/systemd" \
+    /usr/lib/systemd/system-generators/podman-system-generator --dryrun 2>&1 >/dev/null) \
+    && accepted=yes || accepted=no
+  said=$(sed '/Loading source unit file/d' <<<"$said")
+  known=$said
+  for name in "$@"; do known=${known//"$name"/}; done
+  if [ "$accepted" = no ] || grep -qiE 'error|unsupported|converting|invalid' <<<"$known"; then
+    printf 'the Quadlet generator of this node refuses the units:\n%s\n' "$said"
+    return
+  fi
+  # Verify the generated units and the plain ones: at boot, systemd would ignore what it cannot parse.
+  rm -rf "$made" && install -d "$made"
+  QUADLET_UNIT_DIRS="$root/etc/containers/systemd" \
+    /usr/lib/systemd/system-generators/podman-system-generator "$made" "$made" "$made" 2>/dev/null || true
+  find "$root/etc/systemd/system" -type f ! -path '*.d/*' -exec cp -t "$made" {} +
+  said=$(find "$made" -maxdepth 1 -type f -print0 \
+    | xargs -0 systemd-analyze verify --man=no --recursive-errors=no 2>&1) && accepted=yes || accepted=no
+  rm -rf "$made"
+  [ "$accepted" = yes ] || printf 'systemd-analyze of this node refuses the units:\n%s\n' "$said"
+}

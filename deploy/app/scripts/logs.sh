@@ -15,14 +15,15 @@ if [ -z "$release" ]; then release=$(current_of "$app"); fi
 # that are not text are written in octal, for printf; some versions of conmon add a line end. Conmon writes
 # a line in parts if it is long, or was written so; what has no end yet is shown at 64 KiB, and at the end.
 journalctl --quiet --no-pager --all --output=json \
-  --output-fields=MESSAGE,PRIORITY,_COMM,CONTAINER_NAME,CONTAINER_PARTIAL_MESSAGE \
+  --output-fields=MESSAGE,PRIORITY,_COMM,PODMAN_EVENT,CONTAINER_NAME,CONTAINER_PARTIAL_MESSAGE \
   --unit="$app-$slot.service" --since="@$since" ${until:+--until="@$((until + 1))"} \
   | jq -nr 'def text: if type == "array"
       then (map("\\0\(. / 64 | floor)\(. / 8 % 8 | floor)\(. % 8)") | add // "") | sub("\\\\0012$"; "")
       else sub("\n$"; "") | gsub("\\\\"; "\\\\") end;
     foreach (inputs, null) as $one ({parts: {}};
       if $one == null then .lines = [.parts[] | select(. != "")]
-      elif $one.MESSAGE == null or ($one.CONTAINER_NAME == null and ($one._COMM | IN("podman", "conmon"))
+      elif $one.MESSAGE == null or $one.PODMAN_EVENT != null
+        or ($one.CONTAINER_NAME == null and ($one._COMM | IN("podman", "conmon"))
         and ($one._COMM == "conmon" or ($one.MESSAGE | tostring | startswith("Error") | not)))
       then .lines = []
       else "\($one.CONTAINER_NAME) \($one.PRIORITY)" as $from

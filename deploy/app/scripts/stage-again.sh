@@ -12,7 +12,7 @@ staged=$home/releases/$release
 rm -rf "$home"/releases/*.new
 mark_deploying "$app" "$release" "$previous"
 cp -al "$home/releases/$from" "$staged.new"
-rm -f "$staged.new/ran" "$staged.new/failed" "$staged.new/manifest.json"
+rm -f "$staged.new/ran" "$staged.new/failed" "$staged.new/manifest.json" "$staged.new"/receipt.json*
 cat >"$staged.new/manifest.json"
 label "$staged.new/manifest.json"
 sync "$staged.new/manifest.json"

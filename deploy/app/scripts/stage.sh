@@ -16,32 +16,10 @@ tar -x -f - -C "$staged.new" --numeric-owner
 install -d -m 0755 "$staged.new/files"
 install -d -m 0700 "$staged.new/credentials"
 
-generator=/usr/lib/systemd/system-generators/podman-system-generator
-said=$(QUADLET_UNIT_DIRS="$staged.new/root/etc/containers/systemd" "$generator" --dryrun 2>&1 >/dev/null) \
-  && accepted=yes || accepted=no
-# Lines with the app's name in them must not count as errors because of that name.
-said=$(sed '/Loading source unit file/d' <<<"$said")
-if [ "$accepted" = no ] \
-  || grep -qiE 'error|unsupported|converting|invalid' <<<"${said//"$app"/}"; then
+refused=$(refused_units "$staged.new/root" "/run/corefab/$app.units" "$app")
+if [ -n "$refused" ]; then
   rm -rf "$staged.new"
-  fail "the Quadlet generator of this node refuses the units:
-$said"
-fi
-# Verify the generated units and the app's plain units: at boot, systemd would ignore what it cannot
-# parse.
-made=/run/corefab/$app.units
-rm -rf "$made" && install -d "$made"
-QUADLET_UNIT_DIRS="$staged.new/root/etc/containers/systemd" "$generator" "$made" "$made" "$made" \
-  2>/dev/null || true
-find "$staged.new/root/etc/systemd/system" -type f -exec cp -t "$made" {} +
-said=$(find "$made" -maxdepth 1 -type f -print0 \
-  | xargs -0 systemd-analyze verify --man=no --recursive-errors=no 2>&1) \
-  && accepted=yes || accepted=no
-rm -rf "$made"
-if [ "$accepted" = no ]; then
-  rm -rf "$staged.new"
-  fail "systemd-analyze of this node refuses the units:
-$said"
+  fail "$refused"
 fi
 
 # With two front doors at one port, chance decides which of them leads.

@@ -15,6 +15,7 @@ from deploy.machine.cloud.plan.user_data import (
     pointer,
     secrets_in,
     split_disks,
+    without_apps,
 )
 from deploy.project import Project
 from deploy.settings.model import Settings
@@ -43,7 +44,7 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
     texts = _terraform(apps, provider, domain)
     target = project.build / "cloud" / provider
     _refuse_old_file(target / "main.tf.json")
-    user_data = _user_data(config, provider, url)
+    user_data, is_whole = _user_data(config, provider, url, apps)
     write_atomically(target / "user-data.ign", user_data, _PUBLIC)
     for name, text in texts.items():
         write_atomically(target / name, text.encode(), _PUBLIC)
@@ -59,6 +60,11 @@ def cloud(project: Project, provider: str, *, domain: str, url: str) -> Path:
         output.good(f"{shown}/volume.tf: the machine's data, which outlives it")
     elif project.settings.data_partition:
         output.warn(f"the data is lost with the machine: for a volume, set DATA_DISK={VOLUME}")
+    if not is_whole:
+        output.say(
+            "it is without the files of the apps: the machine takes these from its bundle at its "
+            "first start, so publish that before: `fab publish --node`"
+        )
     _say_next(project.settings, shown)
     return target
 
@@ -119,15 +125,22 @@ def _refuse_old_file(path: Path) -> None:
         )
 
 
-def _user_data(config: bytes, provider: str, url: str) -> bytes:
+def _user_data(
+    config: bytes, provider: str, url: str, apps: Sequence[Settings]
+) -> tuple[bytes, bool]:
+    """Make user data, and tell whether it is the whole spec."""
     if url:
         _check_url(url)
-        return pointer(config, url)
+        return pointer(config, url), True
     if len(config) <= LIMITS[provider]:
-        return config
+        return config, True
     short = packed(config)
     if len(short) <= LIMITS[provider]:
-        return short
+        return short, True
+    if apps[0].follows_bundle:
+        first = packed(without_apps(config, [one.app for one in apps]))
+        if len(first) <= LIMITS[provider]:
+            return first, False
     assumed = " (the provider publishes no limit)" if provider in ASSUMED else ""
     raise DeployError(
         f"the machine spec has {len(config)} bytes, {len(short)} compressed; {provider} takes "

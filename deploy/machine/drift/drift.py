@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from pydantic import TypeAdapter
 
+from deploy.app.look import looking
+from deploy.app.telling import where
 from deploy.console import output
 from deploy.machine.drift.inspect import ask_spec_hash, inspect
 from deploy.machine.drift.plan.difference import Difference, Remedy
@@ -12,11 +14,14 @@ from deploy.machine.drift.plan.machine_drift import machine_drift
 from deploy.machine.drift.plan.release_drift import release_drift
 from deploy.node import session
 from deploy.node.remote import Remote
+from deploy.notify.plan import events
+from deploy.notify.tell import tell
+from deploy.page.fetch import DRIFT
 from deploy.project import Project
 from deploy.settings.model import PROXY_APP, Settings
 from deploy.spec.spec import Spec, spec_from_settings, spec_from_state
 
-_DRIFT = 2
+_DRIFT, _UNKNOWN = 2, 1
 _FINDINGS = TypeAdapter(tuple[Difference, ...])
 _OF_THE_PROXY: Mapping[Remedy, Remedy] = {
     "fab deploy": "fab proxy-deploy",
@@ -26,13 +31,14 @@ _COLUMNS = ("what", "where", "expected", "found", "since", "fix with")
 
 
 def drift(project: Project, *, as_json: bool) -> int:
-    """Show the differences; return 2 when there are any, else 0.
+    """Show the differences; return 2 when there are any, 1 when there may be others, else 0.
 
     Raises:
         DeployError: when the node cannot be inspected.
     """
     settings = project.settings
-    with session.open_session(project) as remote:
+    with looking(project, page=DRIFT) as remote:
+        trouble = remote.trouble
         sha256 = ask_spec_hash(remote)
         spec = _spec(project, sha256)
         found = inspect(remote, settings.app, spec.machine)
@@ -40,6 +46,11 @@ def drift(project: Project, *, as_json: bool) -> int:
     own = release_drift(settings.app, found)
     # What belongs to no app is found with each.
     differences = tuple(dict.fromkeys((*machine_drift(spec.machine, found), *own, *proxy)))
+    if session.is_closed(settings):
+        differences = tuple(map(_of_a_closed_node, differences))
+    if differences or not trouble:
+        found_here = [(one.what, one.subject) for one in differences]
+        tell(project, events.drift(where(settings), found_here))
     if as_json:
         output.as_json({
             "app": settings.app,
@@ -51,7 +62,14 @@ def drift(project: Project, *, as_json: bool) -> int:
         })  # fmt: skip
     else:
         _show(settings, differences)
-    return _DRIFT if differences else 0
+    if differences:
+        return _DRIFT
+    return _UNKNOWN if trouble else 0
+
+
+def _of_a_closed_node(one: Difference) -> Difference:
+    """Name what puts it right where no command can log in."""
+    return one if one.remedy == "by hand" else replace(one, remedy="reinstall")
 
 
 def _proxy_drift(remote: Remote) -> Iterator[Difference]:

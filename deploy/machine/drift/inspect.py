@@ -1,7 +1,5 @@
 """Ask a node for the state of everything that a machine spec or a release defines."""
 
-from collections.abc import Iterator
-
 from deploy.machine.drift.plan.inspection import Inspection
 from deploy.node.answer import read_answer
 from deploy.node.command import Command
@@ -21,14 +19,7 @@ def inspect(remote: Remote, app: str, *machines: Machine) -> Inspection:
     Raises:
         DeployError: when the node cannot answer.
     """
-    lines = sorted({line for machine in machines for line in _question(machine)})
+    lines = sorted({line for machine in machines for line in machine.question})
     question = "".join(f"{line}\n" for line in lines).encode()
     answer = remote.checked(Command("inspect", (app,), question), "inspecting the machine")
     return read_answer(Inspection, answer, "the inspection of the node", app=app)
-
-
-def _question(machine: Machine) -> Iterator[str]:
-    yield from (f"path {place.path}" for place in machine.places)
-    yield from (f"user {person.name}" for person in machine.people)
-    yield from (f"unit {name}" for name in machine.enabled)
-    yield from (f"sysctl {name}" for name in machine.sysctl)

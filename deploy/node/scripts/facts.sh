@@ -20,14 +20,63 @@ row() { printf '%s\0' "$@"; }
 # age FILE: seconds since its last change.
 age() { printf '%s' "$((EPOCHSECONDS - $(stat -c %Y "$1")))"; }
 
+# apps: list the apps of this node, those that wait for their first release among them.
+apps() {
+  local file
+  for file in /var/lib/*/current/manifest.json /etc/corefab/pull/*/pull.sh; do
+    if [ ! -e "$file" ] || [ -n "$(owner_above "$file")" ]; then continue; fi
+    file=${file#/var/lib/} file=${file#/etc/corefab/pull/}
+    printf '%s\n' "${file%%/*}"
+  done | sort -u
+}
+
 # manifest_of APP [PLACE]: print the manifest of the serving release, or of the one at PLACE (releases/…).
 # Print null if it is missing or damaged, as after a full disk or a power cut.
 manifest_of() {
   jq -ce objects "$(home_of "$1")/${2:-current}/manifest.json" 2>/dev/null || echo null
 }
 
+# door_state APP: whether the app's front door leads to the serving slot: `open`, or what it does instead.
+door_state() {
+  local app=$1 home slot rules address
+  home=$(home_of "$app")
+  slot=$(serving_slot "$app")
+  rules=$(nft list table inet "$app-door" 2>/dev/null) || { echo 'not there' && return; }
+  address=$(sed -n 's/^Network=.*:ip=\([0-9.]*\).*/\1/p' \
+    "/etc/containers/systemd/$app-${slot:-none}.container" 2>/dev/null)
+  if [ -n "$slot" ] && [ -e "$home/$slot/root/etc/corefab/routes/$app.caddy" ]; then
+    case $(upstream_of "$app") in
+      "$address":* | unix//run/proxy/sockets/"$app-$slot"/*) echo open ;;
+      127.0.0.1:1) echo holds ;;
+      *) echo 'leads elsewhere' ;;
+    esac
+    return
+  fi
+  if nft list set inet "$app-door" held 2>/dev/null | grep -q elements; then
+    echo holds
+  elif [ -n "$slot" ] && takes_socket "$app" "$slot"; then
+    if grep -qF elements <<<"$rules"; then
+      echo 'leads elsewhere'
+    elif socket_fits "$app" "$slot"; then
+      echo open
+    else
+      echo 'the socket is not open'
+    fi
+  elif [ -n "$address" ] && grep -qF " : $address . " <<<"$rules"; then
+    echo open
+  else
+    echo 'leads elsewhere'
+  fi
+}
+
 # spec_hash: print the hash of the machine spec this node was installed from, if it is known.
 spec_hash() { cat /etc/corefab/spec 2>/dev/null || true; }
+
+# staged_update: print the version of the operating system that the next boot starts, if it is another one.
+staged_update() {
+  [ -e /run/ostree/staged-deployment ] || return 0
+  rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
+}
 
 # places PATH...: a row for each path that exists: path, kind, mode, owner, mtime, ctime, link target,
 # SHA-256. Read as as_owner does.

@@ -188,8 +188,7 @@ start_slot() {
 # error: the app ended by itself, or took too long.
 clean_podman() {
   local unit=$1-$2.service said
-  journalctl --sync 2>/dev/null || true
-  said=$(journalctl -q -o cat --since "@$3" "_SYSTEMD_UNIT=$unit" _COMM=podman + _PID=1 "UNIT=$unit")
+  said=$(podman_said "$unit" "$3" && journalctl -q -o cat --since "@$3" _PID=1 "UNIT=$unit")
   case $said in
     *'start operation timed out'* | *"result 'protocol'"*)
       if grep -qx Notify=true "/etc/containers/systemd/$1-$2.container"; then
@@ -205,6 +204,14 @@ clean_podman() {
   free_addresses "$1"
   echo "$unit: podman failed, $4: $(grep -m 1 '^Error' <<<"$said" || echo 'it was killed')" \
     | systemd-cat -t corefab -p warning
+}
+
+# podman_said UNIT SINCE: print what podman itself wrote as a slot's unit; the app writes by conmon. The journal of a
+# busy node does not know the name of a process that has ended meanwhile.
+podman_said() {
+  journalctl --sync 2>/dev/null || true
+  journalctl -q -a -o json --since "@$2" "_SYSTEMD_UNIT=$1" _TRANSPORT=stdout \
+    | jq -r 'select(._COMM == null or (._COMM | contains("podman"))).MESSAGE | strings'
 }
 
 # free_addresses NETWORK: free the addresses that podman has noted as taken in a network. It keeps the

@@ -84,37 +84,6 @@ firewall() {
   fi
 }
 
-# door: whether the front door leads to the serving slot.
-door() {
-  local rules address
-  rules=$(nft list table inet "$app-door" 2>/dev/null) || { echo 'not there' && return; }
-  address=$(sed -n 's/^Network=.*:ip=\([0-9.]*\).*/\1/p' \
-    "/etc/containers/systemd/$app-${slot:-none}.container" 2>/dev/null)
-  if [ -n "$slot" ] && [ -e "$home/$slot/root/etc/corefab/routes/$app.caddy" ]; then
-    case $(upstream_of "$app") in
-      "$address":* | unix//run/proxy/sockets/"$app-$slot"/*) echo open ;;
-      127.0.0.1:1) echo holds ;;
-      *) echo 'leads elsewhere' ;;
-    esac
-    return
-  fi
-  if nft list set inet "$app-door" held 2>/dev/null | grep -q elements; then
-    echo holds
-  elif [ -n "$slot" ] && takes_socket "$app" "$slot"; then
-    if grep -qF elements <<<"$rules"; then
-      echo 'leads elsewhere'
-    elif socket_fits "$app" "$slot"; then
-      echo open
-    else
-      echo 'the socket is not open'
-    fi
-  elif [ -n "$address" ] && grep -qF " : $address . " <<<"$rules"; then
-    echo open
-  else
-    echo 'leads elsewhere'
-  fi
-}
-
 # leftover: the slot that does not serve, if it still runs or left unused sockets open.
 leftover() {
   local idle
@@ -178,7 +147,7 @@ answer \
   --slurpfile interrupted <(interrupted) \
   --rawfile disks <(disks /var/lib/containers/storage /var/tmp /var/lib/corefab/images) \
   --rawfile firewall <(firewall) \
-  --rawfile door <(door) \
+  --rawfile door <(door_state "$app") \
   --arg slot "$slot" \
   --arg proxy "$(current_of corefab-proxy)" \
   --rawfile leftover <(leftover) \
@@ -189,9 +158,7 @@ answer \
   --rawfile places <(places "$@") \
   --rawfile credentials <(compared_credentials "$app" <&3) \
   --argjson ipv6 "$(ipv6)" \
-  --rawfile staged <(if [ -e /run/ostree/staged-deployment ]; then
-    rpm-ostree status --json 2>/dev/null | jq -r '.deployments[] | select(.staged) | .version' || true
-  fi) \
+  --rawfile staged <(staged_update) \
   'def line: split("\n")[0] // "";
    ($unit | split("\n") | map(select(. != "") | capture("^(?<key>[^=]*)=(?<value>.*)$")) | from_entries)
      as $unit |

@@ -1,26 +1,14 @@
+# pull APP release RELEASE: go back to a release that the node keeps, in the same way.
 # pull APP [now]: take the image that the app's tag names: compare, verify, pull, start it in the idle slot, check
 # it there, move the front door. With `now`, PULL_MODE, PULL_DELAY and what failed before do not count. The
 # result is in /var/lib/corefab/pull/APP/status.json. It runs the scripts of a deploy, which lie beside it.
 # shellcheck shell=bash
-app=$1 now=${2:-}
+app=$1 now=${2:-} back=${3:-}
 here=/etc/corefab/pull/$app
 kept=/var/lib/corefab/pull/$app
 work=/run/corefab/pull-$app
 home=$(home_of "$app")
-reference='' digest='' id='' healed='' slot='' limit=60 born=''
-
-# setting NAME: print a setting of this app's updater.
-setting() { jq -r --arg name "$1" '.[$name]' "$here/settings.json"; }
-
-# keep FILE: replace a file of the updater's own by what is on stdin.
-keep() {
-  cat >"$kept/$1.new"
-  sync "$kept/$1.new"
-  mv -fT "$kept/$1.new" "$kept/$1"
-}
-
-# kept_of FILE FILTER: print a value of a file of the updater's own; nothing where it has none.
-kept_of() { jq -r "$2 // empty" "$kept/$1" 2>/dev/null || true; }
+reference='' digest='' id='' image='' renewed='' healed='' slot='' limit=60 born=''
 
 # end WORD [WHY]: note the result of this run, and end it.
 end() {
@@ -36,6 +24,7 @@ end() {
   if [ "$before" != "$1 $digest $(current_of "$app")" ]; then
     # A page that is being made may have looked before.
     systemctl restart --no-block corefab-status.service 2>/dev/null || true
+    systemctl start --no-block corefab-notify.service 2>/dev/null || true
   fi
   if [ "$born" = true ] && [ -z "$(current_of "$app")" ]; then
     # Until there is a first release, an hour is long.
@@ -54,14 +43,8 @@ end_same() {
   end same "${1:-}"
 }
 
-# stamp: print the time as manifests and journal have it.
-stamp() { date -u +%Y-%m-%dT%H:%M:%S+00:00; }
-
 # run SCRIPT ARGUMENT...: run a script of a deploy, without the lock of this one.
 run() { bash "$here/$1.sh" "$app" "${@:2}" 9>&- 2>"$work/said"; }
-
-# said: print what the last script wrote as its error.
-said() { tail -c 2000 "$work/said"; }
 
 # packed SCRIPT: print a script as `start` wants those of its guard, with its library in place of the first line.
 packed() { { cat "$here/lib.sh" && tail -n +2 "$here/$1.sh"; } | gzip | base64 -w 0; }
@@ -71,46 +54,6 @@ journal() {
   jq -cn --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" --arg app "$app" --arg result "$1" --arg release "$2" \
     --arg previous "$3" --arg detail "$4" --arg image "$id" \
     '{$at, $app, what: "pull", who: "the node", $result, $release, $previous, $image, $detail}'
-}
-
-# from_registry COMMAND WORD...: run skopeo for this app's registry, with what `trust` says of signatures, for
-# `limit` seconds at most.
-from_registry() {
-  local command=$1 prefix=
-  shift
-  [ "$command" != copy ] || prefix=src-
-  [ ! -e "$here/trusted/root.crt" ] || set -- "--${prefix}cert-dir=$here/trusted" "$@"
-  [ "$(setting http)" = false ] || set -- "--${prefix}tls-verify=false" "$@"
-  [ ! -e "$work/auth.json" ] || set -- "--${prefix}authfile=$work/auth.json" "$@"
-  TMPDIR=/var/tmp timeout "${limit}s" skopeo "$trust" --registries.d="$here/registries.d" "$command" "$@" \
-    2>"$work/said" 9>&-
-}
-
-# end_unread: end this run because of what skopeo said.
-end_unread() {
-  local text
-  text=$(said)
-  case $text in
-    *'connection refused'* | *'connection reset'* | *' timeout'* | *'no such host'* | *'is unreachable'* | *'no route to'* \
-      | *EOF*) end unreachable "$text" ;;
-    *'ource image rejected'* | *'signature'*) end refused "$text" ;;
-    *[Nn]'o space left'*) end no-room "$text" ;;
-    *'manifest unknown'* | *'name unknown'*) end refused "$reference names nothing: publish an image there" ;;
-    *'nauthorized'* | *'authentication required'* | *'resource is denied'*) end refused "the registry refuses the login: $text" ;;
-    *'containers-storage'* | *'committing'* | *'writing blob'*) end_node_fault "$text" ;;
-    *) end unreachable "$text" ;;
-  esac
-}
-
-# end_node_fault WHY: end this run because of this node, not of the image; the next try is later each time.
-end_node_fault() {
-  local count
-  count=$(kept_of fault.json "select(.digest == \"$digest\") | .count")
-  count=$((${count:-0} + 1))
-  jq -n --arg digest "$digest" --argjson count "$count" \
-    --argjson until "$((EPOCHSECONDS + 300 * 2 ** (count < 9 ? count - 1 : 8)))" '{$digest, $count, $until}' \
-    | keep fault.json
-  end node-fault "$1"
 }
 
 # marked: print how images that failed are marked: with the units and settings that they failed with.
@@ -170,21 +113,6 @@ await_proxy() {
   [ -n "$(current_of corefab-proxy)" ] || end waiting "the node's proxy is not there yet: \`journalctl -u corefab-proxy-pull\`"
 }
 
-# log_in: write the login for the registry into memory.
-log_in() {
-  local sealed=$home/current/credentials/pull_login registry=${reference%%/*}
-  [ "$(setting login)" = true ] || return 0
-  (umask 077 && systemd-creds decrypt --name=pull_login "$sealed" - \
-    | jq -Rs --arg registry "$registry" '{auths: {($registry): {auth: @base64}}}' >"$work/auth.json") \
-    || end_node_fault "credential pull_login cannot be decrypted on this node: run \`fab creds-seal\`"
-}
-
-# read_manifest REFERENCE: read the manifest of an image; print its digest.
-read_manifest() {
-  from_registry inspect --raw "docker://$1" | head -c 4194304 >"$work/manifest.json" || return
-  printf 'sha256:%s' "$(sha256sum <"$work/manifest.json" | cut -d ' ' -f 1)"
-}
-
 # read_tag: read the manifest that the tag names. An image that is named by its digest may be one of several
 # platforms: read this machine's.
 read_tag() {
@@ -204,55 +132,6 @@ read_tag() {
     || end refused "$reference is no image for one platform: publish one with \`fab publish --platform\`"
 }
 
-# check_signature: require a statement of one of the keys that this very tag names the digest, and that it is not
-# older than what was seen; note it.
-check_signature() {
-  local found seen
-  rm -rf "$work/signed"
-  trust=--insecure-policy
-  # Statements are small and few: what is larger is not read.
-  from_registry inspect --raw "docker://$name:${digest/:/-}.sig" | head -c 1048576 >"$work/signatures.json" \
-    || case $(said) in
-      *'manifest unknown'*) end refused "$reference is not signed" ;;
-      *) end_unread ;;
-    esac
-  jq -e '.config.size < 1048576 and (.layers | length <= 64 and all(.size < 65536))' "$work/signatures.json" \
-    >/dev/null 2>&1 || end refused "the signatures of $reference are too large"
-  from_registry copy --quiet "docker://$name@sha256:$(sha256sum <"$work/signatures.json" | cut -d ' ' -f 1)" \
-    "dir:$work/signed" || end_unread
-  trust=--policy=$here/policy.json
-  found=$(statements | sort -n | tail -n 1)
-  [ -n "$found" ] || end refused "none of PULL_KEYS has signed that $reference is $digest"
-  seen=$(kept_of seen.json "select(.reference == \"$reference\") | \"\(.sequence) \(.digest)\"")
-  if [ "$found" -lt "${seen%% *}" ] 2>/dev/null; then
-    end refused "$reference is older than what it was before: sequence $found, and ${seen%% *} was seen"
-  fi
-  if [ "$found" = "${seen%% *}" ] && [ "$digest" != "${seen#* }" ]; then
-    end refused "$reference names another image than before, with the same sequence $found"
-  fi
-  jq -n --arg reference "$reference" --arg digest "$digest" --argjson sequence "$found" --argjson at "$EPOCHSECONDS" \
-    '{$reference, $digest, $sequence, $at}' | keep seen.json
-}
-
-# statements: print the sequence of each statement that one of the keys has signed, about this tag and digest.
-statements() {
-  local blob signature key
-  while read -r blob signature; do
-    base64 -d <<<"$signature" >"$work/signature" 2>/dev/null || continue
-    for key in "$here"/keys/*.pub; do
-      openssl dgst -sha256 -verify "$key" -signature "$work/signature" "$work/signed/$blob" >/dev/null 2>&1 || continue
-      jq -r --arg reference "$reference" --arg digest "$digest" '
-        select(.critical.type == "cosign container image signature"
-          and .critical.identity["docker-reference"] == $reference
-          and .critical.image["docker-manifest-digest"] == $digest)
-        | .optional.sequence | numbers | select(. == floor and . >= 1 and . < 9007199254740992)' \
-        "$work/signed/$blob" 2>/dev/null || true
-    done
-  done < <(jq -r '.layers[]
-    | select(.mediaType == "application/vnd.dev.cosign.simplesigning.v1+json" and (.digest | test("^sha256:[0-9a-f]{64}$")))
-    | "\(.digest[7:]) \(.annotations["dev.cosignproject.cosign/signature"] // "")"' "$work/signatures.json")
-}
-
 # check_room: require room for four times the compressed layers.
 check_room() {
   local needed free
@@ -261,10 +140,13 @@ check_room() {
   [ "$free" -ge "$needed" ] || end no-room "$needed MB are needed for $reference, and $free MB are free"
 }
 
-# fetch DIGEST TAG: pull an image by its digest, under the policy, to a local tag.
+# fetch DIGEST TAG: pull an image by its digest, under the policy, to a local tag. Podman leaves its layers in
+# memory for a while: a power cut would leave empty files in a release that serves.
 fetch() {
+  # shellcheck disable=SC2034
   local limit=3600
-  from_registry copy --quiet --remove-signatures "docker://$name@$1" "containers-storage:localhost/$app:$2"
+  from_registry copy --quiet --remove-signatures "docker://$name@$1" "containers-storage:localhost/$app:$2" || return
+  sync -f /var/lib/containers
 }
 
 # heal: start the slot that serves where it is down; pull its image again where that is gone.
@@ -282,24 +164,11 @@ heal() {
   fi
 }
 
-# visit MANIFEST: ask for the page as a visitor does, through the front door and the proxy.
-visit() {
-  local scheme host port path found address
-  IFS=$'\t' read -r scheme host port path < <(jq -r '.proof
-    | (.names[0] | sub("^\\*"; "www") | if test(":") then "[\(.)]" else . end) as $host
-    | [if .tls == "none" then "http" else "https" end, $host, .port, .path] | @tsv' "$1")
-  address=$(ip -json address show scope global | jq -r '[.[] | select(.ifname | test("^(podman|veth|docker|br-)") | not)
-    | .addr_info[] | .local][0] // empty | if test(":") then "[\(.)]" else . end')
-  found=$(curl -sSk -A corefab --noproxy '*' --max-time 10 --max-filesize 10000000 --connect-to "::${address:?}:$port" -o /dev/null \
-    -w '%{http_code}' "$scheme://$host:$port$path" 2>"$work/said") || return
-  [[ $found == 2?? ]] || { echo "the health path answers $found through the front door" >"$work/said" && return 1; }
-}
-
 # podman_failed SINCE: test whether the slot ended with podman's own error, not with the app's.
 podman_failed() {
-  [ "$(systemctl show -P ExecMainStatus "$app-$slot.service")" = 125 ] || return 1
-  journalctl --sync 2>/dev/null || true
-  journalctl -q -o cat --since "@$1" "_SYSTEMD_UNIT=$app-$slot.service" _COMM=podman | grep -q '^Error'
+  local unit=$app-$slot.service
+  [ "$(systemctl show -P ExecMainStatus "$unit")" = 125 ] || return 1
+  [[ $'\n'$(podman_said "$unit" "$1") == *$'\nError'* ]]
 }
 
 # give_up FAULT RELEASE PREVIOUS: undo what was begun; mark the image, unless the fault is the node's.
@@ -308,14 +177,42 @@ give_up() {
   why=$(said)
   mark=$(marked)
   [ ! -e "$home/releases/$2/ran" ] || run logs 20 "$2" 2>/dev/null | sed 's/^/  | /' >&2 || true
+  if [ -n "$renewed" ] && [ "$1" = image ]; then drop_credentials "$2"; fi
   run undo >/dev/null || why+="; undo failed: $(said)"
   audit "$(journal failed "$2" "$3" "$(head -c 1000 <<<"$why")")"
   rm -f "$kept/trying.json"
+  [ -z "$back" ] || end failed "$why"
   [ "$1" = image ] || end_node_fault "$why"
   { tail -n 99 "$kept/failed" 2>/dev/null || true; } >"$work/failed"
   echo "$mark" >>"$work/failed"
   keep failed <"$work/failed"
   end failed "$why"
+}
+
+# fresh_credentials: list the credentials that came in the node's bundle, and that no release has yet.
+fresh_credentials() {
+  find "$kept/credentials" -mindepth 1 -maxdepth 1 -type f ! -name '*.cms' ! -name '*.new' -printf '%f\n' 2>/dev/null | sort || true
+}
+
+# missing_credentials: list those that the app needs from the node's bundle, and that have not come.
+missing_credentials() { comm -23 <(jq -r '.credentials // [] | .[]' "$here/settings.json" | sort) <(fresh_credentials); }
+
+# give_credentials RELEASE: give a release that is staged the credentials that came in the node's bundle.
+give_credentials() {
+  local credential place=$home/releases/$1/credentials
+  while IFS= read -r credential; do
+    # The old one is a link to that of another release.
+    install -m 0600 "$kept/credentials/$credential" "$place/$credential.new"
+    mv -fT "$place/$credential.new" "$place/$credential"
+  done < <(fresh_credentials)
+}
+
+# drop_credentials RELEASE: forget the credentials that came and that a release has, or failed with.
+drop_credentials() {
+  local credential
+  while IFS= read -r credential; do
+    if cmp -s "$kept/credentials/$credential" "$home/releases/$1/credentials/$credential"; then rm -f "$kept/credentials/$credential"; fi
+  done < <(fresh_credentials)
 }
 
 # named_after RELEASE: name a release by the time, behind the one that serves.
@@ -334,8 +231,10 @@ complete() {
   keep_releases=$(setting keep_releases) drain=$(setting drain_seconds)
   jq '. + {health: "healthy"}' "$home/releases/$1/manifest.json" >"$work/manifest.new"
   run finish "$1" "$keep_releases" "$(journal ok "$1" "$2" "")" <"$work/manifest.new" || give_up node "$1" "$2"
-  jq -n --arg digest "$digest" '{$digest}' | keep taken.json
+  # After going back the tag still names what was taken.
+  if [ -z "$back" ]; then jq -n --arg digest "$digest" '{$digest}' | keep taken.json; fi
   rm -f "$kept/trying.json" "$kept/fault.json"
+  drop_credentials "$1"
   run retire "$drain" || said >&2
   end updated "${3:-}"
 }
@@ -352,7 +251,10 @@ proven() {
 # go_on: see to what an earlier run, or a deploy, has not finished.
 go_on() {
   local release previous
-  [ -e "$home/deploying" ] || return 0
+  if [ ! -e "$home/deploying" ]; then
+    rm -f "$kept/trying.json"
+    return
+  fi
   release=$(jq -r '.release // empty' "$home/deploying" 2>/dev/null || true)
   previous=$(jq -r '.previous // empty' "$home/deploying" 2>/dev/null || true)
   if [ "$(kept_of trying.json .release)" = "${release:-none}" ] && [ "$(current_of "$app")" = "$release" ]; then
@@ -372,13 +274,19 @@ born=$(setting born)
 reference=$(setting reference)
 name=${reference%:*} pinned=''
 case $reference in *@*) name=${reference%@*} pinned=${reference#*@} ;; esac
+# shellcheck disable=SC2034
 trust=--policy=$here/policy.json
 install -d -m 0755 /var/lib/corefab "$kept"
 lock=$(lock_file "$app.lock")
 exec 9<>"$lock"
-flock -n 9 || end waiting "another change of $app runs: $(holder_of "$lock" | jq -r '"\(.what) by \(.who)"')"
+# A command is carried out once, so it waits for a look that is running.
+patience=0
+[ -z "$back" ] || patience=600
+flock -w $patience 9 || end waiting "another change of $app runs: $(holder_of "$lock" | jq -r '"\(.what) by \(.who)"')"
 jq -cn --arg since "$(stamp)" --argjson pid $$ '{who: "the node", what: "pull", $since, $pid}' >"$lock"
-install -d -m 0700 "$work"
+install -d -m 0700 "$work" "$kept/parts"
+# Parts of layers, of a look that was cut.
+rm -rf "$kept/parts"/*
 trap 'rm -rf "$work"' EXIT
 
 go_on
@@ -392,47 +300,67 @@ if [ -n "$previous" ]; then
 else
   [ "$born" = true ] || end waiting "nothing is deployed yet, and the app needs what \`fab deploy --first\` brings"
   slot=green
+  missing=$(missing_credentials | paste -sd ' ')
+  [ -z "$missing" ] || end waiting "it needs credentials that have not come: $missing: \`fab enrol\`, then \`fab creds-seal\`"
   lay_born
 fi
 
-if [ -n "$pinned" ] && [ -n "$previous" ] && [ "$(jq -r .image "$home/current/manifest.json")" = "$reference" ]; then
-  # There is nothing that the registry could tell.
-  digest=$pinned id=$(jq -r .image_id "$home/current/manifest.json")
-  end_same
+if [ -n "$previous" ] && [ -z "$back" ] && [ -n "$(fresh_credentials)" ]; then
+  # The same release with other credentials.
+  back=$previous renewed=yes
 fi
-read_tag
-if [ -z "$pinned" ] && [ "$(kept_of seen.json "select(.reference == \"$reference\") | .digest")" != "$digest" ]; then check_signature; fi
-if [ -n "$previous" ] && [ "$id" = "$(jq -r .image_id "$home/current/manifest.json")" ]; then
-  jq -n --arg digest "$digest" '{$digest}' | keep taken.json
-  end_same
-fi
-if [ -n "$previous" ] && [ "$(kept_of taken.json .digest)" = "$digest" ]; then
-  end_same "the image that the tag names was taken before; release $previous came after it, and stays until the tag moves"
-fi
-if [ -z "$now" ]; then
-  if grep -qxF "$(marked)" "$kept/failed" 2>/dev/null; then end held-back "this image failed before"; fi
-  # Where nothing serves yet, there is nothing to be careful about.
-  if [ -n "$previous" ]; then
-    [ "$(setting mode)" = auto ] || end waiting "PULL_MODE is $(setting mode)"
-    seen=$(kept_of seen.json .at)
-    left=$((${seen:-0} + $(setting delay_seconds) - EPOCHSECONDS))
-    [ "$left" -le 0 ] || end waiting "PULL_DELAY ends in $left s"
+if [ -n "$back" ]; then
+  [ "$back" != "$previous" ] || [ -n "$renewed" ] || end_same
+  if ! podman tag "localhost/$app:$back" "localhost/$app:pulled" 2>/dev/null; then end failed "release $back is not on this node"; fi
+  id=$(jq -r .image_id "$home/releases/$back/manifest.json")
+  image=$(jq -r .image "$home/releases/$back/manifest.json")
+else
+  if [ -n "$pinned" ] && [ -n "$previous" ] && [ "$(jq -r .image "$home/current/manifest.json")" = "$reference" ]; then
+    # There is nothing that the registry could tell.
+    digest=$pinned id=$(jq -r .image_id "$home/current/manifest.json")
+    end_same
   fi
-  left=$(kept_of fault.json "select(.digest == \"$digest\") | .until")
-  left=$((${left:-0} - EPOCHSECONDS))
-  [ "$left" -le 0 ] || end waiting "this node failed to start it, and tries again in $left s"
+  read_tag
+  if [ -z "$pinned" ] && [ "$(kept_of seen.json "select(.reference == \"$reference\") | .digest")" != "$digest" ]; then check_signature; fi
+  if [ -n "$previous" ] && [ "$id" = "$(jq -r .image_id "$home/current/manifest.json")" ]; then
+    jq -n --arg digest "$digest" '{$digest}' | keep taken.json
+    end_same
+  fi
+  if [ -n "$previous" ] && [ "$(kept_of taken.json .digest)" = "$digest" ]; then
+    end_same "the image that the tag names was taken before; release $previous came after it, and stays until the tag moves"
+  fi
+  if [ -z "$now" ]; then
+    if grep -qxF "$(marked)" "$kept/failed" 2>/dev/null; then end held-back "this image failed before"; fi
+    # Where nothing serves yet, there is nothing to be careful about.
+    if [ -n "$previous" ]; then
+      [ ! -e "$kept/hold" ] || end waiting "a command holds it; \`fab node-command retry\` ends that"
+      [ "$(setting mode)" = auto ] || end waiting "PULL_MODE is $(setting mode)"
+      seen=$(kept_of seen.json "select(.reference == \"$reference\") | .at")
+      left=$((${seen:-0} + $(setting delay_seconds) - EPOCHSECONDS))
+      [ "$left" -le 0 ] || end waiting "PULL_DELAY ends in $left s"
+    fi
+    left=$(kept_of fault.json "select(.digest == \"$digest\") | .until")
+    left=$((${left:-0} - EPOCHSECONDS))
+    [ "$left" -le 0 ] || end waiting "this node failed to start it, and tries again in $left s"
+  fi
+  check_room
+  # Another image, which a look that was cut has left.
+  for tag in pulled failed; do
+    if [ "$(podman image inspect --format '{{.Id}}' "localhost/$app:$tag" 2>/dev/null || true)" != "${id#sha256:}" ]; then
+      podman rmi "localhost/$app:$tag" >/dev/null 2>&1 || true
+    fi
+  done
+  fetch "$digest" pulled || end_unread
+  [ -n "$previous" ] || await_proxy
 fi
-check_room
-fetch "$digest" pulled || end_unread
-[ -n "$previous" ] || await_proxy
 
-release=$(named_after "$previous")
+release=$(named_after "$previous") from=${back:-$previous}
 if [ -n "$previous" ]; then
-  cat "$home/current/manifest.json"
+  cat "$home/releases/$from/manifest.json"
 else
   jq --argjson units "$(units)" --argjson schema_version "$schema_version" --arg app "$app" \
     '{$schema_version, $app, certificate: "", key: "", $units, files: {}, generations: {}, proof}' "$here/settings.json"
-fi | jq --arg release "$release" --arg image "$name@$digest" --arg id "$id" --arg at "$(stamp)" '. + {$release, $image,
+fi | jq --arg release "$release" --arg image "${image:-$name@$digest}" --arg id "$id" --arg at "$(stamp)" '. + {$release, $image,
   image_id: $id, by: "the node", commit: "", dirty: false, $at, seconds: {}, health: ""}' >"$work/release.json"
 borrowed=
 if [ -n "$previous" ] && ! podman image exists "localhost/$app:$previous"; then
@@ -442,15 +370,18 @@ if [ -n "$previous" ] && ! podman image exists "localhost/$app:$previous"; then
 fi
 jq -n --arg release "$release" --arg digest "$digest" '{$release, $digest}' | keep trying.json
 if [ -n "$previous" ]; then
-  run stage-again "$release" "$previous" "$previous" <"$work/release.json" || give_up node "$release" "$previous"
+  run stage-again "$release" "$from" "$previous" <"$work/release.json" || give_up node "$release" "$previous"
 else
   stage_born "$release" || give_up node "$release" ""
 fi
+give_credentials "$release"
 [ -z "$borrowed" ] || podman untag "localhost/$app:$previous" "localhost/$app:$previous"
 podman tag "localhost/$app:pulled" "localhost/$app:$release"
 podman untag "localhost/$app:pulled" "localhost/$app:pulled"
 
 switch=$(jq -r .proof.switch "$work/release.json")
+# What may not run twice runs beside no other.
+if [ -n "$back" ] && [ "$(jq -r .proof.switch "$home/current/manifest.json")" = restart ]; then switch=restart; fi
 reached=no
 if [ -n "$previous" ] && visit "$work/release.json"; then reached=yes; fi
 slot=$(other_slot "$slot") began=$EPOCHSECONDS
@@ -471,7 +402,7 @@ proven "$release" || {
   give_up $fault "$release" "$previous"
 }
 mapfile -d '' -t words < <(jq -j '.before_switch[] | . + "\u0000"' "$here/settings.json")
-if [ ${#words[@]} -gt 0 ]; then
+if [ ${#words[@]} -gt 0 ] && [ -z "$back" ]; then
   run before-switch "$slot" "$(setting before_switch_seconds)" "${words[@]}" || give_up image "$release" "$previous"
 fi
 run move "$release" || give_up node "$release" "$previous"

@@ -105,6 +105,13 @@ def signature_config(signatures: Sequence[Descriptor]) -> bytes:
     return _json({"architecture": "", "os": "", "config": {}, "rootfs": rootfs})
 
 
+def artifact(layer: Descriptor, plain: bytes) -> tuple[bytes, Manifest]:
+    """Write config and manifest of one layer, of a tar that is no image."""
+    rootfs = {"type": "layers", "diff_ids": [digest(plain)]}
+    config = _json({"architecture": "", "os": "", "config": {}, "rootfs": rootfs})
+    return config, manifest_of(blob_of(config, CONFIG_TYPE), [layer], {})
+
+
 def signature_tag(image: str) -> str:
     """Name the tag under which an image's signatures are, by its digest."""
     return f"{image.replace(':', '-')}.sig"

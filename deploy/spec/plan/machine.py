@@ -68,12 +68,32 @@ class Machine:
     first_boot: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def question(self) -> frozenset[str]:
+        """What the script `inspect` is to look at, a line each."""
+        return frozenset((
+            *(f"path {place.path}" for place in self.places),
+            *(f"user {person.name}" for person in self.people),
+            *(f"unit {name}" for name in self.enabled),
+            *(f"sysctl {name}" for name in self.sysctl),
+        ))  # fmt: skip
+
+    @property
     def sysctl(self) -> Mapping[str, str]:
         """The kernel parameters that the sysctl.d files set."""
         texts = {one.path: one.text for one in self.places if fnmatchcase(one.path, _SYSCTL)}
         lines = [line for path in sorted(texts) for line in texts[path].splitlines()]
         pairs = [line.partition("=") for line in lines if "=" in line and line[:1] not in "#;"]
         return {name.strip().lstrip("-"): " ".join(value.split()) for name, _, value in pairs}
+
+    @property
+    def mounts(self) -> frozenset[str]:
+        """The units that mount its file systems: like these, only a reinstall can change them."""
+        systems = json.loads(self.layout or "{}").get("filesystems", [])
+        lines = {f"What={one['device']}" for one in systems}
+        units = (one for one in self.places if one.path.startswith(f"{_SYSTEMD}/"))
+        return frozenset(
+            one.path.rpartition("/")[2] for one in units if lines & set(one.text.splitlines())
+        )
 
 
 def read_machine(ignition: str) -> Machine:

@@ -7,7 +7,7 @@ from deploy.spec.plan.route import HEALTH_PATH
 _SHARED = (
     "node_address", "node_port", "node_user", "identity_file", "known_hosts", "public_address",
     "ssh", "image_cache", "image_cache_megabytes", "keep_releases", "drain_seconds",
-    "health_timeout_seconds",
+    "health_timeout_seconds", "receipt_key", "receipt_signers",
 )  # fmt: skip
 _OF_THE_UPDATER = ("pull_every", "pull_spread")
 # What holds for the registry of PULL and may not for another one.

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from deploy.node.release import proof_of
 from deploy.settings.model import PULL_LOGIN, Settings
 
+# The folder of the updater of a node's bundle; those of apps have names with a hyphen.
+NODE_FOLDER = "/etc/corefab/pull/node"
 _LATEST = "latest"
 _PINNED = "@"
+_NOW = "now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +37,47 @@ def pull_values(settings: Settings, given: PullFiles) -> dict[str, str | tuple[s
     }
 
 
+def bundle_values(settings: Settings, given: PullFiles) -> dict[str, str | tuple[str, ...]]:
+    """Make the values of the updater of a node's bundle; they are empty without PULL_NODE."""
+    follows = settings.follows_bundle
+    own: dict[str, object] = {}
+    if follows:
+        own = {
+            "reference": node_bundle(settings),
+            "node": settings.pull_node,
+            "user": settings.node_user,
+            "app": settings.app,
+            "http": settings.pull_http == "true",
+            "login": _has_login(settings),
+        }
+    return {
+        "BUNDLE": ("yes",) if follows else (),
+        "BUNDLE_EVERY": settings.pull_every,
+        "BUNDLE_SPREAD": f"{settings.pull_spread}s",
+        "BUNDLE_FILE": tuple(_entries(NODE_FOLDER, own, given)) if follows else (),
+    }
+
+
+def node_bundle(settings: Settings) -> str:
+    """Name the tag of the node's bundle, beside the repository of PULL."""
+    beside = repository_of(settings.pull).rpartition("/")[0]
+    return f"{beside}/nodes/{settings.pull_node}:{_NOW}"
+
+
 def _files(settings: Settings, given: PullFiles) -> Iterator[str]:
-    """Make an entry of a Butane file for each file of the updater."""
-    folder = f"/etc/corefab/pull/{settings.app}"
+    reference = _reference(settings.pull)
+    own = _settings(settings, reference)
+    yield from _entries(f"/etc/corefab/pull/{settings.app}", own, given)
+
+
+def _entries(folder: str, own: Mapping[str, object], given: PullFiles) -> Iterator[str]:
+    """Make an entry of a Butane file for each file of an updater; `own` are its settings."""
     files = dict(given.scripts)
     files |= {f"keys/{number}.pub": key for number, key in enumerate(given.keys)}
     keys = [f"{folder}/keys/{number}.pub" for number in range(len(given.keys))]
-    reference = _reference(settings.pull)
+    reference = str(own["reference"])
     name, registry = repository_of(reference), reference.partition("/")[0]
-    files["settings.json"] = _json(_settings(settings, reference))
+    files["settings.json"] = _json(own)
     files["policy.json"] = _json(_policy(name, keys, pinned=_PINNED in reference))
     attached = {"use-sigstore-attachments": True}
     files["registries.d/registry.yaml"] = _json({"docker": {registry: attached}})
@@ -58,6 +93,24 @@ def status_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     return {"NODE_KEY": ("yes",) if files else (), "STATUS_FILE": tuple(entries)}
 
 
+def metrics_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
+    """Make the values of what writes a machine's metrics; empty without these files."""
+    entries = (_entry(f"/etc/corefab/metrics/{name}", files[name]) for name in sorted(files))
+    return {"METRICS": ("yes",) if files else (), "METRICS_FILE": tuple(entries)}
+
+
+def otlp_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
+    """Make the values of what sends journal and metrics; empty without these files."""
+    entries = (_entry(f"/etc/corefab/otlp/{name}", files[name]) for name in sorted(files))
+    return {"OTLP": ("yes",) if files else (), "OTLP_FILE": tuple(entries)}
+
+
+def notice_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
+    """Make the values of what sends a machine's notifications; empty without these files."""
+    entries = (_entry(f"/etc/corefab/notify/{name}", files[name]) for name in sorted(files))
+    return {"NOTICES": ("yes",) if files else (), "NOTICE_FILE": tuple(entries)}
+
+
 def _entry(path: str, content: bytes) -> str:
     packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
     source = f'{{source: "data:;base64,{packed}", compression: gzip}}'
@@ -68,7 +121,7 @@ def _settings(settings: Settings, reference: str) -> dict[str, object]:
     return {
         "reference": reference,
         "http": settings.pull_http == "true",
-        "login": PULL_LOGIN in {one.credential for one in settings.sources},
+        "login": _has_login(settings),
         "mode": settings.pull_mode,
         "delay_seconds": settings.pull_delay,
         "health_timeout_seconds": settings.health_timeout_seconds,
@@ -78,8 +131,13 @@ def _settings(settings: Settings, reference: str) -> dict[str, object]:
         "before_switch": list(settings.before_switch),
         "before_switch_seconds": settings.before_switch_seconds,
         "born": settings.born,
+        **({"credentials": list(settings.bundled)} if settings.bundled else {}),
         "proof": proof_of(settings).model_dump(mode="json"),
     }
+
+
+def _has_login(settings: Settings) -> bool:
+    return PULL_LOGIN in {one.credential for one in settings.sources}
 
 
 def repository_of(reference: str) -> str:

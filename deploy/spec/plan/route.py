@@ -12,6 +12,10 @@ _GRACE_SECONDS = 5
 # Below this folder lies what the proxy reads: on the node, and in its container.
 _ON_NODE, _INSIDE = "/run/corefab/proxy", "/run/proxy"
 HEALTH_PATH = "/.well-known/corefab"
+# Where the machine's metrics are for the proxy; with METRICS_PATH alone.
+SERVED_METRICS = f"{_ON_NODE}/metrics"
+# The name that goes with the password of METRICS_PASSWORD_HASH.
+METRICS_USER = "metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ def route_values(settings: Settings, own: RouteFiles) -> dict[str, str | tuple[s
         "TRUSTED_PROXIES": (
             (" ".join(settings.trusted_proxies),) if settings.trusted_proxies else ()
         ),
+        "METRICS_PATH": (settings.metrics_path,) if settings.metrics_path else (),
+        "METRICS_ROUTE": tuple(_metrics(settings)) if settings.metrics_path else (),
         "DIRECTIVE": own.directives,
         "ROUTE_FILE": tuple(_files(settings, own)) if settings.tls == "proxy" else (),
     }
@@ -100,6 +106,27 @@ def _tls(settings: Settings) -> Iterator[str]:
     if settings.binds_account:
         # The key comes from memory.
         yield f"\t\timport {_INSIDE}/certs/{settings.app}.account {settings.acme_key_id}"
+    yield "\t}"
+    yield "}"
+
+
+def _metrics(settings: Settings) -> Iterator[str]:
+    yield f"handle {settings.metrics_path} {{"
+    # In this order: a password takes long to check.
+    yield "\troute {"
+    if settings.metrics_from:
+        yield f"\t\t@stranger not remote_ip {' '.join(settings.metrics_from)}"
+        yield "\t\terror @stranger 403"
+    if settings.metrics_password_hash:
+        yield "\t\tbasic_auth {"
+        yield f"\t\t\t{METRICS_USER} {settings.metrics_password_hash}"
+        yield "\t\t}"
+    yield "\t\tlog_skip"
+    yield "\t\theader Cache-Control no-store"
+    yield '\t\theader Content-Type "text/plain; version=0.0.4; charset=utf-8"'
+    yield f"\t\troot {_INSIDE}/metrics"
+    yield "\t\trewrite /corefab.prom"
+    yield "\t\tfile_server"
     yield "\t}"
     yield "}"
 

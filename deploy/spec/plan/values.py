@@ -3,11 +3,27 @@
 import base64
 from collections.abc import Mapping
 
-from deploy.settings.model import ACME_HMAC, CERT_PASS, PROXY_APP, PULL_LOGIN, Settings
+from deploy.settings.model import (
+    ACME_HMAC,
+    CERT_PASS,
+    NOTIFY_CREDENTIALS,
+    OTLP_HEADERS,
+    PROXY_APP,
+    PULL_LOGIN,
+    Settings,
+)
 from deploy.settings.types import FirewallPort
 from deploy.spec.plan.addresses import address_values, app_uid, subnets, subnets_of
-from deploy.spec.plan.pull import PullFiles, pull_values, status_values
-from deploy.spec.plan.route import RouteFiles, proxy_values, route_values
+from deploy.spec.plan.pull import (
+    PullFiles,
+    bundle_values,
+    metrics_values,
+    notice_values,
+    otlp_values,
+    pull_values,
+    status_values,
+)
+from deploy.spec.plan.route import SERVED_METRICS, RouteFiles, proxy_values, route_values
 
 # Zincati knows two strategies; switching updates off is a flag of its own.
 _STRATEGY_WHEN_OFF = "immediate"
@@ -53,7 +69,11 @@ def template_values(
         **proxy_values(settings),
         **route_values(settings, route),
         **pull_values(settings, PullFiles()),
+        **bundle_values(settings, PullFiles()),
         **status_values({}),
+        **metrics_values({}),
+        **otlp_values({}),
+        **notice_values({}),
         **address_values(settings, ipv6=ipv6),
     }
 
@@ -86,6 +106,7 @@ def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str
         "UPDATE_START": window.start,
         "UPDATE_MINUTES": str(window.minutes),
         "JOURNAL_LIMIT": settings.journal_limit,
+        "METRICS_SERVED": _when(settings.metrics_path, SERVED_METRICS),
         "SWAP_DEVICE": _when(settings.swap_megabytes, "zram0"),
         "SWAP_MEGABYTES": _when(settings.swap_megabytes, str(settings.swap_megabytes)),
     }
@@ -140,8 +161,9 @@ def _app_values(settings: Settings) -> dict[str, str | tuple[str, ...]]:
         "CREDENTIAL": tuple(
             source.credential
             for source in settings.sources
-            # What is the proxy's is opened outside of the container, and the registry's login.
-            if source.credential != PULL_LOGIN
+            # Opened outside of the container: what is the proxy's, the registry's login, and what
+            # the machine sends metrics or notifications with.
+            if source.credential not in {PULL_LOGIN, OTLP_HEADERS, *NOTIFY_CREDENTIALS}
             and (settings.tls == "app" or source.credential not in {ACME_HMAC, CERT_PASS})
         ),
     }

@@ -1,6 +1,7 @@
 """Certificates from a real ACME authority, Pebble, which validates what we show."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -108,8 +109,10 @@ def test_a_page_that_cannot_be_reached_is_told_by_name_and_all_is_taken_away(
     with pytest.raises(CertError) as caught:
         obtain(pebble.server, account, request_for("www.example.org", "b.example.org"), page)
 
-    assert "www.example.org was not proven by http-01" in caught.value.message
-    assert "b.example.org was not proven" in caught.value.message
+    # An authority may end an order before it has tried the other name.
+    told = set(re.findall(r"(\S+) was not proven by http-01", caught.value.message))
+    assert told
+    assert told <= {"www.example.org", "b.example.org"}
     assert "port 80" in caught.value.hint
     assert page.shown == {}
 

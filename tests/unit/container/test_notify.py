@@ -41,6 +41,15 @@ def test_ready_is_told_once_every_worker_is(supervision: Supervision, listener: 
     listener.until("STATUS=2 of 2 workers healthy")
 
 
+def test_restarts_are_told_with_the_workers(supervision: Supervision, listener: Listener) -> None:
+    supervision.begin({"a": "beats"}, mode="--sd-notify", env=systemd(listener))
+    listener.until("STATUS=1 of 1 workers healthy")
+
+    os.kill(supervision.worker("a")["pid"], signal.SIGKILL)
+
+    listener.until("STATUS=1 of 1 workers healthy, restarts: 1")
+
+
 def test_abstract_addresses_are_understood(supervision: Supervision) -> None:
     listener = Listener(f"@corefab-test-{os.getpid()}")
 

@@ -20,6 +20,7 @@ from tests.unit.deploy.ssh_server import Node, new_identity, running
 def _no_secrets_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the secrets that another test took out of the environment."""
     monkeypatch.setattr(secrets, "_taken", {})
+    monkeypatch.setattr(secrets, "_fetched", set())
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -41,6 +42,15 @@ def packed(config: bytes) -> bytes:
     inner = gzip.compress(json.dumps(whole, separators=(",", ":")).encode(), mtime=0)
     source = f"data:;base64,{base64.b64encode(inner).decode()}"
     return _around({"source": source, "compression": "gzip"}, disks)
+
+
+def without_apps(config: bytes, apps: Iterable[str]) -> bytes:
+    """Leave out the files of these apps: a machine with PULL_NODE gets them in its bundle."""
+    whole = json.loads(config)
+    named = re.compile(rf"/({'|'.join(map(re.escape, apps))})(?=[-./])")
+    files = whole["storage"]["files"]
+    whole["storage"]["files"] = [one for one in files if not named.search(one["path"])]
+    return json.dumps(whole, separators=(",", ":")).encode()
 
 
 def pointer(config: bytes, url: str) -> bytes:

@@ -1,55 +1,17 @@
 """Decide the acts that bring a running machine in line with a spec, from its differences."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from deploy.machine.drift.plan.difference import Difference
 from deploy.node.file import File
+from deploy.spec.plan.act import Act, Word, acts_at
 from deploy.spec.plan.machine import Machine
 
-# In the order of execution: a unit is disabled while its file is still there.
-Word = Literal[
-    "disable", "folder", "file", "link", "remove", "keys", "sysusers", "tmpfiles", "daemon-reload",
-    "enable", "firewall", "sysctl", "sshd", "restart",
-]  # fmt: skip
 _ORDER: tuple[Word, ...] = get_args(Word)
 _AT_THE_NEXT_BOOT = ("/etc/hostname", "/etc/systemd/zram-generator.conf")
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One change on the node: `word` names the kind of act, `subject` the path, unit or user."""
-
-    word: Word
-    subject: str = ""
-    mode: str = ""
-    owner: str = ""
-    target: str = ""
-
-    def __str__(self) -> str:
-        return " ".join(part for part in (self.word, self.subject, self.mode, self.owner) if part)
-
-    @property
-    def line(self) -> str:
-        """The act as a line for the node's script."""
-        return "\t".join((self.word, self.subject, self.mode, self.owner, self.target))
-
-
-# Acts that must follow when a file below a folder changes.
-_AFTER = {
-    "/etc/sysusers.d/": Act("sysusers"),
-    "/etc/tmpfiles.d/": Act("tmpfiles"),
-    "/etc/systemd/system/": Act("daemon-reload"),
-    "/etc/containers/systemd/": Act("daemon-reload"),
-    "/etc/corefab/firewall": Act("firewall"),
-    "/etc/sysctl.d/": Act("sysctl"),
-    "/etc/ssh/": Act("sshd"),
-    "/etc/zincati/": Act("restart", "zincati.service"),
-    "/etc/systemd/journald": Act("restart", "systemd-journald.service"),
-}
 
 
 class Convergence(BaseModel):
@@ -119,22 +81,10 @@ def payload(plan: Convergence, target: Machine) -> list[File]:
 
 def _acts(one: Difference, target: Machine) -> Iterator[Act]:
     if one.what in {"file", "mode", "owner"}:
-        yield from _placed(one.subject, target)
+        yield from acts_at(one.subject, target)
     elif one.what == "key":
         yield Act("keys", one.subject.partition(":")[0])
     elif one.what == "unit":
         yield Act("enable" if one.expected == "enabled" else "disable", one.subject)
     elif one.what in {"firewall", "sysctl"}:
         yield Act(one.what)
-
-
-def _placed(path: str, target: Machine) -> Iterator[Act]:
-    place = next((place for place in target.places if place.path == path), None)
-    if place is None:
-        yield Act("remove", path)
-    else:
-        owner = "" if place.kind == "link" else place.owner
-        yield Act(place.kind, path, place.mode, owner, place.target)
-    for below, act in _AFTER.items():
-        if path.startswith(below):
-            yield act

@@ -1,10 +1,10 @@
 # converge apply ID SECONDS: read a convergence from stdin (tar: `acts`, new/, keys/) and apply its
-#   acts. An act that this machine refuses is printed with the reason, as `not done: …`. Unless `keep` comes from a new login within SECONDS, everything is undone, even when this
-#   machine restarts in between.
-# converge keep ID LINE: a new login succeeded: keep the changes; append LINE (JSON) to the journal.
-# converge put-back ID: undo the changes.
+#   acts. An act that this machine refuses is printed with the reason, as `not done: …`. Unless `keep` comes within
+#   SECONDS, everything is undone, even when this machine restarts in between.
+# converge keep ID LINE: the changes are proven, by a new login or by the updater of a bundle: keep the changes; append LINE (JSON) to the journal.
+# converge put-back ID [WHY]: undo the changes.
 # shellcheck shell=bash
-mode=$1 id=$2
+mode=$1 id=$2 why='no new login succeeded in time'
 one_at_a_time node
 place=/var/lib/corefab/converge
 timer=corefab-put-back.timer
@@ -55,9 +55,9 @@ own_or_small() { if [ -z "$(owner_above "$1")" ]; then cat; else head -c 6710886
 
 arm() {
   printf '%s\n' "${script:?}" >"$place/script"
-  printf '[Unit]\nDescription=Undo a convergence without a new login\n[Service]\nType=oneshot\nExecStart=/usr/bin/bash %s/script put-back %s\n' \
+  printf '[Unit]\nDescription=Undo a convergence that was not proven\n[Service]\nType=oneshot\nExecStart=/usr/bin/bash %s/script put-back %s\n' \
     "$place" "$id" >"$units/corefab-put-back.service"
-  printf '[Unit]\nDescription=Undo a convergence without a new login\n[Timer]\nOnActiveSec=%s\nAccuracySec=1s\n[Install]\nWantedBy=timers.target\n' \
+  printf '[Unit]\nDescription=Undo a convergence that was not proven\n[Timer]\nOnActiveSec=%s\nAccuracySec=1s\n[Install]\nWantedBy=timers.target\n' \
     "$1" >"$units/$timer"
   label "$units/corefab-put-back.service" "$units/$timer"
   printf '%s\n' "$id" >"$place/armed"
@@ -88,8 +88,9 @@ attempt() {
   # In the background, so that the act itself stops at its first error.
   "$@" </dev/null >"$place/said" 2>&1 &
   wait $! && return
-  said=$(head -n 1 "$place/said")
-  printf 'not done: %s: %s\n' "$what" "${said#"$what: "}"
+  said=$(sed -n '/^Created symlink /!{p;q}' "$place/said")
+  said=${said#"$what: "}
+  printf 'not done: %s: %s\n' "$what" "${said:-it did not end in time, or gave no reason}"
 }
 
 keys_of() { put_keys "$1" ignition <"$place/keys/$1"; }
@@ -104,21 +105,24 @@ write_places() {
   while IFS='|' read -r user _; do attempt "keys of $user" keys_of "$user"; done < <(acts keys)
 }
 
-# Reload what reads the changed files.
+# reload: reload what reads the changed files, all of it also where one cannot; fail then.
 reload() {
-  local name
-  systemctl daemon-reload
-  if has sysusers; then systemd-sysusers; fi
-  if has tmpfiles; then systemd-tmpfiles --create; fi
-  if has firewall; then systemctl reload-or-restart corefab-firewall.service; fi
+  local name bad=
+  systemctl daemon-reload || bad+=' daemon-reload'
+  if has sysusers; then systemd-sysusers || bad+=' sysusers'; fi
+  if has tmpfiles; then systemd-tmpfiles --create || bad+=' tmpfiles'; fi
+  if has firewall; then systemctl reload-or-restart corefab-firewall.service || bad+=' firewall'; fi
   # The comparison that follows reports parameters that this kernel lacks.
   if has sysctl; then systemctl restart systemd-sysctl.service || true; fi
-  if has sshd; then
-    if systemctl -q is-active sshd.service ssh.service; then reload_sshd; else /usr/sbin/sshd -t; fi
+  # With SSH=off it is masked, and has nothing to be checked with.
+  if has sshd && [ "$(systemctl is-enabled sshd.service 2>/dev/null || true)" != masked ]; then
+    if systemctl -q is-active sshd.service ssh.service; then reload_sshd & else /usr/sbin/sshd -t & fi
+    wait $! || bad+=' sshd'
   fi
   while IFS='|' read -r name _; do
-    if systemctl -q is-active "$name"; then systemctl restart "$name"; fi
+    if systemctl -q is-active "$name"; then systemctl restart "$name" || bad+=" $name"; fi
   done < <(acts restart)
+  [ -z "$bad" ] || fail "not reloaded:$bad"
 }
 
 # put_back: what cannot be put back must not keep the rest from it.
@@ -127,12 +131,11 @@ put_back() {
   while IFS= read -r row; do
     (put "$row" "$place/old") || lost+=" $row"
   done <"$place/back"
-  while IFS='|' read -r name _; do systemctl -q disable --now "$name" || true; done < <(acts enable)
-  while IFS='|' read -r name _; do systemctl -q enable --now "$name" || true; done < <(acts disable)
-  reload
-  audit "$(jq -cn --arg id "$id" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" \
-    '{at: $at, app: "node", what: "converge put back", who: "node", result: "ok",
-      detail: "\($id): no new login succeeded in time"}')"
+  while IFS='|' read -r name _; do timeout 60s systemctl -q disable --now "$name" || true; done < <(acts enable)
+  while IFS='|' read -r name _; do timeout 60s systemctl -q enable --now "$name" || true; done < <(acts disable)
+  (reload) || lost+=' what was not reloaded'
+  audit "$(jq -cn --arg id "$id" --arg why "$why" --arg at "$(date -u +%Y-%m-%dT%H:%M:%S+0000)" \
+    '{at: $at, app: "node", what: "converge put back", who: "node", result: "ok", detail: "\($id): \($why)"}')"
   disarm
   [ -z "$lost" ] || fail "not put back:$lost"
 }
@@ -156,12 +159,12 @@ case $mode in
     arm "$3"
     trap 'put_back' EXIT
     while IFS='|' read -r name _; do
-      attempt "disable $name" systemctl --no-ask-password disable --now "$name"
+      attempt "disable $name" timeout "$3s" systemctl --no-ask-password disable --now "$name"
     done < <(acts disable)
     write_places
     systemctl daemon-reload
     while IFS='|' read -r name _; do
-      attempt "enable $name" systemctl --no-ask-password enable --now "$name"
+      attempt "enable $name" timeout "$3s" systemctl --no-ask-password enable --now "$name"
     done < <(acts enable)
     reload
     trap - EXIT
@@ -174,6 +177,7 @@ case $mode in
     rm -rf "$place"
     ;;
   put-back)
+    why=${3:-$why}
     if [ "$(cat "$place/armed" 2>/dev/null || true)" = "$id" ]; then put_back; fi
     ;;
 esac

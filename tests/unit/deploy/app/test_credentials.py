@@ -4,6 +4,7 @@ import pytest
 
 from deploy.app.credentials import Credentials
 from deploy.errors import DeployError
+from deploy.workstation.sources import fetch
 from tests.unit.deploy.examples import settings
 
 
@@ -108,9 +109,8 @@ def test_a_command_without_a_value_is_named_with_how_to_try_it(command: str, par
 
 
 @pytest.mark.program
-def test_a_command_that_does_not_end_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deploy.app.credentials._LONGEST_SECONDS", 0.2)
-    found = Credentials(settings(CERT_PASSWORD_COMMAND="exec sleep 60"), None)
+def test_a_command_that_does_not_end_times_out() -> None:
+    (source,) = settings(CERT_PASSWORD_COMMAND="exec sleep 60").sources
 
     with pytest.raises(DeployError, match=r"CERT_PASSWORD_COMMAND took longer than 0.2 s"):
-        found.value("cert_pass")
+        fetch(source, None, seconds=0.2)

@@ -14,6 +14,8 @@ from deploy.node import session
 from deploy.node.lock import LockHeldError
 from deploy.node.release import Manifest
 from deploy.node.state import Interrupted
+from deploy.receipt import make
+from deploy.receipt.plan.receipt import read_receipt
 from tests.clock import Clock
 from tests.unit.deploy.app.shop import PASSWORD, Shop
 from tests.unit.deploy.fake_remote import refusal
@@ -71,6 +73,67 @@ def test_a_change_switches_from_the_slot_that_serves_and_names_its_reason(
     assert shop.remote.the("stage").arguments[2] == "r1"
     assert shop.remote.the("start").arguments[2] == "green"
     assert "  unit changed: /etc/containers/systemd/shop-www-green" in capsys.readouterr().out
+
+
+@pytest.fixture
+def signing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sign without ssh-keygen."""
+    monkeypatch.setattr(make, "sign", lambda content, key: b"signed with " + key.name.encode())
+
+
+def test_a_deploy_with_a_key_signs_first_and_keeps_the_receipt_on_both_sides(
+    shop: Shop, signing: None
+) -> None:
+    shop.probed(shop.deployed())
+    shop.remote.answers["receipts"] = '{"receipts": [], "releases": []}'
+
+    deploy(shop.project(RECEIPT_KEY="ann"), DeployOptions(force=True))
+
+    assert shop.remote.scripts == [
+        *("probe", "lock", "receipts", "stage", "receipt-stage", "tag-image", *SWITCH)
+    ]
+    release = shop.remote.the("finish").arguments[1]
+    kept = shop.folder / f"receipts/shop-www/web1/{release}.json"
+    receipt = read_receipt(kept.read_bytes(), "shop-www")
+    assert (receipt.what, receipt.replaces, receipt.copies) == ("deploy", "r1", "")
+    assert receipt.manifest.release == release
+    with tarfile.open(fileobj=io.BytesIO(shop.remote.the("receipt-stage").stdin)) as archive:
+        sent = {one.name: archive.extractfile(one) for one in archive.getmembers()}
+    assert {name: file.read() for name, file in sent.items() if file} == {
+        "receipt.json": kept.read_bytes(),
+        "receipt.json.sig": b"signed with ann",
+    }
+    assert kept.with_suffix(".json.sig").read_bytes() == b"signed with ann"
+
+
+def test_a_deploy_that_cannot_be_signed_changes_nothing_and_runs_no_hook(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise DeployError("signing the receipt with ann failed: agent refused operation")
+
+    monkeypatch.setattr(make, "sign", refuse)
+    ran = hook(shop, "before-deploy")
+    shop.probed(shop.deployed())
+    shop.remote.answers["receipts"] = '{"receipts": [], "releases": []}'
+
+    with pytest.raises(DeployError, match="signing the receipt"):
+        deploy(shop.project(RECEIPT_KEY="ann"), DeployOptions(force=True))
+
+    assert shop.remote.scripts == ["probe", "lock", "receipts"]
+    assert not ran.exists()
+    assert not (shop.folder / "receipts").exists()
+
+
+def test_a_deploy_that_fails_keeps_no_receipt_here(shop: Shop, signing: None) -> None:
+    shop.probed(shop.deployed())
+    shop.remote.answers["receipts"] = '{"receipts": [], "releases": []}'
+    shop.remote.answers["prove-slot"] = refusal("slot green: not healthy within 1 s")
+
+    with pytest.raises(DeployError, match="not healthy"):
+        deploy(shop.project(RECEIPT_KEY="ann"), DeployOptions(force=True))
+
+    assert not (shop.folder / "receipts").exists()
 
 
 def test_no_secret_is_an_argument_or_printed(

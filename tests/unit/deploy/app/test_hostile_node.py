@@ -37,6 +37,7 @@ from deploy.app.show_plan import show_plan
 from deploy.app.status import status
 from deploy.app.tls import material
 from deploy.app.workers import Worker, Workers
+from deploy.bundle.collected import node_collected
 from deploy.certificate.renew import cert_renew
 from deploy.certificate.rotate import cert_restore, cert_rotate_https
 from deploy.certificate.source import CertOptions
@@ -53,6 +54,7 @@ from deploy.machine.install import first_boot, install, live_system
 from deploy.machine.install.plan.live_facts import LiveFacts
 from deploy.machine.install.plan.options import Installation
 from deploy.machine.rebuild import rebuild
+from deploy.metrics.metrics import metrics
 from deploy.node import session
 from deploy.node.command import Command
 from deploy.node.holdings import AuthorizedKey, Holdings, HostKeys, SealedCredential
@@ -67,6 +69,9 @@ from deploy.project import Project
 from deploy.proxy.deploy import proxy_deploy
 from deploy.proxy.routes import maintenance, proxy_routes
 from deploy.pull.status import pull
+from deploy.receipt.plan.chain import NodeRelease
+from deploy.receipt.store import NodeReceipt, NodeReceipts
+from deploy.receipt.verify import receipts_verify
 from deploy.rehearse import faults
 from deploy.rehearse.faults import rehearse_fault
 from deploy.rehearse.plan.observation import Observation
@@ -126,6 +131,7 @@ def _try_image(project: Project) -> None:
 
 
 VERBS: dict[str, Callable[[Project], object]] = {
+    "node-collected": node_collected,
     "maintenance": lambda one: maintenance(one, "on"),
     "proxy-deploy": lambda one: proxy_deploy(behind_proxy(one), force=True, wait_seconds=0),
     "proxy-logs": lambda one: logs(proxy_of(one), 9),
@@ -157,12 +163,16 @@ VERBS: dict[str, Callable[[Project], object]] = {
     "image-verify": lambda one: image_verify(_with_own_image(one)),
     "install": lambda one: install.install(*_live(one), seconds=0, fingerprint="SHA256:live"),
     "logs": lambda one: logs(one, 9),
+    "metrics": lambda one: metrics((one,)),
     "plan": lambda one: show_plan(one, first=False, as_json=False, exit_code=False),
     "prune": prune,
     "pull": lambda one: pull(one, now=True, as_json=False),
     "pull-status": lambda one: pull(one, now=False, as_json=False),
     "rehearsal-fault": lambda one: rehearse_fault(one, fault="hang", worker="web"),
     "rebuild": lambda one: rebuild(*_live(one), seconds=0, fingerprint="SHA256:live"),
+    "receipts-verify": lambda one: receipts_verify(
+        _with_signers(one), here=False, copy=True, as_json=False
+    ),
     "releases": lambda one: releases(one, as_json=False),
     "rollback": lambda one: rollback(one, to=""),
     "status": lambda one: status(one, as_json=False),
@@ -191,11 +201,14 @@ OTHERS = {
     ),
     *(
         "enrol",
+        "notify-test",
         "operator-key",
         "promote",
         "proxy-build",
+        "node-command",
         "publish",
         "publish-key",
+        "receipts",
         "sample-build",
         "vm",
         "withdraw",
@@ -216,6 +229,11 @@ def _with_own_image(project: Project) -> Project:
 def _with_typed_secret(project: Project) -> Project:
     own = {"secrets": settings(**{"SECRET_*": {"typed": ""}}).secrets}
     return Project(project.folder, project.settings.model_copy(update=own))
+
+
+def _with_signers(project: Project) -> Project:
+    project.receipt_signers.write_text("")
+    return project
 
 
 def _live(project: Project) -> tuple[Project, str, Installation]:
@@ -318,7 +336,14 @@ def _answers(shop: Shop, project: Project) -> dict[str, str]:
         at=NOW, result="failed", why="so", reference="registry.example.org/shop/www:live",
         digest="sha256:" + "a" * 64, image_id="", release="20300615-120000-ab12",
     )  # fmt: skip
+    made = NodeRelease(
+        release="r1", manifest=kept[1].manifest, serves=True, failed=False, unfinished=False
+    )
+    receipts = NodeReceipts(
+        receipts=(NodeReceipt(release="r0", content="e30=", signature=""),), releases=(made,)
+    )
     typed: dict[str, tuple[Any, Any]] = {
+        "receipts": (NodeReceipts, receipts),
         "probe": (NodeState, held),
         "releases": (tuple[KeptRelease, ...], kept),
         "holdings": (Holdings, holdings),
@@ -340,6 +365,7 @@ def _answers(shop: Shop, project: Project) -> dict[str, str]:
         "audit-lines": "\n".join(lines),
         "lock": "held\n",
         "logs": f"a {HOSTILE}\nb\n",
+        "metrics": f'# HELP x {HOSTILE}\nx{{a="{HOSTILE}"}} 1\n',
         "state": f"active{HOSTILE} 0",
         "texts": "-\n" * 200,
     }

@@ -91,6 +91,7 @@ def test_podmans_events_and_conmons_warnings_are_left_out_and_podmans_errors_are
 ) -> None:
     entries = (
         {"_COMM": "podman", "MESSAGE": "container start"},
+        {"MESSAGE": "container stop, of a process that has ended", "PODMAN_EVENT": "stop"},
         {"_COMM": "podman", "MESSAGE": "Error: no such image"},
         {"_COMM": "conmon", "MESSAGE": "conmon <nwarn>"},
         {"_COMM": "systemd", "MESSAGE": "Started."},

@@ -12,8 +12,10 @@ import pytest
 from certs.errors import CertError
 from deploy.app.audit import audit
 from deploy.app.operator import operator_key
+from deploy.app.proxy import proxy_of
 from deploy.app.releases import releases
 from deploy.app.status import status
+from deploy.bundle.collected import node_collected
 from deploy.errors import DeployError
 from deploy.inventory.status import cert_status
 from deploy.page import fetch
@@ -29,11 +31,14 @@ SERVING = manifest(DESIRED, release="r1")
 ANSWERS = {
     "probe shop-www": state(manifest=SERVING).model_dump_json(),
     "workers shop-www": "null\n",
+    "probe corefab-proxy": state(manifest=None, slot="", active="failed").model_dump_json(),
+    "workers corefab-proxy": "null\n",
     "releases shop-www": json.dumps([
         {"manifest": SERVING.model_dump(mode="json"), "serves": True, "failed": False,
          "bytes": 5, "image_bytes": 7},
     ]),
     "pull-status shop-www": json.dumps(LOOK),
+    "collected": f"# df -h\n{HOSTILE}\n",
     "audit-lines - 40": json.dumps({
         "at": "2030-06-15T12:00:00+00:00", "app": "shop-www", "what": "pull", "who": HOSTILE,
         "detail": HOSTILE,
@@ -101,6 +106,16 @@ def test_the_same_output_comes_from_the_page(
     assert found["page_made"] == "2030-06-15T12:00:00+00:00"
 
 
+def test_the_state_of_the_proxy_comes_from_the_page(
+    node: Node, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(proxy_of(project), as_json=True, through=project) == 1
+
+    found = json.loads(capsys.readouterr().out)
+    assert (found["app"], found["health"]) == ("corefab-proxy", "nothing deployed")
+    assert found["unit"].startswith("corefab-proxy-blue.service failed")
+
+
 def test_hostile_text_of_a_page_is_shown_as_escapes(
     node: Node, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,11 +123,13 @@ def test_hostile_text_of_a_page_is_shown_as_escapes(
 
     assert audit(project, lines=5, every=False, as_json=False) == 0
     status(project, as_json=False)
+    assert node_collected(project) == 0
 
     said = capsys.readouterr().out
+    assert "# df -h" in said
     assert "\x1b" not in said
     assert "\u202e" not in said
-    assert said.count(r"\x1b]52;c;eA==\x07\u202e") >= 3
+    assert said.count(r"\x1b]52;c;eA==\x07\u202e") >= 4
 
 
 def test_a_page_older_than_two_periods_is_shown_and_is_an_alarm(
@@ -123,6 +140,7 @@ def test_a_page_older_than_two_periods_is_shown_and_is_an_alarm(
     assert releases(project, as_json=False) == 1
     assert audit(project, lines=5, every=True, as_json=False) == 1
     assert pull(project, now=False, as_json=False) == 1
+    assert node_collected(project) == 1
     assert cert_status((project,), as_json=False, prometheus=False) == 2
 
     assert "its status page is 61 minutes old" in capsys.readouterr().err

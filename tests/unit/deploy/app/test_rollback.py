@@ -9,6 +9,8 @@ from deploy.app.rollback import rollback
 from deploy.errors import DeployError
 from deploy.node.release import Manifest, proof_of
 from deploy.node.state import Interrupted, NodeState
+from deploy.receipt import make
+from deploy.receipt.plan.receipt import read_receipt
 from tests.unit.deploy.app.shop import Shop
 from tests.unit.deploy.fake_remote import refusal
 
@@ -53,6 +55,23 @@ def test_the_release_before_is_copied_checked_and_recorded_as_a_new_one(
     assert "shop-www on web1: r1 -> r0" in shown
     assert f"shop-www rolled back to r0 (recorded as {release})" in shown
     assert (shop.folder / f"state/releases/shop-www/{release}.json").exists()
+
+
+def test_a_rollback_has_a_receipt_that_names_what_it_went_back_to(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make, "sign", lambda *_: b"signed")
+    keeping(shop)
+    shop.remote.answers["receipts"] = '{"receipts": [], "releases": []}'
+
+    rollback(shop.project(RECEIPT_KEY="ann"), to="")
+
+    scripts = shop.remote.scripts
+    assert scripts[:5] == ["lock", "probe", "releases", "receipts", "stage-again"]
+    assert scripts[5:7] == ["receipt-stage", "start"]
+    (kept,) = (shop.folder / "receipts/shop-www/web1").glob("*.json")
+    receipt = read_receipt(kept.read_bytes(), "shop-www")
+    assert (receipt.what, receipt.replaces, receipt.copies) == ("rollback", "r1", "r0")
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,8 @@ def test_prometheus_text_has_help_type_and_samples_of_every_app() -> None:
 
     for line in text.splitlines():
         assert re.fullmatch(
-            r'# (HELP|TYPE) corefab_\w+ .+|corefab_\w+\{(\w+="([^"\\\n]|\\.)*",?)+\} -?\d+', line
+            r'# (HELP|TYPE) corefab_\w+ .+|# EOF|corefab_\w+\{(\w+="([^"\\\n]|\\.)*",?)+\} -?\d+',
+            line,
         ), line
     assert text.count("# TYPE corefab_findings gauge") == 1
     assert text.count('corefab_findings{app="shop-www",node="",severity="error"}') == 2

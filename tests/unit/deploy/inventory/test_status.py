@@ -1,10 +1,12 @@
 """`fab cert-status` asks each node once, and its exit code is that of the worst finding."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from deploy.app.credentials import Credentials
 from deploy.app.health import HealthCheck
@@ -20,6 +22,7 @@ from deploy.node.holdings import Holdings, SealedCredential
 from deploy.project import Project
 from tests.unit.deploy.examples import manifest, settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
+from tests.unit.deploy.notify.receivers import hook
 
 WEB1 = Endpoint("192.0.2.1", 443, "x")
 
@@ -107,3 +110,16 @@ def test_a_node_that_fails_to_answer_ends_the_command(shop: Project, remote: Fak
 
     with pytest.raises(DeployError, match="jq: not found"):
         cert_status((shop,), as_json=False, prometheus=False)
+
+
+@pytest.mark.loopback
+def test_a_certificate_that_ends_soon_is_told_once(shop: Project, remote: FakeRemote) -> None:
+    with hook() as receiver:
+        own = {"notify_url": SecretStr(receiver.url), "cert_warn_days": 3650}
+        told = replace(shop, settings=shop.settings.model_copy(update=own))
+        for _ in range(2):
+            cert_status((told,), as_json=True, prometheus=False)
+
+    (one,) = receiver.came
+    assert one.json["title"] == "shop-www on web1: a certificate expires soon, or is missing"
+    assert "served: " in one.json["text"]

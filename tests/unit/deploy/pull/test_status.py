@@ -7,7 +7,7 @@ import pytest
 
 from deploy.errors import DeployError
 from deploy.project import Project
-from deploy.pull.status import pull
+from deploy.pull.status import bundle_status, pull
 from tests.unit.deploy.examples import settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 
@@ -68,3 +68,27 @@ def test_an_app_that_follows_no_tag_is_named(remote: FakeRemote) -> None:
 
     with pytest.raises(DeployError, match="follows no tag"):
         pull(PROJECT, now=False, as_json=False)
+
+
+BUNDLE = {
+    **{name: value for name, value in LOOK.items() if name not in {"image_id", "release"}},
+    "serial": 1907755200000,
+    "spec": "ab12" * 16,
+}
+
+
+@pytest.mark.parametrize(("result", "code"), [("same", 0), ("waiting", 0), ("refused", 1)])
+def test_the_last_look_at_the_nodes_own_bundle_is_shown(
+    remote: FakeRemote, capsys: pytest.CaptureFixture[str], result: str, code: int
+) -> None:
+    remote.answers["pull-status"] = json.dumps(BUNDLE | {"result": result, "why": "so\x1b[2J"})
+    project = Project(
+        Path(), settings(PULL="registry.example.org/shop/www:live", PULL_NODE="shop1")
+    )
+
+    assert bundle_status(project, as_json=False) == code
+
+    said = capsys.readouterr().out
+    assert f"shop1: {result}: so\\x1b[2J (2030-06-15 12:00:00 UTC)" in said
+    assert "serial 1907755200000, spec ab12ab12ab12" in said
+    assert remote.the("pull-status").arguments == ("node",)

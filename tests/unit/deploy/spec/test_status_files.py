@@ -11,9 +11,11 @@ from certs.keyfile import new_key
 from deploy.project import Project
 from deploy.spec.carried import PULL_SCRIPTS, STATUS_SCRIPTS, carried_scripts
 from deploy.spec.plan.machine import read_machine
-from deploy.spec.render import render
+from deploy.spec.render import app_files, render
+from deploy.spec.spec import spec_from_settings
 from deploy.spec.status_files import read_status_files
 from tests.unit.deploy.examples import settings
+from tests.unit.deploy.machine.drift.node import KEY
 from tests.unit.deploy.page.pages import holder
 
 UNITS = {"corefab-node-key.service", "corefab-status.timer"}
@@ -23,7 +25,8 @@ UNITS = {"corefab-node-key.service", "corefab-status.timer"}
 def project(tmp_path: Path) -> Project:
     (tmp_path / "certs").mkdir()
     (tmp_path / "certs/publish.pub").write_bytes(public_pem(public_key(new_key())))
-    return Project(tmp_path, settings(PULL="registry.example.org/shop/www:live"))
+    (tmp_path / "me.pub").write_text(f"{KEY}\n")
+    return Project(tmp_path, settings(PULL="registry.example.org/shop/www:live", SSH_KEYS="me.pub"))
 
 
 def carried(project: Project) -> set[str]:
@@ -41,10 +44,26 @@ def test_a_certificate_is_carried_for_each_operator(project: Project) -> None:
     assert carried(project) == {*scripts, *UNITS}
     project.operator.write_bytes(holder("operator").pem + b"\n" + holder("colleague").pem)
 
-    assert carried(project) == {*scripts, "operator-0.crt", "operator-1.crt", *UNITS}
+    assert carried(project) == {*scripts, "question", "operator-0.crt", "operator-1.crt", *UNITS}
 
     files = read_status_files(project)
     assert files["operator-1.crt"] == holder("colleague").pem
+
+
+def test_the_page_for_drift_looks_at_the_whole_spec_but_what_releases_have(
+    project: Project,
+) -> None:
+    project.operator.write_bytes(holder("operator").pem)
+
+    machine = spec_from_settings(project).machine
+
+    (question,) = (one for one in machine.places if one.path == "/etc/corefab/status/question")
+    asked = question.text.splitlines()
+    assert f"path {question.path}" in asked
+    of_the_app = {f"path {file.path}" for file in app_files(render(project))}
+    assert of_the_app
+    assert {*asked, *of_the_app} == machine.question
+    assert not of_the_app & set(asked)
 
 
 @pytest.mark.parametrize("values", [{"PULL": ""}, {"PULL_MODE": "off"}])

@@ -1,5 +1,7 @@
 """`fab cloud` writes what a provider needs, or says why it would not work."""
 
+import base64
+import gzip
 import json
 import os
 from pathlib import Path
@@ -62,6 +64,28 @@ def test_a_spec_that_is_too_large_needs_a_url(project: Path) -> None:
     folder = made(project, "hetzner", url="https://example.org/shop.ign")
     assert (folder / "user-data.ign").stat().st_size < 400
     assert (folder / "machine.ign").read_bytes() == large
+
+
+def test_a_node_with_bundles_takes_its_apps_from_these_where_there_is_no_room(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = {"source": f"data:,{os.urandom(30_000).hex()}"}
+    kept = ["/etc/hostname", "/etc/corefab/pull/node/bundle.sh", "/etc/sysusers.d/shop-www2.conf"]
+    apps = ["/etc/corefab/pull/shop-www/pull.sh", "/etc/containers/systemd/shop-www-blue.container"]
+    files = [
+        *({"path": path, "contents": {"source": f"data:,{path}"}} for path in kept),
+        *({"path": path} | {"contents": large} for path in apps),
+    ]
+    spec(project, SPEC | {"storage": {"files": files}})
+    follows = {"PULL": "registry.example.org/shop/www:live", "PULL_NODE": "shop1"}
+
+    folder = cloud(Project(project, settings(**follows)), "hetzner", domain="", url="")
+
+    assert "publish that before: `fab publish --node`" in capsys.readouterr().out
+    user_data = json.loads((folder / "user-data.ign").read_bytes())
+    (inner,) = user_data["ignition"]["config"]["merge"]
+    content = json.loads(gzip.decompress(base64.b64decode(inner["source"].partition(",")[2])))
+    assert {one["path"] for one in content["storage"]["files"]} == set(kept)
 
 
 def test_a_spec_that_fits_when_it_is_compressed_is(

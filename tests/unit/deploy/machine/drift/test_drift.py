@@ -1,16 +1,24 @@
 """`fab drift` compares the node with the spec that it was made from."""
 
+import contextlib
 import json
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.errors import DeployError
 from deploy.machine.drift.drift import drift
+from deploy.page import fetch
+from deploy.project import Project
 from deploy.spec.spec import Spec, spec_from_settings
 from deploy.workstation.state import save_spec
+from tests.unit.deploy.examples import AUTHORITY_PASSWORD, settings
 from tests.unit.deploy.fake_remote import FakeRemote, refusal
 from tests.unit.deploy.machine.drift.node import matching, project_in, with_mode
+from tests.unit.deploy.notify.receivers import hook
+from tests.unit.deploy.page.pages import AT, answering, give_keys, holder, packed, serving
 
 HOSTNAME = "/etc/hostname"
 
@@ -81,3 +89,58 @@ def test_a_node_that_cannot_be_inspected_is_quoted(tmp_path: Path, remote: FakeR
 
     with pytest.raises(DeployError, match=r"inspecting the machine failed .*: jq: not found"):
         drift(project_in(tmp_path), as_json=False)
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Project]]:
+    """Serve the page of a node without SSH where the mode of a file may be another."""
+    values = {"NODE_ADDRESS": "127.0.0.1", "SSH": "off", "SSH_KEYS": "none-*.pub", "TLS": "none"}
+    project = Project(tmp_path, settings(AUTHORITY_PASSWORD=AUTHORITY_PASSWORD, **values))
+    give_keys(project)
+    spec = spec_from_settings(project)
+    with contextlib.ExitStack() as stack:
+
+        def serve(mode: str, age: int) -> Project:
+            found = with_mode(matching(spec.machine), HOSTNAME, mode)
+            page = packed(answers={"spec-hash": f"{spec.sha256}\n", "inspect shop-www": found})
+            body = holder("operator").seal(holder("node").sign(page))
+            port = stack.enter_context(serving(answering("200 OK", body)))
+            monkeypatch.setattr(fetch, "_PORT", port)
+            monkeypatch.setattr(time, "time", lambda: AT + age)
+            return project
+
+        yield serve
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize(
+    ("mode", "age", "code"), [("644", 60, 0), ("644", 3600, 1), ("666", 60, 2), ("666", 3600, 2)]
+)
+def test_a_node_without_ssh_is_compared_by_its_page(
+    closed: Callable[..., Project],
+    capsys: pytest.CaptureFixture[str],
+    mode: str,
+    age: int,
+    code: int,
+) -> None:
+    assert drift(closed(mode, age), as_json=True) == code
+
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    changed = [(HOSTNAME, "reinstall")] if mode == "666" else []
+    assert [(one["subject"], one["remedy"]) for one in findings] == changed
+
+
+@pytest.mark.loopback
+def test_drift_is_told_once_and_that_it_is_gone(tmp_path: Path, remote: FakeRemote) -> None:
+    with hook() as receiver:
+        project = project_in(tmp_path, NOTIFY_URL=receiver.url)
+        spec = spec_from_settings(project)
+        for inspection in ("", *(with_mode(matching(spec.machine), HOSTNAME, "666"),) * 2, ""):
+            answer(remote, spec, inspection)
+            drift(project, as_json=True)
+
+    assert receiver.titles == [
+        "web1 differs from its machine spec or release (1)",
+        "web1: no drift any more",
+    ]
+    assert f"mode: {HOSTNAME}" in receiver.came[0].json["text"]

@@ -9,6 +9,7 @@ from tests.root import ROOT
 from tests.unit.deploy.examples import settings
 
 ACME = "https://acme.example.org/dir"
+NONE = RouteFiles()
 
 
 def rendered(own: RouteFiles = RouteFiles(), **values: object) -> Sources:  # noqa: B008 -- frozen
@@ -138,3 +139,27 @@ def test_only_the_proxy_reaches_the_containers_port() -> None:
     assert len(accepted) == 2
     assert all("saddr 10." in line or "saddr fdc7:" in line for line in accepted)
     assert "dport 8080 accept" not in rendered(TLS="app").templates["app/door/table.nft"].decode()
+
+
+def test_metrics_are_served_at_a_path_to_who_may_have_them() -> None:
+    hashed = "$2y$05$" + "a" * 53
+    values = {"METRICS": "on", "METRICS_PATH": "/.well-known/metrics"}
+
+    both = route(
+        NONE, **values, METRICS_PASSWORD_HASH=hashed, METRICS_FROM="192.0.2.0/24, 2001:db8::1"
+    )
+    assert "\thandle /.well-known/metrics {\n\t\troute {\n" in both
+    assert "\t\t\t@stranger not remote_ip 192.0.2.0/24 2001:db8::1/128\n" in both
+    assert f"\t\t\tbasic_auth {{\n\t\t\t\tmetrics {hashed}\n\t\t\t}}\n" in both
+    assert both.index("error @stranger 403") < both.index("basic_auth") < both.index("log_skip")
+    # During maintenance, too.
+    assert "\t\tnot path /.well-known/metrics\n" in both
+    assert "basic_auth" not in route(NONE, **values, METRICS_FROM="192.0.2.1")
+    assert "@stranger" not in route(NONE, **values, METRICS_PASSWORD_HASH=hashed)
+
+
+def test_without_a_path_metrics_are_not_served() -> None:
+    text = route(METRICS="on")
+
+    assert "metrics" not in text
+    assert "\t\tnot path" not in text

@@ -1,0 +1,1 @@
+"""A node's bundle in a registry: its configuration, for a node without SSH."""

@@ -1,0 +1,1 @@
+"""Metrics as text: parsing what a node says, and joining several nodes."""

@@ -1,0 +1,1 @@
+"""Notifications: what changed, told to a receiver once."""

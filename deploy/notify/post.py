@@ -1,0 +1,57 @@
+"""Send a request to a receiver, with limited patience; no message of ours has its address."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import requests
+
+from deploy.errors import DeployError
+from deploy.notify.plan.render import Request
+
+_CONNECT_SECONDS, _ANSWER_SECONDS = 4, 5
+# What a receiver says of one message; anything else is about all of them.
+_REFUSED = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+class RefusedError(DeployError):
+    """A receiver refuses a message, and may take another."""
+
+
+def post(request: Request, headers: Mapping[str, str]) -> None:
+    """Send a request; a redirect is not followed, since a token would go along.
+
+    Raises:
+        RefusedError: when the receiver refuses this message.
+        DeployError: when it does not answer, or answers something other than 2xx.
+    """
+    host = urlsplit(request.url).hostname
+    with requests.Session() as session:
+        # Or requests would take a login from ~/.netrc.
+        session.auth = lambda prepared: prepared
+        try:
+            with session.request(
+                request.method,
+                request.url,
+                data=request.body,
+                headers={"Content-Type": "application/json", "User-Agent": "corefab", **headers},
+                timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                status = answer.status_code
+        except (requests.RequestException, UnicodeError, ValueError) as error:
+            # Not its text, which has the address.
+            raise DeployError(
+                f"{host} cannot be reached: {type(error).__name__}",
+                "is NOTIFY_URL right, and the receiver up? `fab notify-test` tries it",
+            ) from None
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        kind = RefusedError if status in _REFUSED else DeployError
+        raise kind(
+            f"{host} answers {status}", "are NOTIFY_URL, NOTIFY_FORMAT and NOTIFY_TOKEN right?"
+        )

@@ -1,0 +1,44 @@
+"""Read what writes the metrics of a machine with METRICS=on, and what sends them."""
+
+import json
+
+from certs.store import read
+from deploy.errors import DeployError
+from deploy.node.script import carried
+from deploy.project import Project
+from deploy.settings.model import OTLP_HEADERS, Settings
+from deploy.spec.carried import METRICS_SCRIPTS, OTLP_SCRIPTS, carried_scripts
+
+
+def read_metrics_files(settings: Settings) -> dict[str, bytes]:
+    """Read the files of the script; nothing for another machine."""
+    return {} if settings.metrics == "off" else _scripts(settings, METRICS_SCRIPTS)
+
+
+def read_otlp_files(project: Project) -> dict[str, bytes]:
+    """Read the files of what sends journal and metrics; nothing without OTLP_ENDPOINT.
+
+    Raises:
+        DeployError: when OTLP_ROOT is not there.
+    """
+    settings = project.settings
+    if not settings.otlp_endpoint:
+        return {}
+    own: dict[str, object] = {"endpoint": settings.otlp_endpoint, "send": settings.otlp_send}
+    if OTLP_HEADERS in {one.credential for one in settings.sources}:
+        # The release that serves has the credential.
+        own["app"] = settings.app
+    files = {"settings.json": json.dumps(own, indent=1).encode() + b"\n"}
+    if root := project.otlp_root:
+        if not root.exists():
+            raise DeployError(
+                f"OTLP_ROOT names {root}, which is not there",
+                "name the file with the root certificate of the endpoint's authority",
+            )
+        files["root.crt"] = read(root)
+    return {**_scripts(settings, OTLP_SCRIPTS), **files}
+
+
+def _scripts(settings: Settings, names: tuple[str, ...]) -> dict[str, bytes]:
+    # A machine that has the whole library for its updater takes no other one.
+    return carried_scripts(names) if settings.follows else carried(names, names)

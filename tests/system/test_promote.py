@@ -1,0 +1,88 @@
+"""A tag that nodes follow is moved only after a canary has served its image well."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.system import outside
+from tests.system.closed import LIVE, Machine, closed
+from tests.system.project import write_settings
+from tests.system.rehearsal.nodes import require_nodes
+from tests.system.visitors import Visits, visiting
+
+pytestmark = [pytest.mark.node, pytest.mark.slow]
+CANARY = "canary.example.org"
+NAME = f"promote{os.getpid()}"
+NEVER_HEALTHY = "ENV SPEAKS=nothing"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """Boot a machine without SSH: its app follows a tag, and another one the canary's."""
+    require_nodes()
+    with closed(tmp_path_factory.mktemp("promote"), NAME, os.getpid() + 60) as machine:
+        other = {
+            "NAME": "canary",
+            "CERT_NAMES": CANARY,
+            "PULL": f"{machine.world.registry.address}/shop/www:canary",
+        }
+        write_settings(machine.folder / ".env.canary", "", other)
+        machine.publish("one")
+        machine.publish("one", tag="canary")
+        machine.must("operator-key")
+        machine.must("prepare", "--yes")
+        machine.boot()
+        machine.await_page(LIVE, "one")
+        machine.await_page(CANARY, "one")
+        machine.must("enrol", "--fingerprint", outside.await_key(NAME))
+        yield machine
+
+
+@pytest.fixture
+def visits(machine: Machine) -> Iterator[Visits]:
+    """Have visitors of the app that follows the tag, who notice nothing."""
+    with visiting(machine.node.address, LIVE, machine.world.authority) as found:
+        yield found
+    assert found.failures == []
+    assert found.answers > 0
+
+
+def live(machine: Machine) -> str:
+    """Read the digest that the tag names in the registry."""
+    repository = machine.world.registry.store / "docker/registry/v2/repositories/shop/www"
+    return (repository / "_manifests/tags/live/current/link").read_text()
+
+
+def test_the_tag_is_moved_after_the_canary_has_served_the_image_well(
+    machine: Machine, visits: Visits
+) -> None:
+    before = live(machine)
+    machine.publish("two", tag="canary")
+
+    watch = machine.start("promote", "canary", "live", "--watch", "1")
+    try:
+        machine.await_page(CANARY, "two")
+        # The minute begins now at the earliest.
+        assert (watch.poll(), live(machine), machine.page(LIVE)) == (None, before, "one")
+        said, _ = watch.communicate(timeout=outside.PATIENCE_SECONDS)
+    finally:
+        watch.kill()
+
+    assert watch.returncode == 0, said
+    assert live(machine) == machine.status(f"{NAME}-canary")["digest"] != before
+    machine.await_page(LIVE, "two")
+
+
+def test_an_image_that_fails_on_the_canary_leaves_the_tag_alone(
+    machine: Machine, visits: Visits
+) -> None:
+    before = live(machine)
+    machine.publish("bad", tag="canary", more=NEVER_HEALTHY)
+
+    refused = machine.fab("promote", "canary", "live", "--watch", "1")
+
+    assert refused.code == 1, refused.out
+    assert "has tried this image, and it did not serve" in refused.out
+    assert "the tag was left alone" in refused.out
+    assert (live(machine), machine.page(LIVE), machine.page(CANARY)) == (before, "two", "two")
