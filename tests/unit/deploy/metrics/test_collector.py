@@ -1,8 +1,6 @@
 """The example of a collector in docs/metrics.md is an overlay that makes a unit."""
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ from tests.root import ROOT
 from tests.unit.deploy.examples import settings
 
 UNIT = "/etc/containers/systemd/collector.container"
-GENERATOR = Path("/usr/lib/systemd/system-generators/podman-system-generator")
 
 
 @pytest.fixture
@@ -38,22 +35,3 @@ def test_the_linter_finds_nothing_in_it(rendered: Rendered) -> None:
 
     assert found == []
     assert "PublishPort=4318:4318\n" in unit(rendered)
-
-
-@pytest.mark.program
-def test_podman_makes_a_service_of_it(rendered: Rendered, tmp_path: Path) -> None:
-    if not GENERATOR.exists():
-        pytest.skip("podman's generator is not installed")
-    (tmp_path / "units").mkdir()
-    (tmp_path / "units/collector.container").write_text(unit(rendered))
-
-    done = subprocess.run(
-        [GENERATOR, "--dryrun"],
-        env={**os.environ, "QUADLET_UNIT_DIRS": str(tmp_path / "units")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert "collector.service" in done.stdout
-    assert "Restart=always" in done.stdout

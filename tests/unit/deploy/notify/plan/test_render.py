@@ -6,7 +6,7 @@ from email import policy
 from typing import Any, get_args
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.notify.mail import make_mail
@@ -140,9 +140,7 @@ def test_no_secret_is_in_any_message(secret: str, before: str, after: str) -> No
 
 
 @settings(max_examples=examples(25, 1000))
-@given(secret=st.text(min_size=6, max_size=40).filter(lambda one: one.isprintable()))
+@given(secret=st.text(st.characters(exclude_categories=("C", "Z")), min_size=6, max_size=40))
 def test_no_secret_of_any_characters_is_in_any_message(secret: str) -> None:
-    assume(len(secret.strip()) > 5)
-
     for one in said(made(f"A{secret}B", secret)):
         assert f"A{secret}" not in one
