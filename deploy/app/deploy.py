@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.app.change import change_told
 from deploy.app.credentials import Credentials
 from deploy.app.execution import Execution
 from deploy.app.health import check
@@ -16,7 +17,7 @@ from deploy.app.plan.diff import generations
 from deploy.app.plan.plan import Plan
 from deploy.app.planner import Artifacts, check_material, load_artifacts, make_plan
 from deploy.app.proxy import fetch_image, proxy_of
-from deploy.app.telling import change_told, told_session
+from deploy.app.telling import told_session
 from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
 from deploy.errors import DeployError

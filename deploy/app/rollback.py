@@ -3,12 +3,13 @@
 import secrets
 from datetime import UTC, datetime
 
+from deploy.app.change import change_told
 from deploy.app.execution import Execution
 from deploy.app.plan.desired_state import Switch
 from deploy.app.plan.history import rollback_target
 from deploy.app.plan.steps import rollback_steps
 from deploy.app.releases import kept_releases
-from deploy.app.telling import change_told, told_session
+from deploy.app.telling import told_session
 from deploy.app.undo import run_steps, undo
 from deploy.console import output
 from deploy.node import session

@@ -1,10 +1,8 @@
-"""Tell receivers of notifications what commands do to an app, and whether its node answers."""
+"""Tell receivers of notifications whether a node answers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from deploy.app.execution import Execution
-from deploy.app.undo import UndoneError
 from deploy.errors import NodeUnheardError
 from deploy.node import session
 from deploy.node.fabric_remote import FabricRemote
@@ -43,20 +41,3 @@ def hearing(project: Project) -> Iterator[Callable[[str], None]]:
         tell(project, events.unheard(at, error.message))
         raise
     tell(project, events.unheard(at, reasons[0]) if reasons else events.heard(at))
-
-
-@contextmanager
-def change_told(execution: Execution) -> Iterator[None]:
-    """Tell how the change of the block ended: that the release serves, or what does instead."""
-    project, at = execution.project, where(execution.settings)
-    try:
-        yield
-    except UndoneError as error:
-        undone = error.undone
-        finding = events.failed(
-            at, execution.what, error.why, undone.text, restored=undone.restored
-        )
-        tell(project, finding)
-        raise
-    by = execution.manifest.by
-    tell(project, events.deployed(at, execution.what, execution.release, by))

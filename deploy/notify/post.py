@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import requests
-
 from deploy.errors import DeployError
 from deploy.notify.plan.render import Request
 
@@ -29,6 +27,8 @@ def post(request: Request, headers: Mapping[str, str]) -> None:
         RefusedError: when the receiver refuses this message.
         DeployError: when it does not answer, or answers something other than 2xx.
     """
+    import requests  # noqa: PLC0415 -- only where there is something to send
+
     host = urlsplit(request.url).hostname
     with requests.Session() as session:
         # Or requests would take a login from ~/.netrc.

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from deploy.errors import DeployError
-from deploy.notify.mail import send_mail
 from deploy.notify.plan.notice import Notice
 from deploy.notify.plan.render import render
 from deploy.notify.plan.signature import headers
@@ -81,6 +80,8 @@ class Mailbox(Receiver):
 
     def send(self, notice: Notice) -> str:
         """Send a mail; return the address."""
+        from deploy.notify.mail import send_mail  # noqa: PLC0415 -- only where one is sent
+
         settings, password = self._settings, ""
         if settings.smtp_user:
             source = next(one for one in settings.sources if one.key == "SMTP_PASSWORD")
