@@ -51,12 +51,13 @@ kept drift spec-hash </dev/null &
 if [ -e "$metrics" ]; then jq -cRs '{key: "metrics", value: .}' "$metrics" >"$work/status/metrics"; fi
 wait
 
+failed=$(systemctl list-units --failed --plain --legend=no | cut -d ' ' -f 1)
+memory=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
 for page in status drift; do
   find "$work/$page" -type f -print0 | sort -z | xargs -0r cat >"$work/answers"
   # shellcheck disable=SC2154
   jq -cs --argjson schema_version "$schema_version" --argjson at "$EPOCHSECONDS" --argjson every_seconds "$every_seconds" \
-    --arg failed "$(systemctl list-units --failed --plain --legend=no | cut -d ' ' -f 1)" \
-    --argjson memory "$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)" \
+    --arg failed "$failed" --argjson memory "$memory" \
     '{$schema_version, $at, $every_seconds, failed_units: ($failed | split("\n")),
       memory_available_bytes: ($memory * 1024), answers: from_entries}' "$work/answers" | gzip -9n >"$work/page"
   openssl dgst -sha256 -sign "$CREDENTIALS_DIRECTORY/corefab-node-key" "$work/page" | base64 -w 0 >"$work/signed"
