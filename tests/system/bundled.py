@@ -21,7 +21,7 @@ _TYPE = "application/vnd.oci.image.manifest.v1+json"
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The tag of a node's bundle, as whoever took the registry can write it."""
+    """The tag of a node's bundle, as one who has taken over the registry can write it."""
 
     folder: Path
     root: Path
@@ -40,7 +40,7 @@ class Shelf:
         self._ask("PUT", manifest)
 
     def unsigned(self) -> None:
-        """Make the tag name a bundle that nobody has signed."""
+        """Make the tag name an unsigned bundle."""
         packed = gzip.compress(b"unsigned")
         layer = blob_of(packed, f"{LAYER_TYPE}+gzip")
         config, manifest = artifact(layer, b"unsigned")

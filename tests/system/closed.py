@@ -21,6 +21,7 @@ from tests.system.leaks import files_with
 from tests.system.outside import Outside
 from tests.system.project import Project, make_project
 from tests.system.proxied import connected
+from tests.system.visitors import Visits, visiting
 
 LIVE = "example.org"
 # The hash of a password that is not known.
@@ -96,6 +97,14 @@ class Machine(Project):
             outside.until(lambda: wanted if self.page(name) == wanted else "", f"{name}: {wanted}")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.page(name)}; {self.said()}") from error
+
+    @contextmanager
+    def visited(self) -> Iterator[Visits]:
+        """Have visitors of the live app all through a block, who notice nothing."""
+        with visiting(self.node.address, LIVE, self.world.authority) as found:
+            yield found
+        assert found.failures == []
+        assert found.answers > 0
 
     def page(self, name: str) -> str:
         """Read the page that visitors see; in words why there is none."""

@@ -9,7 +9,7 @@ from tests.system import outside
 from tests.system.closed import LIVE, Machine, closed
 from tests.system.project import write_settings
 from tests.system.rehearsal.nodes import require_nodes
-from tests.system.visitors import Visits, visiting
+from tests.system.visitors import Visits
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 CANARY = "canary.example.org"
@@ -42,10 +42,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture
 def visits(machine: Machine) -> Iterator[Visits]:
     """Have visitors of the app that follows the tag, who notice nothing."""
-    with visiting(machine.node.address, LIVE, machine.world.authority) as found:
+    with machine.visited() as found:
         yield found
-    assert found.failures == []
-    assert found.answers > 0
 
 
 def live(machine: Machine) -> str:
