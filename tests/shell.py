@@ -18,7 +18,7 @@ _WITH_VERBS = frozenset(("podman", "skopeo"))
 _VERB = re.compile(r"[a-z]+")
 _OPTION = re.compile(r"--[a-z][a-z-]*(?==|$)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[^\]]*\])?\+?=")
-_REDIRECTION = re.compile(r"(\d*|\{\w+\}|&)(<<<|<<-?|<>|>>|>\||>&|<&|&>>|&>|<|>)")
+_REDIRECTION = re.compile(r"(\d*|&)(<<<|<<-?|<>|>>|>\||>&|<&|&>>|&>|<|>)")
 # What may stand between such a program and the one it starts.
 _PREFIX = re.compile(rf"-|{_ASSIGNMENT.pattern}|((\d+|\$\{{\w+\}})[smhd]|\d+)$")
 

@@ -350,10 +350,11 @@ if [ -z "${1:-}" ]; then
 fi
 # What is being sent when this is told to end is sent, and noted.
 trap 'ending=yes' TERM
-exec {never}<> <(:)
+# Nothing ever comes from here: waiting starts no program.
+exec 8<> <(:)
 while [ -z "$ending" ]; do
   due logs "$1"
   due metrics $metrics_seconds
   note
-  [ -n "$ending" ] || read -rt "$1" -u "$never" || true
+  [ -n "$ending" ] || read -rt "$1" -u 8 || true
 done

@@ -91,7 +91,9 @@ class Machine:
 
 
 @pytest.fixture(scope="session")
-def writer() -> Path:
+def writer(program: Callable[[str], str]) -> Path:
+    for name in ("apt-get", "journalctl"):
+        program(name)
     return journal_writer()
 
 
