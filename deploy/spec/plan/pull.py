@@ -89,26 +89,30 @@ def _entries(folder: str, own: Mapping[str, object], given: PullFiles) -> Iterat
 
 def status_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     """Make the values of a machine's own key and status page; empty without these files."""
-    entries = (_entry(f"/etc/corefab/status/{name}", files[name]) for name in sorted(files))
-    return {"NODE_KEY": ("yes",) if files else (), "STATUS_FILE": tuple(entries)}
+    return _carried("status", files, flag="NODE_KEY", entry="STATUS_FILE")
 
 
 def metrics_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     """Make the values of what writes a machine's metrics; empty without these files."""
-    entries = (_entry(f"/etc/corefab/metrics/{name}", files[name]) for name in sorted(files))
-    return {"METRICS": ("yes",) if files else (), "METRICS_FILE": tuple(entries)}
+    return _carried("metrics", files, flag="METRICS", entry="METRICS_FILE")
 
 
 def otlp_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     """Make the values of what sends journal and metrics; empty without these files."""
-    entries = (_entry(f"/etc/corefab/otlp/{name}", files[name]) for name in sorted(files))
-    return {"OTLP": ("yes",) if files else (), "OTLP_FILE": tuple(entries)}
+    return _carried("otlp", files, flag="OTLP", entry="OTLP_FILE")
 
 
 def notice_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     """Make the values of what sends a machine's notifications; empty without these files."""
-    entries = (_entry(f"/etc/corefab/notify/{name}", files[name]) for name in sorted(files))
-    return {"NOTICES": ("yes",) if files else (), "NOTICE_FILE": tuple(entries)}
+    return _carried("notify", files, flag="NOTICES", entry="NOTICE_FILE")
+
+
+def _carried(
+    folder: str, files: Mapping[str, bytes], *, flag: str, entry: str
+) -> dict[str, tuple[str, ...]]:
+    """Make an entry of a Butane file for each file of a folder below /etc/corefab."""
+    entries = (_entry(f"/etc/corefab/{folder}/{name}", files[name]) for name in sorted(files))
+    return {flag: ("yes",) if files else (), entry: tuple(entries)}
 
 
 def _entry(path: str, content: bytes) -> str:
