@@ -25,8 +25,9 @@ common='
   def resource($service): {attributes: ({"service.name": $service, "host.name": $host, "host.id": $id} | attributes)};
   def scope: {name: "corefab"};'
 
-# Lines of `journalctl -o json`: in, how many new ones there are, with the cursor of the last; out, a request. A value of the journal is text, or the numbers of its bytes where it is not text that can be printed;
-# several values of one name are a list; what is too long to be shown is null.
+# From lines of `journalctl -o json`: how many new ones there are, with the cursor of the last, and a request. A value of
+# the journal is text, or the numbers of its bytes where it is not text that can be printed; several values of one name
+# are a list; what is too long to be shown is null.
 lines='
   def hex: "0123456789abcdef" as $digits | (. / 16 | floor) as $high | (. % 16) as $low
     | "\\x\($digits[$high:$high + 1])\($digits[$low:$low + 1])" | explode;

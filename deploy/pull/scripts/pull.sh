@@ -1,7 +1,7 @@
-# pull APP release RELEASE: go back to a release that the node keeps, in the same way.
 # pull APP [now]: take the image that the app's tag names: compare, verify, pull, start it in the idle slot, check
 # it there, move the front door. With `now`, PULL_MODE, PULL_DELAY and what failed before do not count. The
 # result is in /var/lib/corefab/pull/APP/status.json. It runs the scripts of a deploy, which lie beside it.
+# pull APP release RELEASE: go back to a release that the node keeps, in the same way.
 # shellcheck shell=bash
 app=$1 now=${2:-} back=${3:-}
 here=/etc/corefab/pull/$app

@@ -1,7 +1,8 @@
 # converge apply ID SECONDS: read a convergence from stdin (tar: `acts`, new/, keys/) and apply its
 #   acts. An act that this machine refuses is printed with the reason, as `not done: …`. Unless `keep` comes within
 #   SECONDS, everything is undone, even when this machine restarts in between.
-# converge keep ID LINE: the changes are proven, by a new login or by the updater of a bundle: keep the changes; append LINE (JSON) to the journal.
+# converge keep ID LINE: the changes are proven, by a new login or by the updater of a bundle: keep them; append LINE
+#   (JSON) to the journal.
 # converge put-back ID [WHY]: undo the changes.
 # shellcheck shell=bash
 mode=$1 id=$2 why='no new login succeeded in time'
