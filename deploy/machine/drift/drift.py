@@ -73,7 +73,7 @@ def _of_a_closed_node(settings: Settings, one: Difference) -> Difference:
         return one
     if one.remedy != "fab converge" or not settings.follows_bundle:
         return replace(one, remedy="reinstall")
-    # A bundle compares files and units; what its files load is loaded when they change, and at boot.
+    # A bundle compares files and units, not what they loaded into the kernel.
     in_memory = one.what in ("firewall", "sysctl")
     return replace(one, remedy="fab node-command reboot" if in_memory else "fab publish --node")
 
