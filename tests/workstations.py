@@ -57,7 +57,8 @@ podman load -qi image.tar >/dev/null
 """
 DOCKER = """
 export DOCKER_HOST=unix:///run/docker.sock
-options=(--iptables=false --ip6tables=false --bridge=none --data-root="$HOME/docker-$1")
+options=(--iptables=false --ip6tables=false --ip-forward=false --bridge=none)
+options+=(--data-root="$HOME/docker-$1")
 case $1 in
   containerd)
     echo '{"features": {"containerd-snapshotter": true}}' >"$HOME/daemon.json"

@@ -87,14 +87,14 @@ def await_address(node: str) -> str:
 def await_result(node: str, app: str, wanted: str) -> str:
     """Wait until an updater's last look has this result."""
     path = f"var/lib/corefab/pull/{app}/status.json"
-    return until(lambda: wanted if _read(node, path, "result") == wanted else "", f"{app} {wanted}")
+    return until(lambda: wanted if read(node, path, "result") == wanted else "", f"{app} {wanted}")
 
 
 def await_image(node: str, app: str, wanted: str) -> str:
     """Wait until an app serves a release of this image."""
     path = f"var/lib/{app}/current/manifest.json"
     return until(
-        lambda: wanted if _read(node, path, "image_id") == wanted else "", f"{app} {wanted}"
+        lambda: wanted if read(node, path, "image_id") == wanted else "", f"{app} {wanted}"
     )
 
 
@@ -123,7 +123,7 @@ def _nodes(name: str) -> list[NodeStatus]:
     return [one for one in lifecycle.status() if one.name == name and one.state != "stopped"]
 
 
-def _read(node: str, path: str, key: str) -> str:
+def read(node: str, path: str, key: str) -> str:
     """Read a value of a node's file: nobody logs in there."""
     file = places.folder(node).path / path
     try:

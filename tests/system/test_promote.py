@@ -1,13 +1,15 @@
 """A tag that nodes follow is moved only after a canary has served its image well."""
 
+import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from tests.system import outside
-from tests.system.closed import LIVE, Machine, closed
-from tests.system.project import write_settings
+from tests.system.closed import CLOSED, LIVE, Machine, closed
+from tests.system.project import Project, make_project, write_settings
 from tests.system.rehearsal.nodes import require_nodes
 from tests.system.visitors import Visits
 
@@ -15,6 +17,7 @@ pytestmark = [pytest.mark.node, pytest.mark.slow]
 CANARY = "canary.example.org"
 NAME = f"promote{os.getpid()}"
 NEVER_HEALTHY = "ENV SPEAKS=nothing"
+MACHINES = 20
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +87,67 @@ def test_an_image_that_fails_on_the_canary_leaves_the_tag_alone(
     assert "has tried this image, and it did not serve" in refused.out
     assert "the tag was left alone" in refused.out
     assert (live(machine), machine.page(LIVE), machine.page(CANARY)) == (before, "two", "two")
+
+
+@pytest.fixture
+def followers(machine: Machine) -> Iterator[list[str]]:
+    """Boot the other machines that follow the tag; give their names."""
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(follower(machine, one)) for one in range(1, MACHINES)]
+        yield [one.settings["PROJECT"] for one in made]
+
+
+@contextlib.contextmanager
+def follower(machine: Machine, number: int) -> Iterator[Project]:
+    """Boot a machine without SSH or proxy, whose app follows the tag."""
+    own = {
+        **CLOSED, "IMAGE": machine.image, "TLS": "none", "CERT_FROM": "", "PULL_EVERY": "*:*:0/20",
+        "PULL": machine.settings["PULL"], "PULL_ROOT": machine.settings["PULL_ROOT"],
+    }  # fmt: skip
+    project = make_project(machine.folder.parent / f"f{number}", f"{NAME}-{number}", **own)
+    shutil.copy(machine.folder / "certs/publish.pub", project.folder / "certs")
+    try:
+        project.must("prepare", "--yes")
+        project.must("rehearsal-up")
+        yield project
+    finally:
+        project.node_down()
+        shutil.rmtree(project.folder)
+
+
+def looked(node: str) -> tuple[str, str]:
+    """Read when a machine has last looked at its tag, and what came of it."""
+    path = f"var/lib/corefab/pull/{node}-www/status.json"
+    return outside.read(node, path, "at"), outside.read(node, path, "result")
+
+
+def image_of(app: str, node: str) -> str:
+    """Read which image an app serves."""
+    return outside.read(node, f"var/lib/{app}/current/manifest.json", "image_id")
+
+
+@pytest.mark.stress
+def test_an_image_that_fails_on_the_canary_reaches_none_of_twenty_machines(
+    machine: Machine, followers: list[str]
+) -> None:
+    image = image_of(machine.app, NAME)
+    for node in followers:
+        outside.await_image(node, f"{node}-www", image)
+    machine.publish("worse", tag="canary", more=NEVER_HEALTHY)
+
+    refused = machine.fab("promote", "canary", "live", "--watch", "1")
+
+    assert refused.code == 1, refused.out
+    for node in followers:
+        before, _ = looked(node)
+        outside.until(lambda node=node, before=before: looked(node)[0] != before, "another look")
+    assert {(looked(node)[1], image_of(f"{node}-www", node)) for node in followers} == {
+        ("same", image)
+    }
+
+    machine.publish("three", tag="canary")
+    machine.must("promote", "canary", "live", "--watch", "1")
+
+    machine.await_page(LIVE, "three")
+    for node in followers:
+        outside.await_image(node, f"{node}-www", image_of(machine.app, NAME))

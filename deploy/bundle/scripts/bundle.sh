@@ -7,6 +7,7 @@ here=/etc/corefab/pull/node
 kept=/var/lib/corefab/pull/node
 work=/run/corefab/pull-node${mode:+-$mode}
 reference='' digest='' serial=0 limit=60
+unreadable='the next bundle could not be read'
 # How long the way back stays armed, in seconds.
 gate=300
 
@@ -393,11 +394,13 @@ undo_earlier() {
   converge put-back "$(cat $armed)" 'no timer would have undone it' || end node-fault "an earlier change is not undone: $(said)"
 }
 
+# next_readable: test whether the next bundle could be read.
+next_readable() { bash "$here/bundle.sh" check >"$work/checked" 2>&1 9>&- </dev/null; }
+
 # wrong: print what does not answer as it did before the bundle; nothing where all does.
 wrong() {
   local app unit
-  bash "$here/bundle.sh" check >"$work/checked" 2>&1 9>&- </dev/null \
-    || { echo "the next bundle could not be read: $(tail -n 1 "$work/checked")" && return; }
+  next_readable || { echo "$unreadable: $(tail -n 1 "$work/checked")" && return; }
   while read -r app; do
     visit "$(home_of "$app")/current/manifest.json" || { echo "the page of $app is gone: $(said)" && return; }
   done <"$work/serving"
@@ -415,6 +418,15 @@ await_right() {
       [ "$SECONDS" -lt "$until" ] || { echo "$why" && return 1; }
       times=0
     fi
+    sleep 2
+  done
+}
+
+# await_readable: wait for up to 45 s until the next bundle could be read; a network that was cut may take a while.
+await_readable() {
+  local until=$((SECONDS + 45))
+  until next_readable; do
+    [ "$SECONDS" -lt "$until" ] || return 1
     sleep 2
   done
 }
@@ -462,6 +474,10 @@ apply() {
     return
   fi
   converge put-back "$id" "$why" || why+="; putting back failed: $(said)"
+  if [[ $why == "$unreadable"* ]] && ! await_readable; then
+    note '' $((tries + 1))
+    end unreachable "the bundle is put back, and tried again, as the registry does not answer without it either: $why"
+  fi
   give_up "$why"
 }
 

@@ -47,7 +47,7 @@ def drift(project: Project, *, as_json: bool) -> int:
     # What belongs to no app is found with each.
     differences = tuple(dict.fromkeys((*machine_drift(spec.machine, found), *own, *proxy)))
     if session.is_closed(settings):
-        differences = tuple(map(_of_a_closed_node, differences))
+        differences = tuple(_of_a_closed_node(settings, one) for one in differences)
     if differences or not trouble:
         found_here = [(one.what, one.subject) for one in differences]
         tell(project, events.drift(where(settings), found_here))
@@ -67,9 +67,15 @@ def drift(project: Project, *, as_json: bool) -> int:
     return _UNKNOWN if trouble else 0
 
 
-def _of_a_closed_node(one: Difference) -> Difference:
+def _of_a_closed_node(settings: Settings, one: Difference) -> Difference:
     """Name what puts it right where no command can log in."""
-    return one if one.remedy == "by hand" else replace(one, remedy="reinstall")
+    if one.remedy == "by hand":
+        return one
+    if one.remedy != "fab converge" or not settings.follows_bundle:
+        return replace(one, remedy="reinstall")
+    # A bundle compares files and units, not what they loaded into the kernel.
+    in_memory = one.what in ("firewall", "sysctl")
+    return replace(one, remedy="fab node-command reboot" if in_memory else "fab publish --node")
 
 
 def _proxy_drift(remote: Remote) -> Iterator[Difference]:

@@ -11,7 +11,7 @@ What = Literal[
 ]  # fmt: skip
 Remedy = Literal[
     "fab deploy", "fab deploy --force", "fab proxy-deploy", "fab proxy-deploy --force",
-    "fab converge", "reinstall", "by hand",
+    "fab converge", "fab publish --node", "fab node-command reboot", "reinstall", "by hand",
 ]  # fmt: skip
 
 

@@ -214,6 +214,27 @@ def test_a_bundle_that_cuts_the_network_is_put_back(node: Node) -> None:
     assert node.look()["result"] == "held-back"
 
 
+def test_a_registry_that_goes_away_meanwhile_is_not_held_against_a_bundle(node: Node) -> None:
+    gone = node.folder / "gone"
+    (node.folder / "cut").write_text(str(gone))
+    node.stand_in("systemctl", 'case "$*" in *sysctl*) : >gone ;; is-active*) exit 1 ;; esac')
+    node.publish("hello")
+
+    looks = []
+    for _ in range(3):
+        looks.append(node.look())
+        assert not node.motd.exists()
+        gone.unlink()
+
+    assert [one["result"] for one in looks] == ["unreachable"] * 3
+    assert "does not answer without it either" in looks[0]["why"]
+    # It may be the bundle all the same.
+    assert "begun 3 times" in node.look()["why"]
+    node.stand_in("systemctl", "[ $1 != is-active ]")
+    node.publish("again")
+    assert (node.look()["result"], node.motd.read_text()) == ("updated", "again")
+
+
 def test_an_older_bundle_is_refused(node: Node) -> None:
     older = node.publish("older")
     node.publish("newer")

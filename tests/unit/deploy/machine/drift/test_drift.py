@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from certs.detached import public_key, public_pem
+from certs.keyfile import new_key
 from deploy.errors import DeployError
 from deploy.machine.drift.drift import drift
 from deploy.page import fetch
@@ -95,12 +97,13 @@ def test_a_node_that_cannot_be_inspected_is_quoted(tmp_path: Path, remote: FakeR
 def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Project]]:
     """Serve the page of a node without SSH where the mode of a file may be another."""
     values = {"NODE_ADDRESS": "127.0.0.1", "SSH": "off", "SSH_KEYS": "none-*.pub", "TLS": "none"}
-    project = Project(tmp_path, settings(AUTHORITY_PASSWORD=AUTHORITY_PASSWORD, **values))
-    give_keys(project)
-    spec = spec_from_settings(project)
     with contextlib.ExitStack() as stack:
 
-        def serve(mode: str, age: int) -> Project:
+        def serve(mode: str, age: int, **more: str) -> Project:
+            own = settings(AUTHORITY_PASSWORD=AUTHORITY_PASSWORD, **values, **more)
+            project = Project(tmp_path, own)
+            give_keys(project)
+            spec = spec_from_settings(project)
             found = with_mode(matching(spec.machine), HOSTNAME, mode)
             page = packed(answers={"spec-hash": f"{spec.sha256}\n", "inspect shop-www": found})
             body = holder("operator").seal(holder("node").sign(page))
@@ -128,6 +131,22 @@ def test_a_node_without_ssh_is_compared_by_its_page(
     findings = json.loads(capsys.readouterr().out)["findings"]
     changed = [(HOSTNAME, "reinstall")] if mode == "666" else []
     assert [(one["subject"], one["remedy"]) for one in findings] == changed
+
+
+@pytest.mark.loopback
+def test_on_a_node_that_takes_bundles_one_puts_a_file_right(
+    tmp_path: Path, closed: Callable[..., Project], capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = "PROJECT=shop\nIMAGE=localhost/www:1\nCERT_NAMES=example.org\n"
+    (tmp_path / ".env").write_text(names)
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs/publish.pub").write_bytes(public_pem(public_key(new_key())))
+    project = closed("666", 60, PULL="registry.example:5000/shop/www:live", PULL_NODE="shop1")
+
+    assert drift(project, as_json=True) == 2
+
+    (found,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (found["subject"], found["remedy"]) == (HOSTNAME, "fab publish --node")
 
 
 @pytest.mark.loopback
