@@ -121,6 +121,12 @@ def looked(node: str) -> tuple[str, str]:
     return outside.read(node, path, "at"), outside.read(node, path, "result")
 
 
+def await_look(node: str) -> None:
+    """Wait until a machine has looked at its tag again."""
+    before, _ = looked(node)
+    outside.until(lambda: "yes" if looked(node)[0] != before else "", f"another look of {node}")
+
+
 def image_of(app: str, node: str) -> str:
     """Read which image an app serves."""
     return outside.read(node, f"var/lib/{app}/current/manifest.json", "image_id")
@@ -139,8 +145,7 @@ def test_an_image_that_fails_on_the_canary_reaches_none_of_twenty_machines(
 
     assert refused.code == 1, refused.out
     for node in followers:
-        before, _ = looked(node)
-        outside.until(lambda node=node, before=before: looked(node)[0] != before, "another look")
+        await_look(node)
     assert {(looked(node)[1], image_of(f"{node}-www", node)) for node in followers} == {
         ("same", image)
     }
