@@ -258,7 +258,7 @@ def test_a_real_prometheus_loads_the_rules_and_evaluates_each(tmp_path: Path) ->
     settings = {"global": {"evaluation_interval": "1s"}, "rule_files": [str(RULES)]}
     (tmp_path / "prometheus.json").write_text(json.dumps(settings))
     at = f"127.0.0.1:{free_port()}"
-    words = [
+    words: list[str | Path] = [
         tree / "usr/bin/prometheus",
         f"--config.file={tmp_path / 'prometheus.json'}",
         f"--storage.tsdb.path={tmp_path / 'data'}",
