@@ -51,9 +51,7 @@ def _node(projects: list[Project], lines: int) -> Node:
         key = open_operator_key(first) if session.is_closed(first.settings) else None
         with looking(first, key=key) as remote:
             journal = _known(lambda: read_journal(remote, _EVERY_APP, lines))
-            metrics = _known(
-                lambda: read_metrics(remote.checked(_METRICS, "reading the metrics"))
-            )
+            metrics = _known(lambda: read_metrics(remote.checked(_METRICS, "reading the metrics")))
             apps = tuple(_app(one, remote, key, journal) for one in projects)
             return Node(name, apps, "", remote.trouble, journal, metrics)
     except (CertError, DeployError) as error:

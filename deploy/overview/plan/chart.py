@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from xml.etree import ElementTree as ET
 
+from deploy.console.output import count
 from deploy.node.journal import AuditLine
 from deploy.overview.plan.document import Document
 from deploy.overview.plan.fleet import stamp
@@ -21,11 +22,11 @@ def timeline(
     document: Document, parent: ET.Element, lines: Sequence[AuditLine], now: datetime
 ) -> None:
     """Draw changes from the first one to now: circles for those that succeeded, else crosses."""
-    begins = min(min(line.at for line in lines), now - _SHORTEST)
+    begins = min(*(line.at for line in lines), now - _SHORTEST)
     span = (now - begins).total_seconds()
     failed = sum(line.result == "failed" for line in lines)
     figure = document.add(parent, "figure")
-    label = f"{len(lines)} changes since {stamp(begins, _DAY)}, {failed} failed"
+    label = f"{count(len(lines), 'change')} since {stamp(begins, _DAY)}, {failed} failed"
     drawn = _svg(document, figure, label, _WIDTH, _HEIGHT)
     document.add(
         drawn, "line", class_="axis", x1="0", x2=str(_WIDTH), y1=str(_MIDDLE), y2=str(_MIDDLE)
@@ -33,9 +34,7 @@ def timeline(
     for line in sorted(lines, key=lambda one: one.result == "failed"):
         share = min(max((line.at - begins).total_seconds() / span, 0), 1)
         mark = _mark(document, drawn, _EDGE + share * (_WIDTH - 2 * _EDGE), line.result == "failed")
-        document.add(
-            mark, "title", f"{stamp(line.at)}: {line.what} {line.result} by {line.who}"
-        )
+        document.add(mark, "title", f"{stamp(line.at)}: {line.what} {line.result} by {line.who}")
     ends = document.add(figure, "figcaption", class_="ends")
     document.add(ends, "span", stamp(begins, _DAY))
     document.add(ends, "span", label)
@@ -46,7 +45,7 @@ def bars(document: Document, parent: ET.Element, named: Sequence[tuple[str, floa
     """Draw the seconds of deploys as bars, the oldest first."""
     shown = named[-_MOST_BARS:]
     most = max((seconds for _, seconds in shown), default=0) or 1
-    label = f"seconds of {len(shown)} deploys, at most {most:.1f}"
+    label = f"seconds of {count(len(shown), 'deploy')}, at most {most:.1f}"
     figure = document.add(parent, "figure", class_="small")
     width = len(shown) * (_BAR + _GAP)
     drawn = _svg(document, figure, label, width, _HEIGHT)
@@ -69,18 +68,14 @@ def meter(document: Document, parent: ET.Element, label: str, share: float, leve
     document.add(drawn, "rect", class_=f"part {level}", width=filled, height=height, rx="3")
 
 
-def _svg(
-    document: Document, parent: ET.Element, label: str, width: int, height: int
-) -> ET.Element:
+def _svg(document: Document, parent: ET.Element, label: str, width: int, height: int) -> ET.Element:
     size = {"width": str(width), "height": str(height), "viewBox": f"0 0 {width} {height}"}
     return document.add(parent, "svg", role="img", aria_label=label, **size)
 
 
 def _mark(document: Document, drawn: ET.Element, x: float, failed: bool) -> ET.Element:  # noqa: FBT001
     if not failed:
-        return document.add(
-            drawn, "circle", class_="good", cx=f"{x:.1f}", cy=str(_MIDDLE), r="5"
-        )
+        return document.add(drawn, "circle", class_="good", cx=f"{x:.1f}", cy=str(_MIDDLE), r="5")
     arm = 6
     top, bottom = _MIDDLE - arm, _MIDDLE + arm
     path = f"M{x - arm:.1f} {top}L{x + arm:.1f} {bottom}M{x - arm:.1f} {bottom}L{x + arm:.1f} {top}"

@@ -44,9 +44,7 @@ class Document:
             made.text = self._shown(text)
         return made
 
-    def table(
-        self, parent: ET.Element, caption: str, columns: Sequence[str]
-    ) -> "Table":
+    def table(self, parent: ET.Element, caption: str, columns: Sequence[str]) -> "Table":
         """Append a table; on a narrow screen its rows become blocks, and stay rows to readers."""
         made = self.add(parent, "table", role="table")
         self.add(made, "caption", caption)

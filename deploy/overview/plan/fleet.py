@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from deploy.app.plan.history import PastRelease
+from deploy.console.output import count
 from deploy.inventory.places import ERROR_DAYS, Finding, Place
 from deploy.machine.drift.plan.difference import Difference
 from deploy.metrics.plan.exposition import Family
@@ -12,6 +14,8 @@ from deploy.node.journal import AuditLine
 from deploy.node.state import NodeState
 
 HEALTHY = "healthy"
+_MOST_UNITS = 10**6
+_One = TypeVar("_One")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,9 @@ class Fleet:
         return sorted(every, key=lambda one: one[1].at, reverse=True)
 
 
-def known(values: tuple[object, ...] | Unknown) -> tuple:  # type: ignore[type-arg]
+def known(found: tuple[_One, ...] | Unknown) -> tuple[_One, ...]:
     """Give what is known; nothing where it is not."""
-    return () if isinstance(values, Unknown) else values
+    return () if isinstance(found, Unknown) else found
 
 
 def values(families: Iterable[Family], name: str, **labels: str) -> list[tuple[str, float]]:
@@ -113,8 +117,8 @@ def attention(fleet: Fleet) -> Iterator[tuple[Node, App | None, str]]:
         if node.trouble:
             yield node, None, node.trouble
         for _, number in values(known(node.metrics), "corefab_failed_units"):
-            if number > 0:
-                yield node, None, f"{number:.0f} units of the machine have failed"
+            if 0 < number < _MOST_UNITS:
+                yield node, None, f"{count(int(number), 'unit')} of the machine failed"
         for app in node.apps:
             yield from ((node, app, text) for text in _of_app(app))
 
@@ -128,4 +132,4 @@ def _of_app(app: App) -> Iterator[str]:
         yield f"the deploy of {app.state.interrupted.release} has not finished"
     yield from (finding.text for finding in app.findings)
     if number := len(known(app.drift)):
-        yield f"drift: {number} differences from its machine spec and release"
+        yield f"drift: {count(number, 'difference')} from its machine spec and release"

@@ -10,12 +10,23 @@ from deploy.console.size import size
 from deploy.image.plan.image import short
 from deploy.inventory.places import ERROR_DAYS, Place
 from deploy.machine.drift.plan.difference import Difference
+from deploy.metrics.plan.exposition import Family
 from deploy.node.journal import MACHINE
 from deploy.overview.plan import chart
-from deploy.overview.plan.document import Document
-from deploy.overview.plan.fleet import App, Fleet, Node, Unknown, attention, known, moment, stamp, values
+from deploy.overview.plan.document import Document, Table
+from deploy.overview.plan.fleet import (
+    App,
+    Fleet,
+    Node,
+    Unknown,
+    attention,
+    known,
+    moment,
+    stamp,
+    values,
+)
 
-_NODES = ("node", "state", "operating system", "since", "memory", "disk", "apps")
+_NODES = ("node", "state", "operating system", "up since", "memory", "disk", "apps")
 _RELEASES = ("release", "result", "image", "who", "when", "commit", "took", "detail")
 _PLACES = ("place", "names", "issuer", "days left", "expires")
 _DRIFT = ("what", "where", "expected", "found", "since", "fix with")
@@ -107,11 +118,10 @@ def _since(node: Node) -> str:
     return "-"
 
 
-def _pair(families: Iterable, name: str, path: str) -> tuple[float, float] | None:  # type: ignore[type-arg]
+def _pair(families: tuple[Family, ...], name: str, path: str) -> tuple[float, float] | None:
     """Find how much is available of how much."""
-    every = tuple(families)
-    whole = dict(values(every, f"{name}_size_bytes")).get(path, 0)
-    free = dict(values(every, f"{name}_available_bytes")).get(path, -1)
+    whole = dict(values(families, f"{name}_size_bytes")).get(path, 0)
+    free = dict(values(families, f"{name}_available_bytes")).get(path, -1)
     return (free, whole) if math.isfinite(whole) and 0 <= free <= whole and whole else None
 
 
@@ -136,7 +146,9 @@ def _app(
     heading = document.add(article, "h3", app.name)
     document.add(heading, "span", f" on {node.name} ", class_="beside")
     if isinstance(app.state, Unknown):
-        document.add(heading, "span", "unheard" if node.unheard else "not known", class_="badge bad")
+        document.add(
+            heading, "span", "unheard" if node.unheard else "not known", class_="badge bad"
+        )
         document.add(article, "p", app.state.why)
     else:
         word, level = (app.health, "good") if app.is_healthy else ("not healthy", "bad")
@@ -163,7 +175,8 @@ def _about(app: App) -> dict[str, str]:
         if manifest
         else "none",
         "image": f"{manifest.image} {short(manifest.image_id)}" if manifest else "-",
-        "unit": f"{state.active} ({state.sub_state}) {state.status_text}".strip(),
+        "unit": f"{state.active} ({state.sub_state}) {state.status_text}".strip()
+        + (f" since {state.since}" if state.since and state.active == "active" else ""),
         "slot": state.slot or "-",
         "restarts": str(state.restarts),
         "credentials": ", ".join(f"{name} {word}" for name, word in state.credentials.items())
@@ -204,19 +217,21 @@ def _certificates(document: Document, parent: ET.Element, fleet: Fleet, app: App
         return
     table = document.table(parent, "certificates", _PLACES)
     for place in known(app.places):
-        _certificate(document, table.row, place, fleet, app.warn_days)
+        _certificate(document, table, place, fleet, app.warn_days)
 
 
-def _certificate(document: Document, row, place: Place, fleet: Fleet, warn_days: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _certificate(
+    document: Document, table: Table, place: Place, fleet: Fleet, warn_days: int
+) -> None:
     found = place.certificate
     if found is None:
-        cells = row(place.where, place.trouble, "-", "", "-")
+        cells = table.row(place.where, place.trouble, "-", "", "-")
         document.add(cells[3], "span", "no certificate", class_="badge bad")
         return
     left = found.days_left(fleet.made)
     level = "bad" if left < ERROR_DAYS else "warning" if left < warn_days else "good"
     names = ", ".join(found.names)
-    cells = row(place.where, names, found.issuer, "", stamp(found.not_after, _DAY))
+    cells = table.row(place.where, names, found.issuer, "", stamp(found.not_after, _DAY))
     text = count(left, "day") if left >= 0 else "expired"
     chart.meter(document, cells[3], f"{text} left", left / _WHOLE_DAYS, level)
     document.add(cells[3], "span", text, class_="beside")
@@ -256,7 +271,11 @@ def _changes(document: Document, main: ET.Element, fleet: Fleet) -> None:
 
 
 def _heading(
-    document: Document, parent: ET.Element, title: str, found: tuple[object, ...] | Unknown, none: str
+    document: Document,
+    parent: ET.Element,
+    title: str,
+    found: tuple[object, ...] | Unknown,
+    none: str,
 ) -> bool:
     """Begin a part of an app; say why there is nothing to show, and tell whether there is."""
     document.add(parent, "h4", title)
