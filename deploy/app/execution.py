@@ -1,14 +1,19 @@
 """One deploy or rollback while it is carried out."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from deploy.app.planner import Artifacts
+from deploy.errors import DeployError
 from deploy.node.command import Command
 from deploy.node.endpoint import Endpoint
 from deploy.node.journal import AuditLine
 from deploy.node.release import Manifest, Proof, proof_of
 from deploy.node.remote import Remote
 from deploy.node.state import NodeState
+from deploy.notify.plan.trace import Span
 from deploy.project import Project
 from deploy.receipt.plan.receipt import Signed
 from deploy.settings.model import Settings
@@ -21,7 +26,7 @@ class Execution:
 
     `endpoints` is where the new release answers, `switch` how it takes over. `what` names the
     change in the node's journal. `artifacts` is None for a rollback, which sends nothing.
-    `receipt` is None without RECEIPT_KEY.
+    `receipt` is None without RECEIPT_KEY. `spans` are those of the steps that have ended.
     """
 
     remote: Remote
@@ -33,6 +38,7 @@ class Execution:
     what: str = "deploy"
     artifacts: Artifacts | None = None
     receipt: Signed | None = None
+    spans: list[Span] = field(default_factory=list, compare=False)
 
     @property
     def app(self) -> str:
@@ -74,6 +80,18 @@ class Execution:
             commit=manifest.commit,
             dirty=manifest.dirty,
         )
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """Note when the block began and ended, and why it failed."""
+        began, problem = time.time_ns(), ""
+        try:
+            yield
+        except BaseException as error:
+            problem = error.message if isinstance(error, DeployError) else type(error).__name__
+            raise
+        finally:
+            self.spans.append(Span(name, began, time.time_ns(), problem))
 
     def sent(self) -> Artifacts:
         """Return the artifacts of a deploy.

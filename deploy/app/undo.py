@@ -56,13 +56,15 @@ def run_steps(execution: Execution, steps: Sequence[Step]) -> Manifest:
                 proven = {"seconds": dict(seconds), "health": "healthy"}
                 manifest = execution.manifest.model_copy(update=proven)
                 execution = replace(execution, manifest=manifest)
-            began = time.monotonic()
-            carry_out(execution, step)
-            seconds[f"{step.kind} {step.credential}".rstrip()] = round(time.monotonic() - began, 3)
+            name, began = f"{step.kind} {step.credential}".rstrip(), time.monotonic()
+            with execution.span(name):
+                carry_out(execution, step)
+            seconds[name] = round(time.monotonic() - began, 3)
     except DeployError as error:
         # A release that was not started has no log.
         logs = _logs(execution) if started else ""
-        undone = _undo(execution)
+        with execution.span("undo"):
+            undone = _undo(execution)
         raise UndoneError(error, logs, undone) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):

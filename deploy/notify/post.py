@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.errors import DeployError
@@ -20,8 +21,12 @@ class RefusedError(DeployError):
     """A receiver refuses a message, and may take another."""
 
 
-def post(request: Request, headers: Mapping[str, str]) -> None:
+def post(
+    request: Request, headers: Mapping[str, str], *, hint: str, root: Path | None = None
+) -> None:
     """Send a request; a redirect is not followed, since a token would go along.
+
+    With `root`, certificates of that authority are trusted, and no others.
 
     Raises:
         RefusedError: when the receiver refuses this message.
@@ -41,17 +46,13 @@ def post(request: Request, headers: Mapping[str, str]) -> None:
                 headers={"Content-Type": "application/json", "User-Agent": "corefab", **headers},
                 timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
                 allow_redirects=False,
+                verify=str(root) if root else True,
                 stream=True,
             ) as answer:
                 status = answer.status_code
-        except (requests.RequestException, UnicodeError, ValueError) as error:
+        except (requests.RequestException, OSError, ValueError) as error:
             # Not its text, which has the address.
-            raise DeployError(
-                f"{host} cannot be reached: {type(error).__name__}",
-                "is NOTIFY_URL right, and the receiver up? `fab notify-test` tries it",
-            ) from None
+            raise DeployError(f"{host} cannot be reached: {type(error).__name__}", hint) from None
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         kind = RefusedError if status in _REFUSED else DeployError
-        raise kind(
-            f"{host} answers {status}", "are NOTIFY_URL, NOTIFY_FORMAT and NOTIFY_TOKEN right?"
-        )
+        raise kind(f"{host} answers {status}", hint)

@@ -16,7 +16,10 @@ from deploy.workstation.sources import fetch
 
 # A command that prints a secret may want to ask its operator something, and a deploy cannot wait.
 _FETCH_SECONDS = 10.0
-
+_HINT = (
+    "are NOTIFY_URL, NOTIFY_FORMAT and NOTIFY_TOKEN right, and is the receiver up? "
+    "`fab notify-test` tries it"
+)
 
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -61,7 +64,7 @@ class Address(Receiver):
                     "NOTIFY_TOKEN has spaces or characters that no token has", "copy it again"
                 )
             signed["Authorization"] = f"Bearer {token}"
-        post(request, signed)
+        post(request, signed, hint=_HINT)
         return urlsplit(url).hostname or "it"
 
     def _value(self, name: str) -> str:

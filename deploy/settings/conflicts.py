@@ -185,9 +185,14 @@ def _scrape_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
 def _otlp_conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     """Find what is wrong with where the machine sends its journal and metrics."""
     if settings.otlp_endpoint:
-        if settings.metrics == "off":
+        if settings.metrics == "off" and set(settings.otlp_send) != {"traces"}:
             text = "OTLP_ENDPOINT needs METRICS=on: the metrics are what that writes"
             yield "OTLP_ENDPOINT", text
+        if "traces" in settings.otlp_send and settings.otlp_endpoint.startswith("http:"):
+            text = (
+                "OTLP_SEND has traces, which this workstation sends: OTLP_ENDPOINT has to be https"
+            )
+            yield "OTLP_SEND", text
         return
     others = {
         "OTLP_HEADERS": settings.otlp_headers or settings.otlp_headers_command,

@@ -248,7 +248,7 @@ def _minute(hour: str, minute: str) -> int:
 
 
 def _otlp_signal(word: str) -> str:
-    if word not in {"logs", "metrics"}:
+    if word not in {"logs", "metrics", "traces"}:
         raise ValueError
     return word
 
@@ -347,7 +347,7 @@ UrlPath = Annotated[str, _matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*"),
 ScrapePath = Annotated[str, _matching(r"((/\.well-known)?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+)?"),
     Allowed("a path such as /metrics, without a / at its end")]
 OtlpSignals = Annotated[tuple[str, ...], _each(_otlp_signal, at_least=1),
-    Allowed("logs, metrics, or both separated by a comma")]
+    Allowed("logs, metrics and traces, separated by commas")]
 OtlpEndpoint = Annotated[str, _text(_otlp_endpoint),
     Allowed("the https address of an endpoint, without /v1/logs at its end and without a password "
     "in it; http with 127.0.0.1 alone, such as http://127.0.0.1:4318")]

@@ -24,7 +24,11 @@ def read_otlp_files(project: Project) -> dict[str, bytes]:
     settings = project.settings
     if not settings.otlp_endpoint:
         return {}
-    own: dict[str, object] = {"endpoint": settings.otlp_endpoint, "send": settings.otlp_send}
+    # Traces are of this workstation.
+    sends = [one for one in settings.otlp_send if one != "traces"]
+    if not sends:
+        return {}
+    own: dict[str, object] = {"endpoint": settings.otlp_endpoint, "send": sends}
     if OTLP_HEADERS in {one.credential for one in settings.sources}:
         # The release that serves has the credential.
         own["app"] = settings.app

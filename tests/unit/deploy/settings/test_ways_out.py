@@ -87,6 +87,12 @@ def test_another_address_is_no_endpoint(complaint: Callable[..., str], address: 
     assert "the https address of an endpoint" in complaint(**SENT | {"OTLP_ENDPOINT": address})
 
 
+def test_traces_alone_need_no_metrics(write: Callable[..., Path]) -> None:
+    found = read_settings(write(**SENT | {"METRICS": "off", "OTLP_SEND": "traces"}))
+
+    assert found.otlp_send == ("traces",)
+
+
 @pytest.mark.parametrize(
     ("values", "why"),
     [
@@ -94,7 +100,11 @@ def test_another_address_is_no_endpoint(complaint: Callable[..., str], address: 
         ({"OTLP_ENDPOINT": "", "OTLP_HEADERS": "a=b"}, "OTLP_HEADERS needs OTLP_ENDPOINT"),
         ({"OTLP_ENDPOINT": "", "OTLP_HEADERS_COMMAND": "x"}, "OTLP_HEADERS needs OTLP_ENDPOINT"),
         ({"OTLP_ENDPOINT": "", "OTLP_ROOT": "root.pem"}, "OTLP_ROOT needs OTLP_ENDPOINT"),
-        ({"OTLP_SEND": "traces"}, "logs, metrics, or both"),
+        ({"OTLP_SEND": "spans"}, "logs, metrics and traces"),
+        (
+            {"OTLP_SEND": "traces", "OTLP_ENDPOINT": "http://127.0.0.1:4318"},
+            "OTLP_ENDPOINT has to be https",
+        ),
         ({"OTLP_HEADERS": "a=b", "SECRET_OTLP_HEADERS": "c"}, "the credential otlp_headers"),
     ],
 )
