@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deploy.metrics.plan.exposition import read_metrics
 from deploy.node.state import Interrupted
 from deploy.overview.plan.fleet import Fleet, Unknown
 from tests.unit.deploy.console import test_hostile_text
@@ -155,7 +156,7 @@ def test_numbers_that_cannot_be_are_left_out() -> None:
     strange = fleets.METRICS.replace("1900000000", "1e300").replace("units 1", "units +Inf")
     strange = strange.replace("size_bytes 4000000000", "size_bytes NaN")
     strange = strange.replace('size_bytes{path="/var"} 80000000000', 'size_bytes{path="/var"} 0')
-    metrics = tuple(fleets.read_metrics(strange))
+    metrics = read_metrics(strange)
     node = replace(fleet().nodes[0], metrics=metrics)
 
     said = Reader(written(Fleet(NOW, (node,)))).text
