@@ -23,6 +23,7 @@ from deploy.machine import commands as machine
 from deploy.metrics import commands as metrics
 from deploy.node import commands as node
 from deploy.notify import commands as notify
+from deploy.overview import commands as overview
 from deploy.page import commands as page
 from deploy.proxy import commands as proxy
 from deploy.pull import commands as pull
@@ -39,7 +40,7 @@ atexit.register(gc.freeze)
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 _NOUNS = (
-    rehearse, workstation, spec, image, app, metrics, notify, proxy, machine, node, page,
+    rehearse, workstation, spec, image, app, metrics, overview, notify, proxy, machine, node, page,
     certificate, credential, inventory, access, bundle, registry, pull,
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ from deploy.notify.tell import tell
 from deploy.page.remote import PageRemote
 from deploy.project import Project
 
-_HEALTHY = "healthy"
+HEALTHY = "healthy"
 _UNHEALTHY = 1
 
 
@@ -38,7 +38,7 @@ def status(
         state = probe(remote, settings.app, credentials=names)
         workers = ask_workers(remote, settings.app)
         trouble, told = remote.trouble, _told(remote)
-    health = _health(project, state)
+    health = health_of(project, state)
     _tell_health(project, state, health)
     facts = _facts(project, state) | {
         "workers": workers.model_dump() if workers else None,
@@ -57,7 +57,7 @@ def status(
     for name, found in state.credentials.items():
         if found == "unreadable":
             output.warn(not_decrypted(settings.app, name))
-    return 0 if health == _HEALTHY and not trouble else _UNHEALTHY
+    return 0 if health == HEALTHY and not trouble else _UNHEALTHY
 
 
 def _told(remote: Remote) -> dict[str, object]:
@@ -72,7 +72,8 @@ def _told(remote: Remote) -> dict[str, object]:
     }
 
 
-def _health(project: Project, state: NodeState) -> str:
+def health_of(project: Project, state: NodeState) -> str:
+    """Visit the app as the serving release is checked; say HEALTHY, or what is wrong."""
     if state.manifest is None:
         return "nothing deployed"
     proof = state.manifest.proof or proof_of(project.settings)
@@ -83,14 +84,14 @@ def _health(project: Project, state: NodeState) -> str:
     found = visit(endpoints, proof.path, state.manifest.certificate)
     for line in found.unreached:
         output.warn(line)
-    return found.problem or _HEALTHY
+    return found.problem or HEALTHY
 
 
 def _tell_health(project: Project, state: NodeState, health: str) -> None:
     if state.manifest is None:
         return
     at = where(project.settings)
-    well = health == _HEALTHY
+    well = health == HEALTHY
     tell(project, events.healthy(at) if well else events.unhealthy(at, health))
 
 

@@ -108,10 +108,21 @@ def take_inventory(project: Project, *, now: datetime) -> Inventory:
     Raises:
         DeployError: when the node cannot be reached.
     """
-    settings = project.settings
     with looking(project) as remote:
-        holdings = ask_holdings(remote, settings.app, {})
+        holdings = ask_holdings(remote, project.settings.app, {})
         trouble = remote.trouble
+    return inventory_of(project, holdings, trouble, now=now)
+
+
+def inventory_of(
+    project: Project, holdings: Holdings, trouble: str = "", *, now: datetime
+) -> Inventory:
+    """Compare what a node holds with the workstation's files and what visitors get.
+
+    Raises:
+        DeployError: when the host name has no address.
+    """
+    settings = project.settings
     if session.is_closed(settings):
         # The page has a time of its own, which has been looked at.
         holdings = holdings.model_copy(update={"clock": int(now.timestamp())})

@@ -1,7 +1,7 @@
 """Verb: compare a node with its machine spec and with its release."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
@@ -30,6 +30,16 @@ _OF_THE_PROXY: Mapping[Remedy, Remedy] = {
 _COLUMNS = ("what", "where", "expected", "found", "since", "fix with")
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The differences; hashes of the node's spec and of the one compared with; the release."""
+
+    differences: tuple[Difference, ...]
+    spec: str
+    compared_with_spec: str
+    release: str | None
+
+
 def drift(project: Project, *, as_json: bool) -> int:
     """Show the differences; return 2 when there are any, 1 when there may be others, else 0.
 
@@ -39,15 +49,8 @@ def drift(project: Project, *, as_json: bool) -> int:
     settings = project.settings
     with looking(project, page=DRIFT) as remote:
         trouble = remote.trouble
-        sha256 = ask_spec_hash(remote)
-        spec = _spec(project, sha256)
-        found = inspect(remote, settings.app, spec.machine)
-        proxy = tuple(_proxy_drift(remote)) if settings.tls == "proxy" else ()
-    own = release_drift(settings.app, found)
-    # What belongs to no app is found with each.
-    differences = tuple(dict.fromkeys((*machine_drift(spec.machine, found), *own, *proxy)))
-    if session.is_closed(settings):
-        differences = tuple(_of_a_closed_node(settings, one) for one in differences)
+        found = find_drift(project, remote)
+    differences = found.differences
     if differences or not trouble:
         found_here = [(one.what, one.subject) for one in differences]
         tell(project, events.drift(where(settings), found_here))
@@ -55,9 +58,9 @@ def drift(project: Project, *, as_json: bool) -> int:
         output.as_json({
             "app": settings.app,
             "node": settings.node_address,
-            "spec": sha256,
-            "compared_with_spec": spec.sha256,
-            "release": found.manifest.release if found.manifest else None,
+            "spec": found.spec,
+            "compared_with_spec": found.compared_with_spec,
+            "release": found.release,
             "findings": _FINDINGS.dump_python(differences, mode="json"),
         })  # fmt: skip
     else:
@@ -65,6 +68,26 @@ def drift(project: Project, *, as_json: bool) -> int:
     if differences:
         return _DRIFT
     return _UNKNOWN if trouble else 0
+
+
+def find_drift(project: Project, remote: Remote) -> Drift:
+    """Compare a node with its machine spec and with its release.
+
+    Raises:
+        DeployError: when the node cannot be inspected.
+    """
+    settings = project.settings
+    sha256 = ask_spec_hash(remote)
+    spec = _spec(project, sha256)
+    found = inspect(remote, settings.app, spec.machine)
+    proxy = tuple(_proxy_drift(remote)) if settings.tls == "proxy" else ()
+    own = release_drift(settings.app, found)
+    # What belongs to no app is found with each.
+    differences = tuple(dict.fromkeys((*machine_drift(spec.machine, found), *own, *proxy)))
+    if session.is_closed(settings):
+        differences = tuple(_of_a_closed_node(settings, one) for one in differences)
+    release = found.manifest.release if found.manifest else None
+    return Drift(differences, sha256, spec.sha256, release)
 
 
 def _of_a_closed_node(settings: Settings, one: Difference) -> Difference:

@@ -18,13 +18,13 @@ _MOST_READ = 200_000
 
 def title(text: str, secrets: Iterable[str]) -> str:
     """Make one line."""
-    shown = visible(_without(text[:_MOST_READ], secrets))
+    shown = visible(without_secrets(text[:_MOST_READ], secrets))
     return _cut(" ".join(shown.split()), _MOST_TITLE)
 
 
 def paragraph(text: str, secrets: Iterable[str]) -> str:
     """Make a few lines."""
-    shown = visible(_without(text[:_MOST_READ], secrets)).replace("\t", " ")
+    shown = visible(without_secrets(text[:_MOST_READ], secrets)).replace("\t", " ")
     lines = [line.rstrip() for line in shown.split("\n") if line.strip()]
     kept = lines[:_MOST_LINES] + ([_MORE] if len(lines) > _MOST_LINES else [])
     return _cut("\n".join(kept), _MOST_TEXT)
@@ -34,7 +34,7 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + _MORE
 
 
-def _without(text: str, secrets: Iterable[str]) -> str:
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
     """Hide secrets, the longest first: one may be part of another."""
     forms = {form for one in secrets for form in _forms(one)}
     for form in sorted(forms, key=len, reverse=True):

@@ -65,6 +65,7 @@ from deploy.node.remote import Result
 from deploy.node.state import NodeState, Route
 from deploy.node.trust import trust
 from deploy.node.unlock import unlock
+from deploy.overview.page import page
 from deploy.project import Project
 from deploy.proxy.deploy import proxy_deploy
 from deploy.proxy.routes import maintenance, proxy_routes
@@ -130,6 +131,12 @@ def _try_image(project: Project) -> None:
         report(project.settings.image, try_on(remote, project, 20))
 
 
+def _page(project: Project) -> None:
+    file = project.folder / "fleet.html"
+    page((project,), file, lines=9)
+    assert unseen(file.read_text(encoding="utf-8")) <= {"\n"}
+
+
 VERBS: dict[str, Callable[[Project], object]] = {
     "node-collected": node_collected,
     "maintenance": lambda one: maintenance(one, "on"),
@@ -164,6 +171,7 @@ VERBS: dict[str, Callable[[Project], object]] = {
     "install": lambda one: install.install(*_live(one), seconds=0, fingerprint="SHA256:live"),
     "logs": lambda one: logs(one, 9),
     "metrics": lambda one: metrics((one,)),
+    "page": _page,
     "plan": lambda one: show_plan(one, first=False, as_json=False, exit_code=False),
     "prune": prune,
     "pull": lambda one: pull(one, now=True, as_json=False),

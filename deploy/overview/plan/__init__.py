@@ -1,0 +1,1 @@
+"""Decide what the page of the fleet says, and write it as HTML."""
