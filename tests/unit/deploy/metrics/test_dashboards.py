@@ -155,7 +155,7 @@ CASES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
     ),
 }
 
-# What else has to fire, or must not, beside the cases above: the other halves of rules that have an `or`.
+# What else has to fire, or must not: the other halves of rules that have an `or`.
 MORE: tuple[tuple[str, bool, Mapping[str, str]], ...] = (
     (
         "CorefabNodeDoesNotAnswer",
