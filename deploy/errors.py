@@ -12,3 +12,8 @@ class DeployError(Exception):
 
 class NodeUnheardError(DeployError):
     """A node does not answer."""
+
+
+def reason(error: BaseException) -> str:
+    """Tell why something ended: the message of an expected error, the kind of any other."""
+    return error.message if isinstance(error, DeployError) else type(error).__name__

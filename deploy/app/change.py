@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from deploy.app.execution import Execution
 from deploy.app.telling import where
 from deploy.app.undo import UndoneError
+from deploy.errors import reason
 from deploy.notify.plan import events
 from deploy.notify.plan.trace import Span
 from deploy.notify.tell import tell
@@ -29,6 +30,9 @@ def change_told(execution: Execution) -> Iterator[None]:
             at, execution.what, error.why, undone.text, restored=undone.restored
         )
         tell(project, finding)
+        raise
+    except BaseException as error:
+        _trace(execution, began, reason(error))
         raise
     _trace(execution, began)
     by = execution.manifest.by

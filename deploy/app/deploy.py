@@ -20,7 +20,7 @@ from deploy.app.proxy import fetch_image, proxy_of
 from deploy.app.telling import told_session
 from deploy.app.undo import run_steps, undo
 from deploy.console import output, progress
-from deploy.errors import DeployError
+from deploy.errors import reason
 from deploy.node import session
 from deploy.node.command import Command
 from deploy.node.journal import audit_failures
@@ -176,8 +176,7 @@ def _hooks_run(folder: Path, document: dict[str, object]) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        why = error.message if isinstance(error, DeployError) else type(error).__name__
-        run_hook_or_warn(folder, "failed-deploy", json.dumps(document | {"error": why}))
+        run_hook_or_warn(folder, "failed-deploy", json.dumps(document | {"error": reason(error)}))
         raise
     run_hook_or_warn(folder, "after-deploy", json.dumps(document))
 

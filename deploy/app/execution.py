@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from deploy.app.planner import Artifacts
-from deploy.errors import DeployError
+from deploy.errors import reason
 from deploy.node.command import Command
 from deploy.node.endpoint import Endpoint
 from deploy.node.journal import AuditLine
@@ -88,7 +88,7 @@ class Execution:
         try:
             yield
         except BaseException as error:
-            problem = error.message if isinstance(error, DeployError) else type(error).__name__
+            problem = reason(error)
             raise
         finally:
             self.spans.append(Span(name, began, time.time_ns(), problem))

@@ -15,6 +15,7 @@ from deploy.node.command import Command
 from deploy.node.journal import audit_line, write_audit
 from deploy.node.release import Manifest, proof_of
 from deploy.node.remote import Remote
+from deploy.notify.plan.trace import Span
 from deploy.project import Project
 
 _LOG_LINES = "20"
@@ -63,13 +64,12 @@ def run_steps(execution: Execution, steps: Sequence[Step]) -> Manifest:
     except DeployError as error:
         # A release that was not started has no log.
         logs = _logs(execution) if started else ""
-        with execution.span("undo"):
-            undone = _undo(execution)
+        undone = _undo_noted(execution)
         raise UndoneError(error, logs, undone) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             output.say("interrupted")
-        output.say(_undo(execution).text)
+        output.say(_undo_noted(execution).text)
         raise
     return execution.manifest
 
@@ -85,6 +85,15 @@ def undo(remote: Remote, project: Project, unfinished: str) -> None:
         remote.checked(Command("undo", (project.settings.app,)), f"undoing {unfinished}")
     line = audit_line(project, "undo", "unfinished deploy undone")
     write_audit(remote, line.model_copy(update={"release": unfinished}))
+
+
+def _undo_noted(execution: Execution) -> Undone:
+    """Undo a deploy, as a span that has failed when what served before is not restored."""
+    began = time.time_ns()
+    undone = _undo(execution)
+    problem = "" if undone.restored else undone.text
+    execution.spans.append(Span("undo", began, time.time_ns(), problem))
+    return undone
 
 
 def _undo(execution: Execution) -> Undone:

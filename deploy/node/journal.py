@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from deploy.console import output
-from deploy.errors import DeployError
+from deploy.errors import DeployError, reason
 from deploy.node.answer import Moment
 from deploy.node.command import Command
 from deploy.node.remote import Remote
@@ -114,9 +114,8 @@ def audit_failures(remote: Remote, line: AuditLine) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        why = error.message if isinstance(error, DeployError) else type(error).__name__
         # The lines after the first are the app's own output, which may contain secrets.
-        failed = {"result": "failed", "detail": why.partition("\n")[0]}
+        failed = {"result": "failed", "detail": reason(error).partition("\n")[0]}
         try:
             write_audit(remote, line.model_copy(update=failed))
         except DeployError as unwritten:

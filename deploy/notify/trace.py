@@ -14,13 +14,13 @@ from deploy.project import Project
 from deploy.settings.model import Settings
 from deploy.workstation.sources import fetch
 
-_LONGEST_SECONDS = 10.0
+_LONGEST_SECONDS = 5.0
 _FETCH_SECONDS = 5.0
 _HINT = "are OTLP_ENDPOINT, OTLP_HEADERS and OTLP_ROOT right, and does the endpoint take traces?"
 
 
 def send_trace(project: Project, whole: Span, steps: Sequence[Span], about: dict[str, str]) -> None:
-    """Send the spans of a change where OTLP_SEND has `traces`. It waits for 10 s at most."""
+    """Send the spans of a change where OTLP_SEND has `traces`. It waits for 5 s at most."""
     settings = project.settings
     if not settings.otlp_endpoint or "traces" not in settings.otlp_send:
         return

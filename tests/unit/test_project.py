@@ -114,6 +114,20 @@ def test_every_command_is_in_one_group() -> None:
     assert sorted(listed) == sorted(tasks())
 
 
+@pytest.mark.program
+@pytest.mark.parametrize(("module", "loads"), [("app.status", False), ("registry.transport", True)])
+def test_fab_status_loads_nothing_that_sends(module: str, *, loads: bool) -> None:
+    code = f"import sys, fabfile, deploy.{module}; print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    found = set(done.stdout.split())
+    assert ("requests" in found) is loads
+    assert f"deploy.{module}" in found
+
+
 @pytest.mark.parametrize("command", sorted(fabfile.ns.task_names))
 def test_every_option_of_a_command_has_a_help_text(command: str) -> None:
     lines = ParserContext(args=fabfile.ns[command].get_arguments()).help_tuples()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from deploy.app.deploy import DeployOptions, deploy
 from deploy.app.rollback import rollback
 from deploy.errors import DeployError
+from deploy.notify import trace as tracing
 from tests.unit.deploy.app.shop import Shop
 from tests.unit.deploy.app.test_rollback import keeping
 from tests.unit.deploy.fake_remote import refusal
@@ -86,6 +88,71 @@ def test_the_step_that_failed_says_why_and_shows_no_secret(shop: Shop, receiver:
     assert "t0p" not in body
     # What the search would have found.
     assert "t0p" in SECRET
+
+
+def test_an_undo_that_does_not_succeed_is_a_step_that_failed(
+    shop: Shop, receiver: Receiver
+) -> None:
+    shop.probed(shop.deployed())
+    shop.remote.answers["start"] = refusal("no start")
+    shop.remote.answers["undo"] = refusal("no room")
+
+    with pytest.raises(DeployError):
+        deploy(shop.project(**sending(receiver)), DeployOptions(force=True))
+
+    undo = spans(receiver)[-1]
+    assert (undo["name"], undo["status"]["code"]) == ("undo", 2)
+    assert "no room" in undo["status"]["message"]
+
+
+def test_a_deploy_that_is_interrupted_is_a_trace(shop: Shop, receiver: Receiver) -> None:
+    shop.probed(shop.deployed())
+    shop.remote.answers["start"] = KeyboardInterrupt()
+    shop.remote.answers["undo"] = "r1\n"
+
+    with pytest.raises(KeyboardInterrupt):
+        deploy(shop.project(**sending(receiver)), DeployOptions(force=True))
+
+    whole, *steps = spans(receiver)
+    assert whole["status"] == {"code": 2, "message": "KeyboardInterrupt"}
+    assert [one["name"] for one in steps][-2:] == ["start", "undo"]
+
+
+def test_a_hook_that_keeps_a_deploy_from_beginning_is_a_trace(
+    shop: Shop, receiver: Receiver
+) -> None:
+    shop.probed(shop.empty())
+    project = shop.project(**sending(receiver))
+    hook = project.folder / "hooks/before-deploy"
+    hook.parent.mkdir()
+    hook.touch(0o644)
+
+    with pytest.raises(DeployError):
+        deploy(project, DeployOptions(first=True))
+
+    (whole,) = spans(receiver)
+    assert whole["status"] == {"code": 2, "message": "hooks/before-deploy is not executable"}
+
+
+def test_an_endpoint_that_does_not_answer_holds_no_deploy_up(
+    shop: Shop,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shop.probed(shop.empty())
+    monkeypatch.setattr(tracing, "_LONGEST_SECONDS", 0.01)
+    monkeypatch.setattr(receiver, "free", threading.Event())
+
+    deploy(shop.project(**sending(receiver)), DeployOptions(first=True))
+
+    said = capsys.readouterr().err
+    assert said.count("trace not sent: the endpoint has not answered") == 1
+    receiver.free.set()
+    for thread in threading.enumerate():
+        if thread.name.endswith("(send)"):
+            thread.join()
+    assert len(spans(receiver)) > 1
 
 
 def test_a_rollback_is_a_trace(shop: Shop, receiver: Receiver) -> None:

@@ -22,7 +22,10 @@ CUT, HALF = 0, 1
 
 @dataclass
 class Receiver:
-    """What came, and how the next requests are answered; those after them with 200."""
+    """What came, and how the next requests are answered; those after them with 200.
+
+    No answer is given before `free` is set.
+    """
 
     port: int = 0
     address: str = "127.0.0.1"
@@ -31,12 +34,17 @@ class Receiver:
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     seen: list[tuple[int, str, dict[str, str], bytes]] = field(default_factory=list)
+    free: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.free.set()
 
     @property
     def url(self) -> str:
         return f"http://{self.address}:{self.port}/otlp"
 
     def answer(self, path: str, headers: dict[str, str], body: bytes) -> int:
+        self.free.wait()
         status = self.answers.pop(0) if self.answers else 200
         if self.refuses and self.refuses.encode() in body:
             status = 400
