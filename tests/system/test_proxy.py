@@ -580,6 +580,7 @@ def test_the_built_proxy_is_the_default_of_a_rehearsal(serving: Project) -> None
     assert said["health"] == "healthy"
 
 
+@pytest.mark.slow
 def test_the_metrics_are_there_for_the_password_alone(serving: Project) -> None:
     password, path = secrets.token_hex(8), "/.well-known/metrics"
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(5)).decode()

@@ -13,7 +13,8 @@ import pytest
 from tests.system.following import Shop, following
 from tests.system.visitors import Visits
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.slow]
+CUTS = 20
 LOOKS = 30
 SMALL_BYTES, LARGE_BYTES = 1 << 20, 32 << 20
 HELD = "nft list table inet held | grep -q 'counter packets [1-9]'"
@@ -100,7 +101,6 @@ def updates_to(shop: Shop, wanted: str) -> None:
     assert left(shop) == []
 
 
-@pytest.mark.slow
 def test_without_the_registry_for_an_hour_nothing_changes(shop: Shop, visits: Visits) -> None:
     wanted = shop.publish(shop.build())
     before = state(shop)
@@ -117,7 +117,6 @@ def test_without_the_registry_for_an_hour_nothing_changes(shop: Shop, visits: Vi
     updates_to(shop, wanted)
 
 
-@pytest.mark.slow
 def test_without_the_registry_at_boot_the_release_before_serves(shop: Shop) -> None:
     served, wanted = shop.serving(), shop.publish(shop.build())
 
@@ -134,7 +133,6 @@ def test_without_the_registry_at_boot_the_release_before_serves(shop: Shop) -> N
     updates_to(shop, wanted)
 
 
-@pytest.mark.slow
 def test_a_registry_that_does_not_answer_is_not_waited_for_long(shop: Shop, visits: Visits) -> None:
     port = shop.registry.address.partition(":")[2]
     chain = f"chain output {{ type filter hook output priority 0; tcp dport {port} drop; }}"
@@ -163,7 +161,6 @@ def test_without_the_registry_in_the_middle_of_a_layer_the_next_look_goes_on(
     updates_to(shop, wanted)
 
 
-@pytest.mark.slow
 def test_the_login_for_the_registry_is_in_memory_alone_and_during_a_look_alone(
     shop: Shop, visits: Visits
 ) -> None:
@@ -188,7 +185,6 @@ def test_the_login_for_the_registry_is_in_memory_alone_and_during_a_look_alone(
     assert login not in journal
 
 
-@pytest.mark.slow
 def test_a_layer_that_stops_to_arrive_is_not_waited_for_without_end(
     shop: Shop, visits: Visits
 ) -> None:
@@ -207,7 +203,6 @@ def test_a_layer_that_stops_to_arrive_is_not_waited_for_without_end(
     updates_to(shop, wanted)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("line", "tag"), [("borrowed=", "pulled"), ("switch=", "failed")])
 def test_the_image_of_a_look_that_was_cut_is_removed_when_the_tag_has_moved(
     shop: Shop, visits: Visits, line: str, tag: str
@@ -222,7 +217,6 @@ def test_the_image_of_a_look_that_was_cut_is_removed_when_the_tag_has_moved(
     updates_to(shop, wanted)
 
 
-@pytest.mark.slow
 def test_after_a_power_cut_in_the_middle_of_a_layer_the_next_look_goes_on(shop: Shop) -> None:
     served, wanted = shop.serving(), shop.publish(shop.build(layer_bytes=LARGE_BYTES))
 
@@ -234,7 +228,6 @@ def test_after_a_power_cut_in_the_middle_of_a_layer_the_next_look_goes_on(shop: 
     updates_to(shop, wanted)
 
 
-@pytest.mark.slow
 def test_an_image_for_which_the_disk_lacks_room_is_not_fetched(shop: Shop, visits: Visits) -> None:
     wanted = shop.publish(shop.build())
     before, fetched = state(shop), shop.fetched()
@@ -253,7 +246,6 @@ def test_an_image_for_which_the_disk_lacks_room_is_not_fetched(shop: Shop, visit
     updates_to(shop, wanted)
 
 
-@pytest.mark.slow
 def test_a_disk_that_fills_up_in_the_middle_of_a_layer_is_not_held_against_the_image(
     shop: Shop, visits: Visits
 ) -> None:
@@ -282,7 +274,6 @@ def test_a_slot_that_podman_cannot_start_is_not_held_against_its_image(
     updates_to(shop, wanted)
 
 
-@pytest.mark.slow
 def test_what_podman_says_counts_also_where_the_journal_comes_late(shop: Shop) -> None:
     served, wanted = shop.serving(), shop.publish(shop.build())
 
@@ -310,10 +301,7 @@ def without_network(shop: Shop) -> Iterator[None]:
         shop.project.ssh(f"mv /run/network.json {network}")
 
 
-@pytest.mark.parametrize("cuts", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_after_a_power_cut_at_any_moment_of_a_look_the_right_release_serves(
-    shop: Shop, cuts: int
-) -> None:
+def test_after_a_power_cut_at_any_moment_of_a_look_the_right_release_serves(shop: Shop) -> None:
     seed = os.environ.get("SEED") or secrets.token_hex(4)
     print(f"SEED={seed}")  # noqa: T201 -- to try the same moments again
     chance = random.Random(seed)  # noqa: S311 -- no secret
@@ -322,9 +310,9 @@ def test_after_a_power_cut_at_any_moment_of_a_look_the_right_release_serves(
     assert shop.pull()["result"] == "updated"
     whole = time.monotonic() - began
 
-    for number in range(cuts):
+    for number in range(CUTS):
         served, wanted = shop.serving(), shop.publish(shop.build(layer_bytes=SMALL_BYTES))
-        moment = whole * (number + chance.random()) / cuts
+        moment = whole * (number + chance.random()) / CUTS
         shop.begin()
         time.sleep(moment)
 

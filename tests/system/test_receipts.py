@@ -49,6 +49,7 @@ def broken(project: Project, script: str) -> list[str]:
     return [line.removeprefix("✗ ") for line in said.out.splitlines() if line.startswith("✗")]
 
 
+@pytest.mark.slow
 def test_deploys_and_rollbacks_are_signed_and_each_way_to_break_that_is_named(
     signing: Project,
 ) -> None:

@@ -42,6 +42,7 @@ def arrived(receiver: Receiver, text: str) -> None:
     until(lambda: "yes" if text in receiver.texts else "", text)
 
 
+@pytest.mark.slow
 def test_after_an_outage_every_line_of_a_node_is_there_once(
     receiver: Receiver, serving: Project
 ) -> None:

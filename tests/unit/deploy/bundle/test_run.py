@@ -214,6 +214,7 @@ def test_a_bundle_that_cuts_the_network_is_put_back(node: Node) -> None:
     assert node.look()["result"] == "held-back"
 
 
+@pytest.mark.slow
 def test_a_registry_that_goes_away_meanwhile_is_not_held_against_a_bundle(node: Node) -> None:
     gone = node.folder / "gone"
     (node.folder / "cut").write_text(str(gone))
