@@ -118,6 +118,7 @@ def _facts(project: Project, state: NodeState) -> dict[str, object]:
         "unfinished_deploy": state.interrupted.release if state.interrupted else None,
         "os": state.os,
         "staged_update": state.staged_update or None,
+        "os_update": state.os_update or None,
         "podman": state.podman,
         "skopeo": state.skopeo,
         "systemd": state.systemd,

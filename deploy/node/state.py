@@ -115,6 +115,8 @@ class NodeState(Value):
     files: dict[str, FileState]
     credentials: dict[str, CredentialState]
     staged_update: str
+    # What was decided of the last update, with UPDATE_HEALTH_SECONDS.
+    os_update: str = ""
 
     @property
     def platform(self) -> str:

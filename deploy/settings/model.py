@@ -103,6 +103,7 @@ class Settings(BaseModel):
     firewall_ports: types.FirewallPorts = ()
     update_strategy: Literal["immediate", "periodic", "off"] = "periodic"
     update_window: types.UpdateWindowOf = UpdateWindow(("Sat", "Sun"), "03:00", 120)
+    update_health_seconds: types.OptionalSeconds = 0
     time_zone: types.TimeZone = "UTC"
     journal_limit: types.Size = "500M"
     swap_megabytes: types.Megabytes = 2048

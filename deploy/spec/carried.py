@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from deploy.node.script import carried
+from deploy.settings.model import Settings
 
 # The updater of an app, and the scripts of a deploy that it runs.
 PULL_SCRIPTS = (
@@ -22,6 +23,8 @@ METRICS_SCRIPTS = ("metrics",)
 OTLP_SCRIPTS = ("otlp",)
 # What sends notifications.
 NOTIFY_SCRIPTS = ("notify",)
+# What decides whether an update of the operating system stays.
+OS_HEALTH_SCRIPTS = ("os-health",)
 
 
 def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
@@ -31,6 +34,14 @@ def carried_scripts(names: Iterable[str]) -> dict[str, bytes]:
     """
     every = (
         *(*PULL_SCRIPTS, *BUNDLE_SCRIPTS, *STATUS_SCRIPTS),
-        *(*METRICS_SCRIPTS, *OTLP_SCRIPTS, *NOTIFY_SCRIPTS),
+        *(*METRICS_SCRIPTS, *OTLP_SCRIPTS, *NOTIFY_SCRIPTS, *OS_HEALTH_SCRIPTS),
     )
     return carried(names, every)
+
+
+def own_scripts(settings: Settings, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Return the files of scripts of a machine that may follow no tag: with what they need alone.
+
+    A machine that has the whole library for its updater takes no other one.
+    """
+    return carried_scripts(names) if settings.follows else carried(names, names)

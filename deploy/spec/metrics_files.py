@@ -4,15 +4,14 @@ import json
 
 from certs.store import read
 from deploy.errors import DeployError
-from deploy.node.script import carried
 from deploy.project import Project
 from deploy.settings.model import OTLP_HEADERS, Settings
-from deploy.spec.carried import METRICS_SCRIPTS, OTLP_SCRIPTS, carried_scripts
+from deploy.spec.carried import METRICS_SCRIPTS, OTLP_SCRIPTS, own_scripts
 
 
 def read_metrics_files(settings: Settings) -> dict[str, bytes]:
     """Read the files of the script; nothing for another machine."""
-    return {} if settings.metrics == "off" else _scripts(settings, METRICS_SCRIPTS)
+    return {} if settings.metrics == "off" else own_scripts(settings, METRICS_SCRIPTS)
 
 
 def read_otlp_files(project: Project) -> dict[str, bytes]:
@@ -40,9 +39,4 @@ def read_otlp_files(project: Project) -> dict[str, bytes]:
                 "name the file with the root certificate of the endpoint's authority",
             )
         files["root.crt"] = read(root)
-    return {**_scripts(settings, OTLP_SCRIPTS), **files}
-
-
-def _scripts(settings: Settings, names: tuple[str, ...]) -> dict[str, bytes]:
-    # A machine that has the whole library for its updater takes no other one.
-    return carried_scripts(names) if settings.follows else carried(names, names)
+    return {**own_scripts(settings, OTLP_SCRIPTS), **files}

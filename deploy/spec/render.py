@@ -14,6 +14,7 @@ from deploy.node.file import File
 from deploy.project import OVERLAYS, TEMPLATES, Project
 from deploy.spec.metrics_files import read_metrics_files, read_otlp_files
 from deploy.spec.notify_files import read_notify_files
+from deploy.spec.os_health_files import read_os_health_files
 from deploy.spec.overlays import (
     is_link,
     tree_entries,
@@ -25,6 +26,7 @@ from deploy.spec.plan.pull import (
     bundle_values,
     metrics_values,
     notice_values,
+    os_health_values,
     otlp_values,
     pull_values,
     status_values,
@@ -113,6 +115,7 @@ def values_of(
         **metrics_values(read_metrics_files(settings)),
         **otlp_values(read_otlp_files(project)),
         **notice_values(read_notify_files(settings)),
+        **os_health_values(read_os_health_files(settings)),
         "AUTO_UPDATE": ("yes",) if updates_by_itself(project.folder) else (),
     }
 

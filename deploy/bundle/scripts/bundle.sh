@@ -177,17 +177,6 @@ left_alone() {
   done < <(claimed_paths)
 }
 
-# serving: list the apps whose page is there for visitors.
-serving() {
-  local one app
-  for one in /var/lib/*/current/manifest.json; do
-    app=${one#/var/lib/} app=${app%%/*}
-    if [ -z "$(owner_above "$one")" ] && jq -e '.proof.names[0]' "$one" >/dev/null 2>&1 && visit "$one"; then
-      printf '%s\n' "$app"
-    fi
-  done
-}
-
 # failing: list the units that have failed, but for updaters, which fail because of what a registry has, and for slots:
 # an updater may be trying an image in one, and who serves is asked for the page.
 failing() {
@@ -455,7 +444,7 @@ apply() {
   for path in "$work"/bundle/new/etc/sysusers.d/*.conf; do apps+=("$(basename "$path" .conf)"); done
   why=$(refused_units "$work/bundle/new" "$work/units" "${apps[@]}")
   [ -z "$why" ] || give_up "$why"
-  serving >"$work/serving"
+  answering_apps >"$work/serving"
   failing >"$work/failing"
   note trying $((tries + 1))
   id=$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')

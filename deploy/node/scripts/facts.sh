@@ -72,6 +72,9 @@ door_state() {
 # spec_hash: print the hash of the machine spec this node was installed from, if it is known.
 spec_hash() { cat /etc/corefab/spec 2>/dev/null || true; }
 
+# os_version: print which version of the operating system runs, where it has one of its own.
+os_version() { sed -n "s/^OSTREE_VERSION=['\"]\{0,1\}\([0-9.]*\)['\"]\{0,1\}$/\1/p" /etc/os-release | head -n 1; }
+
 # staged_update: print the version of the operating system that the next boot starts, if it is another one.
 staged_update() {
   [ -e /run/ostree/staged-deployment ] || return 0

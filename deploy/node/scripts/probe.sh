@@ -159,6 +159,7 @@ answer \
   --rawfile credentials <(compared_credentials "$app" <&3) \
   --argjson ipv6 "$(ipv6)" \
   --rawfile staged <(staged_update) \
+  --rawfile update <(jq -r '.said // empty' /var/lib/corefab/os-health.json 2>/dev/null || true) \
   'def line: split("\n")[0] // "";
    ($unit | split("\n") | map(select(. != "") | capture("^(?<key>[^=]*)=(?<value>.*)$")) | from_entries)
      as $unit |
@@ -187,4 +188,4 @@ answer \
     files: ($places | table("path kind mode owner mtime ctime target sha256") | map(select(.kind == "file")
       | {key: .path, value: {mode: "\(.mode) \(.owner)", sha256}}) | from_entries),
     credentials: ($credentials | pairs),
-    staged_update: ($staged | line)}'
+    staged_update: ($staged | line), os_update: ($update | line)}'

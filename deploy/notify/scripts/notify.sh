@@ -71,14 +71,11 @@ released() {
   done < <(apps)
 }
 
-# version: print which version of the operating system runs, where it has one of its own.
-version() { sed -n "s/^OSTREE_VERSION=['\"]\{0,1\}\([0-9.]*\)['\"]\{0,1\}$/\1/p" /etc/os-release | head -n 1; }
-
 # system: print that the operating system is older than it was. What ran last is in the memory.
 system() {
-  version | jq -cR --arg before "$(memory | jq -r '.os // ""')" 'def numbers: split(".") | map(tonumber? // 0);
+  os_version | jq -cR --arg before "$(memory | jq -r '.os // ""')" 'def numbers: split(".") | map(tonumber? // 0);
       . as $version | select($before != "" and ($version | numbers) < ($before | numbers)) | {
-      key: "os", event: "os", app: "", state: $version, trouble: false, lasting: false,
+      key: "os", event: "os", app: "", state: "\($before) to \($version)", trouble: false, lasting: false,
       title: "the operating system went back to \($version)", text: "it ran \($before) before"}'
 }
 
@@ -224,8 +221,9 @@ taken=("$kept"/found/*.json)
   memory
   pulled
   released
-  system
   found
-} | decided | jq -c --arg os "$(version)" 'if $os == "" then . else .os = $os end' | remember
+  # What went back by itself has told more of that.
+  system
+} | decided | jq -c --arg os "$(os_version)" 'if $os == "" then . else .os = $os end' | remember
 rm -f "${taken[@]}"
 if jq -e '.waiting[0]' "$kept/memory.json" >/dev/null; then send; fi

@@ -1,5 +1,6 @@
 # Functions that the updaters of a node share: that of an app's image, and that of the node's bundle. The script has
-# the folders here, kept, work and home, and reference, name, digest, trust, limit; `end` ends its run.
+# the folders here, kept, work and home, and reference, name, digest, trust, limit; `end` ends its run. What asks for
+# pages needs the folder work alone.
 # shellcheck shell=bash disable=SC2154,SC2034
 
 # setting NAME: print a setting of this app's updater.
@@ -144,4 +145,15 @@ visit() {
   found=$(curl -sSk -A corefab --noproxy '*' --max-time 10 --max-filesize 10000000 --connect-to "::${address:?}:$port" -o /dev/null \
     -w '%{http_code}' "$scheme://$host:$port$path" 2>"$work/said") || return
   [[ $found == 2?? ]] || { echo "the health path answers $found through the front door" >"$work/said" && return 1; }
+}
+
+# answering_apps: list the apps whose page is there for visitors.
+answering_apps() {
+  local one app
+  for one in /var/lib/*/current/manifest.json; do
+    app=${one#/var/lib/} app=${app%%/*}
+    if [ -z "$(owner_above "$one")" ] && jq -e '.proof.names[0]' "$one" >/dev/null 2>&1 && visit "$one"; then
+      printf '%s\n' "$app"
+    fi
+  done
 }

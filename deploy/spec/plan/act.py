@@ -46,6 +46,8 @@ _AFTER = {
     "/etc/systemd/system/corefab-metrics.service": Act("restart", "corefab-metrics.service"),
     "/etc/corefab/otlp/": Act("restart", "corefab-otlp.service"),
     "/etc/systemd/system/corefab-otlp.service": Act("restart", "corefab-otlp.service"),
+    "/etc/corefab/os-health/": Act("restart", "corefab-os-health.service"),
+    "/etc/systemd/system/corefab-os-health.service": Act("restart", "corefab-os-health.service"),
     "/etc/zincati/": Act("restart", "zincati.service"),
     "/etc/systemd/journald": Act("restart", "systemd-journald.service"),
 }

@@ -107,6 +107,11 @@ def notice_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     return _carried("notify", files, flag="NOTICES", entry="NOTICE_FILE")
 
 
+def os_health_values(files: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
+    """Make the values of what decides whether an update stays; empty without these files."""
+    return _carried("os-health", files, flag="OS_HEALTH", entry="OS_HEALTH_FILE")
+
+
 def _carried(
     folder: str, files: Mapping[str, bytes], *, flag: str, entry: str
 ) -> dict[str, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from deploy.spec.plan.pull import (
     bundle_values,
     metrics_values,
     notice_values,
+    os_health_values,
     otlp_values,
     pull_values,
     status_values,
@@ -74,6 +75,7 @@ def template_values(
         **metrics_values({}),
         **otlp_values({}),
         **notice_values({}),
+        **os_health_values({}),
         **address_values(settings, ipv6=ipv6),
     }
 
@@ -105,6 +107,7 @@ def _node_values(settings: Settings, ssh_keys: tuple[str, ...]) -> dict[str, str
         "UPDATE_DAYS": ", ".join(f'"{day}"' for day in window.days),
         "UPDATE_START": window.start,
         "UPDATE_MINUTES": str(window.minutes),
+        "UPDATE_HEALTH_SECONDS": str(settings.update_health_seconds),
         "JOURNAL_LIMIT": settings.journal_limit,
         "METRICS_SERVED": _when(settings.metrics_path, SERVED_METRICS),
         "SWAP_DEVICE": _when(settings.swap_megabytes, "zram0"),
