@@ -96,8 +96,10 @@ network() {
     | if any(.[].addr_info[]; .scope == "global") then "address" elif length == 0 then "no card" else "no address" end'
 }
 
-# up_seconds: print for how long this machine has been up.
-up_seconds() { sed 's/[. ].*//;q' /proc/uptime; }
+# up_seconds: print for how long this system has been up. A container has the uptime of the machine below it.
+up_seconds() {
+  awk -v began="$(systemctl show -P UserspaceTimestampMonotonic)" '{ print int($1 - began / 1000000) }' /proc/uptime
+}
 
 # try_version: wait until all apps answer, twice in a row, or until the time is over; then decide.
 try_version() {
@@ -214,8 +216,8 @@ offered() {
   [[ $server =~ ^https?://[A-Za-z0-9._:/-]+$ ]] || return 1
   curl -q -sS --fail --max-time 30 --max-filesize 20000000 -H 'Accept: application/json' \
     "${server%/}/v1/graph?basearch=$(uname -m)&stream=$stream&rollout_wariness=1.000000" \
-    | jq -e --arg version "$version" --arg failed "$1" 'def numbers: split(".") | map(tonumber? // 0);
-      [.nodes[].version] as $known
+    | jq -en --arg version "$version" --arg failed "$1" 'def numbers: split(".") | map(tonumber? // 0);
+      [inputs][0] | [.nodes[].version] as $known
       | any(.edges[]; $known[.[0]] == $version and ($known[.[1]] | numbers) > ($failed | numbers))' >/dev/null
 }
 

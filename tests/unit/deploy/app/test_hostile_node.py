@@ -302,6 +302,7 @@ def _answers(shop: Shop, project: Project) -> dict[str, str]:
         status_text="up",
         leftover="green",
         staged_update="43",
+        os_update="43 is healthy",
         credentials={"cert_pass": "same", "token": "same"},
     )
     held = held.model_copy(update={"layers": {**held.layers, MADE.id: tuple(MADE.diff_ids)}})

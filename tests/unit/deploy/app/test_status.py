@@ -90,6 +90,16 @@ def test_an_empty_node_is_not_visited(shop: Shop, capsys: pytest.CaptureFixture[
     assert shop.site.requests == []
 
 
+def test_what_was_decided_of_an_update_is_told(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.probed(shop.deployed(os_update="44.1 is back, since 44.2 was unhealthy: shop-www: 502"))
+
+    status(shop.project, as_json=False)
+
+    assert "os update" in capsys.readouterr().out
+
+
 def test_free_space_is_bytes_for_programs_and_a_size_for_people(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,6 +171,36 @@ def test_an_operating_system_that_went_back_is_told_once(node: Node, receiver: H
     assert receiver.came[0].json["text"] == "it ran 44.20300115.3.1 before"
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_system_that_went_back_by_itself_is_told_once(
+    node: Node, receiver: Hook, *, late: bool
+) -> None:
+    old, new = "44.20300101.3.0", "44.20300115.3.1"
+    node.write("etc/os-release", f"OSTREE_VERSION='{new}'\n")
+    node.run()
+    node.write("etc/os-release", f"OSTREE_VERSION='{old}'\n")
+    if late:
+        node.run()
+    found = {"key": "os", "event": "os", "app": "", "state": f"{new} to {old}", "title": "went",
+             "text": "why", "trouble": True, "lasting": False}  # fmt: skip
+    node.write(f"{KEPT}/found/os.json", json.dumps(found))
+
+    node.run()
+    node.run()
+
+    told = f"the operating system went back to {old}" if late else "went"
+    assert receiver.titles == [f"web1: {told}"]
+
+
+def test_a_system_that_goes_back_twice_is_told_twice(node: Node, receiver: Hook) -> None:
+    for version in ("44.20300101.3.0", "44.20300115.3.1", "44.20300101.3.0", "44.20300201.3.0",
+                    "44.20300101.3.0"):  # fmt: skip
+        node.write("etc/os-release", f"OSTREE_VERSION='{version}'\n")
+        node.run()
+
+    assert len(receiver.titles) == 2
+
+
 def test_what_another_script_found_is_told_and_removed(node: Node, receiver: Hook) -> None:
     found = {"key": "os proof", "event": "os", "app": "", "state": "bad", "title": "not healthy",
              "text": "x", "trouble": True, "lasting": False}  # fmt: skip
