@@ -447,7 +447,7 @@ def test_what_is_seen_while_the_machine_stops_is_not_noted(machine: Machine) -> 
     assert machine.record["healthy"] == ["blog-www", "shop-www"]
 
 
-@pytest.mark.parametrize("case", ["maintenance", "masked", "stopped", "removed"])
+@pytest.mark.parametrize("case", ["maintenance", "masked", "stopped", "removed", "proxy"])
 def test_what_an_operator_took_away_counts_for_nothing(machine: Machine, case: str) -> None:
     machine.update()
     machine.answers("shop-www", "503")
@@ -457,6 +457,12 @@ def test_what_an_operator_took_away_counts_for_nothing(machine: Machine, case: s
         machine.unit("shop-www-blue.service", LoadState="masked", ActiveState="inactive")
     elif case == "stopped":
         machine.unit("shop-www-blue.service", ActiveState="inactive")
+    elif case == "proxy":
+        machine.serve("corefab-proxy")
+        machine.unit("shop-www-blue.service")
+        machine.unit("corefab-proxy-blue.service", ActiveState="inactive")
+        route = f"{machine.root}/etc/corefab/routes/shop-www.caddy"
+        machine.write(f"var/lib/shop-www/current/root{route}", "")
     else:
         (machine.root / "var/lib/shop-www/current").unlink()
 
